@@ -1,0 +1,221 @@
+//! What can go wrong, as one type: a kind that callers switch on, a text for people, and what the service said.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, by origin. Each kind is one `GLACIER_E_…` code of the C ABI.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A pointer that must not be NULL was NULL.
+    Null,
+    /// A value is not allowed; the message names the value and the rule.
+    Invalid,
+    /// The call is not allowed in the handle's state.
+    State,
+    /// The handle is in use by another call.
+    Busy,
+    /// The background run is not over yet.
+    Pending,
+    /// The handle belongs to the parent of this process.
+    Forked,
+    /// A local file could not be read.
+    Io,
+    /// Memory could not be had.
+    Memory,
+    /// The source ended before its announced size.
+    SourceShort,
+    /// The source changed while it was being uploaded.
+    SourceChanged,
+    /// The journal is damaged, or belongs to something else.
+    Journal,
+    /// Another process works with the same journal.
+    Locked,
+    /// The connection could not be made, or was lost.
+    Network,
+    /// The peer's certificate or TLS itself was refused.
+    Tls,
+    /// Nothing moved for too long.
+    Timeout,
+    /// The answer is not what the protocol allows.
+    Protocol,
+    /// The service refused the request.
+    Service,
+    /// The credentials may not do this.
+    Access,
+    /// The credentials are missing, wrong or expired.
+    Credentials,
+    /// The service asks for fewer requests.
+    Throttled,
+    /// The vault, or the upload, does not exist.
+    NotFound,
+    /// A limit of the service would be, or was, exceeded.
+    Limit,
+    /// The account may not use the service any more.
+    NoLongerSupported,
+    /// A request was sent, and whether it was carried out cannot be known.
+    OutcomeUnknown,
+    /// A hash differs from the one expected.
+    TreeHash,
+    /// Parts are missing.
+    Incomplete,
+    /// The caller canceled the call.
+    Canceled,
+    /// A callback asked to stop.
+    Callback,
+    /// A defect in the library, caught.
+    Panic,
+    /// A defect in the library, noticed.
+    Internal,
+}
+
+/// An error: kind, message, and what the service said about it.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    // Boxed: an error is rare, and every Result carries its size.
+    detail: Box<Detail>,
+}
+
+#[derive(Debug, Default)]
+struct Detail {
+    operation: Option<&'static str>,
+    http_status: Option<u16>,
+    service_code: Option<String>,
+    request_id: Option<String>,
+    date: Option<String>,
+    retry_after: Option<Duration>,
+    resumable: bool,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a kind, with a text for people: what happened, to what, and where it helps, what to do.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), detail: Box::default() }
+    }
+
+    /// A value that is not allowed.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, message)
+    }
+
+    /// The cause, for `std::error::Error::source`.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.detail.source = Some(source.into());
+        self
+    }
+
+    /// The service's operation during which it happened.
+    #[must_use]
+    pub fn during(mut self, operation: &'static str) -> Self {
+        self.detail.operation = Some(operation);
+        self
+    }
+
+    /// What the service answered: status, request ID and error code, as far as the answer had them.
+    #[must_use]
+    pub fn answered(mut self, status: u16, request_id: Option<String>, service_code: Option<String>) -> Self {
+        self.detail.http_status = Some(status);
+        self.detail.request_id = request_id;
+        self.detail.service_code = service_code;
+        self
+    }
+
+    /// When the answer was given, as its `Date` header had it.
+    #[must_use]
+    pub fn dated(mut self, date: Option<String>) -> Self {
+        self.detail.date = date;
+        self
+    }
+
+    /// How long the service asked to wait before the next attempt.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.detail.retry_after = wait;
+        self
+    }
+
+    /// The upload still exists, and can be carried on.
+    #[must_use]
+    pub fn resumable(mut self, yes: bool) -> Self {
+        self.detail.resumable = yes;
+        self
+    }
+
+    /// Puts a text behind the message.
+    #[must_use]
+    pub fn with_note(mut self, note: impl fmt::Display) -> Self {
+        self.message = format!("{}; {note}", self.message);
+        self
+    }
+
+    /// Puts a text before the message.
+    #[must_use]
+    pub fn within(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The text for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The service's operation during which it happened.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.detail.operation
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    pub fn http_status(&self) -> Option<u16> {
+        self.detail.http_status
+    }
+
+    /// The service's error code, if the answer had a Glacier error body.
+    pub fn service_code(&self) -> Option<&str> {
+        self.detail.service_code.as_deref()
+    }
+
+    /// The service's ID of the request, which its support asks for.
+    pub fn request_id(&self) -> Option<&str> {
+        self.detail.request_id.as_deref()
+    }
+
+    /// The answer's `Date` header.
+    pub fn date(&self) -> Option<&str> {
+        self.detail.date.as_deref()
+    }
+
+    /// How long the service asked to wait.
+    pub fn wait_asked(&self) -> Option<Duration> {
+        self.detail.retry_after
+    }
+
+    /// Whether the upload still exists and can be carried on.
+    pub fn is_resumable(&self) -> bool {
+        self.detail.resumable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.detail.source.as_deref().map(|source| source as _)
+    }
+}

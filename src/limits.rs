@@ -1,0 +1,175 @@
+//! The service's limits, and the rules that names and texts must keep before they may be sent.
+//!
+//! Each rule stands here once; whoever takes a value from a caller asks here first.
+
+use crate::error::{Error, Kind, Result};
+
+/// One mebibyte: the leaf of a tree hash and the unit of part sizes.
+pub const MIB: u64 = 1 << 20;
+/// The smallest part size, in bytes (Glacier developer guide, "Uploading Large Archives in Parts").
+pub const PART_SIZE_MIN: u64 = MIB;
+/// The largest part size, in bytes.
+pub const PART_SIZE_MAX: u64 = 4096 * MIB;
+/// The most parts one upload may have.
+pub const PARTS_MAX: u32 = 10_000;
+/// The largest archive a multipart upload can make: 10,000 parts of 4 GiB.
+pub const ARCHIVE_SIZE_MAX: u64 = PARTS_MAX as u64 * PART_SIZE_MAX;
+/// The longest archive description, in bytes.
+pub const DESCRIPTION_MAX: usize = 1024;
+/// The longest vault name, in bytes.
+pub const VAULT_NAME_MAX: usize = 255;
+/// The most entries in one page of either list.
+pub const LIST_PAGE_MAX: u32 = 50;
+/// The most workers that one upload may use.
+pub const WORKERS_MAX: u32 = 32;
+
+/// Checks a part size: a power of two of MiB, from 1 MiB to 4 GiB.
+///
+/// # Errors
+/// [`Kind::Invalid`] names the value and the rule.
+pub fn check_part_size(bytes: u64) -> Result<()> {
+    if bytes.is_power_of_two() && (PART_SIZE_MIN..=PART_SIZE_MAX).contains(&bytes) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "part size {bytes} is not allowed: it must be a power of two from {PART_SIZE_MIN} (1 MiB) to {PART_SIZE_MAX} (4 GiB) bytes"
+    )))
+}
+
+/// Checks a vault name: 1 to 255 of `A-Z a-z 0-9 _ - .`, but not `.` or `..`, which a URL would swallow.
+///
+/// # Errors
+/// [`Kind::Invalid`] names the value and the rule.
+pub fn check_vault_name(name: &str) -> Result<()> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if (1..=VAULT_NAME_MAX).contains(&name.len()) && name.bytes().all(legal) && name != "." && name != ".." {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "vault name {} is not allowed: it must be 1 to {VAULT_NAME_MAX} of the characters A-Z a-z 0-9 _ - . and neither \".\" nor \"..\"",
+        quoted(name)
+    )))
+}
+
+/// Checks an account ID: 12 digits without hyphens, or `-` for the owner of the credentials.
+///
+/// # Errors
+/// [`Kind::Invalid`] names the value and the rule.
+pub fn check_account_id(id: &str) -> Result<()> {
+    if id == "-" || (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "account ID {} is not allowed: it must be 12 digits without hyphens, or \"-\" for the account of the credentials",
+        quoted(id)
+    )))
+}
+
+/// Checks an archive description: at most 1,024 bytes, each from 0x20 to 0x7E.
+///
+/// # Errors
+/// [`Kind::Invalid`] names the offending byte and the rule.
+pub fn check_description(text: &str) -> Result<()> {
+    if text.len() > DESCRIPTION_MAX {
+        return Err(Error::invalid(format!(
+            "the archive description has {} bytes: at most {DESCRIPTION_MAX} are allowed",
+            text.len()
+        )));
+    }
+    match text.bytes().enumerate().find(|(_, b)| !(0x20..=0x7e).contains(b)) {
+        None => Ok(()),
+        Some((at, byte)) => Err(Error::invalid(format!(
+            "the archive description has byte 0x{byte:02X} at offset {at}: only the printable ASCII characters 0x20 to 0x7E are allowed"
+        ))),
+    }
+}
+
+/// Checks an upload ID as far as an opaque text can be checked: not empty, no control characters, not `.` or `..`.
+///
+/// # Errors
+/// [`Kind::Invalid`] names the value and the rule.
+pub fn check_upload_id(id: &str) -> Result<()> {
+    if !id.is_empty() && !id.chars().any(char::is_control) && id != "." && id != ".." {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "upload ID {} is not allowed: it must not be empty, \".\" or \"..\", or hold control characters",
+        quoted(id)
+    )))
+}
+
+/// A caller's text for an error message: escaped, and cut where it is long.
+pub fn quoted(text: &str) -> String {
+    const SHOWN: usize = 80;
+    if text.chars().count() <= SHOWN {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(SHOWN).collect();
+    format!("{start:?}... ({} bytes)", text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(result: Result<()>, word: &str) {
+        let error = result.expect_err("must be refused");
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.message().contains(word), "{word:?} is not in {:?}", error.message());
+    }
+
+    #[test]
+    fn part_sizes() {
+        for n in 0..=12 {
+            check_part_size(MIB << n).unwrap();
+        }
+        for bytes in [0, 1, MIB - 1, MIB + 1, 3 * MIB, 10 * MIB, 8192 * MIB, u64::MAX] {
+            refused(check_part_size(bytes), &bytes.to_string());
+        }
+    }
+
+    #[test]
+    fn vault_names() {
+        for name in ["a", "examplevault", "A-Z_0.9", "...", &"v".repeat(255)] {
+            check_vault_name(name).unwrap();
+        }
+        for name in ["", ".", "..", "a/b", "a b", "väult", "v?", &"v".repeat(256)] {
+            refused(check_vault_name(name), "vault name");
+        }
+    }
+
+    #[test]
+    fn account_ids() {
+        check_account_id("-").unwrap();
+        check_account_id("111122223333").unwrap();
+        for id in ["", "1111-2222-3333", "11112222333", "1111222233334", "11112222333x", "--"] {
+            refused(check_account_id(id), "account ID");
+        }
+    }
+
+    #[test]
+    fn descriptions() {
+        check_description("").unwrap();
+        check_description(" two  spaces ~").unwrap();
+        check_description(&"d".repeat(1024)).unwrap();
+        refused(check_description(&"d".repeat(1025)), "1025");
+        refused(check_description("tab\there"), "0x09 at offset 3");
+        refused(check_description("Käse"), "0xC3 at offset 1");
+        refused(check_description("del\u{7f}"), "0x7F");
+    }
+
+    #[test]
+    fn upload_ids() {
+        check_upload_id("-Gj3WZerNPY").unwrap();
+        check_upload_id("with space/and?slash").unwrap();
+        for id in ["", ".", "..", "a\nb", "a\u{0}"] {
+            refused(check_upload_id(id), "upload ID");
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut_in_messages() {
+        let message = check_vault_name(&"v".repeat(100_000)).unwrap_err().message().to_owned();
+        assert!(message.len() < 400, "{} bytes", message.len());
+    }
+}

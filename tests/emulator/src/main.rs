@@ -1,0 +1,2 @@
+//! The local Glacier as a program.
+fn main() {}
