@@ -6,3 +6,6 @@ pub mod error;
 pub mod http;
 pub mod limits;
 pub mod log;
+pub mod plan;
+pub mod sign;
+pub mod treehash;

@@ -1,0 +1,274 @@
+//! Signature version 4, as Glacier wants it: pure, with the time and the headers to sign as arguments.
+//!
+//! A signature holds for a few minutes only, so each attempt is signed afresh; only the signing key is kept, for the day.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// The service that signatures are for.
+pub const SERVICE: &str = "glacier";
+
+/// The SHA-256 of a payload of no bytes.
+pub const EMPTY_PAYLOAD_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// What stays as it is when a canonical request is encoded (RFC 3986, "unreserved").
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An access key. Its secrets are wiped from memory when it goes, and never shown.
+#[derive(Clone)]
+pub struct Key {
+    access_key_id: String,
+    secret: Zeroizing<String>,
+    session_token: Option<Zeroizing<String>>,
+}
+
+impl Key {
+    /// A key; a temporary one has a session token.
+    pub fn new(access_key_id: impl Into<String>, secret: impl Into<String>, session_token: Option<String>) -> Self {
+        Self {
+            access_key_id: access_key_id.into(),
+            secret: Zeroizing::new(secret.into()),
+            session_token: session_token.map(Zeroizing::new),
+        }
+    }
+
+    /// The part of the key that is no secret.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// A request, as far as its signature covers it.
+#[derive(Clone, Debug)]
+pub struct ToSign<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// Path and query as they go on the wire, percent-encoded.
+    pub target: &'a str,
+    /// The headers to sign, names in lower case, in any order.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// The SHA-256 of the payload, in lower-case hexadecimal digits.
+    pub payload_sha256: &'a str,
+}
+
+/// Whether a header is signed, where nothing else is asked for: what says where a request goes and what it means.
+pub fn default_signed(name: &str) -> bool {
+    name == "host" || name == "content-range" || name.starts_with("x-amz-")
+}
+
+/// Signs requests for one region, and keeps the last signing key.
+pub struct Signer {
+    region: String,
+    last: Mutex<Option<Derived>>,
+}
+
+/// A signing key, and what it was derived from.
+struct Derived {
+    date: String,
+    secret: Zeroizing<String>,
+    signing_key: SigningKey,
+}
+
+impl Signer {
+    /// A signer for a region.
+    pub fn new(region: impl Into<String>) -> Self {
+        Self { region: region.into(), last: Mutex::new(None) }
+    }
+
+    /// The headers that make `request` a signed one: `x-amz-date`, `x-amz-security-token` if the key has a session token,
+    /// and `authorization`. None of them is among the headers of `request`; the first two are signed with them.
+    pub fn sign(&self, request: &ToSign<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {
+        let mut added = vec![("x-amz-date", amz_date(unix_time))];
+        if let Some(token) = &key.session_token {
+            added.push(("x-amz-security-token", token.to_string()));
+        }
+        let mut request = request.clone();
+        request.headers.extend(added.iter().map(|(name, value)| (*name, value.as_str())));
+
+        let canonical = canonical_request(&request);
+        let string_to_sign = string_to_sign(&canonical, &self.region, unix_time);
+        let signature = self.signing_key(key, unix_time).signature(&string_to_sign);
+        let authorization = format!(
+            "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
+            key.access_key_id,
+            scope(&self.region, unix_time),
+            signed_headers(&request),
+        );
+        added.push(("authorization", authorization));
+        added
+    }
+
+    fn signing_key(&self, key: &Key, unix_time: i64) -> SigningKey {
+        let date = day(unix_time);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = last.as_ref()
+            && kept.date == date
+            && same_secret(&kept.secret, &key.secret)
+        {
+            return kept.signing_key.clone();
+        }
+        let signing_key = SigningKey::derive(key, &self.region, unix_time);
+        *last = Some(Derived { date, secret: key.secret.clone(), signing_key: signing_key.clone() });
+        signing_key
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+/// Compares in a time that does not tell where the first difference is.
+fn same_secret(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+}
+
+/// The key that signs the requests of one day in one region.
+#[derive(Clone)]
+pub struct SigningKey(Zeroizing<[u8; 32]>);
+
+impl SigningKey {
+    /// The signing key of an access key, for the day of `unix_time`.
+    pub fn derive(key: &Key, region: &str, unix_time: i64) -> Self {
+        let secret = Zeroizing::new(format!("AWS4{}", *key.secret));
+        let of_day = hmac(secret.as_bytes(), &day(unix_time));
+        let of_region = hmac(&*of_day, region);
+        let of_service = hmac(&*of_region, SERVICE);
+        Self(hmac(&*of_service, "aws4_request"))
+    }
+
+    /// The signature of a string to sign, in hexadecimal digits.
+    pub fn signature(&self, string_to_sign: &str) -> String {
+        hex::encode(*hmac(&*self.0, string_to_sign))
+    }
+
+    /// The key itself.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+fn hmac(key: &[u8], text: &str) -> Zeroizing<[u8; 32]> {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { unreachable!("HMAC takes keys of any length") };
+    mac.update(text.as_bytes());
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// What is signed of a request: the service builds the same text, and compares the signatures.
+pub fn canonical_request(request: &ToSign<'_>) -> String {
+    let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+    let mut text = format!("{}\n{}\n{}\n", request.method, canonical_path(path), canonical_query(query));
+    for repeated in sorted_headers(request).chunk_by(|a, b| a.0 == b.0) {
+        let (name, _) = repeated[0];
+        let values: Vec<_> = repeated.iter().map(|(_, value)| single_spaced(value)).collect();
+        text.push_str(&format!("{name}:{}\n", values.join(",")));
+    }
+    format!("{text}\n{}\n{}", signed_headers(request), request.payload_sha256)
+}
+
+/// The names of the signed headers, as the authorization lists them.
+pub fn signed_headers(request: &ToSign<'_>) -> String {
+    let mut names: Vec<_> = request.headers.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(";")
+}
+
+/// What the signing key signs.
+pub fn string_to_sign(canonical_request: &str, region: &str, unix_time: i64) -> String {
+    let hash = hex::encode(Sha256::digest(canonical_request));
+    format!("{ALGORITHM}\n{}\n{}\n{hash}", amz_date(unix_time), scope(region, unix_time))
+}
+
+/// A time as the `x-amz-date` header has it: `20170210T120000Z`.
+pub fn amz_date(unix_time: i64) -> String {
+    let second = unix_time.rem_euclid(SECONDS_A_DAY);
+    format!("{}T{:02}{:02}{:02}Z", day(unix_time), second / 3600, second / 60 % 60, second % 60)
+}
+
+fn scope(region: &str, unix_time: i64) -> String {
+    format!("{}/{region}/{SERVICE}/aws4_request", day(unix_time))
+}
+
+/// Normalised, then encoded once more: on the wire it is encoded already.
+fn canonical_path(path: &str) -> String {
+    let mut segments = Vec::new();
+    let mut ends_in_slash = true;
+    for segment in path.split('/') {
+        ends_in_slash = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(encoded(segment.as_bytes())),
+        }
+    }
+    let last_slash = if ends_in_slash && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{last_slash}", segments.join("/"))
+}
+
+/// Decoded and encoded anew, so that one spelling is left, and sorted.
+fn canonical_query(query: &str) -> String {
+    let anew = |text| encoded(&percent_decode_str(text).collect::<Vec<u8>>());
+    let mut pairs: Vec<_> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (anew(name), anew(value)))
+        .collect();
+    pairs.sort_unstable();
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+/// By name; headers of one name stay in their order.
+fn sorted_headers<'a>(request: &ToSign<'a>) -> Vec<(&'a str, &'a str)> {
+    let mut headers = request.headers.clone();
+    headers.sort_by_key(|(name, _)| *name);
+    headers
+}
+
+/// Without spaces at either end, and with one where there were several.
+fn single_spaced(value: &str) -> String {
+    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    percent_encode(bytes, ENCODED).to_string()
+}
+
+const SECONDS_A_DAY: i64 = 24 * 60 * 60;
+
+/// The date of a time: `20170210`. Years are counted from March, so that the leap day, if any, is the last of its year.
+fn day(unix_time: i64) -> String {
+    const DAYS_IN_400_YEARS: i64 = 146_097;
+    const MARCH_OF_YEAR_0_TO_1970: i64 = 719_468;
+    let days = unix_time.div_euclid(SECONDS_A_DAY) + MARCH_OF_YEAR_0_TO_1970;
+    let day = days.rem_euclid(DAYS_IN_400_YEARS);
+    // Leap days up to that day: one each 4 years, but each 100 none, but at the end of 400 one again.
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (year * 365 + year / 4 - year / 100);
+    // From March on, the lengths of months repeat each 5 months, which are 153 days.
+    let month = (day * 5 + 2) / 153;
+    let day = day - (month * 153 + 2) / 5 + 1;
+    let year = year + days.div_euclid(DAYS_IN_400_YEARS) * 400 + i64::from(month >= 10);
+    format!("{year:04}{:02}{day:02}", (month + 2) % 12 + 1)
+}
