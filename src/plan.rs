@@ -28,8 +28,8 @@ impl Plan {
         match u32::try_from(parts) {
             Ok(part_count) if part_count <= PARTS_MAX => Ok(Self { archive_size, part_size, part_count }),
             _ => Err(Error::invalid(format!(
-                "part size {part_size} is too small for an archive of {archive_size} bytes: it makes {parts} parts, and at \
-                 most {PARTS_MAX} are allowed; the smallest that fits is {smallest}"
+                "part size {part_size} is too small for an archive of {archive_size} bytes: it makes {parts} parts, and \
+                 at most {PARTS_MAX} are allowed; the smallest that fits is {smallest}"
             ))),
         }
     }
@@ -112,8 +112,8 @@ impl ByteRange {
         format!("{}-{}", self.first, self.last)
     }
 
-    /// Reads what [`in_bytes`](Self::in_bytes) writes, and nothing else: no spaces, signs or leading zeros, no range that
-    /// is reversed or leaves the largest archive.
+    /// Reads what [`in_bytes`](Self::in_bytes) writes, and nothing else: no spaces, signs or leading zeros, no range
+    /// that is reversed or leaves the largest archive.
     pub fn parse_in_bytes(text: &str) -> Option<Self> {
         let (first, last) = text.split_once('-')?;
         let range = Self { first: first.parse().ok()?, last: last.parse().ok()? };

@@ -1,6 +1,7 @@
 //! Signature version 4, as Glacier wants it: pure, with the time and the headers to sign as arguments.
 //!
-//! A signature holds for a few minutes only, so each attempt is signed afresh; only the signing key is kept, for the day.
+//! A signature holds for a few minutes only, so each attempt is signed afresh; what is kept, for the day, is the
+//! signing key.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -88,8 +89,8 @@ impl Signer {
         Self { region: region.into(), last: Mutex::new(None) }
     }
 
-    /// The headers that make `request` a signed one: `x-amz-date`, `x-amz-security-token` if the key has a session token,
-    /// and `authorization`. None of them is among the headers of `request`; the first two are signed with them.
+    /// The headers that make `request` a signed one: `x-amz-date`, `x-amz-security-token` if the key has a session
+    /// token, and `authorization`. None of them is among the headers of `request`; the first two are signed with them.
     pub fn sign(&self, request: &ToSign<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {
         let mut added = vec![("x-amz-date", amz_date(unix_time))];
         if let Some(token) = &key.session_token {

@@ -28,8 +28,8 @@ const THREADS_MAX: usize = 256;
 
 /// The tree hash of a file, computed by `threads` threads; 0 means one for each core.
 ///
-/// `report` is called from these threads, several at once, with the number of bytes hashed so far; the calls may come in
-/// another order than their numbers. An empty file has the hash of no bytes.
+/// `report` is called from these threads, several at once, with the number of bytes hashed so far; the calls may come
+/// in another order than their numbers. An empty file has the hash of no bytes.
 ///
 /// # Errors
 /// `Io` if the file cannot be read or is not a regular file, `SourceChanged` if it changed meanwhile, `Canceled`.

@@ -66,8 +66,8 @@ pub fn part_hashes(data: &[u8]) -> PartHashes {
 /// The bytes of a leaf.
 const LEAF: usize = 1 << 20;
 
-/// Cuts bytes into leaves. Of the states, the first begins anew with each leaf and the others go on to the end: all take
-/// the same blocks, since a leaf is a whole number of them.
+/// Cuts bytes into leaves. Of the states, the first begins anew with each leaf and the others go on to the end: all
+/// take the same blocks, since a leaf is a whole number of them.
 #[derive(Clone, Debug)]
 struct Leaves<const N: usize> {
     states: [State; N],

@@ -1,11 +1,11 @@
 //! Glacier's two hashes: the linear SHA-256 of some bytes, and their tree hash.
 //!
-//! The tree hash takes the SHA-256 of each MiB, the last of which may be short, and folds neighbours pair by pair to one
-//! root; a node without a neighbour moves up as it is. A part of 2^n MiB is therefore a whole subtree, and the hash of an
-//! archive folds from the hashes of its parts ([`combine`]) without reading a byte again.
+//! The tree hash takes the SHA-256 of each MiB, the last of which may be short, and folds neighbours pair by pair to
+//! one root; a node without a neighbour moves up as it is. A part of 2^n MiB is therefore a whole subtree, and the hash
+//! of an archive folds from the hashes of its parts ([`combine`]) without reading a byte again.
 //!
-//! Each file holds one layer: `kernel` compresses blocks, `fold` joins subtrees, `hasher` cuts bytes into leaves, `file`
-//! spreads a file over threads.
+//! Each file holds one layer: `kernel` compresses blocks, `fold` joins subtrees, `hasher` cuts bytes into leaves,
+//! `file` spreads a file over threads.
 
 mod digest;
 mod file;

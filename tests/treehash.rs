@@ -1,0 +1,190 @@
+//! Linear and tree hashes, against answers computed elsewhere and against the definition.
+
+#![cfg(test)] // so that the lints let helpers fail as tests do
+
+mod support;
+
+use glacier_mp::error::Kind;
+use glacier_mp::plan::Plan;
+use glacier_mp::treehash::{Digest, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
+use proptest::prelude::*;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use support::data::{generate, numbered};
+use support::{known_answers, known_rows};
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn known_hashes() {
+    for [generator, size, linear, tree] in known_rows("treehash.csv") {
+        check(&format!("{generator} {size}"), &generator, size.parse().unwrap(), &linear, &tree);
+    }
+}
+
+#[test]
+fn hashes_published_by_others() {
+    #[derive(Deserialize)]
+    struct Published {
+        name: String,
+        generator: String,
+        size: usize,
+        linear_sha256: String,
+        tree_sha256: String,
+    }
+    let all: Vec<Published> = serde_json::from_str(&known_answers("treehash_peers.json")).unwrap();
+    assert!(!all.is_empty());
+    for one in all {
+        check(&one.name, &one.generator, one.size, &one.linear_sha256, &one.tree_sha256);
+    }
+}
+
+fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
+    let data = generate(generator, size);
+    let expected = PartHashes { linear: linear.parse().unwrap(), tree: tree.parse().unwrap() };
+    assert_eq!(part_hashes(&data), expected, "{name}");
+    assert_eq!(tree_hash(&data), expected.tree, "{name}");
+}
+
+#[test]
+fn known_roots() {
+    for [seed, count, root] in known_rows("treehash_fold.csv") {
+        assert_eq!(combine(&leaves(seed.parse().unwrap(), count.parse().unwrap())).unwrap().to_hex(), root, "{count}");
+    }
+}
+
+#[test]
+fn nothing_to_combine_is_an_error() {
+    assert_eq!(combine(&[]).unwrap_err().kind(), Kind::Invalid);
+}
+
+#[test]
+fn archives_in_parts() {
+    #[derive(Deserialize)]
+    struct Archive {
+        generator: String,
+        archive_size: usize,
+        part_size: usize,
+        archive_tree_sha256: String,
+        parts: Vec<Part>,
+    }
+    #[derive(Deserialize)]
+    struct Part {
+        content_range: String,
+        range_in_bytes: String,
+        length: u64,
+        linear_sha256: String,
+        tree_sha256: String,
+    }
+    let archives: Vec<Archive> = serde_json::from_str(&known_answers("multipart_plans.json")).unwrap();
+    assert!(!archives.is_empty());
+    for archive in archives {
+        let data = generate(&archive.generator, archive.archive_size);
+        let plan = Plan::new(data.len() as u64, Some(archive.part_size as u64)).unwrap();
+        assert_eq!(plan.part_count() as usize, archive.parts.len());
+        let mut trees = Vec::new();
+        for ((index, part), bytes) in (0..).zip(&archive.parts).zip(data.chunks(archive.part_size)) {
+            let range = plan.range(index).unwrap();
+            assert_eq!(range.content_range(), part.content_range);
+            assert_eq!(range.in_bytes(), part.range_in_bytes);
+            assert_eq!(range.length(), part.length);
+            let hashes = part_hashes(bytes);
+            assert_eq!(hashes.linear.to_hex(), part.linear_sha256);
+            assert_eq!(hashes.tree.to_hex(), part.tree_sha256);
+            trees.push(hashes.tree);
+        }
+        assert_eq!(combine(&trees).unwrap().to_hex(), archive.archive_tree_sha256);
+        assert_eq!(tree_hash(&data).to_hex(), archive.archive_tree_sha256);
+    }
+}
+
+#[test]
+fn a_finished_hasher_begins_anew() {
+    let data = generate("mod251", MIB + 777);
+    let mut tree = TreeHasher::new();
+    let mut part = PartHasher::new();
+    for _ in 0..2 {
+        tree.update(&data);
+        part.update(&data);
+        let expected = part_hashes(&data);
+        assert_eq!((tree.finish(), part.finish()), (expected.tree, expected));
+    }
+    assert_eq!((tree.finish(), part.finish()), (part_hashes(&[]).tree, part_hashes(&[])));
+}
+
+#[test]
+fn a_digest_and_its_text() {
+    let digest = Digest(numbered(1, 2));
+    let text = digest.to_hex();
+    assert_eq!(text.len(), 64);
+    assert_eq!(text, text.to_lowercase());
+    assert_eq!((format!("{digest}"), format!("{digest:?}")), (text.clone(), text.clone()));
+    assert_eq!(text.parse::<Digest>().unwrap(), digest);
+    assert_eq!(text.to_uppercase().parse::<Digest>().unwrap(), digest);
+    for wrong in ["", &text[1..], &text[2..], &format!("{text}00"), &text.replace(&text[..1], "g"), &"é".repeat(32)] {
+        assert_eq!(wrong.parse::<Digest>().unwrap_err().kind(), Kind::Invalid, "{wrong}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn slices_make_no_difference(
+        leaves in 0..5_usize,
+        around in prop_oneof![Just(0_usize), 0..200_usize, 0..MIB],
+        cuts in prop::collection::vec(prop_oneof![1..200_usize, 1..MIB, Just(MIB), Just(64), Just(3 * MIB)], 1..30),
+    ) {
+        let data = generate("mod251", (leaves * MIB + around).saturating_sub(100));
+        let mut tree = TreeHasher::new();
+        let mut part = PartHasher::new();
+        let mut rest = data.as_slice();
+        for cut in cuts.iter().cycle() {
+            let (slice, after) = rest.split_at(rest.len().min(*cut));
+            tree.update(slice);
+            part.update(slice);
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let tree_by_definition = by_definition(data.chunks(MIB).map(linear).collect());
+        let expected = PartHashes { linear: linear(&data), tree: tree_by_definition };
+        prop_assert_eq!(part.finish(), expected);
+        prop_assert_eq!(tree.finish(), expected.tree);
+    }
+
+    #[test]
+    fn folding_as_defined(seed: u64, count in 1..600_u64) {
+        let leaves = leaves(seed, count);
+        prop_assert_eq!(combine(&leaves).unwrap(), by_definition(leaves));
+    }
+}
+
+/// Level by level, as the service's guide describes it.
+fn by_definition(mut level: Vec<Digest>) -> Digest {
+    while level.len() > 1 {
+        level = level
+            .chunks(2)
+            .map(|nodes| match nodes {
+                [left, right] => linear(&[left.0, right.0].concat()),
+                lonely => lonely[0],
+            })
+            .collect();
+    }
+    level.pop().unwrap_or_else(|| linear(&[]))
+}
+
+fn linear(data: &[u8]) -> Digest {
+    Digest(Sha256::digest(data).into())
+}
+
+fn leaves(seed: u64, count: u64) -> Vec<Digest> {
+    (0..count).map(|i| Digest(numbered(seed, i))).collect()
+}
+
+fn tree_hash(data: &[u8]) -> Digest {
+    let mut hasher = TreeHasher::new();
+    hasher.update(data);
+    hasher.finish()
+}

@@ -1,0 +1,113 @@
+//! The tree hash of a file: the same for any number of threads, and nothing that is not the hash of the file.
+
+#![cfg(test)] // so that the lints let helpers fail as tests do
+
+mod support;
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+
+use glacier_mp::cancel::Cancel;
+use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::treehash::{Digest, hash_file, part_hashes};
+use support::data::generate;
+use tempfile::{NamedTempFile, TempDir};
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn any_number_of_threads() {
+    for size in [0, 1, MIB, 8 * MIB, 8 * MIB + 1, 43 * MIB + 777] {
+        let (file, hash) = file_of(size);
+        for threads in [0, 1, 2, 3, 7, u32::MAX] {
+            let reports = Mutex::new(Vec::new());
+            let report = |done| reports.lock().unwrap().push(done);
+            assert_eq!(hash_file(file.path(), threads, &report, &Cancel::default()).unwrap(), hash, "{size} {threads}");
+
+            let mut reports = reports.into_inner().unwrap();
+            reports.sort_unstable();
+            assert!(reports.is_sorted_by(|a, b| a < b), "no number is reported twice");
+            assert_eq!(reports.last().copied().unwrap_or(0), size as u64);
+        }
+    }
+}
+
+#[test]
+fn cancel_stops_it() {
+    let (file, _) = file_of(24 * MIB);
+    for threads in [1, 3] {
+        let cancel = Cancel::default();
+        let last = Mutex::new(0);
+        let report = |done| {
+            *last.lock().unwrap() = done;
+            cancel.raise();
+        };
+        assert_eq!(hash_file(file.path(), threads, &report, &cancel).unwrap_err().kind(), Kind::Canceled);
+        assert!(last.into_inner().unwrap() < 8 * MIB as u64);
+    }
+    let cancel = Cancel::default();
+    cancel.raise();
+    let report = |_| panic!("nothing was to be hashed");
+    assert_eq!(hash_file(file.path(), 1, &report, &cancel).unwrap_err().kind(), Kind::Canceled);
+}
+
+#[test]
+fn a_file_that_changes_meanwhile() {
+    let changes: [fn(&File); 4] = [
+        |file| file.set_len(100).unwrap(),
+        |file| file.set_len(0).unwrap(),
+        |file| file.set_len(25 * MIB as u64).unwrap(),
+        |mut file| {
+            file.write_all(b"other bytes").unwrap();
+            // The clock that a file system stamps with may stand still between two writes.
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        },
+    ];
+    for threads in [1, 3] {
+        for change in changes {
+            let (file, _) = file_of(24 * MIB);
+            let report = |_| change(&OpenOptions::new().write(true).open(file.path()).unwrap());
+            let error = hash_file(file.path(), threads, &report, &Cancel::default()).unwrap_err();
+            assert_eq!(error.kind(), Kind::SourceChanged, "{error}");
+            names(&error, file.path());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_of_known_size() {
+    let directory = TempDir::new().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for path in [directory.path(), &fifo, Path::new("/dev/zero"), &directory.path().join("missing")] {
+        let error = hashed(path).unwrap_err();
+        assert_eq!(error.kind(), Kind::Io, "{error}");
+        names(&error, path);
+    }
+    let message = hashed(directory.path()).unwrap_err().message().to_owned();
+    assert!(message.contains("a directory"), "{message}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_with_more_bytes_than_its_size_says() {
+    assert_eq!(hashed(Path::new("/proc/self/status")).unwrap_err().kind(), Kind::SourceChanged);
+}
+
+fn hashed(path: &Path) -> Result<Digest> {
+    hash_file(path, 2, &|_| {}, &Cancel::default())
+}
+
+fn names(error: &Error, path: &Path) {
+    assert!(error.message().contains(path.to_str().unwrap()), "{error}");
+}
+
+fn file_of(size: usize) -> (NamedTempFile, Digest) {
+    let data = generate("mod251", size);
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(&data).unwrap();
+    (file, part_hashes(&data).tree)
+}
