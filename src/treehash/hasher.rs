@@ -114,8 +114,7 @@ impl<const N: usize> Leaves<N> {
         let held = self.tail().len();
         self.length += data.len() as u64;
         self.in_leaf += data.len();
-        let missing = if held == 0 { 0 } else { BLOCK - held };
-        let (head, data) = data.split_at(missing.min(data.len()));
+        let (head, data) = data.split_at(data.len().min(BLOCK - held));
         self.block[held..held + head.len()].copy_from_slice(head);
         if held + head.len() == BLOCK {
             kernel::compress(&mut self.states, &[self.block]);
