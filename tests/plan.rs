@@ -1,6 +1,6 @@
 //! Part sizes, counts and ranges, against known answers and the service's limits.
 
-#![cfg(test)] // so that the lints let helpers fail as tests do
+#![cfg(test)] // so that the lints let shared functions fail as tests do
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Signatures, against known answers in every intermediate step, and against another implementation on random requests.
 
-#![cfg(test)] // so that the lints let helpers fail as tests do
+#![cfg(test)] // so that the lints let shared functions fail as tests do
 
 mod support;
 
@@ -133,8 +133,8 @@ fn a_kept_signing_key_is_for_one_day_and_secret() {
     let keys = ["secret", "Secret", "secret2", "secreT"].map(|secret| Key::new("AKID", secret, None));
     let midnight = 20_000 * 86_400;
     let kept = Signer::new("us-east-1");
-    for time in [midnight - 1, midnight, midnight + 86_399, midnight + 86_400, midnight - 1] {
-        for key in &keys {
+    for key in &keys {
+        for time in [midnight - 1, midnight, midnight + 86_399, midnight + 86_400, midnight - 1] {
             for _ in 0..2 {
                 let fresh = Signer::new("us-east-1");
                 assert_eq!(kept.sign(&request, key, time), fresh.sign(&request, key, time), "{time}");

@@ -1,12 +1,12 @@
 //! Linear and tree hashes, against answers computed elsewhere and against the definition.
 
-#![cfg(test)] // so that the lints let helpers fail as tests do
+#![cfg(test)] // so that the lints let shared functions fail as tests do
 
 mod support;
 
 use glacier_mp::error::Kind;
 use glacier_mp::plan::Plan;
-use glacier_mp::treehash::{Digest, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
+use glacier_mp::treehash::{Digest, Fold, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
 use proptest::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -50,6 +50,19 @@ fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
 fn known_roots() {
     for [seed, count, root] in known_rows("treehash_fold.csv") {
         assert_eq!(combine(&leaves(seed.parse().unwrap(), count.parse().unwrap())).unwrap().to_hex(), root, "{count}");
+    }
+}
+
+#[test]
+fn a_finished_fold_begins_anew() {
+    let leaves = leaves(3, 7);
+    let mut fold = Fold::default();
+    for _ in 0..2 {
+        assert_eq!(fold.finish(), None);
+        for &leaf in &leaves {
+            fold.push(leaf);
+        }
+        assert_eq!(fold.finish(), combine(&leaves).ok());
     }
 }
 

@@ -92,8 +92,8 @@ impl Work<'_> {
         let threads = usize::try_from(chunks).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
             for _ in 1..threads {
-                let helper = thread::Builder::new().name("glacier-hash".to_owned());
-                if helper.spawn_scoped(scope, || self.take_chunks(chunks)).is_err() {
+                let builder = thread::Builder::new().name("glacier-hash".to_owned());
+                if builder.spawn_scoped(scope, || self.take_chunks(chunks)).is_err() {
                     break;
                 }
             }
