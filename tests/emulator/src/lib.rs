@@ -1,1 +1,38 @@
-//! The local Glacier.
+//! The local Glacier: the vault API's multipart operations, strict, on 127.0.0.1, for tests and demos.
+//!
+//! It checks what the service checks: signatures (with a published implementation), the clock, both hashes of every
+//! payload, ranges, sizes and limits; and answers with the texts that the live service uses. It streams: a payload is
+//! hashed and stored while it is read, and never held. And it breaks on request: see [`Fault`].
+//!
+//! [`Emulator`] runs inside a test; the program `glacier-emulator` serves everything else, with the address described
+//! in [`admin`] in place of the methods. Where the service's behaviour is not known, [`choices`] says what was chosen.
+
+pub mod admin;
+pub mod choices;
+mod clock;
+mod connection;
+mod disk;
+mod emulator;
+mod faults;
+mod hash;
+mod http;
+mod ids;
+mod operations;
+mod options;
+mod paging;
+mod records;
+mod refusal;
+mod request;
+mod service;
+mod signature;
+mod stop;
+mod store;
+mod tls;
+mod upload;
+mod wire;
+
+pub use emulator::Emulator;
+pub use faults::{Action, Afterwards, Ending, Fault, error_document};
+pub use options::{Options, Storage};
+pub use records::{ArchiveRecord, PartRecord, RequestRecord, UploadRecord};
+pub use request::Operation;

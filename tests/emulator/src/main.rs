@@ -1,2 +1,120 @@
-//! The local Glacier as a program.
-fn main() {}
+//! The local Glacier as a program: its first line says where it listens, and it runs until it is killed.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use glacier_emulator::{Emulator, Options, Storage};
+
+const USAGE: &str = "\
+A local Glacier for tests and demos, on 127.0.0.1.
+
+Usage: glacier-emulator [OPTION]...
+
+  --port N                listen on this port; 0, the default, takes a free one
+  --tls                   HTTPS, with a certificate authority made at the start
+  --ca-out FILE           write that authority's certificate to a file (PEM)
+  --data DIR              keep uploads and archives in this directory, and find them there again
+  --storage KIND          disk: keep them, in a temporary directory without --data (default)
+                          hashes: keep hashes only    count: count bytes only, hash nothing
+  --region NAME           default us-east-1
+  --account ID            default 111122223333
+  --access-key ID         default AKIAIOSFODNN7EXAMPLE
+  --secret-key KEY        default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+  --session-token TOKEN   require this session token
+  --vault NAME            there is this vault; may be repeated; default examplevault
+  --page-max N            at most so many entries on a page of a list, up to 50
+  --until-stdin-closes    exit when standard input reaches its end
+  --help                  this text
+
+The first line on standard output is the endpoint, such as http://127.0.0.1:41234.
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("glacier-emulator: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let Some(settings) = Settings::parse(std::env::args().skip(1))? else {
+        print!("{USAGE}");
+        return Ok(());
+    };
+    let emulator = Emulator::start(settings.options).map_err(|e| format!("cannot start: {e}"))?;
+    if let (Some(path), Some(pem)) = (settings.ca_out, emulator.ca_pem()) {
+        std::fs::write(&path, pem).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    }
+    let mut out = io::stdout();
+    writeln!(out, "{}", emulator.endpoint()).and_then(|()| out.flush()).map_err(|e| e.to_string())?;
+    if settings.until_stdin_closes {
+        io::copy(&mut io::stdin(), &mut io::sink()).map_err(|e| e.to_string())?;
+        return Ok(());
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+struct Settings {
+    options: Options,
+    ca_out: Option<PathBuf>,
+    until_stdin_closes: bool,
+}
+
+impl Settings {
+    /// `None` asks for the usage.
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        let mut settings = Self { options: Options::default(), ca_out: None, until_stdin_closes: false };
+        let mut data = None;
+        let mut storage = "disk".to_owned();
+        let mut vaults = Vec::new();
+        while let Some(name) = arguments.next() {
+            let options = &mut settings.options;
+            match name.as_str() {
+                "--help" => return Ok(None),
+                "--tls" => options.tls = true,
+                "--until-stdin-closes" => settings.until_stdin_closes = true,
+                _ => {
+                    let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
+                    match name.as_str() {
+                        "--port" => options.port = number(&name, &value()?)?,
+                        "--page-max" => options.page_max = number(&name, &value()?)?,
+                        "--ca-out" => settings.ca_out = Some(value()?.into()),
+                        "--data" => data = Some(PathBuf::from(value()?)),
+                        "--storage" => storage = value()?,
+                        "--region" => options.region = value()?,
+                        "--account" => options.account = value()?,
+                        "--access-key" => options.access_key = value()?,
+                        "--secret-key" => options.secret_key = value()?,
+                        "--session-token" => options.session_token = Some(value()?),
+                        "--vault" => vaults.push(value()?),
+                        _ => return Err(format!("unknown option {name}; see --help")),
+                    }
+                }
+            }
+        }
+        settings.options.storage = match (storage.as_str(), data) {
+            ("disk", Some(directory)) => Storage::Disk(directory),
+            ("disk", None) => Storage::Temporary,
+            ("hashes", _) => Storage::Hashes,
+            ("count", _) => Storage::Count,
+            (other, _) => return Err(format!("unknown storage {other}; see --help")),
+        };
+        if !vaults.is_empty() {
+            settings.options.vaults = vaults;
+        }
+        if settings.ca_out.is_some() && !settings.options.tls {
+            return Err("--ca-out needs --tls".to_owned());
+        }
+        Ok(Some(settings))
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{name} takes a number, not {text}"))
+}

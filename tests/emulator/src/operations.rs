@@ -1,0 +1,334 @@
+//! The operations: a request in, an answer out.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock::Instant;
+use crate::disk::Incoming;
+use crate::hash::{self, Digest, EMPTY, Hasher};
+use crate::http::{Body, Head, Response};
+use crate::paging::Page;
+use crate::records::ArchiveRecord;
+use crate::refusal::{Failure, Refusal};
+use crate::request::{Operation, Target, content_range};
+use crate::service::Service;
+use crate::signature::Signed;
+use crate::upload::{Facts, Part, Upload};
+
+/// Checks a request and does what it asks for. A refusal may leave some of the body unread.
+pub(crate) fn perform(
+    service: &Service,
+    head: &Head,
+    target: Option<&Target>,
+    body: &mut Body<'_>,
+) -> Result<Response, Failure> {
+    let now = service.clock.now();
+    service.store.expire(now);
+    let signed = service.verifier.verify(head, now)?;
+    let target =
+        target.ok_or_else(|| Refusal::bad_request(format!("No such operation: {} {}", head.method, head.path())))?;
+    let call = Call { service, head, target, signed: &signed, now };
+    call.check_common(body)?;
+    match target.operation {
+        Operation::CreateVault => call.create_vault(),
+        Operation::UploadArchive => call.upload_archive(body),
+        Operation::InitiateMultipartUpload => call.initiate(),
+        Operation::ListMultipartUploads => call.list_uploads(),
+        Operation::UploadMultipartPart => call.upload_part(&*call.upload()?, body),
+        Operation::CompleteMultipartUpload => call.complete(&*call.upload()?),
+        Operation::AbortMultipartUpload => call.abort(&*call.upload()?),
+        Operation::ListParts => call.list_parts(&*call.upload()?),
+    }
+}
+
+/// One request.
+struct Call<'a> {
+    service: &'a Service,
+    head: &'a Head,
+    target: &'a Target,
+    signed: &'a Signed,
+    now: Instant,
+}
+
+/// A payload that has been read, and is what its hashes say.
+struct Received {
+    length: u64,
+    tree_hash: Digest,
+    bytes: Option<Incoming>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PartList {
+    archive_description: Option<String>,
+    creation_date: String,
+    marker: Option<String>,
+    multipart_upload_id: String,
+    part_size_in_bytes: u64,
+    parts: Vec<PartEntry>,
+    #[serde(rename = "VaultARN")]
+    vault_arn: String,
+}
+
+#[derive(Serialize)]
+struct PartEntry {
+    #[serde(rename = "RangeInBytes")]
+    range: String,
+    #[serde(rename = "SHA256TreeHash")]
+    tree_hash: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UploadList {
+    marker: Option<String>,
+    uploads_list: Vec<UploadEntry>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UploadEntry {
+    archive_description: Option<String>,
+    creation_date: String,
+    multipart_upload_id: String,
+    part_size_in_bytes: u64,
+    #[serde(rename = "VaultARN")]
+    vault_arn: String,
+}
+
+impl Call<'_> {
+    /// What every operation asks of a request.
+    fn check_common(&self, body: &Body<'_>) -> Result<(), Refusal> {
+        let Target { operation, account, vault, .. } = self.target;
+        if account != "-" && *account != self.service.account {
+            return Err(Refusal::access_denied(account));
+        }
+        match self.head.header("x-amz-glacier-version") {
+            Some("2012-06-01") => {}
+            Some(other) => return Err(Refusal::invalid(format!("Invalid API version: {other}"))),
+            None => return Err(Refusal::missing("API version")),
+        }
+        let known = *operation == Operation::CreateVault || self.service.store.has_vault(vault);
+        if !known || !is_vault_name(vault) {
+            return Err(Refusal::vault_not_found(&self.service.vault_arn(vault)));
+        }
+        if operation.takes_body() {
+            return Ok(());
+        }
+        if body.remaining() > 0 {
+            return Err(Refusal::bad_request("This operation takes no body"));
+        }
+        if self.signed.payload_hash != EMPTY {
+            return Err(Refusal::payload_mismatch(EMPTY, &self.signed.payload_hash));
+        }
+        Ok(())
+    }
+
+    fn create_vault(&self) -> Result<Response, Failure> {
+        self.service.store.create_vault(&self.target.vault);
+        let location = format!("/{}/vaults/{}", self.service.account, self.target.vault);
+        Ok(created().with("Location", location))
+    }
+
+    fn initiate(&self) -> Result<Response, Failure> {
+        let given = self.head.header("x-amz-part-size");
+        let part_size = given.and_then(|text| text.parse::<u64>().ok());
+        let legal = |size: &u64| size.is_power_of_two() && (1 << 20..=1 << 32).contains(size);
+        let part_size = part_size.filter(legal).ok_or_else(|| {
+            Refusal::invalid(format!(
+                "Invalid part size: {}. Part size must not be null, must be a power of two \
+                 and be between 1048576 and 4294967296 bytes.",
+                given.unwrap_or("null")
+            ))
+        })?;
+        let facts = Facts {
+            upload_id: self.service.ids.upload_id(),
+            vault: self.target.vault.clone(),
+            part_size,
+            description: self.description()?,
+            created: self.now.extended(),
+        };
+        let upload_id = facts.upload_id.clone();
+        self.service.store.add_upload(facts, self.now)?;
+        let location = format!("{}/multipart-uploads/{upload_id}", self.vault_path());
+        Ok(created().with("Location", location).with("x-amz-multipart-upload-id", upload_id))
+    }
+
+    fn upload_part(&self, upload: &Upload, body: &mut Body<'_>) -> Result<Response, Failure> {
+        // An upload that is over takes no parts; better said before the body than after.
+        upload.parts()?;
+        let header = self.required("content-range", "Content-Range")?;
+        let range = content_range(header);
+        let (first, last) = range.ok_or_else(|| Refusal::invalid(format!("Invalid Content-Range: {header}")))?;
+        let length = body.remaining();
+        if last - first + 1 != length {
+            return Err(Failure::from(Refusal::invalid(format!(
+                "Content-Range: {header} is incompatible with Content-Length: {length}"
+            ))));
+        }
+        upload.check_range(first, last, header)?;
+        let received = self.receive(body)?;
+        let part = Part { first, last, tree_hash: received.tree_hash };
+        upload.keep_part(self.service.store.disk().zip(received.bytes.as_ref()), part)?;
+        upload.touch(self.service.clock.now());
+        Ok(Response::empty(204).with("x-amz-sha256-tree-hash", hex::encode(received.tree_hash)))
+    }
+
+    fn complete(&self, upload: &Upload) -> Result<Response, Failure> {
+        let size = self.required("x-amz-archive-size", "x-amz-archive-size")?;
+        let size = size.parse().map_err(|_| Refusal::invalid(format!("Invalid x-amz-archive-size: {size}")))?;
+        let store = &self.service.store;
+        let archive_id = self.service.ids.archive_id();
+        let (archive, new) = upload.complete(store.disk(), size, self.tree_hash()?, archive_id)?;
+        if new {
+            store.add_archive(archive.clone());
+        }
+        Ok(self.archive_created(&archive))
+    }
+
+    fn abort(&self, upload: &Upload) -> Result<Response, Failure> {
+        upload.abort(self.service.store.disk())?;
+        Ok(Response::empty(204))
+    }
+
+    fn list_parts(&self, upload: &Upload) -> Result<Response, Failure> {
+        // Keys of one width sort as the numbers do.
+        let entries = upload.parts()?.into_iter().map(|part| (format!("{:020}", part.first), part)).collect();
+        let Page { entries, marker } = self.page(entries)?;
+        let entry = |part: &Part| PartEntry {
+            range: format!("{}-{}", part.first, part.last),
+            tree_hash: hex::encode(part.tree_hash),
+        };
+        let list = PartList {
+            archive_description: upload.facts.description.clone(),
+            creation_date: upload.facts.created.clone(),
+            marker,
+            multipart_upload_id: upload.facts.upload_id.clone(),
+            part_size_in_bytes: upload.facts.part_size,
+            parts: entries.iter().map(entry).collect(),
+            vault_arn: self.service.vault_arn(&self.target.vault),
+        };
+        Ok(Response::json(200, &list))
+    }
+
+    fn list_uploads(&self) -> Result<Response, Failure> {
+        let uploads = self.service.store.uploads().into_iter();
+        let open = uploads.filter(|upload| upload.facts.vault == self.target.vault && upload.parts().is_ok());
+        let Page { entries, marker } = self.page(open.map(|up| (up.facts.upload_id.clone(), up)).collect())?;
+        let entry = |upload: &Arc<Upload>| UploadEntry {
+            archive_description: upload.facts.description.clone(),
+            creation_date: upload.facts.created.clone(),
+            multipart_upload_id: upload.facts.upload_id.clone(),
+            part_size_in_bytes: upload.facts.part_size,
+            vault_arn: self.service.vault_arn(&self.target.vault),
+        };
+        Ok(Response::json(200, &UploadList { marker, uploads_list: entries.iter().map(entry).collect() }))
+    }
+
+    fn upload_archive(&self, body: &mut Body<'_>) -> Result<Response, Failure> {
+        const ARCHIVE_MAX: u64 = 1 << 32;
+        let length = body.remaining();
+        if !(1..=ARCHIVE_MAX).contains(&length) {
+            return Err(Failure::from(Refusal::invalid(format!("Invalid Content-Length: {length}"))));
+        }
+        let description = self.description()?;
+        let received = self.receive(body)?;
+        let archive = ArchiveRecord {
+            vault: self.target.vault.clone(),
+            archive_id: self.service.ids.archive_id(),
+            upload_id: None,
+            size: received.length,
+            tree_hash: hex::encode(received.tree_hash),
+            description,
+            path: None,
+        };
+        self.service.store.keep_archive(archive.clone(), received.bytes.as_ref())?;
+        Ok(self.archive_created(&archive))
+    }
+
+    /// Reads a payload and compares its hashes with those that the request names.
+    fn receive(&self, body: &mut Body<'_>) -> Result<Received, Failure> {
+        let tree_hash = self.tree_hash()?;
+        if self.head.header("x-amz-content-sha256").is_none() {
+            // The payload's hash is then missing from the signature as well.
+            return Err(Failure::from(Refusal::signature("The request has no x-amz-content-sha256")));
+        }
+        let length = body.remaining();
+        let mut hasher = self.service.store.hashing().then(Hasher::default);
+        let receive = |disk: &crate::disk::Disk| disk.receive().map_err(|e| Refusal::storage(&e));
+        let mut bytes = self.service.store.disk().map(receive).transpose()?;
+        while let Some(piece) = body.next().map_err(Failure::Broken)? {
+            if let Some(hasher) = &mut hasher {
+                hasher.update(piece);
+            }
+            if let Some(bytes) = &mut bytes {
+                bytes.write(piece).map_err(|e| Refusal::storage(&e))?;
+            }
+        }
+        self.signed.check_clock(self.service.clock.now())?;
+        if let Some(hasher) = hasher {
+            let (linear, tree) = hasher.finish();
+            if hex::encode(linear) != self.signed.payload_hash {
+                return Err(Failure::from(Refusal::payload_mismatch(&hex::encode(linear), &self.signed.payload_hash)));
+            }
+            if tree != tree_hash {
+                let (expected, computed) = (hex::encode(tree_hash), hex::encode(tree));
+                let message = format!("Checksum mismatch: expected {expected}, computed {computed}");
+                return Err(Failure::from(Refusal::invalid(message)));
+            }
+        }
+        Ok(Received { length, tree_hash, bytes })
+    }
+
+    fn upload(&self) -> Result<Arc<Upload>, Refusal> {
+        self.service.store.upload(&self.target.vault, &self.target.upload_id, self.now)
+    }
+
+    fn page<T>(&self, entries: Vec<(String, T)>) -> Result<Page<T>, Refusal> {
+        let Service { markers, page_max, ids, .. } = self.service;
+        // The account may be written in two ways; the list is the same.
+        let list = format!("{}/{}", self.target.vault, self.target.upload_id);
+        markers.page(self.head, &list, *page_max, ids, entries)
+    }
+
+    fn required(&self, header: &str, name: &str) -> Result<&str, Refusal> {
+        self.head.header(header).ok_or_else(|| Refusal::missing(name))
+    }
+
+    fn tree_hash(&self) -> Result<Digest, Refusal> {
+        const HEADER: &str = "x-amz-sha256-tree-hash";
+        let text = self.required(HEADER, HEADER)?;
+        hash::parse_hex(text).ok_or_else(|| Refusal::invalid(format!("Invalid {HEADER}: {text}")))
+    }
+
+    /// At most 1024 printable ASCII characters. Spaces at its ends have gone with the header's own.
+    fn description(&self) -> Result<Option<String>, Refusal> {
+        let text = self.head.header("x-amz-archive-description").unwrap_or_default();
+        if text.len() > 1024 || !text.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
+            return Err(Refusal::invalid(format!("Invalid x-amz-archive-description: {text}")));
+        }
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    fn archive_created(&self, archive: &ArchiveRecord) -> Response {
+        created()
+            .with("Location", format!("{}/archives/{}", self.vault_path(), archive.archive_id))
+            .with("x-amz-archive-id", archive.archive_id.clone())
+            .with("x-amz-sha256-tree-hash", archive.tree_hash.clone())
+    }
+
+    fn vault_path(&self) -> String {
+        format!("/{}/vaults/{}", self.service.account, self.target.vault)
+    }
+}
+
+/// The live service sends an empty document along, which the guide does not say.
+fn created() -> Response {
+    Response::json(201, &serde_json::json!({}))
+}
+
+fn is_vault_name(name: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    (1..=255).contains(&name.len()) && name.bytes().all(legal)
+}

@@ -1,0 +1,68 @@
+//! The service as all connections share it.
+
+use std::io;
+
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::ids::Ids;
+use crate::options::Options;
+use crate::paging::Markers;
+use crate::records::RequestLog;
+use crate::signature::Verifier;
+use crate::stop::Stop;
+use crate::store::Store;
+
+/// Settings and state.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) page_max: usize,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) ids: Ids,
+    pub(crate) log: RequestLog,
+    pub(crate) markers: Markers,
+    pub(crate) stop: Stop,
+    pub(crate) store: Store,
+    pub(crate) verifier: Verifier,
+}
+
+impl Service {
+    pub(crate) fn new(options: &Options) -> io::Result<Self> {
+        let (clock, ids) = (Clock::default(), Ids::new());
+        let store = Store::open(&options.storage, &options.vaults, &ids.request_id(), clock.now())?;
+        let token = options.session_token.as_deref();
+        Ok(Self {
+            region: options.region.clone(),
+            account: options.account.clone(),
+            page_max: options.page_max.clamp(1, crate::choices::PAGE_MAX),
+            verifier: Verifier::new(&options.region, &options.access_key, &options.secret_key, token),
+            faults: Faults::default(),
+            log: RequestLog::default(),
+            markers: Markers::default(),
+            stop: Stop::default(),
+            clock,
+            ids,
+            store,
+        })
+    }
+
+    /// Moves the clock. Uploads that are idle for too long by the new time are gone at once.
+    pub(crate) fn set_clock_offset(&self, seconds: i64) {
+        self.clock.set_offset(seconds);
+        self.store.expire(self.clock.now());
+    }
+
+    /// The name of a vault in documents and messages.
+    pub(crate) fn vault_arn(&self, vault: &str) -> String {
+        let partition = match self.region.as_str() {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            region if region.starts_with("us-isob-") => "aws-iso-b",
+            region if region.starts_with("us-iso-") => "aws-iso",
+            _ => "aws",
+        };
+        format!("arn:{partition}:glacier:{}:{}:vaults/{vault}", self.region, self.account)
+    }
+}

@@ -1,0 +1,220 @@
+//! Who signed a request, and whether the signature is right and of this hour.
+//!
+//! The expected signature comes from the published `aws-sigv4` crate, over the headers that the request says it signed.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+
+use crate::choices::MAY_BE_UNSIGNED;
+use crate::clock::Instant;
+use crate::hash::EMPTY;
+use crate::http::Head;
+use crate::refusal::Refusal;
+use crate::stop::lock;
+
+/// The one key that the service knows.
+pub(crate) struct Verifier {
+    region: String,
+    access_key: String,
+    secret_key: String,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    valid: Option<String>,
+    expired: Vec<String>,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("region", &self.region)
+            .field("access_key", &self.access_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a verified request has signed.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    /// The hash of the payload, in hex.
+    pub(crate) payload_hash: String,
+    at: Instant,
+}
+
+impl Signed {
+    /// The clock may differ by five minutes, either way.
+    pub(crate) fn check_clock(&self, now: Instant) -> Result<(), Refusal> {
+        const WINDOW: i64 = 5 * 60;
+        let (signed, current) = (self.at.basic(), now.basic());
+        let (earliest, latest) = (now.plus_seconds(-WINDOW), now.plus_seconds(WINDOW));
+        if self.at.unix_seconds() < earliest.unix_seconds() {
+            let earliest = earliest.basic();
+            return Err(Refusal::signature(format!(
+                "Signature expired: {signed} is now earlier than {earliest} ({current} - 5 min.)"
+            )));
+        }
+        if self.at.unix_seconds() > latest.unix_seconds() {
+            let latest = latest.basic();
+            return Err(Refusal::signature(format!(
+                "Signature not yet current: {signed} is still later than {latest} ({current} + 5 min.)"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Verifier {
+    pub(crate) fn new(region: &str, access_key: &str, secret_key: &str, session_token: Option<&str>) -> Self {
+        let tokens = Tokens { valid: session_token.map(str::to_owned), expired: Vec::new() };
+        Self {
+            region: region.to_owned(),
+            access_key: access_key.to_owned(),
+            secret_key: secret_key.to_owned(),
+            tokens: Mutex::new(tokens),
+        }
+    }
+
+    /// The session token that was valid has expired; this one is valid now.
+    pub(crate) fn replace_token(&self, session_token: &str) {
+        let mut tokens = lock(&self.tokens);
+        let before = tokens.valid.replace(session_token.to_owned());
+        tokens.expired.extend(before);
+    }
+
+    /// Checks everything about the signature that the head alone tells; the payload is the caller's to compare.
+    pub(crate) fn verify(&self, head: &Head, now: Instant) -> Result<Signed, Refusal> {
+        let authorization = head.header("authorization").ok_or_else(Refusal::not_authenticated)?;
+        let authorization = Authorization::parse(authorization)?;
+        let (at, date_header) = signing_time(head)?;
+        self.check_scope(&authorization, at)?;
+        self.check_token(head.header("x-amz-security-token"))?;
+        check_signed_headers(head, &authorization, date_header)?;
+
+        let payload_hash = head.header("x-amz-content-sha256").unwrap_or(EMPTY).to_owned();
+        let signed = Signed { payload_hash, at };
+        signed.check_clock(now)?;
+        let expected = self.signature(head, &authorization, &signed, date_header);
+        if expected.as_deref() != Some(authorization.signature) {
+            return Err(Refusal::signature(
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+                 Access Key and signing method. Consult the service documentation for details.",
+            ));
+        }
+        Ok(signed)
+    }
+
+    fn check_scope(&self, authorization: &Authorization<'_>, at: Instant) -> Result<(), Refusal> {
+        let [access_key, date, region, service, terminator] = authorization.credential[..] else {
+            return Err(Refusal::signature("Credential must have exactly 5 slash-delimited elements"));
+        };
+        if access_key != self.access_key {
+            return Err(Refusal::unknown_client());
+        }
+        let wrong = if terminator != "aws4_request" {
+            format!("Credential should be scoped with a valid terminator: 'aws4_request', not '{terminator}'.")
+        } else if service != "glacier" {
+            format!("Credential should be scoped to correct service: 'glacier', not '{service}'.")
+        } else if region != self.region {
+            format!("Credential should be scoped to a valid region, not '{region}'.")
+        } else if date != &at.basic()[..8] {
+            let signed = at.basic();
+            format!("Date in Credential scope does not match YYYYMMDD of the request's date: '{date}' != '{signed}'.")
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::signature(wrong))
+    }
+
+    fn check_token(&self, given: Option<&str>) -> Result<(), Refusal> {
+        let tokens = lock(&self.tokens);
+        if given == tokens.valid.as_deref() {
+            return Ok(());
+        }
+        let expired = given.is_some_and(|given| tokens.expired.iter().any(|token| token == given));
+        Err(if expired { Refusal::expired_token() } else { Refusal::unknown_client() })
+    }
+
+    /// The right signature; `None` for a request that cannot be signed, such as one with characters outside ASCII.
+    fn signature(&self, head: &Head, authorization: &Authorization<'_>, signed: &Signed, date: &str) -> Option<String> {
+        let named = head.headers.iter().filter(|(name, _)| authorization.signs(name));
+        let headers = named.map(|(name, value)| (name.as_str(), value.as_str()));
+        let payload = SignableBody::Precomputed(signed.payload_hash.clone());
+        let request = SignableRequest::new(&head.method, head.target.as_str(), headers, payload).ok()?;
+
+        let mut settings = SigningSettings::default();
+        // The crate adds x-amz-date by itself, which a client that signs Date has not sent.
+        let excluded = if date == "date" { vec![Cow::Borrowed("x-amz-date")] } else { Vec::new() };
+        settings.excluded_headers = Some(excluded);
+        let identity = Credentials::new(&self.access_key, &self.secret_key, None, None, "emulator").into();
+        let seconds = u64::try_from(signed.at.unix_seconds()).ok()?;
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("glacier")
+            .time(UNIX_EPOCH + Duration::from_secs(seconds))
+            .settings(settings)
+            .build()
+            .ok()?
+            .into();
+        Some(sign(request, &parameters).ok()?.into_parts().1)
+    }
+}
+
+/// The `Authorization` header, taken apart.
+struct Authorization<'a> {
+    credential: Vec<&'a str>,
+    signed_headers: Vec<&'a str>,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn parse(value: &'a str) -> Result<Self, Refusal> {
+        let fields = value
+            .strip_prefix("AWS4-HMAC-SHA256 ")
+            .ok_or_else(|| Refusal::signature("Authorization must use the algorithm AWS4-HMAC-SHA256"))?;
+        let field = |name: &str| {
+            fields
+                .split(',')
+                .filter_map(|field| field.trim().split_once('='))
+                .find_map(|(have, value)| (have == name).then_some(value))
+                .ok_or_else(|| Refusal::signature(format!("Authorization header requires '{name}' parameter.")))
+        };
+        Ok(Self {
+            credential: field("Credential")?.split('/').collect(),
+            signed_headers: field("SignedHeaders")?.split(';').collect(),
+            signature: field("Signature")?,
+        })
+    }
+
+    fn signs(&self, header: &str) -> bool {
+        self.signed_headers.contains(&header)
+    }
+}
+
+/// `x-amz-date` wins over `Date`, which counts only if it is written in the same form.
+fn signing_time(head: &Head) -> Result<(Instant, &'static str), Refusal> {
+    ["x-amz-date", "date"]
+        .into_iter()
+        .find_map(|name| Some((head.header(name)?, name)))
+        .and_then(|(value, name)| Some((Instant::parse_basic(value)?, name)))
+        .ok_or_else(|| Refusal::signature("AWS authentication requires a valid Date or x-amz-date header"))
+}
+
+fn check_signed_headers(head: &Head, authorization: &Authorization<'_>, date: &str) -> Result<(), Refusal> {
+    let must_be_signed =
+        |name: &str| name == "host" || name == date || (name.starts_with("x-amz-") && !MAY_BE_UNSIGNED.contains(&name));
+    let unsigned = head.headers.iter().map(|(name, _)| name.as_str()).chain(["host"]);
+    match unsigned.filter(|name| must_be_signed(name)).find(|name| !authorization.signs(name)) {
+        None if head.header("host").is_some() => Ok(()),
+        None => Err(Refusal::signature("'Host' must be in the request and in its SignedHeaders.")),
+        Some(name) => Err(Refusal::signature(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."))),
+    }
+}
