@@ -91,7 +91,8 @@ impl Head {
         self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Option<(Self, u64)>, NoHead> {
+    /// The head that these bytes begin with, and its length, if it is whole.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, u64)>, NoHead> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes).map_err(|e| NoHead::Malformed(e.to_string()))? {

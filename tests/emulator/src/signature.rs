@@ -144,8 +144,11 @@ impl Verifier {
 
     /// The right signature; `None` for a request that cannot be signed, such as one with characters outside ASCII.
     fn signature(&self, head: &Head, authorization: &Authorization<'_>, signed: &Signed, date: &str) -> Option<String> {
-        let named = head.headers.iter().filter(|(name, _)| authorization.signs(name));
-        let headers = named.map(|(name, value)| (name.as_str(), value.as_str()));
+        let named = || head.headers.iter().filter(|(name, _)| authorization.signs(name));
+        if !named().all(|(_, value)| value.is_ascii()) {
+            return None;
+        }
+        let headers = named().map(|(name, value)| (name.as_str(), value.as_str()));
         let payload = SignableBody::Precomputed(signed.payload_hash.clone());
         let request = SignableRequest::new(&head.method, head.target.as_str(), headers, payload).ok()?;
 
@@ -216,5 +219,65 @@ fn check_signed_headers(head: &Head, authorization: &Authorization<'_>, date: &s
         None if head.header("host").is_some() => Ok(()),
         None => Err(Refusal::signature("'Host' must be in the request and in its SignedHeaders.")),
         Some(name) => Err(Refusal::signature(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known answers, each as the request that carries it.
+    fn vectors() -> Vec<(String, Verifier, Instant, Head)> {
+        let list: serde_json::Value = serde_json::from_str(include_str!("../tests/data/signing_glacier.json")).unwrap();
+        let request = |vector: &serde_json::Value| {
+            let text = |name: &str| vector[name].as_str().unwrap().to_owned();
+            let token = vector["session_token"].as_str();
+            let verifier = Verifier::new(&text("region"), &text("access_key_id"), &text("secret_access_key"), token);
+            let mut bytes = format!("{} {} HTTP/1.1\r\n", text("method"), text("wire_target"));
+            for header in vector["headers_signed"].as_array().unwrap() {
+                bytes.push_str(&format!("{}: {}\r\n", header[0].as_str().unwrap(), header[1].as_str().unwrap()));
+            }
+            bytes.push_str(&format!("Authorization: {}\r\n\r\n", text("authorization")));
+            let head = Head::parse(bytes.as_bytes()).unwrap().unwrap().0;
+            (text("name"), verifier, Instant::parse_basic(&text("x_amz_date")).unwrap(), head)
+        };
+        list.as_array().unwrap().iter().map(request).collect()
+    }
+
+    #[test]
+    fn known_signatures_are_right() {
+        let vectors = vectors();
+        assert_eq!(vectors.len(), 41);
+        for (name, verifier, at, head) in vectors {
+            verifier.verify(&head, at).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        }
+    }
+
+    #[test]
+    fn anything_changed_is_wrong() {
+        for (name, verifier, at, head) in vectors() {
+            for changed in 0..head.headers.len() {
+                let mut other = head.clone();
+                other.headers[changed].1.push('0');
+                assert!(verifier.verify(&other, at).is_err(), "{name}: {:?}", other.headers[changed]);
+            }
+            let mut other = head.clone();
+            other.target.push('0');
+            assert!(verifier.verify(&other, at).is_err(), "{name}: target");
+            let mut other = head;
+            other.method = "PATCH".to_owned();
+            assert!(verifier.verify(&other, at).is_err(), "{name}: method");
+        }
+    }
+
+    #[test]
+    fn five_minutes_either_way() {
+        let (_, verifier, at, head) = vectors().swap_remove(0);
+        for seconds in [-301, 301] {
+            assert!(verifier.verify(&head, at.plus_seconds(seconds)).is_err(), "{seconds}");
+        }
+        for seconds in [-300, 0, 300] {
+            assert!(verifier.verify(&head, at.plus_seconds(seconds)).is_ok(), "{seconds}");
+        }
     }
 }

@@ -93,7 +93,7 @@ impl Upload {
     /// The place of a part, checked against the plan of this upload.
     pub(crate) fn check_range(&self, first: u64, last: u64, header: &str) -> Result<(), Refusal> {
         let part_size = self.facts.part_size;
-        if first % part_size != 0 || last - first >= part_size {
+        if !first.is_multiple_of(part_size) || last - first >= part_size {
             return Err(Refusal::invalid(format!("Invalid Content-Range: {header}")));
         }
         let number = first / part_size + 1;
