@@ -31,14 +31,14 @@
 //! | Storage runs out or fails | 500 `ServiceUnavailableException` |
 
 /// Headers of a request that a client may leave out of its signature.
-pub(crate) const MAY_BE_UNSIGNED: [&str; 4] =
+pub const MAY_BE_UNSIGNED: [&str; 4] =
     ["x-amz-archive-description", "x-amz-archive-size", "x-amz-part-size", "x-amz-sha256-tree-hash"];
 
 /// How long a finished upload's ID still answers a repeated Complete or Abort.
-pub(crate) const REMEMBERED_SECONDS: i64 = 3600;
+pub const REMEMBERED_SECONDS: i64 = 3600;
 
 /// How long an upload lives that nobody asks for.
-pub(crate) const IDLE_SECONDS: i64 = 24 * 3600;
+pub const IDLE_SECONDS: i64 = 24 * 3600;
 
 /// The most entries on a page of a list.
-pub(crate) const PAGE_MAX: usize = 50;
+pub const PAGE_MAX: usize = 50;

@@ -52,12 +52,12 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
     };
     let next = if admin::is_admin(&head) {
         let answer = admin::perform(service, &head, &mut Body::new(wire, &service.stop, &head, length))?;
-        answer.send(wire)?;
+        common_headers(service, answer).send(wire)?;
         None
     } else {
         let mut exchange = Exchange::begin(service, wire, &head, target, length, connection);
         let played = exchange.play();
-        exchange.end();
+        exchange.note();
         played?
     };
     Ok(if head.keeps_alive() { next } else { next.or(CLOSE) })
@@ -107,8 +107,9 @@ impl<'a> Exchange<'a> {
         Self { service, wire, head, target, range, length, number, body_bytes: 0, status: None }
     }
 
-    fn end(self) {
-        self.service.log.end(self.number, self.body_bytes, self.status);
+    /// Puts into the record what has become of the request so far.
+    fn note(&self) {
+        self.service.log.note(self.number, self.body_bytes, self.status);
     }
 
     /// Answers the request, or does with it what a fault says.
@@ -212,9 +213,10 @@ impl<'a> Exchange<'a> {
     }
 
     fn answer(&mut self, answer: Response) -> io::Result<Next> {
-        let status = answer.status;
+        // Noted first: who has the answer may ask for the record at once.
+        self.status = Some(answer.status);
+        self.note();
         common_headers(self.service, answer).send(self.wire)?;
-        self.status = Some(status);
         Ok(None)
     }
 

@@ -157,7 +157,7 @@ impl Call<'_> {
 
     fn upload_part(&self, upload: &Upload, body: &mut Body<'_>) -> Result<Response, Failure> {
         // An upload that is over takes no parts; better said before the body than after.
-        upload.parts()?;
+        upload.check_open()?;
         let header = self.required("content-range", "Content-Range")?;
         let range = content_range(header);
         let (first, last) = range.ok_or_else(|| Refusal::invalid(format!("Invalid Content-Range: {header}")))?;
@@ -214,7 +214,7 @@ impl Call<'_> {
 
     fn list_uploads(&self) -> Result<Response, Failure> {
         let uploads = self.service.store.uploads().into_iter();
-        let open = uploads.filter(|upload| upload.facts.vault == self.target.vault && upload.parts().is_ok());
+        let open = uploads.filter(|upload| upload.facts.vault == self.target.vault && upload.check_open().is_ok());
         let Page { entries, marker } = self.page(open.map(|up| (up.facts.upload_id.clone(), up)).collect())?;
         let entry = |upload: &Arc<Upload>| UploadEntry {
             archive_description: upload.facts.description.clone(),

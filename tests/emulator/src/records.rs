@@ -69,9 +69,9 @@ pub struct RequestRecord {
     pub range: Option<(u64, u64)>,
     /// Which connection it came on, counted from 0.
     pub connection: u64,
-    /// The bytes of its body that were read, once it is over.
+    /// The bytes of its body that were read, once it is answered or over.
     pub body_bytes: u64,
-    /// The status of its answer, once that was sent.
+    /// The status of its answer, once that is being sent.
     pub status: Option<u16>,
 }
 
@@ -89,15 +89,15 @@ pub(crate) struct RequestLog {
 }
 
 impl RequestLog {
-    /// Adds a request; the number is for [`Self::end`].
+    /// Adds a request; the number is for [`Self::note`].
     pub(crate) fn begin(&self, request: RequestRecord) -> usize {
         let mut requests = lock(&self.requests);
         requests.push(request);
         requests.len() - 1
     }
 
-    /// Notes how it went.
-    pub(crate) fn end(&self, number: usize, body_bytes: u64, status: Option<u16>) {
+    /// Notes how it went so far.
+    pub(crate) fn note(&self, number: usize, body_bytes: u64, status: Option<u16>) {
         if let Some(request) = lock(&self.requests).get_mut(number) {
             request.body_bytes = body_bytes;
             request.status = status;

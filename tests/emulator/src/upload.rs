@@ -81,13 +81,14 @@ impl Upload {
         now > state.touched.plus_seconds(lives)
     }
 
+    /// Whether it is neither completed nor aborted.
+    pub(crate) fn check_open(&self) -> Result<(), Refusal> {
+        self.while_open(|_| ())
+    }
+
     /// The parts held, by range, unless it is over.
     pub(crate) fn parts(&self) -> Result<Vec<Part>, Refusal> {
-        let state = lock(&self.state);
-        match state.phase {
-            Phase::Open => Ok(state.parts.values().copied().collect()),
-            _ => Err(self.not_found()),
-        }
+        self.while_open(|state| state.parts.values().copied().collect())
     }
 
     /// The place of a part, checked against the plan of this upload.
@@ -210,6 +211,11 @@ impl Upload {
         check_size(end, size)?;
         let computed = hash::fold(parts.values().map(|part| part.tree_hash).collect());
         check_tree_hash(&hex::encode(computed), tree_hash)
+    }
+
+    fn while_open<T>(&self, look: impl FnOnce(&State) -> T) -> Result<T, Refusal> {
+        let state = lock(&self.state);
+        if matches!(state.phase, Phase::Open) { Ok(look(&state)) } else { Err(self.not_found()) }
     }
 
     fn not_found(&self) -> Refusal {

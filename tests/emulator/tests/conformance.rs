@@ -1,5 +1,7 @@
 //! What the emulator accepts and refuses, rule by rule, as a numbered table.
 
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
+
 mod client;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

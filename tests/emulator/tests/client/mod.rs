@@ -1,6 +1,7 @@
 //! A small client for tests of the emulator: it says exactly what it is told to say.
 
 #![allow(dead_code, reason = "each test file uses its own share of this")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is test code, which clippy sees only inside of tests")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,0 +1,239 @@
+//! Every fault, as a client sees it, and what the emulator remembers of it.
+
+#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
+
+mod client;
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use client::{Client, MIB, Request, data, start, start_with};
+use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Storage, error_document};
+
+/// An emulator, a connection, and an upload of parts of 1 MiB.
+fn upload() -> (Emulator, Client, String) {
+    let (emulator, mut client) = start();
+    let id = client.initiate(MIB);
+    (emulator, client, id)
+}
+
+/// Puts a fault on the next part, sends it, and gives back how that went.
+fn hit(emulator: &Emulator, client: &mut Client, id: &str, action: Action) -> std::io::Result<client::Answer> {
+    emulator.add_fault(Fault::new(action).on(Operation::UploadMultipartPart));
+    client.try_send(&Request::part(id, 0, &data(MIB)))
+}
+
+/// The part can be sent, on a connection of its own.
+fn recovers(emulator: &Emulator, id: &str) {
+    assert_eq!(Client::connect(emulator).send(&Request::part(id, 0, &data(MIB))).status, 204);
+    assert_eq!(emulator.uploads()[0].parts.len(), 1);
+}
+
+#[test]
+fn status_without_and_with_a_body() {
+    let (emulator, mut client, id) = upload();
+    let answer = hit(&emulator, &mut client, &id, Action::status(503)).unwrap();
+    assert_eq!((answer.status, answer.body.len()), (503, 0));
+    let throttled = Action::error(400, "ThrottlingException", "Rate exceeded");
+    hit(&emulator, &mut client, &id, throttled).unwrap().expect_refusal(400, "ThrottlingException", "Rate exceeded");
+    let html = Action::Status {
+        status: 307,
+        body: Some("<html>".to_owned()),
+        content_type: Some("text/html".to_owned()),
+        headers: vec![("Location".to_owned(), "http://127.0.0.1:1/".to_owned())],
+    };
+    let answer = hit(&emulator, &mut client, &id, html).unwrap();
+    let got = (answer.status, answer.header("content-type"), answer.header("location"));
+    assert_eq!(got, (307, Some("text/html"), Some("http://127.0.0.1:1/")));
+    assert!(emulator.uploads()[0].parts.is_empty());
+    assert_eq!(emulator.connections(), 1);
+    recovers(&emulator, &id);
+}
+
+#[test]
+fn reset_at_once_in_the_body_and_after_it() {
+    for after_bytes in [Some(0), Some(300_000), None] {
+        let (emulator, mut client, id) = upload();
+        let error = hit(&emulator, &mut client, &id, Action::Reset { after_bytes }).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+        drop(client);
+        let record = &emulator.requests()[1];
+        assert_eq!((record.status, record.body_bytes), (None, after_bytes.unwrap_or(MIB as u64)));
+        recovers(&emulator, &id);
+    }
+}
+
+#[test]
+fn close_without_an_answer() {
+    let (emulator, mut client, id) = upload();
+    let error = hit(&emulator, &mut client, &id, Action::Close { after_bytes: None }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    recovers(&emulator, &id);
+}
+
+#[test]
+fn early_answer_then_close_hold_or_drain() {
+    for then in [Afterwards::Close, Afterwards::Hold, Afterwards::Drain] {
+        let (emulator, mut client, id) = upload();
+        let body = Some(error_document(403, "ExpiredTokenException", "The security token is expired"));
+        let action = Action::EarlyAnswer { after_bytes: 1000, status: 403, body, then };
+        emulator.add_fault(Fault::new(action).on(Operation::UploadMultipartPart));
+        // The head and the first bytes alone bring the answer.
+        let request = Request::part(&id, 0, &data(MIB));
+        client.write(&request.head(&client.host)).unwrap();
+        client.write(&request.body[..1000]).unwrap();
+        client.read_answer().unwrap().expect_refusal(403, "ExpiredTokenException", "expired");
+        match then {
+            Afterwards::Close => assert!(client.is_closed()),
+            Afterwards::Hold => {
+                client.tcp().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+                assert_eq!(client.read_answer().unwrap_err().kind(), ErrorKind::WouldBlock);
+            }
+            Afterwards::Drain => {
+                client.write(&request.body[1000..]).unwrap();
+                assert_eq!(client.send(&request).status, 204);
+            }
+        }
+    }
+}
+
+#[test]
+fn stall_in_the_body_ends_with_the_client_or_the_emulator() {
+    for after_bytes in [Some(10), None] {
+        let (emulator, mut client, id) = upload();
+        client.tcp().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let error = hit(&emulator, &mut client, &id, Action::Stall { after_bytes }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert_eq!(emulator.open_connections(), 1);
+        recovers(&emulator, &id);
+        let started = Instant::now();
+        if after_bytes.is_none() {
+            // Nothing is unread, so the emulator sees the client go.
+            drop(client);
+            while emulator.open_connections() > 0 {
+                assert!(started.elapsed() < Duration::from_secs(20), "still open");
+                std::thread::yield_now();
+            }
+        } else {
+            drop(emulator);
+            assert!(started.elapsed() < Duration::from_secs(20), "still waiting");
+        }
+    }
+}
+
+#[test]
+fn garbage_is_no_http() {
+    let (emulator, mut client, id) = upload();
+    assert_eq!(hit(&emulator, &mut client, &id, Action::Garbage).unwrap_err().kind(), ErrorKind::InvalidData);
+    recovers(&emulator, &id);
+}
+
+#[test]
+fn slow_and_delayed_requests_work() {
+    for action in [Action::Slow { bytes_per_second: 8 * MIB as u64 }, Action::DelayAnswer { millis: 120 }] {
+        let (emulator, mut client, id) = upload();
+        let started = Instant::now();
+        assert_eq!(hit(&emulator, &mut client, &id, action).unwrap().status, 204);
+        assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
+        assert_eq!(emulator.uploads()[0].parts.len(), 1);
+    }
+}
+
+#[test]
+fn wrong_tree_hash_in_header_and_list() {
+    let (emulator, mut client, id) = upload();
+    let right = client::tree_hash(&data(MIB));
+    let answer = hit(&emulator, &mut client, &id, Action::WrongTreeHash).unwrap();
+    let wrong = answer.header("x-amz-sha256-tree-hash").unwrap();
+    assert_eq!((answer.status, wrong.len()), (204, 64));
+    assert_ne!(wrong, right);
+    assert_eq!(emulator.uploads()[0].parts[0].tree_hash, right);
+    emulator.add_fault(Fault::new(Action::WrongTreeHash).on(Operation::ListParts));
+    let list =
+        |client: &mut Client| client.send(&Request::list_parts(&id, "")).json()["Parts"][0]["SHA256TreeHash"].clone();
+    assert_eq!(list(&mut client), wrong);
+    assert_eq!(list(&mut client), right.as_str());
+}
+
+#[test]
+fn lost_answer_after_the_work() {
+    for then in [Ending::Close, Ending::Reset] {
+        let (emulator, mut client, id) = upload();
+        client.send(&Request::part(&id, 0, b"abc"));
+        emulator.add_fault(Fault::new(Action::LostAnswer { then }).on(Operation::CompleteMultipartUpload));
+        let error = client.try_send(&Request::complete(&id, b"abc")).unwrap_err();
+        let expected = if then == Ending::Close { ErrorKind::UnexpectedEof } else { ErrorKind::ConnectionReset };
+        assert_eq!(error.kind(), expected);
+        let archive = &emulator.archives()[0];
+        let again = Client::connect(&emulator).send(&Request::complete(&id, b"abc"));
+        assert_eq!(again.header("x-amz-archive-id"), Some(archive.archive_id.as_str()));
+    }
+}
+
+#[test]
+fn truncated_answer_with_and_without_content() {
+    let (emulator, mut client, id) = upload();
+    let error = hit(&emulator, &mut client, &id, Action::TruncatedAnswer).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    assert_eq!(emulator.uploads()[0].parts.len(), 1);
+    emulator.add_fault(Fault::new(Action::TruncatedAnswer).on(Operation::ListParts));
+    let error = Client::connect(&emulator).try_send(&Request::list_parts(&id, "")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn faults_choose_their_requests() {
+    let (emulator, mut client, id) = upload();
+    let unavailable = |emulator: &Emulator, change: fn(Fault) -> Fault| {
+        emulator.clear_faults();
+        emulator.add_fault(change(Fault::new(Action::status(500))));
+    };
+    let statuses = |client: &mut Client| {
+        let parts = [0, 1, 1, 1, 2].map(|part| client.send(&Request::part(&id, part * MIB, b"abc")).status);
+        (parts, client.send(&Request::list_parts(&id, "")).status)
+    };
+    unavailable(&emulator, |fault| fault);
+    assert_eq!(statuses(&mut client), ([500, 204, 204, 204, 204], 200));
+    unavailable(&emulator, |fault| fault.on(Operation::ListParts));
+    assert_eq!(statuses(&mut client), ([204; 5], 500));
+    unavailable(&emulator, |fault| fault.part(1).skip(1).times(1));
+    assert_eq!(statuses(&mut client), ([204, 204, 500, 204, 204], 200));
+    unavailable(&emulator, Fault::always);
+    assert_eq!(statuses(&mut client), ([500; 5], 500));
+}
+
+#[test]
+fn faults_come_over_tls_too() {
+    let (emulator, mut client) = start_with(Options { tls: true, storage: Storage::Hashes, ..Options::default() });
+    assert!(emulator.endpoint().starts_with("https://127.0.0.1:"));
+    let id = client.initiate(MIB);
+    let error = hit(&emulator, &mut client, &id, Action::Reset { after_bytes: Some(300_000) }).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    // An orderly close ends the session too, which a client of TLS can tell from a cut.
+    let mut client = Client::connect(&emulator);
+    hit(&emulator, &mut client, &id, Action::Close { after_bytes: None }).unwrap_err();
+    assert!(client.is_closed());
+    recovers(&emulator, &id);
+}
+
+#[test]
+fn requests_are_recorded() {
+    let (emulator, mut client, id) = upload();
+    client.send(&Request::part(&id, MIB, b"abc"));
+    hit(&emulator, &mut client, &id, Action::status(500)).unwrap();
+    Client::connect(&emulator).send(&Request::list_parts(&id, "?limit=3"));
+    let requests = emulator.requests();
+    let brief: Vec<_> = requests.iter().map(|r| (r.operation, r.range, r.body_bytes, r.status, r.connection)).collect();
+    let mib = MIB as u64;
+    assert_eq!(
+        brief,
+        [
+            (Some(Operation::InitiateMultipartUpload), None, 0, Some(201), 0),
+            (Some(Operation::UploadMultipartPart), Some((mib, mib + 2)), 3, Some(204), 0),
+            (Some(Operation::UploadMultipartPart), Some((0, mib - 1)), mib, Some(500), 0),
+            (Some(Operation::ListParts), None, 0, Some(200), 1),
+        ]
+    );
+    assert!(requests[3].target.ends_with("?limit=3"));
+    assert_eq!(requests[0].header("x-amz-part-size"), Some("1048576"));
+}
