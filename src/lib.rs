@@ -8,4 +8,5 @@ pub mod limits;
 pub mod log;
 pub mod plan;
 pub mod sign;
+mod sys;
 pub mod treehash;

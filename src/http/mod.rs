@@ -2,6 +2,17 @@
 //!
 //! The interface is here; `ureq` stands behind it in the files beside this one. Nothing here knows of Glacier.
 
+mod channel;
+mod connection;
+mod dial;
+mod endpoint;
+mod guard;
+mod line;
+mod payload;
+mod pool;
+mod tls;
+mod transport;
+
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
@@ -10,6 +21,11 @@ use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
+
+pub use connection::UreqConnection;
+pub use endpoint::Endpoint;
+pub use pool::{Pool, Pooled};
+pub use transport::{Settings, UreqTransport};
 
 /// Makes connections to one endpoint.
 pub trait Transport: Send + Sync + fmt::Debug {

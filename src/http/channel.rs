@@ -1,0 +1,93 @@
+//! Bytes in both directions over a socket, encrypted or not. Nothing here waits: what cannot be done at once fails with
+//! `WouldBlock`, and [`Channel::wants`] says what to wait for.
+
+use std::io::{self, Read, Write};
+
+use rustls::ClientConnection;
+
+use crate::sys::socket::{Interest, Socket};
+
+/// A socket with or without TLS on it.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    socket: Socket,
+    tls: Option<Box<ClientConnection>>,
+}
+
+impl Channel {
+    /// A channel over a connected socket. With TLS it still wants its handshake.
+    pub(crate) fn new(socket: Socket, tls: Option<ClientConnection>) -> Self {
+        Self { socket, tls: tls.map(Box::new) }
+    }
+
+    /// The socket below, to wait on.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Whether bytes are encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// What TLS waits for in its handshake.
+    pub(crate) fn wants(&self) -> Interest {
+        if self.tls.as_ref().is_some_and(|tls| tls.wants_write()) { Interest::Write } else { Interest::Read }
+    }
+
+    /// Carries the handshake on, to its end.
+    pub(crate) fn handshake(&mut self) -> io::Result<()> {
+        loop {
+            self.flush()?;
+            let Some(tls) = self.tls.as_mut().filter(|tls| tls.is_handshaking()) else { return Ok(()) };
+            if tls.read_tls(&mut &self.socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.decrypt()?;
+        }
+    }
+
+    /// Takes bytes to be sent; what it took may still need a [`flush`](Self::flush).
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        match &mut self.tls {
+            None => (&self.socket).write(bytes),
+            Some(tls) => tls.writer().write(bytes),
+        }
+    }
+
+    /// Sends what was taken.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            while tls.wants_write() {
+                tls.write_tls(&mut &self.socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives bytes; 0 is the peer's proper end.
+    pub(crate) fn pull(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(tls) = &mut self.tls else { return (&self.socket).read(buf) };
+            match tls.reader().read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            tls.read_tls(&mut &self.socket)?;
+            self.decrypt()?;
+        }
+    }
+
+    fn decrypt(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        match tls.process_new_packets() {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // The alert tells the peer why; whether it gets through changes nothing here.
+                let _ = tls.write_tls(&mut &self.socket);
+                Err(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+}

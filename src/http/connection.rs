@@ -1,0 +1,155 @@
+//! One connection by ureq: opened, used for one exchange after another, and opened again when it is gone.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use ureq::http::{self, Request as HttpRequest};
+use ureq::{Agent, Body, SendBody};
+
+use super::dial::dial;
+use super::guard::{Guard, Handover, NoLookup};
+use super::line::{Line, SharedLine, look};
+use super::payload::Metered;
+use super::transport::Site;
+use super::{BODY_MAX, Connection, Method, Payload, Request, Response, Watch};
+use crate::error::{Error, Kind, Result};
+
+/// How long a connection may lie idle. Longer, and the service may be closing it just as the next request goes out.
+const IDLE_MAX: Duration = Duration::from_secs(15);
+
+/// A connection that may be open or not.
+#[derive(Debug)]
+pub struct UreqConnection {
+    site: Arc<Site>,
+    open: Option<Open>,
+}
+
+/// An open connection. Its agent is made for it and goes with it: ureq pools at most this one.
+#[derive(Debug)]
+struct Open {
+    agent: Agent,
+    /// Lives as long as ureq keeps the connection.
+    line: Weak<Mutex<Line>>,
+    last_use: Instant,
+}
+
+impl UreqConnection {
+    pub(crate) fn new(site: Arc<Site>) -> Self {
+        Self { site, open: None }
+    }
+
+    /// The line, if the next request may go out on it; else a new one.
+    fn line(&mut self, watch: &Watch) -> Result<(&mut Open, SharedLine)> {
+        watch.cancel.check()?;
+        let line = match self.open.as_ref().and_then(Open::reusable) {
+            Some(line) => line,
+            None => {
+                self.open = None;
+                let channel = dial(&self.site, &watch.cancel)?;
+                Arc::new(Mutex::new(Line::new(self.site.clone(), channel, watch)))
+            }
+        };
+        let open = self.open.get_or_insert_with(|| Open::new(&self.site, &line));
+        Ok((open, line))
+    }
+}
+
+impl Connection for UreqConnection {
+    fn open(&mut self, watch: &Watch) -> Result<()> {
+        self.line(watch).map(|_| ())
+    }
+
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+        let site = self.site.clone();
+        let (open, line) = self.line(watch)?;
+        look(&line).begin(watch);
+        let result = exchange(&site, &open.agent, &line, request, payload).map_err(|error| recovered(&site, error));
+        open.last_use = Instant::now();
+        if result.is_err() {
+            self.open = None;
+        }
+        result
+    }
+}
+
+impl Open {
+    fn new(site: &Site, line: &SharedLine) -> Self {
+        let handover = Handover::new(Guard::new(line.clone()));
+        Self {
+            agent: Agent::with_parts(site.config.clone(), handover, NoLookup),
+            line: Arc::downgrade(line),
+            last_use: Instant::now(),
+        }
+    }
+
+    fn reusable(&self) -> Option<SharedLine> {
+        if self.last_use.elapsed() >= IDLE_MAX {
+            return None;
+        }
+        self.line.upgrade().filter(|line| look(line).is_reusable())
+    }
+}
+
+fn exchange(
+    site: &Site,
+    agent: &Agent,
+    line: &SharedLine,
+    request: &Request,
+    payload: Payload<'_>,
+) -> std::result::Result<Response, ureq::Error> {
+    let mut head = HttpRequest::builder()
+        .method(request.method.as_str())
+        .uri(format!("{}{}", site.settings.endpoint, request.target));
+    for (name, value) in &request.headers {
+        head = head.header(*name, value);
+    }
+    let answer = match payload {
+        Payload::Reader { length, reader } => {
+            let mut reader = Metered::new(line.clone(), reader, length);
+            agent.run(head.header("content-length", length).body(SendBody::from_reader(&mut reader))?)
+        }
+        Payload::Empty => {
+            // Without a length ureq would send an empty POST in chunks.
+            if matches!(request.method, Method::Post | Method::Put) {
+                head = head.header("content-length", 0);
+            }
+            agent.run(head.body(SendBody::none())?)
+        }
+    }?;
+    let (parts, body) = answer.into_parts();
+    Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: drained(body)? })
+}
+
+fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
+    map.iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+/// Reads a body to its end, so that the connection can be used again. One that is larger than what is kept is left, and
+/// its connection closed with it.
+fn drained(body: Body) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    body.into_reader().take(BODY_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    bytes.truncate(BODY_MAX);
+    Ok(bytes)
+}
+
+/// What went wrong, out of ureq's error: our own come back as they are.
+fn recovered(site: &Site, error: ureq::Error) -> Error {
+    let at = |kind, what: &str| Error::new(kind, format!("{}: {what}", site.address));
+    match error {
+        ureq::Error::Io(error) => match error.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(error) => {
+                at(Kind::Network, "the peer closed the connection before the end of the answer").caused_by(error)
+            }
+        },
+        ureq::Error::ConnectionFailed => at(Kind::Network, "the peer closed the connection"),
+        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => {
+            at(Kind::Protocol, &format!("the answer is not HTTP as it should be: {error}")).caused_by(error)
+        }
+        error => at(Kind::Internal, &format!("the request cannot be sent: {error}")).caused_by(error),
+    }
+}

@@ -1,0 +1,116 @@
+//! What ureq gets to see of a connection. It hands ureq a connection that is open already, and keeps an answer that comes
+//! before the request is all sent: ureq by itself sends on, and loses it when the peer closes.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport as UreqSocket,
+};
+
+use super::line::{SharedLine, look};
+use crate::error::{Error, Kind};
+
+/// ureq's input buffer; the head of an answer must fit in it.
+const INPUT: usize = 16 << 10;
+/// ureq's output buffer: what one write carries.
+const OUTPUT: usize = 128 << 10;
+
+/// The line as ureq's transport. Dropping it closes the connection.
+pub(crate) struct Guard {
+    line: SharedLine,
+    buffers: LazyBuffers,
+    /// The beginning of an early answer lies in the buffer, and ureq does not know yet.
+    unseen: bool,
+}
+
+impl Guard {
+    /// Over an open line.
+    pub(crate) fn new(line: SharedLine) -> Self {
+        Self { line, buffers: LazyBuffers::new(INPUT, OUTPUT), unseen: false }
+    }
+}
+
+impl UreqSocket for Guard {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let (input, output) = self.buffers.tmp_and_output();
+        let bytes = output.get(..amount).unwrap_or_default();
+        let early = look(&self.line).send(bytes, input).map_err(carried)?;
+        if early > 0 {
+            self.buffers.input_appended(early);
+            self.unseen = true;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        if std::mem::take(&mut self.unseen) {
+            return Ok(true);
+        }
+        let input = self.buffers.input_append_buf();
+        if input.is_empty() {
+            let text = format!("the head of the answer is longer than {INPUT} bytes");
+            return Err(carried(Error::new(Kind::Protocol, text)));
+        }
+        let length = look(&self.line).receive(input).map_err(carried)?;
+        self.buffers.input_appended(length);
+        Ok(length > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        look(&self.line).is_reusable()
+    }
+
+    fn is_tls(&self) -> bool {
+        look(&self.line).is_tls()
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// Carries one of our own errors through ureq; `recovered` takes it out again.
+pub(crate) fn carried(error: Error) -> ureq::Error {
+    ureq::Error::Io(std::io::Error::other(error))
+}
+
+/// Hands ureq the one connection that was opened for it. When that is gone, ureq gets no other: a new one must be
+/// opened before the next request is signed.
+#[derive(Debug)]
+pub(crate) struct Handover(Mutex<Option<Guard>>);
+
+impl Handover {
+    /// Of that connection.
+    pub(crate) fn new(guard: Guard) -> Self {
+        Self(Mutex::new(Some(guard)))
+    }
+}
+
+impl Connector<()> for Handover {
+    type Out = Guard;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Guard>, ureq::Error> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
+    }
+}
+
+/// Keeps ureq from looking names up, which it does before every request and, under some of its timeouts, on threads
+/// that it abandons.
+#[derive(Debug)]
+pub(crate) struct NoLookup;
+
+impl Resolver for NoLookup {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}

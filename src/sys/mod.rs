@@ -1,0 +1,3 @@
+//! The few calls to the operating system that std lacks.
+
+pub(crate) mod socket;
