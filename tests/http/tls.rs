@@ -1,0 +1,91 @@
+//! Whom TLS trusts, and what its failures are.
+
+use glacier_mp::error::Kind;
+use glacier_mp::http::{Endpoint, Settings};
+
+use crate::client::{connect, connection, get, settings, watch};
+use crate::server::{Server, always, certificate};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[test]
+fn an_authority_that_was_given_is_trusted() {
+    let server = Server::tls(always(OK));
+    assert_eq!(get(&mut *connect(&server)).unwrap().body, b"ok");
+}
+
+#[test]
+fn any_of_several_authorities_is_trusted() {
+    let server = Server::tls(always(OK));
+    let mut pem = certificate("elsewhere").1;
+    pem.push_str(server.ca_pem.as_deref().unwrap());
+    let settings = Settings { ca_pem: Some(pem.into()), ..settings(&server) };
+    assert_eq!(get(&mut *connection(settings)).unwrap().body, b"ok");
+}
+
+#[test]
+fn unknown_authorities_are_refused() {
+    let server = Server::tls(always(OK));
+    for ca_pem in [None, Some(certificate("localhost").1.into_bytes())] {
+        let error = connection(Settings { ca_pem, ..settings(&server) }).open(&watch()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Tls, "{error}");
+        assert!(error.message().contains(&format!("localhost:{}", server.address.port())), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let server = Server::tls(always(OK));
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
+    let error = get(&mut *connection(Settings { endpoint, ..settings(&server) })).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+}
+
+#[test]
+fn a_server_without_tls_is_refused() {
+    let server = Server::plain(|peer| {
+        peer.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+        peer.hold();
+    });
+    let error = connection(https(&server)).open(&watch()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+}
+
+/// A handshake that breaks off may go well the next time.
+#[test]
+fn an_interrupted_handshake_is_the_networks_fault() {
+    for reset in [false, true] {
+        let server = Server::plain(move |peer| {
+            peer.payload(10);
+            if reset {
+                peer.reset();
+            }
+        });
+        let error = connection(https(&server)).open(&watch()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Network, "{error}");
+    }
+}
+
+#[test]
+fn a_handshake_that_stalls_times_out() {
+    let server = Server::plain(|peer| peer.hold());
+    let settings = Settings { connect_timeout: std::time::Duration::from_millis(300), ..https(&server) };
+    let error = connection(settings).open(&watch()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout, "{error}");
+    assert!(error.message().contains("300ms"), "{error}");
+}
+
+/// A body without a length ends with the connection: only the peer itself may end that.
+#[test]
+fn a_body_that_an_attacker_could_have_cut_is_refused() {
+    let server = Server::tls(|peer| {
+        peer.request();
+        peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of");
+    });
+    assert_eq!(get(&mut *connect(&server)).unwrap_err().kind(), Kind::Network);
+}
+
+fn https(server: &Server) -> Settings {
+    let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
+    Settings { endpoint, ..settings(server) }
+}
