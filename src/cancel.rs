@@ -1,6 +1,6 @@
-//! A request to stop: one atomic flag, so that a signal handler may raise it. Whoever waits looks at it often.
+//! A request to stop: one atomic byte, so that a signal handler may raise it. Whoever waits looks at it often.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
@@ -8,24 +8,48 @@ use crate::error::{Error, Kind, Result};
 /// The longest that anything may wait without looking at the flag; well below the promised 250 ms.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Why to stop. Several reasons may stand at once; each is taken back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// The caller asked.
+    Asked = 1,
+    /// A callback did not want to go on.
+    Callback = 2,
+    /// Another thread of the same call has failed for good.
+    Failed = 4,
+    /// The handle was freed: for good.
+    Released = 8,
+}
+
 /// The flag. Cheap to look at; raised once, seen by all.
 #[derive(Debug, Default)]
-pub struct Cancel(AtomicBool);
+pub struct Cancel(AtomicU8);
 
 impl Cancel {
-    /// Asks to stop. One atomic store: safe in a signal handler.
+    /// Asks to stop. One atomic operation: safe in a signal handler.
     pub fn raise(&self) {
-        self.0.store(true, Ordering::Release);
+        self.raise_for(Reason::Asked);
     }
 
-    /// Takes the request back, once whoever it stopped has returned.
-    pub fn clear(&self) {
-        self.0.store(false, Ordering::Release);
+    /// Asks to stop for a reason.
+    pub fn raise_for(&self, reason: Reason) {
+        self.0.fetch_or(reason as u8, Ordering::AcqRel);
+    }
+
+    /// Takes one reason back, once whoever it stopped has returned.
+    pub fn clear(&self, reason: Reason) {
+        self.0.fetch_and(!(reason as u8), Ordering::AcqRel);
     }
 
     /// Whether to stop.
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether to stop for this reason.
+    pub fn is_raised_for(&self, reason: Reason) -> bool {
+        self.0.load(Ordering::Acquire) & reason as u8 != 0
     }
 
     /// Fails once the flag is raised.

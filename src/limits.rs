@@ -2,7 +2,7 @@
 //!
 //! Each rule stands here once; whoever takes a value from a caller asks here first.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// One mebibyte: the leaf of a tree hash and the unit of part sizes.
 pub const MIB: u64 = 1 << 20;
@@ -26,7 +26,7 @@ pub const WORKERS_MAX: u32 = 32;
 /// Checks a part size: a power of two of MiB, from 1 MiB to 4 GiB.
 ///
 /// # Errors
-/// [`Kind::Invalid`] names the value and the rule.
+/// `Invalid` names the value and the rule.
 pub fn check_part_size(bytes: u64) -> Result<()> {
     if bytes.is_power_of_two() && (PART_SIZE_MIN..=PART_SIZE_MAX).contains(&bytes) {
         return Ok(());
@@ -39,7 +39,7 @@ pub fn check_part_size(bytes: u64) -> Result<()> {
 /// Checks a vault name: 1 to 255 of `A-Z a-z 0-9 _ - .`, but not `.` or `..`, which a URL would swallow.
 ///
 /// # Errors
-/// [`Kind::Invalid`] names the value and the rule.
+/// `Invalid` names the value and the rule.
 pub fn check_vault_name(name: &str) -> Result<()> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if (1..=VAULT_NAME_MAX).contains(&name.len()) && name.bytes().all(legal) && name != "." && name != ".." {
@@ -54,7 +54,7 @@ pub fn check_vault_name(name: &str) -> Result<()> {
 /// Checks an account ID: 12 digits without hyphens, or `-` for the owner of the credentials.
 ///
 /// # Errors
-/// [`Kind::Invalid`] names the value and the rule.
+/// `Invalid` names the value and the rule.
 pub fn check_account_id(id: &str) -> Result<()> {
     if id == "-" || (id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit())) {
         return Ok(());
@@ -68,7 +68,7 @@ pub fn check_account_id(id: &str) -> Result<()> {
 /// Checks an archive description: at most 1,024 bytes, each from 0x20 to 0x7E.
 ///
 /// # Errors
-/// [`Kind::Invalid`] names the offending byte and the rule.
+/// `Invalid` names the offending byte and the rule.
 pub fn check_description(text: &str) -> Result<()> {
     if text.len() > DESCRIPTION_MAX {
         return Err(Error::invalid(format!(
@@ -87,7 +87,7 @@ pub fn check_description(text: &str) -> Result<()> {
 /// Checks an upload ID as far as an opaque text can be checked: not empty, no control characters, not `.` or `..`.
 ///
 /// # Errors
-/// [`Kind::Invalid`] names the value and the rule.
+/// `Invalid` names the value and the rule.
 pub fn check_upload_id(id: &str) -> Result<()> {
     if !id.is_empty() && !id.chars().any(char::is_control) && id != "." && id != ".." {
         return Ok(());
@@ -111,6 +111,7 @@ pub fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     fn refused(result: Result<()>, word: &str) {
         let error = result.expect_err("must be refused");

@@ -1,3 +1,5 @@
-//! The few calls to the operating system that std lacks.
+//! The few calls to the system that the standard library lacks.
 
+pub(crate) mod process;
 pub(crate) mod socket;
+pub(crate) mod thread;

@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub(crate) mod data;
+#[cfg(test)]
+pub(crate) mod glacier;
 
 /// A file of `tests/data/`, as text.
 pub(crate) fn known_answers(name: &str) -> String {

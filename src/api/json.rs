@@ -1,0 +1,256 @@
+//! The JSON documents of the service: pages of the two lists, and errors.
+
+use serde::Deserialize;
+
+use crate::error::{Error, Kind, Result};
+use crate::limits::{check_part_size, quoted};
+use crate::plan::ByteRange;
+use crate::treehash::Digest;
+
+/// A part that the service holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartEntry {
+    /// The archive's bytes that it covers.
+    pub range: ByteRange,
+    /// Its tree hash.
+    pub tree_hash: Digest,
+}
+
+/// One page of the parts of an upload, with the upload's own facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartsPage {
+    /// The description given at Initiate; empty and absent are the same.
+    pub description: Option<String>,
+    /// The part size given at Initiate, in bytes.
+    pub part_size: u64,
+    /// The parts, in the service's order.
+    pub parts: Vec<PartEntry>,
+    /// Where the next page begins; opaque. `None` on the last page.
+    pub marker: Option<String>,
+}
+
+/// An upload that is open in a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadEntry {
+    /// The upload ID.
+    pub id: String,
+    /// The description given at Initiate; empty and absent are the same.
+    pub description: Option<String>,
+    /// When it was initiated, as the service writes it.
+    pub created: String,
+    /// The same in seconds since 1970-01-01 UTC.
+    pub created_unix: i64,
+    /// The part size in bytes.
+    pub part_size: u64,
+}
+
+/// One page of the open uploads of a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadsPage {
+    /// The uploads; no order is promised.
+    pub uploads: Vec<UploadEntry>,
+    /// Where the next page begins; opaque. `None` on the last page.
+    pub marker: Option<String>,
+}
+
+/// What an error body says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorBody {
+    /// The service's name for the error.
+    pub code: String,
+    /// Its text for people.
+    pub message: Option<String>,
+}
+
+/// Reads a page of parts.
+///
+/// # Errors
+/// `Protocol`, naming what is wrong with the document.
+pub fn parts_page(body: &[u8]) -> Result<PartsPage> {
+    let page: RawPartsPage = document(body)?;
+    let parts = page.parts.into_iter().map(part_entry).collect::<Result<_>>()?;
+    check_part_size(page.part_size).map_err(|error| broken(error.message()))?;
+    Ok(PartsPage {
+        description: page.description.filter(|text| !text.is_empty()),
+        part_size: page.part_size,
+        parts,
+        marker: page.marker,
+    })
+}
+
+/// Reads a page of uploads.
+///
+/// # Errors
+/// `Protocol`, naming what is wrong with the document.
+pub fn uploads_page(body: &[u8]) -> Result<UploadsPage> {
+    let page: RawUploadsPage = document(body)?;
+    let uploads = page.uploads.into_iter().map(upload_entry).collect::<Result<_>>()?;
+    Ok(UploadsPage { uploads, marker: page.marker })
+}
+
+/// Reads an error body; `None` if it is no Glacier error document: empty, cut, or a proxy's page.
+pub fn error_body(body: &[u8]) -> Option<ErrorBody> {
+    let raw: RawError = serde_json::from_slice(body).ok()?;
+    let code = raw.code?;
+    // The other names come from gateways in front of the service, some as "prefix#Code:suffix".
+    let code = code.rsplit('#').next().unwrap_or(&code);
+    let code = code.split(':').next().unwrap_or(code).trim();
+    (!code.is_empty()).then(|| ErrorBody { code: code.to_owned(), message: raw.message })
+}
+
+#[derive(Deserialize)]
+struct RawPartsPage {
+    #[serde(rename = "ArchiveDescription")]
+    description: Option<String>,
+    #[serde(rename = "Marker")]
+    marker: Option<String>,
+    #[serde(rename = "PartSizeInBytes")]
+    part_size: u64,
+    #[serde(rename = "Parts")]
+    parts: Vec<RawPart>,
+}
+
+#[derive(Deserialize)]
+struct RawPart {
+    #[serde(rename = "RangeInBytes")]
+    range: String,
+    #[serde(rename = "SHA256TreeHash")]
+    tree_hash: String,
+}
+
+#[derive(Deserialize)]
+struct RawUploadsPage {
+    #[serde(rename = "Marker")]
+    marker: Option<String>,
+    #[serde(rename = "UploadsList")]
+    uploads: Vec<RawUpload>,
+}
+
+#[derive(Deserialize)]
+struct RawUpload {
+    #[serde(rename = "ArchiveDescription")]
+    description: Option<String>,
+    #[serde(rename = "CreationDate")]
+    created: String,
+    #[serde(rename = "MultipartUploadId")]
+    id: String,
+    #[serde(rename = "PartSizeInBytes")]
+    part_size: u64,
+}
+
+#[derive(Deserialize)]
+struct RawError {
+    #[serde(alias = "Code", alias = "__type")]
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
+
+fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|cause| broken(&cause.to_string()).caused_by(cause))
+}
+
+fn part_entry(raw: RawPart) -> Result<PartEntry> {
+    let range = ByteRange::parse_in_bytes(&raw.range)
+        .ok_or_else(|| broken(&format!("RangeInBytes {} is not of the form 0-1048575", quoted(&raw.range))))?;
+    let tree_hash = raw.tree_hash.parse::<Digest>().map_err(|error| broken(error.message()))?;
+    Ok(PartEntry { range, tree_hash })
+}
+
+fn upload_entry(raw: RawUpload) -> Result<UploadEntry> {
+    let created_unix = unix_time(&raw.created).ok_or_else(|| {
+        broken(&format!("CreationDate {} is not of the form 2012-03-20T17:03:43.221Z", quoted(&raw.created)))
+    })?;
+    Ok(UploadEntry {
+        id: raw.id,
+        description: raw.description.filter(|text| !text.is_empty()),
+        created: raw.created,
+        created_unix,
+        part_size: raw.part_size,
+    })
+}
+
+fn broken(what: &str) -> Error {
+    Error::new(Kind::Protocol, format!("the service's answer cannot be read: {what}"))
+}
+
+/// `2012-03-20T17:03:43.221Z` in seconds since 1970-01-01 UTC; the fraction may be missing.
+fn unix_time(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let [year, month, day] = numbers(date, '-')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let [hour, minute, second] = numbers(time, ':')?;
+    let legal = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    if !legal || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
+    let mut fields = text.split(separator).map(|field| match field.bytes().all(|b| b.is_ascii_digit()) {
+        true if field.len() <= 4 => field.parse().ok(),
+        _ => None,
+    });
+    let three = [fields.next()??, fields.next()??, fields.next()??];
+    fields.next().is_none().then_some(three)
+}
+
+/// Days since 1970-01-01 of a date in the Gregorian calendar. Years begin in March here, so that a leap day is a year's last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        for (text, unix) in [
+            ("1970-01-01T00:00:00.000Z", 0),
+            ("2012-03-20T17:03:43.221Z", 1_332_263_023),
+            ("2000-02-29T23:59:59Z", 951_868_799),
+            ("2012-04-01T15:00:00.000Z", 1_333_292_400),
+            ("2100-03-01T00:00:00.000Z", 4_107_542_400),
+        ] {
+            assert_eq!(unix_time(text), Some(unix), "{text}");
+        }
+        for text in
+            ["", "2012-03-20", "2012-13-20T17:03:43Z", "2012-03-20T17:03:43+01:00", "2012-03-20T17:03Z", "a-b-cT1:2:3Z"]
+        {
+            assert_eq!(unix_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn error_bodies() {
+        let body = error_body(br#"{"message":"Rate exceeded","code":"ThrottlingException","type":"Client"}"#).unwrap();
+        assert_eq!((body.code.as_str(), body.message.as_deref()), ("ThrottlingException", Some("Rate exceeded")));
+        assert_eq!(
+            error_body(br#"{"__type":"com.amazon#AccessDeniedException:x"}"#).unwrap().code,
+            "AccessDeniedException"
+        );
+        for bad in [&b""[..], b"{}", b"[]", b"null", b"<html>", br#"{"code":"#, br#"{"code":1}"#, b"\xff\xfe"] {
+            assert_eq!(error_body(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn pages_that_cannot_be_read_say_why() {
+        for (body, word) in [
+            ("", "EOF"),
+            ("{}", "PartSizeInBytes"),
+            (r#"{"PartSizeInBytes":1048576}"#, "Parts"),
+            (r#"{"PartSizeInBytes":3,"Parts":[]}"#, "part size 3"),
+            (r#"{"PartSizeInBytes":1048576,"Parts":[{"RangeInBytes":"5-2","SHA256TreeHash":""}]}"#, "5-2"),
+            (r#"{"PartSizeInBytes":1048576,"Parts":[{"RangeInBytes":"0-2","SHA256TreeHash":"xy"}]}"#, "xy"),
+        ] {
+            let error = parts_page(body.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Protocol);
+            assert!(error.message().contains(word), "{word:?} is not in {:?}", error.message());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The two lists, page by page to the end. Markers are opaque: they go back as they came.
+
+use std::collections::HashSet;
+
+use super::json::{self, PartEntry, PartsPage, UploadEntry};
+use super::send::{Call, encoded};
+use super::{Operation, Service, UploadName};
+use crate::error::{Error, Kind, Result};
+use crate::http::{Method, Watch};
+use crate::limits::{LIST_PAGE_MAX, quoted};
+
+/// What ListParts tells of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadParts {
+    /// The description given at Initiate.
+    pub description: Option<String>,
+    /// The part size given at Initiate, in bytes.
+    pub part_size: u64,
+    /// All parts that the service holds, by position.
+    pub parts: Vec<PartEntry>,
+}
+
+impl Service {
+    /// All parts of an upload (API page "List Parts"), sorted by range.
+    ///
+    /// # Errors
+    /// As [`Service::initiate`]; `Protocol` if the pages do not end or contradict each other.
+    pub fn list_parts(&self, upload: UploadName<'_>, watch: &Watch) -> Result<UploadParts> {
+        let mut parts = Vec::new();
+        let mut part_size = None;
+        self.pages(Operation::ListParts, &self.upload_path(upload), watch, json::parts_page, |page: PartsPage| {
+            if *part_size.get_or_insert(page.part_size) != page.part_size {
+                return Err(Error::new(Kind::Protocol, "the part size differs from page to page"));
+            }
+            parts.extend(page.parts);
+            Ok((page.marker, (page.description, page.part_size)))
+        })
+        .map(|(description, part_size)| {
+            parts.sort_by_key(|part: &PartEntry| part.range.first);
+            UploadParts { description, part_size, parts }
+        })
+    }
+
+    /// All open uploads of a vault (API page "List Multipart Uploads"), in the service's order.
+    ///
+    /// # Errors
+    /// As [`Service::list_parts`].
+    pub fn list_uploads(&self, vault: &str, watch: &Watch) -> Result<Vec<UploadEntry>> {
+        let mut uploads = Vec::new();
+        let path = self.vault_path(vault, "/multipart-uploads");
+        self.pages(Operation::ListUploads, &path, watch, json::uploads_page, |page| {
+            uploads.extend(page.uploads);
+            Ok((page.marker, ()))
+        })?;
+        Ok(uploads)
+    }
+
+    /// Fetches pages until one has no marker; what `take` made of the last one is returned.
+    fn pages<P, L>(
+        &self,
+        operation: Operation,
+        path: &str,
+        watch: &Watch,
+        read: impl Fn(&[u8]) -> Result<P>,
+        mut take: impl FnMut(P) -> Result<(Option<String>, L)>,
+    ) -> Result<L> {
+        let mut seen = HashSet::new();
+        let mut target = format!("{path}?limit={LIST_PAGE_MAX}");
+        loop {
+            let call = Call::new(operation, Method::Get, target, 200);
+            let page = self.retried(&call, watch, |response| read(&response.body))?;
+            let (marker, last) = take(page).map_err(|error| call.name_error(error))?;
+            let Some(marker) = marker else { return Ok(last) };
+            target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", encoded(&marker));
+            if !seen.insert(marker.clone()) {
+                let message = format!("the service gave the marker {} twice: the list would not end", quoted(&marker));
+                return Err(call.name_error(Error::new(Kind::Protocol, message)));
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One request on its way: the headers that every request has, the signature, the log line, and the wait before another try.
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Operation, Service, answer};
+use crate::error::{Error, Kind, Result};
+use crate::http::{Connection, Method, Payload, Request, Response, Watch};
+use crate::log::Level;
+use crate::retry::Attempts;
+use crate::sign::{EMPTY_PAYLOAD_SHA256, ToSign, default_signed};
+
+/// The only version of the API there is.
+const API_VERSION: &str = "2012-06-01";
+
+/// What RFC 3986 lets stand as it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as one segment of a path, or one value of a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// One request of an operation, before it is signed.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) operation: Operation,
+    part: Option<u32>,
+    method: Method,
+    target: String,
+    headers: Vec<(&'static str, String)>,
+    success: u16,
+}
+
+impl Call {
+    pub(super) fn new(operation: Operation, method: Method, target: String, success: u16) -> Self {
+        Self { operation, part: None, method, target, headers: Vec::new(), success }
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn part(mut self, index: u32) -> Self {
+        self.part = Some(index);
+        self
+    }
+
+    /// How log lines and errors name it.
+    pub(super) fn label(&self) -> String {
+        match self.part {
+            None => self.operation.name().to_owned(),
+            Some(index) => format!("{} part {index}", self.operation),
+        }
+    }
+
+    pub(super) fn name_error(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Canceled => error,
+            _ => error.within(self.label()).during(self.operation.name()),
+        }
+    }
+}
+
+impl Service {
+    /// Sends a request once, signed as it goes out, and judges the status of its answer.
+    pub(super) fn attempt(&self, call: &Call, number: u32, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+        let start = self.clock.monotonic();
+        let outcome = self.exchange(call, payload, watch);
+        if self.log.wants(Level::Debug) {
+            let took = self.clock.monotonic().saturating_sub(start).as_millis();
+            let told = match &outcome {
+                Ok(response) => answered(response),
+                Err(error) => error.to_string(),
+            };
+            self.log.write(Level::Debug, format_args!("{} attempt {number}: {told}, {took} ms", call.label()));
+        }
+        outcome
+            .and_then(|response| answer::expect_status(&response, call.success).map(|()| response))
+            .map_err(|error| call.name_error(error))
+    }
+
+    fn exchange(&self, call: &Call, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+        watch.cancel.check()?;
+        let mut connection = self.connections.take();
+        // A signature lives five minutes: it is made when nothing but sending is left to wait for.
+        connection.open(watch)?;
+        connection.exchange(&self.signed(call), payload, watch)
+    }
+
+    fn signed(&self, call: &Call) -> Request {
+        let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
+        headers.extend(call.headers.iter().cloned());
+        let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
+        let to_sign = ToSign {
+            method: call.method.as_str(),
+            target: &call.target,
+            payload_sha256: payload_sha256.map_or(EMPTY_PAYLOAD_SHA256, |(_, hash)| hash),
+            headers: headers
+                .iter()
+                .filter(|(name, _)| default_signed(name))
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect(),
+        };
+        let signature = self.signer.sign(&to_sign, &self.key, self.clock.unix_time());
+        headers.extend(signature);
+        Request { method: call.method, target: call.target.clone(), headers }
+    }
+
+    /// Waits until the next attempt may be made, or fails with the error if there is to be none. `idle` is the time since
+    /// anything was achieved last.
+    ///
+    /// # Errors
+    /// `error`, or `Canceled`.
+    pub fn wait_to_retry(
+        &self,
+        error: Error,
+        attempts: &mut Attempts,
+        label: &str,
+        idle: Duration,
+        watch: &Watch,
+    ) -> Result<()> {
+        if error.kind() == Kind::Canceled {
+            return Err(error);
+        }
+        let number = attempts.number();
+        let Some(wait) = attempts.after(&error, &self.policy, idle, fastrand::f64()) else {
+            return Err(if number > 1 {
+                error.with_note(format_args!("given up after {number} attempts"))
+            } else {
+                error
+            });
+        };
+        self.log.write(
+            Level::Warn,
+            format_args!("{label} attempt {number} failed, the next follows in {} ms: {error}", wait.as_millis()),
+        );
+        self.clock.wait(wait, &watch.cancel)
+    }
+}
+
+fn answered(response: &Response) -> String {
+    format!("HTTP status {}, request ID {}", response.status, answer::request_id(response).unwrap_or("none"))
+}

@@ -1,0 +1,92 @@
+//! A client: the service, and the memory that its uploads share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use crate::api::Service;
+pub use crate::api::UploadEntry;
+use crate::cancel::Cancel;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Settled};
+use crate::error::Result;
+use crate::http::{self, Pool, Transport, UreqTransport, Watch};
+use crate::limits::check_vault_name;
+use crate::log::Log;
+use crate::memory::Budget;
+use crate::reentry;
+use crate::sign::Signer;
+use crate::sys::process::Owner;
+use crate::working::while_working;
+
+/// What uploads are made with. Any thread may use it.
+#[derive(Debug)]
+pub struct Client {
+    pub(crate) service: Service,
+    pub(crate) memory: Budget,
+    pub(crate) workers: u32,
+    pub(crate) log: Arc<Log>,
+    pub(crate) owner: Owner,
+}
+
+impl Client {
+    /// A client with these settings. Sends nothing.
+    ///
+    /// # Errors
+    /// What [`Config::settle`] refuses, and `Invalid` for a CA file without certificates.
+    pub fn new(config: &Config) -> Result<Arc<Self>> {
+        let settled = config.settle()?;
+        let transport = UreqTransport::new(http::Settings {
+            endpoint: settled.endpoint.clone(),
+            user_agent: settled.user_agent.clone(),
+            ca_pem: settled.ca_pem.clone(),
+            connect_timeout: settled.connect_timeout,
+            stall_timeout: settled.stall_timeout,
+        })?;
+        Ok(Arc::new(Self::over(settled, Arc::new(transport), Arc::new(SystemClock::new()))))
+    }
+
+    /// A client over another transport and another clock, for tests of what a network and a real clock cannot show.
+    pub fn over(settled: Settled, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+        let service = Service {
+            account_id: settled.account_id,
+            host: settled.endpoint.authority_for_host_header(),
+            key: settled.key,
+            signer: Signer::new(settled.region),
+            connections: Pool::new(transport),
+            policy: settled.policy,
+            clock,
+            log: Arc::clone(&settled.log),
+        };
+        Self {
+            service,
+            memory: Budget::new(settled.memory_limit),
+            workers: settled.workers,
+            log: settled.log,
+            owner: Owner::current(),
+        }
+    }
+
+    /// All uploads of a vault that are open, in the service's order.
+    ///
+    /// # Errors
+    /// `Invalid`, `Forked`, `Busy` inside a log callback; what the service refuses; what the network does.
+    pub fn list_uploads(&self, vault: &str) -> Result<Vec<UploadEntry>> {
+        self.owner.check()?;
+        reentry::refuse(self)?;
+        check_vault_name(vault)?;
+        let watch = Watch {
+            cancel: Arc::new(Cancel::default()),
+            grace: Duration::ZERO,
+            answer_timeout: None,
+            sent: Arc::new(AtomicU64::new(0)),
+        };
+        while_working(|| self.service.list_uploads(vault, &watch), || self.deliver_log())
+    }
+
+    /// Gives the log's waiting lines to the caller. Only from the caller's own thread.
+    pub(crate) fn deliver_log(&self) {
+        let _inside = reentry::Mark::of(self);
+        self.log.deliver();
+    }
+}

@@ -1,0 +1,350 @@
+//! The settings of a client: from the environment, and from the caller, whose word counts more.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::endpoint;
+use crate::credentials;
+use crate::error::{Error, Kind, Result};
+use crate::http::Endpoint;
+use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
+use crate::log::{Level, Log, Sink};
+use crate::retry::Policy;
+use crate::sign::Key;
+
+/// The smallest memory limit: one window for reading and sending.
+pub const MEMORY_LIMIT_MIN: u64 = MIB;
+
+/// Settings, each with its default until it is set.
+#[derive(Clone)]
+pub struct Config {
+    region: Setting,
+    endpoint: Setting,
+    account_id: String,
+    ca_file: Option<PathBuf>,
+    user_agent: String,
+    // The environment's answer is kept, right or wrong: it matters only if the caller brings no key.
+    key: std::result::Result<Option<Key>, (Kind, String)>,
+    workers: u32,
+    memory_limit: u64,
+    policy: Policy,
+    connect_timeout: Duration,
+    stall_timeout: Duration,
+    log: Arc<Log>,
+}
+
+/// A text and where it comes from, so that an error can name the variable.
+#[derive(Clone, Debug)]
+struct Setting {
+    value: Option<String>,
+    from: &'static str,
+}
+
+/// The settings as a client uses them: complete, and checked together.
+#[derive(Debug)]
+pub struct Settled {
+    /// The region that signatures name.
+    pub region: String,
+    /// Where requests go.
+    pub endpoint: Endpoint,
+    /// 12 digits, or `-`.
+    pub account_id: String,
+    /// What requests are signed with.
+    pub key: Key,
+    /// Certificates to trust instead of the built-in ones, PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Parts in flight per upload.
+    pub workers: u32,
+    /// Bytes of part buffers per client.
+    pub memory_limit: u64,
+    /// How often and for how long requests are tried.
+    pub policy: Policy,
+    /// For a connection to stand.
+    pub connect_timeout: Duration,
+    /// For a byte to move.
+    pub stall_timeout: Duration,
+    /// Where to tell what happens.
+    pub log: Arc<Log>,
+}
+
+impl Config {
+    /// Defaults and what the environment of the process says. Reads the environment now, and never again.
+    pub fn from_environment() -> Self {
+        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: [&'static str; 2]| {
+            let set = names.into_iter().find_map(|name| variable(name).map(|value| (name, value)));
+            set.map_or(Setting { value: None, from: "" }, |(from, value)| Setting { value: Some(value), from })
+        };
+        Self {
+            region: first(["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            endpoint: first(["AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL"]),
+            account_id: "-".to_owned(),
+            ca_file: None,
+            user_agent: format!("libglacier_mp/{}", env!("CARGO_PKG_VERSION")),
+            key: credentials::from_environment(&variable).map_err(|error| (error.kind(), error.message().to_owned())),
+            workers: 8,
+            memory_limit: 256 * MIB,
+            policy: Policy::default(),
+            connect_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(60),
+            log: Arc::new(Log::off()),
+        }
+    }
+
+    /// The region, such as `us-east-1`.
+    ///
+    /// # Errors
+    /// `Invalid` names the value and the rule. So for all setters.
+    pub fn set_region(&mut self, region: &str) -> Result<()> {
+        endpoint::check_region(region)?;
+        self.region = Setting::given(region);
+        Ok(())
+    }
+
+    /// Where requests go, instead of the region's own endpoint: `https://host[:port]` or `http://host[:port]`.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_endpoint(&mut self, url: &str) -> Result<()> {
+        Endpoint::parse(url)?;
+        self.endpoint = Setting::given(url);
+        Ok(())
+    }
+
+    /// The account whose vaults are meant: 12 digits, or `-` for the one of the credentials.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_account_id(&mut self, id: &str) -> Result<()> {
+        check_account_id(id)?;
+        id.clone_into(&mut self.account_id);
+        Ok(())
+    }
+
+    /// A file of PEM certificates to trust instead of the built-in ones. Read by the client.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_ca_file(&mut self, path: &Path) -> Result<()> {
+        if path.as_os_str().is_empty() {
+            return Err(Error::invalid("the path of the CA file is empty"));
+        }
+        self.ca_file = Some(path.to_owned());
+        Ok(())
+    }
+
+    /// Put before the library's own name in the `User-Agent` header.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_user_agent(&mut self, text: &str) -> Result<()> {
+        if text.is_empty() || text.len() > 256 || !text.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
+            return Err(Error::invalid(format!(
+                "user agent {} is not allowed: it must be 1 to 256 printable ASCII characters",
+                quoted(text)
+            )));
+        }
+        self.user_agent = format!("{text} libglacier_mp/{}", env!("CARGO_PKG_VERSION"));
+        Ok(())
+    }
+
+    /// Parts in flight per upload, 1 to 32.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_concurrency(&mut self, workers: u32) -> Result<()> {
+        if !(1..=WORKERS_MAX).contains(&workers) {
+            return Err(Error::invalid(format!("concurrency {workers} is not allowed: it must be 1 to {WORKERS_MAX}")));
+        }
+        self.workers = workers;
+        Ok(())
+    }
+
+    /// Attempts for one part; 0: only time counts.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_max_attempts(&mut self, attempts: u32) -> Result<()> {
+        self.policy.max_attempts = attempts;
+        Ok(())
+    }
+
+    /// Bytes of part buffers that all uploads of a client may hold together.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_memory_limit(&mut self, bytes: u64) -> Result<()> {
+        if bytes < MEMORY_LIMIT_MIN {
+            return Err(Error::invalid(format!(
+                "memory limit {bytes} is not allowed: it must be at least {MEMORY_LIMIT_MIN} (1 MiB)"
+            )));
+        }
+        self.memory_limit = bytes;
+        Ok(())
+    }
+
+    /// How long a connection may take to stand.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_connect_timeout_ms(&mut self, ms: u64) -> Result<()> {
+        self.connect_timeout = duration("connect timeout", ms)?;
+        Ok(())
+    }
+
+    /// How long no byte may move on a connection.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_stall_timeout_ms(&mut self, ms: u64) -> Result<()> {
+        self.stall_timeout = duration("stall timeout", ms)?;
+        Ok(())
+    }
+
+    /// The longest time without any part acknowledged.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_give_up_after_ms(&mut self, ms: u64) -> Result<()> {
+        self.policy.give_up_after = duration("give-up time", ms)?;
+        Ok(())
+    }
+
+    /// The key to sign with, and its session token if it is a temporary one.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_credentials(&mut self, id: &str, secret: &str, token: Option<&str>) -> Result<()> {
+        self.key = Ok(Some(credentials::key(id, secret, token)?));
+        Ok(())
+    }
+
+    /// What to tell, and to whom.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_log(&mut self, level: Level, sink: Option<Sink>) -> Result<()> {
+        self.log = Arc::new(Log::new(level, sink));
+        Ok(())
+    }
+
+    /// Checks all settings together, and reads the CA file.
+    ///
+    /// # Errors
+    /// `Invalid` for what is wrong or missing, `Credentials` without a key, `Io` for the CA file.
+    pub fn settle(&self) -> Result<Settled> {
+        let region = self.region.value.clone().ok_or_else(|| {
+            Error::invalid("no region is set: set one, or the environment variable AWS_REGION or AWS_DEFAULT_REGION")
+        })?;
+        endpoint::check_region(&region).map_err(|error| self.region.blame(error))?;
+        let endpoint = match &self.endpoint.value {
+            Some(url) => Endpoint::parse(url).map_err(|error| self.endpoint.blame(error))?,
+            None => Endpoint::parse(&endpoint::of_region(&region).map_err(|error| self.region.blame(error))?)?,
+        };
+        Ok(Settled {
+            region,
+            endpoint,
+            account_id: self.account_id.clone(),
+            key: self.key()?,
+            ca_pem: self.ca_file.as_deref().map(read_ca_file).transpose()?,
+            user_agent: self.user_agent.clone(),
+            workers: self.workers,
+            memory_limit: self.memory_limit,
+            policy: self.policy,
+            connect_timeout: self.connect_timeout,
+            stall_timeout: self.stall_timeout,
+            log: Arc::clone(&self.log),
+        })
+    }
+
+    fn key(&self) -> Result<Key> {
+        match &self.key {
+            Ok(Some(key)) => Ok(key.clone()),
+            Ok(None) => Err(Error::new(
+                Kind::Credentials,
+                "no credentials are set: set them, or the environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            )),
+            Err((kind, message)) => Err(Error::new(*kind, message.clone())),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("region", &self.region).field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Setting {
+    fn given(value: &str) -> Self {
+        Self { value: Some(value.to_owned()), from: "" }
+    }
+
+    /// Says which environment variable an error comes from, if it comes from one.
+    fn blame(&self, error: Error) -> Error {
+        if self.from.is_empty() { error } else { error.with_note(format_args!("it comes from {}", self.from)) }
+    }
+}
+
+fn duration(name: &str, ms: u64) -> Result<Duration> {
+    if ms == 0 {
+        return Err(Error::invalid(format!("{name} 0 is not allowed: it must be at least 1 millisecond")));
+    }
+    Ok(Duration::from_millis(ms))
+}
+
+fn read_ca_file(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|cause| {
+        Error::new(Kind::Io, format!("the CA file {} cannot be read: {cause}", path.display())).caused_by(cause)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &'static [(&str, &str)]) -> Config {
+        Config::from_variables(|name| {
+            pairs.iter().find(|(have, _)| *have == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+
+    #[test]
+    fn the_environment_and_what_outranks_it() {
+        const ALL: &[(&str, &str)] = &[
+            KEY[0],
+            KEY[1],
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_GLACIER", "http://127.0.0.1:1"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:2"),
+        ];
+        let mut config = with(ALL);
+        let settled = config.settle().unwrap();
+        assert_eq!(
+            (settled.region.as_str(), settled.endpoint.authority_for_host_header().as_str()),
+            ("eu-west-1", "127.0.0.1:1")
+        );
+        config.set_region("us-west-2").unwrap();
+        config.set_endpoint("https://glacier.example").unwrap();
+        let settled = config.settle().unwrap();
+        assert_eq!(
+            (settled.region.as_str(), settled.endpoint.authority_for_host_header().as_str()),
+            ("us-west-2", "glacier.example")
+        );
+    }
+
+    #[test]
+    fn bad_variables_show_only_if_they_are_used() {
+        const BAD: &[(&str, &str)] = &[KEY[0], ("AWS_REGION", "EU WEST"), ("AWS_ENDPOINT_URL", "ftp://x")];
+        let mut config = with(BAD);
+        let error = config.settle().unwrap_err();
+        assert!(error.message().contains("AWS_REGION"), "{error}");
+        config.set_region("eu-west-1").unwrap();
+        let error = config.settle().unwrap_err();
+        assert!(error.message().contains("AWS_ENDPOINT_URL"), "{error}");
+        config.set_endpoint("http://127.0.0.1:1").unwrap();
+        assert_eq!(config.settle().unwrap_err().kind(), Kind::Credentials);
+        config.set_credentials("AK", "secret", None).unwrap();
+        config.settle().unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert!(with(&[]).settle().unwrap_err().message().contains("AWS_REGION"));
+        let error = with(&[("AWS_REGION", "us-east-1")]).settle().unwrap_err();
+        assert!(error.message().contains("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
+    fn nothing_tells_the_secret() {
+        const SECRET: &[(&str, &str)] = &[KEY[0], ("AWS_SECRET_ACCESS_KEY", "hush-hush"), ("AWS_REGION", "us-east-1")];
+        let config = with(SECRET);
+        assert!(!format!("{config:?} {:?}", config.settle().unwrap()).contains("hush"));
+    }
+}

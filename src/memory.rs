@@ -1,0 +1,222 @@
+//! The memory limit of a client: part buffers are taken from it, waited for in turn, and kept for the next part.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::cancel::{Cancel, LOOK_EVERY};
+use crate::error::{Error, Kind, Result};
+
+/// The limit, and what is taken from it.
+///
+/// Nobody may take a second buffer while holding a first: so whoever waits, waits for one that will come back by itself.
+#[derive(Debug)]
+pub struct Budget {
+    limit: u64,
+    state: Mutex<State>,
+    returned: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes of all buffers, those that lie idle included.
+    allocated: u64,
+    idle: Vec<Vec<u8>>,
+    /// Who waits, first come first: without a turn, small buffers would starve large ones.
+    queue: VecDeque<u64>,
+    next_ticket: u64,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(limit: u64) -> Self {
+        Self { limit, state: Mutex::default(), returned: Condvar::new() }
+    }
+
+    /// The bytes that may be held at once.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// A buffer of exactly `length` bytes, of any content. Waits until the limit admits it; one buffer is always admitted.
+    ///
+    /// # Errors
+    /// `Canceled`; `Memory` if the system has none.
+    pub fn take(&self, length: usize, cancel: &Cancel) -> Result<Buffer<'_>> {
+        let mut state = self.lock();
+        let turn = state.next_ticket;
+        state.next_ticket += 1;
+        state.queue.push_back(turn);
+        let outcome = loop {
+            if cancel.is_raised() {
+                break Err(crate::cancel::canceled());
+            }
+            if state.queue.front() == Some(&turn)
+                && let Some(bytes) = self.admitted(&mut state, length)
+            {
+                break Ok(bytes);
+            }
+            state = self.returned.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        state.queue.retain(|waiting| *waiting != turn);
+        drop(state);
+        self.returned.notify_all();
+        let mut bytes = outcome?;
+        if let Err(cause) = bytes.try_reserve_exact(length) {
+            self.lock().allocated -= length as u64;
+            self.returned.notify_all();
+            let message = format!("no memory for a part buffer of {length} bytes");
+            return Err(Error::new(Kind::Memory, message).caused_by(cause));
+        }
+        bytes.resize(length, 0);
+        Ok(Buffer { bytes, budget: self })
+    }
+
+    /// Frees what lies idle, when an upload is over.
+    pub fn trim(&self) {
+        let idle = {
+            let mut state = self.lock();
+            let idle = std::mem::take(&mut state.idle);
+            state.allocated -= idle.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+            idle
+        };
+        drop(idle);
+    }
+
+    /// Room for a buffer, if there is any now: one of that length that lies idle, or an empty one to fill.
+    fn admitted(&self, state: &mut State, length: usize) -> Option<Vec<u8>> {
+        if let Some(at) = state.idle.iter().position(|bytes| bytes.len() == length) {
+            return Some(state.idle.swap_remove(at));
+        }
+        while state.allocated > 0 && state.allocated + length as u64 > self.limit {
+            let unused = state.idle.pop()?;
+            state.allocated -= unused.len() as u64;
+        }
+        state.allocated += length as u64;
+        Some(Vec::new())
+    }
+
+    fn give_back(&self, bytes: Vec<u8>) {
+        let mut state = self.lock();
+        state.idle.push(bytes);
+        drop(state);
+        self.returned.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes from a budget, given back when dropped.
+pub struct Buffer<'a> {
+    bytes: Vec<u8>,
+    budget: &'a Budget,
+}
+
+impl Deref for Buffer<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Buffer<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl Drop for Buffer<'_> {
+    fn drop(&mut self) {
+        self.budget.give_back(std::mem::take(&mut self.bytes));
+    }
+}
+
+impl fmt::Debug for Buffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    fn allocated(budget: &Budget) -> u64 {
+        budget.lock().allocated
+    }
+
+    #[test]
+    fn the_limit_holds_with_idle_buffers_counted() {
+        let budget = Budget::new(100);
+        let cancel = Cancel::default();
+        let (a, b) = (budget.take(40, &cancel).unwrap(), budget.take(60, &cancel).unwrap());
+        assert_eq!(allocated(&budget), 100);
+        drop((a, b));
+        assert_eq!(allocated(&budget), 100, "both lie idle");
+        let _again = budget.take(60, &cancel).unwrap();
+        assert_eq!(allocated(&budget), 100, "an idle one is used again");
+        let _other = budget.take(30, &cancel).unwrap();
+        assert_eq!(allocated(&budget), 90, "the idle one of another size made room");
+    }
+
+    #[test]
+    fn one_buffer_is_always_admitted() {
+        let budget = Budget::new(10);
+        assert_eq!(budget.take(50, &Cancel::default()).unwrap().len(), 50);
+    }
+
+    #[test]
+    fn who_waits_gets_it_in_turn() {
+        let budget = Arc::new(Budget::new(100));
+        let cancel = Arc::new(Cancel::default());
+        let held = budget.take(100, &cancel).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| budget.take(100, &cancel).map(|buffer| buffer.len()));
+            while budget.lock().queue.is_empty() {
+                thread::yield_now();
+            }
+            let second = scope.spawn(|| budget.take(10, &cancel).map(|buffer| buffer.len()));
+            while budget.lock().queue.len() < 2 {
+                thread::yield_now();
+            }
+            drop(held);
+            assert_eq!(waiting.join().unwrap().unwrap(), 100);
+            assert_eq!(second.join().unwrap().unwrap(), 10);
+        });
+    }
+
+    #[test]
+    fn cancel_ends_the_wait() {
+        let budget = Budget::new(10);
+        let cancel = Cancel::default();
+        let _held = budget.take(10, &cancel).unwrap();
+        cancel.raise();
+        assert_eq!(budget.take(10, &cancel).unwrap_err().kind(), Kind::Canceled);
+        assert!(budget.lock().queue.is_empty());
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        let budget = Budget::new(u64::MAX);
+        let error = budget.take(isize::MAX as usize, &Cancel::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Memory);
+        assert_eq!(allocated(&budget), 0);
+    }
+
+    #[test]
+    fn what_lies_idle_can_be_freed() {
+        let budget = Budget::new(100);
+        let cancel = Cancel::default();
+        let kept = budget.take(20, &cancel).unwrap();
+        drop(budget.take(30, &cancel).unwrap());
+        budget.trim();
+        assert_eq!(allocated(&budget), 20);
+        drop(kept);
+    }
+}

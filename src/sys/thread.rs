@@ -1,0 +1,65 @@
+//! Threads that take no signals: those are the host program's, and are meant for its own threads.
+
+#![allow(unsafe_code)] // std has no face for signal masks.
+
+use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+use crate::error::{Error, Kind, Result};
+
+/// Deep enough for TLS, small enough for many.
+const STACK: usize = 512 * 1024;
+
+/// Starts a thread of a scope, with all asynchronous signals blocked.
+///
+/// # Errors
+/// `Memory` if the system has no thread to give.
+pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    // A thread inherits the mask: blocked here for a moment, a signal can never meet it unblocked.
+    let _blocked = BlockedSignals::now();
+    Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK)
+        .spawn_scoped(scope, run)
+        .map_err(|cause| Error::new(Kind::Memory, format!("no thread can be started: {cause}")).caused_by(cause))
+}
+
+/// The calling thread's signals, blocked until this is dropped.
+struct BlockedSignals {
+    before: libc::sigset_t,
+}
+
+/// A program that blocks these loses its own crashes.
+const SYNCHRONOUS: [libc::c_int; 6] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT];
+
+impl BlockedSignals {
+    fn now() -> Self {
+        let mut all = empty_set();
+        // SAFETY: `all` is a valid, exclusively borrowed signal set.
+        unsafe { libc::sigfillset(&raw mut all) };
+        for signal in SYNCHRONOUS {
+            // SAFETY: as above, and the number is one of libc's own.
+            unsafe { libc::sigdelset(&raw mut all, signal) };
+        }
+        let mut before = empty_set();
+        // SAFETY: both sets are valid; the mask of this thread alone is changed.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+        Self { before }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: `before` is the mask that pthread_sigmask stored; no old mask is asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
+    }
+}
+
+fn empty_set() -> libc::sigset_t {
+    // SAFETY: sigset_t is plain data, for which all zeros is a valid value.
+    unsafe { std::mem::zeroed() }
+}

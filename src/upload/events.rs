@@ -1,0 +1,161 @@
+//! How far an upload is, and how the caller is told.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use super::{Upload, lock};
+use crate::cancel::Reason;
+use crate::reentry::Mark;
+
+/// Whether a callback wants the work to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop, as by a cancel.
+    Stop,
+}
+
+/// Is told how far an upload is. What it owns goes when it is replaced, or with the upload.
+pub type ProgressFn = Box<dyn FnMut(&Progress) -> Flow + Send>;
+
+/// Who is told, if anybody.
+#[derive(Default)]
+pub(super) struct Listener(Mutex<Option<ProgressFn>>);
+
+impl Listener {
+    /// Puts another in place of the one there is, which is given back: its end is the caller's code, and wants no lock held.
+    pub(super) fn replace(&self, report: Option<ProgressFn>) -> Option<ProgressFn> {
+        std::mem::replace(&mut *lock(&self.0), report)
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener(..)")
+    }
+}
+
+/// How far an upload is. All sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The archive's size; `u64::MAX` until it is known.
+    pub bytes_total: u64,
+    /// In parts that the service acknowledged to this handle.
+    pub bytes_done: u64,
+    /// In parts that the service held before.
+    pub bytes_resumed: u64,
+    /// Hashed so far.
+    pub bytes_hashed: u64,
+    /// Sent on the wire, repeats included.
+    pub bytes_sent: u64,
+    /// Parts of the archive; `u64::MAX` until it is known.
+    pub parts_total: u64,
+    /// Parts that the service holds, those it held before included.
+    pub parts_done: u64,
+    /// Parts that are being sent.
+    pub parts_in_flight: u64,
+    /// Attempts after the first, of all requests for parts.
+    pub retries: u64,
+    /// The most parts that may be in flight.
+    pub workers: u64,
+    /// Milliseconds since the first working call began.
+    pub elapsed_ms: u64,
+}
+
+/// The numbers behind [`Progress`], written by all threads.
+#[derive(Debug)]
+pub(super) struct Counters {
+    pub(super) bytes_total: AtomicU64,
+    pub(super) bytes_done: AtomicU64,
+    pub(super) bytes_resumed: AtomicU64,
+    pub(super) bytes_hashed: AtomicU64,
+    pub(super) bytes_sent: Arc<AtomicU64>,
+    pub(super) parts_total: AtomicU64,
+    pub(super) parts_done: AtomicU64,
+    pub(super) parts_in_flight: AtomicU64,
+    pub(super) retries: AtomicU64,
+    pub(super) workers: AtomicU64,
+    started: OnceLock<Duration>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            bytes_total: AtomicU64::new(u64::MAX),
+            bytes_done: AtomicU64::default(),
+            bytes_resumed: AtomicU64::default(),
+            bytes_hashed: AtomicU64::default(),
+            bytes_sent: Arc::default(),
+            parts_total: AtomicU64::new(u64::MAX),
+            parts_done: AtomicU64::default(),
+            parts_in_flight: AtomicU64::default(),
+            retries: AtomicU64::default(),
+            workers: AtomicU64::default(),
+            started: OnceLock::new(),
+        }
+    }
+}
+
+impl Counters {
+    pub(super) fn start(&self, now: Duration) {
+        let _ = self.started.set(now);
+    }
+
+    pub(super) fn snapshot(&self, now: Duration) -> Progress {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let elapsed = self.started.get().map_or(Duration::ZERO, |start| now.saturating_sub(*start));
+        Progress {
+            bytes_total: of(&self.bytes_total),
+            bytes_done: of(&self.bytes_done),
+            bytes_resumed: of(&self.bytes_resumed),
+            bytes_hashed: of(&self.bytes_hashed),
+            bytes_sent: of(&self.bytes_sent),
+            parts_total: of(&self.parts_total),
+            parts_done: of(&self.parts_done),
+            parts_in_flight: of(&self.parts_in_flight),
+            retries: of(&self.retries),
+            workers: of(&self.workers),
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(super) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+/// Counts a part as in flight until this is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight<'a>(&'a AtomicU64);
+
+impl<'a> InFlight<'a> {
+    pub(super) fn new(counters: &'a Counters) -> Self {
+        add(&counters.parts_in_flight, 1);
+        Self(&counters.parts_in_flight)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Upload {
+    /// Delivers what waits, on the caller's own thread: log lines, then how far the upload is. With several threads inside,
+    /// one of them delivers.
+    pub(super) fn deliver(&self) {
+        let _inside = Mark::of(self);
+        self.client.deliver_log();
+        // Taken out rather than locked: no lock is held while the caller's code runs.
+        let Some(mut report) = self.listener.replace(None) else { return };
+        if report(&self.progress()) == Flow::Stop {
+            self.cancel.raise_for(Reason::Callback);
+        }
+        self.listener.replace(Some(report));
+    }
+}

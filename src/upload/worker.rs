@@ -1,0 +1,172 @@
+//! One part's way to the service: signed, sent, judged, and sent again where that helps.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use super::events::{InFlight, add};
+use super::parts::Held;
+use super::{Upload, lock};
+use crate::api::Part;
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::http::Watch;
+use crate::memory::{Budget, Buffer};
+use crate::plan::ByteRange;
+use crate::retry::Attempts;
+use crate::source::Source;
+use crate::treehash::{PartHasher, PartHashes, part_hashes};
+
+/// A part that is ready to go.
+#[derive(Debug)]
+pub(super) struct Outgoing<'a> {
+    pub(super) index: u32,
+    pub(super) range: ByteRange,
+    pub(super) hashes: PartHashes,
+    pub(super) bytes: PartBytes<'a>,
+}
+
+/// Where the bytes of a part are while it is sent.
+#[derive(Debug)]
+pub(super) enum PartBytes<'a> {
+    /// In memory that is the caller's.
+    Lent(&'a [u8]),
+    /// In a buffer, filled from the source.
+    Held(Buffer<'a>, &'a Source),
+    /// In the source alone: what is too large to hold is read once to hash it, and once more to send it.
+    ReadTwice(&'a Source, Windows<'a>),
+}
+
+/// Where the memory for reading a large part piece by piece comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows<'a> {
+    pub(super) memory: &'a Budget,
+    pub(super) length: usize,
+}
+
+impl Upload {
+    /// Sends a part until the service holds it, or it cannot be done. `last_progress` is when the upload last got further.
+    pub(super) fn send_part(
+        &self,
+        part: &mut Outgoing<'_>,
+        last_progress: impl Fn() -> Duration,
+        watch: &Watch,
+    ) -> Result<()> {
+        let service = &self.client.service;
+        let parts = self.known_parts(watch)?;
+        let label = format!("part {}", part.index);
+        let mut attempts = Attempts::default();
+        let outcome = loop {
+            let Err(error) = self.attempt_part(part, attempts.number(), watch) else { break Ok(()) };
+            if let Err(changed) = reread(part, &error, &watch.cancel) {
+                break Err(changed);
+            }
+            let idle = service.clock.monotonic().saturating_sub(last_progress());
+            if let Err(error) = service.wait_to_retry(error, &mut attempts, &label, idle, watch) {
+                break Err(error);
+            }
+            add(&self.counters.retries, 1);
+        };
+        let mut parts = lock(parts);
+        if outcome.is_err() {
+            parts.failed(part.index);
+            return outcome;
+        }
+        let held = Held { length: part.range.length(), tree: part.hashes.tree };
+        if parts.acknowledged(part.index, held) {
+            add(&self.counters.parts_done, 1);
+            add(&self.counters.bytes_done, held.length);
+        }
+        Ok(())
+    }
+
+    fn attempt_part(&self, part: &mut Outgoing<'_>, attempt: u32, watch: &Watch) -> Result<()> {
+        let _flight = InFlight::new(&self.counters);
+        let Outgoing { index, range, hashes, bytes } = part;
+        let facts = Part { index: *index, range: *range, hashes, attempt };
+        let send = |body: &mut dyn Read| self.client.service.upload_part(self.name()?, &facts, body, watch);
+        match bytes {
+            PartBytes::Lent(bytes) => send(&mut &**bytes),
+            PartBytes::Held(buffer, _) => send(&mut &**buffer),
+            PartBytes::ReadTwice(source, windows) => {
+                let window = windows.memory.take(windows.length, &watch.cancel)?;
+                send(&mut WindowReader { source, next: range.first, end: range.last + 1, window, unread: 0..0 })
+            }
+        }
+    }
+}
+
+/// After the service found other bytes than were hashed, reads and hashes the part again: were it the same bytes, the way
+/// damaged them, and they can be sent again; if not, the source changed.
+fn reread(part: &mut Outgoing<'_>, error: &Error, cancel: &Cancel) -> Result<()> {
+    if error.kind() != Kind::TreeHash {
+        return Ok(());
+    }
+    let now = match &mut part.bytes {
+        PartBytes::Lent(bytes) => part_hashes(bytes),
+        PartBytes::Held(buffer, source) => {
+            source.read_at(part.range.first, buffer)?;
+            part_hashes(buffer)
+        }
+        PartBytes::ReadTwice(source, windows) => hash_by_windows(source, part.range, *windows, cancel, |_| ())?,
+    };
+    if now == part.hashes {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::SourceChanged,
+        format!("the bytes of part {} ({}) changed while they were being sent", part.index, part.range.in_bytes()),
+    ))
+}
+
+/// Both hashes of a part that is not held, read in pieces. `hashed` is told the length of each.
+pub(super) fn hash_by_windows(
+    source: &Source,
+    range: ByteRange,
+    windows: Windows<'_>,
+    cancel: &Cancel,
+    hashed: impl Fn(u64),
+) -> Result<PartHashes> {
+    let mut window = windows.memory.take(windows.length, cancel)?;
+    let mut hasher = PartHasher::new();
+    let mut next = range.first;
+    while next <= range.last {
+        cancel.check()?;
+        let piece = piece(&mut window, range.last + 1 - next);
+        source.read_at(next, piece)?;
+        hasher.update(piece);
+        hashed(piece.len() as u64);
+        next += piece.len() as u64;
+    }
+    Ok(hasher.finish())
+}
+
+/// As much of a window as there are bytes left.
+fn piece(window: &mut [u8], left: u64) -> &mut [u8] {
+    let length = usize::try_from(left).unwrap_or(usize::MAX).min(window.len());
+    &mut window[..length]
+}
+
+/// The bytes of a range as a stream, read from the source in large pieces.
+struct WindowReader<'a> {
+    source: &'a Source,
+    next: u64,
+    end: u64,
+    window: Buffer<'a>,
+    unread: std::ops::Range<usize>,
+}
+
+impl Read for WindowReader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.unread.is_empty() && self.next < self.end {
+            let piece = piece(&mut self.window, self.end - self.next);
+            self.source.read_at(self.next, piece).map_err(io::Error::other)?;
+            self.unread = 0..piece.len();
+            self.next += piece.len() as u64;
+        }
+        let length = into.len().min(self.unread.len());
+        let start = self.unread.start;
+        into[..length].copy_from_slice(&self.window[start..start + length]);
+        self.unread.start += length;
+        Ok(length)
+    }
+}

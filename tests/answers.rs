@@ -1,0 +1,283 @@
+//! Answers of the service, known and made up, and what the operations make of them.
+#![cfg(test)]
+
+mod support;
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use glacier_mp::api::{Part, Service, UploadName};
+use glacier_mp::client::Client;
+use glacier_mp::config::Config;
+use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, Response, Transport, Watch};
+use glacier_mp::log::Log;
+use glacier_mp::plan::ByteRange;
+use glacier_mp::retry::{self, Class, Policy};
+use glacier_mp::sign::{Key, Signer};
+use glacier_mp::treehash::{Digest, PartHashes};
+use serde_json::Value;
+use support::glacier::QuickClock;
+use support::{known_answers, known_rows};
+
+/// Gives prepared answers, in turn; the last one again and again. Keeps what was asked.
+#[derive(Clone, Debug)]
+struct Prepared {
+    answers: Arc<Mutex<VecDeque<Response>>>,
+    asked: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Prepared {
+    fn new(answers: impl IntoIterator<Item = Response>) -> Self {
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() }
+    }
+
+    fn service(&self) -> Service {
+        Service {
+            account_id: "-".to_owned(),
+            host: "glacier.us-east-1.amazonaws.com".to_owned(),
+            key: Key::new("AK", "secret", None),
+            signer: Signer::new("us-east-1"),
+            connections: Pool::new(Arc::new(self.clone())),
+            policy: Policy { max_attempts: 1, ..Policy::default() },
+            clock: Arc::new(QuickClock::default()),
+            log: Arc::new(Log::off()),
+        }
+    }
+}
+
+impl Transport for Prepared {
+    fn connection(&self) -> Box<dyn Connection> {
+        Box::new(self.clone())
+    }
+}
+
+impl Connection for Prepared {
+    fn open(&mut self, _: &Watch) -> Result<()> {
+        Ok(())
+    }
+
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, _: &Watch) -> Result<Response> {
+        if let Payload::Reader { reader, .. } = payload {
+            reader.read_to_end(&mut Vec::new()).unwrap();
+        }
+        self.asked.lock().unwrap().push(request.clone());
+        let mut answers = self.answers.lock().unwrap();
+        let answer = answers.front().unwrap().clone();
+        if answers.len() > 1 {
+            answers.pop_front();
+        }
+        Ok(answer)
+    }
+}
+
+const UPLOAD: UploadName<'_> = UploadName { vault: "v1", id: "an/odd id" };
+
+fn watch() -> Watch {
+    Watch { cancel: Arc::default(), grace: Duration::ZERO, answer_timeout: None, sent: Arc::new(AtomicU64::new(0)) }
+}
+
+fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    let headers = headers.iter().map(|(name, value)| (name.to_lowercase(), (*value).to_owned())).collect();
+    Response { status, headers, body: body.as_bytes().to_vec() }
+}
+
+fn initiate(answer: Response) -> Error {
+    Prepared::new([answer]).service().initiate("v1", "", 1 << 20, &watch()).unwrap_err()
+}
+
+fn upload_part(service: &Service, tree: Digest) -> Result<()> {
+    let hashes = PartHashes { linear: Digest([0; 32]), tree };
+    let part = Part { index: 0, range: ByteRange { first: 0, last: 0 }, hashes: &hashes, attempt: 1 };
+    service.upload_part(UPLOAD, &part, &mut &b"x"[..], &watch())
+}
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    value[name].as_str().map(str::to_owned)
+}
+
+#[test]
+fn known_responses() {
+    let cases: Vec<Value> = serde_json::from_str(&known_answers("responses.json")).unwrap();
+    assert_eq!(cases.len(), 14);
+    for case in &cases {
+        let headers: Vec<(&str, &str)> = case["headers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| (pair[0].as_str().unwrap(), pair[1].as_str().unwrap()))
+            .collect();
+        let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
+        let answer = response(status, &headers, case["body"].as_str().unwrap());
+        let (name, expect) = (case["name"].as_str().unwrap(), &case["expect"]);
+        let service = Prepared::new([answer.clone()]).service();
+        match (case["operation"].as_str(), status) {
+            (Some("UploadMultipartPart"), 204) => {
+                upload_part(&service, text(expect, "tree_hash").unwrap().parse().unwrap()).unwrap();
+                assert_eq!(upload_part(&service, Digest([9; 32])).unwrap_err().kind(), Kind::TreeHash);
+            }
+            (Some("CompleteMultipartUpload"), 201) => {
+                let made = service.complete(UPLOAD, 1, Digest([0; 32]), 1, &watch()).unwrap();
+                assert_eq!(made.archive_id, text(expect, "archive_id").unwrap());
+                assert_eq!(made.location, text(expect, "location").unwrap());
+                assert_eq!(made.tree_hash.map(Digest::to_hex), text(expect, "tree_hash"));
+            }
+            (Some("AbortMultipartUpload"), 204) => service.abort(UPLOAD, &watch()).unwrap(),
+            (Some("ListParts"), 200) => {
+                let listed = service.list_parts(UPLOAD, &watch()).unwrap();
+                assert_eq!(listed.description, text(expect, "ArchiveDescription"));
+                assert_eq!(listed.part_size, expect["PartSizeInBytes"].as_u64().unwrap());
+                let have: Vec<_> =
+                    listed.parts.iter().map(|part| (part.range.in_bytes(), part.tree_hash.to_hex())).collect();
+                let want: Vec<_> = expect["Parts"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|part| (text(part, "RangeInBytes").unwrap(), text(part, "SHA256TreeHash").unwrap()))
+                    .collect();
+                assert_eq!(have, want);
+            }
+            (Some("ListMultipartUploads"), 200) => {
+                let listed = service.list_uploads("v1", &watch()).unwrap();
+                let want = expect["UploadsList"].as_array().unwrap();
+                assert_eq!(listed.len(), want.len());
+                for (have, want) in listed.iter().zip(want) {
+                    assert_eq!(have.description, text(want, "ArchiveDescription"));
+                    assert_eq!(have.created, text(want, "CreationDate").unwrap());
+                    assert_eq!(have.id, text(want, "MultipartUploadId").unwrap());
+                    assert_eq!(have.part_size, want["PartSizeInBytes"].as_u64().unwrap());
+                }
+                assert_eq!(listed[0].created_unix, 1_332_199_259);
+            }
+            _ => {
+                let error = initiate(answer);
+                assert_eq!(error.http_status(), Some(status), "{name}");
+                assert_eq!(error.service_code().map(str::to_owned), text(expect, "code"), "{name}");
+                assert!(error.request_id().is_some(), "{name}");
+                assert!(error.message().contains(&status.to_string()), "{name}: {error}");
+                if let Some(message) = text(expect, "message") {
+                    assert!(error.message().contains(&message), "{name}: {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn known_errors() {
+    for [code, status, kind, _, botocore, _, _, mt_aws] in known_rows::<8>("errors.csv") {
+        let Ok(status) = status.get(..3).unwrap_or_default().parse::<u16>() else { continue };
+        let body = format!(r#"{{"code":"{code}","message":"m","type":"{kind}"}}"#);
+        let error = initiate(response(status, &[], &body));
+        assert_eq!(error.service_code(), Some(code.as_str()));
+        let passing = retry::classify(&error) == Class::Passing;
+        // "by status": a server's error, whatever its name.
+        let peers = botocore.starts_with("YES") || botocore == "by status" || mt_aws.starts_with("YES");
+        assert_eq!(passing, peers, "{code}: {error}");
+    }
+    for (status, code, kind) in [
+        (403, "AccessDeniedException", Kind::Access),
+        (403, "ExpiredTokenException", Kind::Credentials),
+        (403, "InvalidSignatureException", Kind::Credentials),
+        (400, "MissingAuthenticationTokenException", Kind::Credentials),
+        (400, "UnrecognizedClientException", Kind::Credentials),
+        (404, "ResourceNotFoundException", Kind::NotFound),
+        (400, "ThrottlingException", Kind::Throttled),
+        (403, "ThrottlingException", Kind::Throttled),
+        (400, "LimitExceededException", Kind::Limit),
+        (400, "NoLongerSupportedException", Kind::NoLongerSupported),
+        (400, "InvalidParameterValueException", Kind::Service),
+        (500, "ServiceUnavailableException", Kind::Service),
+        (408, "RequestTimeoutException", Kind::Service),
+    ] {
+        let body = format!(r#"{{"code":"{code}","message":"m"}}"#);
+        assert_eq!(initiate(response(status, &[], &body)).kind(), kind, "{status} {code}");
+    }
+}
+
+#[test]
+fn error_bodies_that_are_none() {
+    let huge = "x".repeat(BODY_MAX);
+    for body in ["", "<html>bad gateway</html>", r#"{"code":"#, "null", "\u{0}\u{1}", &huge] {
+        let error = initiate(response(502, &[], body));
+        assert_eq!((error.http_status(), error.service_code()), (Some(502), None));
+        assert!(error.message().contains("502") && error.message().len() < 1000, "{error}");
+        assert!(!error.message().contains('\u{0}'));
+    }
+    let header = initiate(response(400, &[("x-amzn-ErrorType", "ThrottlingException:http://internal")], ""));
+    assert_eq!(header.service_code(), Some("ThrottlingException"));
+    let long = format!(r#"{{"code":"BadRequest","message":"{huge}"}}"#);
+    assert!(initiate(response(400, &[], &long)).message().len() < 1000);
+}
+
+#[test]
+fn answers_that_promise_nothing() {
+    let kind = |answer| initiate(answer).kind();
+    assert_eq!(kind(response(201, &[("Location", "/x")], "{}")), Kind::Protocol, "no upload ID");
+    assert_eq!(kind(response(201, &[("x-amz-multipart-upload-id", "u")], "")), Kind::Protocol, "no location");
+    assert_eq!(kind(response(200, &[], "")), Kind::Protocol, "another success");
+    let redirect = initiate(response(301, &[("Location", "https://elsewhere.example/")], ""));
+    assert_eq!(redirect.kind(), Kind::Protocol);
+    assert!(redirect.message().contains("elsewhere.example"), "{redirect}");
+    let part = Prepared::new([response(204, &[("x-amz-sha256-tree-hash", "zz")], "")]).service();
+    assert_eq!(upload_part(&part, Digest([0; 32])).unwrap_err().kind(), Kind::Protocol);
+    let silent = Prepared::new([response(204, &[], "")]).service();
+    upload_part(&silent, Digest([0; 32])).unwrap();
+}
+
+#[test]
+fn markers_are_passed_on_as_they_are_and_end() {
+    let page =
+        |marker: &str| response(200, &[], &format!(r#"{{"PartSizeInBytes":1048576,"Parts":[],"Marker":{marker}}}"#));
+    let prepared = Prepared::new([page(r#""a+/=&b ü""#), page("\"1001\""), page("null")]);
+    prepared.service().list_parts(UPLOAD, &watch()).unwrap();
+    let asked = prepared.asked.lock().unwrap();
+    let path = "/-/vaults/v1/multipart-uploads/an%2Fodd%20id?limit=50";
+    let targets: Vec<_> = asked.iter().map(|request| request.target.as_str()).collect();
+    assert_eq!(targets, [path, &format!("{path}&marker=a%2B%2F%3D%26b%20%C3%BC"), &format!("{path}&marker=1001")]);
+
+    let endless = Prepared::new([page("\"again\"")]).service().list_parts(UPLOAD, &watch()).unwrap_err();
+    assert_eq!(endless.kind(), Kind::Protocol);
+    assert!(endless.message().contains("again"), "{endless}");
+}
+
+#[test]
+fn requests_carry_their_headers() {
+    let prepared = Prepared::new([response(204, &[], "")]);
+    upload_part(&prepared.service(), Digest([1; 32])).unwrap();
+    let asked = prepared.asked.lock().unwrap();
+    let value = |name: &str| asked[0].headers.iter().find(|(have, _)| *have == name).map(|(_, value)| value.clone());
+    assert_eq!(value("host").unwrap(), "glacier.us-east-1.amazonaws.com");
+    assert_eq!(value("x-amz-glacier-version").unwrap(), "2012-06-01");
+    assert_eq!(value("content-range").unwrap(), "bytes 0-0/*");
+    assert_eq!(value("x-amz-sha256-tree-hash").unwrap(), "01".repeat(32));
+    assert_eq!(value("x-amz-content-sha256").unwrap(), "00".repeat(32));
+    let signed =
+        "SignedHeaders=content-range;host;x-amz-content-sha256;x-amz-date;x-amz-glacier-version;x-amz-sha256-tree-hash";
+    assert!(value("authorization").unwrap().contains(signed));
+}
+
+#[test]
+fn the_service_asks_for_patience() {
+    let asked = |value: &str| {
+        initiate(response(503, &[("Retry-After", value), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")], "")).wait_asked()
+    };
+    assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+    assert_eq!(asked("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));
+    assert_eq!(asked("soon"), None);
+}
+
+#[test]
+fn a_client_needs_a_region_and_a_key() {
+    let mut config = Config::from_environment();
+    config.set_region("us-east-1").unwrap();
+    config.set_credentials("AK", "secret", None).unwrap();
+    Client::new(&config).unwrap();
+    let bad = support::glacier::file(b"no certificate");
+    config.set_ca_file(bad.path()).unwrap();
+    assert_eq!(Client::new(&config).unwrap_err().kind(), Kind::Invalid);
+    config.set_ca_file("/no/such/file".as_ref()).unwrap();
+    assert_eq!(Client::new(&config).unwrap_err().kind(), Kind::Io);
+}

@@ -1,0 +1,99 @@
+//! A local Glacier with a client for it, and a clock that does not make tests wait.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use glacier_emulator::{Emulator, Options};
+use glacier_mp::cancel::Cancel;
+use glacier_mp::client::Client;
+use glacier_mp::clock::{Clock, SystemClock};
+use glacier_mp::config::Config;
+use glacier_mp::http::{self, UreqTransport};
+use glacier_mp::log::Level;
+use glacier_mp::upload::Upload;
+use tempfile::NamedTempFile;
+
+pub(crate) const VAULT: &str = "examplevault";
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Settings that lead to an emulator.
+pub(crate) fn config(glacier: &Emulator) -> Config {
+    let options = Options::default();
+    let mut config = Config::from_environment();
+    config.set_region(&options.region).unwrap();
+    config.set_endpoint(glacier.endpoint()).unwrap();
+    config.set_credentials(&options.access_key, &options.secret_key, None).unwrap();
+    config
+}
+
+/// A client whose waits take no time, and which writes its log into `lines`.
+pub(crate) fn client(mut config: Config, lines: &Lines) -> Arc<Client> {
+    let into = Arc::clone(&lines.0);
+    let sink = move |level, line: &std::ffi::CStr| {
+        into.lock().unwrap().push((level, line.to_str().unwrap().to_owned()));
+    };
+    config.set_log(Level::Debug, Some(Box::new(sink))).unwrap();
+    let settled = config.settle().unwrap();
+    let transport = UreqTransport::new(http::Settings {
+        endpoint: settled.endpoint.clone(),
+        user_agent: settled.user_agent.clone(),
+        ca_pem: settled.ca_pem.clone(),
+        connect_timeout: settled.connect_timeout,
+        stall_timeout: settled.stall_timeout,
+    });
+    Arc::new(Client::over(settled, Arc::new(transport.unwrap()), Arc::new(QuickClock::default())))
+}
+
+/// An upload to the emulator, with waits that take no time.
+pub(crate) fn upload(glacier: &Emulator) -> Arc<Upload> {
+    Upload::new(&client(config(glacier), &Lines::default()), VAULT).unwrap()
+}
+
+/// What a client logged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl Lines {
+    /// The lines of one level.
+    pub(crate) fn of(&self, level: Level) -> Vec<String> {
+        self.0.lock().unwrap().iter().filter(|(have, _)| *have == level).map(|(_, line)| line.clone()).collect()
+    }
+}
+
+/// The real time, but waits are over at once and put the clock forward instead.
+#[derive(Debug, Default)]
+pub(crate) struct QuickClock {
+    real: SystemClock,
+    skipped: Mutex<Duration>,
+}
+
+impl Clock for QuickClock {
+    fn unix_time(&self) -> i64 {
+        self.real.unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic() + *self.skipped.lock().unwrap()
+    }
+
+    fn wait(&self, time: Duration, cancel: &Cancel) -> glacier_mp::error::Result<()> {
+        *self.skipped.lock().unwrap() += time;
+        cancel.check()
+    }
+}
+
+/// A file with this content.
+pub(crate) fn file(content: &[u8]) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(content).unwrap();
+    file
+}
+
+/// The bytes of the only archive.
+pub(crate) fn archive(glacier: &Emulator) -> Vec<u8> {
+    let archives = glacier.archives();
+    assert_eq!(archives.len(), 1, "{archives:?}");
+    std::fs::read(archives[0].path.as_ref().unwrap()).unwrap()
+}

@@ -1,0 +1,615 @@
+//! Uploads against the local Glacier: what arrives, what is sent twice, and what is said when something goes wrong.
+#![cfg(test)]
+
+mod support;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+
+use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options, RequestRecord};
+use glacier_mp::error::{Error, Kind};
+use glacier_mp::log::Level;
+use glacier_mp::upload::state::State;
+use glacier_mp::upload::{Flow, Upload};
+use support::data::generate;
+use support::glacier::{self, Lines, MIB, VAULT, archive, client, config, file, upload};
+
+/// The part size of what is sent by hand.
+const PART: usize = 1 << 20;
+
+fn start() -> Emulator {
+    Emulator::start(Options::default()).unwrap()
+}
+
+/// 16.2 MB in parts of 4 MiB: four of them, the last one short.
+fn content() -> Vec<u8> {
+    generate("sha256ctr:6", 16_200_000)
+}
+
+fn of(glacier: &Emulator, operation: Operation) -> Vec<RequestRecord> {
+    glacier.requests().into_iter().filter(|request| request.operation == Some(operation)).collect()
+}
+
+fn acknowledged_parts(glacier: &Emulator) -> Vec<u64> {
+    let sent = of(glacier, Operation::UploadMultipartPart);
+    let mut starts: Vec<_> =
+        sent.iter().filter(|request| request.status == Some(204)).map(|request| request.range.unwrap().0).collect();
+    starts.sort_unstable();
+    starts
+}
+
+fn ready(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
+    let upload = upload(glacier);
+    upload.set_part_size(4 * MIB).unwrap();
+    upload.set_source_file(file.path()).unwrap();
+    upload
+}
+
+fn status(status: u16) -> Fault {
+    Fault::new(Action::status(status))
+}
+
+fn refusal(status: u16, code: &str, message: &str) -> Fault {
+    Fault::new(Action::error(status, code, message))
+}
+
+fn code(result: Result<(), Error>) -> Kind {
+    result.unwrap_err().kind()
+}
+
+#[test]
+fn a_file_arrives_with_all_its_facts() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    let upload = ready(&glacier, &file);
+    upload.set_description("two  spaces").unwrap();
+    upload.run().unwrap();
+
+    assert_eq!(archive(&glacier), content);
+    let made = &glacier.archives()[0];
+    assert_eq!(made.description.as_deref(), Some("two  spaces"));
+    assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), made.archive_id);
+    assert_eq!(
+        upload.tree_hash().unwrap().to_str().unwrap(),
+        "c082271734c853c2e0c031943ffea811314a88a13040488231a50c90ff17ae03"
+    );
+    assert_eq!(upload.id().unwrap().to_str().unwrap(), made.upload_id.as_deref().unwrap());
+    assert!(upload.archive_location().unwrap().to_str().unwrap().ends_with(&made.archive_id));
+    assert_eq!((upload.state(), upload.part_size()), (State::Completed, 4 * MIB));
+    assert_eq!(acknowledged_parts(&glacier).len(), 4);
+
+    let progress = upload.progress();
+    assert_eq!((progress.bytes_total, progress.bytes_done), (16_200_000, 16_200_000));
+    assert_eq!((progress.parts_total, progress.parts_done, progress.parts_in_flight), (4, 4, 0));
+    assert_eq!((progress.bytes_hashed, progress.bytes_sent), (16_200_000, 16_200_000));
+
+    let requests = glacier.requests().len();
+    upload.run().unwrap();
+    assert_eq!(glacier.requests().len(), requests, "a completed upload sends nothing");
+}
+
+#[test]
+fn memory_arrives_over_https() {
+    let glacier = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
+    let ca = file(glacier.ca_pem().unwrap().as_bytes());
+    let mut config = config(&glacier);
+    config.set_ca_file(ca.path()).unwrap();
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let content: &'static [u8] = content().leak();
+    upload.set_source_memory(content).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn parts_over_their_share_of_memory_are_read_twice() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    let mut config = config(&glacier);
+    config.set_memory_limit(8 * MIB).unwrap();
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    upload.set_part_size(4 * MIB).unwrap();
+    upload.set_source_file(file.path()).unwrap();
+    upload.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let html = Action::Status {
+        status: 503,
+        body: Some("<html>".to_owned()),
+        content_type: Some("text/html".to_owned()),
+        headers: Vec::new(),
+    };
+    let faults = [
+        refusal(408, "RequestTimeoutException", "Request timed out."),
+        refusal(400, "ThrottlingException", "Rate exceeded"),
+        status(500),
+        Fault::new(html),
+        status(400),
+        Fault::new(Action::Reset { after_bytes: Some(100_000) }),
+        Fault::new(Action::Close { after_bytes: None }),
+        Fault::new(Action::LostAnswer { then: Ending::Reset }),
+        Fault::new(Action::TruncatedAnswer),
+        Fault::new(Action::EarlyAnswer { after_bytes: 70_000, status: 503, body: None, then: Afterwards::Close }),
+        Fault::new(Action::WrongTreeHash),
+    ];
+    for fault in faults {
+        let (glacier, content) = (start(), content());
+        glacier.add_fault(fault.clone().on(Operation::UploadMultipartPart).part(1));
+        let file = file(&content);
+        let upload = ready(&glacier, &file);
+        upload.run().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(archive(&glacier), content, "{fault:?}");
+        assert_eq!(upload.progress().retries, 1, "{fault:?}");
+    }
+}
+
+#[test]
+fn each_attempt_is_signed_afresh_and_told_of() {
+    let (glacier, lines) = (start(), Lines::default());
+    glacier.add_fault(status(500).on(Operation::UploadMultipartPart).times(2));
+    let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    upload.run().unwrap();
+    assert_eq!(of(&glacier, Operation::UploadMultipartPart).len(), 3);
+    let warnings = lines.of(Level::Warn);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("part 0 attempt 1 failed") && warnings[0].contains("500"), "{warnings:?}");
+    let requests = lines.of(Level::Debug);
+    assert_eq!(requests.len(), 5, "initiate, three attempts, complete: {requests:?}");
+    assert!(requests.iter().all(|line| line.contains("HTTP status")), "{requests:?}");
+}
+
+#[test]
+fn a_failed_upload_is_kept_and_carried_on() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(2).times(1));
+    let upload = ready(&glacier, &file);
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::Access, Some(403)));
+    assert_eq!(error.service_code(), Some("AccessDeniedException"));
+    assert_eq!(error.operation(), Some("UploadMultipartPart"));
+    assert!(error.request_id().is_some() && error.is_resumable());
+    assert!(error.message().contains(upload.id().unwrap().to_str().unwrap()), "{error}");
+    assert_eq!(glacier.uploads().len(), 1);
+
+    // The same handle knows the hashes; another one, attached by ID, reads the parts again. Neither sends a part twice.
+    upload.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
+}
+
+#[test]
+fn another_handle_attaches_and_sends_only_what_is_missing() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
+    let first = ready(&glacier, &file);
+    first.run().unwrap_err();
+    let held = acknowledged_parts(&glacier);
+
+    let second = upload(&glacier);
+    second.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    second.set_source_file(file.path()).unwrap();
+    second.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
+    let progress = second.progress();
+    assert_eq!(progress.parts_done, 4);
+    assert_eq!(progress.bytes_resumed, held.len() as u64 * 4 * MIB);
+    assert_eq!(second.part_size(), 4 * MIB, "the service knows it");
+}
+
+#[test]
+fn a_part_that_differs_is_sent_again() {
+    let (glacier, mut content) = (start(), content());
+    let before = file(&content);
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    let first = ready(&glacier, &before);
+    first.run().unwrap_err();
+
+    content[5_000_000] ^= 1;
+    let after = file(&content);
+    let second = upload(&glacier);
+    second.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    second.set_source_file(after.path()).unwrap();
+    second.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 4 * MIB, 8 * MIB, 12 * MIB]);
+}
+
+#[test]
+fn a_smaller_source_is_another_one() {
+    let (glacier, content) = (start(), content());
+    let whole = file(&content);
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    let first = ready(&glacier, &whole);
+    first.run().unwrap_err();
+
+    let cut = file(&content[..9_000_000]);
+    let second = upload(&glacier);
+    second.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    second.set_source_file(cut.path()).unwrap();
+    assert_eq!(code(second.run()), Kind::SourceChanged);
+}
+
+#[test]
+fn a_source_that_changes_is_caught_before_complete() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    let upload = ready(&glacier, &file);
+    let path = file.path().to_owned();
+    upload
+        .set_progress(Some(Box::new(move |progress| {
+            if progress.parts_done > 0 {
+                let longer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                std::io::Write::write_all(&mut &longer, b"more").unwrap();
+            }
+            Flow::Continue
+        })))
+        .unwrap();
+    // The last part waits until the file has been changed.
+    glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 1500 }).on(Operation::UploadMultipartPart).part(3));
+    let error = upload.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::SourceChanged);
+    assert!(error.is_resumable());
+    assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
+}
+
+#[test]
+fn nothing_is_sent_for_what_cannot_be_uploaded() {
+    let glacier = start();
+    let run = |prepare: &dyn Fn(&Upload)| {
+        let upload = upload(&glacier);
+        prepare(&upload);
+        upload.run().unwrap_err()
+    };
+    assert_eq!(run(&|_| ()).kind(), Kind::State, "no source");
+    let empty = file(b"");
+    let error = run(&|upload| upload.set_source_file(empty.path()).unwrap());
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.message().contains("empty"), "{error}");
+    assert_eq!(run(&|upload| upload.set_source_file("/no/such/file".as_ref()).unwrap()).kind(), Kind::Io);
+    let sparse = file(b"");
+    sparse.as_file().set_len(10_001 * MIB).unwrap();
+    let error = run(&|upload| {
+        upload.set_source_file(sparse.path()).unwrap();
+        upload.set_part_size(MIB).unwrap();
+    });
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.message().contains("10,000") || error.message().contains("10000"), "{error}");
+    assert!(glacier.requests().is_empty());
+}
+
+#[test]
+fn giving_up_says_so() {
+    let glacier = start();
+    glacier.add_fault(status(503).on(Operation::UploadMultipartPart).always());
+    let mut config = config(&glacier);
+    config.set_max_attempts(3).unwrap();
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::Service, Some(503)));
+    assert!(error.message().contains("after 3 attempts"), "{error}");
+    assert_eq!(of(&glacier, Operation::UploadMultipartPart).len(), 3);
+}
+
+#[test]
+fn time_without_progress_ends_it_where_attempts_do_not() {
+    let glacier = start();
+    glacier.add_fault(status(503).on(Operation::UploadMultipartPart).always());
+    let mut config = config(&glacier);
+    config.set_max_attempts(0).unwrap();
+    config.set_give_up_after_ms(60_000).unwrap();
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    assert_eq!(upload.run().unwrap_err().http_status(), Some(503));
+    assert!(of(&glacier, Operation::UploadMultipartPart).len() > 3);
+    assert!(upload.progress().elapsed_ms < 61_000);
+}
+
+#[test]
+fn a_refused_hash_is_tried_a_few_times() {
+    let glacier = start();
+    let text = "Checksum mismatch: expected a, computed b";
+    glacier.add_fault(refusal(400, "InvalidParameterValueException", text).on(Operation::UploadMultipartPart).always());
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    assert_eq!(code(upload.run()), Kind::TreeHash);
+    assert_eq!(of(&glacier, Operation::UploadMultipartPart).len(), 4);
+}
+
+#[test]
+fn a_lost_initiate_is_made_again_with_a_warning() {
+    let (glacier, lines) = (start(), Lines::default());
+    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Close }).on(Operation::InitiateMultipartUpload));
+    let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    upload.run().unwrap();
+    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 2);
+    assert_eq!(glacier.uploads().len(), 1, "the orphan is not touched");
+    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("an empty upload stays behind")));
+}
+
+#[test]
+fn a_lost_complete_is_repeated() {
+    let glacier = start();
+    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::CompleteMultipartUpload));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    upload.run().unwrap();
+    assert_eq!(glacier.archives().len(), 1);
+    assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), glacier.archives()[0].archive_id);
+}
+
+#[test]
+fn an_unknown_upload_after_a_lost_complete_is_an_unknown_outcome() {
+    let glacier = start();
+    let complete = Operation::CompleteMultipartUpload;
+    glacier.add_fault(Fault::new(Action::Reset { after_bytes: None }).on(complete));
+    glacier.add_fault(refusal(404, "ResourceNotFoundException", "The upload ID was not found: x").on(complete).skip(1));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::OutcomeUnknown, Some(404)));
+    assert!(!error.is_resumable());
+    assert_eq!(upload.state(), State::Unknown);
+    assert_eq!(code(upload.abort()), Kind::OutcomeUnknown);
+    assert_eq!(code(upload.run()), Kind::OutcomeUnknown);
+}
+
+#[test]
+fn a_refused_complete_leaves_the_upload_open() {
+    let glacier = start();
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert!(error.is_resumable());
+    assert_eq!(upload.state(), State::Transferring);
+    upload.run().unwrap();
+    assert_eq!(acknowledged_parts(&glacier), [0], "the part is not sent again");
+}
+
+#[test]
+fn an_archive_of_other_bytes_is_an_error() {
+    let glacier = start();
+    glacier.add_fault(Fault::new(Action::WrongTreeHash).on(Operation::CompleteMultipartUpload));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::TreeHash);
+    assert!(error.message().contains(&glacier.archives()[0].archive_id), "{error}");
+}
+
+#[test]
+fn an_upload_that_is_gone_is_not_resumable() {
+    let glacier = start();
+    let upload = upload(&glacier);
+    upload.set_upload_id("vanished").unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert!(!error.is_resumable() && error.message().contains("vanished"), "{error}");
+    assert!(of(&glacier, Operation::InitiateMultipartUpload).is_empty(), "it is never replaced");
+}
+
+#[test]
+fn cancel_stops_the_run_and_the_next_one_carries_on() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    glacier
+        .add_fault(Fault::new(Action::Stall { after_bytes: Some(10_000) }).on(Operation::UploadMultipartPart).part(2));
+    let upload = ready(&glacier, &file);
+    let (tell, told) = mpsc::channel::<()>();
+    let tell = std::sync::Mutex::new(Some(tell));
+    upload
+        .set_progress(Some(Box::new(move |progress| {
+            if progress.parts_done == 3 {
+                drop(tell.lock().unwrap().take());
+            }
+            Flow::Continue
+        })))
+        .unwrap();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| upload.run());
+        let _ = told.recv();
+        upload.cancel();
+        let error = running.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), Kind::Canceled);
+        assert!(error.is_resumable() && error.message().contains("upload ID"), "{error}");
+    });
+    assert_eq!(upload.progress().parts_in_flight, 0);
+    upload.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
+}
+
+#[test]
+fn a_cancel_without_a_call_stops_the_next_one_once() {
+    let glacier = start();
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    upload.cancel();
+    upload.cancel();
+    assert_eq!(code(upload.run()), Kind::Canceled);
+    assert!(glacier.requests().is_empty());
+    upload.run().unwrap();
+}
+
+#[test]
+fn a_progress_callback_stops_it_and_is_called_on_the_callers_thread() {
+    let glacier = start();
+    glacier.add_fault(Fault::new(Action::Stall { after_bytes: None }).on(Operation::UploadMultipartPart));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    let calls = Arc::new(AtomicU64::new(0));
+    let (counted, here) = (Arc::clone(&calls), std::thread::current().id());
+    upload
+        .set_progress(Some(Box::new(move |_| {
+            assert_eq!(std::thread::current().id(), here);
+            if counted.fetch_add(1, Ordering::Relaxed) == 3 { Flow::Stop } else { Flow::Continue }
+        })))
+        .unwrap();
+    assert_eq!(code(upload.run()), Kind::Callback);
+    assert!(calls.load(Ordering::Relaxed) >= 4);
+    upload.set_progress(None).unwrap();
+    upload.run().unwrap();
+}
+
+#[test]
+fn by_hand_from_many_threads() {
+    let (glacier, content) = (start(), content());
+    let upload = upload(&glacier);
+    upload.set_part_size(MIB).unwrap();
+    assert_eq!(code(upload.put_part(0, b"x", None)), Kind::State, "before Initiate");
+    upload.initiate().unwrap();
+    assert_eq!(code(upload.initiate()), Kind::State, "twice");
+    std::thread::scope(|scope| {
+        for (index, part) in content.chunks(PART).enumerate() {
+            let upload = &upload;
+            scope.spawn(move || upload.put_part(u32::try_from(index).unwrap(), part, None).unwrap());
+        }
+    });
+    let listed = upload.list_parts().unwrap();
+    assert_eq!(listed.len(), 16);
+    assert_eq!((listed[15].offset, listed[15].length), (15 * MIB, 16_200_000 - 15 * MIB));
+    let lists = of(&glacier, Operation::ListParts).len();
+    upload.complete().unwrap();
+    assert_eq!(of(&glacier, Operation::ListParts).len(), lists, "this handle put every part");
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn by_hand_mistakes_send_nothing() {
+    let glacier = start();
+    let upload = upload(&glacier);
+    upload.set_part_size(MIB).unwrap();
+    upload.initiate().unwrap();
+    let part = vec![7; PART];
+    assert_eq!(code(upload.put_part(0, &[], None)), Kind::Invalid);
+    assert_eq!(code(upload.put_part(10_000, &part, None)), Kind::Invalid);
+    assert_eq!(code(upload.put_part(0, &vec![7; PART + 1], None)), Kind::Invalid);
+    assert_eq!(code(upload.put_part(0, &part, Some([1; 32]))), Kind::TreeHash);
+    assert_eq!(code(upload.complete()), Kind::Incomplete);
+    assert!(of(&glacier, Operation::UploadMultipartPart).is_empty());
+    upload.put_part(1, &part, None).unwrap();
+    assert!(upload.complete().unwrap_err().message().contains("part 0 is missing"));
+    upload.put_part(0, &part, None).unwrap();
+    upload.complete().unwrap();
+    assert_eq!(code(upload.abort()), Kind::State);
+}
+
+#[test]
+fn an_attached_handle_completes_only_with_a_known_size() {
+    let (glacier, content) = (start(), generate("mod251", 3 * PART + 17));
+    let first = upload(&glacier);
+    first.set_part_size(MIB).unwrap();
+    first.initiate().unwrap();
+    for (index, part) in content.chunks(PART).enumerate().take(3) {
+        first.put_part(u32::try_from(index).unwrap(), part, None).unwrap();
+    }
+    let attached = |source: bool| {
+        let upload = upload(&glacier);
+        upload.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+        if source {
+            upload.set_source_memory(content.clone().leak()).unwrap();
+        }
+        upload
+    };
+    assert_eq!(code(attached(false).complete()), Kind::Invalid, "a missing tail would go unseen");
+    let second = attached(true);
+    let error = second.complete().unwrap_err();
+    assert_eq!(error.kind(), Kind::Incomplete);
+    assert!(error.message().contains("part 3"), "{error}");
+    second.put_part(3, &content[3 * PART..], None).unwrap();
+    second.complete().unwrap();
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn lists_go_on_to_the_end() {
+    let glacier = Emulator::start(Options { page_max: 7, ..Options::default() }).unwrap();
+    let upload = upload(&glacier);
+    upload.set_part_size(MIB).unwrap();
+    upload.initiate().unwrap();
+    let part = vec![1; PART];
+    for index in 0..23 {
+        upload.put_part(index, &part, None).unwrap();
+    }
+    let offsets: Vec<_> = upload.list_parts().unwrap().iter().map(|part| part.offset).collect();
+    assert_eq!(offsets, (0..23).map(|n| n * MIB).collect::<Vec<_>>());
+
+    let client = client(config(&glacier), &Lines::default());
+    for n in 0..29 {
+        let other = Upload::new(&client, VAULT).unwrap();
+        other.set_description(&format!("n{n}")).unwrap();
+        other.initiate().unwrap();
+    }
+    let listed = client.list_uploads(VAULT).unwrap();
+    let mut ids: Vec<_> = listed.iter().map(|upload| upload.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 30);
+    assert_eq!(listed.iter().filter(|upload| upload.description.is_none()).count(), 1);
+    assert!(listed.iter().all(|upload| upload.created_unix > 1_700_000_000));
+}
+
+#[test]
+fn abort_throws_the_upload_away() {
+    let glacier = start();
+    let upload = upload(&glacier);
+    upload.abort().unwrap();
+    assert!(glacier.requests().is_empty(), "there was nothing to abort");
+    upload.initiate().unwrap();
+    upload.abort().unwrap();
+    assert!(glacier.uploads().is_empty());
+    assert_eq!(upload.state(), State::Aborted);
+    upload.abort().unwrap();
+    assert_eq!(of(&glacier, Operation::AbortMultipartUpload).len(), 1);
+    assert_eq!(code(upload.put_part(0, b"x", None)), Kind::State);
+}
+
+#[test]
+fn settings_and_modes() {
+    let glacier = start();
+    let first = upload(&glacier);
+    first.set_source_memory(b"x").unwrap();
+    first.initiate().unwrap();
+    assert_eq!(code(first.set_description("late")), Kind::State);
+    assert_eq!(code(first.set_source_memory(b"y")), Kind::State);
+    first.put_part(0, b"x", None).unwrap();
+    assert_eq!(code(first.run()), Kind::State, "parts were put by hand");
+
+    let attached = upload(&glacier);
+    attached.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    attached.set_part_size(MIB).unwrap();
+    attached.set_source_memory(b"x").unwrap();
+    let error = attached.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid, "the upload has parts of 16 MiB: {error}");
+}
+
+#[test]
+fn what_the_service_says_is_passed_on() {
+    let glacier = start();
+    let client = client(config(&glacier), &Lines::default());
+    let upload = Upload::new(&client, "no-such-vault").unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::NotFound, Some(404)));
+    assert_eq!(error.service_code(), Some("ResourceNotFoundException"));
+    assert!(error.message().contains("Vault not found for ARN"), "{error}");
+    assert!(!error.is_resumable());
+
+    let mut config = glacier::config(&glacier);
+    config.set_credentials("AKIAIOSFODNN7EXAMPLE", "wrong-secret", None).unwrap();
+    let wrong = glacier::client(config, &Lines::default());
+    let error = wrong.list_uploads(VAULT).unwrap_err();
+    assert_eq!(error.kind(), Kind::Credentials);
+    assert!(!error.message().contains("wrong-secret"));
+}
