@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod error;
+pub mod ffi;
 pub mod http;
 pub mod limits;
 pub mod log;

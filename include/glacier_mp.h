@@ -1,0 +1,1216 @@
+/*
+ * libglacier_mp: multipart uploads to Amazon Glacier vaults (the vault API, 2012-06-01).
+ *
+ * It puts archives from 1 byte to 42,949,672,960,000 bytes (10,000 parts of 4 GiB) into a vault: several parts at
+ * once, in bounded memory, with every hash checked against the service's, and so that a failure on the way loses no
+ * work: what the service holds already is not sent again. Link with -lglacier_mp.
+ *
+ * This header is the manual. It is generated: change the sources, not this file.
+ *
+ *
+ * Example: a complete program
+ *
+ *     #include <glacier_mp.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void) {
+ *         glacier_config_t *config = glacier_config_new(); // keys and region come from the environment
+ *         glacier_client_t *client = NULL;
+ *         glacier_upload_t *upload = NULL;
+ *         glacier_error_t *err = NULL;
+ *         int done = glacier_client_new(config, &client, &err) == GLACIER_OK
+ *                 && glacier_upload_new(client, "my-vault", &upload, &err) == GLACIER_OK
+ *                 && glacier_upload_set_source_file(upload, "backup.tar", &err) == GLACIER_OK
+ *                 && glacier_upload_run(upload, &err) == GLACIER_OK;
+ *         puts(done ? glacier_upload_archive_id(upload) : glacier_error_message(err));
+ *         glacier_error_free(err);
+ *         glacier_upload_free(upload);
+ *         glacier_client_free(client);
+ *         glacier_config_free(config);
+ *         return done ? 0 : 1;
+ *     }
+ *
+ *
+ * The contract: it holds for every function, and is not repeated there
+ *
+ * Results. A function that can fail returns a glacier_result_t: GLACIER_OK, which is 0, or one of GLACIER_E_...,
+ * whose range tells the origin. Each function names the results that it can give. Outputs are written only on
+ * GLACIER_OK.
+ *
+ * Errors. The last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores
+ * NULL there, without reading or freeing what was there, and on failure an error that tells more than the result
+ * does. Free it with glacier_error_free before err is used again. There is no "last error" of a thread.
+ *
+ * Ownership. What a function whose name ends in _new returns or stores in *out, and a list that one stores there, is
+ * the caller's, and is given back by the _free of its type, once. _free(NULL) does nothing. Handles may be freed in
+ * any order: an upload keeps its client alive.
+ *
+ * Strings. In: UTF-8 that ends with NUL, copied; text that is not UTF-8 is GLACIER_E_INVALID. File names are any
+ * bytes on Unix. Out: owned by the handle, list or error they come from, valid until it is freed; NULL where nothing
+ * is known.
+ *
+ * Wrong use. NULL where it is not allowed (GLACIER_E_NULL, with the name of the parameter), wrong values
+ * (GLACIER_E_INVALID) and calls out of order (GLACIER_E_STATE) are errors, and nothing is sent. What cannot be
+ * noticed, and must not be: a pointer that is neither NULL nor what the parameter asks for, such as a handle freed
+ * before.
+ *
+ * Threads. A config: one thread at a time. A client: any number at once. An upload: glacier_upload_put_part and
+ * glacier_upload_put_part_checked from any number of threads at once; every other call that works with it or sets
+ * something takes it alone, and a second one gets GLACIER_E_BUSY at once. glacier_upload_cancel, _state, _progress
+ * and the facts (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any
+ * thread at any time. Working calls are those that talk to the service: run, initiate, put_part, put_part_checked,
+ * list_parts, complete, abort.
+ *
+ * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
+ * parts put at once, on one of the threads inside. No file or network is touched on that thread meanwhile: it waits
+ * and delivers, so that progress is a heartbeat of at least 4 a second. A callback that may stop the work returns
+ * GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
+ * a handle, only glacier_upload_cancel, _state, _progress, the facts and _free of that handle may be called; any
+ * other call on it gets GLACIER_E_BUSY. A callback must not leave by longjmp or by a C++ exception.
+ *
+ * user_data. It is handed to the callback as it is, and belongs to the library from the call on that sets it: its
+ * destroy function, if there is one, runs exactly once, also when that call fails. It never runs while the callback
+ * runs.
+ *
+ * Cancel. glacier_upload_cancel stops each working call in progress or, if there is none, the next. It may be called
+ * from any thread and from a signal handler. The upload stays in the vault and can be carried on.
+ *
+ * Freeing at work. glacier_upload_free never touches the network. A call that is at work on the handle is canceled,
+ * and returns by itself.
+ *
+ * Fork. Threads of the library live only while a call runs. Handles made before a fork do not work in the child:
+ * calls get GLACIER_E_FORKED, and _free releases memory only. Do not fork while a call runs on another thread, unless
+ * the child calls exec at once.
+ *
+ * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
+ * and reads the environment in glacier_config_new only. Its threads block asynchronous signals. Secret keys and
+ * session tokens appear in no message and no log line. Once loaded it stays loaded: dlclose does nothing.
+ *
+ * Defects. A defect in the library that is noticed becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash; a
+ * function without a result then returns NULL or 0.
+ *
+ * Growth. Within one glacier_abi_version, functions, results, states and fields at the end of glacier_progress_t are
+ * only added. "Since" names the version that a function first appeared in.
+ *
+ *
+ * What the service allows (Amazon Glacier developer guide, "Uploading Large Archives in Parts" and API reference)
+ *
+ *     part size        a power of two from 1 MiB to 4 GiB; the last part from 1 byte
+ *     parts            at most 10,000
+ *     archive          1 byte to 42,949,672,960,000 bytes
+ *     vault name       1 to 255 of A-Z a-z 0-9 _ - . and neither "." nor ".."
+ *     description      at most 1,024 bytes, each 0x20 to 0x7E
+ *     account ID       12 digits without hyphens, or "-" for the account of the credentials
+ *     idle upload      may be removed 24 hours after the last part came
+ *
+ * Contents: 1. Simple use   2. Full control: settings, by hand, lists   3. Watching   4. Helpers: hashes, plans,
+ * versions
+ */
+
+#ifndef GLACIER_MP_H
+#define GLACIER_MP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The version of this header; glacier_version() and its kin tell that of the library. */
+#define GLACIER_MP_VERSION "0.1.0"
+#define GLACIER_MP_VERSION_MAJOR 0
+#define GLACIER_MP_VERSION_MINOR 1
+#define GLACIER_MP_VERSION_PATCH 0
+#define GLACIER_MP_VERSION_NUMBER \
+    (GLACIER_MP_VERSION_MAJOR << 16 | GLACIER_MP_VERSION_MINOR << 8 | GLACIER_MP_VERSION_PATCH)
+#define GLACIER_MP_ABI_VERSION 0
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Settings for clients. One thread uses a config at a time; a second one gets GLACIER_E_BUSY.
+ *
+ * What a setter refuses leaves the setting as it was.
+ */
+typedef struct glacier_config_t glacier_config_t;
+
+/**
+ * The way to the service: endpoint, account, credentials, and the memory limit that its uploads share.
+ *
+ * Any number of threads may use a client at once. Its uploads keep it alive: it may be freed before them.
+ */
+typedef struct glacier_client_t glacier_client_t;
+
+/**
+ * One multipart upload, and what is known of the archive that it makes: one handle is one upload ID for its life.
+ *
+ * Which threads may call what stands under "Threads" above.
+ */
+typedef struct glacier_upload_t glacier_upload_t;
+
+/**
+ * What went wrong in one call: made when a function fails and was given an err, freed by glacier_error_free.
+ *
+ * It never changes, and any number of threads may read it at once. It does not depend on the handle of the call.
+ */
+typedef struct glacier_error_t glacier_error_t;
+
+/**
+ * What a function that can fail returns: one of the values of glacier_result_names. Compare with GLACIER_OK.
+ *
+ * Later versions add values and never reuse one, so a switch needs a default. Since: 0.1
+ */
+typedef int32_t glacier_result_t;
+
+/**
+ * The values of glacier_result_t. Their ranges tell the origin: 1 the caller, 100 this machine, 200 the way to the
+ * service, 300 the service, 400 the integrity of the data, 500 stopped on request, 900 the library itself.
+ */
+typedef enum {
+    /** Done. */
+    GLACIER_OK = 0,
+    /** A pointer that must not be NULL is NULL; the message names the parameter. */
+    GLACIER_E_NULL = 1,
+    /** A value is not allowed; the message names the value and the rule. Nothing was sent. */
+    GLACIER_E_INVALID = 2,
+    /** The call is not allowed in the handle's state, or after the calls made so far. Nothing was sent. */
+    GLACIER_E_STATE = 3,
+    /** Another call works with the handle, or this is a call from inside one of its callbacks. */
+    GLACIER_E_BUSY = 4,
+    /** The work is not over yet. No function of this version gives it. */
+    GLACIER_E_PENDING = 5,
+    /** The handle was made by the parent of this process, before a fork. */
+    GLACIER_E_FORKED = 6,
+    /** A local file could not be opened or read. */
+    GLACIER_E_IO = 100,
+    /** Memory, or another resource of the machine, could not be had. */
+    GLACIER_E_MEMORY = 101,
+    /** The source ended before its announced size. */
+    GLACIER_E_SOURCE_SHORT = 102,
+    /** The source changed while it was being uploaded, or is not what the upload holds. */
+    GLACIER_E_SOURCE_CHANGED = 103,
+    /** The journal is damaged or belongs to something else. No function of this version gives it. */
+    GLACIER_E_JOURNAL = 104,
+    /** Another process works with the journal. No function of this version gives it. */
+    GLACIER_E_LOCKED = 105,
+    /** The connection could not be made, or was lost, until the attempts were used up. */
+    GLACIER_E_NETWORK = 200,
+    /** The certificate of the service, or TLS itself, was refused. */
+    GLACIER_E_TLS = 201,
+    /** Nothing moved, or nothing was acknowledged, for too long. */
+    GLACIER_E_TIMEOUT = 202,
+    /** The answer is not what the service's protocol allows. */
+    GLACIER_E_PROTOCOL = 203,
+    /** The service refused the request for a reason without a code of its own here: see glacier_error_service_code. */
+    GLACIER_E_SERVICE = 300,
+    /** The credentials may not do this, or the account ID is not theirs. */
+    GLACIER_E_ACCESS = 301,
+    /** The credentials are missing, wrong or expired, or the clock of this machine is wrong. */
+    GLACIER_E_CREDENTIALS = 302,
+    /** The service went on asking for fewer requests until the attempts were used up. */
+    GLACIER_E_THROTTLED = 303,
+    /** The vault does not exist in this region and account, or the service does not know the upload any more. */
+    GLACIER_E_NOT_FOUND = 304,
+    /** A limit of the service would be, or was, exceeded. */
+    GLACIER_E_LIMIT = 305,
+    /** The service does not serve this account any more. */
+    GLACIER_E_NO_LONGER_SUPPORTED = 306,
+    /** Complete was sent, and whether it was carried out cannot be known: look into an inventory of the vault. */
+    GLACIER_E_OUTCOME_UNKNOWN = 307,
+    /** A tree hash differs from the one expected. */
+    GLACIER_E_TREE_HASH = 400,
+    /** Parts are missing. */
+    GLACIER_E_INCOMPLETE = 401,
+    /** The call was stopped by a cancel. */
+    GLACIER_E_CANCELED = 500,
+    /** A callback did not return GLACIER_CONTINUE. */
+    GLACIER_E_CALLBACK = 501,
+    /** A defect in the library, caught; please report it with the message. The handle can still be freed. */
+    GLACIER_E_PANIC = 900,
+    /** A defect in the library, noticed; please report it with the message. */
+    GLACIER_E_INTERNAL = 901,
+} glacier_result_names;
+
+/**
+ * Releases a user_data: called exactly once, when the library will never touch it again. It may be NULL.
+ *
+ * It may come on any thread, and must call nothing of this library. Since: 0.1
+ */
+typedef void (*glacier_destroy_fn)(void *user_data);
+
+/**
+ * What a callback that may stop the work returns. Nothing but GLACIER_CONTINUE goes on.
+ *
+ * It is 1, and neither 0 nor "not 0": a callback of another language that ends in an exception returns anything.
+ * Since: 0.1
+ */
+typedef enum {
+    /** Stop: the call returns GLACIER_E_CALLBACK. */
+    GLACIER_STOP = 0,
+    /** Go on. */
+    GLACIER_CONTINUE = 1,
+} glacier_flow_names;
+
+/**
+ * How far an upload, or the hashing of a file, is. All counts; later versions add fields at the end.
+ *
+ * The counts only grow, but for parts_in_flight and workers, which go up and down. Since: 0.1
+ */
+typedef struct {
+    /** The bytes of this struct that are filled. */
+    uint64_t struct_size;
+    /** The bytes of the whole archive; UINT64_MAX while unknown. */
+    uint64_t bytes_total;
+    /** The bytes in parts that the service acknowledged to this handle. */
+    uint64_t bytes_done;
+    /** The bytes in parts that the service held before. */
+    uint64_t bytes_resumed;
+    /** The bytes hashed. */
+    uint64_t bytes_hashed;
+    /** The bytes that went out on the wire, those of repeated attempts too. */
+    uint64_t bytes_sent;
+    /** The parts of the whole archive; UINT64_MAX while unknown. */
+    uint64_t parts_total;
+    /** The parts that the service holds: acknowledged to this handle, or held before. */
+    uint64_t parts_done;
+    /** The parts being sent at this moment. */
+    uint64_t parts_in_flight;
+    /** The attempts that failed and were repeated. */
+    uint64_t retries;
+    /** The workers that read, hash and send at this moment. */
+    uint64_t workers;
+    /** Milliseconds since the working call began. */
+    uint64_t elapsed_ms;
+} glacier_progress_t;
+
+/**
+ * Told how far the work is, at least 4 times a second while a working call runs, also when nothing moves.
+ *
+ * progress is valid inside the callback only. Returns GLACIER_CONTINUE to go on; anything else stops the call with
+ * GLACIER_E_CALLBACK. Which thread it comes on, and what it may call, stands under "Callbacks" above. Since: 0.1
+ */
+typedef int32_t (*glacier_progress_fn)(void *user_data, const glacier_progress_t *progress);
+
+/* ==== 1. Simple use ================================================================================================
+ *
+ * A config, a client, an upload, a source, and glacier_upload_run; then the archive ID. The example above is all of
+ * it.
+ */
+
+/**
+ * Makes settings from the defaults and the environment, which is read here and nowhere else: AWS_ACCESS_KEY_ID,
+ * AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; AWS_REGION, else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, else
+ * AWS_ENDPOINT_URL. A variable that is empty counts as not set. A setter wins over the environment, and wrong values
+ * in the environment show in glacier_client_new. Variables that name a proxy are ignored in this version.
+ *
+ * Free it with glacier_config_free. Any thread. NULL if there is no memory for it. Since: 0.1
+ */
+glacier_config_t *glacier_config_new(void);
+
+/**
+ * Sets the keys that requests are signed with: an access key ID, its secret key, and for temporary credentials their
+ * session token, else NULL.
+ *
+ * The three belong together: none of them is taken from the environment any more.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, or with a space or a
+ * character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
+                                                const char *key_id,
+                                                const char *secret,
+                                                const char *token_or_null,
+                                                glacier_error_t **err);
+
+/**
+ * Sets the AWS region of the vaults, such as "eu-central-1". It chooses the endpoint, and is part of each signature.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, region); GLACIER_E_INVALID (not the name of a region); GLACIER_E_BUSY;
+ * GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_region(glacier_config_t *config,
+                                           const char *region,
+                                           glacier_error_t **err);
+
+/** Frees settings. Clients made from them go on. NULL is ignored. Since: 0.1 */
+void glacier_config_free(glacier_config_t *config);
+
+/**
+ * Makes a client from a copy of the settings: changing or freeing config afterwards has no effect on it. Nothing is
+ * sent.
+ *
+ * What is wrong in the environment, and what is missing, shows here.
+ *
+ * *out gets the client; free it with glacier_client_free. Any thread, as long as no other uses config.
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, out); GLACIER_E_INVALID (no region is set, a value from the
+ * environment is not allowed, or the CA file has no certificate); GLACIER_E_CREDENTIALS (no credentials are set, or
+ * the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read); GLACIER_E_TLS;
+ * GLACIER_E_BUSY (config is in use); GLACIER_E_MEMORY; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+ */
+glacier_result_t glacier_client_new(const glacier_config_t *config,
+                                    glacier_client_t **out,
+                                    glacier_error_t **err);
+
+/** Gives a client back. Its uploads go on working. NULL is ignored. Since: 0.1 */
+void glacier_client_free(glacier_client_t *client);
+
+/**
+ * Makes a handle for an upload into a vault. Nothing is sent, and the service knows nothing of it yet.
+ *
+ * vault is the vault's name: 1 to 255 of the characters A-Z a-z 0-9 _ - . and neither "." nor "..". The vault must
+ * exist.
+ *
+ * *out gets the upload; free it with glacier_upload_free. Any thread.
+ * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_FORKED;
+ * GLACIER_E_PANIC. Source of the rule: Amazon Glacier developer guide, "Creating a Vault". Since: 0.1
+ */
+glacier_result_t glacier_upload_new(glacier_client_t *client,
+                                    const char *vault,
+                                    glacier_upload_t **out,
+                                    glacier_error_t **err);
+
+/**
+ * Sets the archive's description, which an inventory of the vault shows: at most 1,024 bytes, each a printable ASCII
+ * character (0x20 to 0x7E). Empty, the default, is none. It cannot be changed once the upload is initiated.
+ *
+ * Before the first working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, description); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
+ * late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC.
+ * Source of the rule: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
+ */
+glacier_result_t glacier_upload_set_description(glacier_upload_t *upload,
+                                                const char *description,
+                                                glacier_error_t **err);
+
+/**
+ * Sets a regular file as the source. It is always the whole archive, also of an upload that exists already. It must
+ * not be empty, and must not change until the upload is completed.
+ *
+ * Before the first working call; of several sources the last one set counts. The file is opened by the working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_source_file(glacier_upload_t *upload,
+                                                const char *path,
+                                                glacier_error_t **err);
+
+/**
+ * Sets len bytes of memory as the source: always the whole archive. They are not copied: they must stay valid and
+ * unchanged until the upload is freed and no call on it is left.
+ *
+ * Before the first working call; of several sources the last one set counts. With no bytes glacier_upload_run fails.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (len is more than memory can
+ * hold); GLACIER_E_STATE (too late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
+                                                  const void *data,
+                                                  size_t len,
+                                                  glacier_error_t **err);
+
+/**
+ * Sets the callback that is told how far glacier_upload_run is. It may stop it. The default, and with callback NULL:
+ * none.
+ *
+ * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+ * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
+ * callback, or when the upload is freed and no call on it is left.
+ *
+ * At any time that no working call runs.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
+                                             glacier_progress_fn callback,
+                                             void *user_data,
+                                             glacier_destroy_fn destroy,
+                                             glacier_error_t **err);
+
+/**
+ * Uploads the source: initiates the upload, or carries on the one that exists; sends the parts that the service does
+ * not hold yet, several at once; completes. Returns when that is done, or cannot be.
+ *
+ * Then glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK
+ * and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source.
+ *
+ * If it fails after the upload is initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and
+ * the message has the upload ID. Call it again on the same handle, or attach a new handle with
+ * glacier_upload_set_upload_id, to send what is missing; or give up with glacier_upload_abort. It never starts
+ * another upload in place of one that the service does not know any more.
+ *
+ * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, larger than its part size
+ * allows with 10,000 parts, or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
+ * or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
+ * GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+ * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload any more);
+ * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived
+ * damaged, repeatedly); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL. Since: 0.1
+ */
+glacier_result_t glacier_upload_run(glacier_upload_t *upload,
+                                    glacier_error_t **err);
+
+/**
+ * The ID of the archive, under which it is retrieved and deleted: keep it, for the service tells it again only in an
+ * inventory of the vault. NULL until the upload is completed, and for NULL; never changing afterwards.
+ *
+ * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+ */
+const char *glacier_upload_archive_id(const glacier_upload_t *upload);
+
+/**
+ * Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
+ *
+ * It never touches the network and returns at once. A call that works on the handle, on another thread or around the
+ * callback that calls this, is canceled for good and returns by itself. In a forked child it releases memory only.
+ * NULL is ignored. Any thread. Since: 0.1
+ */
+void glacier_upload_free(glacier_upload_t *upload);
+
+/** The result that the failed call returned; GLACIER_OK for NULL. Since: 0.1 */
+glacier_result_t glacier_error_code(const glacier_error_t *error);
+
+/**
+ * What happened, to what, and where it helps, what to do: one line of English for people, without a newline at its
+ * end.
+ *
+ * It names the upload ID where an upload stays in the vault. It never has a secret key or token in it.
+ * Valid until the error is freed; NULL for NULL. Since: 0.1
+ */
+const char *glacier_error_message(const glacier_error_t *error);
+
+/** Frees an error, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
+void glacier_error_free(glacier_error_t *error);
+
+/* ==== 2. Full control ==============================================================================================
+ *
+ * -- Settings: each has a default, and is given to glacier_client_new together. ---------------------------------------
+ */
+
+/**
+ * Sets where requests go instead of the region's own endpoint: scheme, host, and a port if it is not the scheme's
+ * own, such as "http://127.0.0.1:8080". Plain http is possible by such an explicit endpoint only. The region must be
+ * set all the same: signatures name it.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, endpoint); GLACIER_E_INVALID (not such a URL); GLACIER_E_BUSY;
+ * GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_endpoint(glacier_config_t *config,
+                                             const char *endpoint,
+                                             glacier_error_t **err);
+
+/**
+ * Sets the account that owns the vaults: 12 digits without hyphens, or "-", the default, for the account of the
+ * credentials.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, account_id); GLACIER_E_INVALID (anything else); GLACIER_E_BUSY;
+ * GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_account_id(glacier_config_t *config,
+                                               const char *account_id,
+                                               glacier_error_t **err);
+
+/**
+ * Sets the file of CA certificates, in PEM, that the service's certificate is checked against, instead of the
+ * built-in ones. It is read by glacier_client_new.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, path); GLACIER_E_INVALID (empty); GLACIER_E_BUSY; GLACIER_E_PANIC.
+ * Since: 0.1
+ */
+glacier_result_t glacier_config_set_ca_file(glacier_config_t *config,
+                                            const char *path,
+                                            glacier_error_t **err);
+
+/**
+ * Names the program in the User-Agent header of the requests, before the name and version of this library: 1 to 256
+ * printable ASCII characters. The default is the library alone.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, user_agent); GLACIER_E_INVALID (anything else); GLACIER_E_BUSY;
+ * GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_user_agent(glacier_config_t *config,
+                                               const char *user_agent,
+                                               glacier_error_t **err);
+
+/**
+ * Sets how many parts glacier_upload_run sends at once: workers from 1 to 32 for each upload; the default is 8.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (out of range); GLACIER_E_BUSY; GLACIER_E_PANIC.
+ * Since: 0.1
+ */
+glacier_result_t glacier_config_set_concurrency(glacier_config_t *config,
+                                                uint32_t workers,
+                                                glacier_error_t **err);
+
+/**
+ * Sets how often one request, a part for example, is attempted while it fails in a way that can pass (a lost
+ * connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
+ * counts: glacier_config_set_give_up_after_ms.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
+                                                 uint32_t attempts,
+                                                 glacier_error_t **err);
+
+/**
+ * Sets the memory, in bytes, that the parts in work of all uploads of one client take together; the default is
+ * 268,435,456 (256 MiB).
+ *
+ * It is a limit on buffers, not on the process. A part larger than the limit divided by the workers is not held in
+ * memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit avoids that.
+ * Data given to glacier_upload_put_part is the caller's and does not count.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (below 1,048,576, 1 MiB); GLACIER_E_BUSY;
+ * GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_memory_limit(glacier_config_t *config,
+                                                 uint64_t bytes,
+                                                 glacier_error_t **err);
+
+/**
+ * Sets how long making one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s).
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_connect_timeout_ms(glacier_config_t *config,
+                                                       uint64_t milliseconds,
+                                                       glacier_error_t **err);
+
+/**
+ * Sets how long a connection may move no byte before the attempt counts as failed, in milliseconds; the default is
+ * 60,000 (60 s). It does not bound how long a part may take, nor the answer to Complete, which may take many minutes.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
+                                                     uint64_t milliseconds,
+                                                     glacier_error_t **err);
+
+/**
+ * Sets the longest time without any part acknowledged after which a call gives up with GLACIER_E_TIMEOUT, in
+ * milliseconds; the default is 1,800,000 (30 min). The upload stays in the vault.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_give_up_after_ms(glacier_config_t *config,
+                                                     uint64_t milliseconds,
+                                                     glacier_error_t **err);
+
+/**
+ * How much the log says: one of the values of glacier_log_level_names. Each level includes those before it. Since:
+ * 0.1
+ */
+typedef int32_t glacier_log_level_t;
+
+/** The values of glacier_log_level_t. */
+typedef enum {
+    /** Nothing. */
+    GLACIER_LOG_OFF = 0,
+    /** What made a call fail. */
+    GLACIER_LOG_ERROR = 1,
+    /** What went wrong and was mended, such as a repeated attempt. */
+    GLACIER_LOG_WARN = 2,
+    /** The steps of an upload. */
+    GLACIER_LOG_INFO = 3,
+    /** Each request. */
+    GLACIER_LOG_DEBUG = 4,
+} glacier_log_level_names;
+
+/**
+ * Told what happened: one line of English, without a newline at its end, and never with a secret key or token in it.
+ *
+ * message is valid inside the callback only. Since: 0.1
+ */
+typedef void (*glacier_log_fn)(void *user_data, glacier_log_level_t level, const char *message);
+
+/**
+ * Sets where log lines of the clients made from these settings go, up to a level. The default is no log.
+ *
+ * callback NULL: no log. Lines wait in a bounded queue until a thread is inside a working call, and come on that
+ * thread, one at a time; lines that found no room are counted, and the count is a line.
+ *
+ * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+ * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
+ * callback, or when the config and all clients and uploads made from it are freed.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (not a level); GLACIER_E_BUSY; GLACIER_E_PANIC.
+ * Since: 0.1
+ */
+glacier_result_t glacier_config_set_log(glacier_config_t *config,
+                                        glacier_log_level_t level,
+                                        glacier_log_fn callback,
+                                        void *user_data,
+                                        glacier_destroy_fn destroy,
+                                        glacier_error_t **err);
+
+/* -- Carrying on: what is left in the vault after a failure. ----------------------------------------------------------
+ *
+ * An upload that failed or was canceled stays in the vault, with the parts that arrived. Attach a new handle to it,
+ * give it the same source, and run:
+ *
+ *     glacier_upload_set_upload_id(upload, "the ID", &err);
+ *     glacier_upload_set_source_file(upload, "backup.tar", &err);
+ *     glacier_upload_run(upload, &err);
+ */
+
+/**
+ * Attaches to an upload that exists already, by its ID, to carry it on, complete it or abort it. Nothing is sent
+ * yet: the first working call takes part size and description from the service.
+ *
+ * upload_id comes from glacier_upload_id, an error's message or glacier_uploads_id; it may begin with "-". It must
+ * not be empty, "." or "..", or hold control characters.
+ *
+ * Before the first working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
+ * late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
+                                              const char *upload_id,
+                                              glacier_error_t **err);
+
+/**
+ * Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). The default, with a
+ * source, is the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells it). By hand
+ * without a source it has to be set.
+ *
+ * Before the first working call. For an upload that exists already it need not be set, and must be the same.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC.
+ * Source of the rule: Amazon Glacier developer guide, "Uploading Large Archives in Parts". Since: 0.1
+ */
+glacier_result_t glacier_upload_set_part_size(glacier_upload_t *upload,
+                                              uint64_t bytes,
+                                              glacier_error_t **err);
+
+/**
+ * The multipart uploads in progress in a vault, from glacier_client_list_uploads, in no order.
+ *
+ * Freed by glacier_uploads_free. It never changes, and any number of threads may read it at once.
+ */
+typedef struct glacier_uploads_t glacier_uploads_t;
+
+/**
+ * Asks the service for all multipart uploads in progress in a vault, page by page to the end.
+ *
+ * An upload of which no part came for 24 hours may be gone from it. The list does not say who initiated an upload.
+ *
+ * vault is the vault's name. *out gets the list, which may be empty; free it with glacier_uploads_free. Any thread;
+ * log lines are delivered on it.
+ * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
+ * (called from inside a log callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+ * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+ * GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+ */
+glacier_result_t glacier_client_list_uploads(const glacier_client_t *client,
+                                             const char *vault,
+                                             glacier_uploads_t **out,
+                                             glacier_error_t **err);
+
+/** The number of uploads in the list. 0 for NULL. Since: 0.1 */
+size_t glacier_uploads_count(const glacier_uploads_t *uploads);
+
+/**
+ * The ID of upload number index, from 0 to glacier_uploads_count - 1, as glacier_upload_set_upload_id takes it.
+ *
+ * Valid until the list is freed. NULL for NULL and past the end. Since: 0.1
+ */
+const char *glacier_uploads_id(const glacier_uploads_t *uploads,
+                               size_t index);
+
+/**
+ * The archive description of that upload; NULL if it has none, for NULL and past the end. Valid until the list is
+ * freed. Since: 0.1
+ */
+const char *glacier_uploads_description(const glacier_uploads_t *uploads,
+                                        size_t index);
+
+/**
+ * When that upload was initiated, as the service writes it, such as "2012-03-20T17:03:43.221Z". Valid until the list
+ * is freed. NULL for NULL and past the end. Since: 0.1
+ */
+const char *glacier_uploads_created(const glacier_uploads_t *uploads,
+                                    size_t index);
+
+/** The same in whole seconds since 1970-01-01 UTC. 0 for NULL and past the end. Since: 0.1 */
+int64_t glacier_uploads_created_unix(const glacier_uploads_t *uploads, size_t index);
+
+/** The part size of that upload, in bytes. 0 for NULL and past the end. Since: 0.1 */
+uint64_t glacier_uploads_part_size(const glacier_uploads_t *uploads, size_t index);
+
+/** Frees a list of uploads, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
+void glacier_uploads_free(glacier_uploads_t *uploads);
+
+/* -- By hand: the service's own operations, one a call, for programs with threads of their own. -----------------------
+ *
+ *     glacier_upload_set_part_size(upload, 1048576, &err);
+ *     glacier_upload_initiate(upload, &err);
+ *     glacier_upload_put_part(upload, 0, first, 1048576, &err);    // these two may run at once
+ *     glacier_upload_put_part(upload, 1, second, second_len, &err);
+ *     glacier_upload_complete(upload, &err);
+ *
+ * A failed request is repeated as the settings say, so a result is final. A handle is used either by hand or with
+ * glacier_upload_run: the first glacier_upload_run or glacier_upload_put_part decides, and the other gets
+ * GLACIER_E_STATE.
+ */
+
+/**
+ * Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
+ *
+ * The part size must be set, unless the upload has a source to choose it by. If the answer is lost the library
+ * initiates again: an upload without parts may be left in the vault, which costs nothing and vanishes by itself.
+ *
+ * Any thread; one working call at a time. Log lines are delivered on it.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (no part size); GLACIER_E_STATE (it is initiated
+ * already, or attached); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+ * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+ * GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
+ */
+glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
+                                         glacier_error_t **err);
+
+/**
+ * Sends one part and returns when the service has acknowledged it with the same tree hash, or it failed for good.
+ *
+ * part_index counts from 0 to 9,999: the part begins at part_index times the part size. len is the part size, or for
+ * the last part of the archive 1 byte to the part size. Parts may come in any order; the same part again replaces
+ * the earlier. data is not copied; nobody reads it any more when this returns. It does not count against the memory
+ * limit.
+ *
+ * After glacier_upload_initiate or glacier_upload_set_upload_id. Any number of threads may put different parts of one
+ * upload at once, each over its own connection. Callbacks come on one of these threads.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
+ * allowed, a second short part, or a part behind a short one); GLACIER_E_STATE (not initiated and not attached,
+ * already completed or aborted, or the handle is used all at once); GLACIER_E_BUSY (this part is being put by
+ * another thread, or another call works with the handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+ * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
+ * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
+ * GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL.
+ * Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
+ */
+glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
+                                         uint32_t part_index,
+                                         const void *data,
+                                         size_t len,
+                                         glacier_error_t **err);
+
+/**
+ * Does what glacier_upload_put_part does, if the tree hash of data is tree_hash (32 bytes). If not it gives
+ * GLACIER_E_TREE_HASH and nothing is sent: so what a program hashed long ago is what is uploaded.
+ *
+ * Threads: as glacier_upload_put_part.
+ * Results: those of glacier_upload_put_part; and GLACIER_E_NULL (tree_hash); GLACIER_E_TREE_HASH (not the hash of
+ * data). Since: 0.1
+ *
+ */
+glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
+                                                 uint32_t part_index,
+                                                 const void *data,
+                                                 size_t len,
+                                                 const uint8_t tree_hash[32],
+                                                 glacier_error_t **err);
+
+/**
+ * Makes the archive out of the parts, after checking that they cover it from 0 to its end. Then
+ * glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK and
+ * sends nothing.
+ *
+ * The size of the archive is that of the source; without a source, the end of what this handle put, if it initiated
+ * the upload. A handle that is attached and has no source cannot know it and gets GLACIER_E_INVALID: a missing end
+ * would go unseen. The parts are listed first if this handle did not put every one.
+ *
+ * The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
+ * asked for again. If the service then does not know the upload any more, whether there is an archive can only be
+ * seen in an inventory of the vault: GLACIER_E_OUTCOME_UNKNOWN. The same if this is canceled while the answer is
+ * awaited.
+ *
+ * Any thread; one working call at a time. Log lines are delivered on it.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
+ * that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
+ * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+ * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
+ * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH; GLACIER_E_INCOMPLETE (the message
+ * names what is missing); GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
+ * guide, "Complete Multipart Upload". Since: 0.1
+ */
+glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
+                                         glacier_error_t **err);
+
+/**
+ * Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
+ * - nothing initiated and nothing attached: GLACIER_OK, nothing is sent; already aborted: GLACIER_OK;
+ * - completed: GLACIER_E_STATE, for there is an archive now;
+ * - it cannot be known whether it is completed: GLACIER_E_OUTCOME_UNKNOWN, nothing is sent.
+ *
+ * Any thread; one working call at a time. Log lines are delivered on it.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
+ * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+ * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
+ * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+ */
+glacier_result_t glacier_upload_abort(glacier_upload_t *upload,
+                                      glacier_error_t **err);
+
+/**
+ * The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets.
+ *
+ * Freed by glacier_parts_free. It never changes, and any number of threads may read it at once.
+ */
+typedef struct glacier_parts_t glacier_parts_t;
+
+/**
+ * Asks the service for the parts that it holds of the upload, page by page to the end. Parts on their way are not in
+ * it.
+ *
+ * *out gets the list, which may be empty; free it with glacier_parts_free.
+ *
+ * After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Log lines
+ * are delivered on it.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
+ * have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
+ * GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+ * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
+ * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_CANCELED; GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "List Parts". Since: 0.1
+ */
+glacier_result_t glacier_upload_list_parts(glacier_upload_t *upload,
+                                           glacier_parts_t **out,
+                                           glacier_error_t **err);
+
+/** The number of parts in the list. 0 for NULL. Since: 0.1 */
+size_t glacier_parts_count(const glacier_parts_t *parts);
+
+/**
+ * Where part number index of the list begins in the archive, in bytes. index counts from 0 to glacier_parts_count -
+ * 1 and is not the index of glacier_upload_put_part: the list may have gaps. 0 for NULL and past the end. Since: 0.1
+ */
+uint64_t glacier_parts_offset(const glacier_parts_t *parts,
+                              size_t index);
+
+/** The bytes of that part. 0 for NULL and past the end. Since: 0.1 */
+uint64_t glacier_parts_length(const glacier_parts_t *parts, size_t index);
+
+/**
+ * The tree hash of that part as the service has it, 64 hexadecimal digits in lower case. Valid until the list is
+ * freed. NULL for NULL and past the end. Since: 0.1
+ */
+const char *glacier_parts_tree_hash(const glacier_parts_t *parts,
+                                    size_t index);
+
+/** Frees a list of parts, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
+void glacier_parts_free(glacier_parts_t *parts);
+
+/* ==== 3. Watching ==================================================================================================
+ *
+ * What may be asked of an upload, and told to it, at any time; and what an error has to tell.
+ */
+
+/**
+ * Asks the working calls of the upload to stop; they return GLACIER_E_CANCELED. The upload stays in the vault.
+ *
+ * It stops each working call in progress or, if there is none, the next one. Once that has returned
+ * GLACIER_E_CANCELED the request is used up, and the upload can run again. It is noticed within 250 ms, with one
+ * exception: a name lookup of the system that is in progress cannot be interrupted. While Complete is on its way,
+ * its answer is awaited for up to 10 s more; without it the result is GLACIER_E_OUTCOME_UNKNOWN.
+ *
+ * It returns at once. Any thread, at any time, in callbacks, and in a signal handler: it is one atomic store. NULL is
+ * ignored. Since: 0.1
+ */
+void glacier_upload_cancel(glacier_upload_t *upload);
+
+/** Where an upload stands: one of the values of glacier_state_names. Later versions may add values. Since: 0.1 */
+typedef int32_t glacier_state_t;
+
+/** The values of glacier_state_t. */
+typedef enum {
+    /** Nothing is initiated, and the service was not asked about an attached upload yet. */
+    GLACIER_STATE_NEW = 0,
+    /** The upload exists at the service. */
+    GLACIER_STATE_INITIATED = 1,
+    /** Parts are being sent, or were. */
+    GLACIER_STATE_TRANSFERRING = 2,
+    /** Complete was sent, and its answer is awaited, or will be asked for again. */
+    GLACIER_STATE_COMPLETING = 3,
+    /** There is an archive; glacier_upload_archive_id is known. */
+    GLACIER_STATE_COMPLETED = 4,
+    /** The upload is deleted. */
+    GLACIER_STATE_ABORTED = 5,
+    /** Complete was sent, and whether it was carried out cannot be known. */
+    GLACIER_STATE_UNKNOWN = 6,
+} glacier_state_names;
+
+/** Where the upload stands; GLACIER_STATE_NEW for NULL. Any thread, at any time, in callbacks. Since: 0.1 */
+glacier_state_t glacier_upload_state(const glacier_upload_t *upload);
+
+/**
+ * Writes how far the upload is to *out, for programs that would rather ask than be told.
+ *
+ * size_of_it is the size of *out as the program was compiled: sizeof(glacier_progress_t), at least 8. That many
+ * bytes are written: fields that the program does not know are left out, and those that the library does not know
+ * are 0. out->struct_size is the number of bytes filled.
+ *
+ * Any thread, at any time, in callbacks.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (size_of_it below 8, or more than memory can
+ * hold); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
+                                         glacier_progress_t *out,
+                                         size_t size_of_it,
+                                         glacier_error_t **err);
+
+/**
+ * The upload ID: with it any process may attach to the upload. NULL until the upload is initiated or attached, and
+ * for NULL; never changing afterwards.
+ *
+ * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+ */
+const char *glacier_upload_id(const glacier_upload_t *upload);
+
+/**
+ * The path of the upload at the service, as it answered when this handle initiated it. NULL until then, of an
+ * attached upload, and for NULL; never changing afterwards.
+ *
+ * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+ */
+const char *glacier_upload_location(const glacier_upload_t *upload);
+
+/**
+ * The path of the archive at the service. NULL until the upload is completed, and for NULL; never changing
+ * afterwards.
+ *
+ * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+ */
+const char *glacier_upload_archive_location(const glacier_upload_t *upload);
+
+/**
+ * The tree hash of the archive, 64 hexadecimal digits in lower case. NULL until it is known, at the latest when
+ * the upload is completed, and for NULL; never changing afterwards.
+ *
+ * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+ */
+const char *glacier_upload_tree_hash(const glacier_upload_t *upload);
+
+/**
+ * The name of the vault. NULL for NULL.
+ *
+ * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+ */
+const char *glacier_upload_vault(const glacier_upload_t *upload);
+
+/** The part size in bytes; 0 until it is known, and for NULL. Any thread, at any time, in callbacks. Since: 0.1 */
+uint64_t glacier_upload_part_size(const glacier_upload_t *upload);
+
+/**
+ * The service's operation that failed, such as "UploadMultipartPart"; NULL if it was none, and for NULL.
+ *
+ * Valid until the error is freed. Since: 0.1
+ */
+const char *glacier_error_operation(const glacier_error_t *error);
+
+/** The HTTP status of the service's answer; 0 if there was none, and for NULL. Since: 0.1 */
+int32_t glacier_error_http_status(const glacier_error_t *error);
+
+/**
+ * The service's own error code, such as "ResourceNotFoundException"; NULL if the answer had none, and for NULL.
+ *
+ * Valid until the error is freed. Since: 0.1
+ */
+const char *glacier_error_service_code(const glacier_error_t *error);
+
+/**
+ * The service's ID of the failed request, which AWS support asks for; NULL if there was no answer, and for NULL.
+ *
+ * Valid until the error is freed. Since: 0.1
+ */
+const char *glacier_error_request_id(const glacier_error_t *error);
+
+/**
+ * 1 if what failed can pass by itself, so that the same call may succeed later; else 0, and for NULL.
+ *
+ * The library has repeated such a request already, as glacier_config_set_max_attempts says. Since: 0.1
+ */
+int32_t glacier_error_is_retryable(const glacier_error_t *error);
+
+/**
+ * 1 if the upload is still in the vault and can be carried on, with this handle or with a new one attached by
+ * glacier_upload_set_upload_id; else 0, and for NULL. Since: 0.1
+ */
+int32_t glacier_error_is_resumable(const glacier_error_t *error);
+
+/**
+ * The name of a result as it stands here, such as "GLACIER_E_NOT_FOUND"; "GLACIER_E_UNKNOWN" for a number that this
+ * version does not know.
+ *
+ * Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+ */
+const char *glacier_result_name(glacier_result_t result);
+
+/**
+ * What a result says by itself, in English; glacier_error_message says more about the case at hand.
+ *
+ * Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+ */
+const char *glacier_result_message(glacier_result_t result);
+
+/* ==== 4. Helpers ===================================================================================================
+ *
+ * -- Tree hashes: the service's checksum of parts and archives. -------------------------------------------------------
+ */
+
+/**
+ * The tree hash of bytes that come piece by piece. One thread uses it at a time; a second one gets GLACIER_E_BUSY.
+ *
+ * Freed by glacier_treehash_free.
+ */
+typedef struct glacier_treehash_t glacier_treehash_t;
+
+/** Begins a tree hash. NULL if there is no memory for it. Any thread. Since: 0.1 */
+glacier_treehash_t *glacier_treehash_new(void);
+
+/**
+ * Adds len bytes. How the bytes are cut into calls makes no difference. data may be NULL if len is 0.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (treehash, data); GLACIER_E_INVALID (len is more than memory can hold);
+ * GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_treehash_update(glacier_treehash_t *treehash,
+                                         const void *data,
+                                         size_t len,
+                                         glacier_error_t **err);
+
+/**
+ * Writes the tree hash of all bytes added, 32 bytes, to out, and is ready for the next. Of no bytes it is the
+ * SHA-256 of nothing.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (treehash, out); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ *
+ */
+glacier_result_t glacier_treehash_finish(glacier_treehash_t *treehash,
+                                         uint8_t out[32],
+                                         glacier_error_t **err);
+
+/** Frees a tree hash. NULL is ignored. Since: 0.1 */
+void glacier_treehash_free(glacier_treehash_t *treehash);
+
+/**
+ * Folds the tree hashes of the parts of an archive into the tree hash of the archive.
+ *
+ * digests holds count hashes of 32 bytes each, one after the other in the order of the parts. It is right for parts
+ * of one size that is a power of two of MiB, of which the last may be short. The 32 bytes of the result go to out.
+ *
+ * Any thread.
+ * Results: GLACIER_OK; GLACIER_E_NULL (digests, out); GLACIER_E_INVALID (count is 0, or more than memory can hold);
+ * GLACIER_E_PANIC. Source: Amazon Glacier developer guide, "Computing Checksums". Since: 0.1
+ *
+ */
+glacier_result_t glacier_treehash_combine(const uint8_t *digests,
+                                          size_t count,
+                                          uint8_t out[32],
+                                          glacier_error_t **err);
+
+/**
+ * Computes the tree hash of a regular file with several threads, 0 for as many as the machine has cores. The 32
+ * bytes of the result go to out.
+ *
+ * callback may be NULL. Else it comes on the calling thread, at least 4 times a second, with bytes_total,
+ * bytes_hashed and elapsed_ms (the other fields are 0), and a last time when the hashing is over; user_data is
+ * handed to it as it is.
+ *
+ * Any thread; it returns when no thread of its own is left.
+ * Results: GLACIER_OK; GLACIER_E_NULL (path, out); GLACIER_E_IO (it cannot be read, or is not a regular file);
+ * GLACIER_E_SOURCE_CHANGED (it changed meanwhile); GLACIER_E_MEMORY (no thread could be had); GLACIER_E_CALLBACK (the
+ * callback did not return GLACIER_CONTINUE); GLACIER_E_PANIC. Since: 0.1
+ *
+ */
+glacier_result_t glacier_treehash_file(const char *path,
+                                       uint32_t threads,
+                                       glacier_progress_fn callback,
+                                       void *user_data,
+                                       uint8_t out[32],
+                                       glacier_error_t **err);
+
+/* -- Plans: how an archive would be cut into parts. ---------------------------------------------------------------- */
+
+/**
+ * How an archive of a given size is cut into parts: pure arithmetic, nothing is sent.
+ *
+ * Freed by glacier_plan_free. It never changes, and any number of threads may read it at once.
+ */
+typedef struct glacier_plan_t glacier_plan_t;
+
+/**
+ * Plans an archive of size bytes: 1 to 42,949,672,960,000 (10,000 parts of 4 GiB).
+ *
+ * part_size is in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at which size makes no more
+ * than 10,000 parts; or 0 for what glacier_upload_run chooses: the smallest that keeps to 10,000 parts, and not
+ * below 16 MiB.
+ *
+ * *out gets the plan; free it with glacier_plan_free. Any thread.
+ * Results: GLACIER_OK; GLACIER_E_NULL (out); GLACIER_E_INVALID (size or part_size not allowed, or not together);
+ * GLACIER_E_PANIC.
+ * Source of the limits: Amazon Glacier developer guide, "Uploading Large Archives in Parts". Since: 0.1
+ */
+glacier_result_t glacier_plan_new(uint64_t size,
+                                  uint64_t part_size,
+                                  glacier_plan_t **out,
+                                  glacier_error_t **err);
+
+/** The bytes of each part; the last may have less. 0 for NULL. Since: 0.1 */
+uint64_t glacier_plan_part_size(const glacier_plan_t *plan);
+
+/** The number of parts. 0 for NULL. Since: 0.1 */
+uint32_t glacier_plan_part_count(const glacier_plan_t *plan);
+
+/**
+ * The number of requests that the upload takes if none has to be repeated, which is what the service charges for:
+ * one to initiate, one a part, one to complete. 0 for NULL. Since: 0.1
+ */
+uint32_t glacier_plan_request_count(const glacier_plan_t *plan);
+
+/**
+ * The memory limit in bytes, for glacier_config_set_memory_limit, from which on no part has to be read twice with
+ * that many workers. Less works as well: see there. 0 for NULL. Since: 0.1
+ */
+uint64_t glacier_plan_memory(const glacier_plan_t *plan,
+                             uint32_t workers);
+
+/** Frees a plan. NULL is ignored. Since: 0.1 */
+void glacier_plan_free(glacier_plan_t *plan);
+
+/* -- Versions ------------------------------------------------------------------------------------------------------ */
+
+/**
+ * The version of the library that runs, such as "0.1.0". GLACIER_MP_VERSION is that of this header.
+ *
+ * Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+ */
+const char *glacier_version(void);
+
+/**
+ * The version of the library that runs, as a number that grows: major << 16 | minor << 8 | patch.
+ * GLACIER_MP_VERSION_NUMBER is that of this header.
+ *
+ * Any thread, at any time. Since: 0.1
+ */
+uint32_t glacier_version_number(void);
+
+/**
+ * The number in the library's SONAME. Within one number, functions, results and fields at the end of
+ * glacier_progress_t are added, and nothing is changed or taken away. A program that loads the library by itself
+ * should refuse another number than GLACIER_MP_ABI_VERSION.
+ *
+ * Any thread, at any time. Since: 0.1
+ */
+uint32_t glacier_abi_version(void);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* GLACIER_MP_H */

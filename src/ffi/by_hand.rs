@@ -1,0 +1,163 @@
+//! `glacier_upload_t` by hand: the service's own operations, one a call.
+
+use std::ffi::c_void;
+
+use super::error::glacier_error_t;
+use super::guard;
+use super::lists::glacier_parts_t;
+use super::result::glacier_result_t;
+use super::upload::{self, glacier_upload_t};
+
+/// Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
+///
+/// The part size must be set, unless the upload has a source to choose it by. If the answer is lost the library
+/// initiates again: an upload without parts may be left in the vault, which costs nothing and vanishes by itself.
+///
+/// Any thread; one working call at a time. Log lines are delivered on it.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (no part size); GLACIER_E_STATE (it is initiated
+/// already, or attached); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+/// GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_initiate(
+    upload: *mut glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || upload::share(upload)?.initiate())
+}
+
+/// Sends one part and returns when the service has acknowledged it with the same tree hash, or it failed for good.
+///
+/// part_index counts from 0 to 9,999: the part begins at part_index times the part size. len is the part size, or for
+/// the last part of the archive 1 byte to the part size. Parts may come in any order; the same part again replaces
+/// the earlier. data is not copied; nobody reads it any more when this returns. It does not count against the memory
+/// limit.
+///
+/// After glacier_upload_initiate or glacier_upload_set_upload_id. Any number of threads may put different parts of one
+/// upload at once, each over its own connection. Callbacks come on one of these threads.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
+/// allowed, a second short part, or a part behind a short one); GLACIER_E_STATE (not initiated and not attached,
+/// already completed or aborted, or the handle is used all at once); GLACIER_E_BUSY (this part is being put by
+/// another thread, or another call works with the handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
+/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
+/// GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
+/// GLACIER_E_INTERNAL.
+/// Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_put_part(
+    upload: *mut glacier_upload_t,
+    part_index: u32,
+    data: *const c_void,
+    len: usize,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = upload::share(upload)?;
+        upload.put_part(part_index, guard::slice_arg(data.cast(), len, "data")?, None)
+    })
+}
+
+/// Does what glacier_upload_put_part does, if the tree hash of data is tree_hash (32 bytes). If not it gives
+/// GLACIER_E_TREE_HASH and nothing is sent: so what a program hashed long ago is what is uploaded.
+///
+/// Threads: as glacier_upload_put_part.
+/// Results: those of glacier_upload_put_part; and GLACIER_E_NULL (tree_hash); GLACIER_E_TREE_HASH (not the hash of
+/// data). Since: 0.1
+///
+/// cbindgen:ptrs-as-arrays=[[tree_hash; 32]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_put_part_checked(
+    upload: *mut glacier_upload_t,
+    part_index: u32,
+    data: *const c_void,
+    len: usize,
+    tree_hash: *const u8,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = upload::share(upload)?;
+        let data = guard::slice_arg(data.cast(), len, "data")?;
+        let tree_hash = guard::borrow(tree_hash.cast::<[u8; 32]>(), "tree_hash")?;
+        upload.put_part(part_index, data, Some(*tree_hash))
+    })
+}
+
+/// Asks the service for the parts that it holds of the upload, page by page to the end. Parts on their way are not in
+/// it.
+///
+/// *out gets the list, which may be empty; free it with glacier_parts_free.
+///
+/// After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Log lines
+/// are delivered on it.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
+/// have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
+/// GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
+/// does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_CANCELED; GLACIER_E_PANIC;
+/// GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "List Parts". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_list_parts(
+    upload: *mut glacier_upload_t,
+    out: *mut *mut glacier_parts_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = upload::share(upload)?;
+        let out = guard::Out::new(out, "out")?;
+        out.set(guard::into_handle(glacier_parts_t::from(upload.list_parts()?)));
+        Ok(())
+    })
+}
+
+/// Makes the archive out of the parts, after checking that they cover it from 0 to its end. Then
+/// glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK and
+/// sends nothing.
+///
+/// The size of the archive is that of the source; without a source, the end of what this handle put, if it initiated
+/// the upload. A handle that is attached and has no source cannot know it and gets GLACIER_E_INVALID: a missing end
+/// would go unseen. The parts are listed first if this handle did not put every one.
+///
+/// The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
+/// asked for again. If the service then does not know the upload any more, whether there is an archive can only be
+/// seen in an inventory of the vault: GLACIER_E_OUTCOME_UNKNOWN. The same if this is canceled while the answer is
+/// awaited.
+///
+/// Any thread; one working call at a time. Log lines are delivered on it.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
+/// that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
+/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
+/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH; GLACIER_E_INCOMPLETE (the message
+/// names what is missing); GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
+/// guide, "Complete Multipart Upload". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_complete(
+    upload: *mut glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || upload::share(upload)?.complete())
+}
+
+/// Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
+/// - nothing initiated and nothing attached: GLACIER_OK, nothing is sent; already aborted: GLACIER_OK;
+/// - completed: GLACIER_E_STATE, for there is an archive now;
+/// - it cannot be known whether it is completed: GLACIER_E_OUTCOME_UNKNOWN, nothing is sent.
+///
+/// Any thread; one working call at a time. Log lines are delivered on it.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
+/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
+/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_PANIC;
+/// GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_abort(
+    upload: *mut glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || upload::share(upload)?.abort())
+}

@@ -1,0 +1,226 @@
+//! Callbacks: from C function pointers and `user_data` to what the core calls.
+
+use std::ffi::{c_char, c_void};
+
+use crate::log::{Level, Sink};
+use crate::upload::{Flow, Progress, ProgressFn};
+use glacier_flow_names::*;
+use glacier_log_level_names::*;
+
+/// What a callback that may stop the work returns. Nothing but GLACIER_CONTINUE goes on.
+///
+/// It is 1, and neither 0 nor "not 0": a callback of another language that ends in an exception returns anything.
+/// Since: 0.1
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub enum glacier_flow_names {
+    /// Stop: the call returns GLACIER_E_CALLBACK.
+    GLACIER_STOP = 0,
+    /// Go on.
+    GLACIER_CONTINUE = 1,
+}
+
+/// How far an upload, or the hashing of a file, is. All counts; later versions add fields at the end.
+///
+/// The counts only grow, but for parts_in_flight and workers, which go up and down. Since: 0.1
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct glacier_progress_t {
+    /// The bytes of this struct that are filled.
+    pub struct_size: u64,
+    /// The bytes of the whole archive; UINT64_MAX while unknown.
+    pub bytes_total: u64,
+    /// The bytes in parts that the service acknowledged to this handle.
+    pub bytes_done: u64,
+    /// The bytes in parts that the service held before.
+    pub bytes_resumed: u64,
+    /// The bytes hashed.
+    pub bytes_hashed: u64,
+    /// The bytes that went out on the wire, those of repeated attempts too.
+    pub bytes_sent: u64,
+    /// The parts of the whole archive; UINT64_MAX while unknown.
+    pub parts_total: u64,
+    /// The parts that the service holds: acknowledged to this handle, or held before.
+    pub parts_done: u64,
+    /// The parts being sent at this moment.
+    pub parts_in_flight: u64,
+    /// The attempts that failed and were repeated.
+    pub retries: u64,
+    /// The workers that read, hash and send at this moment.
+    pub workers: u64,
+    /// Milliseconds since the working call began.
+    pub elapsed_ms: u64,
+}
+
+impl From<&Progress> for glacier_progress_t {
+    fn from(progress: &Progress) -> Self {
+        Self {
+            struct_size: size_of::<Self>() as u64,
+            bytes_total: progress.bytes_total,
+            bytes_done: progress.bytes_done,
+            bytes_resumed: progress.bytes_resumed,
+            bytes_hashed: progress.bytes_hashed,
+            bytes_sent: progress.bytes_sent,
+            parts_total: progress.parts_total,
+            parts_done: progress.parts_done,
+            parts_in_flight: progress.parts_in_flight,
+            retries: progress.retries,
+            workers: progress.workers,
+            elapsed_ms: progress.elapsed_ms,
+        }
+    }
+}
+
+/// Told how far the work is, at least 4 times a second while a working call runs, also when nothing moves.
+///
+/// progress is valid inside the callback only. Returns GLACIER_CONTINUE to go on; anything else stops the call with
+/// GLACIER_E_CALLBACK. Which thread it comes on, and what it may call, stands under "Callbacks" above. Since: 0.1
+pub type glacier_progress_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32>;
+
+/// How much the log says: one of the values of glacier_log_level_names. Each level includes those before it. Since:
+/// 0.1
+pub type glacier_log_level_t = i32;
+
+/// The values of glacier_log_level_t.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub enum glacier_log_level_names {
+    /// Nothing.
+    GLACIER_LOG_OFF = 0,
+    /// What made a call fail.
+    GLACIER_LOG_ERROR = 1,
+    /// What went wrong and was mended, such as a repeated attempt.
+    GLACIER_LOG_WARN = 2,
+    /// The steps of an upload.
+    GLACIER_LOG_INFO = 3,
+    /// Each request.
+    GLACIER_LOG_DEBUG = 4,
+}
+
+/// Told what happened: one line of English, without a newline at its end, and never with a secret key or token in it.
+///
+/// message is valid inside the callback only. Since: 0.1
+pub type glacier_log_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: glacier_log_level_t, message: *const c_char)>;
+
+/// Releases a user_data: called exactly once, when the library will never touch it again. It may be NULL.
+///
+/// It may come on any thread, and must call nothing of this library. Since: 0.1
+pub type glacier_destroy_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// A `user_data` that the library owns: its destroy function runs when this is dropped.
+pub(super) struct UserData {
+    pointer: *mut c_void,
+    destroy: glacier_destroy_fn,
+}
+
+// SAFETY: the header says that callbacks come on the thread of the call and the destroy function on any thread.
+unsafe impl Send for UserData {}
+// SAFETY: shared, it only gives its pointer away.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    pub(super) fn new(pointer: *mut c_void, destroy: glacier_destroy_fn) -> Self {
+        Self { pointer, destroy }
+    }
+
+    // By this method closures take the whole object with them, and not just the pointer in it.
+    fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
+}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.destroy {
+            // SAFETY: the caller gave the two together, and nothing uses the pointer after this.
+            unsafe { destroy(self.pointer) };
+        }
+    }
+}
+
+/// A progress callback for the core; without a function `user_data` is released here.
+pub(super) fn progress_fn(callback: glacier_progress_fn, user_data: UserData) -> Option<ProgressFn> {
+    let callback = callback?;
+    Some(Box::new(move |progress| {
+        let progress = glacier_progress_t::from(progress);
+        // SAFETY: the caller gave the two together, and `progress` lives longer than the call.
+        flow(unsafe { callback(user_data.pointer(), &raw const progress) })
+    }))
+}
+
+/// A log callback for the core; without a function `user_data` is released here.
+pub(super) fn log_sink(callback: glacier_log_fn, user_data: UserData) -> Option<Sink> {
+    let callback = callback?;
+    Some(Box::new(move |level, message| {
+        // SAFETY: the caller gave the two together, and `message` lives longer than the call.
+        unsafe { callback(user_data.pointer(), level_number(level), message.as_ptr()) };
+    }))
+}
+
+/// The level of a number; `None` for a number that is none.
+pub(super) fn level(number: glacier_log_level_t) -> Option<Level> {
+    let all = [Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug];
+    all.into_iter().find(|level| level_number(*level) == number)
+}
+
+fn level_number(level: Level) -> glacier_log_level_t {
+    let name = match level {
+        Level::Off => GLACIER_LOG_OFF,
+        Level::Error => GLACIER_LOG_ERROR,
+        Level::Warn => GLACIER_LOG_WARN,
+        Level::Info => GLACIER_LOG_INFO,
+        Level::Debug => GLACIER_LOG_DEBUG,
+    };
+    name as glacier_log_level_t
+}
+
+fn flow(returned: i32) -> Flow {
+    if returned == GLACIER_CONTINUE as i32 { Flow::Continue } else { Flow::Stop }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn count(user_data: *mut c_void) {
+        // SAFETY: the tests give a u32 that outlives the call.
+        unsafe { *user_data.cast::<u32>() += 1 };
+    }
+
+    unsafe extern "C" fn returns_hashed(_: *mut c_void, progress: *const glacier_progress_t) -> i32 {
+        // SAFETY: the library gives a valid struct.
+        let hashed = unsafe { (*progress).bytes_hashed };
+        i32::try_from(hashed).unwrap_or(-1)
+    }
+
+    #[test]
+    fn only_continue_goes_on() {
+        let mut callback = progress_fn(Some(returns_hashed), UserData::new(std::ptr::null_mut(), None)).unwrap();
+        for (returned, expected) in [(1, Flow::Continue), (0, Flow::Stop), (2, Flow::Stop), (u64::MAX, Flow::Stop)] {
+            let progress = Progress { bytes_hashed: returned, ..Progress::default() };
+            assert_eq!(callback(&progress), expected, "{returned}");
+        }
+    }
+
+    #[test]
+    fn user_data_is_released_once() {
+        let mut released = 0u32;
+        let pointer = (&raw mut released).cast::<c_void>();
+        assert!(progress_fn(None, UserData::new(pointer, Some(count))).is_none());
+        assert_eq!(released, 1, "no callback: at once");
+
+        let callback = progress_fn(Some(returns_hashed), UserData::new(pointer, Some(count)));
+        assert_eq!(released, 1, "not while the callback is kept");
+        drop(callback);
+        assert_eq!(released, 2);
+    }
+
+    #[test]
+    fn levels() {
+        assert_eq!(level(0), Some(Level::Off));
+        assert_eq!(level(4), Some(Level::Debug));
+        assert_eq!((level(5), level(-1)), (None, None));
+    }
+}

@@ -1,0 +1,334 @@
+//! `glacier_config_t`: settings on their way to a client.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+use std::sync::{Mutex, TryLockError};
+
+use super::callback::{self, UserData, glacier_destroy_fn, glacier_log_fn, glacier_log_level_t};
+use super::error::glacier_error_t;
+use super::guard;
+use super::result::glacier_result_t;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+
+/// Settings for clients. One thread uses a config at a time; a second one gets GLACIER_E_BUSY.
+///
+/// What a setter refuses leaves the setting as it was.
+#[derive(Debug)]
+pub struct glacier_config_t(Mutex<Config>);
+
+impl glacier_config_t {
+    /// Runs `body` on the settings. The lock is tried, not waited for: a destroy function may call back into this
+    /// config.
+    pub(super) fn with<T>(&self, body: impl FnOnce(&mut Config) -> Result<T>) -> Result<T> {
+        match self.0.try_lock() {
+            Ok(mut config) => body(&mut config),
+            Err(TryLockError::Poisoned(config)) => body(&mut config.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::new(Kind::Busy, "the config is in use by another call")),
+        }
+    }
+}
+
+/// Makes settings from the defaults and the environment, which is read here and nowhere else: AWS_ACCESS_KEY_ID,
+/// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; AWS_REGION, else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, else
+/// AWS_ENDPOINT_URL. A variable that is empty counts as not set. A setter wins over the environment, and wrong values
+/// in the environment show in glacier_client_new. Variables that name a proxy are ignored in this version.
+///
+/// Free it with glacier_config_free. Any thread. NULL if there is no memory for it. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
+    guard::value(ptr::null_mut(), || guard::into_handle(glacier_config_t(Mutex::new(Config::from_environment()))))
+}
+
+/// Sets the keys that requests are signed with: an access key ID, its secret key, and for temporary credentials their
+/// session token, else NULL.
+///
+/// The three belong together: none of them is taken from the environment any more.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, or with a space or a
+/// character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_credentials(
+    config: *mut glacier_config_t,
+    key_id: *const c_char,
+    secret: *const c_char,
+    token_or_null: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        set(config, |config| {
+            let key_id = guard::str_arg(key_id, "key_id")?;
+            let secret = guard::str_arg(secret, "secret")?;
+            config.set_credentials(key_id, secret, guard::optional_str_arg(token_or_null, "token_or_null")?)
+        })
+    })
+}
+
+/// Sets the AWS region of the vaults, such as "eu-central-1". It chooses the endpoint, and is part of each signature.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config, region); GLACIER_E_INVALID (not the name of a region); GLACIER_E_BUSY;
+/// GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_region(
+    config: *mut glacier_config_t,
+    region: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_region(guard::str_arg(region, "region")?)))
+}
+
+/// Sets where requests go instead of the region's own endpoint: scheme, host, and a port if it is not the scheme's
+/// own, such as "http://127.0.0.1:8080". Plain http is possible by such an explicit endpoint only. The region must be
+/// set all the same: signatures name it.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config, endpoint); GLACIER_E_INVALID (not such a URL); GLACIER_E_BUSY;
+/// GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_endpoint(
+    config: *mut glacier_config_t,
+    endpoint: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_endpoint(guard::str_arg(endpoint, "endpoint")?)))
+}
+
+/// Sets the account that owns the vaults: 12 digits without hyphens, or "-", the default, for the account of the
+/// credentials.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config, account_id); GLACIER_E_INVALID (anything else); GLACIER_E_BUSY;
+/// GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_account_id(
+    config: *mut glacier_config_t,
+    account_id: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_account_id(guard::str_arg(account_id, "account_id")?)))
+}
+
+/// Sets the file of CA certificates, in PEM, that the service's certificate is checked against, instead of the
+/// built-in ones. It is read by glacier_client_new.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config, path); GLACIER_E_INVALID (empty); GLACIER_E_BUSY; GLACIER_E_PANIC.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_ca_file(
+    config: *mut glacier_config_t,
+    path: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_ca_file(guard::path_arg(path, "path")?)))
+}
+
+/// Names the program in the User-Agent header of the requests, before the name and version of this library: 1 to 256
+/// printable ASCII characters. The default is the library alone.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config, user_agent); GLACIER_E_INVALID (anything else); GLACIER_E_BUSY;
+/// GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_user_agent(
+    config: *mut glacier_config_t,
+    user_agent: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_user_agent(guard::str_arg(user_agent, "user_agent")?)))
+}
+
+/// Sets how many parts glacier_upload_run sends at once: workers from 1 to 32 for each upload; the default is 8.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (out of range); GLACIER_E_BUSY; GLACIER_E_PANIC.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_concurrency(
+    config: *mut glacier_config_t,
+    workers: u32,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_concurrency(workers)))
+}
+
+/// Sets how often one request, a part for example, is attempted while it fails in a way that can pass (a lost
+/// connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
+/// counts: glacier_config_set_give_up_after_ms.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_max_attempts(
+    config: *mut glacier_config_t,
+    attempts: u32,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_max_attempts(attempts)))
+}
+
+/// Sets the memory, in bytes, that the parts in work of all uploads of one client take together; the default is
+/// 268,435,456 (256 MiB).
+///
+/// It is a limit on buffers, not on the process. A part larger than the limit divided by the workers is not held in
+/// memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit avoids that.
+/// Data given to glacier_upload_put_part is the caller's and does not count.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (below 1,048,576, 1 MiB); GLACIER_E_BUSY;
+/// GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_memory_limit(
+    config: *mut glacier_config_t,
+    bytes: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_memory_limit(bytes)))
+}
+
+/// Sets how long making one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s).
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
+    config: *mut glacier_config_t,
+    milliseconds: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_connect_timeout_ms(milliseconds)))
+}
+
+/// Sets how long a connection may move no byte before the attempt counts as failed, in milliseconds; the default is
+/// 60,000 (60 s). It does not bound how long a part may take, nor the answer to Complete, which may take many minutes.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
+    config: *mut glacier_config_t,
+    milliseconds: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
+}
+
+/// Sets the longest time without any part acknowledged after which a call gives up with GLACIER_E_TIMEOUT, in
+/// milliseconds; the default is 1,800,000 (30 min). The upload stays in the vault.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_give_up_after_ms(
+    config: *mut glacier_config_t,
+    milliseconds: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_give_up_after_ms(milliseconds)))
+}
+
+/// Sets where log lines of the clients made from these settings go, up to a level. The default is no log.
+///
+/// callback NULL: no log. Lines wait in a bounded queue until a thread is inside a working call, and come on that
+/// thread, one at a time; lines that found no room are counted, and the count is a line.
+///
+/// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+/// runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
+/// callback, or when the config and all clients and uploads made from it are freed.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (not a level); GLACIER_E_BUSY; GLACIER_E_PANIC.
+/// Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_log(
+    config: *mut glacier_config_t,
+    level: glacier_log_level_t,
+    callback: glacier_log_fn,
+    user_data: *mut c_void,
+    destroy: glacier_destroy_fn,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let user_data = UserData::new(user_data, destroy);
+        set(config, |config| {
+            let known = callback::level(level);
+            let known = known.ok_or_else(|| Error::invalid(format!("level {level} is not a log level")))?;
+            config.set_log(known, callback::log_sink(callback, user_data))
+        })
+    })
+}
+
+/// Frees settings. Clients made from them go on. NULL is ignored. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_free(config: *mut glacier_config_t) {
+    guard::value((), || drop(guard::take_back(config)));
+}
+
+fn set(config: *mut glacier_config_t, change: impl FnOnce(&mut Config) -> Result<()>) -> Result<()> {
+    guard::share(config, "config")?.with(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::{glacier_error_free, glacier_error_message};
+    use super::super::result::glacier_result_names::*;
+    use super::*;
+
+    unsafe extern "C" fn log(_: *mut c_void, _: glacier_log_level_t, _: *const c_char) {}
+
+    unsafe extern "C" fn count(user_data: *mut c_void) {
+        // SAFETY: the tests give a u32 that outlives the config.
+        unsafe { *user_data.cast::<u32>() += 1 };
+    }
+
+    /// Sets the log, and says what came back and how often user_data was released by then.
+    fn set_log(config: *mut glacier_config_t, level: i32, callback: glacier_log_fn, released: &mut u32) -> (i32, u32) {
+        let user_data = ptr::from_mut(released).cast();
+        // SAFETY: the config is NULL or alive.
+        let result =
+            unsafe { glacier_config_set_log(config, level, callback, user_data, Some(count), ptr::null_mut()) };
+        // SAFETY: `released` lives; C may have changed it.
+        (result, unsafe { ptr::from_mut(released).read_volatile() })
+    }
+
+    #[test]
+    fn user_data_is_released_exactly_once_whatever_happens() {
+        let config = glacier_config_new();
+        let [mut a, mut b, mut c, mut d, mut e] = [0; 5];
+        assert_eq!(set_log(ptr::null_mut(), 1, Some(log), &mut a), (GLACIER_E_NULL as i32, 1));
+        assert_eq!(set_log(config, 17, Some(log), &mut b), (GLACIER_E_INVALID as i32, 1));
+        assert_eq!(set_log(config, 1, None, &mut c), (0, 1), "no callback: nothing to keep it for");
+        assert_eq!(set_log(config, 1, Some(log), &mut d), (0, 0), "kept with its callback");
+        assert_eq!(set_log(config, 1, Some(log), &mut e), (0, 0));
+        assert_eq!(d, 1, "replaced");
+        // SAFETY: made above, freed once.
+        unsafe { glacier_config_free(config) };
+        assert_eq!((a, b, c, d, e), (1, 1, 1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_text_is_told() {
+        let config = glacier_config_new();
+        for (text, expected, word) in [
+            (ptr::null(), GLACIER_E_NULL, "account_id is NULL"),
+            (c"\xc3(".as_ptr(), GLACIER_E_INVALID, "account_id is not UTF-8"),
+            (c"1111-2222-3333".as_ptr(), GLACIER_E_INVALID, "1111-2222-3333"),
+        ] {
+            let mut err = ptr::null_mut();
+            // SAFETY: the config is alive, the text is NULL or ends with NUL.
+            assert_eq!(unsafe { glacier_config_set_account_id(config, text, &raw mut err) }, expected as i32);
+            // SAFETY: the error was just made.
+            let message = guard::str_arg(unsafe { glacier_error_message(err) }, "message").unwrap();
+            assert!(message.contains(word), "{message}");
+            // SAFETY: as above.
+            unsafe { glacier_error_free(err) };
+        }
+        // SAFETY: made above, freed once.
+        unsafe { glacier_config_free(config) };
+    }
+
+    #[test]
+    fn a_destroy_function_that_calls_back_is_told_that_the_config_is_busy() {
+        unsafe extern "C" fn call_back(config: *mut c_void) {
+            // SAFETY: the config is alive.
+            let result = unsafe { glacier_config_set_concurrency(config.cast(), 1, ptr::null_mut()) };
+            assert_eq!(result, GLACIER_E_BUSY as i32);
+        }
+        let config = glacier_config_new();
+        // SAFETY: as above.
+        let result =
+            unsafe { glacier_config_set_log(config, 1, None, config.cast(), Some(call_back), ptr::null_mut()) };
+        assert_eq!(result, GLACIER_OK as i32);
+        // SAFETY: made above, freed once.
+        unsafe { glacier_config_free(config) };
+    }
+}

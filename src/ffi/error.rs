@@ -1,0 +1,111 @@
+//! `glacier_error_t`: what a failed call tells, ready to be read by C.
+
+use std::ffi::{CStr, CString, c_char};
+use std::ptr;
+
+use super::guard;
+use super::result::{self, glacier_result_t};
+use crate::error::Error;
+use crate::log::c_text;
+use crate::retry;
+
+/// What went wrong in one call: made when a function fails and was given an err, freed by glacier_error_free.
+///
+/// It never changes, and any number of threads may read it at once. It does not depend on the handle of the call.
+#[derive(Debug)]
+pub struct glacier_error_t {
+    code: glacier_result_t,
+    message: CString,
+    operation: Option<CString>,
+    http_status: i32,
+    service_code: Option<CString>,
+    request_id: Option<CString>,
+    is_retryable: bool,
+    is_resumable: bool,
+}
+
+impl From<Error> for glacier_error_t {
+    fn from(error: Error) -> Self {
+        Self {
+            code: result::code(error.kind()),
+            message: c_text(error.message()),
+            operation: error.operation().map(c_text),
+            http_status: error.http_status().map_or(0, i32::from),
+            service_code: error.service_code().map(c_text),
+            request_id: error.request_id().map(c_text),
+            is_retryable: retry::is_retryable(&error),
+            is_resumable: error.is_resumable(),
+        }
+    }
+}
+
+/// The result that the failed call returned; GLACIER_OK for NULL. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_code(error: *const glacier_error_t) -> glacier_result_t {
+    guard::get(error, result::OK, |error| error.code)
+}
+
+/// What happened, to what, and where it helps, what to do: one line of English for people, without a newline at its
+/// end.
+///
+/// It names the upload ID where an upload stays in the vault. It never has a secret key or token in it.
+/// Valid until the error is freed; NULL for NULL. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_message(error: *const glacier_error_t) -> *const c_char {
+    guard::get(error, ptr::null(), |error| error.message.as_ptr())
+}
+
+/// The service's operation that failed, such as "UploadMultipartPart"; NULL if it was none, and for NULL.
+///
+/// Valid until the error is freed. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_operation(error: *const glacier_error_t) -> *const c_char {
+    guard::get(error, ptr::null(), |error| or_null(error.operation.as_deref()))
+}
+
+/// The HTTP status of the service's answer; 0 if there was none, and for NULL. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_http_status(error: *const glacier_error_t) -> i32 {
+    guard::get(error, 0, |error| error.http_status)
+}
+
+/// The service's own error code, such as "ResourceNotFoundException"; NULL if the answer had none, and for NULL.
+///
+/// Valid until the error is freed. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_service_code(error: *const glacier_error_t) -> *const c_char {
+    guard::get(error, ptr::null(), |error| or_null(error.service_code.as_deref()))
+}
+
+/// The service's ID of the failed request, which AWS support asks for; NULL if there was no answer, and for NULL.
+///
+/// Valid until the error is freed. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_request_id(error: *const glacier_error_t) -> *const c_char {
+    guard::get(error, ptr::null(), |error| or_null(error.request_id.as_deref()))
+}
+
+/// 1 if what failed can pass by itself, so that the same call may succeed later; else 0, and for NULL.
+///
+/// The library has repeated such a request already, as glacier_config_set_max_attempts says. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_t) -> i32 {
+    guard::get(error, 0, |error| error.is_retryable.into())
+}
+
+/// 1 if the upload is still in the vault and can be carried on, with this handle or with a new one attached by
+/// glacier_upload_set_upload_id; else 0, and for NULL. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_is_resumable(error: *const glacier_error_t) -> i32 {
+    guard::get(error, 0, |error| error.is_resumable.into())
+}
+
+/// Frees an error, and with it the texts that came from it. NULL is ignored. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_error_free(error: *mut glacier_error_t) {
+    guard::value((), || drop(guard::take_back(error)));
+}
+
+fn or_null(text: Option<&CStr>) -> *const c_char {
+    text.map_or(ptr::null(), CStr::as_ptr)
+}

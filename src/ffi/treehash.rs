@@ -1,0 +1,257 @@
+//! Tree hashes for programs that hash by themselves.
+
+use std::ffi::{c_char, c_void};
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, TryLockError};
+use std::time::Instant;
+
+use super::callback::{self, UserData, glacier_progress_fn};
+use super::error::glacier_error_t;
+use super::guard;
+use super::result::glacier_result_t;
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Result};
+use crate::treehash::{self, Digest, TreeHasher};
+use crate::upload::{Flow, Progress, ProgressFn};
+use crate::working::while_working;
+
+/// The tree hash of bytes that come piece by piece. One thread uses it at a time; a second one gets GLACIER_E_BUSY.
+///
+/// Freed by glacier_treehash_free.
+#[derive(Debug)]
+pub struct glacier_treehash_t(Mutex<TreeHasher>);
+
+/// Begins a tree hash. NULL if there is no memory for it. Any thread. Since: 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn glacier_treehash_new() -> *mut glacier_treehash_t {
+    guard::value(ptr::null_mut(), || guard::into_handle(glacier_treehash_t(Mutex::new(TreeHasher::new()))))
+}
+
+/// Adds len bytes. How the bytes are cut into calls makes no difference. data may be NULL if len is 0.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (treehash, data); GLACIER_E_INVALID (len is more than memory can hold);
+/// GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_treehash_update(
+    treehash: *mut glacier_treehash_t,
+    data: *const c_void,
+    len: usize,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let treehash = guard::borrow(treehash, "treehash")?;
+        let data = guard::slice_arg(data.cast::<u8>(), len, "data")?;
+        treehash.with(|hasher| hasher.update(data))
+    })
+}
+
+/// Writes the tree hash of all bytes added, 32 bytes, to out, and is ready for the next. Of no bytes it is the
+/// SHA-256 of nothing.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (treehash, out); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+///
+/// cbindgen:ptrs-as-arrays=[[out; 32]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_treehash_finish(
+    treehash: *mut glacier_treehash_t,
+    out: *mut u8,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let treehash = guard::borrow(treehash, "treehash")?;
+        let out = digest_out(out)?;
+        out.set(treehash.with(TreeHasher::finish)?.0);
+        Ok(())
+    })
+}
+
+/// Frees a tree hash. NULL is ignored. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_treehash_free(treehash: *mut glacier_treehash_t) {
+    guard::value((), || drop(guard::take_back(treehash)));
+}
+
+/// Folds the tree hashes of the parts of an archive into the tree hash of the archive.
+///
+/// digests holds count hashes of 32 bytes each, one after the other in the order of the parts. It is right for parts
+/// of one size that is a power of two of MiB, of which the last may be short. The 32 bytes of the result go to out.
+///
+/// Any thread.
+/// Results: GLACIER_OK; GLACIER_E_NULL (digests, out); GLACIER_E_INVALID (count is 0, or more than memory can hold);
+/// GLACIER_E_PANIC. Source: Amazon Glacier developer guide, "Computing Checksums". Since: 0.1
+///
+/// cbindgen:ptrs-as-arrays=[[out; 32]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_treehash_combine(
+    digests: *const u8,
+    count: usize,
+    out: *mut u8,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let digests = guard::slice_arg(digests.cast::<[u8; 32]>(), count, "digests")?;
+        let out = digest_out(out)?;
+        let digests: Vec<Digest> = digests.iter().copied().map(Digest).collect();
+        out.set(treehash::combine(&digests)?.0);
+        Ok(())
+    })
+}
+
+/// Computes the tree hash of a regular file with several threads, 0 for as many as the machine has cores. The 32
+/// bytes of the result go to out.
+///
+/// callback may be NULL. Else it comes on the calling thread, at least 4 times a second, with bytes_total,
+/// bytes_hashed and elapsed_ms (the other fields are 0), and a last time when the hashing is over; user_data is
+/// handed to it as it is.
+///
+/// Any thread; it returns when no thread of its own is left.
+/// Results: GLACIER_OK; GLACIER_E_NULL (path, out); GLACIER_E_IO (it cannot be read, or is not a regular file);
+/// GLACIER_E_SOURCE_CHANGED (it changed meanwhile); GLACIER_E_MEMORY (no thread could be had); GLACIER_E_CALLBACK (the
+/// callback did not return GLACIER_CONTINUE); GLACIER_E_PANIC. Since: 0.1
+///
+/// cbindgen:ptrs-as-arrays=[[out; 32]]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_treehash_file(
+    path: *const c_char,
+    threads: u32,
+    callback: glacier_progress_fn,
+    user_data: *mut c_void,
+    out: *mut u8,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let path = guard::path_arg(path, "path")?;
+        let out = digest_out(out)?;
+        // user_data stays the caller's: it is used during this call only.
+        let digest = match callback::progress_fn(callback, UserData::new(user_data, None)) {
+            None => treehash::hash_file(path, threads, &|_| {}, &Cancel::default())?,
+            Some(mut callback) => hash_file_watched(path, threads, &mut callback)?,
+        };
+        out.set(digest.0);
+        Ok(())
+    })
+}
+
+impl glacier_treehash_t {
+    fn with<T>(&self, body: impl FnOnce(&mut TreeHasher) -> T) -> Result<T> {
+        match self.0.try_lock() {
+            Ok(mut hasher) => Ok(body(&mut hasher)),
+            Err(TryLockError::Poisoned(hasher)) => Ok(body(&mut hasher.into_inner())),
+            Err(TryLockError::WouldBlock) => Err(Error::new(Kind::Busy, "the tree hash is in use by another call")),
+        }
+    }
+}
+
+/// Hashes on other threads, while this one tells `callback` how far they are, until it asks to stop.
+fn hash_file_watched(path: &Path, threads: u32, callback: &mut ProgressFn) -> Result<Digest> {
+    let start = Instant::now();
+    // As it opens for hashing a moment later; what cannot be opened is an error there.
+    let bytes_total = std::fs::metadata(path).map_or(0, |file| file.len());
+    let hashed = AtomicU64::new(0);
+    let cancel = Cancel::default();
+    // Reports of several threads may overtake each other.
+    let report = |so_far| _ = hashed.fetch_max(so_far, Ordering::Relaxed);
+
+    let mut flow = Flow::Continue;
+    let digest = while_working(
+        || treehash::hash_file(path, threads, &report, &cancel),
+        || {
+            if flow == Flow::Continue {
+                let bytes_hashed = hashed.load(Ordering::Relaxed);
+                let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                flow = callback(&Progress { bytes_total, bytes_hashed, elapsed_ms, ..Progress::default() });
+            }
+            if flow == Flow::Stop {
+                cancel.raise();
+            }
+        },
+    );
+    match flow {
+        Flow::Continue => digest,
+        Flow::Stop => Err(Error::new(Kind::Callback, "the progress callback asked to stop")),
+    }
+}
+
+fn digest_out(out: *mut u8) -> Result<guard::Out<[u8; 32]>> {
+    guard::Out::new(out.cast(), "out")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::thread::{self, ThreadId};
+
+    use super::super::callback::glacier_progress_t;
+    use super::super::result::glacier_result_names::*;
+    use super::*;
+
+    // SHA-256 of "abc" (FIPS 180-2, appendix B.1): below 1 MiB the tree hash is the plain one.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn piece_by_piece_and_again() {
+        let treehash = glacier_treehash_new();
+        for _ in 0..2 {
+            for piece in ["a", "", "bc"] {
+                // SAFETY: the handle is alive, and so are the bytes.
+                let result =
+                    unsafe { glacier_treehash_update(treehash, piece.as_ptr().cast(), piece.len(), ptr::null_mut()) };
+                assert_eq!(result, 0);
+            }
+            let mut out = [0; 32];
+            // SAFETY: the handle is alive, out has 32 bytes.
+            assert_eq!(unsafe { glacier_treehash_finish(treehash, out.as_mut_ptr(), ptr::null_mut()) }, 0);
+            assert_eq!(hex::encode(out), ABC);
+        }
+        // SAFETY: made above, freed once.
+        unsafe { glacier_treehash_free(treehash) };
+    }
+
+    struct Seen {
+        thread: ThreadId,
+        last: glacier_progress_t,
+        answer: i32,
+    }
+
+    unsafe extern "C" fn look(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32 {
+        // SAFETY: the test gives a Seen that outlives the call.
+        let seen = unsafe { &mut *user_data.cast::<Seen>() };
+        assert_eq!(thread::current().id(), seen.thread, "callbacks come on the calling thread");
+        // SAFETY: the library gives a valid struct.
+        seen.last = unsafe { *progress };
+        seen.answer
+    }
+
+    fn hash_watched(path: &str, answer: i32) -> (glacier_result_t, [u8; 32], Seen) {
+        let mut seen = Seen { thread: thread::current().id(), last: glacier_progress_t::default(), answer };
+        let path = CString::new(path).unwrap();
+        let mut out = [0; 32];
+        let user_data = (&raw mut seen).cast();
+        // SAFETY: path ends with NUL, `seen` and `out` live longer than the call.
+        let result = unsafe {
+            glacier_treehash_file(path.as_ptr(), 2, Some(look), user_data, out.as_mut_ptr(), ptr::null_mut())
+        };
+        (result, out, seen)
+    }
+
+    #[test]
+    fn a_file_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abc");
+        std::fs::write(&path, "abc").unwrap();
+        let path = path.to_str().unwrap();
+
+        let (result, out, seen) = hash_watched(path, 1);
+        assert_eq!((result, hex::encode(out).as_str()), (0, ABC));
+        assert_eq!((seen.last.bytes_hashed, seen.last.bytes_total), (3, 3));
+        assert_eq!(seen.last.struct_size, 96);
+
+        for answer in [0, 2, -1] {
+            let (result, out, _) = hash_watched(path, answer);
+            assert_eq!((result, out), (GLACIER_E_CALLBACK as i32, [0; 32]), "nothing is written");
+        }
+        assert_eq!(hash_watched("/nonexistent/file", 1).0, GLACIER_E_IO as i32);
+    }
+}

@@ -1,0 +1,211 @@
+//! `glacier_upload_t`: making it, its settings, and all at once. Its single operations are in `by_hand`, what may be
+//! asked of it at any time in `watch`.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use super::callback::{self, UserData, glacier_destroy_fn, glacier_progress_fn};
+use super::client::glacier_client_t;
+use super::error::glacier_error_t;
+use super::guard;
+use super::result::glacier_result_t;
+use crate::error::Result;
+use crate::upload::Upload;
+
+/// One multipart upload, and what is known of the archive that it makes: one handle is one upload ID for its life.
+///
+/// Which threads may call what stands under "Threads" above.
+#[derive(Debug)]
+pub struct glacier_upload_t(pub(super) Arc<Upload>);
+
+/// Makes a handle for an upload into a vault. Nothing is sent, and the service knows nothing of it yet.
+///
+/// vault is the vault's name: 1 to 255 of the characters A-Z a-z 0-9 _ - . and neither "." nor "..". The vault must
+/// exist.
+///
+/// *out gets the upload; free it with glacier_upload_free. Any thread.
+/// Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_FORKED;
+/// GLACIER_E_PANIC. Source of the rule: Amazon Glacier developer guide, "Creating a Vault". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_new(
+    client: *mut glacier_client_t,
+    vault: *const c_char,
+    out: *mut *mut glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let client = guard::share(client, "client")?;
+        let vault = guard::str_arg(vault, "vault")?;
+        let out = guard::Out::new(out, "out")?;
+        out.set(guard::into_handle(glacier_upload_t(Upload::new(&client.0, vault)?)));
+        Ok(())
+    })
+}
+
+/// Sets the archive's description, which an inventory of the vault shows: at most 1,024 bytes, each a printable ASCII
+/// character (0x20 to 0x7E). Empty, the default, is none. It cannot be changed once the upload is initiated.
+///
+/// Before the first working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload, description); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
+/// late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC.
+/// Source of the rule: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_description(
+    upload: *mut glacier_upload_t,
+    description: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = share(upload)?;
+        upload.set_description(guard::str_arg(description, "description")?)
+    })
+}
+
+/// Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). The default, with a
+/// source, is the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells it). By hand
+/// without a source it has to be set.
+///
+/// Before the first working call. For an upload that exists already it need not be set, and must be the same.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC.
+/// Source of the rule: Amazon Glacier developer guide, "Uploading Large Archives in Parts". Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_part_size(
+    upload: *mut glacier_upload_t,
+    bytes: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || share(upload)?.set_part_size(bytes))
+}
+
+/// Attaches to an upload that exists already, by its ID, to carry it on, complete it or abort it. Nothing is sent
+/// yet: the first working call takes part size and description from the service.
+///
+/// upload_id comes from glacier_upload_id, an error's message or glacier_uploads_id; it may begin with "-". It must
+/// not be empty, "." or "..", or hold control characters.
+///
+/// Before the first working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
+/// late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_upload_id(
+    upload: *mut glacier_upload_t,
+    upload_id: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = share(upload)?;
+        upload.set_upload_id(guard::str_arg(upload_id, "upload_id")?)
+    })
+}
+
+/// Sets a regular file as the source. It is always the whole archive, also of an upload that exists already. It must
+/// not be empty, and must not change until the upload is completed.
+///
+/// Before the first working call; of several sources the last one set counts. The file is opened by the working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_source_file(
+    upload: *mut glacier_upload_t,
+    path: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = share(upload)?;
+        upload.set_source_file(guard::path_arg(path, "path")?)
+    })
+}
+
+/// Sets len bytes of memory as the source: always the whole archive. They are not copied: they must stay valid and
+/// unchanged until the upload is freed and no call on it is left.
+///
+/// Before the first working call; of several sources the last one set counts. With no bytes glacier_upload_run fails.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (len is more than memory can
+/// hold); GLACIER_E_STATE (too late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_source_memory(
+    upload: *mut glacier_upload_t,
+    data: *const c_void,
+    len: usize,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = share(upload)?;
+        // 'static stands for the caller's promise: valid until the upload is freed and no call on it is left.
+        let data: &'static [u8] = guard::slice_arg(data.cast(), len, "data")?;
+        upload.set_source_memory(data)
+    })
+}
+
+/// Sets the callback that is told how far glacier_upload_run is. It may stop it. The default, and with callback NULL:
+/// none.
+///
+/// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+/// runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
+/// callback, or when the upload is freed and no call on it is left.
+///
+/// At any time that no working call runs.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_progress(
+    upload: *mut glacier_upload_t,
+    callback: glacier_progress_fn,
+    user_data: *mut c_void,
+    destroy: glacier_destroy_fn,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let user_data = UserData::new(user_data, destroy);
+        let upload = share(upload)?;
+        upload.set_progress(callback::progress_fn(callback, user_data))
+    })
+}
+
+/// Uploads the source: initiates the upload, or carries on the one that exists; sends the parts that the service does
+/// not hold yet, several at once; completes. Returns when that is done, or cannot be.
+///
+/// Then glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK
+/// and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source.
+///
+/// If it fails after the upload is initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and
+/// the message has the upload ID. Call it again on the same handle, or attach a new handle with
+/// glacier_upload_set_upload_id, to send what is missing; or give up with glacier_upload_abort. It never starts
+/// another upload in place of one that the service does not know any more.
+///
+/// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, larger than its part size
+/// allows with 10,000 parts, or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
+/// or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
+/// GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload any more);
+/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived
+/// damaged, repeatedly); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
+/// GLACIER_E_INTERNAL. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_run(
+    upload: *mut glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || share(upload)?.run())
+}
+
+/// Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
+///
+/// It never touches the network and returns at once. A call that works on the handle, on another thread or around the
+/// callback that calls this, is canceled for good and returns by itself. In a forked child it releases memory only.
+/// NULL is ignored. Any thread. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
+    guard::value((), || {
+        if let Some(upload) = guard::take_back(upload) {
+            upload.0.release();
+        }
+    });
+}
+
+/// The upload of a handle, with a count of its own: a callback may free the handle.
+pub(super) fn share(upload: *const glacier_upload_t) -> Result<Arc<Upload>> {
+    Ok(Arc::clone(&guard::borrow(upload, "upload")?.0))
+}

@@ -1,0 +1,53 @@
+//! The shared library exports what the header declares and nothing else, under the name that programs record.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn exports_what_the_header_declares() {
+    let listed = tool("nm", &["-D", "--defined-only", "--format=posix"], &library());
+    let exported: BTreeSet<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+    let header = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/glacier_mp.h")).unwrap();
+    let declared = declared_functions(&header);
+    assert!(declared.len() > 60, "only {} functions found in the header", declared.len());
+    let exported_only: Vec<_> = exported.difference(&declared).collect();
+    let declared_only: Vec<_> = declared.difference(&exported).collect();
+    assert!(exported_only.is_empty(), "exported, but not in the header: {exported_only:?}");
+    assert!(declared_only.is_empty(), "in the header, but not exported: {declared_only:?}");
+}
+
+#[test]
+fn has_its_name_and_stays_loaded() {
+    let dynamic = tool("readelf", &["--dynamic", "--wide"], &library());
+    let name = format!("[libglacier_mp.so.{}]", glacier_mp::ffi::version::glacier_abi_version());
+    let of =
+        |tag: &str| dynamic.lines().find(|line| line.contains(tag)).unwrap_or_else(|| panic!("no {tag}:\n{dynamic}"));
+    assert!(of("(SONAME)").contains(&name), "the SONAME is not {name}: {}", of("(SONAME)"));
+    assert!(of("(FLAGS_1)").contains("NODELETE"), "{}", of("(FLAGS_1)"));
+}
+
+/// Names before a parameter list, outside of comments and of the types of callbacks.
+fn declared_functions(header: &str) -> BTreeSet<&str> {
+    let code = header.split("*/").filter_map(|text| text.split("/*").next());
+    let statements = code.flat_map(|code| code.split(';')).filter(|code| !code.contains("typedef"));
+    let names = statements.filter_map(|code| code.split_once('(')?.0.rsplit([' ', '*', '\n']).next());
+    names.filter(|name| name.starts_with("glacier_")).collect()
+}
+
+/// The cdylib that cargo built beside this test.
+fn library() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let library = test.with_file_name("libglacier_mp.so");
+    assert!(library.exists(), "{} is not there: cargo builds it for the tests of this package", library.display());
+    library
+}
+
+fn tool(name: &str, arguments: &[&str], library: &Path) -> String {
+    let output = Command::new(name).args(arguments).arg(library).output();
+    let output = output.unwrap_or_else(|error| panic!("{name} cannot be run ({error}): install binutils"));
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
