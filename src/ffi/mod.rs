@@ -8,9 +8,9 @@
 //!   a text ends with NUL, data has the length given with it, an output has room for its type.
 //! - **Handles** are `Arc::into_raw`. A call that may run callbacks takes a count of its own first, so that a
 //!   callback may free the handle. All of it is behind `&self`: nothing stops a C program from calling twice at once.
-//! - **Panics** end at [`guard::call`] and [`guard::value`]; one of them is around every body.
+//! - **Panics** end at `guard::call` and `guard::value`; one of them is around every body.
 //! - **`user_data`** belongs to the library from the call on, whatever the call's result: it is put into a
-//!   [`callback::UserData`] before anything is checked.
+//!   `callback::UserData` before anything is checked.
 //! - **Outputs** are checked before the work, and written after it.
 
 #![allow(unsafe_code)]

@@ -67,3 +67,36 @@ pub unsafe extern "C" fn glacier_plan_memory(plan: *const glacier_plan_t, worker
 pub unsafe extern "C" fn glacier_plan_free(plan: *mut glacier_plan_t) {
     guard::value((), || drop(guard::take_back(plan)));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use super::super::result::glacier_result_names::*;
+    use super::*;
+
+    /// The result, and size and number of parts.
+    fn plan(size: u64, part_size: u64) -> (glacier_result_t, u64, u32) {
+        let mut plan = ptr::null_mut();
+        // SAFETY: there is room for the plan.
+        let result = unsafe { glacier_plan_new(size, part_size, &raw mut plan, ptr::null_mut()) };
+        // SAFETY: the plan is NULL or alive.
+        let part_size = unsafe { glacier_plan_part_size(plan) };
+        // SAFETY: as above.
+        let part_count = unsafe { glacier_plan_part_count(plan) };
+        // SAFETY: as above, freed once.
+        unsafe { glacier_plan_free(plan) };
+        (result, part_size, part_count)
+    }
+
+    #[test]
+    fn zero_lets_the_library_choose() {
+        assert_eq!(plan(16 << 20, 0), (0, 16 << 20, 1));
+        assert_eq!(plan(10 << 20, 1 << 20), (0, 1 << 20, 10));
+        assert_eq!(plan(10 << 20, 3 << 20), (GLACIER_E_INVALID as i32, 0, 0));
+        assert_eq!(plan(0, 0), (GLACIER_E_INVALID as i32, 0, 0));
+        // SAFETY: a missing out is noticed.
+        let result = unsafe { glacier_plan_new(1, 0, ptr::null_mut(), ptr::null_mut()) };
+        assert_eq!(result, GLACIER_E_NULL as i32);
+    }
+}

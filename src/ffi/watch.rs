@@ -159,3 +159,110 @@ fn fact<'a>(
 ) -> *const c_char {
     guard::get(upload, ptr::null(), |upload| read(upload).map_or(ptr::null(), CStr::as_ptr))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::{glacier_client_free, glacier_client_new};
+    use super::super::config::{
+        glacier_config_free, glacier_config_new, glacier_config_set_credentials, glacier_config_set_region,
+    };
+    use super::super::result::glacier_result_names::*;
+    use super::super::upload::{glacier_upload_free, glacier_upload_new, glacier_upload_set_progress};
+    use super::*;
+
+    /// An upload whose client and config are freed already.
+    fn upload() -> *mut glacier_upload_t {
+        let config = glacier_config_new();
+        let (mut client, mut upload, none) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        // SAFETY: here and below, handles are alive, texts end with NUL, outputs have room.
+        assert_eq!(unsafe { glacier_config_set_region(config, c"us-east-1".as_ptr(), none) }, 0);
+        let (id, secret) = (c"id".as_ptr(), c"secret".as_ptr());
+        // SAFETY: see above.
+        assert_eq!(unsafe { glacier_config_set_credentials(config, id, secret, ptr::null(), none) }, 0);
+        // SAFETY: see above.
+        assert_eq!(unsafe { glacier_client_new(config, &raw mut client, none) }, 0);
+        // SAFETY: see above; freed once.
+        unsafe { glacier_config_free(config) };
+        // SAFETY: see above.
+        assert_eq!(unsafe { glacier_upload_new(client, c"vault".as_ptr(), &raw mut upload, none) }, 0);
+        // SAFETY: see above; freed once.
+        unsafe { glacier_client_free(client) };
+        upload
+    }
+
+    #[test]
+    fn progress_for_programs_older_and_newer_than_the_library() {
+        let upload = upload();
+        let filled = |size: usize| {
+            let mut room = [u64::MAX; 16];
+            // SAFETY: the upload is alive, and the room has 128 bytes.
+            let result = unsafe { glacier_upload_progress(upload, room.as_mut_ptr().cast(), size, ptr::null_mut()) };
+            (result, room)
+        };
+        for size in [0, 7] {
+            assert_eq!(filled(size), (GLACIER_E_INVALID as i32, [u64::MAX; 16]), "{size}: nothing is written");
+        }
+        let (result, room) = filled(24);
+        assert_eq!((result, room[0], room[3]), (0, 24, u64::MAX), "an older program");
+        let (result, room) = filled(128);
+        assert_eq!((result, room[0]), (0, 96), "a newer program");
+        assert_eq!(room[12..], [0; 4]);
+        // SAFETY: as above, freed once.
+        unsafe { glacier_upload_free(upload) };
+    }
+
+    #[test]
+    fn facts_of_a_new_upload_and_of_none() {
+        let upload = upload();
+        // SAFETY: here and below, the upload is NULL or alive.
+        let vault = guard::str_arg(unsafe { glacier_upload_vault(upload) }, "vault").unwrap();
+        assert_eq!(vault, "vault");
+        for upload in [upload, ptr::null_mut()] {
+            for fact in [
+                glacier_upload_id,
+                glacier_upload_location,
+                glacier_upload_archive_id,
+                glacier_upload_archive_location,
+                glacier_upload_tree_hash,
+            ] {
+                // SAFETY: see above.
+                assert!(unsafe { fact(upload) }.is_null());
+            }
+            // SAFETY: see above.
+            assert_eq!(unsafe { glacier_upload_part_size(upload) }, 0);
+            // SAFETY: see above.
+            assert_eq!(unsafe { glacier_upload_state(upload) }, GLACIER_STATE_NEW as i32);
+        }
+        // SAFETY: see above.
+        assert!(unsafe { glacier_upload_vault(ptr::null()) }.is_null());
+        // SAFETY: see above.
+        unsafe { glacier_upload_cancel(ptr::null_mut()) };
+        // SAFETY: see above, freed once.
+        unsafe { glacier_upload_free(upload) };
+    }
+
+    #[test]
+    fn the_progress_callback_goes_with_its_upload() {
+        unsafe extern "C" fn go_on(_: *mut std::ffi::c_void, _: *const glacier_progress_t) -> i32 {
+            1
+        }
+        unsafe extern "C" fn count(user_data: *mut std::ffi::c_void) {
+            // SAFETY: the test gives a u32 that outlives the upload.
+            unsafe { *user_data.cast::<u32>() += 1 };
+        }
+        let mut released = 0u32;
+        let user_data = &raw mut released;
+        let upload = upload();
+        for (upload, result, released) in [(ptr::null_mut(), GLACIER_E_NULL, 1), (upload, GLACIER_OK, 1)] {
+            let none = ptr::null_mut();
+            // SAFETY: the upload is NULL or alive.
+            let got = unsafe { glacier_upload_set_progress(upload, Some(go_on), user_data.cast(), Some(count), none) };
+            assert_eq!(got, result as i32);
+            // SAFETY: `released` lives.
+            assert_eq!(unsafe { user_data.read() }, released);
+        }
+        // SAFETY: alive, freed once.
+        unsafe { glacier_upload_free(upload) };
+        assert_eq!(released, 2);
+    }
+}
