@@ -58,15 +58,16 @@
  * glacier_upload_put_part_checked from any number of threads at once; every other call that works with it or sets
  * something takes it alone, and a second one gets GLACIER_E_BUSY at once. glacier_upload_cancel, _state, _progress
  * and the facts (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any
- * thread at any time. Working calls are those that talk to the service: run, initiate, put_part, put_part_checked,
- * list_parts, complete, abort.
+ * thread at any time. Working calls are those that talk to the service: glacier_upload_run, _initiate, _put_part,
+ * _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads.
  *
  * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
  * parts put at once, on one of the threads inside. No file or network is touched on that thread meanwhile: it waits
  * and delivers, so that progress is a heartbeat of at least 4 a second. A callback that may stop the work returns
  * GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
- * a handle, only glacier_upload_cancel, _state, _progress, the facts and _free of that handle may be called; any
- * other call on it gets GLACIER_E_BUSY. A callback must not leave by longjmp or by a C++ exception.
+ * an upload, only glacier_upload_cancel, _state, _progress, the facts and _free of that upload may be called; any
+ * other call on it gets GLACIER_E_BUSY. Inside a log callback the same holds for the client and all its uploads. A
+ * callback must not leave by longjmp or by a C++ exception.
  *
  * user_data. It is handed to the callback as it is, and belongs to the library from the call on that sets it: its
  * destroy function, if there is one, runs exactly once, also when that call fails. It never runs while the callback
@@ -84,7 +85,8 @@
  *
  * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
  * and reads the environment in glacier_config_new only. Its threads block asynchronous signals. Secret keys and
- * session tokens appear in no message and no log line. Once loaded it stays loaded: dlclose does nothing.
+ * session tokens appear in no message and no log line. On Linux it stays loaded once it is loaded: dlclose does
+ * nothing.
  *
  * Defects. A defect in the library that is noticed becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash; a
  * function without a result then returns NULL or 0.
@@ -103,8 +105,12 @@
  *     account ID       12 digits without hyphens, or "-" for the account of the credentials
  *     idle upload      may be removed 24 hours after the last part came
  *
- * Contents: 1. Simple use   2. Full control: settings, by hand, lists   3. Watching   4. Helpers: hashes, plans,
- * versions
+ * Contents
+ *
+ *     1. Simple use
+ *     2. Full control: settings, carrying on, by hand
+ *     3. Watching
+ *     4. Helpers: tree hashes, plans, versions
  */
 
 #ifndef GLACIER_MP_H
@@ -214,7 +220,10 @@ typedef enum {
     GLACIER_E_LIMIT = 305,
     /** The service does not serve this account any more. */
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
-    /** Complete was sent, and whether it was carried out cannot be known: look into an inventory of the vault. */
+    /**
+     * Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, run or
+     * complete again to learn it; else only an inventory of the vault can tell.
+     */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the one expected. */
     GLACIER_E_TREE_HASH = 400,
@@ -274,11 +283,11 @@ typedef struct {
     uint64_t parts_done;
     /** The parts being sent at this moment. */
     uint64_t parts_in_flight;
-    /** The attempts that failed and were repeated. */
+    /** The attempts after the first, of all parts. */
     uint64_t retries;
-    /** The workers that read, hash and send at this moment. */
+    /** The most parts that may be in flight at this moment. */
     uint64_t workers;
-    /** Milliseconds since the working call began. */
+    /** Milliseconds since the first working call that moved data began. */
     uint64_t elapsed_ms;
 } glacier_progress_t;
 
@@ -407,8 +416,8 @@ glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
                                                   glacier_error_t **err);
 
 /**
- * Sets the callback that is told how far glacier_upload_run is. It may stop it. The default, and with callback NULL:
- * none.
+ * Sets the callback that is told how far the upload is, in every working call. It may stop the call. The default,
+ * and with callback NULL: none.
  *
  * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
  * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
@@ -436,15 +445,15 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
  * another upload in place of one that the service does not know any more.
  *
  * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, larger than its part size
- * allows with 10,000 parts, or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
- * or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
- * GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
- * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload any more);
- * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived
- * damaged, repeatedly); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL. Since: 0.1
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, not a regular file, or
+ * larger than its part size allows with 10,000 parts; or the part size differs from that of the existing upload);
+ * GLACIER_E_STATE (no source, or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY;
+ * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED;
+ * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+ * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the
+ * upload any more); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH
+ * (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent); GLACIER_E_INCOMPLETE;
+ * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
  */
 glacier_result_t glacier_upload_run(glacier_upload_t *upload,
                                     glacier_error_t **err);
@@ -669,9 +678,9 @@ glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
                                               glacier_error_t **err);
 
 /**
- * Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). The default, with a
- * source, is the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells it). By hand
- * without a source it has to be set.
+ * Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). By default
+ * glacier_upload_run takes the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells
+ * it), and glacier_upload_initiate takes 16 MiB.
  *
  * Before the first working call. For an upload that exists already it need not be set, and must be the same.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
@@ -757,15 +766,16 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
 /**
  * Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
  *
- * The part size must be set, unless the upload has a source to choose it by. If the answer is lost the library
+ * Its parts have the size that glacier_upload_set_part_size set, else 16 MiB. If the answer is lost the library
  * initiates again: an upload without parts may be left in the vault, which costs nothing and vanishes by itself.
  *
- * Any thread; one working call at a time. Log lines are delivered on it.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (no part size); GLACIER_E_STATE (it is initiated
- * already, or attached); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
- * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * Any thread; one working call at a time. Callbacks come on it.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (it has an upload ID already);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS;
+ * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+ * GLACIER_E_PANIC; GLACIER_E_INTERNAL.
  * Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
@@ -782,14 +792,14 @@ glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
  * After glacier_upload_initiate or glacier_upload_set_upload_id. Any number of threads may put different parts of one
  * upload at once, each over its own connection. Callbacks come on one of these threads.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
- * allowed, a second short part, or a part behind a short one); GLACIER_E_STATE (not initiated and not attached,
- * already completed or aborted, or the handle is used all at once); GLACIER_E_BUSY (this part is being put by
- * another thread, or another call works with the handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
- * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
- * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
- * GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL.
+ * allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
+ * GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle is used
+ * all at once); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the handle);
+ * GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+ * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
+ * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived
+ * damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the
+ * state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
  * Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
  */
 glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
@@ -824,19 +834,21 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * would go unseen. The parts are listed first if this handle did not put every one.
  *
  * The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
- * asked for again. If the service then does not know the upload any more, whether there is an archive can only be
- * seen in an inventory of the vault: GLACIER_E_OUTCOME_UNKNOWN. The same if this is canceled while the answer is
- * awaited.
+ * asked for again. If this is canceled or gives up before there is an answer, it gives GLACIER_E_OUTCOME_UNKNOWN:
+ * call it again to learn the outcome. If the service does not know the upload any more by then, it gives
+ * GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can tell whether
+ * there is an archive.
  *
- * Any thread; one working call at a time. Log lines are delivered on it.
+ * Any thread; one working call at a time. Callbacks come on it.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
  * that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
  * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
  * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
- * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH; GLACIER_E_INCOMPLETE (the message
- * names what is missing); GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
- * guide, "Complete Multipart Upload". Since: 0.1
+ * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive has another tree hash
+ * than what was sent); GLACIER_E_INCOMPLETE (the message names what is missing); GLACIER_E_CANCELED;
+ * GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Complete
+ * Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
                                          glacier_error_t **err);
@@ -845,14 +857,15 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
  * - nothing initiated and nothing attached: GLACIER_OK, nothing is sent; already aborted: GLACIER_OK;
  * - completed: GLACIER_E_STATE, for there is an archive now;
- * - it cannot be known whether it is completed: GLACIER_E_OUTCOME_UNKNOWN, nothing is sent.
+ * - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
+ *   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
  *
- * Any thread; one working call at a time. Log lines are delivered on it.
+ * Any thread; one working call at a time. Callbacks come on it.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
  * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
  * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
- * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+ * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+ * GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_abort(glacier_upload_t *upload,
                                       glacier_error_t **err);
@@ -870,14 +883,15 @@ typedef struct glacier_parts_t glacier_parts_t;
  *
  * *out gets the list, which may be empty; free it with glacier_parts_free.
  *
- * After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Log lines
- * are delivered on it.
+ * After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Callbacks
+ * come on it.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
  * have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
  * GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
  * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
- * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_CANCELED; GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "List Parts". Since: 0.1
+ * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state
+ * is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
+ * Amazon Glacier developer guide, "List Parts". Since: 0.1
  */
 glacier_result_t glacier_upload_list_parts(glacier_upload_t *upload,
                                            glacier_parts_t **out,

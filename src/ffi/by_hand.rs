@@ -10,15 +10,16 @@ use super::upload::{self, glacier_upload_t};
 
 /// Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
 ///
-/// The part size must be set, unless the upload has a source to choose it by. If the answer is lost the library
+/// Its parts have the size that glacier_upload_set_part_size set, else 16 MiB. If the answer is lost the library
 /// initiates again: an upload without parts may be left in the vault, which costs nothing and vanishes by itself.
 ///
-/// Any thread; one working call at a time. Log lines are delivered on it.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (no part size); GLACIER_E_STATE (it is initiated
-/// already, or attached); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
-/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// Any thread; one working call at a time. Callbacks come on it.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (it has an upload ID already);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS;
+/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
 /// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+/// GLACIER_E_PANIC; GLACIER_E_INTERNAL.
 /// Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_initiate(
@@ -38,14 +39,14 @@ pub unsafe extern "C" fn glacier_upload_initiate(
 /// After glacier_upload_initiate or glacier_upload_set_upload_id. Any number of threads may put different parts of one
 /// upload at once, each over its own connection. Callbacks come on one of these threads.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
-/// allowed, a second short part, or a part behind a short one); GLACIER_E_STATE (not initiated and not attached,
-/// already completed or aborted, or the handle is used all at once); GLACIER_E_BUSY (this part is being put by
-/// another thread, or another call works with the handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
-/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
-/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
-/// GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
-/// GLACIER_E_INTERNAL.
+/// allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
+/// GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle is used
+/// all at once); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the handle);
+/// GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
+/// does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived
+/// damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the
+/// state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
 /// Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_put_part(
@@ -91,14 +92,15 @@ pub unsafe extern "C" fn glacier_upload_put_part_checked(
 ///
 /// *out gets the list, which may be empty; free it with glacier_parts_free.
 ///
-/// After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Log lines
-/// are delivered on it.
+/// After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Callbacks
+/// come on it.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
 /// have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
 /// GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
 /// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
-/// does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_CANCELED; GLACIER_E_PANIC;
-/// GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "List Parts". Since: 0.1
+/// does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state
+/// is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
+/// Amazon Glacier developer guide, "List Parts". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_list_parts(
     upload: *mut glacier_upload_t,
@@ -122,19 +124,21 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// would go unseen. The parts are listed first if this handle did not put every one.
 ///
 /// The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
-/// asked for again. If the service then does not know the upload any more, whether there is an archive can only be
-/// seen in an inventory of the vault: GLACIER_E_OUTCOME_UNKNOWN. The same if this is canceled while the answer is
-/// awaited.
+/// asked for again. If this is canceled or gives up before there is an answer, it gives GLACIER_E_OUTCOME_UNKNOWN:
+/// call it again to learn the outcome. If the service does not know the upload any more by then, it gives
+/// GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can tell whether
+/// there is an archive.
 ///
-/// Any thread; one working call at a time. Log lines are delivered on it.
+/// Any thread; one working call at a time. Callbacks come on it.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
 /// that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
 /// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
 /// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
 /// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
-/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH; GLACIER_E_INCOMPLETE (the message
-/// names what is missing); GLACIER_E_CANCELED; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
-/// guide, "Complete Multipart Upload". Since: 0.1
+/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive has another tree hash
+/// than what was sent); GLACIER_E_INCOMPLETE (the message names what is missing); GLACIER_E_CANCELED;
+/// GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Complete
+/// Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_complete(
     upload: *mut glacier_upload_t,
@@ -146,14 +150,15 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
 /// - nothing initiated and nothing attached: GLACIER_OK, nothing is sent; already aborted: GLACIER_OK;
 /// - completed: GLACIER_E_STATE, for there is an archive now;
-/// - it cannot be known whether it is completed: GLACIER_E_OUTCOME_UNKNOWN, nothing is sent.
+/// - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
+///   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
 ///
-/// Any thread; one working call at a time. Log lines are delivered on it.
+/// Any thread; one working call at a time. Callbacks come on it.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
 /// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
 /// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
-/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_PANIC;
-/// GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+/// GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_abort(
     upload: *mut glacier_upload_t,

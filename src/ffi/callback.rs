@@ -44,11 +44,11 @@ pub struct glacier_progress_t {
     pub parts_done: u64,
     /// The parts being sent at this moment.
     pub parts_in_flight: u64,
-    /// The attempts that failed and were repeated.
+    /// The attempts after the first, of all parts.
     pub retries: u64,
-    /// The workers that read, hash and send at this moment.
+    /// The most parts that may be in flight at this moment.
     pub workers: u64,
-    /// Milliseconds since the working call began.
+    /// Milliseconds since the first working call that moved data began.
     pub elapsed_ms: u64,
 }
 

@@ -68,7 +68,8 @@ pub enum glacier_result_names {
     GLACIER_E_LIMIT = 305,
     /// The service does not serve this account any more.
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
-    /// Complete was sent, and whether it was carried out cannot be known: look into an inventory of the vault.
+    /// Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, run or
+    /// complete again to learn it; else only an inventory of the vault can tell.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
     /// A tree hash differs from the one expected.

@@ -61,9 +61,9 @@ pub unsafe extern "C" fn glacier_upload_set_description(
     })
 }
 
-/// Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). The default, with a
-/// source, is the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells it). By hand
-/// without a source it has to be set.
+/// Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). By default
+/// glacier_upload_run takes the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells
+/// it), and glacier_upload_initiate takes 16 MiB.
 ///
 /// Before the first working call. For an upload that exists already it need not be set, and must be the same.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
@@ -138,8 +138,8 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
     })
 }
 
-/// Sets the callback that is told how far glacier_upload_run is. It may stop it. The default, and with callback NULL:
-/// none.
+/// Sets the callback that is told how far the upload is, in every working call. It may stop the call. The default,
+/// and with callback NULL: none.
 ///
 /// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
 /// runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
@@ -174,15 +174,15 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 /// another upload in place of one that the service does not know any more.
 ///
 /// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, larger than its part size
-/// allows with 10,000 parts, or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
-/// or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
-/// GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
-/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload any more);
-/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived
-/// damaged, repeatedly); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
-/// GLACIER_E_INTERNAL. Since: 0.1
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, not a regular file, or
+/// larger than its part size allows with 10,000 parts; or the part size differs from that of the existing upload);
+/// GLACIER_E_STATE (no source, or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY;
+/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED;
+/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the
+/// upload any more); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH
+/// (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent); GLACIER_E_INCOMPLETE;
+/// GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_run(
     upload: *mut glacier_upload_t,
