@@ -153,7 +153,7 @@ impl Upload {
         self.client.deliver_log();
         // Taken out rather than locked: no lock is held while the caller's code runs.
         let Some(mut report) = self.listener.replace(None) else { return };
-        if report(&self.progress()) == Flow::Stop {
+        if report(&self.counters.snapshot(self.client.service.clock.monotonic())) == Flow::Stop {
             self.cancel.raise_for(Reason::Callback);
         }
         self.listener.replace(Some(report));

@@ -191,8 +191,12 @@ impl Upload {
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress {
-        self.counters.snapshot(self.client.service.clock.monotonic())
+    ///
+    /// # Errors
+    /// `Forked`.
+    pub fn progress(&self) -> Result<Progress> {
+        self.owner.check()?;
+        Ok(self.counters.snapshot(self.client.service.clock.monotonic()))
     }
 
     /// The upload ID.
