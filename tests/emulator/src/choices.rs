@@ -1,36 +1,37 @@
 //! What is not known of the live service, and what the emulator does there.
 //!
 //! Nobody outside can try these. A client that is right must not depend on any of them; they stand here, and nowhere
-//! else, so that a reader can tell a fact of the service from a decision of ours.
+//! else, so that a reader can tell a fact of the service from a decision of ours. *Invalid* stands for 400
+//! `InvalidParameterValueException`.
 //!
 //! | open question | choice |
 //! |---|---|
-//! | order of the checks | signature and clock, account, API version, vault, upload ID, parameters, then the body |
-//! | a refusal that could be given before the body is read | the body is read to its end first, and the connection stays; early answers are faults |
-//! | when the signature's age is checked | when the head of the request is in, and again when its body is |
-//! | headers that need not be signed | what the guide's examples leave unsigned: [`MAY_BE_UNSIGNED`]; any other `x-amz-` header must be |
-//! | `Authorization` that cannot be read, no usable date | 403 `InvalidSignatureException` |
-//! | API version other than 2012-06-01 | 400 `InvalidParameterValueException` |
-//! | part size missing | 400 `InvalidParameterValueException`, "Invalid part size: null. …" |
-//! | a range that is not aligned, or longer than a part | 400 `InvalidParameterValueException`, "Invalid Content-Range: …" |
-//! | `Content-Range` with a total in place of `*` | the same |
-//! | tree hash in upper-case hex | 400 `InvalidParameterValueException`, "Invalid x-amz-sha256-tree-hash: …" |
-//! | Complete with a range missing, a short part in the middle, a wrong size | 400 `InvalidParameterValueException`; the message names the first byte or part concerned |
-//! | Complete with several things wrong | missing range, short part, size, tree hash: the first of these |
+//! | order of the checks | signature and clock, account, API version, vault, upload ID, parameters, body |
+//! | refused by the head alone | the body is read all the same, and the connection stays; early answers are faults |
+//! | when a signature's age is checked | when the head of the request is in, and again when its body is |
+//! | headers that need not be signed | [`MAY_BE_UNSIGNED`]; any other `x-amz-` header must be |
+//! | unreadable `Authorization`, no usable date | 403 `InvalidSignatureException` |
+//! | API version other than 2012-06-01 | Invalid |
+//! | part size missing | Invalid, "Invalid part size: null. …" |
+//! | a range not aligned, longer than a part, or with a total for `*` | Invalid, "Invalid Content-Range: …" |
+//! | tree hash in upper-case hex | Invalid, "Invalid x-amz-sha256-tree-hash: …" |
+//! | Complete: missing range, short part, wrong size | Invalid; the message names the range, the part or the size |
+//! | Complete: several things wrong | the first of missing range, short part, size, tree hash |
 //! | the upload ID does not exist | 404 `ResourceNotFoundException`, "The upload ID was not found: …" |
-//! | the same for an upload that was completed or aborted | as if it did not exist, but for the next two lines |
-//! | Complete again, Abort again | answered as the first time for [`REMEMBERED_SECONDS`]; a Complete with another size or tree hash is refused |
+//! | an upload that was completed or aborted | the same, but for the next line |
+//! | Complete again, Abort again | as the first time, for [`REMEMBERED_SECONDS`] since it was last asked for |
+//! | Complete again with another size or tree hash | Invalid |
 //! | Abort of a completed upload | 404 |
-//! | an upload that is idle | gone after [`IDLE_SECONDS`]; every request that names it counts |
-//! | `limit` below 1, above [`PAGE_MAX`], or no number | 400 `InvalidParameterValueException` |
-//! | a marker that was not given out for this very list | 400 `InvalidParameterValueException` |
+//! | an idle upload | gone after [`IDLE_SECONDS`]; every request that names it counts |
+//! | `limit` below 1, above [`PAGE_MAX`], or no number | Invalid |
+//! | a marker that was not given out for this very list | Invalid |
 //! | order of ListMultipartUploads | by upload ID, which is as good as none |
-//! | `Transfer-Encoding`, two lengths, a body without `Content-Length` | 400 `BadRequest`, and the connection is closed |
+//! | `Transfer-Encoding`, two lengths, a payload without one | 400 `BadRequest`, and the connection is closed |
 //! | a body where the operation takes none | 400 `BadRequest` |
 //! | an address that is no operation here | 400 `BadRequest` |
-//! | Storage runs out or fails | 500 `ServiceUnavailableException` |
+//! | storage that fails | 500 `ServiceUnavailableException` |
 
-/// Headers of a request that a client may leave out of its signature.
+/// Headers that a client may leave out of its signature: the guide's examples do.
 pub const MAY_BE_UNSIGNED: [&str; 4] =
     ["x-amz-archive-description", "x-amz-archive-size", "x-amz-part-size", "x-amz-sha256-tree-hash"];
 

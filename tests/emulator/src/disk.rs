@@ -8,8 +8,8 @@
 //! incoming/<number>                                 what is being received
 //! ```
 //!
-//! A part is received beside the one it may replace and renamed when it is right, so that an attempt that breaks, or two
-//! that run at once, never spoil a part that the service has acknowledged. Complete puts the parts together.
+//! A part is received beside the one it may replace and renamed when it is right, so that an attempt that breaks, or
+//! two that run at once, never spoil a part that the service has acknowledged. Complete puts the parts together.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

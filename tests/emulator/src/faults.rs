@@ -10,7 +10,11 @@ use crate::stop::lock;
 /// Something that goes wrong with requests of a kind.
 ///
 /// As JSON, for the admin address, with everything but `action` optional:
-/// `{"operation": "UploadMultipartPart", "part": 2, "skip": 1, "times": 3, "action": {"kind": "reset", "after_bytes": 4096}}`.
+///
+/// ```json
+/// {"operation": "UploadMultipartPart", "part": 2, "skip": 1, "times": 3,
+///  "action": {"kind": "reset", "after_bytes": 4096}}
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {

@@ -23,7 +23,8 @@ impl Ids {
         Self { seed: seed.finalize().into(), count: AtomicU64::new(0) }
     }
 
-    /// 92 characters. Every third begins with `-`, which real ones may: a trap for programs that pass them as arguments.
+    /// 92 characters. Every third ID begins with `-`, which real ones may: a trap for programs that pass it as an
+    /// argument.
     pub(crate) fn upload_id(&self) -> String {
         self.url_safe(92)
     }

@@ -1,121 +1,10 @@
-//! What the emulator accepts and refuses, rule by rule, as a numbered table.
+//! The life of an upload, and archives and vaults beside it.
 
-#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
+use crate::client::{Answer, Client, MIB, Request, data, tree_hash};
+use crate::{Case, INVALID, MISSING, NOT_FOUND, SIGNATURE};
 
-mod client;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use client::{Answer, Client, MIB, Request, data, start, start_with, tree_hash};
-use glacier_emulator::{Emulator, Options, Storage};
-
-const INVALID: &str = "InvalidParameterValueException";
-const MISSING: &str = "MissingParameterValueException";
-const NOT_FOUND: &str = "ResourceNotFoundException";
-const SIGNATURE: &str = "InvalidSignatureException";
-
-/// A rule, and the check that shows it. Each check has an emulator to itself.
-type Case = (&'static str, fn(&Emulator, &mut Client));
-
-/// The table. Its rows are numbered from 1; a new row goes to the end.
-const CASES: &[Case] = &[
-    ("common: the account may be written as - or as its 12 digits", |_, client| {
-        for account in ["-", "111122223333"] {
-            assert_eq!(
-                client.send(&Request::new("GET", format!("/{account}/vaults/examplevault/multipart-uploads"))).status,
-                200
-            );
-        }
-    }),
-    ("common: another account is refused", |_, client| {
-        let answer = client.send(&Request::new("GET", "/999999999999/vaults/examplevault/multipart-uploads"));
-        answer.expect_refusal(403, "AccessDeniedException", "Access denied for account ID: 999999999999");
-    }),
-    ("common: a vault that is not there, or cannot be, is not found", |_, client| {
-        for vault in ["testz", "testz:z", "%C3%A9"] {
-            let answer = client.send(&Request::new("GET", format!("/-/vaults/{vault}/multipart-uploads")));
-            answer.expect_refusal(
-                404,
-                NOT_FOUND,
-                "Vault not found for ARN: arn:aws:glacier:us-east-1:111122223333:vaults/",
-            );
-        }
-    }),
-    ("common: the API version is required", |_, client| {
-        let answer = client.send(&Request::list_uploads("").without("x-amz-glacier-version"));
-        answer.expect_refusal(400, MISSING, "Required parameter missing: API version");
-    }),
-    ("common: an answer names its request and the time", |_, client| {
-        let answer = client.send(&Request::list_uploads(""));
-        assert!(answer.header("x-amzn-requestid").is_some_and(|id| id.len() == 47));
-        assert!(answer.header("date").is_some_and(|date| date.ends_with(" GMT") && date.len() == 29));
-    }),
-    ("common: chunked bodies are refused, and the connection ends", |_, client| {
-        let request = Request::initiate(MIB).header("transfer-encoding", "chunked").with(|r| r.content_length = None);
-        client.send(&request).expect_refusal(400, "BadRequest", "Transfer-Encoding");
-        assert!(client.is_closed());
-    }),
-    ("common: an operation without payload takes no body", |_, client| {
-        client.send(&Request::initiate(MIB).body(b"x")).expect_refusal(400, "BadRequest", "takes no body");
-        assert_eq!(client.send(&Request::initiate(MIB)).status, 201);
-    }),
-    ("common: Content-Length may be left out where there is no body", |_, client| {
-        assert_eq!(client.send(&Request::initiate(MIB).with(|r| r.content_length = None)).status, 201);
-    }),
-    ("common: an address that is no operation is refused", |_, client| {
-        client.send(&Request::new("GET", "/-/vaultz/examplevault")).expect_refusal(400, "BadRequest", "GET /-/vaultz");
-    }),
-    ("common: the connection goes on after a refusal in the midst of a body", |_, client| {
-        let id = client.initiate(MIB);
-        let wrong = Request::part(&id, 0, &data(MIB)).header("content-range", "bytes 1-1048576/*");
-        client.send(&wrong).expect_refusal(400, INVALID, "Invalid Content-Range: bytes 1-1048576/*");
-        assert_eq!(client.send(&Request::part(&id, 0, &data(MIB))).status, 204);
-    }),
-    ("signature: required", |_, client| {
-        let answer = client.send(&Request::list_uploads("").with(|r| r.authorization = false));
-        answer.expect_refusal(400, "MissingAuthenticationTokenException", "");
-    }),
-    ("signature: the access key must be known", |_, client| {
-        let answer = client.send(&Request::list_uploads("").with(|r| r.access_key = "AKIDOTHER".to_owned()));
-        answer.expect_refusal(400, "UnrecognizedClientException", "");
-    }),
-    ("signature: another secret, region or service is refused", |_, client| {
-        let text = "The request signature we calculated does not match";
-        client.send(&Request::list_uploads("").with(|r| r.secret_key.push('x'))).expect_refusal(403, SIGNATURE, text);
-        let region = Request::list_uploads("").with(|r| r.region = "eu-west-1".to_owned());
-        client.send(&region).expect_refusal(403, SIGNATURE, "valid region, not 'eu-west-1'");
-        let service = Request::list_uploads("").with(|r| r.service = "s3".to_owned());
-        client.send(&service).expect_refusal(403, SIGNATURE, "correct service: 'glacier', not 's3'");
-    }),
-    ("signature: too old or too new by more than 5 minutes is refused", |_, client| {
-        for (offset, text) in [(-310, "Signature expired: "), (310, "Signature not yet current: ")] {
-            let answer = client.send(&Request::list_uploads("").with(|r| r.clock_offset = offset));
-            answer.expect_refusal(403, SIGNATURE, text);
-            answer.expect_refusal(403, SIGNATURE, "5 min.)");
-        }
-        assert_eq!(client.send(&Request::list_uploads("").with(|r| r.clock_offset = -290)).status, 200);
-    }),
-    ("signature: the service's clock can be set, and its answers say so", |emulator, client| {
-        emulator.set_clock_offset(600);
-        client.send(&Request::list_uploads("")).expect_refusal(403, SIGNATURE, "Signature expired: ");
-        assert_eq!(client.send(&Request::list_uploads("").with(|r| r.clock_offset = 600)).status, 200);
-    }),
-    ("signature: host and x-amz- headers must be signed", |_, client| {
-        let unsigned = Request::list_uploads("").with(|r| r.unsigned.push("x-amz-glacier-version".to_owned()));
-        client.send(&unsigned).expect_refusal(403, SIGNATURE, "'x-amz-glacier-version' must be a 'SignedHeader'");
-    }),
-    ("signature: what the guide's examples leave unsigned may be", |_, client| {
-        let unsigned = Request::initiate(MIB).with(|r| r.unsigned.push("x-amz-part-size".to_owned()));
-        assert_eq!(client.send(&unsigned).status, 201);
-    }),
-    ("signature: inner runs of spaces count as one", |_, client| {
-        let request = Request::initiate(MIB).header("x-amz-archive-description", "from  1950   \"to  now\"");
-        assert_eq!(client.send(&request).status, 201);
-    }),
-    ("signature: no session token where none is known", |_, client| {
-        let answer = client.send(&Request::list_uploads("").header("x-amz-security-token", "token"));
-        answer.expect_refusal(400, "UnrecognizedClientException", "");
-    }),
+/// New ones go to the end of their group.
+pub(crate) const CASES: &[Case] = &[
     ("initiate: gives an ID of 92 characters and a location", |_, client| {
         let answer = client.send(&Request::initiate(MIB));
         let id = answer.header("x-amz-multipart-upload-id").unwrap();
@@ -331,77 +220,6 @@ const CASES: &[Case] = &[
         client.send(&Request::abort("none")).expect_refusal(404, NOT_FOUND, "none");
         assert!(emulator.uploads().is_empty() && emulator.archives().is_empty());
     }),
-    ("list parts: the document", |_, client| {
-        let id = client.initiate(MIB);
-        client.send(&Request::part(&id, MIB, b"abc"));
-        client.send(&Request::part(&id, 0, &data(MIB)));
-        let document = client.send(&Request::list_parts(&id, "")).json();
-        assert_eq!(
-            document["Parts"],
-            serde_json::json!([
-                { "RangeInBytes": "0-1048575", "SHA256TreeHash": tree_hash(&data(MIB)) },
-                { "RangeInBytes": "1048576-1048578", "SHA256TreeHash": tree_hash(b"abc") },
-            ])
-        );
-        assert_eq!(document["ArchiveDescription"], serde_json::Value::Null);
-        assert_eq!(document["Marker"], serde_json::Value::Null);
-        assert_eq!(document["MultipartUploadId"], id.as_str());
-        assert_eq!(document["PartSizeInBytes"], MIB);
-        assert_eq!(document["VaultARN"], "arn:aws:glacier:us-east-1:111122223333:vaults/examplevault");
-        let created = document["CreationDate"].as_str().unwrap();
-        assert_eq!((created.len(), &created[10..11], &created[23..]), (24, "T", "Z"));
-    }),
-    ("list parts: pages of 50 by range, to the end", |_, client| {
-        let id = client.initiate(MIB);
-        for part in (0..101).rev() {
-            client.send(&Request::part(&id, part * MIB, b"abc"));
-        }
-        let pages = pages(client, "Parts", "", |query| Request::list_parts(&id, query));
-        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 1]);
-        let ranges: Vec<_> =
-            pages.iter().flatten().map(|part| part["RangeInBytes"].as_str().unwrap().to_owned()).collect();
-        let expected: Vec<_> = (0..101).map(|part| format!("{}-{}", part * MIB, part * MIB + 2)).collect();
-        assert_eq!(ranges, expected);
-    }),
-    ("list uploads: every open upload of the vault once, by any limit", |_, client| {
-        client.send(&Request::new("PUT", "/-/vaults/other"));
-        client.send(&Request::new("POST", "/-/vaults/other/multipart-uploads").header("x-amz-part-size", "1048576"));
-        let mut ids: Vec<_> = (0..60).map(|_| client.initiate(MIB)).collect();
-        ids.sort();
-        for (limit, sizes) in [("", vec![50, 10]), ("limit=50&", vec![50, 10]), ("limit=25&", vec![25, 25, 10])] {
-            let pages = pages(client, "UploadsList", limit, Request::list_uploads);
-            assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
-            let entries = pages.iter().flatten();
-            let mut listed: Vec<_> = entries.map(|up| up["MultipartUploadId"].as_str().unwrap().to_owned()).collect();
-            listed.sort();
-            assert_eq!(listed, ids);
-        }
-    }),
-    ("lists: limit is 1 to 50, and a marker belongs to its list", |_, client| {
-        for limit in ["0", "51", "1000", "x", "-1"] {
-            client.send(&Request::list_uploads(&format!("?limit={limit}"))).expect_refusal(
-                400,
-                INVALID,
-                "Invalid limit",
-            );
-        }
-        let (one, _two) = (client.initiate(MIB), client.initiate(MIB));
-        let document = client.send(&Request::list_uploads("?limit=1")).json();
-        let marker = encode(document["Marker"].as_str().unwrap());
-        client.send(&Request::list_parts(&one, &format!("?marker={marker}"))).expect_refusal(
-            400,
-            INVALID,
-            "Invalid marker",
-        );
-        client.send(&Request::list_uploads("?marker=1001")).expect_refusal(400, INVALID, "Invalid marker: 1001");
-    }),
-    ("lists: a marker that is not encoded does not work", |_, client| {
-        let _ids = (client.initiate(MIB), client.initiate(MIB));
-        let document = client.send(&Request::list_uploads("?limit=1")).json();
-        let marker = document["Marker"].as_str().unwrap();
-        assert_ne!(client.send(&Request::list_uploads(&format!("?marker={marker}"))).status, 200);
-        assert_eq!(client.send(&Request::list_uploads(&format!("?marker={}", encode(marker)))).status, 200);
-    }),
     ("uploads: gone after 24 hours without a request", |emulator, client| {
         let id = client.initiate(MIB);
         emulator.set_clock_offset(86_400 - 60);
@@ -425,47 +243,13 @@ const CASES: &[Case] = &[
         assert_eq!(client.send(&Request::new("GET", "/-/vaults/my.vault_-1/multipart-uploads")).status, 200);
         client.send(&Request::new("PUT", "/-/vaults/a:b")).expect_refusal(404, NOT_FOUND, "Vault not found");
     }),
+    ("uploads: belong to one vault", |_, client| {
+        client.send(&Request::new("PUT", "/-/vaults/other"));
+        let id = client.initiate(MIB);
+        let elsewhere = Request::new("GET", format!("/-/vaults/other/multipart-uploads/{id}"));
+        client.send(&elsewhere).expect_refusal(404, NOT_FOUND, "The upload ID was not found");
+    }),
 ];
-
-#[test]
-fn table() {
-    let mut failed = Vec::new();
-    for (number, (rule, check)) in (1..).zip(CASES) {
-        let (emulator, mut client) = start();
-        let passed = catch_unwind(AssertUnwindSafe(|| check(&emulator, &mut client))).is_ok();
-        println!("{number:3} {} {rule}", if passed { "ok    " } else { "FAILED" });
-        if !passed {
-            failed.push(number);
-        }
-    }
-    assert_eq!(failed, [0_usize; 0], "cases failed");
-}
-
-#[test]
-fn session_tokens_expire() {
-    let (emulator, mut client) = start_with(Options {
-        storage: Storage::Hashes,
-        session_token: Some("first/token==".to_owned()),
-        ..Options::default()
-    });
-    let with = |token: &str| Request::list_uploads("").header("x-amz-security-token", token);
-    client.send(&Request::list_uploads("")).expect_refusal(400, "UnrecognizedClientException", "");
-    assert_eq!(client.send(&with("first/token==")).status, 200);
-    emulator.replace_session_token("second");
-    client.send(&with("first/token==")).expect_refusal(403, "ExpiredTokenException", "expired");
-    assert_eq!(client.send(&with("second")).status, 200);
-    let unsigned = with("second").with(|r| r.unsigned.push("x-amz-security-token".to_owned()));
-    client.send(&unsigned).expect_refusal(403, SIGNATURE, "'x-amz-security-token' must be a 'SignedHeader'");
-}
-
-#[test]
-fn pages_may_be_shorter_than_asked_for() {
-    let (_emulator, mut client) = start_with(Options { storage: Storage::Hashes, page_max: 2, ..Options::default() });
-    let ids: Vec<_> = (0..5).map(|_| client.initiate(MIB)).collect();
-    let pages = pages(&mut client, "UploadsList", "limit=50&", Request::list_uploads);
-    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
-    assert_eq!(ids.len(), 5);
-}
 
 /// An upload of so many bytes in parts of 1 MiB: its ID and the answer to Complete.
 fn uploaded(client: &mut Client, length: usize) -> (String, Answer) {
@@ -476,29 +260,4 @@ fn uploaded(client: &mut Client, length: usize) -> (String, Answer) {
     }
     let answer = client.send(&Request::complete(&id, &whole));
     (id, answer)
-}
-
-/// A list's entries, page by page, by following its markers.
-fn pages(
-    client: &mut Client,
-    entries: &str,
-    limit: &str,
-    request: impl Fn(&str) -> Request,
-) -> Vec<Vec<serde_json::Value>> {
-    let mut query = format!("?{}", limit.trim_end_matches('&'));
-    let mut pages = Vec::new();
-    loop {
-        let document = client.send(&request(&query)).json();
-        pages.push(document[entries].as_array().unwrap().clone());
-        match document["Marker"].as_str() {
-            None => return pages,
-            Some(marker) => query = format!("?{limit}marker={}", encode(marker)),
-        }
-    }
-}
-
-fn encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
