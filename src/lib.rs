@@ -8,6 +8,7 @@ pub mod config;
 pub mod credentials;
 pub mod error;
 pub mod ffi;
+pub mod file;
 pub mod http;
 pub mod limits;
 pub mod log;

@@ -3,10 +3,7 @@
 //! Each thread takes the next chunk, a whole subtree, and reads it by position in small pieces: what is held does not
 //! grow with the file.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind};
 use std::num::NonZero;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -14,8 +11,10 @@ use std::thread;
 
 use super::{Digest, TreeHasher, combine};
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::file::SteadyFile;
 use crate::limits::MIB;
+use crate::sys::thread::spawn_scoped;
 
 /// The smallest chunk, in bytes.
 const CHUNK_MIN: u64 = 8 * MIB;
@@ -35,8 +34,8 @@ const THREADS_MAX: usize = 256;
 /// `Io` if the file cannot be read or is not a regular file, `SourceChanged` if it changed meanwhile, `Canceled`.
 pub fn hash_file(path: &Path, threads: u32, report: &(dyn Fn(u64) + Sync), cancel: &Cancel) -> Result<Digest> {
     cancel.check()?;
-    let source = Source::open(path)?;
-    let size = source.opened_as.len();
+    let source = SteadyFile::open(path)?;
+    let size = source.identity().size;
     if size == 0 {
         source.check_unchanged()?;
         return Ok(TreeHasher::new().finish());
@@ -71,7 +70,7 @@ fn wanted(threads: u32) -> usize {
 
 /// What the threads share.
 struct Work<'a> {
-    source: &'a Source<'a>,
+    source: &'a SteadyFile,
     chunk: u64,
     /// The next chunk that nobody took yet.
     next: AtomicU64,
@@ -88,12 +87,11 @@ struct Work<'a> {
 impl Work<'_> {
     /// The hashes of all chunks, in order. The calling thread does its share, and all of it if there are no others.
     fn run(self, threads: usize) -> Result<Vec<Digest>> {
-        let chunks = self.source.opened_as.len().div_ceil(self.chunk);
+        let chunks = self.source.identity().size.div_ceil(self.chunk);
         let threads = usize::try_from(chunks).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
             for _ in 1..threads {
-                let builder = thread::Builder::new().name("glacier-hash".to_owned());
-                if builder.spawn_scoped(scope, || self.take_chunks(chunks)).is_err() {
+                if spawn_scoped(scope, "glacier-hash", || self.take_chunks(chunks)).is_err() {
                     break;
                 }
             }
@@ -128,7 +126,7 @@ impl Work<'_> {
 
     fn hash_chunk(&self, index: u64, hasher: &mut TreeHasher, buffer: &mut [u8]) -> Result<Digest> {
         let mut at = index * self.chunk;
-        let end = self.source.opened_as.len().min(at + self.chunk);
+        let end = self.source.identity().size.min(at + self.chunk);
         while at < end {
             self.cancel.check()?;
             if self.failure.get().is_some() {
@@ -137,58 +135,13 @@ impl Work<'_> {
             }
             let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
             let piece = &mut buffer[..length];
-            self.source.read(piece, at)?;
+            self.source.read_at(at, piece)?;
             hasher.update(piece);
             at += length as u64;
             (self.report)(self.done.fetch_add(length as u64, Ordering::Relaxed) + length as u64);
         }
         Ok(hasher.finish())
     }
-}
-
-/// The open file, and what it was when it was opened.
-struct Source<'a> {
-    path: &'a Path,
-    file: File,
-    opened_as: Metadata,
-}
-
-impl<'a> Source<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
-        // Without O_NONBLOCK, opening a FIFO would wait for its writer; for a regular file it means nothing.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-        let file = file.map_err(|error| failed("open", path, error))?;
-        let opened_as = file.metadata().map_err(|error| failed("look at", path, error))?;
-        if !opened_as.is_file() {
-            let what = if opened_as.is_dir() { "a directory" } else { "not a regular file" };
-            return Err(Error::new(Kind::Io, format!("cannot hash {}: it is {what}", path.display())));
-        }
-        Ok(Self { path, file, opened_as })
-    }
-
-    fn read(&self, piece: &mut [u8], at: u64) -> Result<()> {
-        self.file.read_exact_at(piece, at).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => self.changed(),
-            _ => failed("read", self.path, error),
-        })
-    }
-
-    /// Fails if the hash may be of bytes that never stood in the file together.
-    fn check_unchanged(&self) -> Result<()> {
-        let now = self.file.metadata().map_err(|error| failed("look at", self.path, error))?;
-        // Some files, as those of /proc, have more bytes than their size says.
-        let beyond = self.file.read_at(&mut [0], now.len()).map_err(|error| failed("read", self.path, error))?;
-        let same = now.len() == self.opened_as.len() && now.modified().ok() == self.opened_as.modified().ok();
-        if same && beyond == 0 { Ok(()) } else { Err(self.changed()) }
-    }
-
-    fn changed(&self) -> Error {
-        Error::new(Kind::SourceChanged, format!("{} changed while it was being hashed", self.path.display()))
-    }
-}
-
-fn failed(to: &str, path: &Path, error: io::Error) -> Error {
-    Error::new(Kind::Io, format!("cannot {to} {}: {error}", path.display())).caused_by(error)
 }
 
 #[cfg(test)]
