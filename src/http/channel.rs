@@ -1,7 +1,7 @@
 //! Bytes in both directions over a socket, encrypted or not. Nothing here waits: what cannot be done at once fails with
 //! `WouldBlock`, and [`Channel::wants`] says what to wait for.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 use rustls::ClientConnection;
 
@@ -12,12 +12,14 @@ use crate::sys::socket::{Interest, Socket};
 pub(crate) struct Channel {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
+    /// Bytes that the socket took, encrypted ones where there is TLS.
+    written: u64,
 }
 
 impl Channel {
     /// A channel over a connected socket. With TLS it still wants its handshake.
     pub(crate) fn new(socket: Socket, tls: Option<ClientConnection>) -> Self {
-        Self { socket, tls: tls.map(Box::new) }
+        Self { socket, tls: tls.map(Box::new), written: 0 }
     }
 
     /// The socket below, to wait on.
@@ -28,6 +30,11 @@ impl Channel {
     /// Whether bytes are encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Bytes that the socket took, and how many of them the peer has not acknowledged.
+    pub(crate) fn written(&self) -> (u64, u64) {
+        (self.written, self.socket.unacknowledged())
     }
 
     /// What TLS waits for in its handshake.
@@ -51,7 +58,7 @@ impl Channel {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flush()?;
         match &mut self.tls {
-            None => (&self.socket).write(bytes),
+            None => Counted(&self.socket, &mut self.written).write(bytes),
             Some(tls) => tls.writer().write(bytes),
         }
     }
@@ -60,7 +67,7 @@ impl Channel {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             while tls.wants_write() {
-                tls.write_tls(&mut &self.socket)?;
+                tls.write_tls(&mut Counted(&self.socket, &mut self.written))?;
             }
         }
         Ok(())
@@ -89,5 +96,22 @@ impl Channel {
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
             }
         }
+    }
+}
+
+/// Counts what the socket takes.
+struct Counted<'a>(&'a Socket, &'a mut u64);
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).inspect(|taken| *self.1 += *taken as u64)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.write_vectored(slices).inspect(|taken| *self.1 += *taken as u64)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

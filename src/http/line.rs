@@ -34,9 +34,9 @@ pub(crate) struct Line {
     answered_early: bool,
     /// The first byte of the answer came.
     answering: bool,
-    /// When a byte last moved, and how many the peer had not acknowledged then.
+    /// When a byte last moved, and how many had arrived then.
     moved: Instant,
-    unacknowledged: u64,
+    arrived: u64,
     /// Payload handed down in this exchange, and how much of it `watch.sent` knows.
     payload: u64,
     counted: u64,
@@ -53,7 +53,7 @@ impl Line {
             answered_early: false,
             answering: false,
             moved: Instant::now(),
-            unacknowledged: 0,
+            arrived: 0,
             payload: 0,
             counted: 0,
         }
@@ -64,6 +64,7 @@ impl Line {
         self.watch = watch.clone();
         self.canceled = None;
         self.answering = false;
+        self.moved = Instant::now();
         self.payload = 0;
         self.counted = 0;
     }
@@ -105,8 +106,6 @@ impl Line {
         if self.answered_early {
             return Ok(0);
         }
-        // Whatever passed since the last piece was the payload's own time.
-        self.moved = Instant::now();
         let mut rest = bytes;
         let mut ready = Ready { read: true, write: true };
         loop {
@@ -201,18 +200,19 @@ impl Line {
         answer_timeout.unwrap_or(self.site.settings.stall_timeout)
     }
 
-    /// Notes what the peer has acknowledged since the last look. The clock starts anew with it, so that a slow line that
-    /// drains the kernel's buffer is no stall, and the wait for the answer begins when the request is there.
+    /// Notes what has arrived since the last look. The clock starts anew with it, so that a slow line that drains the
+    /// kernel's buffer is no stall, and the wait for the answer begins when the request is there.
     fn count(&mut self) {
-        let unacknowledged = self.channel.socket().unacknowledged();
-        if unacknowledged < self.unacknowledged {
+        let (written, unacknowledged) = self.channel.written();
+        let arrived = written.saturating_sub(unacknowledged);
+        if arrived > self.arrived {
             self.moved = Instant::now();
+            self.arrived = arrived;
         }
-        self.unacknowledged = unacknowledged;
-        let arrived = self.payload.saturating_sub(unacknowledged);
-        if let Some(new @ 1..) = arrived.checked_sub(self.counted) {
+        let payload = self.payload.saturating_sub(unacknowledged);
+        if let Some(new @ 1..) = payload.checked_sub(self.counted) {
             self.watch.sent.fetch_add(new, Ordering::Relaxed);
-            self.counted = arrived;
+            self.counted = payload;
         }
     }
 

@@ -14,7 +14,7 @@ use glacier_mp::http::{
 use crate::server::Server;
 
 /// Settings for a server, with timeouts that no test should meet by accident.
-pub fn settings(server: &Server) -> Settings {
+pub(crate) fn settings(server: &Server) -> Settings {
     Settings {
         endpoint: Endpoint::parse(&server.url()).unwrap(),
         user_agent: "tests/1".to_owned(),
@@ -24,42 +24,47 @@ pub fn settings(server: &Server) -> Settings {
     }
 }
 
-pub fn connect(server: &Server) -> Box<dyn Connection> {
+pub(crate) fn connect(server: &Server) -> Box<dyn Connection> {
     connection(settings(server))
 }
 
-pub fn connection(settings: Settings) -> Box<dyn Connection> {
+pub(crate) fn connection(settings: Settings) -> Box<dyn Connection> {
     UreqTransport::new(settings).unwrap().connection()
 }
 
-pub fn watch() -> Watch {
+pub(crate) fn watch() -> Watch {
     Watch { cancel: Arc::new(Cancel::default()), grace: Duration::ZERO, answer_timeout: None, sent: Arc::default() }
 }
 
-pub fn request(method: Method) -> Request {
+pub(crate) fn request(method: Method) -> Request {
     let headers = vec![("host", "glacier.example:8080".to_owned()), ("x-amz-glacier-version", "2012-06-01".to_owned())];
     Request { method, target: "/-/vaults/v%20v?limit=50".to_owned(), headers }
 }
 
-pub fn get(connection: &mut dyn Connection) -> Result<Response> {
+pub(crate) fn get(connection: &mut dyn Connection) -> Result<Response> {
     connection.exchange(&request(Method::Get), Payload::Empty, &watch())
 }
 
-pub fn put(connection: &mut dyn Connection, length: u64, reader: &mut dyn Read, watch: &Watch) -> Result<Response> {
+pub(crate) fn put(
+    connection: &mut dyn Connection,
+    length: u64,
+    reader: &mut dyn Read,
+    watch: &Watch,
+) -> Result<Response> {
     connection.exchange(&request(Method::Put), Payload::Reader { length, reader }, watch)
 }
 
 /// Endless bytes that are not all alike, and how many of them were read.
 #[derive(Clone, Debug, Default)]
-pub struct Source(Arc<AtomicU64>);
+pub(crate) struct Source(Arc<AtomicU64>);
 
 impl Source {
-    pub fn was_read(&self) -> u64 {
+    pub(crate) fn was_read(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 
     /// What a source of that length gives.
-    pub fn bytes(length: u64) -> Vec<u8> {
+    pub(crate) fn bytes(length: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         Source::default().take(length).read_to_end(&mut bytes).unwrap();
         bytes

@@ -11,26 +11,26 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A server that runs `script` on each connection, on a thread of its own. Its threads go with the process.
-pub struct Server {
-    pub address: SocketAddr,
-    pub connections: Arc<AtomicUsize>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<AtomicUsize>,
     /// The heads of all requests that [`Peer::request`] read, as they came.
-    pub heads: Arc<Mutex<Vec<String>>>,
+    pub(crate) heads: Arc<Mutex<Vec<String>>>,
     /// The certificate authority, if the server speaks TLS.
-    pub ca_pem: Option<String>,
+    pub(crate) ca_pem: Option<String>,
 }
 
 impl Server {
-    pub fn plain(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+    pub(crate) fn plain(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         Self::start(None, None, script)
     }
 
-    pub fn tls(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+    pub(crate) fn tls(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let (config, ca_pem) = certificate("localhost");
         Self::start(Some(config), Some(ca_pem), script)
     }
 
-    pub fn either(tls: bool, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+    pub(crate) fn either(tls: bool, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         if tls { Self::tls(script) } else { Self::plain(script) }
     }
 
@@ -64,18 +64,18 @@ impl Server {
         Self { address, connections, heads, ca_pem }
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
     /// By name, since certificates are for that.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}://localhost:{}", if self.ca_pem.is_some() { "https" } else { "http" }, self.address.port())
     }
 }
 
 /// The client's end, as the server sees it.
-pub struct Peer {
+pub(crate) struct Peer {
     stream: BufReader<Box<dyn Stream>>,
     socket: TcpStream,
     heads: Arc<Mutex<Vec<String>>>,
@@ -83,7 +83,7 @@ pub struct Peer {
 
 impl Peer {
     /// Reads the head of a request; `None` once the client has gone.
-    pub fn request(&mut self) -> Option<String> {
+    pub(crate) fn request(&mut self) -> Option<String> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.stream.read_line(&mut head).ok()? == 0 {
@@ -95,27 +95,27 @@ impl Peer {
     }
 
     /// Reads that many bytes of payload, or as many as come.
-    pub fn payload(&mut self, length: u64) -> Vec<u8> {
+    pub(crate) fn payload(&mut self, length: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = (&mut self.stream).take(length).read_to_end(&mut bytes);
         bytes
     }
 
     /// Reads a whole request, and returns its payload; `None` once the client has gone.
-    pub fn whole_request(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn whole_request(&mut self) -> Option<Vec<u8>> {
         let head = self.request()?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|n| n.parse().unwrap());
         Some(self.payload(length.unwrap_or(0)))
     }
 
     /// Sends raw bytes; a client that has gone is no matter.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let stream = self.stream.get_mut();
         let _ = stream.write_all(bytes.as_ref()).and_then(|()| stream.flush());
     }
 
     /// Reads until the client ends the connection, and returns how many bytes came.
-    pub fn drain(&mut self) -> u64 {
+    pub(crate) fn drain(&mut self) -> u64 {
         let mut total = 0;
         let mut buf = vec![0; 64 << 10];
         while let Ok(length @ 1..) = self.stream.read(&mut buf) {
@@ -125,7 +125,7 @@ impl Peer {
     }
 
     /// Reads nothing, until the client ends the connection. At most a minute.
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         use std::os::fd::AsRawFd;
         let mut entry = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
         // SAFETY: one pollfd, borrowed by nobody else.
@@ -133,19 +133,24 @@ impl Peer {
         let _ = unsafe { libc::poll(&raw mut entry, 1, 60_000) };
     }
 
+    /// Takes in little at a time: the rest of a payload stays in the client's kernel.
+    pub(crate) fn narrow(&self) {
+        socket2::SockRef::from(&self.socket).set_recv_buffer_size(32 << 10).unwrap();
+    }
+
     /// Ends the connection with a reset.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Ends the server's direction only.
-    pub fn end_sending(&self) {
+    pub(crate) fn end_sending(&self) {
         self.socket.shutdown(std::net::Shutdown::Write).unwrap();
     }
 }
 
 /// Answers all requests on a connection alike.
-pub fn always(answer: &'static str) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+pub(crate) fn always(answer: &'static str) -> impl Fn(&mut Peer) + Send + Sync + 'static {
     move |peer| {
         while peer.whole_request().is_some() {
             peer.send(answer);
@@ -153,12 +158,12 @@ pub fn always(answer: &'static str) -> impl Fn(&mut Peer) + Send + Sync + 'stati
     }
 }
 
-pub fn named(name: &str, run: impl FnOnce() + Send + 'static) {
+pub(crate) fn named(name: &str, run: impl FnOnce() + Send + 'static) {
     thread::Builder::new().name(name.to_owned()).spawn(run).unwrap();
 }
 
 /// A certificate for a name that is its own authority, in PEM.
-pub fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
+pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

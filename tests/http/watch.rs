@@ -275,6 +275,26 @@ fn slow_is_not_stalled() {
     assert_eq!(answer.body.len(), 12);
 }
 
+/// The client's kernel takes the whole payload at once, and takes longer to deliver it than nothing may move.
+#[test]
+fn what_the_kernel_still_delivers_is_not_stalled() {
+    for tls in [false, true] {
+        let server = Server::either(tls, |peer| {
+            peer.narrow();
+            peer.request();
+            for _ in 0..150 {
+                peer.payload(16 << 10);
+                thread::sleep(Duration::from_millis(15));
+            }
+            peer.send(OK);
+            peer.drain();
+        });
+        let settings = Settings { stall_timeout: Duration::from_millis(700), ..settings(&server) };
+        let length = 150 * (16 << 10);
+        put(&mut *connection(settings), length, &mut Source::default(), &watch()).unwrap();
+    }
+}
+
 fn impatient(server: &Server) -> Settings {
     Settings { stall_timeout: Duration::from_millis(300), ..settings(server) }
 }
