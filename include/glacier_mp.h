@@ -596,8 +596,9 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
                                                      glacier_error_t **err);
 
 /**
- * Sets the longest time without any part acknowledged after which a call gives up with GLACIER_E_TIMEOUT, in
- * milliseconds; the default is 1,800,000 (30 min). The upload stays in the vault.
+ * Sets the longest time without any part acknowledged, in milliseconds: after it, a request that fails is not
+ * attempted again, and the call fails with the error of the last attempt. The default is 1,800,000 (30 min). The
+ * upload stays in the vault.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */
@@ -669,9 +670,9 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  * upload_id comes from glacier_upload_id, an error's message or glacier_uploads_id; it may begin with "-". It must
  * not be empty, "." or "..", or hold control characters.
  *
- * Before the first working call.
+ * Before the first working call; one handle is one upload, so a second, different ID is refused.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
- * late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ * late, or attached to another upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
  */
 glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
                                               const char *upload_id,
@@ -766,13 +767,14 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
 /**
  * Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
  *
- * Its parts have the size that glacier_upload_set_part_size set, else 16 MiB. If the answer is lost the library
- * initiates again: an upload without parts may be left in the vault, which costs nothing and vanishes by itself.
+ * Its parts have the size that glacier_upload_set_part_size set, else the one that glacier_plan_new gives for the
+ * source, or without a source 16 MiB. If the answer is lost the library initiates again: an upload without parts may
+ * be left in the vault, which costs nothing and vanishes by itself.
  *
  * Any thread; one working call at a time. Callbacks come on it.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (it has an upload ID already);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS;
- * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
+ * of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the
+ * source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
  * GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
  * GLACIER_E_PANIC; GLACIER_E_INTERNAL.

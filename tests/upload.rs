@@ -588,6 +588,8 @@ fn settings_and_modes() {
 
     let attached = upload(&glacier);
     attached.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    assert_eq!(attached.id(), first.id());
+    assert_eq!(code(attached.set_upload_id("another")), Kind::State);
     attached.set_part_size(MIB).unwrap();
     attached.set_source_memory(b"x").unwrap();
     let error = attached.run().unwrap_err();

@@ -10,13 +10,14 @@ use super::upload::{self, glacier_upload_t};
 
 /// Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
 ///
-/// Its parts have the size that glacier_upload_set_part_size set, else 16 MiB. If the answer is lost the library
-/// initiates again: an upload without parts may be left in the vault, which costs nothing and vanishes by itself.
+/// Its parts have the size that glacier_upload_set_part_size set, else the one that glacier_plan_new gives for the
+/// source, or without a source 16 MiB. If the answer is lost the library initiates again: an upload without parts may
+/// be left in the vault, which costs nothing and vanishes by itself.
 ///
 /// Any thread; one working call at a time. Callbacks come on it.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (it has an upload ID already);
-/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS;
-/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
+/// of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the
+/// source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
 /// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
 /// GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
 /// GLACIER_E_PANIC; GLACIER_E_INTERNAL.

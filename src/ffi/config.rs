@@ -204,8 +204,9 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
     guard::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
 }
 
-/// Sets the longest time without any part acknowledged after which a call gives up with GLACIER_E_TIMEOUT, in
-/// milliseconds; the default is 1,800,000 (30 min). The upload stays in the vault.
+/// Sets the longest time without any part acknowledged, in milliseconds: after it, a request that fails is not
+/// attempted again, and the call fails with the error of the last attempt. The default is 1,800,000 (30 min). The
+/// upload stays in the vault.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]

@@ -84,9 +84,9 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
 /// upload_id comes from glacier_upload_id, an error's message or glacier_uploads_id; it may begin with "-". It must
 /// not be empty, "." or "..", or hold control characters.
 ///
-/// Before the first working call.
+/// Before the first working call; one handle is one upload, so a second, different ID is refused.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
-/// late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+/// late, or attached to another upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_set_upload_id(
     upload: *mut glacier_upload_t,

@@ -7,17 +7,22 @@ use super::worker::{Outgoing, PartBytes};
 use super::{PartEntry, Upload, lock};
 use crate::error::{Error, Kind, Result};
 use crate::log::Level;
-use crate::plan::DEFAULT_PART_SIZE_MIN;
+use crate::plan::{DEFAULT_PART_SIZE_MIN, Plan};
 use crate::treehash::{Digest, part_hashes};
 
 impl Upload {
-    /// Makes the upload, with the part size that was set, or 16 MiB.
+    /// Makes the upload, with the part size that was set, or the one that suits the source, or without one 16 MiB.
     ///
     /// # Errors
-    /// `State` if it has an ID already; what the service refuses; what the network does.
+    /// `State` if it has an ID already; `Invalid` and `Io` for a source that cannot be uploaded; what the service refuses;
+    /// what the network does.
     pub fn initiate(&self) -> Result<()> {
         self.working(Entry::Alone, Call::Initiate, |_, watch| {
-            let part_size = lock(&self.options).part_size.unwrap_or(DEFAULT_PART_SIZE_MIN);
+            let wanted = lock(&self.options).part_size;
+            let part_size = match self.size_of_source()? {
+                Some(size) => Plan::new(size, wanted)?.part_size(),
+                None => wanted.unwrap_or(DEFAULT_PART_SIZE_MIN),
+            };
             self.initiate_now(part_size, watch)
         })
     }

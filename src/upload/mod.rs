@@ -131,13 +131,21 @@ impl Upload {
         self.set(|options| options.part_size = Some(bytes))
     }
 
-    /// Attaches the handle to an upload that exists already. Sends nothing.
+    /// Attaches the handle to an upload that exists already, for good. Sends nothing.
     ///
     /// # Errors
-    /// As [`Upload::set_description`].
+    /// As [`Upload::set_description`]; `State` if it is attached to another one.
     pub fn set_upload_id(&self, id: &str) -> Result<()> {
         check_upload_id(id)?;
-        self.set(|options| options.upload_id = Some(id.to_owned()))
+        let mut attached = id.to_owned();
+        self.set(|_| {
+            let known = self.facts.id.get_or_init(|| c_text(id));
+            attached = known.to_string_lossy().into_owned();
+        })?;
+        if attached == id {
+            return Ok(());
+        }
+        Err(Error::new(Kind::State, format!("the handle is attached to upload {attached}: one handle is one upload")))
     }
 
     /// Takes the bytes from a file, opened by the first working call that needs it.
@@ -287,18 +295,15 @@ impl Upload {
     fn begin(&self, call: Call, mode: Option<Mode>) -> Result<Action> {
         let mut options = lock(&self.options);
         let mut state = lock(&self.state);
-        let attached = options.upload_id.as_deref().filter(|_| *state == State::New);
-        let from = if attached.is_some() { state.after(Event::Known)? } else { *state };
+        let attached = *state == State::New && self.id().is_some();
+        let from = if attached { state.after(Event::Known)? } else { *state };
         let action = from.answer(call)?;
         if let Some(mode) = mode {
             options.may_use(mode)?;
             options.fix(mode);
         }
         if action != Action::Nothing {
-            if let Some(id) = options.upload_id.as_deref().filter(|_| *state == State::New) {
-                let _ = self.facts.id.set(c_text(id));
-                *state = from;
-            }
+            *state = from;
             options.start();
         }
         Ok(action)

@@ -8,7 +8,6 @@ use crate::source::Origin;
 pub(super) struct Options {
     pub(super) description: String,
     pub(super) part_size: Option<u64>,
-    pub(super) upload_id: Option<String>,
     pub(super) source: Option<Origin>,
     mode: Option<Mode>,
     started: bool,
