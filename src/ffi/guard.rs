@@ -4,9 +4,7 @@
 //! where every pointer is under the one contract of the module above. Marking them would repeat that sentence at each
 //! call.
 
-use std::any::Any;
 use std::ffi::{CStr, c_char};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -14,6 +12,7 @@ use std::sync::Arc;
 use super::error::glacier_error_t;
 use super::result::{self, glacier_result_t};
 use crate::error::{Error, Kind, Result};
+use crate::working::guarded;
 
 /// Runs the body of a function that can fail. `err` is NULL or where the error goes.
 pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result<()>) -> glacier_result_t {
@@ -21,11 +20,7 @@ pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result
     if let Some(err) = &err {
         err.set(ptr::null_mut());
     }
-    let error = match catch(body) {
-        Ok(Ok(())) => return result::OK,
-        Ok(Err(error)) => error,
-        Err(text) => Error::new(Kind::Panic, format!("a defect in the library, caught: {text}")),
-    };
+    let Err(error) = guarded(body) else { return result::OK };
     let code = result::code(error.kind());
     if let Some(err) = &err {
         err.set(into_handle(glacier_error_t::from(error)));
@@ -35,7 +30,7 @@ pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result
 
 /// Runs the body of a function that cannot report an error: after a panic it gives `fallback`.
 pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    catch(body).unwrap_or(fallback)
+    guarded(|| Ok(body())).unwrap_or(fallback)
 }
 
 /// Reads a handle: `fallback` when it is NULL, or after a panic. It allocates nothing: a signal handler may be the
@@ -158,19 +153,6 @@ impl Room {
         let rest = unsafe { self.start.add(filled) };
         // SAFETY: the rest of the room that the caller says there is.
         unsafe { rest.write_bytes(0, self.size - filled) };
-    }
-}
-
-fn catch<T>(body: impl FnOnce() -> T) -> std::result::Result<T, String> {
-    // Unwind safe: handles that a panic has passed through are only freed, or guard their own state.
-    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| panic_text(payload.as_ref()).to_owned())
-}
-
-fn panic_text(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        payload.downcast_ref::<&str>().copied().unwrap_or("a panic without a text")
     }
 }
 
