@@ -615,3 +615,27 @@ fn what_the_service_says_is_passed_on() {
     assert_eq!(error.kind(), Kind::Credentials);
     assert!(!error.message().contains("wrong-secret"));
 }
+
+#[test]
+fn ten_thousand_parts_and_not_one_more() {
+    let glacier = Emulator::start(Options { storage: glacier_emulator::Storage::Count, ..Options::default() }).unwrap();
+    let first = upload(&glacier);
+    first.set_part_size(MIB).unwrap();
+    first.initiate().unwrap();
+    let part = vec![1; PART];
+    std::thread::scope(|scope| {
+        for start in 0..4 {
+            let (first, part) = (&first, &part);
+            scope
+                .spawn(move || (start..10_000).step_by(4).for_each(|index| first.put_part(index, part, None).unwrap()));
+        }
+    });
+    assert_eq!(code(first.put_part(10_000, &part, None)), Kind::Invalid);
+
+    let attached = upload(&glacier);
+    attached.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    let offsets: Vec<_> = attached.list_parts().unwrap().iter().map(|part| part.offset).collect();
+    assert_eq!(offsets, (0..10_000).map(|n| n * MIB).collect::<Vec<_>>());
+    first.complete().unwrap();
+    assert_eq!(glacier.archives()[0].size, 10_000 * MIB);
+}

@@ -146,11 +146,17 @@ impl Drop for InFlight<'_> {
 }
 
 impl Upload {
+    /// Delivers the log lines that wait, on the caller's own thread.
+    pub(super) fn deliver_log(&self) {
+        let _inside = Mark::of(self);
+        self.client.deliver_log();
+    }
+
     /// Delivers what waits, on the caller's own thread: log lines, then how far the upload is. With several threads inside,
     /// one of them delivers.
     pub(super) fn deliver(&self) {
+        self.deliver_log();
         let _inside = Mark::of(self);
-        self.client.deliver_log();
         // Taken out rather than locked: no lock is held while the caller's code runs.
         let Some(mut report) = self.listener.replace(None) else { return };
         if report(&self.counters.snapshot(self.client.service.clock.monotonic())) == Flow::Stop {

@@ -409,6 +409,7 @@ impl Upload {
             _ => error,
         };
         self.say(Level::Error, format_args!("{error}"));
+        self.deliver_log();
         error
     }
 

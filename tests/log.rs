@@ -1,0 +1,89 @@
+//! What the log tells a support person: each request, each retry, and never a secret.
+#![cfg(test)]
+
+mod support;
+
+use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
+use glacier_mp::log::Level;
+use glacier_mp::upload::Upload;
+use support::glacier::{Lines, VAULT, client, config};
+
+const TOKEN: &str = "token-that-nobody-may-see";
+
+fn fault(action: Action) -> Fault {
+    Fault::new(action).on(Operation::UploadMultipartPart)
+}
+
+/// Uploads one byte with a session token, and gives the lines that were logged.
+fn upload(faults: Vec<Fault>) -> (Lines, Result<(), glacier_mp::error::Error>) {
+    let options = Options { session_token: Some(TOKEN.to_owned()), ..Options::default() };
+    let glacier = Emulator::start(options.clone()).unwrap();
+    faults.into_iter().for_each(|fault| glacier.add_fault(fault));
+    let mut config = config(&glacier);
+    config.set_credentials(&options.access_key, &options.secret_key, Some(TOKEN)).unwrap();
+    let lines = Lines::default();
+    let upload = Upload::new(&client(config, &lines), VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    let outcome = upload.run();
+    (lines, outcome)
+}
+
+#[test]
+fn each_request_is_told_with_all_that_support_asks_for() {
+    let (lines, outcome) = upload(vec![fault(Action::status(500)), fault(Action::Reset { after_bytes: None }).skip(1)]);
+    outcome.unwrap();
+    let requests = lines.of(Level::Debug);
+    let starts = [
+        "InitiateMultipartUpload attempt 1: HTTP status 201, request ID ",
+        "UploadMultipartPart part 0 attempt 1: HTTP status 500, request ID ",
+        "UploadMultipartPart part 0 attempt 2: ",
+        "UploadMultipartPart part 0 attempt 3: HTTP status 204, request ID ",
+        "CompleteMultipartUpload attempt 1: HTTP status 201, request ID ",
+    ];
+    assert_eq!(requests.len(), starts.len(), "{requests:?}");
+    for (line, start) in requests.iter().zip(starts) {
+        assert!(line.starts_with(start) && line.ends_with(" ms"), "{line:?} is not {start:?}...");
+    }
+    assert!(requests.iter().filter(|line| line.contains("HTTP")).all(|line| !line.contains("request ID none")));
+}
+
+#[test]
+fn each_retry_is_told_with_cause_and_delay() {
+    let (lines, outcome) = upload(vec![fault(Action::error(400, "ThrottlingException", "Rate exceeded"))]);
+    outcome.unwrap();
+    let warnings = lines.of(Level::Warn);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("part 0 attempt 1 failed, the next follows in "), "{warnings:?}");
+    assert!(
+        warnings[0].contains(" ms: ") && warnings[0].contains("ThrottlingException: Rate exceeded"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn the_steps_and_the_end_of_an_upload_are_told() {
+    let (lines, outcome) = upload(Vec::new());
+    outcome.unwrap();
+    let steps = lines.of(Level::Info);
+    assert!(steps[0].starts_with("upload ") && steps[0].contains(" initiated "), "{steps:?}");
+    assert!(steps[1].starts_with("archive "), "{steps:?}");
+
+    let (lines, outcome) = upload(vec![fault(Action::error(403, "AccessDeniedException", "no"))]);
+    assert_eq!(lines.of(Level::Error), [outcome.unwrap_err().to_string()]);
+}
+
+#[test]
+fn no_line_and_no_error_tells_a_secret() {
+    let secret = Options::default().secret_key;
+    let faults = [
+        Action::error(403, "ExpiredTokenException", "The security token included in the request is expired"),
+        Action::Garbage,
+        Action::status(301),
+        Action::error(403, "InvalidSignatureException", "Signature expired"),
+    ];
+    for action in faults {
+        let (lines, outcome) = upload(vec![fault(action).always()]);
+        let told = format!("{lines:?} {outcome:?}");
+        assert!(told.len() > 500 && !told.contains(TOKEN) && !told.contains(&secret), "{told}");
+    }
+}
