@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
-use crate::sys::thread::spawn_scoped;
+use crate::sys::thread::{join_all, spawn_scoped};
 
 /// How often the caller's thread delivers: well above the four times a second that are promised.
 const BEAT: Duration = Duration::from_millis(100);
@@ -17,22 +17,24 @@ const BEAT: Duration = Duration::from_millis(100);
 pub fn while_working<T: Send>(job: impl FnOnce() -> Result<T> + Send, mut deliver: impl FnMut()) -> Result<T> {
     std::thread::scope(|scope| {
         let (done, finished) = sync_channel(1);
-        spawn_scoped(scope, "glacier-job", move || {
+        let worker = spawn_scoped(scope, "glacier-job", move || {
             // The receiver stays until the job has sent.
             let _ = done.send(guarded(job));
         })?;
-        loop {
+        let result = loop {
             match finished.recv_timeout(BEAT) {
                 Err(RecvTimeoutError::Timeout) => deliver(),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new(Kind::Internal, "a job went without a word"));
+                    break Err(Error::new(Kind::Internal, "a job went without a word"));
                 }
                 Ok(result) => {
                     deliver();
-                    return result;
+                    break result;
                 }
             }
-        }
+        };
+        join_all(vec![worker]);
+        result
     })
 }
 

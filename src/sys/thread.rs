@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)] // std has no face for signal masks.
 
+use std::panic::resume_unwind;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Kind, Result};
@@ -25,6 +26,18 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
         .stack_size(STACK)
         .spawn_scoped(scope, run)
         .map_err(|cause| Error::new(Kind::Memory, format!("no thread can be started: {cause}")).caused_by(cause))
+}
+
+/// Waits until threads are gone, and passes on a panic.
+///
+/// A scope by itself waits only until their work is done: their last moments would then outlive the call they were
+/// started for, into a fork or the end of the process.
+pub(crate) fn join_all<T>(threads: Vec<ScopedJoinHandle<'_, T>>) {
+    for thread in threads {
+        if let Err(payload) = thread.join() {
+            resume_unwind(payload);
+        }
+    }
 }
 
 /// The calling thread's signals, blocked until this is dropped.

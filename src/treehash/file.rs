@@ -14,7 +14,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::file::SteadyFile;
 use crate::limits::MIB;
-use crate::sys::thread::spawn_scoped;
+use crate::sys::thread::{join_all, spawn_scoped};
 
 /// The smallest chunk, in bytes.
 const CHUNK_MIN: u64 = 8 * MIB;
@@ -90,12 +90,11 @@ impl Work<'_> {
         let chunks = self.source.identity().size.div_ceil(self.chunk);
         let threads = usize::try_from(chunks).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
-            for _ in 1..threads {
-                if spawn_scoped(scope, "glacier-hash", || self.take_chunks(chunks)).is_err() {
-                    break;
-                }
-            }
+            let others =
+                (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_chunks(chunks)).ok());
+            let others = others.collect();
             self.take_chunks(chunks);
+            join_all(others);
         });
         if let Some(failure) = self.failure.into_inner() {
             return Err(failure);

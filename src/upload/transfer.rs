@@ -18,7 +18,7 @@ use crate::http::Watch;
 use crate::log::Level;
 use crate::plan::Plan;
 use crate::source::Source;
-use crate::sys::thread::spawn_scoped;
+use crate::sys::thread::{join_all, spawn_scoped};
 use crate::working::guarded;
 
 /// What the threads of one run share.
@@ -119,24 +119,32 @@ impl Upload {
         };
         self.happened(Event::Sending)?;
         std::thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(preparers + senders);
             for n in 0..preparers {
                 let work = || {
                     transfer.stop_all_on_error(guarded(|| self.prepare_parts(&transfer)));
                     transfer.ready.writer_done();
                 };
-                if let Err(error) = spawn_scoped(scope, "glacier-read", work) {
-                    // One that reads is enough; none is a failure.
-                    transfer.ready.writer_done();
-                    transfer.stop_all_on_error(if n == 0 { Err(error) } else { Ok(()) });
+                match spawn_scoped(scope, "glacier-read", work) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        // One that reads is enough; none is a failure.
+                        transfer.ready.writer_done();
+                        transfer.stop_all_on_error(if n == 0 { Err(error) } else { Ok(()) });
+                    }
                 }
             }
             for n in 0..senders {
                 let work = || transfer.stop_all_on_error(guarded(|| self.send_parts(&transfer)));
-                if let Err(error) = spawn_scoped(scope, "glacier-send", work) {
-                    transfer.stop_all_on_error(if n == 0 { Err(error) } else { Ok(()) });
-                    break;
+                match spawn_scoped(scope, "glacier-send", work) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        transfer.stop_all_on_error(if n == 0 { Err(error) } else { Ok(()) });
+                        break;
+                    }
                 }
             }
+            join_all(threads);
         });
         // What is in the queue after a failure goes back to the budget before the idle memory is freed.
         let Transfer { ready, failure, .. } = transfer;
