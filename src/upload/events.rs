@@ -157,6 +157,10 @@ impl Upload {
     pub(super) fn deliver(&self) {
         self.deliver_log();
         let _inside = Mark::of(self);
+        // Who has asked to stop is not asked again by the same call.
+        if self.cancel.is_raised_for(Reason::Callback) {
+            return;
+        }
         // Taken out rather than locked: no lock is held while the caller's code runs.
         let Some(mut report) = self.listener.replace(None) else { return };
         if report(&self.counters.snapshot(self.client.service.clock.monotonic())) == Flow::Stop {

@@ -298,11 +298,12 @@ impl Upload {
         let attached = *state == State::New && self.id().is_some();
         let from = if attached { state.after(Event::Known)? } else { *state };
         let action = from.answer(call)?;
-        if let Some(mode) = mode {
-            options.may_use(mode)?;
-            options.fix(mode);
-        }
+        // A call that finds nothing to do, as on a completed upload, does not ask how the upload came about.
         if action != Action::Nothing {
+            if let Some(mode) = mode {
+                options.may_use(mode)?;
+                options.fix(mode);
+            }
             *state = from;
             options.start();
         }
