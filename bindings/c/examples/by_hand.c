@@ -1,0 +1,190 @@
+/*
+ * by_hand: the service's multipart operations one by one, the parts from four threads of our own.
+ *
+ * For programs that have their own threads and buffers, and want to decide themselves what is sent when. Everything
+ * else is simpler with glacier_upload_run: see upload.c. Endpoint, region and credentials come from the environment.
+ */
+#define _POSIX_C_SOURCE 200809L
+#define _FILE_OFFSET_BITS 64
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "glacier_mp.h"
+
+#define THREADS 4
+
+/* What the sending threads share. */
+struct job {
+    glacier_upload_t *upload;
+    int fd;
+    uint64_t size, part_size;
+    uint32_t parts;
+    pthread_mutex_t lock; /* guards what follows */
+    uint32_t next;        /* the first part that nobody has taken */
+    int failed;
+};
+
+static int upload_file(glacier_client_t *, const char *vault, int fd, uint64_t size, int abort_on_failure);
+static int send_parts(struct job *);
+static void *sender(void *job);
+static int put_one(struct job *, uint32_t index, void *buffer);
+static int show_parts(glacier_upload_t *);
+static int fail(const char *what, glacier_error_t *err);
+
+int main(int argc, char **argv)
+{
+    int abort_on_failure = argc == 4 && strcmp(argv[1], "--abort-on-failure") == 0;
+    if (argc != 3 + abort_on_failure) {
+        fprintf(stderr, "usage: by_hand [--abort-on-failure] VAULT FILE\n");
+        return 2;
+    }
+    const char *vault = argv[argc - 2], *path = argv[argc - 1];
+
+    struct stat status;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        fprintf(stderr, "by_hand: %s: %s\n", path, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        fprintf(stderr, "by_hand: %s: not a regular file\n", path);
+        return EXIT_FAILURE;
+    }
+    glacier_error_t *err = NULL;
+    glacier_client_t *client = NULL;
+    glacier_config_t *config = glacier_config_new();
+    int ok = glacier_client_new(config, &client, &err) == GLACIER_OK || fail("settings", err);
+    ok = ok && upload_file(client, vault, fd, (uint64_t)status.st_size, abort_on_failure);
+
+    glacier_client_free(client);
+    glacier_config_free(config);
+    close(fd);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Plan, initiate, put the parts, look at them, complete. */
+static int upload_file(glacier_client_t *client, const char *vault, int fd, uint64_t size, int abort_on_failure)
+{
+    glacier_error_t *err = NULL;
+    glacier_upload_t *upload = NULL;
+    glacier_plan_t *plan = NULL;
+    struct job job = {.fd = fd, .size = size, .lock = PTHREAD_MUTEX_INITIALIZER};
+    int ok = glacier_plan_new(size, 0, &plan, &err) == GLACIER_OK || fail("plan", err);
+    if (!ok)
+        return 0;
+    job.part_size = glacier_plan_part_size(plan);
+    job.parts = glacier_plan_part_count(plan);
+    printf("%" PRIu32 " parts of %" PRIu64 " bytes, the last may be shorter; %" PRIu32 " requests\n", job.parts,
+           job.part_size, glacier_plan_request_count(plan));
+    glacier_plan_free(plan);
+
+    ok = glacier_upload_new(client, vault, &upload, &err) == GLACIER_OK || fail("upload", err);
+    ok = ok && (glacier_upload_set_part_size(upload, job.part_size, &err) == GLACIER_OK || fail("part size", err));
+    ok = ok && (glacier_upload_initiate(upload, &err) == GLACIER_OK || fail("initiate", err));
+    if (ok) {
+        printf("upload-id: %s\n", glacier_upload_id(upload));
+        job.upload = upload;
+        ok = send_parts(&job) && show_parts(upload);
+        ok = ok && (glacier_upload_complete(upload, &err) == GLACIER_OK || fail("complete", err));
+        if (ok) {
+            printf("archive-id: %s\ntree-hash: %s\nlocation: %s\n", glacier_upload_archive_id(upload),
+                   glacier_upload_tree_hash(upload), glacier_upload_archive_location(upload));
+        } else if (abort_on_failure) {
+            if (glacier_upload_abort(upload, &err) == GLACIER_OK)
+                fprintf(stderr, "by_hand: aborted: the service has deleted the upload and its parts\n");
+            else
+                fail("abort", err);
+        } else {
+            fprintf(stderr, "by_hand: the service keeps upload %s for 24 hours after its last part\n",
+                    glacier_upload_id(upload));
+        }
+    }
+    glacier_upload_free(upload);
+    return ok;
+}
+
+static int send_parts(struct job *job)
+{
+    pthread_t threads[THREADS];
+    int started = 0;
+    while (started < THREADS && pthread_create(&threads[started], NULL, sender, job) == 0)
+        started++;
+    if (started == 0) {
+        fprintf(stderr, "by_hand: no thread could be started\n");
+        return 0;
+    }
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    return !job->failed;
+}
+
+/* Takes the next part and sends it, until there are no more or one has failed. */
+static void *sender(void *user_data)
+{
+    struct job *job = user_data;
+    size_t capacity = (size_t)(job->size < job->part_size ? job->size : job->part_size);
+    void *buffer = malloc(capacity);
+    if (buffer == NULL)
+        fprintf(stderr, "by_hand: no memory for a part of %zu bytes\n", capacity);
+    for (int ok = buffer != NULL;;) {
+        pthread_mutex_lock(&job->lock);
+        job->failed |= !ok;
+        int done = job->failed || job->next == job->parts;
+        uint32_t index = done ? 0 : job->next++;
+        pthread_mutex_unlock(&job->lock);
+        if (done)
+            break;
+        ok = put_one(job, index, buffer);
+    }
+    free(buffer);
+    return NULL;
+}
+
+static int put_one(struct job *job, uint32_t index, void *buffer)
+{
+    glacier_error_t *err = NULL;
+    uint64_t offset = index * job->part_size, left = job->size - offset;
+    size_t length = (size_t)(left < job->part_size ? left : job->part_size);
+    for (size_t filled = 0; filled < length;) {
+        ssize_t n = pread(job->fd, (char *)buffer + filled, length - filled, (off_t)(offset + filled));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            fprintf(stderr, "by_hand: reading part %" PRIu32 ": %s\n", index,
+                    n < 0 ? strerror(errno) : "the file has become shorter");
+            return 0;
+        }
+        filled += (size_t)n;
+    }
+    return glacier_upload_put_part(job->upload, index, buffer, length, &err) == GLACIER_OK || fail("part", err);
+}
+
+/* What the service holds, as it says itself. */
+static int show_parts(glacier_upload_t *upload)
+{
+    glacier_error_t *err = NULL;
+    glacier_parts_t *parts = NULL;
+    if (glacier_upload_list_parts(upload, &parts, &err) != GLACIER_OK)
+        return fail("list parts", err);
+    for (size_t i = 0; i < glacier_parts_count(parts); i++)
+        printf("part at %" PRIu64 ", %" PRIu64 " bytes, tree hash %s\n", glacier_parts_offset(parts, i),
+               glacier_parts_length(parts, i), glacier_parts_tree_hash(parts, i));
+    glacier_parts_free(parts);
+    return 1;
+}
+
+/* Says what went wrong and frees the error; always 0. */
+static int fail(const char *what, glacier_error_t *err)
+{
+    fprintf(stderr, "by_hand: %s: %s\n", what, glacier_error_message(err));
+    glacier_error_free(err);
+    return 0;
+}
