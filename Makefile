@@ -1,0 +1,65 @@
+# For those who use the library from C: builds it with cargo, and the examples with $(CC).
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+libdir ?= $(PREFIX)/lib
+includedir ?= $(PREFIX)/include
+CFLAGS ?= -O2 -Wall -Wextra
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+LIBRARY := target/release/libglacier_mp.so
+SONAME := libglacier_mp.so.0
+EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
+
+.PHONY: all library examples demo test check header install clean
+
+all: library examples
+
+# cargo skips link-time optimisation when a library is built as cdylib and rlib at once, so it is built as cdylib alone.
+library:
+	$(CARGO) rustc --release --lib --crate-type cdylib
+	ln -sf libglacier_mp.so target/release/$(SONAME)
+
+examples: $(EXAMPLES)
+
+target/examples-c/%: bindings/c/examples/%.c include/glacier_mp.h | library
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LDFLAGS) -Ltarget/release -lglacier_mp -pthread \
+		-Wl,-rpath,'$$ORIGIN/../release'
+
+# make demo FILE=any-file [PART_SIZE=1M] [WORKERS=8] [MEMORY=256M] [TLS=1] [STORAGE=disk|hashes]
+export PART_SIZE WORKERS MEMORY TLS STORAGE
+demo: check-file all
+	$(CARGO) build --release -p glacier-emulator
+	@bindings/c/examples/demo.sh target/release/glacier-emulator target/examples-c '$(subst ','\'',$(FILE))'
+
+.PHONY: check-file
+check-file:
+	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }
+	@[ -f '$(subst ','\'',$(FILE))' ] || { echo "make demo:" '$(subst ','\'',$(FILE))' "is not a file" >&2; exit 2; }
+
+test:
+	$(CARGO) test --workspace
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) test --test header --test symbols
+
+# Writes include/glacier_mp.h from the sources.
+header:
+	UPDATE_HEADER=1 $(CARGO) test --test header
+
+install: library
+	install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(DESTDIR)$(includedir)"
+	install -m 755 $(LIBRARY) "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)"
+	ln -sf libglacier_mp.so.$(VERSION) "$(DESTDIR)$(libdir)/$(SONAME)"
+	ln -sf $(SONAME) "$(DESTDIR)$(libdir)/libglacier_mp.so"
+	install -m 644 include/glacier_mp.h "$(DESTDIR)$(includedir)/glacier_mp.h"
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
+		-e 's|@version@|$(VERSION)|' bindings/c/glacier_mp.pc.in >"$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
+	chmod 644 "$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
+
+clean:
+	$(CARGO) clean
