@@ -1,0 +1,63 @@
+/* Checks for the test programs: the first that fails says where, and ends the program. C99 and C++11. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "glacier_mp.h"
+
+/* The last argument of calls made by the main thread. */
+static glacier_error_t *err;
+
+#define CHECK(condition) check_true((condition) != 0, #condition, __FILE__, __LINE__)
+#define CHECK_NUMBER(have, want) \
+    check_number((unsigned long long)(have), (unsigned long long)(want), #have, __FILE__, __LINE__)
+#define CHECK_TEXT(have, want) check_text((have), (want), #have, __FILE__, __LINE__)
+/* Calls that take &err as their last argument. */
+#define OK(call) check_result((call), GLACIER_OK, "", #call, __FILE__, __LINE__)
+#define FAILS(code, call) check_result((call), (code), "", #call, __FILE__, __LINE__)
+#define FAILS_SAYING(code, words, call) check_result((call), (code), (words), #call, __FILE__, __LINE__)
+
+static inline void check_true(int condition, const char *what, const char *file, int line)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+    exit(EXIT_FAILURE);
+}
+
+static inline void check_number(unsigned long long have, unsigned long long want, const char *what, const char *file,
+                                int line)
+{
+    if (have == want)
+        return;
+    fprintf(stderr, "%s:%d: %s is %llu, not %llu\n", file, line, what, have, want);
+    exit(EXIT_FAILURE);
+}
+
+static inline void check_text(const char *have, const char *want, const char *what, const char *file, int line)
+{
+    if (have != NULL && strcmp(have, want) == 0)
+        return;
+    fprintf(stderr, "%s:%d: %s is %s, not %s\n", file, line, what, have != NULL ? have : "NULL", want);
+    exit(EXIT_FAILURE);
+}
+
+/* The result, and that err tells the same; frees it. */
+static inline void check_result(glacier_result_t have, glacier_result_t want, const char *words, const char *call,
+                                const char *file, int line)
+{
+    const char *message = err != NULL ? glacier_error_message(err) : "";
+    if (have != want || glacier_error_code(err) != want || (err != NULL) != (want != GLACIER_OK) ||
+        strstr(message, words) == NULL || (want != GLACIER_OK && *message == '\0')) {
+        fprintf(stderr, "%s:%d: %s gives %s, not %s; it says: %s\n", file, line, call, glacier_result_name(have),
+                glacier_result_name(want), message);
+        exit(EXIT_FAILURE);
+    }
+    glacier_error_free(err);
+    err = NULL;
+}
+
+#endif

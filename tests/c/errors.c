@@ -1,0 +1,231 @@
+/* What errors tell: of NULL, of values that are not allowed, of the service's refusals, of a dead address. */
+#include "local.h"
+
+static glacier_client_t *client_of(glacier_config_t *config)
+{
+    glacier_client_t *client = NULL;
+    OK(glacier_client_new(config, &client, &err));
+    glacier_config_free(config);
+    return client;
+}
+
+static void null_is_refused(glacier_client_t *client)
+{
+    glacier_config_t *config = glacier_config_new();
+    glacier_upload_t *upload = local_upload(client), *no_upload = NULL;
+    glacier_treehash_t *hasher = glacier_treehash_new();
+    glacier_client_t *no_client = NULL;
+    glacier_parts_t *parts = NULL;
+    glacier_uploads_t *uploads = NULL;
+    glacier_plan_t *plan = NULL;
+    glacier_progress_t progress;
+    uint8_t hash[32];
+
+    FAILS_SAYING(GLACIER_E_NULL, "config", glacier_config_set_region(NULL, "us-east-1", &err));
+    FAILS_SAYING(GLACIER_E_NULL, "region", glacier_config_set_region(config, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "endpoint", glacier_config_set_endpoint(config, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "account_id", glacier_config_set_account_id(config, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "path", glacier_config_set_ca_file(config, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "user_agent", glacier_config_set_user_agent(config, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "key_id", glacier_config_set_credentials(config, NULL, "secret", NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "secret", glacier_config_set_credentials(config, "key", NULL, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_concurrency(NULL, 4, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_max_attempts(NULL, 4, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_memory_limit(NULL, 1 << 30, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_connect_timeout_ms(NULL, 1, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_stall_timeout_ms(NULL, 1, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_give_up_after_ms(NULL, 1, &err));
+    FAILS(GLACIER_E_NULL, glacier_config_set_log(NULL, GLACIER_LOG_INFO, NULL, NULL, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "config", glacier_client_new(NULL, &no_client, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_client_new(config, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "client", glacier_client_list_uploads(NULL, VAULT, &uploads, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "vault", glacier_client_list_uploads(client, NULL, &uploads, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_client_list_uploads(client, VAULT, NULL, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "client", glacier_upload_new(NULL, VAULT, &no_upload, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "vault", glacier_upload_new(client, NULL, &no_upload, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_upload_new(client, VAULT, NULL, &err));
+
+    FAILS_SAYING(GLACIER_E_NULL, "upload", glacier_upload_set_description(NULL, "", &err));
+    FAILS_SAYING(GLACIER_E_NULL, "description", glacier_upload_set_description(upload, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_set_part_size(NULL, MIB, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_set_upload_id(NULL, "id", &err));
+    FAILS_SAYING(GLACIER_E_NULL, "upload_id", glacier_upload_set_upload_id(upload, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_set_source_file(NULL, "file", &err));
+    FAILS_SAYING(GLACIER_E_NULL, "path", glacier_upload_set_source_file(upload, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_set_source_memory(NULL, "", 1, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "data", glacier_upload_set_source_memory(upload, NULL, 1, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_set_progress(NULL, NULL, NULL, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_run(NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_initiate(NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_put_part(NULL, 0, "", 1, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_put_part_checked(NULL, 0, "", 1, hash, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_list_parts(NULL, &parts, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_upload_list_parts(upload, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_complete(NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_abort(NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_upload_progress(NULL, &progress, sizeof progress, &err));
+    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_upload_progress(upload, NULL, sizeof progress, &err));
+
+    FAILS(GLACIER_E_NULL, glacier_treehash_update(NULL, "", 1, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_update(hasher, NULL, 1, &err));
+    OK(glacier_treehash_update(hasher, NULL, 0, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_finish(NULL, hash, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_finish(hasher, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_combine(NULL, 1, hash, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_combine(hash, 1, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_file(NULL, 1, NULL, NULL, hash, &err));
+    FAILS(GLACIER_E_NULL, glacier_treehash_file("file", 1, NULL, NULL, NULL, &err));
+    FAILS(GLACIER_E_NULL, glacier_plan_new(1, 0, NULL, &err));
+    CHECK(no_client == NULL && no_upload == NULL && parts == NULL && uploads == NULL && plan == NULL);
+
+    /* Functions without a result. */
+    glacier_upload_cancel(NULL);
+    CHECK_NUMBER(glacier_upload_state(NULL), GLACIER_STATE_NEW);
+    CHECK(glacier_upload_id(NULL) == NULL && glacier_upload_location(NULL) == NULL);
+    CHECK(glacier_upload_archive_id(NULL) == NULL && glacier_upload_archive_location(NULL) == NULL);
+    CHECK(glacier_upload_tree_hash(NULL) == NULL && glacier_upload_vault(NULL) == NULL);
+    CHECK(glacier_upload_part_size(NULL) == 0 && glacier_parts_count(NULL) == 0 && glacier_uploads_count(NULL) == 0);
+    CHECK(glacier_parts_offset(NULL, 0) == 0 && glacier_parts_length(NULL, 0) == 0);
+    CHECK(glacier_parts_tree_hash(NULL, 0) == NULL && glacier_uploads_id(NULL, 0) == NULL);
+    CHECK(glacier_uploads_description(NULL, 0) == NULL && glacier_uploads_created(NULL, 0) == NULL);
+    CHECK(glacier_uploads_created_unix(NULL, 0) == 0 && glacier_uploads_part_size(NULL, 0) == 0);
+    CHECK(glacier_plan_part_size(NULL) == 0 && glacier_plan_part_count(NULL) == 0);
+    CHECK(glacier_plan_request_count(NULL) == 0 && glacier_plan_memory(NULL, 1) == 0);
+    CHECK(glacier_error_code(NULL) == GLACIER_OK && glacier_error_message(NULL) == NULL);
+    CHECK(glacier_error_operation(NULL) == NULL && glacier_error_http_status(NULL) == 0);
+    CHECK(glacier_error_service_code(NULL) == NULL && glacier_error_request_id(NULL) == NULL);
+    CHECK(glacier_error_is_retryable(NULL) == 0 && glacier_error_is_resumable(NULL) == 0);
+    glacier_error_free(NULL);
+    glacier_config_free(NULL);
+    glacier_client_free(NULL);
+    glacier_upload_free(NULL);
+    glacier_parts_free(NULL);
+    glacier_uploads_free(NULL);
+    glacier_treehash_free(NULL);
+    glacier_plan_free(NULL);
+
+    glacier_treehash_free(hasher);
+    glacier_upload_free(upload);
+    glacier_config_free(config);
+}
+
+static void wrong_values_are_named(glacier_client_t *client)
+{
+    glacier_config_t *config = glacier_config_new();
+    glacier_upload_t *upload = local_upload(client), *none = NULL;
+    glacier_progress_t progress;
+    char too_long[1026];
+    memset(too_long, 'd', sizeof too_long);
+    too_long[sizeof too_long - 1] = '\0';
+
+    FAILS_SAYING(GLACIER_E_INVALID, "1111-2222-3333", glacier_config_set_account_id(config, "1111-2222-3333", &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "ftp://x", glacier_config_set_endpoint(config, "ftp://x", &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_region(config, "", &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_region(config, "\xff\xfe", &err)); /* not UTF-8 */
+    FAILS_SAYING(GLACIER_E_INVALID, "33", glacier_config_set_concurrency(config, 33, &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_concurrency(config, 0, &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_memory_limit(config, MIB - 1, &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_stall_timeout_ms(config, 0, &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_credentials(config, "", "secret", NULL, &err));
+    FAILS(GLACIER_E_INVALID, glacier_config_set_log(config, 99, NULL, NULL, NULL, &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "\"..\"", glacier_upload_new(client, "..", &none, &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "a/b", glacier_upload_new(client, "a/b", &none, &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "3145728", glacier_upload_set_part_size(upload, 3 * MIB, &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "1025", glacier_upload_set_description(upload, too_long, &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "0x09", glacier_upload_set_description(upload, "tab\there", &err));
+    FAILS(GLACIER_E_INVALID, glacier_upload_set_upload_id(upload, "", &err));
+    FAILS(GLACIER_E_INVALID, glacier_upload_set_upload_id(upload, "a\nb", &err));
+    FAILS(GLACIER_E_INVALID, glacier_upload_set_source_file(upload, "", &err));
+    FAILS(GLACIER_E_INVALID, glacier_upload_progress(upload, &progress, 7, &err));
+    CHECK(none == NULL);
+
+    OK(glacier_upload_set_source_file(upload, "/nonexistent/file", &err));
+    FAILS_SAYING(GLACIER_E_IO, "/nonexistent/file", glacier_upload_run(upload, &err));
+    CHECK(glacier_upload_id(upload) == NULL);
+
+    glacier_upload_free(upload);
+    glacier_config_free(config);
+}
+
+static void the_service_refuses(glacier_client_t *client)
+{
+    glacier_upload_t *upload = NULL;
+    OK(glacier_upload_new(client, "no-such-vault", &upload, &err));
+    OK(glacier_upload_set_part_size(upload, MIB, &err));
+    CHECK_NUMBER(glacier_upload_initiate(upload, &err), GLACIER_E_NOT_FOUND);
+    CHECK_NUMBER(glacier_error_code(err), GLACIER_E_NOT_FOUND);
+    CHECK_NUMBER(glacier_error_http_status(err), 404);
+    CHECK_TEXT(glacier_error_operation(err), "InitiateMultipartUpload");
+    CHECK_TEXT(glacier_error_service_code(err), "ResourceNotFoundException");
+    CHECK(glacier_error_request_id(err) != NULL && *glacier_error_request_id(err) != '\0');
+    CHECK(strstr(glacier_error_message(err), "no-such-vault") != NULL);
+    CHECK_NUMBER(glacier_error_is_retryable(err), 0);
+    CHECK_NUMBER(glacier_error_is_resumable(err), 0);
+    glacier_upload_free(upload); /* the error does not need it */
+    CHECK_NUMBER(glacier_error_http_status(err), 404);
+    glacier_error_free(err);
+
+    /* The caller's err may hold anything before a call: it is not read. */
+    err = (glacier_error_t *)(uintptr_t)0x5a5a5a50;
+    glacier_plan_t *plan = NULL;
+    OK(glacier_plan_new(1, 0, &plan, &err));
+    glacier_plan_free(plan);
+    err = (glacier_error_t *)(uintptr_t)0x5a5a5a50;
+    FAILS(GLACIER_E_INVALID, glacier_plan_new(0, 0, &plan, &err));
+    /* And it may be NULL. */
+    CHECK_NUMBER(glacier_plan_new(0, 0, &plan, NULL), GLACIER_E_INVALID);
+    CHECK_NUMBER(glacier_upload_run(NULL, NULL), GLACIER_E_NULL);
+
+    /* Keys that are not the account's: the error says so, and not what they are. */
+    glacier_config_t *config = glacier_config_new();
+    OK(glacier_config_set_credentials(config, "AKIAIOSFODNN7EXAMPLE", "a-secret-that-is-wrong", NULL, &err));
+    glacier_client_t *wrong = client_of(config);
+    upload = local_upload(wrong);
+    CHECK_NUMBER(glacier_upload_initiate(upload, &err), GLACIER_E_CREDENTIALS);
+    CHECK_NUMBER(glacier_error_http_status(err), 403);
+    CHECK(strstr(glacier_error_message(err), "a-secret-that-is-wrong") == NULL);
+    glacier_error_free(err);
+    err = NULL;
+    glacier_upload_free(upload);
+    glacier_client_free(wrong);
+}
+
+static void nobody_answers(void)
+{
+    glacier_config_t *config = glacier_config_new();
+    OK(glacier_config_set_endpoint(config, "http://127.0.0.1:1", &err));
+    OK(glacier_config_set_max_attempts(config, 1, &err));
+    glacier_client_t *client = client_of(config);
+    glacier_upload_t *upload = local_upload(client);
+    CHECK_NUMBER(glacier_upload_initiate(upload, &err), GLACIER_E_NETWORK);
+    CHECK_NUMBER(glacier_error_http_status(err), 0);
+    CHECK(glacier_error_service_code(err) == NULL && glacier_error_request_id(err) == NULL);
+    CHECK(strstr(glacier_error_message(err), "127.0.0.1:1") != NULL);
+    CHECK_NUMBER(glacier_error_is_retryable(err), 1);
+    glacier_error_free(err);
+    err = NULL;
+    glacier_upload_free(upload);
+    glacier_client_free(client);
+}
+
+static void results_have_names(void)
+{
+    CHECK_TEXT(glacier_result_name(GLACIER_OK), "GLACIER_OK");
+    CHECK_TEXT(glacier_result_name(GLACIER_E_NOT_FOUND), "GLACIER_E_NOT_FOUND");
+    CHECK_TEXT(glacier_result_name(GLACIER_E_INTERNAL), "GLACIER_E_INTERNAL");
+    CHECK_TEXT(glacier_result_name(12345), "GLACIER_E_UNKNOWN");
+    CHECK_TEXT(glacier_result_name(-1), "GLACIER_E_UNKNOWN");
+    CHECK(*glacier_result_message(GLACIER_E_CANCELED) != '\0' && *glacier_result_message(12345) != '\0');
+}
+
+int main(void)
+{
+    glacier_client_t *client = local_client(2);
+    null_is_refused(client);
+    wrong_values_are_named(client);
+    the_service_refuses(client);
+    nobody_answers();
+    results_have_names();
+    glacier_client_free(client);
+    return 0;
+}

@@ -1,0 +1,152 @@
+/*
+ * Every call in every state that a handle can be brought into: none of them gets it into a state from which abort or
+ * free fails. The local Glacier stalls part 1 of every upload, so that an upload all at once can be stopped half-way.
+ */
+#include "local.h"
+
+enum state { NEW, ATTACHED, ATTACHED_TO_NOTHING, INITIATED, BY_HAND, ALL_AT_ONCE, COMPLETED, ABORTED, STATES };
+
+static const char *const state_names[STATES] = {"new",       "attached",    "attached to nothing", "initiated", "by hand",
+                                                "all at once", "completed", "aborted"};
+
+#define STATE GLACIER_E_STATE
+#define GONE GLACIER_E_NOT_FOUND
+
+/* IDs that the service does not know. */
+#define NOBODYS "-nobodys-upload"
+#define ANOTHER "another"
+
+static uint8_t *data;
+static uint8_t hash[32]; /* of the first MiB */
+static glacier_client_t *client;
+static char existing_id[512]; /* an upload for the attached handles */
+
+static glacier_result_t set_description(glacier_upload_t *u) { return glacier_upload_set_description(u, "text", &err); }
+static glacier_result_t set_part_size(glacier_upload_t *u) { return glacier_upload_set_part_size(u, MIB, &err); }
+static glacier_result_t set_memory(glacier_upload_t *u) { return glacier_upload_set_source_memory(u, data, 1, &err); }
+static glacier_result_t set_file(glacier_upload_t *u) { return glacier_upload_set_source_file(u, "/etc/passwd", &err); }
+static glacier_result_t put(glacier_upload_t *u) { return glacier_upload_put_part(u, 0, data, MIB, &err); }
+static glacier_result_t put_checked(glacier_upload_t *u)
+{
+    return glacier_upload_put_part_checked(u, 0, data, MIB, hash, &err);
+}
+static glacier_result_t set_id(glacier_upload_t *u) { return glacier_upload_set_upload_id(u, ANOTHER, &err); }
+static glacier_result_t set_progress(glacier_upload_t *u)
+{
+    return glacier_upload_set_progress(u, NULL, NULL, NULL, &err);
+}
+static glacier_result_t run(glacier_upload_t *u) { return glacier_upload_run(u, &err); }
+static glacier_result_t initiate(glacier_upload_t *u) { return glacier_upload_initiate(u, &err); }
+static glacier_result_t complete(glacier_upload_t *u) { return glacier_upload_complete(u, &err); }
+static glacier_result_t abort_it(glacier_upload_t *u) { return glacier_upload_abort(u, &err); }
+static glacier_result_t list(glacier_upload_t *u)
+{
+    glacier_parts_t *parts = NULL;
+    glacier_result_t result = glacier_upload_list_parts(u, &parts, &err);
+    glacier_parts_free(parts);
+    return result;
+}
+
+static const struct {
+    const char *name;
+    glacier_result_t (*call)(glacier_upload_t *);
+    glacier_result_t wants[STATES];
+} calls[] = {
+    /*                   new                 attached           to nothing         initiated
+                         by hand  all at once          completed  aborted */
+    {"set_description", set_description, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
+    {"set_part_size", set_part_size, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
+    {"set_upload_id", set_id, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE}},
+    {"set_source_file", set_file, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
+    {"set_source_memory", set_memory, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
+    {"set_progress", set_progress, {0, 0, 0, 0, 0, 0, 0, 0}},
+    {"run", run, {STATE, STATE, STATE, STATE, STATE, GLACIER_E_CALLBACK, 0, STATE}},
+    {"initiate", initiate, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE}},
+    {"put_part", put, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE}},
+    {"put_part_checked", put_checked, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE}},
+    {"list_parts", list, {STATE, 0, GONE, 0, 0, 0, STATE, STATE}},
+    {"complete",
+     complete,
+     {STATE, GLACIER_E_INVALID, GONE, GLACIER_E_INCOMPLETE, 0, GLACIER_E_INCOMPLETE, 0, STATE}},
+    {"abort", abort_it, {0, 0, GONE, 0, 0, 0, STATE, 0}},
+};
+
+static int32_t stop_half_way(void *upload, const glacier_progress_t *p)
+{
+    (void)p;
+    return glacier_upload_state((glacier_upload_t *)upload) == GLACIER_STATE_TRANSFERRING ? GLACIER_STOP
+                                                                                         : GLACIER_CONTINUE;
+}
+
+static glacier_upload_t *bring_into(enum state state)
+{
+    glacier_upload_t *upload = local_upload(client);
+    switch (state) {
+    case ATTACHED:
+        OK(glacier_upload_set_upload_id(upload, existing_id, &err));
+        break;
+    case ATTACHED_TO_NOTHING:
+        OK(glacier_upload_set_upload_id(upload, NOBODYS, &err));
+        break;
+    case ALL_AT_ONCE:
+        OK(glacier_upload_set_source_memory(upload, data, 3 * MIB, &err));
+        OK(glacier_upload_set_progress(upload, stop_half_way, upload, NULL, &err));
+        FAILS(GLACIER_E_CALLBACK, glacier_upload_run(upload, &err));
+        break;
+    case INITIATED:
+    case BY_HAND:
+    case COMPLETED:
+    case ABORTED:
+        OK(glacier_upload_initiate(upload, &err));
+        if (state == BY_HAND || state == COMPLETED)
+            OK(glacier_upload_put_part(upload, 0, data, MIB, &err));
+        if (state == COMPLETED)
+            OK(glacier_upload_complete(upload, &err));
+        if (state == ABORTED)
+            OK(glacier_upload_abort(upload, &err));
+        break;
+    default:
+        break;
+    }
+    return upload;
+}
+
+/* Abort gives what it has to, whatever was called before. */
+static void abort_and_free(glacier_upload_t *upload)
+{
+    int completed = glacier_upload_state(upload) == GLACIER_STATE_COMPLETED;
+    glacier_result_t result = glacier_upload_abort(upload, &err);
+    const char *id = glacier_upload_id(upload);
+    int unknown = id != NULL && (strcmp(id, NOBODYS) == 0 || strcmp(id, ANOTHER) == 0);
+    check_result(result, completed ? STATE : unknown ? GONE : GLACIER_OK, "", "abort at the end", __FILE__, __LINE__);
+    glacier_upload_free(upload);
+}
+
+int main(void)
+{
+    data = local_data(3 * MIB);
+    client = local_client(4);
+    glacier_treehash_t *hasher = glacier_treehash_new();
+    OK(glacier_treehash_update(hasher, data, MIB, &err));
+    OK(glacier_treehash_finish(hasher, hash, &err));
+    glacier_treehash_free(hasher);
+
+    for (int state = 0; state < STATES; state++) {
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+            /* Aborting the attached handle ends the upload it is attached to: each gets a fresh one. */
+            glacier_upload_t *existing = local_upload(client);
+            OK(glacier_upload_initiate(existing, &err));
+            snprintf(existing_id, sizeof existing_id, "%s", glacier_upload_id(existing));
+
+            glacier_upload_t *upload = bring_into((enum state)state);
+            fprintf(stderr, "%s when %s\n", calls[i].name, state_names[state]);
+            FAILS(calls[i].wants[state], calls[i].call(upload));
+            abort_and_free(upload);
+            OK(glacier_upload_abort(existing, &err)); /* the service takes a second one */
+            glacier_upload_free(existing);
+        }
+    }
+    glacier_client_free(client);
+    free(data);
+    return 0;
+}

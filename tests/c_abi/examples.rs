@@ -1,0 +1,234 @@
+//! The examples, as their users meet them: what they print, how they end, and what arrives.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
+
+use crate::harness::{
+    Build, Program, answered, assert_holds, at, clean, data, data_file, finish, in_both_builds, local_glacier,
+    only_archive, run, signal, start, succeed, wait_until,
+};
+
+const MIB: usize = 1 << 20;
+const FILE_SIZE: usize = 10 * MIB + 1000;
+/// A name that a shell would take apart.
+const NAME: &str = "it's a file";
+
+in_both_builds!(
+    uploads,
+    uploads_over_tls,
+    carries_on_after_a_signal,
+    carries_on_after_a_failure,
+    refuses_wrong_usage,
+    draws_a_bar_on_a_terminal,
+    by_hand,
+    by_hand_that_fails,
+    treehash
+);
+
+fn upload(build: Build) -> Program {
+    Program::c("bindings/c/examples/upload.c", build)
+}
+
+/// `upload` with parts of 1 MiB.
+fn upload_command(program: &Program, glacier: &Emulator, file: &Path) -> Command {
+    let mut command = program.command_at(glacier);
+    command.args(["--part-size=1M", "--workers", "2", "--", "examplevault"]).arg(file);
+    command
+}
+
+fn uploads(build: Build) {
+    let glacier = local_glacier();
+    let (_directory, file) = data_file(NAME, FILE_SIZE);
+    let program = upload(build);
+    let mut command = program.command();
+    let Options { region, access_key, secret_key, account, .. } = Options::default();
+    command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
+    command.arg(format!("--endpoint={}", glacier.endpoint())).args(["--region", &region, "--account-id", &account]);
+    command.args(["--part-size=1M", "--workers=4", "--memory=64M", "--description=the demo", "examplevault"]).arg(file);
+    let outcome = succeed(&mut command);
+
+    let archive = only_archive(&glacier);
+    assert_holds(&archive, &data(FILE_SIZE));
+    assert_eq!(archive.description.as_deref(), Some("the demo"));
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11);
+    assert_eq!(outcome.value("archive-id"), archive.archive_id);
+    assert_eq!(outcome.value("tree-hash"), archive.tree_hash);
+    assert!(outcome.value("location").ends_with(&archive.archive_id));
+
+    // No terminal: lines, the ID among the first, the sum at the end, and not more than one for each tenth.
+    assert!(outcome.stderr.contains("upload ID: "), "{outcome:?}");
+    assert!(!outcome.stderr.contains('\r'), "{outcome:?}");
+    let last = outcome.stderr.lines().last().unwrap();
+    assert!(last.starts_with("100% 10.0 MiB in "), "{outcome:?}");
+    assert!((3..=13).contains(&outcome.stderr.lines().count()), "{outcome:?}");
+}
+
+fn uploads_over_tls(build: Build) {
+    let glacier = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
+    let (directory, file) = data_file("file", MIB + 1);
+    let ca_file = directory.path().join("ca.pem");
+    fs::write(&ca_file, glacier.ca_pem().unwrap()).unwrap();
+    let program = upload(build);
+    let mut command = program.command_at(&glacier);
+    succeed(command.arg("--ca-file").arg(ca_file).arg("--verbose").arg("examplevault").arg(file));
+    assert_holds(&only_archive(&glacier), &data(MIB + 1));
+}
+
+fn carries_on_after_a_signal(build: Build) {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let glacier = local_glacier();
+        let (_directory, file) = data_file(NAME, FILE_SIZE);
+        let program = upload(build);
+        glacier.add_fault(
+            Fault::new(Action::Stall { after_bytes: Some(1000) }).on(Operation::UploadMultipartPart).part(9),
+        );
+        let child = start(&mut upload_command(&program, &glacier, &file));
+        // The other worker comes to the end meanwhile: all parts but the stalled one are there.
+        wait_until("all other parts are sent", || answered(&glacier, Operation::UploadMultipartPart, 204) == 10);
+        signal(name, child.id());
+        let outcome = finish(child);
+        assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
+        assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
+
+        carry_on(&glacier, &outcome.stderr);
+        assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
+        assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
+    }
+}
+
+fn carries_on_after_a_failure(build: Build) {
+    let glacier = local_glacier();
+    let (_directory, file) = data_file(NAME, FILE_SIZE);
+    let program = upload(build);
+    let refusal = Action::error(403, "AccessDeniedException", "No.");
+    glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart).part(3));
+    let outcome = run(&mut upload_command(&program, &glacier, &file));
+    assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
+    assert!(outcome.stderr.contains(NAME), "{outcome:?}");
+    assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
+
+    carry_on(&glacier, &outcome.stderr);
+    assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
+    assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 1);
+}
+
+/// Does what the program said: pastes its command line into a shell.
+fn carry_on(glacier: &Emulator, stderr: &str) {
+    let (_, line) = stderr.split_once("carry on with\n").unwrap_or_else(|| panic!("no command in {stderr}"));
+    let mut shell = clean(Command::new("sh"));
+    shell.arg("-c").arg(line);
+    succeed(&mut at(shell, glacier));
+}
+
+fn refuses_wrong_usage(build: Build) {
+    let program = upload(build);
+    let (_directory, file) = data_file("file", 1);
+    for arguments in [
+        &["examplevault"][..],
+        &["--no-such-option", "examplevault", "file"],
+        &["--part-size=16Q", "examplevault", "file"],
+        &["--part-size=99999999999T", "examplevault", "file"],
+        &["--workers=-1", "examplevault", "file"],
+        &["examplevault", "file", "another"],
+        &["--description"],
+    ] {
+        let outcome = run(program.command().args(arguments));
+        assert_eq!(outcome.status.code(), Some(2), "{arguments:?}: {outcome:?}");
+        assert!(outcome.stderr.contains("--help"), "{outcome:?}");
+    }
+    let help = succeed(program.command().arg("--help")).stdout;
+    for word in ["--upload-id", "--verbose", "130", "143"] {
+        assert!(help.contains(word), "{word} is not in the help");
+    }
+    let glacier = local_glacier();
+    let nowhere = run(program.command_at(&glacier).arg("no-such-vault").arg(&file));
+    assert_eq!(nowhere.status.code(), Some(1), "{nowhere:?}");
+    assert_eq!(nowhere.stdout, "");
+    let nothing = run(program.command_at(&glacier).args(["examplevault", "/nonexistent"]));
+    assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
+    assert!(nothing.stderr.contains("/nonexistent"), "{nothing:?}");
+}
+
+fn draws_a_bar_on_a_terminal(build: Build) {
+    let glacier = local_glacier();
+    let (_directory, file) = data_file("file", FILE_SIZE);
+    let program = upload(build);
+    let terminal = Program::c("tests/c/on_terminal.c", Build::Plain);
+    // A terminal without a width counts as one of 80 columns.
+    for (columns, most) in [("80", 79), ("40", 39), ("0", 79)] {
+        let mut command = terminal.command_at(&glacier);
+        command.arg(columns).arg(program.path()).args(["--part-size=1M", "examplevault"]).arg(&file);
+        let shown = succeed(&mut command).stdout;
+        let lines: Vec<_> = shown.split(['\r', '\n']).collect();
+        let (bars, after) = lines.split_at(lines.iter().rposition(|line| line.contains("ETA")).unwrap() + 1);
+        assert!(bars.iter().any(|bar| bar.contains("% ")), "{shown:?}");
+        assert!(bars.iter().filter(|bar| bar.contains("ETA")).all(|bar| bar.len() == most), "{shown:?}");
+        // Blanks take the bar away; the sum is written in its place.
+        assert!(after[0].len() == most && after[0].trim().is_empty(), "{shown:?}");
+        assert!(after[1].starts_with("100% "), "{shown:?}");
+    }
+}
+
+fn by_hand(build: Build) {
+    const SIZE: usize = 33 * MIB + 1;
+    let glacier = local_glacier();
+    let (_directory, file) = data_file("file", SIZE);
+    let program = Program::c("bindings/c/examples/by_hand.c", build);
+    let outcome = succeed(program.command_at(&glacier).arg("examplevault").arg(&file));
+    let archive = only_archive(&glacier);
+    assert_holds(&archive, &data(SIZE));
+    assert_eq!(outcome.value("archive-id"), archive.archive_id);
+    assert_eq!(outcome.value("tree-hash"), archive.tree_hash);
+    assert!(
+        outcome.stdout.starts_with("3 parts of 16777216 bytes, the last may be shorter; 5 requests\n"),
+        "{outcome:?}"
+    );
+    assert!(outcome.stdout.contains("\npart at 33554432, 1048577 bytes, tree hash "), "{outcome:?}");
+}
+
+fn by_hand_that_fails(build: Build) {
+    let glacier = local_glacier();
+    let (_directory, file) = data_file("file", 33 * MIB + 1);
+    let program = Program::c("bindings/c/examples/by_hand.c", build);
+    let refusal = Action::error(403, "AccessDeniedException", "No.");
+    glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart).part(1).always());
+
+    let outcome = run(program.command_at(&glacier).arg("examplevault").arg(&file));
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains(&glacier.uploads()[0].upload_id), "{outcome:?}");
+    let outcome = run(program.command_at(&glacier).args(["--abort-on-failure", "examplevault"]).arg(&file));
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    assert_eq!(glacier.uploads().len(), 1, "the second is aborted");
+}
+
+fn treehash(build: Build) {
+    // Of 7 MiB of these bytes, and of none.
+    const WHOLE: &str = "8bfce57c6a4076b3e930e725fbaa00beeffff0f0d9a6491a89a53baa73b4810d";
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let (directory, _file) = data_file("file", 7 * MIB);
+    let program = Program::c("bindings/c/examples/treehash.c", build);
+    let command = || {
+        let mut command = program.command();
+        command.current_dir(directory.path());
+        command
+    };
+    fs::write(directory.path().join("two\nlines\\"), data(7 * MIB)).unwrap();
+
+    let outcome = succeed(command().args(["--threads=2", "file", "two\nlines\\"]));
+    assert_eq!(outcome.stdout, format!("{WHOLE}  file\n\\{WHOLE}  two\\nlines\\\\\n"));
+    assert_eq!(succeed(&mut command()).stdout, format!("{EMPTY}  -\n"));
+    let mut child = start(command().arg("-"));
+    child.stdin.take().unwrap().write_all(&data(7 * MIB)).unwrap();
+    assert_eq!(finish(child).stdout, format!("{WHOLE}  -\n"));
+
+    // One that cannot be read does not keep the others from being hashed.
+    let outcome = run(command().args(["nothing", "file"]));
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    assert_eq!(outcome.stdout, format!("{WHOLE}  file\n"));
+    assert!(outcome.stderr.contains("nothing"), "{outcome:?}");
+    assert_eq!(run(command().arg("--threads=x")).status.code(), Some(2));
+}

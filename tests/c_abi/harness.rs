@@ -1,0 +1,231 @@
+//! Compiles a program against the header, links it with the shared library that cargo built, and runs it.
+
+use std::env;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use glacier_emulator::{ArchiveRecord, Emulator, Operation, Options};
+use tempfile::TempDir;
+
+/// How a program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    Plain,
+    Sanitized,
+}
+
+/// Makes a module of tests out of each function that takes a [`Build`]: one test for each build.
+macro_rules! in_both_builds {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn plain() {
+                super::$name(crate::harness::Build::Plain);
+            }
+
+            #[test]
+            fn sanitized() {
+                super::$name(crate::harness::Build::Sanitized);
+            }
+        })*
+    };
+}
+pub(crate) use in_both_builds;
+
+/// A compiled program, in a directory of its own with links to the library.
+pub(crate) struct Program {
+    directory: TempDir,
+}
+
+impl Program {
+    /// A C99 program; the source's path starts at the root of the repository.
+    pub(crate) fn c(source: &str, build: Build) -> Self {
+        let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+        Self::compile(&compiler, "c99", source, build)
+    }
+
+    /// A C++ program.
+    pub(crate) fn cpp(source: &str, standard: &str, build: Build) -> Self {
+        let compiler = env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+        Self::compile(&compiler, standard, source, build)
+    }
+
+    fn compile(compiler: &str, standard: &str, source: &str, build: Build) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let program = Self { directory: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap() };
+        let directory = program.directory.path();
+        for name in ["libglacier_mp.so", "libglacier_mp.so.0"] {
+            symlink(library(), directory.join(name)).unwrap();
+        }
+        let mut command = Command::new(compiler);
+        command.arg(format!("-std={standard}")).args(["-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]);
+        if build == Build::Sanitized {
+            command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]);
+        }
+        command.arg("-I").arg(root.join("include")).arg(root.join(source)).arg("-o").arg(program.path());
+        command.arg("-L").arg(directory).arg("-lglacier_mp").arg(format!("-Wl,-rpath,{}", directory.display()));
+        let output = command.output().unwrap_or_else(|e| panic!("{compiler}: {e}"));
+        assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
+        program
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("program")
+    }
+
+    /// To run with nothing of this process's environment but what the sanitizers look at.
+    pub(crate) fn command(&self) -> Command {
+        clean(Command::new(self.path()))
+    }
+
+    /// To run with endpoint, region and keys of the local Glacier in the environment.
+    pub(crate) fn command_at(&self, glacier: &Emulator) -> Command {
+        at(self.command(), glacier)
+    }
+}
+
+/// Empties the environment of a command.
+pub(crate) fn clean(mut command: Command) -> Command {
+    command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    command.env("ASAN_OPTIONS", "detect_leaks=1").env("UBSAN_OPTIONS", "print_stacktrace=1");
+    command
+}
+
+/// Puts endpoint, region and keys of a local Glacier into the environment of a command.
+pub(crate) fn at(mut command: Command, glacier: &Emulator) -> Command {
+    let Options { region, access_key, secret_key, .. } = Options::default();
+    command.env("AWS_ENDPOINT_URL_GLACIER", glacier.endpoint()).env("AWS_REGION", region);
+    command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
+    command
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// The value of a line `name: value` on standard output.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        let line = self.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+}
+
+/// Starts a program with pipes, for [`finish`].
+pub(crate) fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for the end of a program. One that hangs is killed: a test must fail, not stay.
+pub(crate) fn finish(mut child: Child) -> Outcome {
+    const LONGEST: Duration = Duration::from_secs(300);
+    let pid = child.id();
+    let (over, wait) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if wait.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            signal("KILL", pid);
+        }
+    });
+    let mut err = child.stderr.take().unwrap();
+    let stderr = thread::spawn(move || read_text(&mut err));
+    drop(child.stdin.take());
+    let stdout = child.stdout.as_mut().map(|out| read_text(out)).unwrap_or_default();
+    let stderr = stderr.join().unwrap();
+    let status = child.wait().unwrap();
+    drop(over);
+    watchdog.join().unwrap();
+    Outcome { status, stdout, stderr }
+}
+
+/// Runs a program to its end, whatever that is.
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    finish(start(command))
+}
+
+/// Runs a program that must succeed.
+pub(crate) fn succeed(command: &mut Command) -> Outcome {
+    let outcome = run(command);
+    assert!(outcome.status.success(), "{}\n{}\n{}", outcome.status, outcome.stdout, outcome.stderr);
+    outcome
+}
+
+/// Sends a signal.
+pub(crate) fn signal(name: &str, pid: u32) {
+    let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status().unwrap();
+    assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// Waits until something is so that is certain to become so.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..30_000 {
+        if is_so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{what}: not within a minute");
+}
+
+/// A local Glacier that keeps the bytes of archives.
+pub(crate) fn local_glacier() -> Emulator {
+    Emulator::start(Options::default()).unwrap()
+}
+
+/// Byte i is i mod 251.
+pub(crate) fn data(size: usize) -> Vec<u8> {
+    (0..=250).cycle().take(size).collect()
+}
+
+/// A file of such bytes, in a directory that lives as long as the first value.
+pub(crate) fn data_file(name: &str, size: usize) -> (TempDir, PathBuf) {
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = directory.path().join(name);
+    fs::write(&path, data(size)).unwrap();
+    (directory, path)
+}
+
+/// The only archive there is.
+pub(crate) fn only_archive(glacier: &Emulator) -> ArchiveRecord {
+    let archives = glacier.archives();
+    assert_eq!(archives.len(), 1, "{archives:?}");
+    archives.into_iter().next().unwrap()
+}
+
+/// Checks the bytes of an archive.
+pub(crate) fn assert_holds(archive: &ArchiveRecord, bytes: &[u8]) {
+    let path = archive.path.as_ref().unwrap();
+    assert!(fs::read(path).unwrap() == bytes, "{} holds other bytes", path.display());
+}
+
+/// How many requests of this kind were answered with this status.
+pub(crate) fn answered(glacier: &Emulator, operation: Operation, status: u16) -> usize {
+    let requests = glacier.requests();
+    requests.iter().filter(|r| r.operation == Some(operation) && r.status == Some(status)).count()
+}
+
+fn read_text(from: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The shared library, which cargo puts beside this test.
+fn library() -> PathBuf {
+    let directory = env::current_exe().unwrap().parent().unwrap().to_owned();
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let libraries = files.filter(|path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("libglacier_mp") && name.ends_with(".so")
+    });
+    libraries.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).expect("cargo has built the library")
+}
