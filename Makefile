@@ -5,6 +5,8 @@ PREFIX ?= /usr/local
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 CFLAGS ?= -O2 -Wall -Wextra
+# They are meant for the examples: cargo would compile the C code of its crates with them.
+unexport CFLAGS CPPFLAGS LDFLAGS
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 LIBRARY := target/release/libglacier_mp.so

@@ -139,7 +139,7 @@ pub(crate) fn finish(mut child: Child) -> Outcome {
     let mut err = child.stderr.take().unwrap();
     let stderr = thread::spawn(move || read_text(&mut err));
     drop(child.stdin.take());
-    let stdout = child.stdout.as_mut().map(|out| read_text(out)).unwrap_or_default();
+    let stdout = child.stdout.as_mut().map(read_text).unwrap_or_default();
     let stderr = stderr.join().unwrap();
     let status = child.wait().unwrap();
     drop(over);

@@ -38,9 +38,12 @@ echo "a local Glacier listens at $endpoint"
 # The credentials, region and vault that the local Glacier knows from the start.
 export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
 unset AWS_SESSION_TOKEN
+code=0
 "$examples/upload" --endpoint="$endpoint" --region=us-east-1 --description="uploaded by the demo" \
     ${TLS:+--ca-file="$data/ca.pem"} ${PART_SIZE:+--part-size="$PART_SIZE"} ${WORKERS:+--workers="$WORKERS"} \
-    ${MEMORY:+--memory="$MEMORY"} -- examplevault "$file" | tee "$data/result"
+    ${MEMORY:+--memory="$MEMORY"} -- examplevault "$file" >"$data/result" || code=$?
+cat "$data/result"
+((code == 0)) || exit "$code"
 
 if [[ $storage == disk ]]; then
     cmp -- "$file" "$data/archives/$(sed -n 's/^archive-id: //p' "$data/result")"

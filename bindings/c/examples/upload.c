@@ -193,7 +193,7 @@ static int report_success(const glacier_upload_t *upload)
     glacier_progress_t p;
     if (glacier_upload_progress(upload, &p, sizeof p, NULL) == GLACIER_OK) {
         double seconds = (double)p.elapsed_ms / 1000;
-        fprintf(stderr, "100%% %.1f MiB in %.1f s", mib((double)p.bytes_done), seconds);
+        fprintf(stderr, "uploaded %.1f MiB in %.1f s", mib((double)p.bytes_done), seconds);
         if (seconds > 0)
             fprintf(stderr, ", %.1f MiB/s", mib((double)p.bytes_done) / seconds);
         if (p.bytes_resumed > 0)
@@ -331,7 +331,7 @@ static int32_t show_progress(void *user_data, const glacier_progress_t *p)
         uint64_t s = (uint64_t)((double)(p->bytes_total - held) / display->rate);
         snprintf(left, sizeof left, "%" PRIu64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60), (int)(s % 60));
     }
-    snprintf(text, sizeof text, "%3" PRIu64 "%% %.0f/%.0f MiB %.1f MiB/s ETA %s %" PRIu64 " parts %" PRIu64 " retries",
+    snprintf(text, sizeof text, "%3" PRIu64 "%% %.0f/%.0f MiB %.1f MiB/s ETA %s %" PRIu64 " in flight %" PRIu64 " retries",
              percent, mib((double)held), mib((double)p->bytes_total), mib(display->rate), left, p->parts_in_flight,
              p->retries);
     if (display->is_terminal) {
