@@ -326,6 +326,8 @@ static int32_t show_progress(void *user_data, const glacier_progress_t *p)
         fprintf(stderr, "upload ID: %s\n", glacier_upload_id(display->upload));
         display->id_shown = 1;
     }
+    if (p->bytes_total == UINT64_MAX) /* not known until the file is open and the service has been asked */
+        return GLACIER_CONTINUE;
     measure_rate(display, p);
     if (display->rate > 0) {
         uint64_t s = (uint64_t)((double)(p->bytes_total - held) / display->rate);
