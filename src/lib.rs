@@ -1,4 +1,15 @@
 //! Multipart uploads to Amazon Glacier vaults (the vault API, 2012-06-01).
+//!
+//! The product is the C library: [`ffi`] with the header `glacier_mp.h`, which is the manual. What stands below it is
+//! plain Rust, top-down:
+//!
+//! - [`upload`]: the handle, its state machine, and the threads that read, hash and send. [`client`] and [`config`] are
+//!   what it is made with, [`source`], [`plan`] and [`memory`] what it works on.
+//! - [`api`]: the service's six operations, typed, over [`http`], signed by [`sign`], judged by [`retry`].
+//! - [`treehash`]: both hashes of a part in one pass, and the tree hash of files.
+//! - [`working`] and [`reentry`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
+//!
+//! Rust programs may use these modules, and the tests do; only the C ABI is kept stable.
 
 pub mod api;
 pub mod cancel;
