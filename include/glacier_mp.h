@@ -3,7 +3,10 @@
  *
  * It puts archives from 1 byte to 42,949,672,960,000 bytes (10,000 parts of 4 GiB) into a vault: several parts at
  * once, in bounded memory, with every hash checked against the service's, and so that a failure on the way loses no
- * work: what the service holds already is not sent again. Link with -lglacier_mp.
+ * work: what the service holds already is not sent again.
+ *
+ * For C99 or later and C++11 or later. Compile with `pkg-config --cflags --libs glacier_mp`, or link with
+ * -lglacier_mp; no other library is needed.
  *
  * This header is the manual. It is generated: change the sources, not this file.
  *
@@ -38,8 +41,9 @@
  * GLACIER_OK.
  *
  * Errors. The last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores
- * NULL there, without reading or freeing what was there, and on failure an error that tells more than the result
- * does. Free it with glacier_error_free before err is used again. There is no "last error" of a thread.
+ * NULL there, without reading or freeing what was there, and on every failure an error, never NULL, that tells more
+ * than the result does. Free it with glacier_error_free before err is used again. There is no "last error" of a
+ * thread.
  *
  * Ownership. What a function whose name ends in _new returns or stores in *out, and a list that one stores there, is
  * the caller's, and is given back by the _free of its type, once. _free(NULL) does nothing. Handles may be freed in
@@ -54,16 +58,22 @@
  * noticed, and must not be: a pointer that is neither NULL nor what the parameter asks for, such as a handle freed
  * before.
  *
- * Threads. A config: one thread at a time. A client: any number at once. An upload: glacier_upload_put_part and
- * glacier_upload_put_part_checked from any number of threads at once; every other call that works with it or sets
- * something takes it alone, and a second one gets GLACIER_E_BUSY at once. glacier_upload_cancel, _state, _progress
- * and the facts (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any
- * thread at any time. Working calls are those that talk to the service: glacier_upload_run, _initiate, _put_part,
- * _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads.
+ * Threads. Working calls are those that talk to the service: glacier_upload_run, _initiate, _put_part,
+ * _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads. A config: one thread at a
+ * time. A client: any number at once. An upload: glacier_upload_put_part and glacier_upload_put_part_checked from any
+ * number of threads at once; every other working call, and every setter, needs the handle to itself: while one runs,
+ * another gets GLACIER_E_BUSY at once. glacier_upload_cancel, _state, _progress and the facts (_id, _location,
+ * _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
+ *
+ * Several archives at once: one client, and for each archive one handle and one thread of the program. They share
+ * the client's memory limit: a part waits until there is room, first come, first served. For one display of them all,
+ * ask each with glacier_upload_progress. While it runs, glacier_upload_run has a thread of the library for each part
+ * in flight, one for each processor, and one more.
  *
  * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
- * parts put at once, on one of the threads inside. No file or network is touched on that thread meanwhile: it waits
- * and delivers, so that progress is a heartbeat of at least 4 a second. A callback that may stop the work returns
+ * parts put at once, on one of the threads inside. That thread only waits and delivers; files and network are worked
+ * by the library's own threads, so that progress is a heartbeat of at least 4 a second. A callback that may stop the
+ * work returns
  * GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
  * an upload, only glacier_upload_cancel, _state, _progress, the facts and _free of that upload may be called; any
  * other call on it gets GLACIER_E_BUSY. Inside a log callback the same holds for the client and all its uploads. A
@@ -74,7 +84,15 @@
  * runs.
  *
  * Cancel. glacier_upload_cancel stops each working call in progress or, if there is none, the next. It may be called
- * from any thread and from a signal handler. The upload stays in the vault and can be carried on.
+ * from any thread and from a signal handler. Calls return within 250 ms, but while Complete is on its way its answer
+ * is awaited for up to 10 s. The upload stays in the vault and can be carried on; only the parts in flight are sent
+ * again. For Ctrl-C:
+ *
+ *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is taken away
+ *     static void on_signal(int number) { (void)number; glacier_upload_cancel(running); }
+ *
+ * No cancel may begin once glacier_upload_free is called on the handle: a program with several handles takes signals
+ * with sigwait on one thread, and walks its handles there under a lock of its own.
  *
  * Freeing at work. glacier_upload_free never touches the network. A call that is at work on the handle is canceled,
  * and returns by itself.
@@ -84,9 +102,9 @@
  * the child calls exec at once.
  *
  * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
- * and reads the environment in glacier_config_new only. Its threads block asynchronous signals. Secret keys and
- * session tokens appear in no message and no log line. On Linux it stays loaded once it is loaded: dlclose does
- * nothing.
+ * and reads the environment in glacier_config_new only. Its threads block asynchronous signals, so that these meet
+ * the program's own. Secret keys and session tokens appear in no message and no log line. On Linux it stays loaded
+ * once it is loaded: dlclose does nothing.
  *
  * Defects. A defect in the library that is noticed becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash; a
  * function without a result then returns NULL or 0.
@@ -221,8 +239,10 @@ typedef enum {
     /** The service does not serve this account any more. */
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /**
-     * Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, run or
-     * complete again to learn it; else only an inventory of the vault can tell.
+     * Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, this
+     * handle learns it by running or completing again, before the program ends: a new handle, attached to the ID,
+     * gets GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload
+     * again before looking there.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the one expected. */
@@ -267,15 +287,24 @@ typedef enum {
 typedef struct {
     /** The bytes of this struct that are filled. */
     uint64_t struct_size;
-    /** The bytes of the whole archive; UINT64_MAX while unknown. */
+    /**
+     * The bytes of the whole archive; UINT64_MAX until the source is open and the service was asked about an upload
+     * that exists already: look for that before adding up.
+     */
     uint64_t bytes_total;
-    /** The bytes in parts that the service acknowledged to this handle. */
+    /**
+     * The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total;
+     * both grow by whole parts.
+     */
     uint64_t bytes_done;
     /** The bytes in parts that the service held before. */
     uint64_t bytes_resumed;
-    /** The bytes hashed. */
+    /** The bytes hashed; a part that is read again counts again. */
     uint64_t bytes_hashed;
-    /** The bytes that went out on the wire, those of repeated attempts too. */
+    /**
+     * The bytes of parts that went out on the wire, without headers, those of repeated attempts too: it moves
+     * steadily where bytes_done jumps, and may end above bytes_total.
+     */
     uint64_t bytes_sent;
     /** The parts of the whole archive; UINT64_MAX while unknown. */
     uint64_t parts_total;
@@ -285,9 +314,12 @@ typedef struct {
     uint64_t parts_in_flight;
     /** The attempts after the first, of all parts. */
     uint64_t retries;
-    /** The most parts that may be in flight at this moment. */
+    /** The most parts that may be in flight at this moment; while memory is short, fewer are. */
     uint64_t workers;
-    /** Milliseconds since the first working call that moved data began. */
+    /**
+     * Milliseconds since the first working call that moved data began. Like all counts it goes on when an upload is
+     * run again with the same handle.
+     */
     uint64_t elapsed_ms;
 } glacier_progress_t;
 
@@ -391,10 +423,11 @@ glacier_result_t glacier_upload_set_description(glacier_upload_t *upload,
                                                 glacier_error_t **err);
 
 /**
- * Sets a regular file as the source. It is always the whole archive, also of an upload that exists already. It must
- * not be empty, and must not change until the upload is completed.
+ * Sets a regular file as the source; a symbolic link is followed. It is always the whole archive, also of an upload
+ * that exists already. It must not be empty, and must not change until the upload is completed.
  *
- * Before the first working call; of several sources the last one set counts. The file is opened by the working call.
+ * Before the first working call; of several sources the last one set counts. The file is opened by the working call,
+ * before anything is sent; one that cannot be read, or is no regular file, is GLACIER_E_IO there, without blocking.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
  * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
  */
@@ -423,7 +456,7 @@ glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
  * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
  * callback, or when the upload is freed and no call on it is left.
  *
- * At any time that no working call runs.
+ * At any time that no working call runs. A program that would rather ask uses glacier_upload_progress.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
  */
 glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
@@ -437,23 +470,29 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
  * not hold yet, several at once; completes. Returns when that is done, or cannot be.
  *
  * Then glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK
- * and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source.
+ * and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source; others
+ * are sent again and replaced.
  *
- * If it fails after the upload is initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and
- * the message has the upload ID. Call it again on the same handle, or attach a new handle with
- * glacier_upload_set_upload_id, to send what is missing; or give up with glacier_upload_abort. It never starts
- * another upload in place of one that the service does not know any more.
+ * The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
+ * initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
+ * Call it again on the same handle, or attach a new handle with glacier_upload_set_upload_id, to send what is
+ * missing; or give up with glacier_upload_abort. It never starts another upload in place of one that the service does
+ * not know any more.
+ *
+ * GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with
+ * glacier_error_operation "InitiateMultipartUpload" (the vault) will meet every other archive as well.
  *
  * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, not a regular file, or
- * larger than its part size allows with 10,000 parts; or the part size differs from that of the existing upload);
- * GLACIER_E_STATE (no source, or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED;
- * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
- * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the
- * upload any more); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH
- * (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent); GLACIER_E_INCOMPLETE;
- * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
+ * allows with 10,000 parts; or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
+ * or parts were put by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source
+ * cannot be opened or read, or is not a regular file); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT;
+ * GLACIER_E_SOURCE_CHANGED (it changed meanwhile, or is smaller than what the upload holds); GLACIER_E_NETWORK;
+ * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload: it was completed or
+ * aborted, has expired, or never was); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN;
+ * GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent);
+ * GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
  */
 glacier_result_t glacier_upload_run(glacier_upload_t *upload,
                                     glacier_error_t **err);
@@ -470,7 +509,7 @@ const char *glacier_upload_archive_id(const glacier_upload_t *upload);
  * Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
  *
  * It never touches the network and returns at once. A call that works on the handle, on another thread or around the
- * callback that calls this, is canceled for good and returns by itself. In a forked child it releases memory only.
+ * callback that calls this, is canceled and returns GLACIER_E_CANCELED. In a forked child it releases memory only.
  * NULL is ignored. Any thread. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
@@ -555,6 +594,9 @@ glacier_result_t glacier_config_set_concurrency(glacier_config_t *config,
  * connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
  * counts: glacier_config_set_give_up_after_ms.
  *
+ * The wait before another attempt is a random time, up to 0.5 s at first, then up to twice that each time, up to 20
+ * s: ten attempts that fail at once take some 45 s, at most 91 s. A longer wait that the service asks for is kept.
+ *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */
 glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
@@ -565,9 +607,11 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
  * Sets the memory, in bytes, that the parts in work of all uploads of one client take together; the default is
  * 268,435,456 (256 MiB).
  *
- * It is a limit on buffers, not on the process. A part larger than the limit divided by the workers is not held in
- * memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit avoids that.
- * Data given to glacier_upload_put_part is the caller's and does not count.
+ * It is a limit on buffers, not on the process. A part larger than the limit divided by the workers of one upload is
+ * not held in memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit
+ * avoids that. Several uploads share the limit: a part waits until there is room, first come, first served, so that N
+ * uploads go at full speed with N times that. Data given to glacier_upload_put_part is the caller's and does not
+ * count.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (below 1,048,576, 1 MiB); GLACIER_E_BUSY;
  * GLACIER_E_PANIC. Since: 0.1
@@ -661,14 +705,20 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *     glacier_upload_set_upload_id(upload, "the ID", &err);
  *     glacier_upload_set_source_file(upload, "backup.tar", &err);
  *     glacier_upload_run(upload, &err);
+ *
+ * The program keeps ID and source together: a part whose hash is not that of the source is sent again and replaces the
+ * one there, without an error. A wrong source shows only if it is smaller than what the upload holds
+ * (GLACIER_E_SOURCE_CHANGED).
  */
 
 /**
  * Attaches to an upload that exists already, by its ID, to carry it on, complete it or abort it. Nothing is sent
- * yet: the first working call takes part size and description from the service.
+ * yet: the first working call takes part size and description from the service; a description set here is not used.
  *
- * upload_id comes from glacier_upload_id, an error's message or glacier_uploads_id; it may begin with "-". It must
- * not be empty, "." or "..", or hold control characters.
+ * upload_id comes from glacier_upload_id, which can be read after a failure too, or from glacier_uploads_id. The
+ * service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text is taken that is not
+ * empty, "." or "..", and holds no control characters. Two handles that work on one upload at once, here or
+ * elsewhere, do no harm if they have the same source, but send parts twice.
  *
  * Before the first working call; one handle is one upload, so a second, different ID is refused.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
@@ -681,7 +731,8 @@ glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
 /**
  * Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). By default
  * glacier_upload_run takes the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells
- * it), and glacier_upload_initiate takes 16 MiB.
+ * it), and glacier_upload_initiate does the same, or takes 16 MiB if there is no source. A part in flight is what a
+ * failure or a cancel loses: smaller parts lose less, and cost more requests.
  *
  * Before the first working call. For an upload that exists already it need not be set, and must be the same.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
@@ -761,7 +812,7 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *
  * A failed request is repeated as the settings say, so a result is final. A handle is used either by hand or with
  * glacier_upload_run: the first glacier_upload_run or glacier_upload_put_part decides, and the other gets
- * GLACIER_E_STATE.
+ * GLACIER_E_STATE from then on.
  */
 
 /**
@@ -771,13 +822,13 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  * source, or without a source 16 MiB. If the answer is lost the library initiates again: an upload without parts may
  * be left in the vault, which costs nothing and vanishes by itself.
  *
- * Any thread; one working call at a time. Callbacks come on it.
+ * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
- * of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the
- * source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
- * GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
+ * (the source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+ * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault);
+ * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN);
+ * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
  * Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
@@ -795,13 +846,14 @@ glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
  * upload at once, each over its own connection. Callbacks come on one of these threads.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
  * allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
- * GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle is used
- * all at once); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the handle);
- * GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
- * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
- * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived
- * damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the
- * state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
+ * with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
+ * handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
+ * GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
+ * GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+ * GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the
+ * call); GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+ * GLACIER_E_PANIC; GLACIER_E_INTERNAL.
  * Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
  */
 glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
@@ -841,7 +893,7 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can tell whether
  * there is an archive.
  *
- * Any thread; one working call at a time. Callbacks come on it.
+ * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
  * that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
  * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
@@ -862,7 +914,7 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
  *   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
  *
- * Any thread; one working call at a time. Callbacks come on it.
+ * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
  * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
  * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
@@ -930,10 +982,16 @@ void glacier_parts_free(glacier_parts_t *parts);
 /**
  * Asks the working calls of the upload to stop; they return GLACIER_E_CANCELED. The upload stays in the vault.
  *
- * It stops each working call in progress or, if there is none, the next one. Once that has returned
- * GLACIER_E_CANCELED the request is used up, and the upload can run again. It is noticed within 250 ms, with one
- * exception: a name lookup of the system that is in progress cannot be interrupted. While Complete is on its way,
- * its answer is awaited for up to 10 s more; without it the result is GLACIER_E_OUTCOME_UNKNOWN.
+ * It stops each working call in progress or, if there is none, the next one. When all those in progress have
+ * returned, and one of them because of the request (GLACIER_E_CANCELED, or GLACIER_E_OUTCOME_UNKNOWN), it is used up,
+ * and the upload can run again. If they all ended for other reasons, GLACIER_OK included, it stays and stops the
+ * next.
+ *
+ * Calls return within 250 ms, with two exceptions: a name lookup of the system that is in progress cannot be
+ * interrupted; and while Complete is on its way, its answer is awaited for up to 10 s, which a second cancel does not
+ * shorten: without it the result is GLACIER_E_OUTCOME_UNKNOWN. Parts in flight are sent again later, at most the
+ * number of workers times the part size. While Initiate is on its way, an empty upload without a known ID may be left
+ * in the vault; it costs nothing and vanishes by itself.
  *
  * It returns at once. Any thread, at any time, in callbacks, and in a signal handler: it is one atomic store. NULL is
  * ignored. Since: 0.1
@@ -947,7 +1005,10 @@ typedef int32_t glacier_state_t;
 typedef enum {
     /** Nothing is initiated, and the service was not asked about an attached upload yet. */
     GLACIER_STATE_NEW = 0,
-    /** The upload exists at the service. */
+    /**
+     * There is an upload ID, and no part was sent by this handle yet. Whether the service still knows an attached
+     * upload, only the result of a working call tells.
+     */
     GLACIER_STATE_INITIATED = 1,
     /** Parts are being sent, or were. */
     GLACIER_STATE_TRANSFERRING = 2,
@@ -1047,15 +1108,16 @@ const char *glacier_error_service_code(const glacier_error_t *error);
 const char *glacier_error_request_id(const glacier_error_t *error);
 
 /**
- * 1 if what failed can pass by itself, so that the same call may succeed later; else 0, and for NULL.
+ * 1 if what failed can pass by itself, so that the same call may succeed later; 0 otherwise, and for NULL.
  *
  * The library has repeated such a request already, as glacier_config_set_max_attempts says. Since: 0.1
  */
 int32_t glacier_error_is_retryable(const glacier_error_t *error);
 
 /**
- * 1 if the upload is still in the vault and can be carried on, with this handle or with a new one attached by
- * glacier_upload_set_upload_id; else 0, and for NULL. Since: 0.1
+ * 1 if, as far as the handle knows, the upload is in the vault and can be carried on, with this handle or with a new
+ * one attached by glacier_upload_set_upload_id; 0 otherwise, and for NULL. It says nothing of whether the source
+ * fits. After GLACIER_E_OUTCOME_UNKNOWN only this handle can carry on. Since: 0.1
  */
 int32_t glacier_error_is_resumable(const glacier_error_t *error);
 

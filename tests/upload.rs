@@ -358,6 +358,7 @@ fn an_unknown_upload_after_a_lost_complete_is_an_unknown_outcome() {
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::OutcomeUnknown, Some(404)));
     assert!(!error.is_resumable());
+    assert!(!error.message().contains("is kept"), "what is kept cannot be known: {error}");
     assert_eq!(upload.state(), State::Unknown);
     assert_eq!(code(upload.abort()), Kind::OutcomeUnknown);
     assert_eq!(code(upload.run()), Kind::OutcomeUnknown);

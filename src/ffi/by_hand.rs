@@ -14,13 +14,13 @@ use super::upload::{self, glacier_upload_t};
 /// source, or without a source 16 MiB. If the answer is lost the library initiates again: an upload without parts may
 /// be left in the vault, which costs nothing and vanishes by itself.
 ///
-/// Any thread; one working call at a time. Callbacks come on it.
+/// Any thread; one working call at a time. Callbacks come on the calling thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
-/// of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the
-/// source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
-/// GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
+/// (the source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault);
+/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN);
+/// GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
 /// Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_initiate(
@@ -41,13 +41,14 @@ pub unsafe extern "C" fn glacier_upload_initiate(
 /// upload at once, each over its own connection. Callbacks come on one of these threads.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
 /// allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
-/// GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle is used
-/// all at once); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the handle);
-/// GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
-/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
-/// does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived
-/// damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the
-/// state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
+/// with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
+/// handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
+/// GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
+/// GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+/// GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the
+/// call); GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+/// GLACIER_E_PANIC; GLACIER_E_INTERNAL.
 /// Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_put_part(
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can tell whether
 /// there is an archive.
 ///
-/// Any thread; one working call at a time. Callbacks come on it.
+/// Any thread; one working call at a time. Callbacks come on the calling thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
 /// that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
 /// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
@@ -154,7 +155,7 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
 ///   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
 ///
-/// Any thread; one working call at a time. Callbacks come on it.
+/// Any thread; one working call at a time. Callbacks come on the calling thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
 /// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
 /// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);

@@ -28,15 +28,18 @@ pub enum glacier_flow_names {
 pub struct glacier_progress_t {
     /// The bytes of this struct that are filled.
     pub struct_size: u64,
-    /// The bytes of the whole archive; UINT64_MAX while unknown.
+    /// The bytes of the whole archive; UINT64_MAX until the source is open and the service was asked about an upload
+    /// that exists already: look for that before adding up.
     pub bytes_total: u64,
-    /// The bytes in parts that the service acknowledged to this handle.
+    /// The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total;
+    /// both grow by whole parts.
     pub bytes_done: u64,
     /// The bytes in parts that the service held before.
     pub bytes_resumed: u64,
-    /// The bytes hashed.
+    /// The bytes hashed; a part that is read again counts again.
     pub bytes_hashed: u64,
-    /// The bytes that went out on the wire, those of repeated attempts too.
+    /// The bytes of parts that went out on the wire, without headers, those of repeated attempts too: it moves
+    /// steadily where bytes_done jumps, and may end above bytes_total.
     pub bytes_sent: u64,
     /// The parts of the whole archive; UINT64_MAX while unknown.
     pub parts_total: u64,
@@ -46,9 +49,10 @@ pub struct glacier_progress_t {
     pub parts_in_flight: u64,
     /// The attempts after the first, of all parts.
     pub retries: u64,
-    /// The most parts that may be in flight at this moment.
+    /// The most parts that may be in flight at this moment; while memory is short, fewer are.
     pub workers: u64,
-    /// Milliseconds since the first working call that moved data began.
+    /// Milliseconds since the first working call that moved data began. Like all counts it goes on when an upload is
+    /// run again with the same handle.
     pub elapsed_ms: u64,
 }
 

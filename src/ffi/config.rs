@@ -151,6 +151,9 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
 /// counts: glacier_config_set_give_up_after_ms.
 ///
+/// The wait before another attempt is a random time, up to 0.5 s at first, then up to twice that each time, up to 20
+/// s: ten attempts that fail at once take some 45 s, at most 91 s. A longer wait that the service asks for is kept.
+///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_config_set_max_attempts(
@@ -164,9 +167,11 @@ pub unsafe extern "C" fn glacier_config_set_max_attempts(
 /// Sets the memory, in bytes, that the parts in work of all uploads of one client take together; the default is
 /// 268,435,456 (256 MiB).
 ///
-/// It is a limit on buffers, not on the process. A part larger than the limit divided by the workers is not held in
-/// memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit avoids that.
-/// Data given to glacier_upload_put_part is the caller's and does not count.
+/// It is a limit on buffers, not on the process. A part larger than the limit divided by the workers of one upload is
+/// not held in memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit
+/// avoids that. Several uploads share the limit: a part waits until there is room, first come, first served, so that N
+/// uploads go at full speed with N times that. Data given to glacier_upload_put_part is the caller's and does not
+/// count.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (below 1,048,576, 1 MiB); GLACIER_E_BUSY;
 /// GLACIER_E_PANIC. Since: 0.1

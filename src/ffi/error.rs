@@ -85,7 +85,7 @@ pub unsafe extern "C" fn glacier_error_request_id(error: *const glacier_error_t)
     guard::get(error, ptr::null(), |error| or_null(error.request_id.as_deref()))
 }
 
-/// 1 if what failed can pass by itself, so that the same call may succeed later; else 0, and for NULL.
+/// 1 if what failed can pass by itself, so that the same call may succeed later; 0 otherwise, and for NULL.
 ///
 /// The library has repeated such a request already, as glacier_config_set_max_attempts says. Since: 0.1
 #[unsafe(no_mangle)]
@@ -93,8 +93,9 @@ pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_
     guard::get(error, 0, |error| error.is_retryable.into())
 }
 
-/// 1 if the upload is still in the vault and can be carried on, with this handle or with a new one attached by
-/// glacier_upload_set_upload_id; else 0, and for NULL. Since: 0.1
+/// 1 if, as far as the handle knows, the upload is in the vault and can be carried on, with this handle or with a new
+/// one attached by glacier_upload_set_upload_id; 0 otherwise, and for NULL. It says nothing of whether the source
+/// fits. After GLACIER_E_OUTCOME_UNKNOWN only this handle can carry on. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_is_resumable(error: *const glacier_error_t) -> i32 {
     guard::get(error, 0, |error| error.is_resumable.into())

@@ -68,8 +68,10 @@ pub enum glacier_result_names {
     GLACIER_E_LIMIT = 305,
     /// The service does not serve this account any more.
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
-    /// Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, run or
-    /// complete again to learn it; else only an inventory of the vault can tell.
+    /// Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, this
+    /// handle learns it by running or completing again, before the program ends: a new handle, attached to the ID,
+    /// gets GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload
+    /// again before looking there.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
     /// A tree hash differs from the one expected.

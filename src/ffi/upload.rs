@@ -63,7 +63,8 @@ pub unsafe extern "C" fn glacier_upload_set_description(
 
 /// Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). By default
 /// glacier_upload_run takes the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells
-/// it), and glacier_upload_initiate takes 16 MiB.
+/// it), and glacier_upload_initiate does the same, or takes 16 MiB if there is no source. A part in flight is what a
+/// failure or a cancel loses: smaller parts lose less, and cost more requests.
 ///
 /// Before the first working call. For an upload that exists already it need not be set, and must be the same.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
@@ -79,10 +80,12 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
 }
 
 /// Attaches to an upload that exists already, by its ID, to carry it on, complete it or abort it. Nothing is sent
-/// yet: the first working call takes part size and description from the service.
+/// yet: the first working call takes part size and description from the service; a description set here is not used.
 ///
-/// upload_id comes from glacier_upload_id, an error's message or glacier_uploads_id; it may begin with "-". It must
-/// not be empty, "." or "..", or hold control characters.
+/// upload_id comes from glacier_upload_id, which can be read after a failure too, or from glacier_uploads_id. The
+/// service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text is taken that is not
+/// empty, "." or "..", and holds no control characters. Two handles that work on one upload at once, here or
+/// elsewhere, do no harm if they have the same source, but send parts twice.
 ///
 /// Before the first working call; one handle is one upload, so a second, different ID is refused.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
@@ -99,10 +102,11 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
     })
 }
 
-/// Sets a regular file as the source. It is always the whole archive, also of an upload that exists already. It must
-/// not be empty, and must not change until the upload is completed.
+/// Sets a regular file as the source; a symbolic link is followed. It is always the whole archive, also of an upload
+/// that exists already. It must not be empty, and must not change until the upload is completed.
 ///
-/// Before the first working call; of several sources the last one set counts. The file is opened by the working call.
+/// Before the first working call; of several sources the last one set counts. The file is opened by the working call,
+/// before anything is sent; one that cannot be read, or is no regular file, is GLACIER_E_IO there, without blocking.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
 /// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
@@ -145,7 +149,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
 /// runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
 /// callback, or when the upload is freed and no call on it is left.
 ///
-/// At any time that no working call runs.
+/// At any time that no working call runs. A program that would rather ask uses glacier_upload_progress.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_set_progress(
@@ -166,23 +170,29 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 /// not hold yet, several at once; completes. Returns when that is done, or cannot be.
 ///
 /// Then glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK
-/// and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source.
+/// and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source; others
+/// are sent again and replaced.
 ///
-/// If it fails after the upload is initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and
-/// the message has the upload ID. Call it again on the same handle, or attach a new handle with
-/// glacier_upload_set_upload_id, to send what is missing; or give up with glacier_upload_abort. It never starts
-/// another upload in place of one that the service does not know any more.
+/// The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
+/// initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
+/// Call it again on the same handle, or attach a new handle with glacier_upload_set_upload_id, to send what is
+/// missing; or give up with glacier_upload_abort. It never starts another upload in place of one that the service does
+/// not know any more.
+///
+/// GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with
+/// glacier_error_operation "InitiateMultipartUpload" (the vault) will meet every other archive as well.
 ///
 /// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, not a regular file, or
-/// larger than its part size allows with 10,000 parts; or the part size differs from that of the existing upload);
-/// GLACIER_E_STATE (no source, or the handle is used by hand, or the upload is aborted); GLACIER_E_BUSY;
-/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT; GLACIER_E_SOURCE_CHANGED;
-/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
-/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the
-/// upload any more); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH
-/// (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent); GLACIER_E_INCOMPLETE;
-/// GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
+/// allows with 10,000 parts; or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
+/// or parts were put by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source
+/// cannot be opened or read, or is not a regular file); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT;
+/// GLACIER_E_SOURCE_CHANGED (it changed meanwhile, or is smaller than what the upload holds); GLACIER_E_NETWORK;
+/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload: it was completed or
+/// aborted, has expired, or never was); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN;
+/// GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent);
+/// GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_run(
     upload: *mut glacier_upload_t,
@@ -194,7 +204,7 @@ pub unsafe extern "C" fn glacier_upload_run(
 /// Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
 ///
 /// It never touches the network and returns at once. A call that works on the handle, on another thread or around the
-/// callback that calls this, is canceled for good and returns by itself. In a forked child it releases memory only.
+/// callback that calls this, is canceled and returns GLACIER_E_CANCELED. In a forked child it releases memory only.
 /// NULL is ignored. Any thread. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {

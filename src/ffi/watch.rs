@@ -21,7 +21,8 @@ pub type glacier_state_t = i32;
 pub enum glacier_state_names {
     /// Nothing is initiated, and the service was not asked about an attached upload yet.
     GLACIER_STATE_NEW = 0,
-    /// The upload exists at the service.
+    /// There is an upload ID, and no part was sent by this handle yet. Whether the service still knows an attached
+    /// upload, only the result of a working call tells.
     GLACIER_STATE_INITIATED = 1,
     /// Parts are being sent, or were.
     GLACIER_STATE_TRANSFERRING = 2,
@@ -37,10 +38,16 @@ pub enum glacier_state_names {
 
 /// Asks the working calls of the upload to stop; they return GLACIER_E_CANCELED. The upload stays in the vault.
 ///
-/// It stops each working call in progress or, if there is none, the next one. Once that has returned
-/// GLACIER_E_CANCELED the request is used up, and the upload can run again. It is noticed within 250 ms, with one
-/// exception: a name lookup of the system that is in progress cannot be interrupted. While Complete is on its way,
-/// its answer is awaited for up to 10 s more; without it the result is GLACIER_E_OUTCOME_UNKNOWN.
+/// It stops each working call in progress or, if there is none, the next one. When all those in progress have
+/// returned, and one of them because of the request (GLACIER_E_CANCELED, or GLACIER_E_OUTCOME_UNKNOWN), it is used up,
+/// and the upload can run again. If they all ended for other reasons, GLACIER_OK included, it stays and stops the
+/// next.
+///
+/// Calls return within 250 ms, with two exceptions: a name lookup of the system that is in progress cannot be
+/// interrupted; and while Complete is on its way, its answer is awaited for up to 10 s, which a second cancel does not
+/// shorten: without it the result is GLACIER_E_OUTCOME_UNKNOWN. Parts in flight are sent again later, at most the
+/// number of workers times the part size. While Initiate is on its way, an empty upload without a known ID may be left
+/// in the vault; it costs nothing and vanishes by itself.
 ///
 /// It returns at once. Any thread, at any time, in callbacks, and in a signal handler: it is one atomic store. NULL is
 /// ignored. Since: 0.1

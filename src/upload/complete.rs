@@ -61,7 +61,7 @@ impl Upload {
     /// An error after which there may be an archive.
     pub(super) fn outcome_unknown(&self, cause: Error) -> Error {
         let check = if self.state().is_resumable() {
-            "complete again to learn it"
+            "only this handle can learn it, by running or completing again; after that, an inventory of the vault"
         } else {
             "only an inventory of the vault can tell"
         };

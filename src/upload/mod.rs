@@ -280,7 +280,7 @@ impl Upload {
             Call::PutPart => Some(Mode::ByHand),
             _ => None,
         };
-        let action = self.begin(call, mode)?;
+        let action = self.begin(call, mode).map_err(|error| error.resumable(self.state().is_resumable()))?;
         let result = while_working(
             || {
                 self.cancel.check()?;
@@ -396,14 +396,17 @@ impl Upload {
         let gone = error.kind() == Kind::NotFound;
         let resumable = self.state().is_resumable() && !gone;
         let error = error.resumable(resumable);
-        let error = match self.id().filter(|_| !by_caller) {
+        // What is kept after an unknown outcome cannot be said: an upload or an archive.
+        let tell = !by_caller && error.kind() != Kind::OutcomeUnknown;
+        let error = match self.id().filter(|_| tell) {
             Some(id) if resumable => error.with_note(format_args!(
                 "the upload is kept and can be resumed: upload ID {} in vault {}",
                 id.to_string_lossy(),
                 self.vault_name()
             )),
             Some(id) if gone => error.with_note(format_args!(
-                "the service does not know upload ID {} in vault {} (any more): uploads end 24 hours after their last part",
+                "the service does not know upload ID {} in vault {}: it was completed or aborted, has expired 24 hours \
+                 after its last part, or never was",
                 id.to_string_lossy(),
                 self.vault_name()
             )),

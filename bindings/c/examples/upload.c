@@ -40,9 +40,10 @@ static const char usage[] =
     "--upload-id=-x, and -- before VAULT.\n"
     "\n"
     "Exit codes: 0 the archive is stored; 1 failed; 2 wrong usage; 3 failed, but the upload is kept and can be carried\n"
-    "on; 130 and 143 stopped by Ctrl-C and by SIGTERM, and if there is an upload by then, it is kept.\n";
+    "on; 4 whether the archive is stored is not known; 130 and 143 stopped by Ctrl-C and by SIGTERM, and if there is an\n"
+    "upload by then, it is kept.\n";
 
-enum { EXIT_USAGE = 2, EXIT_KEPT = 3, EXIT_SIGNAL = 128 };
+enum { EXIT_USAGE = 2, EXIT_KEPT = 3, EXIT_UNKNOWN = 4, EXIT_SIGNAL = 128 };
 
 enum { ENDPOINT, REGION, ACCOUNT_ID, CA_FILE, PART_SIZE, WORKERS, MEMORY, DESCRIPTION, UPLOAD_ID, OPTIONS };
 
@@ -248,7 +249,8 @@ static int report_failure(const char *program, const struct options *options, co
                           const glacier_error_t *err)
 {
     const char *id = glacier_upload_id(upload);
-    int kept = id != NULL && glacier_error_is_resumable(err);
+    int unknown = glacier_error_code(err) == GLACIER_E_OUTCOME_UNKNOWN;
+    int kept = id != NULL && glacier_error_is_resumable(err) && !unknown;
 
     fprintf(stderr, "upload: %s: %s\n", options->file, glacier_error_message(err));
     if (glacier_error_request_id(err) != NULL)
@@ -261,9 +263,11 @@ static int report_failure(const char *program, const struct options *options, co
     } else if (id != NULL) {
         fprintf(stderr, "upload: upload ID %s\n", id);
     }
+    if (unknown)
+        fprintf(stderr, "upload: there may be an archive: look at an inventory of the vault before uploading again\n");
     if (stopped_by != 0)
         return EXIT_SIGNAL + stopped_by;
-    return kept ? EXIT_KEPT : EXIT_FAILURE;
+    return unknown ? EXIT_UNKNOWN : kept ? EXIT_KEPT : EXIT_FAILURE;
 }
 
 /* ---- What is shown meanwhile -------------------------------------------------------------------------------- */
