@@ -45,6 +45,16 @@ fn ready(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
     upload
 }
 
+/// As `ready`, with one part in flight: when one fails, no other is on its way.
+fn ready_for_one_at_a_time(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
+    let mut config = config(glacier);
+    config.set_concurrency(1).unwrap();
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    upload.set_part_size(4 * MIB).unwrap();
+    upload.set_source_file(file.path()).unwrap();
+    upload
+}
+
 fn status(status: u16) -> Fault {
     Fault::new(Action::status(status))
 }
@@ -168,7 +178,7 @@ fn a_failed_upload_is_kept_and_carried_on() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(2).times(1));
-    let upload = ready(&glacier, &file);
+    let upload = ready_for_one_at_a_time(&glacier, &file);
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::Access, Some(403)));
     assert_eq!(error.service_code(), Some("AccessDeniedException"));
@@ -188,9 +198,10 @@ fn another_handle_attaches_and_sends_only_what_is_missing() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
-    let first = ready(&glacier, &file);
+    let first = ready_for_one_at_a_time(&glacier, &file);
     first.run().unwrap_err();
     let held = acknowledged_parts(&glacier);
+    assert_eq!(held.len(), 3);
 
     let second = upload(&glacier);
     second.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
