@@ -81,8 +81,9 @@ impl Wire {
     pub(crate) fn close(mut self) {
         if let Stream::Tls(tls) = &mut self.stream {
             tls.conn.send_close_notify();
-            // A client that has gone has no use for the notice.
-            let _ = tls.flush();
+            // Only what is to be said: flushing the stream would wait for a handshake that may never come. A client
+            // that has gone has no use for it.
+            while tls.conn.wants_write() && tls.conn.write_tls(&mut tls.sock).is_ok() {}
         }
         let _ = self.tcp().shutdown(std::net::Shutdown::Write);
     }
