@@ -80,6 +80,8 @@ struct Exchange<'a> {
     number: usize,
     body_bytes: u64,
     status: Option<u16>,
+    /// Whether the client still holds back the body: it may send it or not, so the connection is of no more use.
+    unasked: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -104,7 +106,7 @@ impl<'a> Exchange<'a> {
             body_bytes: 0,
             status: None,
         });
-        Self { service, wire, head, target, range, length, number, body_bytes: 0, status: None }
+        Self { service, wire, head, target, range, length, number, body_bytes: 0, status: None, unasked: false }
     }
 
     /// Puts into the record what has become of the request so far.
@@ -180,7 +182,7 @@ impl<'a> Exchange<'a> {
         Some(self.range?.0 / part_size)
     }
 
-    /// The request's own answer. Its body has been read to the end then.
+    /// The request's own answer. Its body has been read to the end then, or was never asked for.
     fn work(&mut self, bytes_per_second: Option<u64>) -> io::Result<Response> {
         let mut body = Body::new(self.wire, &self.service.stop, self.head, self.length);
         if let Some(rate) = bytes_per_second {
@@ -188,6 +190,10 @@ impl<'a> Exchange<'a> {
         }
         let answer = match operations::perform(self.service, self.head, self.target.as_ref(), &mut body) {
             Ok(answer) => Ok(answer),
+            Err(Failure::Refused(refusal)) if body.is_waited_for() => {
+                self.unasked = true;
+                Ok(Response::from(refusal).with("Connection", "close"))
+            }
             Err(Failure::Refused(refusal)) => body.skip(u64::MAX).map(|()| refusal.into()),
             Err(Failure::Broken(error)) => Err(error),
         };
@@ -217,7 +223,7 @@ impl<'a> Exchange<'a> {
         self.status = Some(answer.status);
         self.note();
         common_headers(self.service, answer).send(self.wire)?;
-        Ok(None)
+        Ok(if self.unasked { CLOSE } else { None })
     }
 
     /// Sends half of the content; of an answer without content half of the headers.

@@ -170,6 +170,11 @@ impl<'a> Body<'a> {
         self.read
     }
 
+    /// Whether the client still waits to be asked for it.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.continue_first
+    }
+
     /// Reads no faster than this from now on.
     pub(crate) fn slow_down(&mut self, bytes_per_second: u64) {
         self.bytes_per_second = Some(bytes_per_second.max(1));
