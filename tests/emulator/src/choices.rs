@@ -1,35 +1,45 @@
 //! What is not known of the live service, and what the emulator does there.
 //!
 //! Nobody outside can try these. A client that is right must not depend on any of them; they stand here, and nowhere
-//! else, so that a reader can tell a fact of the service from a decision of ours. *Invalid* stands for 400
-//! `InvalidParameterValueException`.
-//!
-//! | open question | choice |
-//! |---|---|
-//! | order of the checks | signature and clock, account, API version, vault, upload ID, parameters, body |
-//! | refused by the head alone | the body is read all the same, and the connection stays; early answers are faults |
-//! | when a signature's age is checked | when the head of the request is in, and again when its body is |
-//! | headers that need not be signed | [`MAY_BE_UNSIGNED`]; any other `x-amz-` header must be |
-//! | unreadable `Authorization`, no usable date | 403 `InvalidSignatureException` |
-//! | API version other than 2012-06-01 | Invalid |
-//! | part size missing | Invalid, "Invalid part size: null. …" |
-//! | a range not aligned, longer than a part, or with a total for `*` | Invalid, "Invalid Content-Range: …" |
-//! | tree hash in upper-case hex | Invalid, "Invalid x-amz-sha256-tree-hash: …" |
-//! | Complete: missing range, short part, wrong size | Invalid; the message names the range, the part or the size |
-//! | Complete: several things wrong | the first of missing range, short part, size, tree hash |
-//! | the upload ID does not exist | 404 `ResourceNotFoundException`, "The upload ID was not found: …" |
-//! | an upload that was completed or aborted | the same, but for the next line |
-//! | Complete again, Abort again | as the first time, for [`REMEMBERED_SECONDS`] since it was last asked for |
-//! | Complete again with another size or tree hash | Invalid |
-//! | Abort of a completed upload | 404 |
-//! | an idle upload | gone after [`IDLE_SECONDS`]; every request that names it counts |
-//! | `limit` below 1, above [`PAGE_MAX`], or no number | Invalid |
-//! | a marker that was not given out for this very list | Invalid |
-//! | order of ListMultipartUploads | by upload ID, which is as good as none |
-//! | `Transfer-Encoding`, two lengths, a payload without one | 400 `BadRequest`, and the connection is closed |
-//! | a body where the operation takes none | 400 `BadRequest` |
-//! | an address that is no operation here | 400 `BadRequest` |
-//! | storage that fails | 500 `ServiceUnavailableException` |
+//! else, so that a reader can tell a fact of the service from a decision of ours.
+
+/// The open questions, and the choice made for each. *Invalid* stands for 400 `InvalidParameterValueException`.
+pub const CHOICES: &[(&str, &str)] = &[
+    ("order of the checks", "signature and clock, account, API version, vault, upload ID, parameters, body"),
+    ("refused by the head alone", "the body is read all the same, and the connection stays; early answers are faults"),
+    (
+        "refused by the head alone, with `Expect: 100-continue`",
+        "the body is not asked for, and the connection is closed",
+    ),
+    ("when a signature's age is checked", "when the head of the request is in, and again when its body is"),
+    (
+        "headers that need not be signed",
+        "`x-amz-archive-description`, `x-amz-archive-size`, `x-amz-part-size`, `x-amz-sha256-tree-hash`; \
+         any other `x-amz-` header must be",
+    ),
+    ("unreadable `Authorization`, no usable date, no `Host`", "403 `InvalidSignatureException`"),
+    ("an empty account", "another account than the key's: 403 `AccessDeniedException`"),
+    ("API version other than 2012-06-01", "Invalid"),
+    ("part size missing", "Invalid, \"Invalid part size: null. …\""),
+    ("a range not aligned, longer than a part, or with a total for `*`", "Invalid, \"Invalid Content-Range: …\""),
+    ("tree hash in upper-case hex", "Invalid, \"Invalid x-amz-sha256-tree-hash: …\""),
+    ("Complete: missing range, short part, wrong size", "Invalid; the message names the range, the part or the size"),
+    ("Complete: several things wrong", "the first of missing range, short part, size, tree hash"),
+    ("the upload ID does not exist", "404 `ResourceNotFoundException`, \"The upload ID was not found: …\""),
+    ("an upload that was completed or aborted", "as if it did not exist, but for Complete again and Abort again"),
+    ("Complete again, Abort again", "as the first time, for an hour since it was last asked for"),
+    ("Complete again with another size or tree hash", "Invalid"),
+    ("Abort of a completed upload", "404 `ResourceNotFoundException`"),
+    ("an idle upload", "gone after 24 hours; every request that names it counts"),
+    ("`limit` below 1, above 50, or no number", "Invalid"),
+    ("a marker that was not given out for this very list", "Invalid"),
+    ("order of ListMultipartUploads", "by upload ID, which is as good as none"),
+    ("a query parameter that the operation does not know", "ignored"),
+    ("`Transfer-Encoding`, two lengths, a payload without one", "400 `BadRequest`, and the connection is closed"),
+    ("a body where the operation takes none", "400 `BadRequest`"),
+    ("an address that is no operation here", "400 `BadRequest`"),
+    ("storage that fails", "500 `ServiceUnavailableException`"),
+];
 
 /// Headers that a client may leave out of its signature: the guide's examples do.
 pub const MAY_BE_UNSIGNED: [&str; 4] =

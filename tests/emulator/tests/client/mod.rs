@@ -41,6 +41,12 @@ pub(crate) struct Request {
     pub(crate) content_length: Option<u64>,
     /// Whether the signature is sent at all.
     pub(crate) authorization: bool,
+    /// The header that carries the time of the signature.
+    pub(crate) date_header: &'static str,
+    /// What is signed as `Host` instead of what is sent.
+    pub(crate) signed_host: Option<String>,
+    /// Whether `Host` is sent.
+    pub(crate) sends_host: bool,
 }
 
 impl Request {
@@ -59,6 +65,9 @@ impl Request {
             clock_offset: 0,
             content_length: Some(0),
             authorization: true,
+            date_header: "x-amz-date",
+            signed_host: None,
+            sends_host: true,
         }
     }
 
@@ -126,12 +135,13 @@ impl Request {
 
     /// The head as it goes on the wire.
     pub(crate) fn head(&self, host: &str) -> Vec<u8> {
-        let mut headers = vec![("host".to_owned(), host.to_owned())];
+        let mut headers = Vec::new();
+        if self.sends_host {
+            headers.push(("host".to_owned(), host.to_owned()));
+        }
         headers.extend(self.headers.iter().cloned());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let time = UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(self.clock_offset).unwrap());
         if self.authorization {
-            headers.extend(self.signature(&headers, time));
+            headers.extend(self.signature(host));
         }
         if let Some(length) = self.content_length {
             headers.push(("content-length".to_owned(), length.to_string()));
@@ -141,8 +151,33 @@ impl Request {
         (text + "\r\n").into_bytes()
     }
 
-    fn signature(&self, headers: &[(String, String)], time: SystemTime) -> Vec<(String, String)> {
-        let named = headers.iter().filter(|(name, _)| !self.unsigned.contains(name));
+    /// The headers that the signature adds: its time, and itself.
+    pub(crate) fn signature(&self, host: &str) -> Vec<(String, String)> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let time = UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(self.clock_offset).unwrap());
+        let mut settings = SigningSettings::default();
+        if self.date_header == "x-amz-date" {
+            return self.sign(host, &self.headers, time, settings);
+        }
+        // The crate signs x-amz-date by itself: first it tells how the time is written, then it signs that as `Date`.
+        let written = self.sign(host, &self.headers, time, settings.clone());
+        let written = written.into_iter().find(|(name, _)| name == "x-amz-date").unwrap().1;
+        let date = (self.date_header.to_owned(), written);
+        settings.excluded_headers = Some(vec!["x-amz-date".into()]);
+        let headers = [self.headers.as_slice(), std::slice::from_ref(&date)].concat();
+        let signed = self.sign(host, &headers, time, settings);
+        std::iter::once(date).chain(signed.into_iter().filter(|(name, _)| name != "x-amz-date")).collect()
+    }
+
+    fn sign(
+        &self,
+        host: &str,
+        headers: &[(String, String)],
+        time: SystemTime,
+        settings: SigningSettings,
+    ) -> Vec<(String, String)> {
+        let host = ("host".to_owned(), self.signed_host.clone().unwrap_or_else(|| host.to_owned()));
+        let named = std::iter::once(&host).chain(headers).filter(|(name, _)| !self.unsigned.contains(name));
         let named = named.map(|(name, value)| (name.as_str(), value.as_str()));
         let payload = headers.iter().find(|(name, _)| name == "x-amz-content-sha256").map(|(_, value)| value.clone());
         let payload = payload.map_or(SignableBody::Bytes(&[]), SignableBody::Precomputed);
@@ -152,7 +187,7 @@ impl Request {
             .region(&self.region)
             .name(&self.service)
             .time(time)
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()
             .unwrap()
             .into();
@@ -207,10 +242,14 @@ enum Stream {
 }
 
 impl Client {
+    /// Speaks plain HTTP, whatever the emulator speaks.
+    pub(crate) fn connect_without_tls(emulator: &Emulator) -> Self {
+        let (host, tcp) = dial(emulator);
+        Self { host, stream: BufReader::new(Stream::Plain(tcp)) }
+    }
+
     pub(crate) fn connect(emulator: &Emulator) -> Self {
-        let host = emulator.endpoint().split_once("://").unwrap().1.to_owned();
-        let tcp = TcpStream::connect(&host).unwrap();
-        tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (host, tcp) = dial(emulator);
         let stream = match emulator.ca_pem() {
             None => Stream::Plain(tcp),
             Some(pem) => {
@@ -296,6 +335,13 @@ impl Client {
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
+}
+
+fn dial(emulator: &Emulator) -> (String, TcpStream) {
+    let host = emulator.endpoint().split_once("://").unwrap().1.to_owned();
+    let tcp = TcpStream::connect(&host).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    (host, tcp)
 }
 
 impl Read for Stream {

@@ -1,110 +1,245 @@
-//! Both lists, page by page.
+//! ListParts, ListMultipartUploads, and the pages of both.
 
-use glacier_emulator::{Options, Storage};
+use serde_json::{Value, json};
 
-use crate::client::{Client, MIB, Request, data, start_with, tree_hash};
-use crate::{Case, INVALID};
+use crate::client::{Client, MIB, Request, data, tree_hash};
+use crate::rule::{Group, Rule};
+use crate::scene::Scene;
+use crate::{INVALID, NOT_FOUND};
 
-/// New ones go to the end of their group.
-pub(crate) const CASES: &[Case] = &[
-    ("list parts: the document", |_, client| {
-        let id = client.initiate(MIB);
-        client.send(&Request::part(&id, MIB, b"abc"));
-        client.send(&Request::part(&id, 0, &data(MIB)));
-        let document = client.send(&Request::list_parts(&id, "")).json();
-        assert_eq!(
-            document["Parts"],
-            serde_json::json!([
-                { "RangeInBytes": "0-1048575", "SHA256TreeHash": tree_hash(&data(MIB)) },
-                { "RangeInBytes": "1048576-1048578", "SHA256TreeHash": tree_hash(b"abc") },
-            ])
-        );
-        assert_eq!(document["ArchiveDescription"], serde_json::Value::Null);
-        assert_eq!(document["Marker"], serde_json::Value::Null);
-        assert_eq!(document["MultipartUploadId"], id.as_str());
-        assert_eq!(document["PartSizeInBytes"], MIB);
-        assert_eq!(document["VaultARN"], "arn:aws:glacier:us-east-1:111122223333:vaults/examplevault");
-        let created = document["CreationDate"].as_str().unwrap();
-        assert_eq!((created.len(), &created[10..11], &created[23..]), (24, "T", "Z"));
-    }),
-    ("list parts: pages of 50 by range, to the end", |_, client| {
-        let id = client.initiate(MIB);
-        for part in (0..101).rev() {
-            client.send(&Request::part(&id, part * MIB, b"abc"));
-        }
-        let pages = pages(client, "Parts", "", |query| Request::list_parts(&id, query));
-        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 1]);
-        let ranges: Vec<_> =
-            pages.iter().flatten().map(|part| part["RangeInBytes"].as_str().unwrap().to_owned()).collect();
-        let expected: Vec<_> = (0..101).map(|part| format!("{}-{}", part * MIB, part * MIB + 2)).collect();
-        assert_eq!(ranges, expected);
-    }),
-    ("list uploads: every open upload of the vault once, by any limit", |_, client| {
-        client.send(&Request::new("PUT", "/-/vaults/other"));
-        client.send(&Request::new("POST", "/-/vaults/other/multipart-uploads").header("x-amz-part-size", "1048576"));
-        let mut ids: Vec<_> = (0..60).map(|_| client.initiate(MIB)).collect();
-        ids.sort();
-        for (limit, sizes) in [("", vec![50, 10]), ("limit=50&", vec![50, 10]), ("limit=25&", vec![25, 25, 10])] {
-            let pages = pages(client, "UploadsList", limit, Request::list_uploads);
-            assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
-            let entries = pages.iter().flatten();
-            let mut listed: Vec<_> = entries.map(|up| up["MultipartUploadId"].as_str().unwrap().to_owned()).collect();
-            listed.sort();
-            assert_eq!(listed, ids);
-        }
-    }),
-    ("lists: limit is 1 to 50, and a marker belongs to its list", |_, client| {
-        for limit in ["0", "51", "1000", "x", "-1"] {
-            client.send(&Request::list_uploads(&format!("?limit={limit}"))).expect_refusal(
-                400,
-                INVALID,
-                "Invalid limit",
-            );
-        }
-        let (one, _two) = (client.initiate(MIB), client.initiate(MIB));
-        let document = client.send(&Request::list_uploads("?limit=1")).json();
-        let marker = encode(document["Marker"].as_str().unwrap());
-        client.send(&Request::list_parts(&one, &format!("?marker={marker}"))).expect_refusal(
-            400,
-            INVALID,
-            "Invalid marker",
-        );
-        client.send(&Request::list_uploads("?marker=1001")).expect_refusal(400, INVALID, "Invalid marker: 1001");
-    }),
-    ("lists: a marker that is not encoded does not work", |_, client| {
-        let _ids = (client.initiate(MIB), client.initiate(MIB));
-        let document = client.send(&Request::list_uploads("?limit=1")).json();
-        let marker = document["Marker"].as_str().unwrap();
-        assert_ne!(client.send(&Request::list_uploads(&format!("?marker={marker}"))).status, 200);
-        assert_eq!(client.send(&Request::list_uploads(&format!("?marker={}", encode(marker)))).status, 200);
-    }),
-];
+pub(crate) const PARTS: Group = Group {
+    title: "ListParts",
+    rules: &[
+        Rule::gives(
+            "the document describes the upload and its parts: ranges as `first-last`, sizes as numbers, nothing as null",
+            "M, G",
+            &[
+                |s| {
+                    let id = s.initiate(MIB);
+                    let document = s.accepted(&Request::list_parts(&id, "")).json();
+                    assert_eq!((&document["Parts"], &document["Marker"]), (&json!([]), &Value::Null));
+                    assert_eq!(document["ArchiveDescription"], Value::Null);
+                },
+                |s| {
+                    let initiate = Request::initiate(MIB).header("x-amz-archive-description", "archive one");
+                    let answer = s.accepted(&initiate);
+                    let id = answer.header("x-amz-multipart-upload-id").unwrap();
+                    s.accepted(&Request::part(id, 0, &data(MIB)));
+                    let document = s.accepted(&Request::list_parts(id, "")).json();
+                    let part = json!({ "RangeInBytes": "0-1048575", "SHA256TreeHash": tree_hash(&data(MIB)) });
+                    assert_eq!(document["Parts"], json!([part]));
+                    assert_eq!(document["ArchiveDescription"], "archive one");
+                    assert_eq!(
+                        (&document["MultipartUploadId"], &document["PartSizeInBytes"]),
+                        (&json!(id), &json!(MIB))
+                    );
+                },
+            ],
+        ),
+        Rule::gives(
+            "times are `2012-03-20T17:03:43.221Z`, vaults `arn:aws:glacier:{region}:{account}:vaults/{name}`",
+            "G",
+            &[|s| {
+                let id = s.initiate(MIB);
+                let document = s.accepted(&Request::list_parts(&id, "")).json();
+                let created = document["CreationDate"].as_str().unwrap();
+                assert_eq!((created.len(), &created[10..11], &created[19..20], &created[23..]), (24, "T", ".", "Z"));
+                assert_eq!(document["VaultARN"], "arn:aws:glacier:us-east-1:111122223333:vaults/examplevault");
+            }],
+        ),
+        Rule::gives(
+            "parts are sorted by range",
+            "G",
+            &[|s| {
+                let id = s.initiate(MIB);
+                for part in [10, 9, 0] {
+                    s.accepted(&Request::part(&id, part * MIB, b"abc"));
+                }
+                let document = s.accepted(&Request::list_parts(&id, "")).json();
+                let ranges = ["0-2", "9437184-9437186", "10485760-10485762"];
+                let listed = document["Parts"].as_array().unwrap().iter().map(|part| part["RangeInBytes"].clone());
+                assert_eq!(listed.collect::<Vec<_>>(), ranges);
+            }],
+        ),
+        Rule::gives(
+            "a part on its way is not listed",
+            "G",
+            &[|s| {
+                let id = s.initiate(MIB);
+                let part = Request::part(&id, 0, &data(MIB));
+                let mut other = Client::connect(&s.emulator);
+                other.write(&part.head(&other.host)).unwrap();
+                other.write(&part.body[..MIB - 1]).unwrap();
+                assert_eq!(s.accepted(&Request::list_parts(&id, "")).json()["Parts"], json!([]));
+                other.write(&part.body[MIB - 1..]).unwrap();
+                assert_eq!(other.read_answer().unwrap().status, 204);
+                assert_eq!(s.client.send(&Request::list_parts(&id, "")).json()["Parts"].as_array().unwrap().len(), 1);
+            }],
+        ),
+        Rule::refuses(
+            "an upload that is not there has no parts",
+            "choice: the upload ID does not exist",
+            &[|s| s.refused(&Request::list_parts("none", ""), 404, NOT_FOUND, "The upload ID was not found: none")],
+        ),
+    ],
+};
 
-#[test]
-fn pages_may_be_shorter_than_asked_for() {
-    let (_emulator, mut client) = start_with(Options { storage: Storage::Hashes, page_max: 2, ..Options::default() });
-    let ids: Vec<_> = (0..5).map(|_| client.initiate(MIB)).collect();
-    let pages = pages(&mut client, "UploadsList", "limit=50&", Request::list_uploads);
-    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
-    assert_eq!(ids.len(), 5);
+pub(crate) const UPLOADS: Group = Group {
+    title: "ListMultipartUploads",
+    rules: &[
+        Rule::gives(
+            "the document describes the uploads of the vault that are neither completed nor aborted",
+            "M, G",
+            &[
+                |s| {
+                    let document = s.accepted(&Request::list_uploads("")).json();
+                    assert_eq!(document, json!({ "Marker": null, "UploadsList": [] }));
+                },
+                |s| {
+                    s.accepted(&Request::new("PUT", "/-/vaults/other"));
+                    let elsewhere = Request::new("POST", "/-/vaults/other/multipart-uploads");
+                    s.accepted(&elsewhere.header("x-amz-part-size", "1048576"));
+                    let (id, gone) = (s.initiate(4 * MIB), s.initiate(MIB));
+                    s.accepted(&Request::abort(&gone));
+                    let document = s.accepted(&Request::list_uploads("")).json();
+                    let uploads = document["UploadsList"].as_array().unwrap();
+                    assert_eq!(uploads.len(), 1);
+                    assert_eq!(
+                        (&uploads[0]["MultipartUploadId"], &uploads[0]["PartSizeInBytes"]),
+                        (&json!(id), &json!(4 * MIB))
+                    );
+                    assert_eq!(uploads[0]["VaultARN"], "arn:aws:glacier:us-east-1:111122223333:vaults/examplevault");
+                    assert_eq!(uploads[0]["ArchiveDescription"], Value::Null);
+                },
+            ],
+        ),
+        Rule::gives(
+            "the order means nothing",
+            "choice: order of ListMultipartUploads",
+            &[|s| {
+                let mut ids: Vec<_> = (0..3).map(|_| s.initiate(MIB)).collect();
+                ids.sort();
+                let document = s.accepted(&Request::list_uploads("")).json();
+                let listed =
+                    document["UploadsList"].as_array().unwrap().iter().map(|up| up["MultipartUploadId"].clone());
+                assert_eq!(listed.collect::<Vec<_>>(), ids);
+            }],
+        ),
+    ],
+};
+
+pub(crate) const PAGES: Group = Group {
+    title: "Pages of both lists",
+    rules: &[
+        Rule::gives(
+            "without `limit` a page has 50 entries; the last one has the marker null",
+            "M, G",
+            &[
+                |s| {
+                    let id = s.initiate(MIB);
+                    (0..101).rev().for_each(|part| drop(s.accepted(&Request::part(&id, part * MIB, b"abc"))));
+                    let pages = pages(s, "Parts", "", |query| Request::list_parts(&id, query));
+                    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 1]);
+                    let starts = pages.iter().flatten().map(|part| {
+                        part["RangeInBytes"].as_str().unwrap().split_once('-').unwrap().0.parse::<usize>().unwrap()
+                    });
+                    assert!(starts.eq((0..101).map(|part| part * MIB)));
+                },
+                |s| every_upload_once(s, "", &[50, 1]),
+            ],
+        ),
+        Rule::asks(
+            "`limit` is 1 to 50",
+            "M, G",
+            &[|s| every_upload_once(s, "limit=25&", &[25, 25, 1]), |s| every_upload_once(s, "limit=50&", &[50, 1])],
+            &[|s| wrong_limit(s, "0")],
+        ),
+        Rule::refuses(
+            "another is not cut down to it",
+            "choice: `limit` below 1, above 50, or no number",
+            &[
+                |s| wrong_limit(s, "51"),
+                |s| wrong_limit(s, "1000"),
+                |s| wrong_limit(s, "-1"),
+                |s| wrong_limit(s, "all"),
+            ],
+        ),
+        Rule::gives(
+            "a page may have fewer entries than asked for; only the marker tells the end",
+            "G",
+            &[|s| {
+                s.restart(|options| options.page_max = 20);
+                every_upload_once(s, "limit=50&", &[20, 20, 11]);
+            }],
+        ),
+        Rule::asks(
+            "a marker is sent back as it came, percent-encoded",
+            "G",
+            &[|s| {
+                let marker = marker(s);
+                let encoded = encode(&marker);
+                s.name(encoded.clone(), "{marker, percent-encoded}");
+                s.accepted(&Request::list_uploads(&format!("?limit=1&marker={encoded}")));
+            }],
+            &[|s| {
+                let marker = marker(s);
+                // Unencoded, its + is a space and its & the end.
+                s.name(marker.replace('+', " ").trim_end_matches("&=").to_owned(), "{marker, misread}");
+                s.refused(&Request::list_uploads(&format!("?limit=1&marker={marker}")), 400, INVALID, "Invalid marker");
+            }],
+        ),
+        Rule::refuses(
+            "a marker belongs to its list",
+            "choice: a marker that was not given out for this very list",
+            &[
+                |s| s.refused(&Request::list_uploads("?marker=1001"), 400, INVALID, "Invalid marker: 1001"),
+                |s| {
+                    let id = s.initiate(MIB);
+                    let marker = marker(s);
+                    s.name(encode(&marker), "{marker of the vault}");
+                    let parts = Request::list_parts(&id, &format!("?marker={}", encode(&marker)));
+                    s.refused(&parts, 400, INVALID, "Invalid marker");
+                },
+            ],
+        ),
+    ],
+};
+
+fn wrong_limit(s: &mut Scene, limit: &str) {
+    s.refused(&Request::list_uploads(&format!("?limit={limit}")), 400, INVALID, &format!("Invalid limit: {limit}"));
 }
 
-/// A list's entries, page by page, by following its markers.
-fn pages(
-    client: &mut Client,
-    entries: &str,
-    limit: &str,
-    request: impl Fn(&str) -> Request,
-) -> Vec<Vec<serde_json::Value>> {
+/// Starts 51 uploads and lists them in pages of these sizes.
+fn every_upload_once(s: &mut Scene, limit: &str, sizes: &[usize]) {
+    let mut ids: Vec<_> = (0..51).map(|_| s.initiate(MIB)).collect();
+    ids.sort();
+    let pages = pages(s, "UploadsList", limit, Request::list_uploads);
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+    let mut listed: Vec<_> =
+        pages.iter().flatten().map(|upload| upload["MultipartUploadId"].as_str().unwrap()).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, ids);
+}
+
+/// The marker behind the first of two uploads.
+fn marker(s: &mut Scene) -> String {
+    let _two = (s.initiate(MIB), s.initiate(MIB));
+    let document = s.accepted(&Request::list_uploads("?limit=1")).json();
+    let marker = document["Marker"].as_str().unwrap().to_owned();
+    s.name(marker.clone(), "{marker}");
+    marker
+}
+
+/// A list's entries, page by page, by following its markers. The last page is what the document shows.
+fn pages(s: &mut Scene, entries: &str, limit: &str, request: impl Fn(&str) -> Request) -> Vec<Vec<Value>> {
     let mut query = format!("?{}", limit.trim_end_matches('&'));
     let mut pages = Vec::new();
     loop {
-        let document = client.send(&request(&query)).json();
+        let document = s.accepted(&request(&query)).json();
         pages.push(document[entries].as_array().unwrap().clone());
-        match document["Marker"].as_str() {
-            None => return pages,
-            Some(marker) => query = format!("?{limit}marker={}", encode(marker)),
-        }
+        let Some(marker) = document["Marker"].as_str() else { return pages };
+        s.name(encode(marker), "{marker, percent-encoded}");
+        query = format!("?{limit}marker={}", encode(marker));
     }
 }
 

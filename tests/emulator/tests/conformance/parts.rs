@@ -1,0 +1,238 @@
+//! UploadMultipartPart.
+
+use crate::client::{Client, MIB, Request, data, tree_hash};
+use crate::rule::{Group, Rule};
+use crate::scene::Scene;
+use crate::{INVALID, MISSING, NOT_FOUND, SIGNATURE};
+
+pub(crate) const GROUP: Group = Group {
+    title: "UploadMultipartPart",
+    rules: &[
+        Rule::asks(
+            "`Content-Range: bytes first-last/*`, both ends included",
+            "M, G",
+            &[
+                |s| drop(sent(s, 0, b"abc")),
+                |s| {
+                    sent(s, MIB, &data(MIB));
+                    let part = &s.emulator.uploads()[0].parts[0];
+                    assert_eq!((part.first, part.last), (MIB as u64, 2 * MIB as u64 - 1));
+                },
+            ],
+            &[
+                |s| {
+                    let part = abc(s).without("content-range");
+                    s.refused(&part, 400, MISSING, "Required parameter missing: Content-Range");
+                },
+                |s| wrong_range(s, "bytes 2-0/*"),
+            ],
+        ),
+        Rule::refuses(
+            "the range is written so and not otherwise, and lies on the parts",
+            "choice: a range not aligned, longer than a part, or with a total for `*`",
+            &[
+                |s| wrong_range(s, "bytes 0-2/3"),
+                |s| wrong_range(s, "bytes 0-2"),
+                |s| wrong_range(s, "0-2"),
+                |s| wrong_range(s, "bytes 1-3/*"),
+                |s| wrong_range(s, "bytes 524288-524290/*"),
+                |s| {
+                    let id = s.initiate(MIB);
+                    let long = Request::part(&id, 0, &data(MIB + 1));
+                    s.refused(&long, 400, INVALID, "Invalid Content-Range: bytes 0-1048576/*");
+                },
+            ],
+        ),
+        Rule::asks(
+            "range and `Content-Length` agree",
+            "L",
+            &[|s| drop(sent(s, 0, &data(MIB)))],
+            &[
+                |s| {
+                    let id = s.initiate(MIB);
+                    let part = Request::part(&id, 0, &data(MIB)).header("content-range", "bytes 0-1048576/*");
+                    let text = "Content-Range: bytes 0-1048576/* is incompatible with Content-Length: 1048576";
+                    s.refused(&part, 400, INVALID, text);
+                },
+                |s| {
+                    let part = abc(s).header("content-range", "bytes 0-1/*");
+                    let text = "Content-Range: bytes 0-1/* is incompatible with Content-Length: 3";
+                    s.refused(&part, 400, INVALID, text);
+                },
+            ],
+        ),
+        Rule::asks(
+            "a part has at least 1 byte",
+            "G",
+            &[|s| drop(sent(s, 0, b"a"))],
+            &[|s| {
+                let part = abc(s).payload(b"").header("content-range", "bytes 0-0/*");
+                s.refused(&part, 400, INVALID, "incompatible with Content-Length: 0");
+            }],
+        ),
+        Rule::asks(
+            "`x-amz-sha256-tree-hash` is the tree hash of the body",
+            "G, L",
+            &[|s| drop(sent(s, 0, &data(3 * MIB / 2)))],
+            &[
+                |s| {
+                    let part = abc(s).without("x-amz-sha256-tree-hash");
+                    s.refused(&part, 400, MISSING, "Required parameter missing: x-amz-sha256-tree-hash");
+                },
+                |s| {
+                    let other = tree_hash(b"abd");
+                    let text = format!("Checksum mismatch: expected {other}, computed {}", tree_hash(b"abc"));
+                    let part = abc(s).header("x-amz-sha256-tree-hash", other);
+                    s.refused(&part, 400, INVALID, &text);
+                    assert!(s.emulator.uploads()[0].parts.is_empty());
+                },
+                |s| {
+                    let part = abc(s).header("x-amz-sha256-tree-hash", "ab");
+                    s.refused(&part, 400, INVALID, "Invalid x-amz-sha256-tree-hash: ab");
+                },
+            ],
+        ),
+        Rule::refuses(
+            "hex is in lower case",
+            "choice: tree hash in upper-case hex",
+            &[|s| {
+                let part = abc(s).header("x-amz-sha256-tree-hash", tree_hash(b"abc").to_uppercase());
+                s.refused(&part, 400, INVALID, "Invalid x-amz-sha256-tree-hash");
+            }],
+        ),
+        Rule::asks(
+            "`x-amz-content-sha256` is the SHA-256 of the body",
+            "G, L",
+            &[|s| drop(sent(s, 0, b"abc"))],
+            &[
+                |s| {
+                    let part = abc(s).without("x-amz-content-sha256");
+                    s.refused(&part, 403, SIGNATURE, "");
+                },
+                |s| {
+                    let text = "The value passed in as x-amz-content-sha256 does not match the computed payload hash. \
+                                Computed digest: a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9 \
+                                expected hash: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+                    let part = abc(s).body(b"abd");
+                    s.refused(&part, 403, SIGNATURE, text);
+                    assert!(s.emulator.uploads()[0].parts.is_empty());
+                },
+            ],
+        ),
+        Rule::gives(
+            "`Content-Type` may be sent or left out",
+            "T",
+            &[|s| {
+                let part = abc(s).header("content-type", "application/octet-stream");
+                s.accepted(&part);
+            }],
+        ),
+        Rule::gives(
+            "the answer has the tree hash that the service computed",
+            "M, G",
+            &[|s| {
+                let answer = sent(s, 0, &data(2 * MIB));
+                let (hash, computed) = (answer.header("x-amz-sha256-tree-hash"), tree_hash(&data(2 * MIB)));
+                assert_eq!((answer.status, hash), (204, Some(computed.as_str())));
+            }],
+        ),
+        Rule::asks(
+            "every part but the last is as long as the part size; the service sees that when the upload is completed",
+            "G",
+            &[|s| {
+                let id = s.initiate(MIB);
+                s.accepted(&Request::part(&id, MIB, b"last"));
+                s.accepted(&Request::part(&id, 0, b"short"));
+            }],
+            &[|s| {
+                let id = s.initiate(MIB);
+                s.accepted(&Request::part(&id, 0, b"short"));
+                s.accepted(&Request::part(&id, MIB, b"last"));
+                s.refused(&Request::complete(&id, b"shortlast"), 400, INVALID, "");
+            }],
+        ),
+        Rule::gives(
+            "parts come in any order, and at the same time",
+            "G",
+            &[|s| {
+                let whole = data(3 * MIB);
+                let id = s.initiate(MIB);
+                let part = |index: usize| Request::part(&id, index * MIB, &whole[index * MIB..][..MIB]);
+                let mut other = Client::connect(&s.emulator);
+                // One begins, two go through on another connection, the first ends.
+                s.client.write(&part(2).head(&s.client.host)).unwrap();
+                s.client.write(&whole[2 * MIB..][..MIB / 2]).unwrap();
+                assert_eq!((other.send(&part(1)).status, other.send(&part(0)).status), (204, 204));
+                s.client.write(&whole[2 * MIB..][MIB / 2..]).unwrap();
+                assert_eq!(s.client.read_answer().unwrap().status, 204);
+                s.accepted(&Request::complete(&id, &whole));
+            }],
+        ),
+        Rule::gives(
+            "a part sent again replaces the earlier one",
+            "G",
+            &[|s| {
+                let id = s.initiate(MIB);
+                for body in [&b"abc"[..], b"longer", b"ab"] {
+                    s.accepted(&Request::part(&id, 0, body));
+                    assert_eq!(s.emulator.uploads()[0].parts.len(), 1);
+                }
+                s.accepted(&Request::complete(&id, b"ab"));
+                assert_eq!(s.emulator.archives()[0].size, 2);
+            }],
+        ),
+        Rule::asks(
+            "an upload has at most 10,000 parts",
+            "G, L",
+            &[|s| drop(sent(s, 9_999 * MIB, b"abc"))],
+            &[|s| {
+                let id = s.initiate(MIB);
+                let text =
+                    "This is part number 10001 for the current multipart upload. It exceeds the limit of 10000 parts.";
+                s.refused(&Request::part(&id, 10_000 * MIB, b"abc"), 400, INVALID, text);
+            }],
+        ),
+        Rule::refuses(
+            "a part goes to an upload that is there",
+            "choice: the upload ID does not exist",
+            &[
+                |s| s.refused(&Request::part("none", 0, b"abc"), 404, NOT_FOUND, "The upload ID was not found: none"),
+                |s| {
+                    s.accepted(&Request::new("PUT", "/-/vaults/other"));
+                    let id = s.initiate(MIB);
+                    let elsewhere = Request::part(&id, 0, b"abc");
+                    let elsewhere = elsewhere.with(|r| r.target = r.target.replace("examplevault", "other"));
+                    s.refused(&elsewhere, 404, NOT_FOUND, "The upload ID was not found");
+                },
+            ],
+        ),
+        Rule::refuses(
+            "what is sent is stored, or not acknowledged",
+            "choice: storage that fails",
+            &[|s| {
+                let directory = tempfile::tempdir().unwrap();
+                let path = directory.path().join("kept");
+                s.restart(|options| options.storage = glacier_emulator::Storage::Disk(path));
+                let part = abc(s);
+                drop(directory);
+                s.refused(&part, 500, "ServiceUnavailableException", "The storage failed");
+            }],
+        ),
+    ],
+};
+
+/// A part of an upload in parts of 2 MiB, or of 1 MiB where its place asks for that: the answer.
+fn sent(s: &mut Scene, first: usize, body: &[u8]) -> crate::client::Answer {
+    let id = s.initiate(if first == 0 { 2 * MIB } else { MIB });
+    s.accepted(&Request::part(&id, first, body))
+}
+
+/// A part of three bytes, ready to be sent.
+fn abc(s: &mut Scene) -> Request {
+    Request::part(&s.initiate(MIB), 0, b"abc")
+}
+
+fn wrong_range(s: &mut Scene, range: &str) {
+    let part = abc(s).header("content-range", range);
+    s.refused(&part, 400, INVALID, &format!("Invalid Content-Range: {range}"));
+}
