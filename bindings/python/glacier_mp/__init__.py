@@ -1,0 +1,76 @@
+"""Multipart uploads to Amazon Glacier vaults: parallel, resumable, in bounded memory.
+
+    import glacier_mp
+
+    config = glacier_mp.Config(region_name="eu-central-1")   # keys come from the environment
+    with glacier_mp.Client(config) as client:
+        archive = client.upload("my-vault", "backup.tar", progress=print)
+    print(archive.archive_id)
+
+The bytes come from a file, or from bytes, bytearray, memoryview or mmap. Several parts are sent at once, every hash is
+checked against the service's, and a failure on the way loses no work: what the service holds already is not sent
+again. To carry on after one:
+
+    try:
+        archive = client.upload("my-vault", "backup.tar")
+    except glacier_mp.GlacierError as error:
+        if not error.resumable:
+            raise
+        archive = client.upload("my-vault", "backup.tar", upload_id=error.upload_id)
+
+Config     settings: region, keys, endpoint, memory, timeouts, log
+Client     the way to the service: upload(), list_uploads()
+Upload     one upload: all at once with run(), or by hand with initiate(), put_part() and complete()
+TreeHash   the service's checksum of parts and archives
+Plan       how an archive is cut into parts; plan() makes one
+Progress   how far an upload is
+GlacierError and its classes: what went wrong
+
+Names are those of boto3 where it has them; a checksum is the SHA-256 tree hash. Sizes are in bytes, times in seconds.
+Ctrl-C, or an exception in a callback, stops the call at work and is raised from it; the upload stays in the vault.
+Python's global lock is free while bytes move. After a fork the child needs a Client of its own.
+"""
+
+from ._ffi import decoded as _decoded
+from ._ffi import lib as _lib
+from .client import Client, UploadInfo
+from .config import Config
+from .errors import (
+    GlacierError,
+    IntegrityError,
+    InternalError,
+    LocalError,
+    ServiceError,
+    StoppedError,
+    TransportError,
+    UsageError,
+)
+from .plan import Plan, plan
+from .progress import Progress
+from .treehash import TreeHash
+from .upload import Archive, Part, State, Upload
+
+__all__ = [
+    "Archive",
+    "Client",
+    "Config",
+    "GlacierError",
+    "IntegrityError",
+    "InternalError",
+    "LocalError",
+    "Part",
+    "Plan",
+    "Progress",
+    "ServiceError",
+    "State",
+    "StoppedError",
+    "TransportError",
+    "TreeHash",
+    "Upload",
+    "UploadInfo",
+    "UsageError",
+    "plan",
+]
+
+__version__ = _decoded(_lib.glacier_version()) or ""
+"""The version of the library that runs."""

@@ -1,0 +1,287 @@
+"""The C ABI for Python: one table that declares every function of include/glacier_mp.h.
+
+A function is called with its inputs alone. Where C has `glacier_x_t **out`, the new handle is what is returned, and
+it is freed with the last reference to it; where C has `glacier_error_t **err`, a failure is raised.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from types import SimpleNamespace
+from typing import Any, Optional
+
+from . import _library
+from .errors import GlacierError, class_of
+
+ABI_VERSION = 0
+
+E_STATE = 3
+E_MEMORY = 101
+
+STOP = 0
+CONTINUE = 1
+
+
+class Handle(c_void_p):
+    """An object of the library. Its type is its class, so that one cannot be given for another."""
+
+    # What the library uses through this handle: it is let go after the handle is freed.
+    held: list[Any]
+
+
+class ConfigHandle(Handle):
+    pass
+
+
+class ClientHandle(Handle):
+    pass
+
+
+class UploadHandle(Handle):
+    pass
+
+
+class ErrorHandle(Handle):
+    pass
+
+
+class UploadsHandle(Handle):
+    pass
+
+
+class PartsHandle(Handle):
+    pass
+
+
+class TreeHashHandle(Handle):
+    pass
+
+
+class PlanHandle(Handle):
+    pass
+
+
+class RawProgress(ctypes.Structure):
+    """glacier_progress_t"""
+
+    _fields_ = [
+        ("struct_size", c_uint64),
+        ("bytes_total", c_uint64),
+        ("bytes_done", c_uint64),
+        ("bytes_resumed", c_uint64),
+        ("bytes_hashed", c_uint64),
+        ("bytes_sent", c_uint64),
+        ("parts_total", c_uint64),
+        ("parts_done", c_uint64),
+        ("parts_in_flight", c_uint64),
+        ("retries", c_uint64),
+        ("workers", c_uint64),
+        ("elapsed_ms", c_uint64),
+    ]
+
+
+ProgressFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(RawProgress))
+LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
+DestroyFn = ctypes.CFUNCTYPE(None, c_void_p)
+
+# Python's callbacks live as long as the module: nothing has to be released.
+NO_DESTROY = DestroyFn()
+
+# What a glacier_result_t stands for when it is what a function returns; as a parameter it is a plain number.
+RESULT = "result"
+
+ERR = POINTER(ErrorHandle)
+BYTES = c_void_p
+DIGEST = POINTER(ctypes.c_uint8)
+
+# name: what it returns, its parameters. A pointer to a handle is an output.
+FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "glacier_version": (c_char_p, ()),
+    "glacier_version_number": (c_uint32, ()),
+    "glacier_abi_version": (c_uint32, ()),
+    "glacier_result_name": (c_char_p, (c_int32,)),
+    "glacier_result_message": (c_char_p, (c_int32,)),
+    "glacier_config_new": (ConfigHandle, ()),
+    "glacier_config_set_credentials": (RESULT, (ConfigHandle, c_char_p, c_char_p, c_char_p, ERR)),
+    "glacier_config_set_region": (RESULT, (ConfigHandle, c_char_p, ERR)),
+    "glacier_config_set_endpoint": (RESULT, (ConfigHandle, c_char_p, ERR)),
+    "glacier_config_set_account_id": (RESULT, (ConfigHandle, c_char_p, ERR)),
+    "glacier_config_set_ca_file": (RESULT, (ConfigHandle, c_char_p, ERR)),
+    "glacier_config_set_user_agent": (RESULT, (ConfigHandle, c_char_p, ERR)),
+    "glacier_config_set_concurrency": (RESULT, (ConfigHandle, c_uint32, ERR)),
+    "glacier_config_set_max_attempts": (RESULT, (ConfigHandle, c_uint32, ERR)),
+    "glacier_config_set_memory_limit": (RESULT, (ConfigHandle, c_uint64, ERR)),
+    "glacier_config_set_connect_timeout_ms": (RESULT, (ConfigHandle, c_uint64, ERR)),
+    "glacier_config_set_stall_timeout_ms": (RESULT, (ConfigHandle, c_uint64, ERR)),
+    "glacier_config_set_give_up_after_ms": (RESULT, (ConfigHandle, c_uint64, ERR)),
+    "glacier_config_set_log": (RESULT, (ConfigHandle, c_int32, LogFn, c_void_p, DestroyFn, ERR)),
+    "glacier_config_free": (None, (ConfigHandle,)),
+    "glacier_client_new": (RESULT, (ConfigHandle, POINTER(ClientHandle), ERR)),
+    "glacier_client_list_uploads": (RESULT, (ClientHandle, c_char_p, POINTER(UploadsHandle), ERR)),
+    "glacier_client_free": (None, (ClientHandle,)),
+    "glacier_upload_new": (RESULT, (ClientHandle, c_char_p, POINTER(UploadHandle), ERR)),
+    "glacier_upload_set_description": (RESULT, (UploadHandle, c_char_p, ERR)),
+    "glacier_upload_set_part_size": (RESULT, (UploadHandle, c_uint64, ERR)),
+    "glacier_upload_set_upload_id": (RESULT, (UploadHandle, c_char_p, ERR)),
+    "glacier_upload_set_source_file": (RESULT, (UploadHandle, c_char_p, ERR)),
+    "glacier_upload_set_source_memory": (RESULT, (UploadHandle, BYTES, c_size_t, ERR)),
+    "glacier_upload_set_progress": (RESULT, (UploadHandle, ProgressFn, c_void_p, DestroyFn, ERR)),
+    "glacier_upload_run": (RESULT, (UploadHandle, ERR)),
+    "glacier_upload_initiate": (RESULT, (UploadHandle, ERR)),
+    "glacier_upload_put_part": (RESULT, (UploadHandle, c_uint32, BYTES, c_size_t, ERR)),
+    "glacier_upload_put_part_checked": (RESULT, (UploadHandle, c_uint32, BYTES, c_size_t, DIGEST, ERR)),
+    "glacier_upload_list_parts": (RESULT, (UploadHandle, POINTER(PartsHandle), ERR)),
+    "glacier_upload_complete": (RESULT, (UploadHandle, ERR)),
+    "glacier_upload_abort": (RESULT, (UploadHandle, ERR)),
+    "glacier_upload_cancel": (None, (UploadHandle,)),
+    "glacier_upload_state": (c_int32, (UploadHandle,)),
+    "glacier_upload_progress": (RESULT, (UploadHandle, POINTER(RawProgress), c_size_t, ERR)),
+    "glacier_upload_id": (c_char_p, (UploadHandle,)),
+    "glacier_upload_location": (c_char_p, (UploadHandle,)),
+    "glacier_upload_archive_id": (c_char_p, (UploadHandle,)),
+    "glacier_upload_archive_location": (c_char_p, (UploadHandle,)),
+    "glacier_upload_tree_hash": (c_char_p, (UploadHandle,)),
+    "glacier_upload_vault": (c_char_p, (UploadHandle,)),
+    "glacier_upload_part_size": (c_uint64, (UploadHandle,)),
+    "glacier_upload_free": (None, (UploadHandle,)),
+    "glacier_error_code": (c_int32, (ErrorHandle,)),
+    "glacier_error_message": (c_char_p, (ErrorHandle,)),
+    "glacier_error_operation": (c_char_p, (ErrorHandle,)),
+    "glacier_error_http_status": (c_int32, (ErrorHandle,)),
+    "glacier_error_service_code": (c_char_p, (ErrorHandle,)),
+    "glacier_error_request_id": (c_char_p, (ErrorHandle,)),
+    "glacier_error_is_retryable": (c_int32, (ErrorHandle,)),
+    "glacier_error_is_resumable": (c_int32, (ErrorHandle,)),
+    "glacier_error_free": (None, (ErrorHandle,)),
+    "glacier_parts_count": (c_size_t, (PartsHandle,)),
+    "glacier_parts_offset": (c_uint64, (PartsHandle, c_size_t)),
+    "glacier_parts_length": (c_uint64, (PartsHandle, c_size_t)),
+    "glacier_parts_tree_hash": (c_char_p, (PartsHandle, c_size_t)),
+    "glacier_parts_free": (None, (PartsHandle,)),
+    "glacier_uploads_count": (c_size_t, (UploadsHandle,)),
+    "glacier_uploads_id": (c_char_p, (UploadsHandle, c_size_t)),
+    "glacier_uploads_description": (c_char_p, (UploadsHandle, c_size_t)),
+    "glacier_uploads_created": (c_char_p, (UploadsHandle, c_size_t)),
+    "glacier_uploads_created_unix": (c_int64, (UploadsHandle, c_size_t)),
+    "glacier_uploads_part_size": (c_uint64, (UploadsHandle, c_size_t)),
+    "glacier_uploads_free": (None, (UploadsHandle,)),
+    "glacier_treehash_new": (TreeHashHandle, ()),
+    "glacier_treehash_update": (RESULT, (TreeHashHandle, BYTES, c_size_t, ERR)),
+    "glacier_treehash_finish": (RESULT, (TreeHashHandle, DIGEST, ERR)),
+    "glacier_treehash_combine": (RESULT, (DIGEST, c_size_t, DIGEST, ERR)),
+    "glacier_treehash_file": (RESULT, (c_char_p, c_uint32, ProgressFn, c_void_p, DIGEST, ERR)),
+    "glacier_treehash_free": (None, (TreeHashHandle,)),
+    "glacier_plan_new": (RESULT, (c_uint64, c_uint64, POINTER(PlanHandle), ERR)),
+    "glacier_plan_part_size": (c_uint64, (PlanHandle,)),
+    "glacier_plan_part_count": (c_uint32, (PlanHandle,)),
+    "glacier_plan_request_count": (c_uint32, (PlanHandle,)),
+    "glacier_plan_memory": (c_uint64, (PlanHandle, c_uint32)),
+    "glacier_plan_free": (None, (PlanHandle,)),
+}
+
+
+def error_of(code: int, message: str) -> GlacierError:
+    """A failure that was noticed before the library was asked."""
+    return class_of(code)(message, code=code, name=decoded(lib.glacier_result_name(code)) or "")
+
+
+def decoded(text: Optional[bytes]) -> Optional[str]:
+    """A text of the library."""
+    return None if text is None else text.decode("utf-8", "replace")
+
+
+def _bind(library: ctypes.CDLL) -> SimpleNamespace:
+    """The functions of the table, of a library that the table is right for."""
+    _check_abi(library)
+    functions = SimpleNamespace()
+    for name, (returned, parameters) in FUNCTIONS.items():
+        prototype = ctypes.CFUNCTYPE(c_int32 if returned is RESULT else returned, *parameters)
+        directions = tuple((_OUT if parameter in OUTPUTS else _IN,) for parameter in parameters)
+        try:
+            function: Any = prototype((name, library), directions)
+        except AttributeError as error:
+            raise ImportError(f"{library._name} has no {name}: it is older than this package") from error
+        if returned is RESULT:
+            function.errcheck = _made if parameters[-2] in OUTPUTS else _done
+        elif returned in _FREE:
+            function.errcheck = _new
+        setattr(functions, name, function)
+    return functions
+
+
+def _check_abi(library: ctypes.CDLL) -> None:
+    try:
+        have = library.glacier_abi_version()
+    except AttributeError as error:
+        raise ImportError(f"{library._name} is not libglacier_mp: it has no glacier_abi_version") from error
+    if have != ABI_VERSION:
+        raise ImportError(
+            f"{library._name} has ABI version {have}, and this package is made for {ABI_VERSION}: "
+            "install library and package of one version"
+        )
+
+
+# The directions of parameters as ctypes has them.
+_IN, _OUT = 1, 2
+
+OUTPUTS = {POINTER(kind) for kind in (ClientHandle, UploadHandle, UploadsHandle, PartsHandle, PlanHandle, ErrorHandle)}
+
+
+def _done(result: int, _function: Any, arguments: tuple[Any, ...]) -> None:
+    if result != 0:
+        raise _exception(result, arguments[-1])
+
+
+def _made(result: int, _function: Any, arguments: tuple[Any, ...]) -> Handle:
+    *_, out, err = arguments
+    if result != 0:
+        raise _exception(result, err)
+    return _owned(out)
+
+
+def _new(handle: Handle, _function: Any, _arguments: tuple[Any, ...]) -> Handle:
+    if not handle:
+        raise error_of(E_MEMORY, "there is no memory for another object of the library")
+    return _owned(handle)
+
+
+def _owned(handle: Handle) -> Handle:
+    """Sees to it that a new handle is freed, once, when nothing refers to it any more.
+
+    At the end of the interpreter it is not: the memory goes with the process, and a call on another thread may still
+    be inside. In a forked child it is: there the library only lets memory go.
+    """
+    handle.held = []
+    free = getattr(lib, _FREE[type(handle)])
+    weakref.finalize(handle, _free, free, type(handle)(handle.value), handle.held).atexit = False
+    return handle
+
+
+def _free(free: Any, handle: Handle, held: list[Any]) -> None:
+    free(handle)
+    held.clear()
+
+
+_FREE = {parameters[0]: name for name, (_, parameters) in FUNCTIONS.items() if name.endswith("_free")}
+
+
+def _exception(result: int, err: ErrorHandle) -> GlacierError:
+    try:
+        return class_of(result)(
+            decoded(lib.glacier_error_message(err)) or "",
+            code=result,
+            name=decoded(lib.glacier_result_name(result)) or "",
+            operation=decoded(lib.glacier_error_operation(err)),
+            http_status=lib.glacier_error_http_status(err) or None,
+            service_code=decoded(lib.glacier_error_service_code(err)),
+            request_id=decoded(lib.glacier_error_request_id(err)),
+            retryable=bool(lib.glacier_error_is_retryable(err)),
+            resumable=bool(lib.glacier_error_is_resumable(err)),
+        )
+    finally:
+        lib.glacier_error_free(err)
+
+
+lib = _bind(_library.load())

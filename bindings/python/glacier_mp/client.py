@@ -1,0 +1,127 @@
+"""The way to the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from types import TracebackType
+from typing import Optional
+
+from . import _arguments
+from ._calls import ReportProgress, work
+from ._ffi import E_STATE, ClientHandle, decoded, error_of, lib
+from .config import Config
+from .upload import Archive, Source, Upload
+
+
+@dataclass(frozen=True)
+class UploadInfo:
+    """One multipart upload in progress, from Client.list_uploads.
+
+    Attributes:
+        upload_id (str): its ID, as Upload takes it.
+        archive_description (str or None): the description of the archive.
+        created (datetime): when it was initiated, in UTC, to the second.
+        part_size (int): its part size in bytes.
+    """
+
+    upload_id: str
+    archive_description: Optional[str]
+    created: datetime
+    part_size: int
+
+
+class Client:
+    """The way to the service: endpoint, account, credentials, and the memory limit that its uploads share.
+
+    Any number of threads may use a client at once. It is closed by leaving its `with` block, by close(), or with the
+    last reference to it; its uploads go on working.
+
+    Args:
+        config (Config): the settings; without one, those of the environment.
+
+    Raises:
+        UsageError: no region is set, a value from the environment is not allowed, or the CA file has no certificate.
+        ServiceError: no credentials are set (GLACIER_E_CREDENTIALS).
+        LocalError: the CA file cannot be read.
+    """
+
+    def __init__(self, config: Optional[Config] = None) -> None:
+        config = config or Config()
+        self._text = repr(config)
+        self._log = config._log
+        self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
+
+    def upload(
+        self,
+        vault_name: str,
+        source: Source,
+        *,
+        archive_description: str = "",
+        part_size: Optional[int] = None,
+        upload_id: Optional[str] = None,
+        progress: Optional[ReportProgress] = None,
+    ) -> Archive:
+        """Uploads a source and returns the archive: Upload(...).run() in one call, with the same parameters.
+
+        If it fails with a GlacierError that is resumable, call it again with upload_id=error.upload_id to send what
+        is missing.
+        """
+        with Upload(
+            self,
+            vault_name,
+            source,
+            archive_description=archive_description,
+            part_size=part_size,
+            upload_id=upload_id,
+            progress=progress,
+        ) as upload:
+            return upload.run()
+
+    def list_uploads(self, vault_name: str) -> list[UploadInfo]:
+        """Asks the service for all multipart uploads in progress in a vault, in no order.
+
+        An upload of which no part came for 24 hours may be gone from it. Ctrl-C leaves the call at once; the request
+        on its way then ends by itself.
+
+        Raises:
+            UsageError, TransportError, ServiceError (GLACIER_E_NOT_FOUND: the vault), LocalError, InternalError.
+        """
+        name = _arguments.text("vault_name", vault_name)
+        listed = work(lib.glacier_client_list_uploads, self._handle, name, log=self._log, stoppable=False)
+        return [
+            UploadInfo(
+                upload_id=decoded(lib.glacier_uploads_id(listed, index)) or "",
+                archive_description=decoded(lib.glacier_uploads_description(listed, index)),
+                created=_EPOCH + timedelta(seconds=lib.glacier_uploads_created_unix(listed, index)),
+                part_size=lib.glacier_uploads_part_size(listed, index),
+            )
+            for index in range(lib.glacier_uploads_count(listed))
+        ]
+
+    def close(self) -> None:
+        """Lets the client go. Calls at work on it, and its uploads, go on. Closing twice does nothing."""
+        self._open_handle = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<glacier_mp.Client {self._text}{'' if self._open_handle else ', closed'}>"
+
+    @property
+    def _handle(self) -> ClientHandle:
+        if self._open_handle is None:
+            raise error_of(E_STATE, "the client is closed")
+        return self._open_handle
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
