@@ -284,4 +284,6 @@ def _exception(result: int, err: ErrorHandle) -> GlacierError:
         lib.glacier_error_free(err)
 
 
-lib = _bind(_library.load())
+_loaded = _library.load()
+path = _loaded._name
+lib = _bind(_loaded)

@@ -1,0 +1,42 @@
+"""What the tests share: each gets a local Glacier of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import Glacier
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings of the machine's own user."""
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL_GLACIER",
+        "AWS_ENDPOINT_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def glacier() -> Iterator[Glacier]:
+    # Pages of two entries: every list of three has a second page.
+    local = Glacier("--page-max", "2")
+    yield local
+    local.close()
+
+
+@pytest.fixture
+def secure_glacier(tmp_path: Path) -> Iterator[tuple[Glacier, Path]]:
+    """With the certificate authority to trust."""
+    ca_file = tmp_path / "ca.pem"
+    local = Glacier("--tls", "--ca-out", str(ca_file))
+    yield local, ca_file
+    local.close()

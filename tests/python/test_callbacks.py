@@ -1,0 +1,225 @@
+"""Progress, log and cancel: what comes back to the program while a call works."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glacier_mp import GlacierError, Progress, State, StoppedError, TreeHash, Upload, UsageError
+from local import MIB, VAULT, Glacier, content, until
+
+PART = "UploadMultipartPart"
+
+
+def test_progress_tells_how_far_it_is(glacier: Glacier) -> None:
+    beats: list[Progress] = []
+    threads = set()
+
+    def report(progress: Progress) -> None:
+        beats.append(progress)
+        threads.add(threading.current_thread())
+
+    glacier.fault("delay_answer", PART, millis=400)
+    with (
+        glacier.client() as client,
+        Upload(client, VAULT, content(2 * MIB + 1), part_size=MIB, progress=report) as upload,
+    ):
+        assert (upload.progress().bytes_total, upload.progress().parts_total) == (None, None)
+        upload.run()
+        last = upload.progress()
+    assert len(beats) > 1, "it beats while nothing moves"
+    assert replace(beats[-1], elapsed=last.elapsed) == last, "the end is told"
+    assert (last.bytes_total, last.bytes_done, last.bytes_hashed) == (2 * MIB + 1,) * 3
+    assert (last.parts_total, last.parts_done, last.parts_in_flight, last.retries) == (3, 3, 0, 0)
+    assert last.bytes_sent >= 2 * MIB + 1
+    assert beats[0].elapsed <= last.elapsed < 60
+    assert threads == {threading.current_thread()}
+    with pytest.raises(AttributeError):
+        last.retries = 1  # type: ignore[misc]
+
+
+class OfTheProgram(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kind", [OfTheProgram, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
+def test_an_exception_stops_the_call_and_is_raised_from_it(glacier: Glacier, kind: type[BaseException]) -> None:
+    thrown: list[BaseException] = []
+
+    def report(progress: Progress) -> None:
+        if not thrown:
+            thrown.append(kind("in the callback"))
+            raise thrown[0]
+
+    glacier.fault("stall", PART)
+    data = content(MIB + 1)
+    with glacier.client() as client, Upload(client, VAULT, data, part_size=MIB, progress=report) as upload:
+        with pytest.raises(kind) as caught:
+            upload.run()
+        assert caught.value is thrown[0]
+        assert "report" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        # The upload is in the vault, and the same object carries it on.
+        assert [kept["upload_id"] for kept in glacier.uploads()] == [upload.upload_id]
+        archive = upload.run()
+    assert glacier.archive(archive.archive_id) == data
+
+
+def test_an_exception_at_the_last_beat_stops_nothing_else(glacier: Glacier) -> None:
+    def report(progress: Progress) -> None:
+        # The part is acknowledged: the call has nothing left to do.
+        if progress.parts_done == 1:
+            raise OfTheProgram
+
+    with glacier.client() as client, Upload(client, VAULT, part_size=MIB, progress=report) as upload:
+        upload.initiate()
+        with pytest.raises(OfTheProgram):
+            upload.put_part(0, content(MIB))
+        upload.put_part(1, b"the end")
+        upload.complete()
+
+
+def test_an_exception_in_one_thread_stops_the_others(glacier: Glacier) -> None:
+    glacier.fault("stall", PART, always=True)
+    main = threading.current_thread()
+
+    def report(progress: Progress) -> None:
+        if threading.current_thread() is main and len(glacier.requests(PART)) == 3:
+            raise OfTheProgram
+
+    with glacier.client() as client, Upload(client, VAULT, part_size=MIB, progress=report) as upload:
+        upload.initiate()
+        with ThreadPoolExecutor(2) as pool:
+            others = [pool.submit(upload.put_part, index, content(MIB)) for index in (0, 1)]
+            with pytest.raises(OfTheProgram):
+                upload.put_part(2, content(MIB))
+            for other in others:
+                error = other.exception()
+                assert isinstance(error, StoppedError)
+                assert (error.name, error.upload_id) == ("GLACIER_E_CALLBACK", upload.upload_id)
+        glacier.heal()
+        upload.put_part(0, content(MIB))
+
+
+def test_what_a_callback_may_do(glacier: Glacier) -> None:
+    seen: dict[str, Any] = {}
+
+    def report(progress: Progress) -> None:
+        if upload.state is State.TRANSFERRING and not seen:
+            seen["id"] = upload.upload_id
+            seen["total"] = upload.progress().bytes_total
+            for call in (upload.run, upload.list_parts, upload.complete, upload.abort):
+                with pytest.raises(UsageError) as caught:
+                    call()
+                seen[call.__name__] = caught.value.name
+            upload.cancel()
+
+    glacier.fault("stall", PART)
+    with glacier.client() as client, Upload(client, VAULT, content(MIB), progress=report) as upload:
+        with pytest.raises(StoppedError) as caught:
+            upload.run()
+        assert (caught.value.name, caught.value.resumable) == ("GLACIER_E_CANCELED", True)
+        busy = dict.fromkeys(("run", "list_parts", "complete", "abort"), "GLACIER_E_BUSY")
+        assert seen == {"id": upload.upload_id, "total": MIB, **busy}
+        upload.run()
+
+
+def test_a_callback_may_close_its_upload(glacier: Glacier) -> None:
+    glacier.fault("stall", PART)
+    client = glacier.client()
+    upload: Upload = Upload(client, VAULT, content(MIB), progress=lambda _progress: upload.close())
+    client.close()
+    with pytest.raises(StoppedError):
+        upload.run()
+    with pytest.raises(UsageError, match="closed"):
+        upload.run()
+
+
+def test_other_threads_go_on_and_may_cancel(glacier: Glacier) -> None:
+    glacier.fault("stall", PART)
+    with glacier.client() as client, Upload(client, VAULT, content(MIB)) as upload, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(upload.run)
+        # That this thread comes here while the other is inside the library shows that the global lock is free.
+        until(lambda: glacier.requests(PART))
+        assert upload.state is State.TRANSFERRING
+        with pytest.raises(UsageError) as busy:
+            upload.run()
+        assert busy.value.name == "GLACIER_E_BUSY"
+        upload.cancel()
+        error = running.exception()
+        assert isinstance(error, StoppedError)
+        assert error.name == "GLACIER_E_CANCELED"
+        upload.run()
+
+
+def test_progress_of_a_file_that_is_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(content(3 * MIB + 1))
+    beats: list[Progress] = []
+    assert TreeHash.file(path, threads=2, progress=beats.append) == TreeHash(path.read_bytes()).finish()
+    assert (beats[-1].bytes_total, beats[-1].bytes_hashed) == (3 * MIB + 1,) * 2
+
+    def report(progress: Progress) -> None:
+        raise OfTheProgram
+
+    with pytest.raises(OfTheProgram):
+        TreeHash.file(path, progress=report)
+
+
+def test_the_log_goes_to_a_logger(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("of.the.program")
+    caplog.set_level(logging.DEBUG, logger.name)
+    glacier.fault("status", PART, status=500)
+    settings = glacier.settings(max_attempts=2, log=logger)
+    with glacier.client(**settings) as client:
+        client.upload(VAULT, b"data", archive_description="100% %s")
+        client.list_uploads(VAULT)
+    levels = {record.levelno for record in caplog.records if record.name == logger.name}
+    assert {logging.DEBUG, logging.INFO, logging.WARNING} <= levels
+    assert "ListMultipartUploads" in caplog.text
+    assert settings["aws_secret_access_key"] not in caplog.text
+
+
+def test_the_logger_decides_how_much(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("of.the.program")
+    caplog.set_level(logging.INFO, logger.name)
+    with glacier.client(log=logger) as client:
+        client.upload(VAULT, b"data")
+    assert {record.levelno for record in caplog.records} == {logging.INFO}
+
+
+@pytest.mark.parametrize(
+    ("level", "least"), [(None, logging.INFO), (logging.DEBUG, logging.DEBUG), (35, logging.ERROR)]
+)
+def test_the_log_goes_to_a_callable(glacier: Glacier, level: Any, least: int) -> None:
+    lines: list[tuple[int, str]] = []
+    threads = set()
+
+    def write(level: int, line: str) -> None:
+        lines.append((level, line))
+        threads.add(threading.current_thread())
+
+    glacier.refuse(403, "AccessDeniedException", "CompleteMultipartUpload")
+    with glacier.client(log=write, log_level=level) as client, pytest.raises(GlacierError) as caught:
+        client.upload(VAULT, b"data")
+    assert min(number for number, _ in lines) == least
+    assert any(caught.value.message in line for number, line in lines if number == logging.ERROR)
+    assert all(line and "\n" not in line for _, line in lines)
+    assert threads == {threading.current_thread()}
+
+
+def test_an_exception_in_the_log_stops_the_call(glacier: Glacier) -> None:
+    def write(level: int, line: str) -> None:
+        raise OfTheProgram
+
+    with glacier.client(log=write, log_level=logging.DEBUG) as client:
+        with pytest.raises(OfTheProgram):
+            client.upload(VAULT, b"data")
+        with pytest.raises(OfTheProgram):
+            client.list_uploads(VAULT)

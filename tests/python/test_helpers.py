@@ -1,0 +1,159 @@
+"""What needs no service: tree hashes, plans, what is shown of settings, and what help() says."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import inspect
+import pydoc
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import glacier_mp
+from glacier_mp import Client, Config, TreeHash, Upload, UsageError, plan
+from local import MIB, ROOT, VAULT, content, settings
+
+KNOWN = ROOT / "tests" / "data"
+SMALLEST, GIB = 16 * MIB, 1 << 30
+LARGEST = 10_000 * 4 * GIB
+
+
+def generated(spec: str, size: int) -> bytes:
+    """The bytes that known answers are about, made from the names they go by."""
+    kind, _, argument = spec.partition(":")
+    if kind == "zeros":
+        return bytes(size)
+    if kind == "byte":
+        return bytes.fromhex(argument) * size
+    if kind == "mod251":
+        return (bytes(range(251)) * (size // 251 + 1))[:size]
+    assert kind == "sha256ctr"
+    blocks = (struct.pack("<QQ", int(argument), number) for number in range(-(-size // 32)))
+    return b"".join(hashlib.sha256(block).digest() for block in blocks)[:size]
+
+
+def known_tree_hashes() -> Iterator[tuple[bytes, str]]:
+    with (KNOWN / "treehash.csv").open(newline="") as rows:
+        for row in csv.DictReader(rows):
+            size = int(row["size"])
+            if size < 10 * MIB:
+                yield generated(row["generator"], size), row["tree_sha256"]
+
+
+def test_tree_hashes_are_the_known_ones(tmp_path: Path) -> None:
+    known = list(known_tree_hashes())
+    assert len(known) > 10
+    for number, (data, expected) in enumerate(known):
+        whole, pieces = TreeHash(data), TreeHash()
+        for start in range(0, len(data), 700_001):
+            pieces.update(memoryview(data)[start : start + 700_001])
+        path = tmp_path / str(number)
+        path.write_bytes(data)
+        digests = {whole.finish(), pieces.finish(), TreeHash.file(path), TreeHash.file(str(path), threads=1)}
+        assert {digest.hex() for digest in digests} == {expected}
+
+
+def test_a_tree_hash_is_ready_for_the_next() -> None:
+    tree_hash = TreeHash(b"first")
+    assert tree_hash.finish() == hashlib.sha256(b"first").digest()
+    tree_hash.update(b"second")
+    assert tree_hash.finish() == hashlib.sha256(b"second").digest()
+
+
+def test_a_buffer_of_many_pieces_is_hashed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = content(2 * MIB + 3)
+    expected = TreeHash(data).finish()
+    monkeypatch.setattr("glacier_mp.treehash._PIECE", 1_000_003)
+    assert TreeHash(data).finish() == expected
+
+
+def test_tree_hashes_of_parts_fold() -> None:
+    data = content(5 * MIB + 7)
+    parts = [TreeHash(data[start : start + 2 * MIB]).finish() for start in range(0, len(data), 2 * MIB)]
+    assert TreeHash.combine(iter(parts)) == TreeHash(data).finish()
+    with pytest.raises(UsageError):
+        TreeHash.combine([])
+
+
+@pytest.mark.parametrize(
+    ("size", "part_size", "expected"),
+    [
+        (1, None, (SMALLEST, 1)),
+        (SMALLEST * 10_000, None, (SMALLEST, 10_000)),
+        (SMALLEST * 10_000 + 1, None, (2 * SMALLEST, 5_001)),
+        (LARGEST, None, (4 * GIB, 10_000)),
+        (10 * MIB + 1, MIB, (MIB, 11)),
+    ],
+)
+def test_plans(size: int, part_size: int, expected: tuple[int, int]) -> None:
+    made = plan(size, part_size)
+    assert (made.part_size, made.part_count) == expected
+    assert (made.size, made.request_count) == (size, made.part_count + 2)
+    assert made.memory(1) <= made.memory(8) <= size
+    assert str(made.part_size) in repr(made)
+
+
+@pytest.mark.parametrize(("size", "part_size"), [(0, None), (LARGEST + 1, None), (MIB, MIB + 1), (10_001 * MIB, MIB)])
+def test_plans_that_cannot_be(size: int, part_size: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(size, part_size)
+    assert caught.value.name == "GLACIER_E_INVALID"
+
+
+def test_no_secret_is_shown() -> None:
+    config = Config(
+        **settings("http://127.0.0.1:1", aws_secret_access_key="theSecretKey", aws_session_token="theToken"),
+        concurrency=3,
+    )
+    client = Client(config)
+    for shown in (config, client, Upload(client, VAULT)):
+        assert "theSecretKey" not in repr(shown)
+        assert "theToken" not in repr(shown)
+    assert "concurrency=3" in repr(config)
+    with pytest.raises(UsageError) as caught:
+        Config(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="aKey\n", aws_session_token="theToken")
+    assert "aKey" not in str(caught.value)
+
+
+def public_members() -> Iterator[tuple[str, object]]:
+    for name in glacier_mp.__all__:
+        member = getattr(glacier_mp, name)
+        yield name, member
+        if inspect.isclass(member):
+            for own, value in vars(member).items():
+                if not own.startswith("_") and (inspect.isroutine(value) or isinstance(value, property)):
+                    yield f"{name}.{own}", value
+
+
+def test_help_names_and_explains_everything() -> None:
+    text = pydoc.plain(pydoc.render_doc(glacier_mp))
+    for name, member in public_members():
+        assert name.rpartition(".")[2] in text
+        assert inspect.getdoc(member), f"{name} says nothing"
+    # The introduction names what there is, and examples of it are Python.
+    introduction = inspect.getdoc(glacier_mp) or ""
+    for name in ("Config", "Client", "Upload", "TreeHash", "Plan", "plan()", "Progress", "GlacierError"):
+        assert name in introduction
+    first, second = (block for block in introduction.split("\n\n") if block.startswith("    ") and "=" in block)
+    for example in (first, second):
+        compile(inspect.cleandoc("\n" + example), "example", "exec")
+
+
+def test_every_parameter_and_field_is_explained() -> None:
+    for kind in (Config, Client, Upload, glacier_mp.Plan, TreeHash):
+        for parameter in inspect.signature(kind).parameters:
+            assert f" {parameter} (" in (inspect.getdoc(kind) or ""), f"{kind.__name__}: {parameter}"
+    for record in (glacier_mp.Progress, glacier_mp.Archive, glacier_mp.Part, glacier_mp.UploadInfo):
+        for field in dataclasses.fields(record):
+            assert f" {field.name} (" in (inspect.getdoc(record) or ""), f"{record.__name__}: {field.name}"
+    for attribute in vars(glacier_mp.GlacierError("")):
+        assert f" {attribute} (" in (inspect.getdoc(glacier_mp.GlacierError) or ""), attribute
+
+
+def test_it_has_a_version() -> None:
+    manifest = (ROOT / "Cargo.toml").read_text()
+    assert f'\nversion = "{glacier_mp.__version__}"\n' in manifest

@@ -1,0 +1,112 @@
+"""How the library is found, which one is refused, and what a wheel has in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from glacier_mp import _ffi, _library
+from local import ROOT, child_environment
+
+LIBRARY = Path(_ffi.path)
+IMPORT = "import glacier_mp; print(glacier_mp.__version__); print(glacier_mp._ffi.path)"
+
+
+def imported(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Imports the package from a directory, as a program elsewhere would."""
+    inherited = {name: value for name, value in os.environ.items() if name != _library.VARIABLE}
+    environment = {**inherited, "PYTHONPATH": str(directory), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", IMPORT], cwd="/", capture_output=True, text=True, env=environment, check=False
+    )
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """The directory of a copy that is in no repository."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(ROOT / "bindings" / "python" / "glacier_mp", tmp_path / "at" / "glacier_mp", ignore=ignore)
+    return tmp_path / "at"
+
+
+def compiled(source: str, path: Path) -> str:
+    (path / "stub.c").write_text(source)
+    library = path / "libstub.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, path / "stub.c"], check=True)
+    return str(library)
+
+
+def test_the_variable_names_it(package: Path) -> None:
+    ended = imported(package, **{_library.VARIABLE: str(LIBRARY)})
+    assert ended.stdout.splitlines()[1:] == [str(LIBRARY)], ended.stderr
+
+
+def test_it_is_found_beside_the_package(package: Path) -> None:
+    shutil.copy(LIBRARY, package / "glacier_mp" / _library.NAME)
+    ended = imported(package)
+    assert ended.stdout.splitlines()[1:] == [str(package / "glacier_mp" / _library.NAME)], ended.stderr
+
+
+@pytest.mark.parametrize("place", ["release", "debug", "release/deps", "debug/deps"])
+def test_it_is_found_in_the_repository(package: Path, tmp_path: Path, place: str) -> None:
+    repository = tmp_path / "repository"
+    (repository / "bindings").mkdir(parents=True)
+    shutil.move(str(package), repository / "bindings" / "python")
+    (repository / "include").mkdir()
+    (repository / "include" / "glacier_mp.h").touch()
+    target = repository / "target" / place
+    target.mkdir(parents=True)
+    shutil.copy(LIBRARY, target / _library.NAME)
+    ended = imported(repository / "bindings" / "python")
+    assert ended.stdout.splitlines()[1:] == [str(target / _library.NAME)], ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("unsigned glacier_abi_version(void) { return 7; }", "ABI version 7, and this package is made for 0"),
+        ("unsigned glacier_abi_version(void) { return 0; }", "older than this package"),
+        ("int nothing;", "is not libglacier_mp"),
+    ],
+)
+def test_another_library_is_refused(package: Path, tmp_path: Path, source: str, says: str) -> None:
+    library = compiled(source, tmp_path)
+    ended = imported(package, **{_library.VARIABLE: library})
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert says in last
+    assert library in last
+
+
+def test_what_cannot_be_loaded_is_told(package: Path) -> None:
+    ended = imported(package, **{_library.VARIABLE: "/no/such/library.so"})
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: /no/such/library.so, which GLACIER_MP_LIBRARY names, cannot be loaded")
+    ended = imported(package)
+    if ended.returncode != 0:
+        last = ended.stderr.splitlines()[-1]
+        assert last.startswith("ImportError: ")
+        assert _library.VARIABLE in last
+
+
+def test_a_wheel_has_the_library_in_it(tmp_path: Path) -> None:
+    environment = {**child_environment(), "GLACIER_MP_LIB": str(LIBRARY), "GLACIER_MP_PLAT": "manylinux_2_34-x86_64"}
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    project = ROOT / "bindings" / "python"
+    subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-manylinux_2_34_x86_64.whl")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(tmp_path / "installed")
+    assert (tmp_path / "installed" / "glacier_mp" / "py.typed").exists()
+    ended = imported(tmp_path / "installed")
+    version, path = ended.stdout.splitlines()
+    assert path == str(tmp_path / "installed" / "glacier_mp" / LIBRARY.name)
+    assert wheel.name.startswith(f"glacier_mp-{version}-")

@@ -1,0 +1,310 @@
+"""How long things live: buffers, callables and handles; at the interpreter's end, after a fork, in subinterpreters."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from glacier_mp import Progress, StoppedError, TreeHash, Upload, UsageError
+from local import MIB, VAULT, Glacier, child, content, until
+
+PART = "UploadMultipartPart"
+
+
+class Buffer(bytearray):
+    """One that a weak reference can watch."""
+
+
+@pytest.fixture(autouse=True)
+def without_collector() -> Iterator[None]:
+    """What has to go by itself must not need the collector of cycles."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_buffer_is_held_until_the_upload_is_closed(glacier: Glacier) -> None:
+    data = Buffer(content(MIB))
+    gone = weakref.ref(data)
+    with glacier.client() as client:
+        upload = Upload(client, VAULT, data)
+        with pytest.raises(BufferError):
+            data.append(0)
+        upload.close()
+        data.append(0)
+        with Upload(client, VAULT, data):
+            del data
+            assert gone() is not None
+        assert gone() is None
+
+
+def test_a_map_cannot_be_closed_under_an_upload(glacier: Glacier) -> None:
+    data = mmap.mmap(-1, MIB)
+    with glacier.client() as client, Upload(client, VAULT, data) as upload:
+        with pytest.raises(BufferError):
+            data.close()
+        upload.run()
+    data.close()
+
+
+def test_a_buffer_goes_with_its_upload(glacier: Glacier) -> None:
+    client = glacier.client()
+    data = Buffer(content(MIB))
+    gone = weakref.ref(data)
+    upload = Upload(client, VAULT, data)
+    upload.run()
+    del data, client
+    assert gone() is not None
+    del upload
+    assert gone() is None
+
+
+def test_a_buffer_outlives_a_call_at_work(glacier: Glacier) -> None:
+    glacier.fault("stall", PART, always=True)
+    data = Buffer(content(MIB))
+    with glacier.client() as client, ThreadPoolExecutor(2) as pool:
+        upload = Upload(client, VAULT, data, part_size=MIB)
+        at_work = pool.submit(upload.run)
+        until(lambda: glacier.requests(PART))
+        upload.close()
+        assert isinstance(at_work.exception(), StoppedError)
+    del at_work, upload
+    data.append(0)
+
+
+def test_the_buffer_of_a_part_is_held_during_the_call_only(glacier: Glacier) -> None:
+    data = Buffer(content(MIB))
+    held = []
+
+    def report(progress: Progress) -> None:
+        with suppress(BufferError):
+            data.append(0)
+            return
+        held.append(True)
+
+    with glacier.client() as client, Upload(client, VAULT, part_size=MIB, progress=report) as upload:
+        upload.initiate()
+        data = Buffer(content(MIB))
+        held.clear()
+        upload.put_part(0, data)
+        assert held
+        data.append(0)
+        hasher = TreeHash(data)
+        data.append(0)
+        hasher.update(data)
+        data.append(0)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_callable_goes_with_its_upload(glacier: Glacier, failing: bool) -> None:
+    class Report:
+        def __call__(self, progress: Progress) -> None:
+            if failing:
+                raise KeyError("in the callback")
+
+    report = Report()
+    gone = weakref.ref(report)
+    client = glacier.client()
+    upload = Upload(client, VAULT, b"data", progress=report)
+    with suppress(KeyError):
+        upload.run()
+    upload.close()
+    del report, upload
+    assert gone() is None
+
+
+def test_a_logger_goes_with_its_clients(glacier: Glacier) -> None:
+    class Write:
+        def __call__(self, level: int, line: str) -> None:
+            pass
+
+    write = Write()
+    gone = weakref.ref(write)
+    client = glacier.client(log=write)
+    upload = Upload(client, VAULT, b"data")
+    del write, client
+    upload.run()
+    assert gone() is not None
+    del upload
+    assert gone() is None
+
+
+def test_an_upload_keeps_what_it_needs_of_its_client(glacier: Glacier) -> None:
+    client = glacier.client()
+    upload = Upload(client, VAULT, b"data")
+    client.close()
+    del client
+    upload.run()
+    assert len(glacier.archives()) == 1
+
+
+def test_closing_twice_and_using_what_is_closed(glacier: Glacier) -> None:
+    client = glacier.client()
+    upload = Upload(client, VAULT, b"data")
+    for closed in (upload, client):
+        closed.close()
+        closed.close()
+        assert "closed" in repr(closed)
+    upload.cancel()
+    for call in (upload.run, upload.progress, lambda: client.list_uploads(VAULT), lambda: Upload(client, VAULT)):
+        with pytest.raises(UsageError, match="closed") as caught:
+            call()
+        assert caught.value.name == "GLACIER_E_STATE"
+
+
+AT_THE_END = """
+import atexit, sys, threading
+import glacier_mp
+from glacier_mp import Client, Config, Plan, TreeHash, Upload
+from local import MIB, VAULT, Glacier, content, settings, until
+
+class Watch(Glacier):
+    def __init__(self, endpoint): self.endpoint = endpoint
+
+glacier = Watch(sys.argv[1])
+config = Config(**settings(glacier.endpoint), log=lambda level, line: None, log_level=10)
+client = Client(config)
+upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "upload.run(); plan = Plan(MIB); tree_hash = TreeHash(b'data')",
+        "first = client; second = upload; del client, upload, config",
+        "sys.kept = upload; sys.client = client; del upload, client",
+        "cycle = [upload, client]; cycle.append(cycle); del upload, client",
+        "def later(): upload.run()\natexit.register(later)",
+        "upload.initiate(); sys.exit(0)",
+        "threading.Thread(target=upload.run).start()",
+        "glacier.fault('stall', 'UploadMultipartPart')\n"
+        "threading.Thread(target=upload.run, daemon=True).start()\n"
+        "until(lambda: glacier.requests('UploadMultipartPart'))",
+        "glacier.fault('delay_answer', 'ListMultipartUploads', millis=300)\n"
+        "threading.Thread(target=client.list_uploads, args=(VAULT,), daemon=True).start()\n"
+        "until(lambda: glacier.requests('ListMultipartUploads'))",
+        "class Late:\n    def __del__(self, client=client): client.close()\nlate = Late()",
+        "class Late:\n"
+        "    def __del__(self, upload=upload):\n"
+        "        try: upload.run()\n"
+        "        except glacier_mp.UsageError as error: assert 'ending' in str(error)\n"
+        "sys.late = Late()",
+    ],
+    ids=[
+        "globals",
+        "order",
+        "elsewhere",
+        "cycle",
+        "atexit",
+        "exit",
+        "thread",
+        "daemon uploads",
+        "daemon lists",
+        "close in del",
+        "run in del",
+    ],
+)
+def test_the_interpreter_ends_cleanly(glacier: Glacier, program: str) -> None:
+    ended = child(AT_THE_END + program, glacier.endpoint)
+    assert (ended.stderr, ended.returncode) == ("", 0)
+
+
+FORK = """
+import os, sys
+from glacier_mp import Client, Config, TreeHash, Upload, UsageError
+from local import MIB, VAULT, content, settings
+
+client = Client(Config(**settings(sys.argv[1])))
+upload = Upload(client, VAULT, content(MIB + 1), part_size=MIB)
+by_hand = Upload(client, VAULT, part_size=MIB)
+by_hand.initiate()
+child = os.fork()
+if child == 0:
+    for call in (upload.run, by_hand.complete, by_hand.abort, by_hand.progress, lambda: Upload(client, VAULT),
+                 lambda: by_hand.put_part(0, b"data"), lambda: client.list_uploads(VAULT)):
+        try:
+            call()
+        except UsageError as error:
+            assert error.name == "GLACIER_E_FORKED", error
+        else:
+            raise AssertionError(call)
+    # Its own are as good as any.
+    Client(Config(**settings(sys.argv[1]))).upload(VAULT, b"of the child")
+    {end}
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0
+upload.run()
+by_hand.put_part(0, b"data")
+by_hand.complete()
+"""
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "upload.close(); by_hand.close(); del client; os._exit(0)"])
+def test_a_forked_child_is_told(glacier: Glacier, end: str) -> None:
+    ended = child(FORK.format(end=end), glacier.endpoint)
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    assert len(glacier.archives()) == 3
+
+
+def test_a_child_does_not_wait_for_what_its_parent_does(glacier: Glacier) -> None:
+    program = """
+glacier.fault('stall', 'UploadMultipartPart')
+import os, warnings
+warnings.simplefilter("ignore")
+thread = threading.Thread(target=upload.run, daemon=True)
+thread.start()
+until(lambda: glacier.requests('UploadMultipartPart'))
+child = os.fork()
+if child == 0:
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+assert status == 0
+"""
+    ended = child(AT_THE_END + program, glacier.endpoint)
+    assert (ended.stderr, ended.returncode) == ("", 0)
+
+
+SUBINTERPRETERS = """
+import sys
+try:
+    import _xxsubinterpreters as api
+    run = api.run_string
+    create = lambda isolated: api.create(isolated=isolated)
+except ImportError:
+    import _interpreters as api
+    run = api.exec
+    create = lambda isolated: api.create("isolated" if isolated else "legacy")
+program = f'''\nimport sys; sys.path[:] = {sys.path!r}\n{sys.argv[1]}'''
+for isolated in (False, True, False):
+    failure = run(create(isolated), program)
+    assert not failure, failure
+print("the first goes on", flush=True)
+"""
+
+IN_A_SUBINTERPRETER = """
+try:
+    import glacier_mp
+    from local import VAULT, settings
+    with glacier_mp.Client(glacier_mp.Config(**settings({endpoint!r}))) as client:
+        client.upload(VAULT, b"data", progress=lambda progress: None)
+    print("uploaded", flush=True)
+except (ImportError, glacier_mp.LocalError) as error:
+    # One that is isolated may not start threads, or not import ctypes.
+    print("told:", error, flush=True)
+"""
+
+
+def test_subinterpreters(glacier: Glacier) -> None:
+    ended = child(SUBINTERPRETERS, IN_A_SUBINTERPRETER.format(endpoint=glacier.endpoint))
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    first, isolated, second, last = ended.stdout.splitlines()
+    assert (first, second, last) == ("uploaded", "uploaded", "the first goes on")
+    assert isolated == "uploaded" or (isolated.startswith("told: ") and len(isolated) > 30)

@@ -1,0 +1,138 @@
+"""Signals: Ctrl-C and its like surface at once from whatever call is at work, as the exceptions that they are."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from local import Glacier, child_environment, until
+
+PART = "UploadMultipartPart"
+
+# `call` is what is at work when the signal comes; the rest of the program must come after it.
+PROGRAM = """
+import logging, os, signal, sys, threading
+import glacier_mp
+from glacier_mp import Client, Config, Upload
+from local import MIB, VAULT, content, settings, until
+
+def on_signal(number, frame):
+    say("signal")
+    raise {exception}
+
+def say(text):
+    print(text, flush=True)
+
+# Interrupts the wait for a call that was told to stop.
+def interrupt_the_wait():
+    main = threading.main_thread().ident
+    def waits():
+        frame, names = sys._current_frames()[main], []
+        while frame:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        return {{"result", "wait"}} <= set(names)
+    until(waits)
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, on_signal)
+client = Client(Config(**settings(sys.argv[1], {settings})))
+upload = Upload(client, VAULT, content(MIB), part_size=MIB, {arguments})
+by_hand = Upload(client, VAULT, part_size=MIB)
+by_hand.initiate()
+try:
+    {call}
+except {exception} as error:
+    say("stopped " + str(error.__context__))
+    sys.stdin.readline()
+    upload.run()
+    say("completed")
+"""
+
+
+@contextmanager
+def started(glacier: Glacier, **pieces: str) -> Iterator[subprocess.Popen[str]]:
+    pieces = {"exception": "KeyboardInterrupt", "settings": "", "arguments": "", "call": "upload.run()", **pieces}
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(**pieces), glacier.endpoint],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def said(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+@pytest.mark.parametrize(
+    ("operation", "pieces"),
+    [
+        (PART, {}),
+        (PART, {"arguments": "progress=lambda progress: None"}),
+        (PART, {"settings": "log=lambda level, line: None, log_level=logging.DEBUG"}),
+        (PART, {"exception": "TimeoutError"}),
+        (PART, {"call": "by_hand.put_part(0, content(MIB))"}),
+        ("ListParts", {"call": "by_hand.list_parts()"}),
+        ("ListMultipartUploads", {"call": "client.list_uploads(VAULT)"}),
+    ],
+    ids=["run", "with progress", "with log", "another exception", "put_part", "list_parts", "list_uploads"],
+)
+def test_a_signal_stops_the_call(glacier: Glacier, operation: str, pieces: dict[str, str]) -> None:
+    glacier.fault("stall", operation)
+    with started(glacier, **pieces) as child:
+        until(lambda: glacier.requests(operation))
+        child.send_signal(signal.SIGINT)
+        assert said(child) == "signal"
+        assert said(child) == "stopped None"
+        output, errors = child.communicate("go on\n")
+        assert (output, errors, child.returncode) == ("completed\n", "", 0)
+    assert len(glacier.archives()) == 1
+
+
+def test_nobody_has_to_wait_for_the_answer_to_complete(glacier: Glacier) -> None:
+    """After a cancel it is awaited for 10 s. A second signal leaves the call alone, and it ends with the program."""
+    glacier.fault("stall", "CompleteMultipartUpload")
+    with started(glacier, call="threading.Thread(target=interrupt_the_wait).start(); upload.run()") as child:
+        until(lambda: glacier.requests("CompleteMultipartUpload"))
+        child.send_signal(signal.SIGINT)
+        assert said(child) == "signal"
+        assert said(child) == "signal"
+        assert said(child).startswith("stopped")
+        # The call is still at work, and the end of the program waits for it: until its connection is gone.
+        assert child.stdin is not None
+        assert child.stderr is not None
+        child.stdin.write("go on\n")
+        child.stdin.flush()
+        assert any("UsageError: the upload is in use by another call" in line for line in child.stderr)
+        glacier.close()
+        output, errors = child.communicate()
+        assert (output, errors, child.returncode) == ("", "", 1)
+
+
+def test_ctrl_c_ends_a_program_as_it_ends_any_other(glacier: Glacier) -> None:
+    glacier.fault("stall", PART)
+    with started(
+        glacier, exception="OSError", call="signal.signal(2, signal.default_int_handler); upload.run()"
+    ) as child:
+        until(lambda: glacier.requests(PART))
+        child.send_signal(signal.SIGINT)
+        output, errors = child.communicate()
+    assert output == ""
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "ignored" not in errors
+    assert child.returncode == -signal.SIGINT
+    assert len(glacier.uploads()) == 2, "the uploads stay in the vault"
