@@ -13,7 +13,7 @@ LIBRARY := target/release/libglacier_mp.so
 SONAME := libglacier_mp.so.0
 EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
 
-.PHONY: all library examples demo test check header install clean
+.PHONY: all library examples demo test test-python check header install clean
 
 all: library examples
 
@@ -40,8 +40,24 @@ check-file:
 	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }
 	@[ -f '$(subst ','\'',$(FILE))' ] || { echo "make demo:" '$(subst ','\'',$(FILE))' "is not a file" >&2; exit 2; }
 
-test:
+test: test-python
 	$(CARGO) test --workspace
+
+# With what cargo builds for the other tests: nothing is compiled twice.
+PYTHON ?= python3
+VENV := target/python-venv
+test-python: $(VENV)/ready
+	$(CARGO) test --workspace --no-run
+	cd bindings/python && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check . \
+		&& $(CURDIR)/$(VENV)/bin/mypy .
+	cd tests/python && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check . \
+		&& $(CURDIR)/$(VENV)/bin/mypy . \
+		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(VENV)/bin/pytest
+
+$(VENV)/ready: tests/python/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 check:
 	$(CARGO) fmt --all --check

@@ -109,6 +109,9 @@ def test_an_outcome_that_is_not_known(glacier: Glacier) -> None:
         assert (type(error), error.name) == (glacier_mp.ServiceError, "GLACIER_E_OUTCOME_UNKNOWN")
         assert error.resumable
         assert upload.run().archive_id == glacier.archives()[0]["archive_id"]
+        glacier.fault("lost_answer", COMPLETE, then="close")
+        error = failure(lambda: client.upload(VAULT, b"data"))
+        assert (error.name, error.resumable) == ("GLACIER_E_OUTCOME_UNKNOWN", False), "who could learn it is gone"
 
 
 def test_this_machine(glacier: Glacier, tmp_path: Path) -> None:

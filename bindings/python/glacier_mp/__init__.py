@@ -9,14 +9,15 @@
 
 The bytes come from a file, or from bytes, bytearray, memoryview or mmap. Several parts are sent at once, every hash is
 checked against the service's, and a failure on the way loses no work: what the service holds already is not sent
-again. To carry on after one:
+again. To carry on after one, run again, or later and elsewhere with the upload's ID:
 
-    try:
-        archive = client.upload("my-vault", "backup.tar")
-    except glacier_mp.GlacierError as error:
-        if not error.resumable:
-            raise
-        archive = client.upload("my-vault", "backup.tar", upload_id=error.upload_id)
+    with glacier_mp.Upload(client, "my-vault", "backup.tar") as upload:
+        try:
+            archive = upload.run()
+        except glacier_mp.GlacierError as error:
+            if not error.resumable:
+                raise
+            archive = upload.run()
 
 Config     settings: region, keys, endpoint, memory, timeouts, log
 Client     the way to the service: upload(), list_uploads()

@@ -9,8 +9,9 @@ from typing import Optional
 
 from . import _arguments
 from ._calls import ReportProgress, work
-from ._ffi import E_STATE, ClientHandle, decoded, error_of, lib
+from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, decoded, error_of, lib
 from .config import Config
+from .errors import GlacierError
 from .upload import Archive, Source, Upload
 
 
@@ -34,8 +35,11 @@ class UploadInfo:
 class Client:
     """The way to the service: endpoint, account, credentials, and the memory limit that its uploads share.
 
-    Any number of threads may use a client at once. It is closed by leaving its `with` block, by close(), or with the
-    last reference to it; its uploads go on working.
+    Any number of threads may use a client at once. For several archives at once make one client, and for each archive
+    an Upload and a thread: a part waits until there is room in the memory limit, first come, first served.
+
+    A client is closed by leaving its `with` block, by close(), or with the last reference to it; its uploads go on
+    working.
 
     Args:
         config (Config): the settings; without one, those of the environment.
@@ -64,8 +68,12 @@ class Client:
     ) -> Archive:
         """Uploads a source and returns the archive: Upload(...).run() in one call, with the same parameters.
 
-        If it fails with a GlacierError that is resumable, call it again with upload_id=error.upload_id to send what
-        is missing.
+        If it fails with a GlacierError that is resumable, call it again with the same source and
+        upload_id=error.upload_id to send what is missing.
+
+        Raises:
+            GlacierError: as Upload.run. After GLACIER_E_OUTCOME_UNKNOWN there may be an archive, and only an
+                inventory of the vault can tell; an Upload that is kept could have learned it.
         """
         with Upload(
             self,
@@ -76,7 +84,12 @@ class Client:
             upload_id=upload_id,
             progress=progress,
         ) as upload:
-            return upload.run()
+            try:
+                return upload.run()
+            except GlacierError as error:
+                # Who attaches to an upload that has become an archive is told that there is no such upload.
+                error.resumable = error.resumable and error.code != E_OUTCOME_UNKNOWN
+                raise
 
     def list_uploads(self, vault_name: str) -> list[UploadInfo]:
         """Asks the service for all multipart uploads in progress in a vault, in no order.

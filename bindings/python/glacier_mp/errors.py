@@ -22,8 +22,9 @@ class GlacierError(Exception):
         request_id (str or None): the service's ID of the failed request, which AWS support asks for.
         retryable (bool): whether what failed can pass by itself, so that the same call may succeed later. The
             library has repeated the request already, as Config's max_attempts says.
-        resumable (bool): whether the upload is still in the vault and can be carried on.
-        upload_id (str or None): the ID of that upload, for Upload's parameter of the same name.
+        resumable (bool): whether, as far as is known, the upload is in the vault and can be carried on: by running
+            the same Upload again, or another with this upload_id and the same source.
+        upload_id (str or None): the ID of the upload, once it has one.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class ServiceError(GlacierError):
     """The service refused (300 to 399): see service_code, http_status and request_id.
 
     GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND (the vault,
-    or the upload), GLACIER_E_LIMIT, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_OUTCOME_UNKNOWN (Complete was sent, and
-    whether it was carried out is not known: if resumable, run or complete again to learn it).
+    or the upload, which was completed or aborted, has expired, or never was), GLACIER_E_LIMIT,
+    GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_OUTCOME_UNKNOWN (Complete was sent, and whether it was carried out is not
+    known: if resumable, the same Upload learns it by running or completing again; else only an inventory of the vault
+    can tell, and nothing should be uploaded again before looking there).
     """
 
 

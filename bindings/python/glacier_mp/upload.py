@@ -92,8 +92,8 @@ class Upload:
             archive = upload.complete()
 
     Leaving the `with` block closes the object, and never aborts the upload: one that is not complete stays in the
-    vault with the parts that arrived, until 24 hours after the last part, or abort(). To carry on, make an Upload
-    with its upload_id and the same source, and run.
+    vault with the parts that arrived, until 24 hours after the last part, or abort(). To carry on, run again, or
+    make an Upload with its upload_id and the same source: parts whose hash is not that of the source are replaced.
 
     Calls that work (run, initiate, put_part, list_parts, complete, abort) may come from any thread, put_part from
     several at once; any other second call gets GLACIER_E_BUSY. cancel, close, progress and the properties may be used
@@ -104,8 +104,8 @@ class Upload:
         vault_name (str): the vault, which must exist: 1 to 255 of A-Z a-z 0-9 _ - . (developer guide, "Creating a
             Vault").
         source (path, bytes, bytearray, memoryview or mmap): the whole archive, 1 byte to 42,949,672,960,000 bytes. A
-            str is a path. It must not change until the upload is completed; a bytearray cannot be resized, nor an
-            mmap closed, until the Upload is closed. None is for uploads by hand.
+            str is a path, of a regular file. It must not change until the upload is completed; a bytearray cannot be
+            resized, nor an mmap closed, until the Upload is closed. None is for uploads by hand.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
             Upload").
         part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at most 10,000
@@ -234,9 +234,9 @@ class Upload:
     def cancel(self) -> None:
         """Asks the calls at work to stop, or if there is none, the next one: they raise StoppedError.
 
-        It is noticed within a quarter of a second, but while Complete is on its way its answer is awaited for up to
-        10 s. The upload stays in the vault and can run again. Any thread, at any time, in callbacks and in signal
-        handlers. On an Upload that is closed it does nothing.
+        They return within a quarter of a second, but while Complete is on its way its answer is awaited for up to
+        10 s. The upload stays in the vault and can run again; only the parts in flight are sent again. Any thread, at
+        any time, in callbacks and in signal handlers. On an Upload that is closed it does nothing.
         """
         handle = self._open_handle
         if handle is not None:
