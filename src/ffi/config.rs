@@ -243,8 +243,8 @@ pub unsafe extern "C" fn glacier_config_set_log(
     destroy: glacier_destroy_fn,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
+    let user_data = UserData::new(user_data, destroy);
     guard::call(err, || {
-        let user_data = UserData::new(user_data, destroy);
         set(config, |config| {
             let known = callback::level(level);
             let known = known.ok_or_else(|| Error::invalid(format!("level {level} is not a log level")))?;

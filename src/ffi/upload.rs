@@ -159,8 +159,8 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
     destroy: glacier_destroy_fn,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
+    let user_data = UserData::new(user_data, destroy);
     guard::call(err, || {
-        let user_data = UserData::new(user_data, destroy);
         let upload = share(upload)?;
         upload.set_progress(callback::progress_fn(callback, user_data))
     })
