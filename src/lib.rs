@@ -24,6 +24,8 @@ pub mod http;
 pub mod limits;
 pub mod log;
 pub mod memory;
+#[cfg(feature = "test-panics")]
+mod panics;
 pub mod plan;
 pub mod reentry;
 pub mod retry;

@@ -42,7 +42,15 @@ pub fn while_working<T: Send>(job: impl FnOnce() -> Result<T> + Send, mut delive
 ///
 /// # Errors
 /// What `job` returns; `Panic` with the panic's text.
-pub fn guarded<T>(job: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn guarded<T, F: FnOnce() -> Result<T>>(job: F) -> Result<T> {
+    let job = || {
+        #[cfg(feature = "test-panics")]
+        {
+            crate::panics::in_function_of::<F>();
+            crate::panics::in_this_thread();
+        }
+        job()
+    };
     // After a panic nothing of the job is used any more but what locks and atomics protect.
     catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| {
         let text =

@@ -105,6 +105,8 @@ impl Work<'_> {
     }
 
     fn take_chunks(&self, chunks: u64) {
+        #[cfg(feature = "test-panics")]
+        crate::panics::in_this_thread();
         let mut buffer = vec![0; READ];
         let mut hasher = TreeHasher::new();
         loop {
