@@ -1,17 +1,21 @@
 //! The shared library exports what the header declares and nothing else, under the name that programs record.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
+
+mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::header::functions;
+
 #[test]
 fn exports_what_the_header_declares() {
     let listed = tool("nm", &["-D", "--defined-only", "--format=posix"], &library());
     let exported: BTreeSet<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
-    let header = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/glacier_mp.h")).unwrap();
-    let declared = declared_functions(&header);
+    let functions = functions();
+    let declared: BTreeSet<_> = functions.iter().map(|function| function.name.as_str()).collect();
     assert!(declared.len() > 60, "only {} functions found in the header", declared.len());
     let exported_only: Vec<_> = exported.difference(&declared).collect();
     let declared_only: Vec<_> = declared.difference(&exported).collect();
@@ -27,14 +31,6 @@ fn has_its_name_and_stays_loaded() {
         |tag: &str| dynamic.lines().find(|line| line.contains(tag)).unwrap_or_else(|| panic!("no {tag}:\n{dynamic}"));
     assert!(of("(SONAME)").contains(&name), "the SONAME is not {name}: {}", of("(SONAME)"));
     assert!(of("(FLAGS_1)").contains("NODELETE"), "{}", of("(FLAGS_1)"));
-}
-
-/// Names before a parameter list, outside of comments and of the types of callbacks.
-fn declared_functions(header: &str) -> BTreeSet<&str> {
-    let code = header.split("*/").filter_map(|text| text.split("/*").next());
-    let statements = code.flat_map(|code| code.split(';')).filter(|code| !code.contains("typedef"));
-    let names = statements.filter_map(|code| code.split_once('(')?.0.rsplit([' ', '*', '\n']).next());
-    names.filter(|name| name.starts_with("glacier_")).collect()
 }
 
 /// The cdylib that cargo built beside this test.

@@ -6,6 +6,7 @@
 pub(crate) mod data;
 #[cfg(test)]
 pub(crate) mod glacier;
+pub(crate) mod header;
 
 /// A file of `tests/data/`, as text.
 pub(crate) fn known_answers(name: &str) -> String {

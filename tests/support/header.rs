@@ -1,0 +1,81 @@
+//! What include/glacier_mp.h declares.
+
+use std::collections::BTreeSet;
+
+/// A function of the header.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    /// The C type that it returns, such as `const char *`.
+    pub(crate) returns: String,
+    pub(crate) parameters: Vec<Parameter>,
+    /// The comment above it, as one line.
+    pub(crate) comment: String,
+}
+
+/// A parameter: in `const uint8_t out[32]` the type is `const uint8_t[32]`.
+#[derive(Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) ctype: String,
+}
+
+/// All functions, in the order of the header.
+pub(crate) fn functions() -> Vec<Function> {
+    // A comment that documents, and what follows it up to the next one.
+    let header = text();
+    let blocks = header.split("/**").skip(1).filter_map(|block| block.split_once("*/"));
+    blocks.filter_map(|(comment, code)| function(comment, code.split_once(';')?.0)).collect()
+}
+
+/// The header's text.
+pub(crate) fn text() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/include/glacier_mp.h");
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+impl Function {
+    /// Whether it returns a result and takes an `err`.
+    pub(crate) fn can_fail(&self) -> bool {
+        self.returns == "glacier_result_t" && self.parameters.last().is_some_and(|last| last.name == "err")
+    }
+
+    /// The results that the comment names, GLACIER_OK among them; those of another function count too.
+    pub(crate) fn results(&self, all: &[Function]) -> BTreeSet<String> {
+        let (_, told) = self.comment.split_once("Results: ").unwrap_or_else(|| panic!("{} has no results", self.name));
+        let words = || told.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let mut results: BTreeSet<_> = words().filter(|word| is_result(word)).map(str::to_owned).collect();
+        if told.starts_with("those of ") {
+            let other = all.iter().find(|function| words().any(|word| word == function.name));
+            results.extend(other.unwrap_or_else(|| panic!("{}: those of whom?", self.name)).results(all));
+        }
+        results
+    }
+}
+
+fn is_result(word: &str) -> bool {
+    word == "GLACIER_OK" || word.starts_with("GLACIER_E_")
+}
+
+/// A declaration without its semicolon; `None` if it does not declare a function.
+fn function(comment: &str, code: &str) -> Option<Function> {
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (head, parameters) = code.strip_suffix(')')?.split_once('(')?;
+    let (returns, name) = type_and_name(head);
+    if returns.starts_with("typedef") {
+        return None;
+    }
+    let parameters = parameters.split(", ").filter(|parameter| *parameter != "void").map(|parameter| {
+        let (declared, array) =
+            parameter.split_once('[').map_or((parameter, ""), |(left, _)| (left, &parameter[left.len()..]));
+        let (ctype, name) = type_and_name(declared);
+        Parameter { name: name.to_owned(), ctype: format!("{ctype}{array}") }
+    });
+    let comment = comment.split_whitespace().filter(|word| *word != "*").collect::<Vec<_>>().join(" ");
+    Some(Function { name: name.to_owned(), returns: returns.to_owned(), parameters: parameters.collect(), comment })
+}
+
+fn type_and_name(declared: &str) -> (&str, &str) {
+    let start = declared.rfind([' ', '*']).map_or(0, |at| at + 1);
+    (declared[..start].trim_end(), &declared[start..])
+}
