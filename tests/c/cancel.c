@@ -4,29 +4,18 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 #include "local.h"
+#include "threads.h"
 
 static glacier_upload_t *in_progress;
 static pthread_t main_thread;
 
-static void wait_for_part_in_flight(void)
-{
-    const struct timespec millisecond = {0, 1000000};
-    glacier_progress_t progress;
-    do {
-        nanosleep(&millisecond, NULL);
-        CHECK_NUMBER(glacier_upload_progress(in_progress, &progress, sizeof progress, NULL), GLACIER_OK);
-    } while (progress.parts_in_flight == 0);
-}
-
 static void *cancel(void *unused)
 {
     (void)unused;
-    wait_for_part_in_flight();
+    wait_for_parts_in_flight(in_progress, 1);
     glacier_upload_cancel(in_progress);
     return NULL;
 }
@@ -40,29 +29,27 @@ static void cancel_on_signal(int signal_number)
 static void *send_signal(void *unused)
 {
     (void)unused;
-    wait_for_part_in_flight();
+    wait_for_parts_in_flight(in_progress, 1);
     CHECK_NUMBER(pthread_kill(main_thread, SIGUSR1), 0);
     return NULL;
 }
 
 static void run_is_canceled_by(void *(*canceler)(void *))
 {
-    pthread_t thread;
-    CHECK_NUMBER(pthread_create(&thread, NULL, canceler, NULL), 0);
+    pthread_t thread = start(canceler, NULL);
     CHECK_NUMBER(glacier_upload_run(in_progress, &err), GLACIER_E_CANCELED);
     CHECK_NUMBER(glacier_error_is_resumable(err), 1);
     CHECK(strstr(glacier_error_message(err), glacier_upload_id(in_progress)) != NULL);
     glacier_error_free(err);
     err = NULL;
-    CHECK_NUMBER(pthread_join(thread, NULL), 0);
+    join(thread);
 }
 
 static void part_is_canceled_by(void *(*canceler)(void *), const uint8_t *data)
 {
-    pthread_t thread;
-    CHECK_NUMBER(pthread_create(&thread, NULL, canceler, NULL), 0);
+    pthread_t thread = start(canceler, NULL);
     FAILS(GLACIER_E_CANCELED, glacier_upload_put_part(in_progress, 1, data, MIB, &err));
-    CHECK_NUMBER(pthread_join(thread, NULL), 0);
+    join(thread);
 }
 
 int main(void)
@@ -81,6 +68,9 @@ int main(void)
     run_is_canceled_by(send_signal);
 
     OK(glacier_upload_initiate(by_hand, &err));
+    glacier_upload_cancel(by_hand);
+    glacier_upload_cancel(by_hand); /* twice is once: it stops the next call, and not the one after that */
+    FAILS(GLACIER_E_CANCELED, glacier_upload_put_part(by_hand, 0, data, MIB, &err));
     OK(glacier_upload_put_part(by_hand, 0, data, MIB, &err));
     in_progress = by_hand;
     part_is_canceled_by(cancel, data);

@@ -1,4 +1,7 @@
-/* Checks for the test programs: the first that fails says where, and ends the program. C99 and C++11. */
+/*
+ * Checks for the test programs: the first that fails says where, and ends the program. At its end a program tells how
+ * many there were. C99 and C++11.
+ */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -11,6 +14,9 @@
 /* The last argument of calls made by the main thread. */
 static glacier_error_t *err;
 
+/* Those that held, on all threads. */
+static unsigned long checks;
+
 #define CHECK(condition) check_true((condition) != 0, #condition, __FILE__, __LINE__)
 #define CHECK_NUMBER(have, want) \
     check_number((unsigned long long)(have), (unsigned long long)(want), #have, __FILE__, __LINE__)
@@ -20,10 +26,22 @@ static glacier_error_t *err;
 #define FAILS(code, call) check_result((call), (code), "", #call, __FILE__, __LINE__)
 #define FAILS_SAYING(code, words, call) check_result((call), (code), (words), #call, __FILE__, __LINE__)
 
+static inline void checked(void)
+{
+    __atomic_fetch_add(&checks, 1, __ATOMIC_RELAXED);
+}
+
+__attribute__((destructor)) static void tell_checks(void)
+{
+    printf("checks: %lu\n", checks);
+}
+
 static inline void check_true(int condition, const char *what, const char *file, int line)
 {
-    if (condition)
+    if (condition) {
+        checked();
         return;
+    }
     fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
     exit(EXIT_FAILURE);
 }
@@ -31,16 +49,20 @@ static inline void check_true(int condition, const char *what, const char *file,
 static inline void check_number(unsigned long long have, unsigned long long want, const char *what, const char *file,
                                 int line)
 {
-    if (have == want)
+    if (have == want) {
+        checked();
         return;
+    }
     fprintf(stderr, "%s:%d: %s is %llu, not %llu\n", file, line, what, have, want);
     exit(EXIT_FAILURE);
 }
 
 static inline void check_text(const char *have, const char *want, const char *what, const char *file, int line)
 {
-    if (have != NULL && strcmp(have, want) == 0)
+    if (have != NULL && strcmp(have, want) == 0) {
+        checked();
         return;
+    }
     fprintf(stderr, "%s:%d: %s is %s, not %s\n", file, line, what, have != NULL ? have : "NULL", want);
     exit(EXIT_FAILURE);
 }
@@ -56,6 +78,7 @@ static inline void check_result(glacier_result_t have, glacier_result_t want, co
                 glacier_result_name(want), message);
         exit(EXIT_FAILURE);
     }
+    checked();
     glacier_error_free(err);
     err = NULL;
 }

@@ -13,14 +13,17 @@ use std::time::Duration;
 use glacier_emulator::{ArchiveRecord, Emulator, Operation, Options};
 use tempfile::TempDir;
 
-/// How a program is compiled.
+/// How a program is compiled and run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
     Plain,
+    /// With the address and undefined behaviour sanitizers, leaks included.
     Sanitized,
+    /// Under valgrind, which sees into the library as well.
+    Valgrind,
 }
 
-/// Makes a module of tests out of each function that takes a [`Build`]: one test for each build.
+/// Makes a module of tests out of each function that takes a [`Build`]: one test for each way to compile.
 macro_rules! in_both_builds {
     ($($name:ident),* $(,)?) => {
         $(mod $name {
@@ -38,37 +41,66 @@ macro_rules! in_both_builds {
 }
 pub(crate) use in_both_builds;
 
+/// Makes a test under valgrind out of each function that takes a [`Build`].
+macro_rules! under_valgrind {
+    ($($name:ident),* $(,)?) => {
+        mod under_valgrind {
+            $(#[test]
+            fn $name() {
+                super::$name(crate::harness::Build::Valgrind);
+            })*
+        }
+    };
+}
+pub(crate) use under_valgrind;
+
 /// A compiled program, in a directory of its own with links to the library.
 pub(crate) struct Program {
     directory: TempDir,
+    name: String,
+    build: Build,
 }
 
 impl Program {
     /// A C99 program; the source's path starts at the root of the repository.
     pub(crate) fn c(source: &str, build: Build) -> Self {
+        Self::c_with(source, build, &library())
+    }
+
+    /// A C99 program with another library than the one that is shipped.
+    pub(crate) fn c_with(source: &str, build: Build, library: &Path) -> Self {
         let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        Self::compile(&compiler, "c99", source, build)
+        Self::compile(&compiler, "c99", source, build, library)
     }
 
     /// A C++ program.
     pub(crate) fn cpp(source: &str, standard: &str, build: Build) -> Self {
         let compiler = env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-        Self::compile(&compiler, standard, source, build)
+        Self::compile(&compiler, standard, source, build, &library())
     }
 
-    fn compile(compiler: &str, standard: &str, source: &str, build: Build) -> Self {
+    fn compile(compiler: &str, standard: &str, source: &str, build: Build, library: &Path) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let program = Self { directory: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap() };
+        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let name = Path::new(source).file_stem().unwrap().to_str().unwrap().to_owned();
+        let program = Self { directory, name, build };
         let directory = program.directory.path();
         for name in ["libglacier_mp.so", "libglacier_mp.so.0"] {
-            symlink(library(), directory.join(name)).unwrap();
+            symlink(library, directory.join(name)).unwrap();
         }
         let mut command = Command::new(compiler);
         command.arg(format!("-std={standard}")).args(["-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]);
         if build == Build::Sanitized {
             command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]);
         }
-        command.arg("-I").arg(root.join("include")).arg(root.join(source)).arg("-o").arg(program.path());
+        command
+            .arg("-I")
+            .arg(root.join("include"))
+            .arg("-I")
+            .arg(root.join("tests/c"))
+            .arg(root.join(source))
+            .arg("-o")
+            .arg(program.path());
         command.arg("-L").arg(directory).arg("-lglacier_mp").arg(format!("-Wl,-rpath,{}", directory.display()));
         let output = command.output().unwrap_or_else(|e| panic!("{compiler}: {e}"));
         assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
@@ -81,12 +113,34 @@ impl Program {
 
     /// To run with nothing of this process's environment but what the sanitizers look at.
     pub(crate) fn command(&self) -> Command {
-        clean(Command::new(self.path()))
+        if self.build != Build::Valgrind {
+            return clean(Command::new(self.path()));
+        }
+        let mut command = clean(Command::new("valgrind"));
+        assert!(command.arg("--version").output().is_ok(), "valgrind cannot be run: install it");
+        let mut command = clean(Command::new("valgrind"));
+        command.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
+        // What the Rust runtime keeps to the end looks possibly lost.
+        command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]).arg(self.path());
+        command
     }
 
     /// To run with endpoint, region and keys of the local Glacier in the environment.
     pub(crate) fn command_at(&self, glacier: &Emulator) -> Command {
         at(self.command(), glacier)
+    }
+
+    /// Runs a command of a program that includes check.h: all checks hold.
+    pub(crate) fn check(&self, command: &mut Command) {
+        self.tell_checks(&succeed(command));
+    }
+
+    /// Says how many checks there were; there must be some.
+    pub(crate) fn tell_checks(&self, outcome: &Outcome) {
+        let counts = outcome.stdout.lines().filter_map(|line| line.strip_prefix("checks: "));
+        let sum: u64 = counts.map(|count| count.parse::<u64>().unwrap()).sum();
+        assert!(sum > 0, "{outcome:?}");
+        println!("{} ({:?}): {sum} checks", self.name, self.build);
     }
 }
 
@@ -220,7 +274,7 @@ fn read_text(from: &mut impl Read) -> String {
 }
 
 /// The shared library, which cargo puts beside this test.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let directory = env::current_exe().unwrap().parent().unwrap().to_owned();
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let libraries = files.filter(|path| {

@@ -1,5 +1,6 @@
 //! Programs in C and C++ that use the shared library through its header: the ones in tests/c and tests/cpp, and the
-//! examples. Each runs twice: as it is, and with the address and undefined behaviour sanitizers, leaks included.
+//! examples. Each runs three times: as it is, with the address and undefined behaviour sanitizers, and under valgrind.
+//! Leaks count in both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 

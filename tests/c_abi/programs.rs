@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use glacier_emulator::{Action, Emulator, Fault, Operation};
 
 use crate::harness::{
-    Build, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier, only_archive,
-    start, succeed,
+    Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
+    only_archive, start, succeed, under_valgrind,
 };
 
 const MIB: usize = 1 << 20;
@@ -21,43 +21,48 @@ in_both_builds!(
     errors,
     callbacks,
     cancel,
+    threads,
+    freeing,
     plan_and_hash,
     fork
 );
 
+under_valgrind!(run_memory, by_hand_ops, states, errors, callbacks, cancel, threads, freeing, fork);
+
 fn run_file(build: Build) {
     let program = Program::c("tests/c/run_file.c", build);
-    let archive_description = upload_file(&program);
-    assert_eq!(archive_description.as_deref(), Some("a file, from C"));
+    let outcome = upload_file(&program, "a file, from C");
+    program.tell_checks(&outcome);
 }
 
 fn run_file_cpp(build: Build) {
     for standard in ["c++11", "c++17"] {
         let program = Program::cpp("tests/cpp/run_file.cpp", standard, build);
-        let archive_description = upload_file(&program);
-        assert_eq!(archive_description.as_deref(), Some("a file, from C++"));
+        upload_file(&program, "a file, from C++");
     }
 }
 
-/// Each request was made once, and the archive is the file; returns its description.
-fn upload_file(program: &Program) -> Option<String> {
+/// Each request was made once, and the archive is the file.
+fn upload_file(program: &Program, description: &str) -> Outcome {
     let glacier = local_glacier();
     let (_directory, file) = data_file("file", FILE_SIZE);
-    succeed(program.command_at(&glacier).arg(file));
+    let outcome = succeed(program.command_at(&glacier).arg(file));
     let archive = only_archive(&glacier);
+    assert_eq!(archive.description.as_deref(), Some(description));
     assert_holds(&archive, &data(FILE_SIZE));
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 1);
     assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11);
     assert_eq!(answered(&glacier, Operation::CompleteMultipartUpload, 201), 1);
     assert_eq!(glacier.requests().len(), 13);
-    archive.description
+    outcome
 }
 
 fn run_memory(build: Build) {
     let glacier = local_glacier();
     // The first run gets as far as part 3, where its callback stops it.
     glacier.add_fault(stalled_part(3));
-    succeed(&mut Program::c("tests/c/run_memory.c", build).command_at(&glacier));
+    let program = Program::c("tests/c/run_memory.c", build);
+    program.check(&mut program.command_at(&glacier));
     assert_holds(&only_archive(&glacier), &data(5 * MIB + 1));
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 1);
     assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 6, "no part is sent twice");
@@ -65,7 +70,8 @@ fn run_memory(build: Build) {
 
 fn by_hand_ops(build: Build) {
     let glacier = local_glacier();
-    succeed(&mut Program::c("tests/c/by_hand_ops.c", build).command_at(&glacier));
+    let program = Program::c("tests/c/by_hand_ops.c", build);
+    program.check(&mut program.command_at(&glacier));
     assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
     assert!(glacier.uploads().is_empty());
     let sent = glacier.requests().iter().filter(|r| r.operation == Some(Operation::UploadMultipartPart)).count();
@@ -75,13 +81,15 @@ fn by_hand_ops(build: Build) {
 fn states(build: Build) {
     let glacier = local_glacier();
     glacier.add_fault(stalled_part(1).always());
-    succeed(&mut Program::c("tests/c/states.c", build).command_at(&glacier));
+    let program = Program::c("tests/c/states.c", build);
+    program.check(&mut program.command_at(&glacier));
     assert!(glacier.uploads().is_empty(), "all are completed or aborted");
 }
 
 fn errors(build: Build) {
     let glacier = local_glacier();
-    succeed(&mut Program::c("tests/c/errors.c", build).command_at(&glacier));
+    let program = Program::c("tests/c/errors.c", build);
+    program.check(&mut program.command_at(&glacier));
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 404), 1);
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 403), 1);
     assert_eq!(glacier.requests().len(), 2, "what is refused is not sent");
@@ -90,7 +98,8 @@ fn errors(build: Build) {
 fn callbacks(build: Build) {
     let glacier = local_glacier();
     glacier.add_fault(stalled_part(1).always());
-    succeed(&mut Program::c("tests/c/callbacks.c", build).command_at(&glacier));
+    let program = Program::c("tests/c/callbacks.c", build);
+    program.check(&mut program.command_at(&glacier));
     assert!(glacier.archives().is_empty());
 }
 
@@ -106,16 +115,37 @@ fn cancel(build: Build) {
     let _ = child.stdin.as_mut().unwrap().write_all(b"go on\n");
     let outcome = finish(child);
     assert!(outcome.status.success(), "{outcome:?}");
+    program.tell_checks(&outcome);
     assert_archives(&glacier, &[data(3 * MIB), data(3 * MIB)]);
 }
 
+fn threads(build: Build) {
+    let glacier = local_glacier();
+    glacier.add_fault(stalled_part(1).always());
+    let program = Program::c("tests/c/threads.c", build);
+    program.check(&mut program.command_at(&glacier));
+}
+
+fn freeing(build: Build) {
+    let glacier = local_glacier();
+    glacier.add_fault(stalled_part(1).always());
+    glacier.add_fault(stalled_part(2).always());
+    let program = Program::c("tests/c/freeing.c", build);
+    // valgrind takes some hundred times as long: it gets one order of each 48.
+    let every = if build == Build::Valgrind { "48" } else { "1" };
+    program.check(program.command_at(&glacier).arg(every));
+    assert!(glacier.archives().is_empty());
+}
+
 fn plan_and_hash(build: Build) {
-    succeed(&mut Program::c("tests/c/plan_and_hash.c", build).command());
+    let program = Program::c("tests/c/plan_and_hash.c", build);
+    program.check(&mut program.command());
 }
 
 fn fork(build: Build) {
     let glacier = local_glacier();
-    succeed(&mut Program::c("tests/c/fork.c", build).command_at(&glacier));
+    let program = Program::c("tests/c/fork.c", build);
+    program.check(&mut program.command_at(&glacier));
     assert_holds(&only_archive(&glacier), &data(MIB));
 }
 
