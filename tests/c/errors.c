@@ -1,4 +1,4 @@
-/* What errors tell: of NULL, of values that are not allowed, of the service's refusals, of a dead address. */
+/* What errors tell: of values that are not allowed, of the service's refusals, of a dead address. */
 #include "local.h"
 
 static glacier_client_t *client_of(glacier_config_t *config)
@@ -7,106 +7,6 @@ static glacier_client_t *client_of(glacier_config_t *config)
     OK(glacier_client_new(config, &client, &err));
     glacier_config_free(config);
     return client;
-}
-
-static void null_is_refused(glacier_client_t *client)
-{
-    glacier_config_t *config = glacier_config_new();
-    glacier_upload_t *upload = local_upload(client), *no_upload = NULL;
-    glacier_treehash_t *hasher = glacier_treehash_new();
-    glacier_client_t *no_client = NULL;
-    glacier_parts_t *parts = NULL;
-    glacier_uploads_t *uploads = NULL;
-    glacier_plan_t *plan = NULL;
-    glacier_progress_t progress;
-    uint8_t hash[32];
-
-    FAILS_SAYING(GLACIER_E_NULL, "config", glacier_config_set_region(NULL, "us-east-1", &err));
-    FAILS_SAYING(GLACIER_E_NULL, "region", glacier_config_set_region(config, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "endpoint", glacier_config_set_endpoint(config, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "account_id", glacier_config_set_account_id(config, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "path", glacier_config_set_ca_file(config, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "user_agent", glacier_config_set_user_agent(config, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "key_id", glacier_config_set_credentials(config, NULL, "secret", NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "secret", glacier_config_set_credentials(config, "key", NULL, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_concurrency(NULL, 4, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_max_attempts(NULL, 4, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_memory_limit(NULL, 1 << 30, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_connect_timeout_ms(NULL, 1, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_stall_timeout_ms(NULL, 1, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_give_up_after_ms(NULL, 1, &err));
-    FAILS(GLACIER_E_NULL, glacier_config_set_log(NULL, GLACIER_LOG_INFO, NULL, NULL, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "config", glacier_client_new(NULL, &no_client, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_client_new(config, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "client", glacier_client_list_uploads(NULL, VAULT, &uploads, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "vault", glacier_client_list_uploads(client, NULL, &uploads, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_client_list_uploads(client, VAULT, NULL, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "client", glacier_upload_new(NULL, VAULT, &no_upload, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "vault", glacier_upload_new(client, NULL, &no_upload, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_upload_new(client, VAULT, NULL, &err));
-
-    FAILS_SAYING(GLACIER_E_NULL, "upload", glacier_upload_set_description(NULL, "", &err));
-    FAILS_SAYING(GLACIER_E_NULL, "description", glacier_upload_set_description(upload, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_set_part_size(NULL, MIB, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_set_upload_id(NULL, "id", &err));
-    FAILS_SAYING(GLACIER_E_NULL, "upload_id", glacier_upload_set_upload_id(upload, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_set_source_file(NULL, "file", &err));
-    FAILS_SAYING(GLACIER_E_NULL, "path", glacier_upload_set_source_file(upload, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_set_source_memory(NULL, "", 1, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "data", glacier_upload_set_source_memory(upload, NULL, 1, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_set_progress(NULL, NULL, NULL, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_run(NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_initiate(NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_put_part(NULL, 0, "", 1, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_put_part_checked(NULL, 0, "", 1, hash, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_list_parts(NULL, &parts, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_upload_list_parts(upload, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_complete(NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_abort(NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_upload_progress(NULL, &progress, sizeof progress, &err));
-    FAILS_SAYING(GLACIER_E_NULL, "out", glacier_upload_progress(upload, NULL, sizeof progress, &err));
-
-    FAILS(GLACIER_E_NULL, glacier_treehash_update(NULL, "", 1, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_update(hasher, NULL, 1, &err));
-    OK(glacier_treehash_update(hasher, NULL, 0, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_finish(NULL, hash, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_finish(hasher, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_combine(NULL, 1, hash, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_combine(hash, 1, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_file(NULL, 1, NULL, NULL, hash, &err));
-    FAILS(GLACIER_E_NULL, glacier_treehash_file("file", 1, NULL, NULL, NULL, &err));
-    FAILS(GLACIER_E_NULL, glacier_plan_new(1, 0, NULL, &err));
-    CHECK(no_client == NULL && no_upload == NULL && parts == NULL && uploads == NULL && plan == NULL);
-
-    /* Functions without a result. */
-    glacier_upload_cancel(NULL);
-    CHECK_NUMBER(glacier_upload_state(NULL), GLACIER_STATE_NEW);
-    CHECK(glacier_upload_id(NULL) == NULL && glacier_upload_location(NULL) == NULL);
-    CHECK(glacier_upload_archive_id(NULL) == NULL && glacier_upload_archive_location(NULL) == NULL);
-    CHECK(glacier_upload_tree_hash(NULL) == NULL && glacier_upload_vault(NULL) == NULL);
-    CHECK(glacier_upload_part_size(NULL) == 0 && glacier_parts_count(NULL) == 0 && glacier_uploads_count(NULL) == 0);
-    CHECK(glacier_parts_offset(NULL, 0) == 0 && glacier_parts_length(NULL, 0) == 0);
-    CHECK(glacier_parts_tree_hash(NULL, 0) == NULL && glacier_uploads_id(NULL, 0) == NULL);
-    CHECK(glacier_uploads_description(NULL, 0) == NULL && glacier_uploads_created(NULL, 0) == NULL);
-    CHECK(glacier_uploads_created_unix(NULL, 0) == 0 && glacier_uploads_part_size(NULL, 0) == 0);
-    CHECK(glacier_plan_part_size(NULL) == 0 && glacier_plan_part_count(NULL) == 0);
-    CHECK(glacier_plan_request_count(NULL) == 0 && glacier_plan_memory(NULL, 1) == 0);
-    CHECK(glacier_error_code(NULL) == GLACIER_OK && glacier_error_message(NULL) == NULL);
-    CHECK(glacier_error_operation(NULL) == NULL && glacier_error_http_status(NULL) == 0);
-    CHECK(glacier_error_service_code(NULL) == NULL && glacier_error_request_id(NULL) == NULL);
-    CHECK(glacier_error_is_retryable(NULL) == 0 && glacier_error_is_resumable(NULL) == 0);
-    glacier_error_free(NULL);
-    glacier_config_free(NULL);
-    glacier_client_free(NULL);
-    glacier_upload_free(NULL);
-    glacier_parts_free(NULL);
-    glacier_uploads_free(NULL);
-    glacier_treehash_free(NULL);
-    glacier_plan_free(NULL);
-
-    glacier_treehash_free(hasher);
-    glacier_upload_free(upload);
-    glacier_config_free(config);
 }
 
 static void wrong_values_are_named(glacier_client_t *client)
@@ -221,7 +121,6 @@ static void results_have_names(void)
 int main(void)
 {
     glacier_client_t *client = local_client(2);
-    null_is_refused(client);
     wrong_values_are_named(client);
     the_service_refuses(client);
     nobody_answers();

@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
+mod arguments;
 mod examples;
 mod harness;
+mod panics;
 mod programs;
+#[path = "../support/mod.rs"]
+mod support;

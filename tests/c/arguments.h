@@ -1,0 +1,215 @@
+/*
+ * What the generated calls of tests/c_abi/arguments.rs share: right arguments, fresh ones for each call, and what is
+ * expected of the call. Three lines make a case: begin(), the call inside of what it must give, end().
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "local.h"
+#include "panic.h"
+
+/* What a call gets that is right, and where it puts its outputs. */
+static struct things {
+    glacier_config_t *config;
+    glacier_upload_t *upload;
+    glacier_plan_t *plan;
+    glacier_treehash_t *treehash;
+    glacier_progress_t progress;
+    uint8_t bytes[32];
+
+    glacier_client_t *new_client;
+    glacier_upload_t *new_upload;
+    glacier_parts_t *new_parts;
+    glacier_uploads_t *new_uploads;
+    glacier_plan_t *new_plan;
+    int destroyed;
+} it;
+
+/* What no call changes. */
+static glacier_client_t *client;
+static glacier_parts_t *parts;
+static glacier_uploads_t *uploads;
+static glacier_error_t *error;
+
+static const char *function; /* that is being tried */
+static const char *given;    /* to it, that is wrong */
+static const glacier_result_t *documented;
+static size_t documented_count;
+static glacier_result_t as_right; /* of the call that nothing is wrong with */
+static glacier_upload_t *of_the_parent; /* in a forked child: the upload to try */
+
+/* err may hold anything before a call. */
+static char stale;
+#define STALE ((glacier_error_t *)(void *)&stale)
+
+static inline int32_t go_on(void *user_data, const glacier_progress_t *p)
+{
+    (void)user_data, (void)p;
+    return GLACIER_CONTINUE;
+}
+
+static inline void ignore_line(void *user_data, glacier_log_level_t level, const char *message)
+{
+    (void)user_data, (void)level, (void)message;
+}
+
+static inline void count(void *user_data)
+{
+    CHECK(user_data == NULL || user_data == &it);
+    it.destroyed++;
+}
+
+static inline void begin(const char *what)
+{
+    memset(&it, 0, sizeof it);
+    given = what;
+    it.config = glacier_config_new();
+    it.treehash = glacier_treehash_new();
+    CHECK(it.config != NULL && it.treehash != NULL);
+    OK(glacier_plan_new(1, 0, &it.plan, &err));
+    it.upload = of_the_parent;
+    if (of_the_parent == NULL)
+        OK(glacier_upload_new(client, VAULT, &it.upload, &err));
+    err = STALE;
+}
+
+static inline int nothing_new(void)
+{
+    return it.new_client == NULL && it.new_upload == NULL && it.new_parts == NULL && it.new_uploads == NULL &&
+           it.new_plan == NULL;
+}
+
+static inline void end(int destroyed)
+{
+    if (err != STALE)
+        glacier_error_free(err);
+    err = NULL;
+    glacier_config_free(it.config);
+    if (of_the_parent == NULL)
+        glacier_upload_free(it.upload);
+    glacier_plan_free(it.plan);
+    glacier_treehash_free(it.treehash);
+    glacier_client_free(it.new_client);
+    glacier_upload_free(it.new_upload);
+    glacier_parts_free(it.new_parts);
+    glacier_uploads_free(it.new_uploads);
+    glacier_plan_free(it.new_plan);
+    /* The upload of a parent keeps what it was given. */
+    if (of_the_parent == NULL || it.destroyed > destroyed)
+        CHECK_NUMBER(it.destroyed, destroyed);
+}
+
+static inline void wrong(const char *what, glacier_result_t have)
+{
+    const char *message = err != NULL && err != STALE ? glacier_error_message(err) : "";
+    fprintf(stderr, "%s with %s: %s; it gives %s: %s\n", function, given, what, glacier_result_name(have), message);
+    exit(EXIT_FAILURE);
+}
+
+/* A result that the header names for the function. */
+static inline glacier_result_t gives_documented(glacier_result_t have)
+{
+    size_t i = 0;
+    while (i < documented_count && documented[i] != have)
+        i++;
+    if (i == documented_count)
+        wrong("not what its comment tells", have);
+    if (err != STALE && ((err != NULL) != (have != GLACIER_OK) || glacier_error_code(err) != have))
+        wrong("err does not tell the same", have);
+    if (have != GLACIER_OK && !nothing_new())
+        wrong("a failure has an output", have);
+    checked();
+    return have;
+}
+
+/* This very result; its message begins with the word, if there is one. */
+static inline void gives(glacier_result_t want, const char *word, glacier_result_t have)
+{
+    gives_documented(have);
+    if (err == STALE)
+        wrong("err is left as it was", have);
+    if (have != want)
+        wrong(glacier_result_name(want), have);
+    if (word == NULL)
+        return;
+    const char *message = glacier_error_message(err);
+    if (strncmp(message, word, strlen(word)) != 0 || message[strlen(word)] != ' ')
+        wrong("its message names another", have);
+}
+
+/* This very result, of a call that got no err. */
+static inline void gives_silently(glacier_result_t want, glacier_result_t have)
+{
+    gives_documented(have);
+    if (err != STALE)
+        wrong("err is changed", have);
+    if (have != want)
+        wrong(glacier_result_name(want), have);
+}
+
+/* NULL, 0 or no return value at all, as of functions that have no result. */
+static inline void gives_nothing(int is_nothing)
+{
+    if (!is_nothing)
+        wrong("neither NULL nor 0", GLACIER_OK);
+    checked();
+}
+
+static inline void gives_text(const char *text)
+{
+    if (text == NULL || *text == '\0')
+        wrong("no text", GLACIER_OK);
+    checked();
+}
+
+static inline void begin_function(const char *name, const glacier_result_t *results, size_t results_count)
+{
+    function = name;
+    documented = results;
+    documented_count = results_count;
+    as_right = GLACIER_OK;
+}
+
+/* Makes what the calls share: an upload with a part, lists of both, and an error. */
+static inline void begin_program(void)
+{
+    glacier_upload_t *upload = NULL;
+    client = local_client(1);
+    upload = local_upload(client);
+    OK(glacier_upload_initiate(upload, &err));
+    OK(glacier_upload_put_part(upload, 0, "x", 1, &err));
+    OK(glacier_upload_list_parts(upload, &parts, &err));
+    OK(glacier_client_list_uploads(client, VAULT, &uploads, &err));
+    CHECK_NUMBER(glacier_plan_new(0, 0, NULL, &error), GLACIER_E_NULL);
+    glacier_upload_free(upload);
+}
+
+static inline void end_program(void)
+{
+    glacier_parts_free(parts);
+    glacier_uploads_free(uploads);
+    glacier_error_free(error);
+    glacier_client_free(client);
+}
+
+/* Runs the calls in a child, on handles of this process. */
+static inline void in_a_child(void (*calls)(void))
+{
+    glacier_upload_t *upload = local_upload(client);
+    pid_t child = fork();
+    int status = 0;
+    CHECK(child >= 0);
+    if (child == 0) {
+        checks = 0;
+        of_the_parent = upload;
+        calls();
+        glacier_upload_free(upload);
+        end_program();
+        exit(EXIT_SUCCESS);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    glacier_upload_free(upload);
+}
