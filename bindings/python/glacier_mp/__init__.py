@@ -25,10 +25,12 @@ Upload     one upload: all at once with run(), or by hand with initiate(), put_p
 TreeHash   the service's checksum of parts and archives
 Plan       how an archive is cut into parts; plan() makes one
 Progress   how far an upload is
+Source     the type of what can be uploaded; Data the part of it that is memory
 GlacierError and its classes: what went wrong
 
 Names are those of boto3 where it has them; a checksum is the SHA-256 tree hash. Sizes are in bytes, times in seconds.
-Ctrl-C, or an exception in a callback, stops the call at work and is raised from it; the upload stays in the vault.
+Ctrl-C on the main thread, or an exception in a callback, stops the call at work and is raised from it; the upload stays
+in the vault.
 Python's global lock is free while bytes move. After a fork the child needs a Client of its own.
 """
 
@@ -49,12 +51,13 @@ from .errors import (
 from .plan import Plan, plan
 from .progress import Progress
 from .treehash import TreeHash
-from .upload import Archive, Part, State, Upload
+from .upload import Archive, Data, Part, Source, State, Upload
 
 __all__ = [
     "Archive",
     "Client",
     "Config",
+    "Data",
     "GlacierError",
     "IntegrityError",
     "InternalError",
@@ -63,6 +66,7 @@ __all__ = [
     "Plan",
     "Progress",
     "ServiceError",
+    "Source",
     "State",
     "StoppedError",
     "TransportError",

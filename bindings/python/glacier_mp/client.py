@@ -38,8 +38,8 @@ class Client:
     Any number of threads may use a client at once. For several archives at once make one client, and for each archive
     an Upload and a thread: a part waits until there is room in the memory limit, first come, first served.
 
-    A client is closed by leaving its `with` block, by close(), or with the last reference to it; its uploads go on
-    working.
+    A client is closed by leaving its `with` block, by close(), or with the last reference to it. Uploads made with it
+    go on, and may still run; a closed client makes no new ones: UsageError.
 
     Args:
         config (Config): the settings; without one, those of the environment.
@@ -66,7 +66,9 @@ class Client:
         upload_id: Optional[str] = None,
         progress: Optional[ReportProgress] = None,
     ) -> Archive:
-        """Uploads a source and returns the archive: Upload(...).run() in one call, with the same parameters.
+        """Uploads a source and returns the archive: Upload(...).run() in one call, with the same parameters. The Upload
+        is closed when it returns. It can be stopped by Ctrl-C on the main thread, and by an exception in progress; to
+        be able to cancel it from another thread, use Upload.
 
         If it fails with a GlacierError that is resumable, call it again with the same source and
         upload_id=error.upload_id to send what is missing.
@@ -113,7 +115,8 @@ class Client:
         ]
 
     def close(self) -> None:
-        """Lets the client go. Calls at work on it, and its uploads, go on. Closing twice does nothing."""
+        """Lets the client go. Calls at work on it go on, and uploads made with it may still run; new ones, and
+        list_uploads, raise UsageError. Closing twice does nothing."""
         self._open_handle = None
 
     def __enter__(self) -> Client:

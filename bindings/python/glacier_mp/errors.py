@@ -24,7 +24,8 @@ class GlacierError(Exception):
             library has repeated the request already, as Config's max_attempts says.
         resumable (bool): whether, as far as is known, the upload is in the vault and can be carried on: by running
             the same Upload again, or another with this upload_id and the same source.
-        upload_id (str or None): the ID of the upload, once it has one.
+        upload_id (str or None): the ID of the upload that the call was about, once it has one, also if the service
+            does not know it any more.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class GlacierError(Exception):
 
 
 class UsageError(GlacierError):
-    """A value or a call is not allowed (1 to 99); nothing was sent.
+    """A value or a call is not allowed (1 to 99); nothing was changed at the service.
 
     GLACIER_E_NULL, GLACIER_E_INVALID, GLACIER_E_STATE (not in this order), GLACIER_E_BUSY (another call works with
     the object), GLACIER_E_PENDING, GLACIER_E_FORKED (the object was made before a fork, by the parent).
@@ -66,8 +67,8 @@ class LocalError(GlacierError):
     """This machine: its files, its memory (100 to 199).
 
     GLACIER_E_IO, GLACIER_E_MEMORY, GLACIER_E_SOURCE_SHORT (the source ended before its size),
-    GLACIER_E_SOURCE_CHANGED (it changed during the upload, or is not what the upload holds), GLACIER_E_JOURNAL,
-    GLACIER_E_LOCKED.
+    GLACIER_E_SOURCE_CHANGED (it changed during the upload, or is smaller than what the upload holds),
+    GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
     """
 
 

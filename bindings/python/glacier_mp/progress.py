@@ -18,14 +18,14 @@ class Progress:
     Attributes:
         bytes_total (int or None): the bytes of the whole archive; None until the source is open and the service was
             asked about an upload that exists already.
-        bytes_done (int): the bytes in parts that the service acknowledged to this Upload. With bytes_resumed it
-            reaches bytes_total; both grow by whole parts.
+        bytes_done (int): the bytes in parts that the service acknowledged to this Upload. (bytes_done + bytes_resumed)
+            of bytes_total is what is done; both grow by whole parts.
         bytes_resumed (int): the bytes in parts that the service held before.
         bytes_hashed (int): the bytes hashed; a part that is read again counts again.
         bytes_sent (int): the bytes of parts that went out on the wire, those of repeated attempts too: it moves
             steadily where bytes_done jumps, and may end above bytes_total.
         parts_total (int or None): the parts of the whole archive; None while unknown.
-        parts_done (int): the parts that the service holds.
+        parts_done (int): the parts that the service holds, those it held before included.
         parts_in_flight (int): the parts being sent at this moment.
         retries (int): the attempts after the first, of all parts.
         workers (int): the most parts that may be in flight at this moment; while memory is short, fewer are.

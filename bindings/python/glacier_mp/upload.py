@@ -24,7 +24,13 @@ Source = Union[str, "os.PathLike[str]", "os.PathLike[bytes]", Data]
 
 
 class State(enum.IntEnum):
-    """Where an upload stands."""
+    """Where an upload stands.
+
+    NEW: nothing was asked of the service yet, also if there is an upload_id to attach to. INITIATED: it has an
+    upload_id, and this object has sent no part. TRANSFERRING: parts are being sent, or were. COMPLETING: Complete was
+    sent, and its answer is awaited, or will be asked for again. COMPLETED: there is an archive. ABORTED: it is deleted.
+    UNKNOWN: Complete was sent, and whether there is an archive cannot be known.
+    """
 
     NEW = 0
     INITIATED = 1
@@ -93,25 +99,32 @@ class Upload:
 
     Leaving the `with` block closes the object, and never aborts the upload: one that is not complete stays in the
     vault with the parts that arrived, until 24 hours after the last part, or abort(). To carry on, run again, or
-    make an Upload with its upload_id and the same source: parts whose hash is not that of the source are replaced.
+    make an Upload with its upload_id and the same source. Parts whose hash is not that of the source are sent again
+    and replaced, without an error: a wrong source shows only if it is smaller than what the upload holds.
 
     Calls that work (run, initiate, put_part, list_parts, complete, abort) may come from any thread, put_part from
-    several at once; any other second call gets GLACIER_E_BUSY. cancel, close, progress and the properties may be used
-    at any time, the properties also when it is closed. Nothing is sent before the first call that works.
+    several at once; while one works, any other gets GLACIER_E_BUSY. cancel, close, progress and the properties may be
+    used at any time, the properties also when it is closed; everything else then raises UsageError. Nothing is sent,
+    and no file is opened, before the first call that works.
+
+    Python hands Ctrl-C to its main thread only. A program that uploads on other threads catches KeyboardInterrupt
+    there, and cancels each Upload.
 
     Args:
         client (Client): the way to the service.
         vault_name (str): the vault, which must exist: 1 to 255 of A-Z a-z 0-9 _ - . (developer guide, "Creating a
             Vault").
         source (path, bytes, bytearray, memoryview or mmap): the whole archive, 1 byte to 42,949,672,960,000 bytes. A
-            str is a path, of a regular file. It must not change until the upload is completed; a bytearray cannot be
-            resized, nor an mmap closed, until the Upload is closed. None is for uploads by hand.
+            str, or an os.PathLike, is the path of a regular file or of a symbolic link to one; bytes are always the
+            content. It must not change until the upload is completed; a bytearray cannot be resized, nor an mmap
+            closed, until the Upload is closed. None is for uploads by hand.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
-            Upload").
+            Upload"); other text must be encoded by the program. Default: none; an archive has no name of its own.
         part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at most 10,000
             parts (developer guide, "Uploading Large Archives in Parts"). Default: what plan() says for the source,
             else 16,777,216 (16 MiB).
-        upload_id (str): attaches to an upload that exists already. Its part size and description are the service's.
+        upload_id (str): attaches to an upload that exists already. Its part size and description are the service's: a
+            part_size that differs fails the first call that works, an archive_description is not looked at.
         progress (callable): called with a Progress at least 4 times a second while a call works, also when nothing
             moves, on the thread of that call. What it returns is ignored. An exception in it stops the call and is
             raised from it; the upload stays in the vault.
@@ -157,7 +170,12 @@ class Upload:
         missing. On an upload that is completed it sends nothing.
 
         Raises:
-            GlacierError: of any class. With its `resumable`, carry on as the class's text says.
+            GlacierError: of any class. UsageError if there is no source, or it is empty or too large for its part
+                size; LocalError if it cannot be opened or read, is not a regular file, or changes meanwhile: nothing
+                is initiated for a source that cannot be opened. ServiceError with GLACIER_E_NOT_FOUND and an upload_id
+                if the service does not know the upload; to upload all of it again, begin without the upload_id. If the
+                error is resumable, carry on as described under Upload; doing so without looking at the cause makes
+                sense only if it is retryable too.
         """
         self._work(lib.glacier_upload_run)
         return self._archive()
@@ -234,9 +252,13 @@ class Upload:
     def cancel(self) -> None:
         """Asks the calls at work to stop, or if there is none, the next one: they raise StoppedError.
 
-        They return within a quarter of a second, but while Complete is on its way its answer is awaited for up to
-        10 s. The upload stays in the vault and can run again; only the parts in flight are sent again. Any thread, at
-        any time, in callbacks and in signal handlers. On an Upload that is closed it does nothing.
+        They return within a quarter of a second. While Complete is on its way its answer is awaited for up to 10 s:
+        then the call returns the archive, or raises ServiceError with GLACIER_E_OUTCOME_UNKNOWN. The upload stays in
+        the vault and can run again; only the parts in flight are sent again. Stopped while Initiate is on its way, it
+        may leave an empty upload that only Client.list_uploads shows; that costs nothing and vanishes by itself.
+
+        It may be called from any thread, at any time, in callbacks and in signal handlers. On an Upload that is closed
+        it does nothing.
         """
         handle = self._open_handle
         if handle is not None:
@@ -254,7 +276,11 @@ class Upload:
             self._open_handle = None
 
     def progress(self) -> Progress:
-        """How far the upload is, for programs that would rather ask than be told."""
+        """How far the upload is, for programs that would rather ask than be told.
+
+        Raises:
+            UsageError: it is closed.
+        """
         raw = RawProgress()
         lib.glacier_upload_progress(self._handle, raw, ctypes.sizeof(raw))
         return progress_of(raw)
