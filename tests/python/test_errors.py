@@ -205,6 +205,14 @@ def test_the_class_is_the_numbers_family() -> None:
     assert {code: errors.class_of(code) for code in families} == families
 
 
+def test_what_the_library_made_for_an_error_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    freed: list[object] = []
+    free = _ffi.lib.glacier_error_free
+    monkeypatch.setattr(_ffi.lib, "glacier_error_free", lambda handle: (freed.append(handle), free(handle)))
+    failure(lambda: Config(concurrency=33))
+    assert len(freed) == 1
+
+
 def test_errors_go_to_other_processes() -> None:
     error = _ffi.error_of(304, "gone")
     error.upload_id = "id"

@@ -43,6 +43,7 @@ def compiled(source: str, path: Path) -> str:
 
 
 def test_the_variable_names_it(package: Path) -> None:
+    (package / "glacier_mp" / _library.NAME).write_text("not this one")
     ended = imported(package, **{_library.VARIABLE: str(LIBRARY)})
     assert ended.stdout.splitlines()[1:] == [str(LIBRARY)], ended.stderr
 

@@ -260,9 +260,8 @@ def _owned(handle: Handle) -> Handle:
     return handle
 
 
-def _free(free: Any, handle: Handle, held: list[Any]) -> None:
+def _free(free: Any, handle: Handle, _held: list[Any]) -> None:
     free(handle)
-    held.clear()
 
 
 _FREE = {parameters[0]: name for name, (_, parameters) in FUNCTIONS.items() if name.endswith("_free")}
