@@ -208,7 +208,12 @@ def test_the_class_is_the_numbers_family() -> None:
 def test_what_the_library_made_for_an_error_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     freed: list[object] = []
     free = _ffi.lib.glacier_error_free
-    monkeypatch.setattr(_ffi.lib, "glacier_error_free", lambda handle: (freed.append(handle), free(handle)))
+
+    def count(handle: object) -> None:
+        freed.append(handle)
+        free(handle)
+
+    monkeypatch.setattr(_ffi.lib, "glacier_error_free", count)
     failure(lambda: Config(concurrency=33))
     assert len(freed) == 1
 
