@@ -102,7 +102,7 @@ pub(crate) fn request(request: &Request) -> String {
 pub(crate) fn answer(answer: &Answer) -> String {
     let document = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
     if let (Some(code), Some(message)) = (document["code"].as_str(), document["message"].as_str()) {
-        return format!("{} `{code}`: {}", answer.status, shortened(message));
+        return format!("{} `{code}`: {}", answer.status, shortened(message).replace('\t', "\\t"));
     }
     let mut shown = vec![answer.status.to_string()];
     for (name, value) in &answer.headers {
@@ -117,7 +117,9 @@ pub(crate) fn answer(answer: &Answer) -> String {
 }
 
 fn code(text: &str) -> String {
-    format!("`{}`", shortened(text))
+    let text = shortened(text).replace('\t', "\\t");
+    // A span with a backtick in it has two at either end.
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
 /// With names for what is random, and without the middle of what is long.

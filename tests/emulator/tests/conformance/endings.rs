@@ -26,7 +26,7 @@ pub(crate) const COMPLETE: Group = Group {
         ),
         Rule::asks(
             "`x-amz-archive-size` is required, and the size of all parts together; else the upload stays open",
-            "G",
+            "G, I",
             &[|s| drop(uploaded(s, MIB + 1))],
             &[
                 |s| {

@@ -10,7 +10,7 @@ pub(crate) const GROUP: Group = Group {
     rules: &[
         Rule::asks(
             "`Content-Range: bytes first-last/*`, both ends included",
-            "M, G",
+            "M, G, I",
             &[
                 |s| drop(sent(s, 0, b"abc")),
                 |s| {
