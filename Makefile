@@ -13,7 +13,7 @@ LIBRARY := target/release/libglacier_mp.so
 SONAME := libglacier_mp.so.0
 EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
 
-.PHONY: all library examples demo test test-python check header install clean
+.PHONY: all library examples demo test test-python test-clients check header install clean
 
 all: library examples
 
@@ -40,7 +40,7 @@ check-file:
 	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }
 	@[ -f '$(subst ','\'',$(FILE))' ] || { echo "make demo:" '$(subst ','\'',$(FILE))' "is not a file" >&2; exit 2; }
 
-test: test-python
+test: test-python test-clients
 	$(CARGO) test --workspace
 
 # With what cargo builds for the other tests: nothing is compiled twice.
@@ -54,13 +54,23 @@ test-python: $(VENV)/ready
 		&& $(CURDIR)/$(VENV)/bin/mypy . \
 		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(VENV)/bin/pytest
 
-$(VENV)/ready: tests/python/requirements.txt
-	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+# boto3 and the AWS command line against the local Glacier; the library together with them, and against a Glacier that
+# is not ours.
+CLIENTS := target/clients-venv
+test-clients: $(CLIENTS)/ready
+	$(CARGO) test --workspace --no-run
+	$(CARGO) build --locked --manifest-path tests/fakecloud/Cargo.toml --target-dir target/fakecloud
+	cd tests/clients && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check . \
+		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(CLIENTS)/bin/python -m pytest
+
+target/%-venv/ready: tests/%/requirements.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/fakecloud/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --features test-panics -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
