@@ -11,7 +11,7 @@ pub(crate) const PARTS: Group = Group {
     title: "ListParts",
     rules: &[
         Rule::gives(
-            "the document describes the upload and its parts: ranges as `first-last`, sizes as numbers, nothing as null",
+            "the document describes upload and parts: ranges as `first-last`, sizes as numbers, nothing as null",
             "M, G",
             &[
                 |s| {

@@ -17,8 +17,6 @@ pub(crate) struct Rule {
     pub(crate) source: &'static str,
     right: &'static [Check],
     wrong: &'static [Check],
-    /// Whether a client can get it wrong.
-    can_be_wrong: bool,
 }
 
 /// Plays a case. Its last exchange is what the document shows: success in a right case, a refusal in a wrong one.
@@ -40,17 +38,20 @@ impl Rule {
         right: &'static [Check],
         wrong: &'static [Check],
     ) -> Self {
-        Self { says, source, right, wrong, can_be_wrong: true }
+        assert!(!right.is_empty() && !wrong.is_empty());
+        Self { says, source, right, wrong }
     }
 
     /// What the service does, or leaves to a client: nothing that a client could get wrong.
     pub(crate) const fn gives(says: &'static str, source: &'static str, right: &'static [Check]) -> Self {
-        Self { says, source, right, wrong: &[], can_be_wrong: false }
+        assert!(!right.is_empty());
+        Self { says, source, right, wrong: &[] }
     }
 
     /// What the service refuses, whatever a client means by it.
     pub(crate) const fn refuses(says: &'static str, source: &'static str, wrong: &'static [Check]) -> Self {
-        Self { says, source, right: &[], wrong, can_be_wrong: true }
+        assert!(!wrong.is_empty());
+        Self { says, source, right: &[], wrong }
     }
 
     /// The open question that this rule shows the choice for.
@@ -68,8 +69,6 @@ impl Group {
 
 impl Rule {
     fn play(&'static self) -> impl Iterator<Item = Outcome> {
-        assert!(!self.right.is_empty() || !self.wrong.is_empty(), "no case for {:?}", self.says);
-        assert!(self.can_be_wrong || self.wrong.is_empty(), "wrong case for {:?}", self.says);
         let right = self.right.iter().map(|check| (true, check));
         let wrong = self.wrong.iter().map(|check| (false, check));
         right.chain(wrong).map(move |(right, check)| Outcome { rule: self, right, shown: play(right, *check) })
