@@ -182,7 +182,7 @@ pub(crate) fn start(command: &mut Command) -> Child {
 
 /// Waits for the end of a program. One that hangs is killed: a test must fail, not stay.
 pub(crate) fn finish(mut child: Child) -> Outcome {
-    const LONGEST: Duration = Duration::from_secs(300);
+    const LONGEST: Duration = Duration::from_secs(600);
     let pid = child.id();
     let (over, wait) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
