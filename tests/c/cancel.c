@@ -45,10 +45,10 @@ static void run_is_canceled_by(void *(*canceler)(void *))
     join(thread);
 }
 
-static void part_is_canceled_by(void *(*canceler)(void *), const uint8_t *data)
+static void part_is_canceled_by(void *(*canceler)(void *), const uint8_t *part)
 {
     pthread_t thread = start(canceler, NULL);
-    FAILS(GLACIER_E_CANCELED, glacier_upload_put_part(in_progress, 1, data, MIB, &err));
+    FAILS(GLACIER_E_CANCELED, glacier_upload_put_part(in_progress, 1, part, MIB, &err));
     join(thread);
 }
 
@@ -73,8 +73,8 @@ int main(void)
     FAILS(GLACIER_E_CANCELED, glacier_upload_put_part(by_hand, 0, data, MIB, &err));
     OK(glacier_upload_put_part(by_hand, 0, data, MIB, &err));
     in_progress = by_hand;
-    part_is_canceled_by(cancel, data);
-    part_is_canceled_by(send_signal, data);
+    part_is_canceled_by(cancel, data + MIB);
+    part_is_canceled_by(send_signal, data + MIB);
 
     puts("canceled");
     fflush(stdout);

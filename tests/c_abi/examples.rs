@@ -89,6 +89,9 @@ fn carries_on_after_a_signal(build: Build) {
         let child = start(&mut upload_command(&program, &glacier, &file));
         // The other worker comes to the end meanwhile: all parts but the stalled one are there.
         wait_until("all other parts are sent", || answered(&glacier, Operation::UploadMultipartPart, 204) == 10);
+        wait_until("the stalled part is met", || {
+            glacier.requests().iter().any(|r| r.range.is_some_and(|(first, _)| first == 9 * MIB as u64))
+        });
         signal(name, child.id());
         let outcome = finish(child);
         assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
@@ -116,8 +119,9 @@ fn carries_on_after_a_failure(build: Build) {
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 1);
 }
 
-/// Does what the program said: pastes its command line into a shell.
+/// Does what the program said, with no fault in the way any more: pastes its command line into a shell.
 fn carry_on(glacier: &Emulator, stderr: &str) {
+    glacier.clear_faults();
     let (_, line) = stderr.split_once("carry on with\n").unwrap_or_else(|| panic!("no command in {stderr}"));
     let mut shell = clean(Command::new("sh"));
     shell.arg("-c").arg(line);

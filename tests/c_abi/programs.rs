@@ -59,8 +59,8 @@ fn upload_file(program: &Program, description: &str) -> Outcome {
 
 fn run_memory(build: Build) {
     let glacier = local_glacier();
-    // The first run gets as far as part 3, where its callback stops it.
-    glacier.add_fault(stalled_part(3));
+    let refusal = Action::error(403, "AccessDeniedException", "No.");
+    glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart).part(3));
     let program = Program::c("tests/c/run_memory.c", build);
     program.check(&mut program.command_at(&glacier));
     assert_holds(&only_archive(&glacier), &data(5 * MIB + 1));
