@@ -401,8 +401,9 @@ void glacier_client_free(glacier_client_t *client);
  * exist.
  *
  * *out gets the upload; free it with glacier_upload_free. Any thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_FORKED;
- * GLACIER_E_PANIC. Source of the rule: Amazon Glacier developer guide, "Creating a Vault". Since: 0.1
+ * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
+ * (called from inside a log callback of this client); GLACIER_E_FORKED; GLACIER_E_PANIC. Source of the rule: Amazon
+ * Glacier developer guide, "Creating a Vault". Since: 0.1
  */
 glacier_result_t glacier_upload_new(glacier_client_t *client,
                                     const char *vault,

@@ -3,8 +3,12 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex, OnceLock};
+
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
-use glacier_mp::log::Level;
+use glacier_mp::client::Client;
+use glacier_mp::error::Kind;
+use glacier_mp::log::{Level, Sink};
 use glacier_mp::upload::Upload;
 use support::glacier::{Lines, VAULT, client, config};
 
@@ -86,4 +90,24 @@ fn no_line_and_no_error_tells_a_secret() {
         let told = format!("{lines:?} {outcome:?}");
         assert!(told.len() > 500 && !told.contains(TOKEN) && !told.contains(&secret), "{told}");
     }
+}
+
+#[test]
+fn a_client_is_busy_inside_its_log_callback() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let itself: Arc<OnceLock<Arc<Client>>> = Arc::default();
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let (inside, seen) = (Arc::clone(&itself), Arc::clone(&refused));
+    let sink: Sink = Box::new(move |_, _| {
+        let client = inside.get().unwrap();
+        seen.lock().unwrap().push(Upload::new(client, VAULT).unwrap_err().kind());
+        seen.lock().unwrap().push(client.list_uploads(VAULT).unwrap_err().kind());
+    });
+    let mut config = config(&glacier);
+    config.set_log(Level::Debug, Some(sink)).unwrap();
+    let client = Client::new(&config).unwrap();
+    itself.set(Arc::clone(&client)).unwrap();
+    client.list_uploads(VAULT).unwrap();
+    assert_eq!(*refused.lock().unwrap(), [Kind::Busy, Kind::Busy]);
+    Upload::new(&client, VAULT).unwrap();
 }

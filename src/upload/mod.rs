@@ -92,9 +92,10 @@ impl Upload {
     /// A handle for an upload to a vault. Sends nothing.
     ///
     /// # Errors
-    /// `Invalid`, `Forked`.
+    /// `Invalid`, `Forked`, `Busy` inside a log callback of the client.
     pub fn new(client: &Arc<Client>, vault: &str) -> Result<Arc<Self>> {
         client.owner.check()?;
+        reentry::refuse(&**client)?;
         check_vault_name(vault)?;
         Ok(Arc::new(Self {
             client: Arc::clone(client),
