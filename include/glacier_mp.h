@@ -58,12 +58,13 @@
  * noticed, and must not be: a pointer that is neither NULL nor what the parameter asks for, such as a handle freed
  * before.
  *
- * Threads. Working calls are those that talk to the service: glacier_upload_run, _initiate, _put_part,
- * _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads. A config: one thread at a
- * time. A client: any number at once. An upload: glacier_upload_put_part and glacier_upload_put_part_checked from any
- * number of threads at once; every other working call, and every setter, needs the handle to itself: while one runs,
- * another gets GLACIER_E_BUSY at once. glacier_upload_cancel, _state, _progress and the facts (_id, _location,
- * _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
+ * Threads. Working calls are those that talk to the service: glacier_upload_run, _transfer, _write, _finish,
+ * _initiate, _put_part, _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads. A
+ * config: one thread at a time. A client: any number at once. An upload: glacier_upload_put_part and
+ * glacier_upload_put_part_checked from any number of threads at once; every other working call, and every setter,
+ * needs the handle to itself: while one runs, another gets GLACIER_E_BUSY at once. A started run and a stream that is
+ * not finished are such calls too. glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the facts
+ * (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
  *
  * Several archives at once: one client, and for each archive one handle and one thread of the program. They share
  * the client's memory limit: a part waits until there is room, first come, first served. For one display of them all,
@@ -71,7 +72,7 @@
  * in flight, one for each processor, and one more.
  *
  * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
- * parts put at once, on one of the threads inside. That thread only waits and delivers; files and network are worked
+ * parts put at once, on one of the threads inside; of a started run, on the upload's own thread. That thread only waits and delivers; files and network are worked
  * by the library's own threads, so that progress is a heartbeat of at least 4 a second. A callback that may stop the
  * work returns
  * GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
@@ -97,9 +98,10 @@
  * Freeing at work. glacier_upload_free never touches the network. A call that is at work on the handle is canceled,
  * and returns by itself.
  *
- * Fork. Threads of the library live only while a call runs. Handles made before a fork do not work in the child:
+ * Fork. Threads of the library live only while a call or a started run runs, and from the first glacier_upload_write
+ * of a stream until it is finished or fails. Handles made before a fork do not work in the child:
  * calls get GLACIER_E_FORKED, and _free releases memory only. Do not fork while a call runs on another thread, unless
- * the child calls exec at once.
+ * the child calls exec at once. A child holds the lock of a journal that was open, until it calls exec or ends.
  *
  * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
  * and reads the environment in glacier_config_new only. Its threads block asynchronous signals, so that these meet
@@ -145,6 +147,10 @@
 #define GLACIER_MP_VERSION_NUMBER \
     (GLACIER_MP_VERSION_MAJOR << 16 | GLACIER_MP_VERSION_MINOR << 8 | GLACIER_MP_VERSION_PATCH)
 #define GLACIER_MP_ABI_VERSION 0
+
+/* The length of a source that is not known, and the time of a wait that has no end. */
+#define GLACIER_UNKNOWN_LENGTH UINT64_MAX
+#define GLACIER_FOREVER UINT64_MAX
 
 #ifdef __cplusplus
 extern "C" {
@@ -200,11 +206,11 @@ typedef enum {
     GLACIER_E_STATE = 3,
     /** Another call works with the handle, or this is a call from inside one of its callbacks. */
     GLACIER_E_BUSY = 4,
-    /** The work is not over yet. No function of this version gives it. */
+    /** The run that glacier_upload_wait waits for is not over yet. */
     GLACIER_E_PENDING = 5,
     /** The handle was made by the parent of this process, before a fork. */
     GLACIER_E_FORKED = 6,
-    /** A local file could not be opened or read. */
+    /** A local file could not be opened, read or written. */
     GLACIER_E_IO = 100,
     /** Memory, or another resource of the machine, could not be had. */
     GLACIER_E_MEMORY = 101,
@@ -212,9 +218,9 @@ typedef enum {
     GLACIER_E_SOURCE_SHORT = 102,
     /** The source changed while it was being uploaded, or is not what the upload holds. */
     GLACIER_E_SOURCE_CHANGED = 103,
-    /** The journal is damaged or belongs to something else. No function of this version gives it. */
+    /** The journal is damaged, or of another upload, or the file is not a journal. It was not changed. */
     GLACIER_E_JOURNAL = 104,
-    /** Another process works with the journal. No function of this version gives it. */
+    /** Another process, or another handle, works with the journal. */
     GLACIER_E_LOCKED = 105,
     /** The connection could not be made, or was lost, until the attempts were used up. */
     GLACIER_E_NETWORK = 200,
@@ -240,9 +246,10 @@ typedef enum {
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /**
      * Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, this
-     * handle learns it by running or completing again, before the program ends: a new handle, attached to the ID,
-     * gets GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload
-     * again before looking there.
+     * handle learns it by running or completing again, and so does another one with the same journal; without a
+     * journal it must be this one, before the program ends: a new handle, attached to the ID, gets
+     * GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload again
+     * before looking there.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the one expected. */
@@ -467,6 +474,28 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
                                              glacier_error_t **err);
 
 /**
+ * Keeps a journal in a file: what a new process needs to carry the upload on after a crash, without reading again what
+ * arrived. The first working call makes the file, or carries on the upload that it is of; so a program sets the same
+ * journal each time, whether the upload is new or not, and runs.
+ *
+ * It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and none of the data: some
+ * 150 bytes a part. It must be on a disk of this machine, and belong to one upload; while a handle works with it, and
+ * until that is completed, aborted or freed, a second one gets GLACIER_E_LOCKED. A file that is not a journal, or one
+ * of another upload (vault, region, account, part size and so on), is GLACIER_E_JOURNAL and stays as it is. It is never
+ * deleted: after success a run with it gives the archive ID and sends nothing.
+ *
+ * The source of the next run must be the same. A file that is only touched is read again and compared; if a part
+ * differs, it is GLACIER_E_SOURCE_CHANGED.
+ *
+ * Before the first working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
+                                            const char *path,
+                                            glacier_error_t **err);
+
+/**
  * Uploads the source: initiates the upload, or carries on the one that exists; sends the parts that the service does
  * not hold yet, several at once; completes. Returns when that is done, or cannot be.
  *
@@ -476,19 +505,25 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
  *
  * The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
  * initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
- * Call it again on the same handle, or attach a new handle with glacier_upload_set_upload_id, to send what is
- * missing; or give up with glacier_upload_abort. It never starts another upload in place of one that the service does
- * not know any more.
+ * Call it again on the same handle, or give a new handle the same journal (glacier_upload_set_journal) or the upload ID
+ * (glacier_upload_set_upload_id), to send what is missing; or give up with glacier_upload_abort. It never starts
+ * another upload in place of one that the service does not know any more.
+ *
+ * If the service refuses to complete, the parts are listed, those that are missing or differ are sent again, and it is
+ * asked again, up to 3 times.
  *
  * GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with
  * glacier_error_operation "InitiateMultipartUpload" (the vault) will meet every other archive as well.
  *
  * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
- * allows with 10,000 parts; or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
- * or parts were put by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source
- * cannot be opened or read, or is not a regular file); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT;
- * GLACIER_E_SOURCE_CHANGED (it changed meanwhile, or is smaller than what the upload holds); GLACIER_E_NETWORK;
+ * allows with 10,000 parts, or has not the archive size that was set; or the part size differs from that of the
+ * existing upload; or twice the part size of a callback's source does not fit into the memory limit);
+ * GLACIER_E_STATE (no source, or parts were put by hand or written, or the upload is aborted); GLACIER_E_BUSY;
+ * GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or is not a regular file; or the journal cannot
+ * be made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a callback ended early); GLACIER_E_SOURCE_CHANGED (it changed
+ * meanwhile or since the upload began, the message naming the part; or is smaller than what the upload holds);
+ * GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
  * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload: it was completed or
  * aborted, has expired, or never was); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN;
@@ -510,8 +545,9 @@ const char *glacier_upload_archive_id(const glacier_upload_t *upload);
  * Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
  *
  * It never touches the network and returns at once. A call that works on the handle, on another thread or around the
- * callback that calls this, is canceled and returns GLACIER_E_CANCELED. In a forked child it releases memory only.
- * NULL is ignored. Any thread. Since: 0.1
+ * callback that calls this, is canceled and returns GLACIER_E_CANCELED. A started run is canceled, and its done and
+ * destroy still come; a stream that is not finished is canceled. In a forked child it releases memory only. NULL is
+ * ignored. Any thread. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
 
@@ -700,8 +736,9 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
 
 /* -- Carrying on: what is left in the vault after a failure. ----------------------------------------------------------
  *
- * An upload that failed or was canceled stays in the vault, with the parts that arrived. Attach a new handle to it,
- * give it the same source, and run:
+ * An upload that failed or was canceled stays in the vault, with the parts that arrived. With a journal
+ * (glacier_upload_set_journal) a program just runs again. Without one, attach a new handle to it, give it the same
+ * source, and run:
  *
  *     glacier_upload_set_upload_id(upload, "the ID", &err);
  *     glacier_upload_set_source_file(upload, "backup.tar", &err);
@@ -743,6 +780,19 @@ glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
 glacier_result_t glacier_upload_set_part_size(glacier_upload_t *upload,
                                               uint64_t bytes,
                                               glacier_error_t **err);
+
+/**
+ * Says what the archive has, exactly, in bytes: 1 to 42,949,672,960,000. It is checked against the source before
+ * anything is sent, against the end of a stream, and against the parts before they are completed. A handle that is
+ * attached and has no source can complete only with it: a missing end would go unseen.
+ *
+ * Before the first working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
+                                                 uint64_t bytes,
+                                                 glacier_error_t **err);
 
 /**
  * The multipart uploads in progress in a vault, from glacier_client_list_uploads, in no order.
@@ -803,6 +853,204 @@ uint64_t glacier_uploads_part_size(const glacier_uploads_t *uploads, size_t inde
 /** Frees a list of uploads, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
 void glacier_uploads_free(glacier_uploads_t *uploads);
 
+/* -- Streams: sources that can be read only once, and whose length need not be known. ---------------------------------
+ *
+ * A program that produces bytes writes them:
+ *
+ *     while ((n = fread(buf, 1, sizeof buf, in)) > 0 && result == GLACIER_OK)
+ *         result = glacier_upload_write(upload, buf, n, &err);
+ *     if (result == GLACIER_OK)
+ *         result = glacier_upload_finish(upload, &err);
+ *
+ * One that would rather be asked for bytes sets a callback as the source and runs. Neither can be read twice: to carry
+ * on after a failure, a new handle with the same journal or the upload ID is given the stream from byte 0 again.
+ */
+
+/**
+ * Says what a stream of unknown length (glacier_upload_write, or a callback) may have, in bytes: 1 to
+ * 42,949,672,960,000. It is an estimate, and better too large than too small: it chooses the part size, so that a
+ * stream that long keeps well below the 10,000 parts that an upload may have. Without it parts have 64 MiB, and a
+ * stream ends with GLACIER_E_LIMIT after 671,088,640,000 bytes. A part size that is set outranks it.
+ *
+ * Before the first working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_expected_size(glacier_upload_t *upload,
+                                                  uint64_t bytes,
+                                                  glacier_error_t **err);
+
+/**
+ * Writes the next bytes of the archive: a stream whose length need not be known. The first call begins it; parts are
+ * sent by threads of the library, also between two calls, until glacier_upload_finish makes the archive.
+ *
+ * data has len bytes; it is copied, and len may be anything: small pieces are gathered. The call waits while memory is
+ * full of parts on their way. Callbacks come on the thread that is inside it.
+ *
+ * Each part is held in memory until the service has it: twice the part size must fit into the memory limit (else
+ * GLACIER_E_INVALID, before anything is sent). Parts have the size that was set, or that suits
+ * glacier_upload_set_archive_size or _set_expected_size, or 64 MiB. The upload is initiated when the first part is
+ * full, or the stream finished: a program that dies before leaves nothing behind. A part of the stream may fail long
+ * after its bytes were taken: then this call fails, and so does every further one with the same error.
+ *
+ * To carry a stream on after a failure, make a new handle with the same journal or the upload ID, and write it from
+ * byte 0 again: parts that the service holds are hashed and compared, and not sent.
+ *
+ * Any thread; one call at a time. No source may be set.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source is set, parts were
+ * put by hand, or the stream is finished); GLACIER_E_BUSY (another call works with the handle); GLACIER_E_FORKED; and
+ * those of glacier_upload_run; and GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than
+ * the archive size that was set). Since: 0.1
+ */
+glacier_result_t glacier_upload_write(glacier_upload_t *upload,
+                                      const void *data,
+                                      size_t len,
+                                      glacier_error_t **err);
+
+/**
+ * Says that the last byte was written, sends what is left, and makes the archive. Then glacier_upload_archive_id and
+ * the other facts are known. On a stream that is finished it returns GLACIER_OK.
+ *
+ * A stream without a byte is GLACIER_E_INVALID, and nothing is initiated. If all parts arrived and completing failed,
+ * it may be called again.
+ *
+ * Any thread; one call at a time. Callbacks come on it.
+ * Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written); GLACIER_E_SOURCE_SHORT (less
+ * than the archive size that was set); GLACIER_E_SOURCE_CHANGED (less than the service holds). Since: 0.1
+ */
+glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
+                                       glacier_error_t **err);
+
+/**
+ * Reads the next bytes of a source into buf, which has room for cap bytes, and stores their number in *out_len, which
+ * is 0 when the callback is called. It may store less than cap, as read() of a pipe does; with 0 and
+ * GLACIER_CONTINUE the source has ended, and the callback is not called again.
+ *
+ * Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK. It may block: meanwhile
+ * nothing else is delivered, but parts that were read already go on their way. buf is valid inside the callback only.
+ *
+ *     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
+ *         *out_len = fread(buf, 1, cap, user_data);
+ *         return ferror(user_data) ? GLACIER_STOP : GLACIER_CONTINUE;
+ *     }
+ *
+ * Since: 0.1
+ */
+typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, size_t *out_len);
+
+/**
+ * Sets a callback as the source: it is called again and again for the next bytes, on the thread that is inside
+ * glacier_upload_run or _transfer, or after glacier_upload_start on the upload's own.
+ *
+ * total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
+ * GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
+ *
+ * Since it cannot be read twice, each part is held in memory until the service has it: twice the part size must fit
+ * into the memory limit (else GLACIER_E_INVALID, before anything is sent). To carry an upload on, a new handle is
+ * given the journal or the upload ID, and a callback that begins at byte 0 again: parts that the service holds are
+ * hashed and compared, and not sent.
+ *
+ * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+ * runs exactly once, before this returns if it fails; else when another source replaces this one, or when the upload
+ * is freed and no call or started run on it is left.
+ *
+ * Before the first working call; of several sources the last one set counts.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload, callback); GLACIER_E_INVALID (total is 0, or larger than an archive
+ * may be); GLACIER_E_STATE (too late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
+                                                    glacier_read_fn callback,
+                                                    uint64_t total,
+                                                    void *user_data,
+                                                    glacier_destroy_fn destroy,
+                                                    glacier_error_t **err);
+
+/* -- In the background: a run that does not keep the program's thread. ------------------------------------------------ */
+
+/**
+ * Told once how a started run ended: its result, and NULL or the error, which is valid inside the callback only;
+ * glacier_upload_wait gives one to keep.
+ *
+ * It comes on the upload's own thread, and may call what any callback may. Since: 0.1
+ */
+typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const glacier_error_t *error);
+
+/**
+ * Starts glacier_upload_run on a thread of the upload's own, and returns. All its callbacks come on that thread, done
+ * included, which may be NULL.
+ *
+ * done is called exactly once if, and only if, this returns GLACIER_OK: when the run is over, however it ended.
+ * user_data is handed to it as it is. From this call on it belongs to the library: destroy, if not NULL, runs exactly
+ * once, before this returns if it fails or done is NULL; else when done has returned.
+ *
+ * Meanwhile the handle is in use: other working calls get GLACIER_E_BUSY, but glacier_upload_wait, and
+ * glacier_upload_abort, which cancels it first. glacier_upload_free cancels it and returns at once. When it is over it
+ * may be started again.
+ *
+ * Any thread.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (no source, a part range is set, or parts were put by
+ * hand or written); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY (no thread can be had); GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL. What glacier_upload_run gives comes to done, and from glacier_upload_wait. Since: 0.1
+ */
+glacier_result_t glacier_upload_start(glacier_upload_t *upload,
+                                      glacier_done_fn done,
+                                      void *user_data,
+                                      glacier_destroy_fn destroy,
+                                      glacier_error_t **err);
+
+/**
+ * Waits until the run that was started is over, at most timeout_ms milliseconds: 0 asks only, GLACIER_FOREVER waits as
+ * long as it takes. Gives what the run gave, after done and its destroy have returned; any number of times, and on any
+ * number of threads at once.
+ *
+ * Results: those of glacier_upload_run; and GLACIER_E_PENDING (it is not over yet); GLACIER_E_STATE (none was
+ * started); GLACIER_E_BUSY (called from inside a callback of the upload). Since: 0.1
+ */
+glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
+                                     uint64_t timeout_ms,
+                                     glacier_error_t **err);
+
+/* -- Shared uploads: several processes or machines send parts of one archive. -----------------------------------------
+ *
+ * One initiates the upload, and tells the others its ID. Each attaches to it and sends a range of the parts:
+ *
+ *     glacier_upload_set_upload_id(upload, id, &err);
+ *     glacier_upload_set_source_file(upload, "backup.tar", &err);
+ *     glacier_upload_set_part_range(upload, 0, 500, &err);
+ *     glacier_upload_transfer(upload, &err);
+ *
+ * When all are done, one completes it; a handle without the source needs glacier_upload_set_archive_size for that.
+ */
+
+/**
+ * Has glacier_upload_transfer send count parts from part first on, and no others; count UINT32_MAX: to the last. So
+ * several processes or machines share one upload: each attaches to it by its ID, with the whole source and a range,
+ * and when all have returned, one calls glacier_upload_complete. Ranges that overlap do no harm.
+ *
+ * first counts from 0. Needs an upload that exists (its ID, or its journal), and a file or memory as the source.
+ * Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID).
+ *
+ * Before the first working call.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (count is 0); GLACIER_E_STATE (too late);
+ * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_part_range(glacier_upload_t *upload,
+                                               uint32_t first,
+                                               uint32_t count,
+                                               glacier_error_t **err);
+
+/**
+ * Does what glacier_upload_run does, but does not complete: it returns when the service holds all parts of the
+ * source, or those of the part range. glacier_upload_complete makes the archive of them.
+ *
+ * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
+ * Results: those of glacier_upload_run; and GLACIER_E_INVALID (the part range does not lie in the archive);
+ * GLACIER_E_STATE (a part range is set and the upload does not exist yet, or the source cannot be read at any place;
+ * or Complete was sent). Since: 0.1
+ */
+glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
+                                         glacier_error_t **err);
+
 /* -- By hand: the service's own operations, one a call, for programs with threads of their own. -----------------------
  *
  *     glacier_upload_set_part_size(upload, 1048576, &err);
@@ -826,7 +1074,7 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
  * of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
- * (the source); GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+ * (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
  * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault);
  * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN);
  * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
@@ -849,7 +1097,8 @@ glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
  * allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
  * GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
  * with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
- * handle); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
+ * handle); GLACIER_E_FORKED; GLACIER_E_IO (the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
+ * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
  * GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
  * GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
  * GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the
@@ -884,9 +1133,11 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK and
  * sends nothing.
  *
- * The size of the archive is that of the source; without a source, the end of what this handle put, if it initiated
- * the upload. A handle that is attached and has no source cannot know it and gets GLACIER_E_INVALID: a missing end
- * would go unseen. The parts are listed first if this handle did not put every one.
+ * The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
+ * the journal has; without them the end of what this handle put, if it initiated the upload. A handle that is attached
+ * and has none of these cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed
+ * first if this handle did not put every one; a hole, a missing end, a short part in the middle and a wrong size are
+ * GLACIER_E_INCOMPLETE, and the message names the part.
  *
  * The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
  * asked for again. If this is canceled or gives up before there is an answer, it gives GLACIER_E_OUTCOME_UNKNOWN:
@@ -897,11 +1148,12 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
  * that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+ * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
+ * GLACIER_E_NETWORK; GLACIER_E_TLS;
  * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
- * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive has another tree hash
- * than what was sent); GLACIER_E_INCOMPLETE (the message names what is missing); GLACIER_E_CANCELED;
+ * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a part that this
+ * handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what is missing); GLACIER_E_CANCELED;
  * GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Complete
  * Multipart Upload". Since: 0.1
  */
@@ -915,8 +1167,12 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
  *   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
  *
+ * A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited. The
+ * journal says that the upload is aborted.
+ *
  * Any thread; one working call at a time. Callbacks come on the calling thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY;
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
+ * GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
  * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
  * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
  * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
@@ -942,7 +1198,7 @@ typedef struct glacier_parts_t glacier_parts_t;
  * come on it.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
  * have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+ * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
  * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
  * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state
  * is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:

@@ -1,5 +1,6 @@
 //! A request to stop: one atomic byte, so that a signal handler may raise it. Whoever waits looks at it often.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -20,13 +21,24 @@ pub enum Reason {
     Failed = 4,
     /// The handle was freed: for good.
     Released = 8,
+    /// The upload is about to be aborted.
+    Aborting = 16,
 }
 
 /// The flag. Cheap to look at; raised once, seen by all.
 #[derive(Debug, Default)]
-pub struct Cancel(AtomicU8);
+pub struct Cancel {
+    reasons: AtomicU8,
+    /// What stops this one too.
+    above: Option<Arc<Cancel>>,
+}
 
 impl Cancel {
+    /// A flag of its own that `above` raises as well: what fails below it stops nothing else.
+    pub fn below(above: Arc<Self>) -> Self {
+        Self { reasons: AtomicU8::default(), above: Some(above) }
+    }
+
     /// Asks to stop. One atomic operation: safe in a signal handler.
     pub fn raise(&self) {
         self.raise_for(Reason::Asked);
@@ -34,22 +46,22 @@ impl Cancel {
 
     /// Asks to stop for a reason.
     pub fn raise_for(&self, reason: Reason) {
-        self.0.fetch_or(reason as u8, Ordering::AcqRel);
+        self.reasons.fetch_or(reason as u8, Ordering::AcqRel);
     }
 
     /// Takes one reason back, once whoever it stopped has returned.
     pub fn clear(&self, reason: Reason) {
-        self.0.fetch_and(!(reason as u8), Ordering::AcqRel);
+        self.reasons.fetch_and(!(reason as u8), Ordering::AcqRel);
     }
 
     /// Whether to stop.
     pub fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Acquire) != 0
+        self.reasons.load(Ordering::Acquire) != 0 || self.above.as_ref().is_some_and(|above| above.is_raised())
     }
 
     /// Whether to stop for this reason.
     pub fn is_raised_for(&self, reason: Reason) -> bool {
-        self.0.load(Ordering::Acquire) & reason as u8 != 0
+        self.reasons.load(Ordering::Acquire) & reason as u8 != 0
     }
 
     /// Fails once the flag is raised.

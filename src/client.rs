@@ -17,13 +17,15 @@ use crate::memory::Budget;
 use crate::reentry;
 use crate::sign::Signer;
 use crate::sys::process::Owner;
-use crate::working::while_working;
+use crate::working::{Bell, while_working};
 
 /// What uploads are made with. Any thread may use it.
 #[derive(Debug)]
 pub struct Client {
     pub(crate) service: Service,
-    pub(crate) memory: Budget,
+    /// Where requests go, as a URL.
+    pub(crate) endpoint: String,
+    pub(crate) memory: Arc<Budget>,
     pub(crate) workers: u32,
     pub(crate) log: Arc<Log>,
     pub(crate) owner: Owner,
@@ -60,7 +62,8 @@ impl Client {
         };
         Self {
             service,
-            memory: Budget::new(settled.memory_limit),
+            endpoint: settled.endpoint.to_string(),
+            memory: Arc::new(Budget::new(settled.memory_limit)),
             workers: settled.workers,
             log: settled.log,
             owner: Owner::current(),
@@ -81,7 +84,7 @@ impl Client {
             answer_timeout: None,
             sent: Arc::new(AtomicU64::new(0)),
         };
-        while_working(|| self.service.list_uploads(vault, &watch), || self.deliver_log())
+        while_working(&Bell::default(), || self.service.list_uploads(vault, &watch), || self.deliver_log())
     }
 
     /// Gives the log's waiting lines to the caller. Only from the caller's own thread.

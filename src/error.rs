@@ -1,6 +1,7 @@
 //! What can go wrong, as one type: a kind that callers switch on, a text for people, and what the service said.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The result of everything in this crate that can fail.
@@ -73,7 +74,7 @@ pub enum Kind {
 }
 
 /// An error: kind, message, and what the service said about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
     message: String,
@@ -81,7 +82,7 @@ pub struct Error {
     detail: Box<Detail>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Detail {
     operation: Option<&'static str>,
     http_status: Option<u16>,
@@ -90,7 +91,7 @@ struct Detail {
     date: Option<String>,
     retry_after: Option<Duration>,
     resumable: bool,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -107,7 +108,7 @@ impl Error {
     /// The cause, for `std::error::Error::source`.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.detail.source = Some(source.into());
+        self.detail.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -160,6 +161,13 @@ impl Error {
     pub fn within(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
+    }
+
+    /// The same of another kind, with a text before the message.
+    #[must_use]
+    pub fn turned_into(mut self, kind: Kind, what: impl fmt::Display) -> Self {
+        self.kind = kind;
+        self.within(what)
     }
 
     /// What went wrong.

@@ -36,6 +36,42 @@ pub fn check_part_size(bytes: u64) -> Result<()> {
     )))
 }
 
+/// Checks the size of an archive: 1 byte to 10,000 parts of 4 GiB.
+///
+/// # Errors
+/// `Invalid` names the value and the rule.
+pub fn check_archive_size(bytes: u64) -> Result<()> {
+    if bytes == 0 {
+        return Err(Error::invalid("an archive of 0 bytes is not allowed: an archive has at least 1 byte"));
+    }
+    if bytes > ARCHIVE_SIZE_MAX {
+        return Err(Error::invalid(format!(
+            "an archive of {bytes} bytes is not allowed: an archive has at most {ARCHIVE_SIZE_MAX} bytes ({PARTS_MAX} parts of \
+             4 GiB)"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks the index of a part, counted from 0, and its length in bytes.
+///
+/// # Errors
+/// `Invalid` names the value and the rule.
+pub fn check_part(index: u32, length: u64, part_size: u64) -> Result<()> {
+    if index >= PARTS_MAX {
+        return Err(Error::invalid(format!(
+            "part index {index} is not allowed: an upload has at most {PARTS_MAX} parts, with the indexes 0 to {}",
+            PARTS_MAX - 1
+        )));
+    }
+    if length == 0 || length > part_size {
+        return Err(Error::invalid(format!(
+            "part {index} has {length} bytes: it must have the part size, {part_size}, or less but at least 1 for the last part"
+        )));
+    }
+    Ok(())
+}
+
 /// Checks a vault name: 1 to 255 of `A-Z a-z 0-9 _ - .`, but not `.` or `..`, which a URL would swallow.
 ///
 /// # Errors
@@ -127,6 +163,16 @@ mod tests {
         for bytes in [0, 1, MIB - 1, MIB + 1, 3 * MIB, 10 * MIB, 8192 * MIB, u64::MAX] {
             refused(check_part_size(bytes), &bytes.to_string());
         }
+    }
+
+    #[test]
+    fn parts() {
+        for (index, length) in [(0, 1), (0, MIB), (9_999, MIB - 1)] {
+            check_part(index, length, MIB).unwrap();
+        }
+        refused(check_part(10_000, MIB, MIB), "part index 10000");
+        refused(check_part(7, 0, MIB), "part 7 has 0 bytes");
+        refused(check_part(7, MIB + 1, MIB), "1048577");
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Kind, Result};
 
 /// The limit, and what is taken from it.
 ///
-/// Nobody may take a second buffer while holding a first: so whoever waits, waits for one that will come back by itself.
+/// Nobody may wait for a second buffer while holding a first: so whoever waits, waits for one that will come back by itself.
+/// A buffer that the caller fills in their own time does not: who needs such ones has a [`Reserve`].
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
@@ -20,8 +21,10 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all buffers, those that lie idle included.
+    /// Bytes of all buffers, those that lie idle included, but not those of reserves.
     allocated: u64,
+    /// Bytes that reserves have.
+    reserved: u64,
     idle: Vec<Vec<u8>>,
     /// Who waits, first come first: without a turn, small buffers would starve large ones.
     queue: VecDeque<u64>,
@@ -43,7 +46,32 @@ impl Budget {
     ///
     /// # Errors
     /// `Canceled`; `Memory` if the system has none.
-    pub fn take(&self, length: usize, cancel: &Cancel) -> Result<Buffer<'_>> {
+    pub fn take(self: &Arc<Self>, length: usize, cancel: &Cancel) -> Result<Buffer> {
+        self.take_from(None, length, cancel)
+    }
+
+    /// Sets room for one buffer aside, which nobody else can have: with it, work goes on whatever others hold.
+    ///
+    /// # Errors
+    /// `Memory` if other reserves leave no room for it.
+    pub fn reserve(self: &Arc<Self>, length: usize) -> Result<Reserve> {
+        let mut state = self.lock();
+        let left = self.limit.saturating_sub(state.reserved);
+        if length as u64 > left {
+            return Err(Error::new(
+                Kind::Memory,
+                format!(
+                    "a part of {length} bytes does not fit into the memory limit: of its {} bytes, other open streams of \
+                     the client leave {left}",
+                    self.limit
+                ),
+            ));
+        }
+        state.reserved += length as u64;
+        Ok(Reserve { length, room: Arc::new(Mutex::new(Some(Vec::new()))), budget: Arc::clone(self) })
+    }
+
+    fn take_from(self: &Arc<Self>, room: Option<&Room>, length: usize, cancel: &Cancel) -> Result<Buffer> {
         let mut state = self.lock();
         let turn = state.next_ticket;
         state.next_ticket += 1;
@@ -52,25 +80,33 @@ impl Budget {
             if cancel.is_raised() {
                 break Err(crate::cancel::canceled());
             }
+            if let Some(room) = room
+                && let Some(bytes) = room.lock().unwrap_or_else(PoisonError::into_inner).take()
+            {
+                break Ok((bytes, Some(Arc::clone(room))));
+            }
             if state.queue.front() == Some(&turn)
                 && let Some(bytes) = self.admitted(&mut state, length)
             {
-                break Ok(bytes);
+                break Ok((bytes, None));
             }
             state = self.returned.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
         };
         state.queue.retain(|waiting| *waiting != turn);
         drop(state);
         self.returned.notify_all();
-        let mut bytes = outcome?;
+        let (mut bytes, room) = outcome?;
         if let Err(cause) = bytes.try_reserve_exact(length) {
-            self.lock().allocated -= length as u64;
+            match room {
+                Some(room) => *room.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new()),
+                None => self.lock().allocated -= length as u64,
+            }
             self.returned.notify_all();
             let message = format!("no memory for a part buffer of {length} bytes");
             return Err(Error::new(Kind::Memory, message).caused_by(cause));
         }
         bytes.resize(length, 0);
-        Ok(Buffer { bytes, budget: self })
+        Ok(Buffer { bytes, room, budget: Arc::clone(self) })
     }
 
     /// Frees what lies idle, when an upload is over.
@@ -89,7 +125,7 @@ impl Budget {
         if let Some(at) = state.idle.iter().position(|bytes| bytes.len() == length) {
             return Some(state.idle.swap_remove(at));
         }
-        while state.allocated > 0 && state.allocated + length as u64 > self.limit {
+        while state.allocated > 0 && state.allocated + state.reserved + length as u64 > self.limit {
             let unused = state.idle.pop()?;
             state.allocated -= unused.len() as u64;
         }
@@ -97,9 +133,12 @@ impl Budget {
         Some(Vec::new())
     }
 
-    fn give_back(&self, bytes: Vec<u8>) {
+    fn give_back(&self, bytes: Vec<u8>, room: Option<&Room>) {
         let mut state = self.lock();
-        state.idle.push(bytes);
+        match room {
+            Some(room) => *room.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
+            None => state.idle.push(bytes),
+        }
         drop(state);
         self.returned.notify_all();
     }
@@ -109,13 +148,43 @@ impl Budget {
     }
 }
 
-/// Bytes from a budget, given back when dropped.
-pub struct Buffer<'a> {
-    bytes: Vec<u8>,
-    budget: &'a Budget,
+/// Where the buffer of a reserve lies while nobody holds it. Locked below the budget's own lock.
+type Room = Arc<Mutex<Option<Vec<u8>>>>;
+
+/// Room for one buffer, set aside until this is dropped.
+#[derive(Debug)]
+pub struct Reserve {
+    length: usize,
+    room: Room,
+    budget: Arc<Budget>,
 }
 
-impl Deref for Buffer<'_> {
+impl Reserve {
+    /// A buffer of the length reserved: the one set aside if it is not in use, else one as anybody gets it.
+    ///
+    /// # Errors
+    /// As [`Budget::take`].
+    pub fn take(&self, cancel: &Cancel) -> Result<Buffer> {
+        self.budget.take_from(Some(&self.room), self.length, cancel)
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        self.budget.lock().reserved -= self.length as u64;
+        self.budget.returned.notify_all();
+    }
+}
+
+/// Bytes from a budget, given back when dropped.
+pub struct Buffer {
+    bytes: Vec<u8>,
+    /// The room it goes back to, if it is of a reserve.
+    room: Option<Room>,
+    budget: Arc<Budget>,
+}
+
+impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -123,19 +192,19 @@ impl Deref for Buffer<'_> {
     }
 }
 
-impl DerefMut for Buffer<'_> {
+impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }
 
-impl Drop for Buffer<'_> {
+impl Drop for Buffer {
     fn drop(&mut self) {
-        self.budget.give_back(std::mem::take(&mut self.bytes));
+        self.budget.give_back(std::mem::take(&mut self.bytes), self.room.as_ref());
     }
 }
 
-impl fmt::Debug for Buffer<'_> {
+impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({} bytes)", self.bytes.len())
     }
@@ -144,7 +213,6 @@ impl fmt::Debug for Buffer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::thread;
 
     fn allocated(budget: &Budget) -> u64 {
@@ -153,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_limit_holds_with_idle_buffers_counted() {
-        let budget = Budget::new(100);
+        let budget = Arc::new(Budget::new(100));
         let cancel = Cancel::default();
         let (a, b) = (budget.take(40, &cancel).unwrap(), budget.take(60, &cancel).unwrap());
         assert_eq!(allocated(&budget), 100);
@@ -167,7 +235,7 @@ mod tests {
 
     #[test]
     fn one_buffer_is_always_admitted() {
-        let budget = Budget::new(10);
+        let budget = Arc::new(Budget::new(10));
         assert_eq!(budget.take(50, &Cancel::default()).unwrap().len(), 50);
     }
 
@@ -193,7 +261,7 @@ mod tests {
 
     #[test]
     fn cancel_ends_the_wait() {
-        let budget = Budget::new(10);
+        let budget = Arc::new(Budget::new(10));
         let cancel = Cancel::default();
         let _held = budget.take(10, &cancel).unwrap();
         cancel.raise();
@@ -203,7 +271,7 @@ mod tests {
 
     #[test]
     fn memory_that_cannot_be_had_is_an_error() {
-        let budget = Budget::new(u64::MAX);
+        let budget = Arc::new(Budget::new(u64::MAX));
         let error = budget.take(isize::MAX as usize, &Cancel::default()).unwrap_err();
         assert_eq!(error.kind(), Kind::Memory);
         assert_eq!(allocated(&budget), 0);
@@ -211,12 +279,46 @@ mod tests {
 
     #[test]
     fn what_lies_idle_can_be_freed() {
-        let budget = Budget::new(100);
+        let budget = Arc::new(Budget::new(100));
         let cancel = Cancel::default();
         let kept = budget.take(20, &cancel).unwrap();
         drop(budget.take(30, &cancel).unwrap());
         budget.trim();
         assert_eq!(allocated(&budget), 20);
         drop(kept);
+    }
+
+    #[test]
+    fn a_reserve_is_there_whatever_others_hold() {
+        let budget = Arc::new(Budget::new(100));
+        let cancel = Cancel::default();
+        let reserve = budget.reserve(40).unwrap();
+        let _all_the_rest = budget.take(60, &cancel).unwrap();
+        let own = reserve.take(&cancel).unwrap();
+        assert_eq!(own.len(), 40);
+        thread::scope(|scope| {
+            let second = scope.spawn(|| reserve.take(&cancel).map(|buffer| buffer.len()));
+            while budget.lock().queue.is_empty() {
+                thread::yield_now();
+            }
+            drop(own);
+            assert_eq!(second.join().unwrap().unwrap(), 40);
+        });
+        drop(reserve);
+        assert_eq!(budget.lock().reserved, 0);
+    }
+
+    #[test]
+    fn reserves_leave_less_to_others_and_no_more_than_the_limit_to_each_other() {
+        let budget = Arc::new(Budget::new(100));
+        let cancel = Cancel::default();
+        let first = budget.reserve(60).unwrap();
+        let error = budget.reserve(50).unwrap_err();
+        assert_eq!(error.kind(), Kind::Memory);
+        assert!(error.message().contains("leave 40"), "{error}");
+        let _second = budget.reserve(40).unwrap();
+        let (_own, _one_is_always_admitted) = (first.take(&cancel).unwrap(), first.take(&cancel).unwrap());
+        cancel.raise();
+        assert_eq!(budget.take(1, &cancel).unwrap_err().kind(), Kind::Canceled);
     }
 }

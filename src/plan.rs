@@ -1,7 +1,9 @@
 //! How an archive is cut into parts: pure arithmetic.
 
 use crate::error::{Error, Result};
-use crate::limits::{ARCHIVE_SIZE_MAX, MIB, PART_SIZE_MIN, PARTS_MAX, check_part_size};
+use crate::limits::{
+    ARCHIVE_SIZE_MAX, MIB, PART_SIZE_MAX, PART_SIZE_MIN, PARTS_MAX, check_archive_size, check_part_size,
+};
 
 /// The smallest part size that is chosen by default. Smaller parts are legal, but cost more requests than they help.
 pub const DEFAULT_PART_SIZE_MIN: u64 = 16 * MIB;
@@ -70,20 +72,48 @@ impl Plan {
     }
 }
 
+/// The part size of a stream of unknown length.
+pub const STREAM_PART_SIZE: u64 = 64 * MIB;
+
+/// The part of a stream of unknown length at which a warning tells that there are at most [`PARTS_MAX`]. A stream as long
+/// as expected does not reach it.
+pub const STREAM_WARNS_AT: u32 = 8_000;
+
+/// The part size of a stream: the one wanted; else the one that suits its size, if that is known; else one with which a
+/// stream of the size expected keeps well below the most parts.
+///
+/// # Errors
+/// As [`Plan::new`].
+pub fn part_size_of_stream(wanted: Option<u64>, size: Option<u64>, expected: Option<u64>) -> Result<u64> {
+    if let Some(size) = size {
+        return Ok(Plan::new(size, wanted)?.part_size());
+    }
+    let of_expected = |bytes: u64| bytes.div_ceil(STREAM_WARNS_AT.into()).next_power_of_two();
+    let suits = expected.map(|bytes| of_expected(bytes).clamp(DEFAULT_PART_SIZE_MIN, PART_SIZE_MAX));
+    Ok(wanted.or(suits).unwrap_or(STREAM_PART_SIZE))
+}
+
+/// Checks that a stream fits into memory: while one part is filled, another is on its way.
+///
+/// # Errors
+/// `Invalid` names both sizes.
+pub fn check_stream_fits(part_size: u64, memory_limit: u64) -> Result<()> {
+    if part_size.saturating_mul(2) <= memory_limit {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "a stream in parts of {part_size} bytes needs a memory limit of twice that, {}: it is {memory_limit}; set smaller \
+         parts or a larger limit",
+        part_size.saturating_mul(2)
+    )))
+}
+
 /// The smallest legal part size with which an archive has no more parts than are allowed.
 ///
 /// # Errors
 /// `Invalid` if the archive is empty or larger than the service takes.
 pub fn smallest_part_size(archive_size: u64) -> Result<u64> {
-    if archive_size == 0 {
-        return Err(Error::invalid("an archive of 0 bytes is not allowed: an archive has at least 1 byte"));
-    }
-    if archive_size > ARCHIVE_SIZE_MAX {
-        return Err(Error::invalid(format!(
-            "an archive of {archive_size} bytes is not allowed: an archive has at most {ARCHIVE_SIZE_MAX} bytes \
-             ({PARTS_MAX} parts of 4 GiB)"
-        )));
-    }
+    check_archive_size(archive_size)?;
     Ok(archive_size.div_ceil(PARTS_MAX.into()).next_power_of_two().max(PART_SIZE_MIN))
 }
 

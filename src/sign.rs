@@ -89,6 +89,11 @@ impl Signer {
         Self { region: region.into(), last: Mutex::new(None) }
     }
 
+    /// The region that signatures name.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// The headers that make `request` a signed one: `x-amz-date`, `x-amz-security-token` if the key has a session
     /// token, and `authorization`. None of them is among the headers of `request`; the first two are signed with them.
     pub fn sign(&self, request: &ToSign<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {

@@ -1,7 +1,9 @@
-//! Where an archive's bytes come from. A source of this file can be read at any place, any number of times.
+//! Where an archive's bytes come from: a file or memory, which can be read at any place, any number of times; or a
+//! callback of the caller's, which gives them once, from the first to the last.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Kind, Result};
 use crate::file::{Identity, SteadyFile};
@@ -13,26 +15,65 @@ pub enum Origin {
     File(PathBuf),
     /// Bytes that the caller keeps as they are.
     Memory(&'static [u8]),
+    /// A callback that gives the next bytes, and how many there are in all, if that is known.
+    Callback(Arc<Reader>, Option<u64>),
 }
 
 impl Origin {
-    /// Opens the source.
+    /// Opens the source; `None` for a callback, which only the caller's own thread can read.
     ///
     /// # Errors
     /// `Io` for what cannot be read or is no regular file, `Invalid` for what holds no byte.
-    pub fn open(&self) -> Result<Source> {
-        let source = match self {
-            Self::File(path) => Source::File { file: SteadyFile::open(path)?, reading: Mutex::new(()) },
-            Self::Memory(bytes) => Source::Memory(bytes),
+    pub fn open(&self) -> Result<Option<Source>> {
+        let (source, what) = match self {
+            Self::File(path) => (
+                Source::File { file: SteadyFile::open(path)?, reading: Mutex::new(()) },
+                format!("the file {}", path.display()),
+            ),
+            Self::Memory(bytes) => (Source::Memory(bytes), "the source in memory".to_owned()),
+            Self::Callback(..) => return Ok(None),
         };
         if source.size() == 0 {
-            let what = match self {
-                Self::File(path) => format!("the file {}", path.display()),
-                Self::Memory(_) => "the source in memory".to_owned(),
-            };
             return Err(Error::invalid(format!("{what} is empty: an archive has at least 1 byte")));
         }
-        Ok(source)
+        Ok(Some(source))
+    }
+}
+
+/// Puts the next bytes of a source at the beginning of a slice.
+pub type ReadFn = Box<dyn FnMut(&mut [u8]) -> Supply + Send>;
+
+/// What a [`ReadFn`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// So many bytes are there; none is the end.
+    Bytes(usize),
+    /// The caller wants to stop.
+    Stop,
+}
+
+/// A callback that reads. It is taken out for each call: no lock is held while the caller's code runs.
+pub struct Reader(Mutex<Option<ReadFn>>);
+
+impl Reader {
+    /// Of that callback.
+    pub fn new(read: ReadFn) -> Self {
+        Self(Mutex::new(Some(read)))
+    }
+
+    /// Has it read. One that is being called already, or never came back, wants to stop.
+    pub fn read(&self, into: &mut [u8]) -> Supply {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut read) = taken else { return Supply::Stop };
+        let supply = read(into);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        supply
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader(..)")
     }
 }
 
@@ -66,6 +107,14 @@ impl Source {
             Self::Memory(bytes) => {
                 Identity { size: bytes.len() as u64, modified_ns: 0, inode: bytes.as_ptr().addr() as u64 }
             }
+        }
+    }
+
+    /// The identity, if another process could tell the source by it.
+    pub fn lasting_identity(&self) -> Option<Identity> {
+        match self {
+            Self::File { file, .. } => Some(file.identity()),
+            Self::Memory(_) => None,
         }
     }
 
@@ -124,7 +173,7 @@ mod tests {
     }
 
     fn open(file: &tempfile::NamedTempFile) -> Source {
-        Origin::File(file.path().to_owned()).open().unwrap()
+        Origin::File(file.path().to_owned()).open().unwrap().unwrap()
     }
 
     #[test]
@@ -160,7 +209,7 @@ mod tests {
 
     #[test]
     fn memory_is_lent() {
-        let source = Origin::Memory(b"0123456789").open().unwrap();
+        let source = Origin::Memory(b"0123456789").open().unwrap().unwrap();
         assert_eq!(source.borrowed(8, 2), Some(&b"89"[..]));
         assert_eq!(source.borrowed(8, 3), None);
     }

@@ -1,8 +1,8 @@
 //! A working call: the work is done on threads of the library, and the caller's own thread waits and delivers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::sys::thread::{join_all, spawn_scoped};
@@ -10,32 +10,80 @@ use crate::sys::thread::{join_all, spawn_scoped};
 /// How often the caller's thread delivers: well above the four times a second that are promised.
 const BEAT: Duration = Duration::from_millis(100);
 
-/// Does `job` on a thread of its own; this thread calls `deliver` at every beat, and once more when the job is done.
+/// Calls the caller's thread out of its wait, when there is something that only it can do.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Mutex<bool>,
+    waiting: Condvar,
+}
+
+impl Bell {
+    /// Has whoever waits look, now or when they wait next.
+    pub fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.waiting.notify_all();
+    }
+
+    /// Waits until the bell rings, or the time is over.
+    pub fn wait(&self, time: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.waiting.wait_timeout_while(rung, time, |rung| !*rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+/// What the caller's thread does besides waiting.
+pub trait Attendant {
+    /// Told at every beat, and once more at the end: what there is to say.
+    fn deliver(&mut self);
+
+    /// Asked after each ring of the bell, and at every beat: what cannot wait.
+    fn serve(&mut self) {}
+}
+
+impl<F: FnMut()> Attendant for F {
+    fn deliver(&mut self) {
+        self();
+    }
+}
+
+/// Does `job` on a thread of its own; this thread attends meanwhile.
 ///
 /// # Errors
 /// What the job returns; `Panic` if it panics, `Memory` if there is no thread to be had.
-pub fn while_working<T: Send>(job: impl FnOnce() -> Result<T> + Send, mut deliver: impl FnMut()) -> Result<T> {
+pub fn while_working<T: Send>(
+    bell: &Bell,
+    job: impl FnOnce() -> Result<T> + Send,
+    mut attendant: impl Attendant,
+) -> Result<T> {
+    let done = Mutex::new(None);
     std::thread::scope(|scope| {
-        let (done, finished) = sync_channel(1);
-        let worker = spawn_scoped(scope, "glacier-job", move || {
-            // The receiver stays until the job has sent.
-            let _ = done.send(guarded(job));
+        let worker = spawn_scoped(scope, "glacier-job", || {
+            let result = guarded(job);
+            *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            bell.ring();
         })?;
-        let result = loop {
-            match finished.recv_timeout(BEAT) {
-                Err(RecvTimeoutError::Timeout) => deliver(),
-                Err(RecvTimeoutError::Disconnected) => {
-                    break Err(Error::new(Kind::Internal, "a job went without a word"));
-                }
-                Ok(result) => {
-                    deliver();
-                    break result;
-                }
-            }
-        };
+        let result = attend(bell, &mut attendant, || done.lock().unwrap_or_else(PoisonError::into_inner).take());
         join_all(vec![worker]);
         result
     })
+}
+
+/// Waits for an outcome and attends meanwhile; whoever has the outcome rings.
+pub fn attend<T>(bell: &Bell, attendant: &mut impl Attendant, outcome: impl Fn() -> Option<T>) -> T {
+    let mut delivered = Instant::now();
+    loop {
+        if let Some(outcome) = outcome() {
+            attendant.deliver();
+            return outcome;
+        }
+        attendant.serve();
+        if delivered.elapsed() >= BEAT {
+            attendant.deliver();
+            delivered = Instant::now();
+        }
+        bell.wait(BEAT.saturating_sub(delivered.elapsed()));
+    }
 }
 
 /// Turns a panic into an error.

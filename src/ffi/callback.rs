@@ -1,9 +1,14 @@
 //! Callbacks: from C function pointers and `user_data` to what the core calls.
 
 use std::ffi::{c_char, c_void};
+use std::ptr;
 
+use super::error::glacier_error_t;
+use super::result::{self, glacier_result_t};
+use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Sink};
-use crate::upload::{Flow, Progress, ProgressFn};
+use crate::source::{ReadFn, Supply};
+use crate::upload::{DoneFn, Flow, Progress, ProgressFn};
 use glacier_flow_names::*;
 use glacier_log_level_names::*;
 
@@ -82,6 +87,29 @@ impl From<&Progress> for glacier_progress_t {
 pub type glacier_progress_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32>;
 
+/// Reads the next bytes of a source into buf, which has room for cap bytes, and stores their number in *out_len, which
+/// is 0 when the callback is called. It may store less than cap, as read() of a pipe does; with 0 and
+/// GLACIER_CONTINUE the source has ended, and the callback is not called again.
+///
+/// Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK. It may block: meanwhile
+/// nothing else is delivered, but parts that were read already go on their way. buf is valid inside the callback only.
+///
+///     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
+///         *out_len = fread(buf, 1, cap, user_data);
+///         return ferror(user_data) ? GLACIER_STOP : GLACIER_CONTINUE;
+///     }
+///
+/// Since: 0.1
+pub type glacier_read_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, buf: *mut u8, cap: usize, out_len: *mut usize) -> i32>;
+
+/// Told once how a started run ended: its result, and NULL or the error, which is valid inside the callback only;
+/// glacier_upload_wait gives one to keep.
+///
+/// It comes on the upload's own thread, and may call what any callback may. Since: 0.1
+pub type glacier_done_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, result: glacier_result_t, error: *const glacier_error_t)>;
+
 /// How much the log says: one of the values of glacier_log_level_names. Each level includes those before it. Since:
 /// 0.1
 pub type glacier_log_level_t = i32;
@@ -151,6 +179,32 @@ pub(super) fn progress_fn(callback: glacier_progress_fn, user_data: UserData) ->
         let progress = glacier_progress_t::from(progress);
         // SAFETY: the caller gave the two together, and `progress` lives longer than the call.
         flow(unsafe { callback(user_data.pointer(), &raw const progress) })
+    }))
+}
+
+/// A read callback for the core; without a function there is nothing to read with.
+pub(super) fn read_fn(callback: glacier_read_fn, user_data: UserData) -> Result<ReadFn> {
+    let callback = callback.ok_or_else(|| Error::new(Kind::Null, "callback is NULL"))?;
+    Ok(Box::new(move |room| {
+        let mut length = 0;
+        // SAFETY: the caller gave the two together; `room` and `length` live longer than the call.
+        let returned = unsafe { callback(user_data.pointer(), room.as_mut_ptr(), room.len(), &raw mut length) };
+        match flow(returned) {
+            Flow::Continue => Supply::Bytes(length),
+            Flow::Stop => Supply::Stop,
+        }
+    }))
+}
+
+/// A done callback for the core; without a function `user_data` is released here.
+pub(super) fn done_fn(callback: glacier_done_fn, user_data: UserData) -> Option<DoneFn> {
+    let callback = callback?;
+    Some(DoneFn::new(move |outcome| {
+        let error = outcome.as_ref().err().map(|error| glacier_error_t::from(error.clone()));
+        let result = error.as_ref().map_or(result::OK, glacier_error_t::code);
+        let error = error.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the caller gave the two together, and the error lives longer than the call.
+        unsafe { callback(user_data.pointer(), result, error) };
     }))
 }
 

@@ -24,6 +24,12 @@ pub struct glacier_error_t {
     is_resumable: bool,
 }
 
+impl glacier_error_t {
+    pub(super) fn code(&self) -> glacier_result_t {
+        self.code
+    }
+}
+
 impl From<Error> for glacier_error_t {
     fn from(error: Error) -> Self {
         Self {

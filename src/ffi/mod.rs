@@ -17,6 +17,7 @@
 #![allow(non_camel_case_types, reason = "these are the names of the C ABI")]
 #![allow(clippy::missing_safety_doc, reason = "the header states what the caller promises, once, for all functions")]
 
+pub mod background;
 pub mod by_hand;
 pub mod callback;
 pub mod client;
@@ -25,6 +26,7 @@ pub mod error;
 mod guard;
 pub mod lists;
 pub mod plan;
+pub mod push;
 pub mod result;
 pub mod treehash;
 pub mod upload;

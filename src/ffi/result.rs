@@ -27,12 +27,12 @@ pub enum glacier_result_names {
     GLACIER_E_STATE = 3,
     /// Another call works with the handle, or this is a call from inside one of its callbacks.
     GLACIER_E_BUSY = 4,
-    /// The work is not over yet. No function of this version gives it.
+    /// The run that glacier_upload_wait waits for is not over yet.
     GLACIER_E_PENDING = 5,
     /// The handle was made by the parent of this process, before a fork.
     GLACIER_E_FORKED = 6,
 
-    /// A local file could not be opened or read.
+    /// A local file could not be opened, read or written.
     GLACIER_E_IO = 100,
     /// Memory, or another resource of the machine, could not be had.
     GLACIER_E_MEMORY = 101,
@@ -40,9 +40,9 @@ pub enum glacier_result_names {
     GLACIER_E_SOURCE_SHORT = 102,
     /// The source changed while it was being uploaded, or is not what the upload holds.
     GLACIER_E_SOURCE_CHANGED = 103,
-    /// The journal is damaged or belongs to something else. No function of this version gives it.
+    /// The journal is damaged, or of another upload, or the file is not a journal. It was not changed.
     GLACIER_E_JOURNAL = 104,
-    /// Another process works with the journal. No function of this version gives it.
+    /// Another process, or another handle, works with the journal.
     GLACIER_E_LOCKED = 105,
 
     /// The connection could not be made, or was lost, until the attempts were used up.
@@ -69,9 +69,10 @@ pub enum glacier_result_names {
     /// The service does not serve this account any more.
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /// Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, this
-    /// handle learns it by running or completing again, before the program ends: a new handle, attached to the ID,
-    /// gets GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload
-    /// again before looking there.
+    /// handle learns it by running or completing again, and so does another one with the same journal; without a
+    /// journal it must be this one, before the program ends: a new handle, attached to the ID, gets
+    /// GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload again
+    /// before looking there.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
     /// A tree hash differs from the one expected.

@@ -15,7 +15,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::treehash::{self, Digest, TreeHasher};
 use crate::upload::{Flow, Progress, ProgressFn};
-use crate::working::while_working;
+use crate::working::{Bell, while_working};
 
 /// The tree hash of bytes that come piece by piece. One thread uses it at a time; a second one gets GLACIER_E_BUSY.
 ///
@@ -156,6 +156,7 @@ fn hash_file_watched(path: &Path, threads: u32, callback: &mut ProgressFn) -> Re
 
     let mut flow = Flow::Continue;
     let digest = while_working(
+        &Bell::default(),
         || treehash::hash_file(path, threads, &report, &cancel),
         || {
             if flow == Flow::Continue {

@@ -4,13 +4,16 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::callback::{self, UserData, glacier_destroy_fn, glacier_progress_fn};
+use super::callback::{self, UserData, glacier_destroy_fn, glacier_progress_fn, glacier_read_fn};
 use super::client::glacier_client_t;
 use super::error::glacier_error_t;
 use super::guard;
 use super::result::glacier_result_t;
 use crate::error::Result;
 use crate::upload::Upload;
+
+/// GLACIER_UNKNOWN_LENGTH in the header.
+const UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// One multipart upload, and what is known of the archive that it makes: one handle is one upload ID for its life.
 ///
@@ -103,6 +106,87 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
     })
 }
 
+/// Keeps a journal in a file: what a new process needs to carry the upload on after a crash, without reading again what
+/// arrived. The first working call makes the file, or carries on the upload that it is of; so a program sets the same
+/// journal each time, whether the upload is new or not, and runs.
+///
+/// It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and none of the data: some
+/// 150 bytes a part. It must be on a disk of this machine, and belong to one upload; while a handle works with it, and
+/// until that is completed, aborted or freed, a second one gets GLACIER_E_LOCKED. A file that is not a journal, or one
+/// of another upload (vault, region, account, part size and so on), is GLACIER_E_JOURNAL and stays as it is. It is never
+/// deleted: after success a run with it gives the archive ID and sends nothing.
+///
+/// The source of the next run must be the same. A file that is only touched is read again and compared; if a part
+/// differs, it is GLACIER_E_SOURCE_CHANGED.
+///
+/// Before the first working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_journal(
+    upload: *mut glacier_upload_t,
+    path: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let upload = share(upload)?;
+        upload.set_journal(guard::path_arg(path, "path")?)
+    })
+}
+
+/// Has glacier_upload_transfer send count parts from part first on, and no others; count UINT32_MAX: to the last. So
+/// several processes or machines share one upload: each attaches to it by its ID, with the whole source and a range,
+/// and when all have returned, one calls glacier_upload_complete. Ranges that overlap do no harm.
+///
+/// first counts from 0. Needs an upload that exists (its ID, or its journal), and a file or memory as the source.
+/// Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID).
+///
+/// Before the first working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (count is 0); GLACIER_E_STATE (too late);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_part_range(
+    upload: *mut glacier_upload_t,
+    first: u32,
+    count: u32,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || share(upload)?.set_part_range(first, count))
+}
+
+/// Says what the archive has, exactly, in bytes: 1 to 42,949,672,960,000. It is checked against the source before
+/// anything is sent, against the end of a stream, and against the parts before they are completed. A handle that is
+/// attached and has no source can complete only with it: a missing end would go unseen.
+///
+/// Before the first working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_archive_size(
+    upload: *mut glacier_upload_t,
+    bytes: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || share(upload)?.set_archive_size(bytes))
+}
+
+/// Says what a stream of unknown length (glacier_upload_write, or a callback) may have, in bytes: 1 to
+/// 42,949,672,960,000. It is an estimate, and better too large than too small: it chooses the part size, so that a
+/// stream that long keeps well below the 10,000 parts that an upload may have. Without it parts have 64 MiB, and a
+/// stream ends with GLACIER_E_LIMIT after 671,088,640,000 bytes. A part size that is set outranks it.
+///
+/// Before the first working call.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
+/// GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_expected_size(
+    upload: *mut glacier_upload_t,
+    bytes: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || share(upload)?.set_expected_size(bytes))
+}
+
 /// Sets a regular file as the source; a symbolic link is followed. It is always the whole archive, also of an upload
 /// that exists already. It must not be empty, and must not change until the upload is completed.
 ///
@@ -143,6 +227,41 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
     })
 }
 
+/// Sets a callback as the source: it is called again and again for the next bytes, on the thread that is inside
+/// glacier_upload_run or _transfer, or after glacier_upload_start on the upload's own.
+///
+/// total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
+/// GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
+///
+/// Since it cannot be read twice, each part is held in memory until the service has it: twice the part size must fit
+/// into the memory limit (else GLACIER_E_INVALID, before anything is sent). To carry an upload on, a new handle is
+/// given the journal or the upload ID, and a callback that begins at byte 0 again: parts that the service holds are
+/// hashed and compared, and not sent.
+///
+/// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+/// runs exactly once, before this returns if it fails; else when another source replaces this one, or when the upload
+/// is freed and no call or started run on it is left.
+///
+/// Before the first working call; of several sources the last one set counts.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload, callback); GLACIER_E_INVALID (total is 0, or larger than an archive
+/// may be); GLACIER_E_STATE (too late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_source_callback(
+    upload: *mut glacier_upload_t,
+    callback: glacier_read_fn,
+    total: u64,
+    user_data: *mut c_void,
+    destroy: glacier_destroy_fn,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    let user_data = UserData::new(user_data, destroy);
+    guard::call(err, || {
+        let upload = share(upload)?;
+        let size = (total != UNKNOWN_LENGTH).then_some(total);
+        upload.set_source_callback(callback::read_fn(callback, user_data)?, size)
+    })
+}
+
 /// Sets the callback that is told how far the upload is, in every working call. It may stop the call. The default,
 /// and with callback NULL: none.
 ///
@@ -176,19 +295,25 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 ///
 /// The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
 /// initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
-/// Call it again on the same handle, or attach a new handle with glacier_upload_set_upload_id, to send what is
-/// missing; or give up with glacier_upload_abort. It never starts another upload in place of one that the service does
-/// not know any more.
+/// Call it again on the same handle, or give a new handle the same journal (glacier_upload_set_journal) or the upload ID
+/// (glacier_upload_set_upload_id), to send what is missing; or give up with glacier_upload_abort. It never starts
+/// another upload in place of one that the service does not know any more.
+///
+/// If the service refuses to complete, the parts are listed, those that are missing or differ are sent again, and it is
+/// asked again, up to 3 times.
 ///
 /// GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with
 /// glacier_error_operation "InitiateMultipartUpload" (the vault) will meet every other archive as well.
 ///
 /// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
-/// allows with 10,000 parts; or the part size differs from that of the existing upload); GLACIER_E_STATE (no source,
-/// or parts were put by hand, or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source
-/// cannot be opened or read, or is not a regular file); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT;
-/// GLACIER_E_SOURCE_CHANGED (it changed meanwhile, or is smaller than what the upload holds); GLACIER_E_NETWORK;
+/// allows with 10,000 parts, or has not the archive size that was set; or the part size differs from that of the
+/// existing upload; or twice the part size of a callback's source does not fit into the memory limit);
+/// GLACIER_E_STATE (no source, or parts were put by hand or written, or the upload is aborted); GLACIER_E_BUSY;
+/// GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or is not a regular file; or the journal cannot
+/// be made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a callback ended early); GLACIER_E_SOURCE_CHANGED (it changed
+/// meanwhile or since the upload began, the message naming the part; or is smaller than what the upload holds);
+/// GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
 /// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
 /// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload: it was completed or
 /// aborted, has expired, or never was); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN;
@@ -202,11 +327,27 @@ pub unsafe extern "C" fn glacier_upload_run(
     guard::call(err, || share(upload)?.run())
 }
 
+/// Does what glacier_upload_run does, but does not complete: it returns when the service holds all parts of the
+/// source, or those of the part range. glacier_upload_complete makes the archive of them.
+///
+/// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
+/// Results: those of glacier_upload_run; and GLACIER_E_INVALID (the part range does not lie in the archive);
+/// GLACIER_E_STATE (a part range is set and the upload does not exist yet, or the source cannot be read at any place;
+/// or Complete was sent). Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_transfer(
+    upload: *mut glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || share(upload)?.transfer())
+}
+
 /// Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
 ///
 /// It never touches the network and returns at once. A call that works on the handle, on another thread or around the
-/// callback that calls this, is canceled and returns GLACIER_E_CANCELED. In a forked child it releases memory only.
-/// NULL is ignored. Any thread. Since: 0.1
+/// callback that calls this, is canceled and returns GLACIER_E_CANCELED. A started run is canceled, and its done and
+/// destroy still come; a stream that is not finished is canceled. In a forked child it releases memory only. NULL is
+/// ignored. Any thread. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     guard::value((), || {

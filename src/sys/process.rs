@@ -12,6 +12,12 @@ impl Owner {
         Self(std::process::id())
     }
 
+    /// Another process.
+    #[cfg(test)]
+    pub(crate) fn another() -> Self {
+        Self(std::process::id() + 1)
+    }
+
     /// Fails in a child of the process that made the handle.
     ///
     /// # Errors

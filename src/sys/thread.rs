@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code)] // std has no face for signal masks.
 
+use std::io;
 use std::panic::resume_unwind;
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Kind, Result};
 
@@ -21,11 +22,16 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
 ) -> Result<ScopedJoinHandle<'scope, T>> {
     // A thread inherits the mask: blocked here for a moment, a signal can never meet it unblocked.
     let _blocked = BlockedSignals::now();
-    Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK)
-        .spawn_scoped(scope, run)
-        .map_err(|cause| Error::new(Kind::Memory, format!("no thread can be started: {cause}")).caused_by(cause))
+    Builder::new().name(name.to_owned()).stack_size(STACK).spawn_scoped(scope, run).map_err(no_thread)
+}
+
+/// Starts a thread that outlives the call, with all asynchronous signals blocked.
+///
+/// # Errors
+/// `Memory` if the system has no thread to give.
+pub(crate) fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    let _blocked = BlockedSignals::now();
+    Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run).map_err(no_thread)
 }
 
 /// Waits until threads are gone, and passes on a panic.
@@ -38,6 +44,10 @@ pub(crate) fn join_all<T>(threads: Vec<ScopedJoinHandle<'_, T>>) {
             resume_unwind(payload);
         }
     }
+}
+
+fn no_thread(cause: io::Error) -> Error {
+    Error::new(Kind::Memory, format!("no thread can be started: {cause}")).caused_by(cause)
 }
 
 /// The calling thread's signals, blocked until this is dropped.

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::limits::quoted;
 
 /// 32 bytes of SHA-256: a linear hash, a tree hash, or a node of one. Its text is 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
@@ -39,5 +42,19 @@ impl FromStr for Digest {
             Ok(()) => Ok(Self(bytes)),
             Err(_) => Err(Error::invalid(format!("{} is not a hash: it must be 64 hexadecimal digits", quoted(text)))),
         }
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_hex()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
     }
 }

@@ -2,12 +2,16 @@
 
 use super::events::add;
 use super::gate::Entry;
+use super::journal;
 use super::state::{Action, Call, Event};
 use super::worker::{Outgoing, PartBytes};
 use super::{PartEntry, Upload, lock};
+use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
+use crate::http::Watch;
 use crate::log::Level;
 use crate::plan::{DEFAULT_PART_SIZE_MIN, Plan};
+use crate::source::Source;
 use crate::treehash::{Digest, part_hashes};
 
 impl Upload {
@@ -19,11 +23,18 @@ impl Upload {
     pub fn initiate(&self) -> Result<()> {
         self.working(Entry::Alone, Call::Initiate, |_, watch| {
             let wanted = lock(&self.options).part_size;
-            let part_size = match self.size_of_source()? {
+            let source = self.open_source()?;
+            let size = self.size_wanted(source.as_ref())?;
+            let part_size = match size {
                 Some(size) => Plan::new(size, wanted)?.part_size(),
                 None => wanted.unwrap_or(DEFAULT_PART_SIZE_MIN),
             };
-            self.initiate_now(part_size, watch)
+            let identity = source.as_ref().and_then(Source::lasting_identity);
+            self.initiate_now(part_size, size, identity, watch)?;
+            match source {
+                Some(source) => lock(&self.known).compare(source.identity()).map(drop),
+                None => Ok(()),
+            }
         })
     }
 
@@ -35,6 +46,7 @@ impl Upload {
     pub fn put_part(&self, index: u32, data: &[u8], expected: Option<[u8; 32]>) -> Result<()> {
         self.working(Entry::Shared, Call::PutPart, |_, watch| {
             let parts = self.known_parts(watch)?;
+            self.begin_journal(None, None)?;
             let length = data.len() as u64;
             lock(parts).send(index, length)?;
             self.counters.start(self.client.service.clock.monotonic());
@@ -50,7 +62,9 @@ impl Upload {
             let range = lock(parts).range(index, length);
             let mut part = Outgoing { index, range, hashes, bytes: PartBytes::Lent(data) };
             let start = self.client.service.clock.monotonic();
-            self.send_part(&mut part, || start, watch)
+            self.send_part(&mut part, || start, watch)?;
+            self.sync_journal();
+            Ok(())
         })
     }
 
@@ -60,8 +74,7 @@ impl Upload {
     /// What the service refuses; what the network does.
     pub fn list_parts(&self) -> Result<Vec<PartEntry>> {
         self.working(Entry::Alone, Call::ListParts, |_, watch| {
-            let listed = self.client.service.list_parts(self.name()?, watch)?;
-            self.adopt(&listed)?;
+            let listed = self.list_as_told(watch)?;
             let entry = |part: &crate::api::PartEntry| PartEntry {
                 offset: part.range.first,
                 length: part.range.length(),
@@ -77,25 +90,31 @@ impl Upload {
     /// `Incomplete` names the part that is missing; `Invalid` if the size of the archive cannot be known; what the service
     /// refuses; what the network does; `OutcomeUnknown`.
     pub fn complete(&self) -> Result<()> {
-        self.working(Entry::Alone, Call::Complete, |action, watch| match action {
-            Action::Nothing => Ok(()),
-            Action::RepeatComplete => self.repeat_complete(watch),
-            Action::Proceed => {
-                let initiated_here = self.parts.get().is_some() && self.location().is_some();
-                let parts = self.known_parts(watch)?;
-                let size = match self.size_of_source()? {
-                    Some(size) => size,
-                    None if initiated_here => lock(parts).end(),
-                    None => {
-                        return Err(Error::invalid(
-                            "the size of the archive is not known: the upload existed before, and no source is set",
-                        ));
-                    }
-                };
-                let tree = lock(parts).archive_hash(size)?;
-                self.complete_now(size, tree, watch)
+        self.working(Entry::Alone, Call::Complete, |action, watch| self.complete_as(action, watch))
+    }
+
+    /// Complete, as the state machine answered.
+    pub(super) fn complete_as(&self, action: Action, watch: &Watch) -> Result<()> {
+        match action {
+            Action::Nothing => return Ok(()),
+            Action::RepeatComplete => return self.repeat_complete(watch),
+            Action::Proceed => {}
+        }
+        let size = match self.size_wanted(self.open_source()?.as_ref())? {
+            Some(size) => size,
+            None if self.initiated_here() => lock(self.known_parts(watch)?).end(),
+            None => {
+                return Err(Error::invalid(
+                    "the size of the archive is not known: the upload existed before, and neither a source nor the archive's \
+                     size is set",
+                ));
             }
-        })
+        };
+        let count = u32::try_from(size.div_ceil(self.part_size().max(1))).unwrap_or(u32::MAX);
+        if !(self.initiated_here() && lock(&self.known).covers(count)) {
+            self.adopt_listed(watch)?;
+        }
+        self.complete_unhealed(size, watch)
     }
 
     /// Throws the upload away. What there is none of is thrown away already.
@@ -103,6 +122,13 @@ impl Upload {
     /// # Errors
     /// `State` if it is completed, `OutcomeUnknown` if it may be; what the service refuses; what the network does.
     pub fn abort(&self) -> Result<()> {
+        self.admit()?;
+        if self.is_running_in_background() || self.is_being_pushed() {
+            self.cancel.raise_for(Reason::Aborting);
+            self.await_end_of_run();
+            self.await_end_of_stream();
+            self.cancel.clear(Reason::Aborting);
+        }
         self.working(Entry::Alone, Call::Abort, |action, watch| match action {
             Action::Nothing => Ok(()),
             Action::Proceed | Action::RepeatComplete => {
@@ -114,15 +140,51 @@ impl Upload {
                     error
                 })?;
                 self.happened(Event::Aborted)?;
+                self.note_durably(&journal::Entry::Aborted);
+                self.let_journal_go();
                 self.say(Level::Info, format_args!("upload {} aborted", self.name()?.id));
                 Ok(())
             }
         })
     }
 
-    /// The size that the source says the archive has.
-    fn size_of_source(&self) -> Result<Option<u64>> {
+    fn open_source(&self) -> Result<Option<Source>> {
         let origin = lock(&self.options).source.clone();
-        origin.map(|origin| origin.open().map(|source| source.size())).transpose()
+        Ok(origin.map(|origin| origin.open()).transpose()?.flatten())
+    }
+
+    /// The size of the archive: of the source, or set, or recorded in the journal, or of the stream that was sent.
+    fn size_wanted(&self, source: Option<&Source>) -> Result<Option<u64>> {
+        if let Some(source) = source {
+            self.check_size(source.size())?;
+            return Ok(Some(source.size()));
+        }
+        let set = lock(&self.options).archive_size;
+        Ok(set.or(*lock(&self.size_known)))
+    }
+
+    /// Whether this handle made the upload, and so no other had it before.
+    fn initiated_here(&self) -> bool {
+        self.location().is_some()
+    }
+
+    /// Takes the parts that the service lists for those that there are. One that this handle sent must be what it sent.
+    fn adopt_listed(&self, watch: &Watch) -> Result<()> {
+        let listed = self.list(watch)?;
+        let known = lock(&self.known);
+        let replaced =
+            listed.iter().find(|(index, part)| known.part(**index).is_some_and(|held| held.tree != part.tree));
+        if let Some((index, part)) = replaced {
+            return Err(Error::new(
+                Kind::TreeHash,
+                format!(
+                    "the service holds part {index} with the tree hash {}, which is not what was sent: put it again",
+                    part.tree
+                ),
+            ));
+        }
+        drop(known);
+        lock(self.known_parts(watch)?).adopt(&listed);
+        Ok(())
     }
 }

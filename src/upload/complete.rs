@@ -1,26 +1,107 @@
-//! The last request: the parts become an archive. Its answer may take minutes, and may get lost.
+//! The last request: the parts become an archive. Its answer may take minutes, and may get lost; it may be refused because
+//! a part is not what it should be, which is mended.
 
 use std::time::Duration;
 
-use super::state::Event;
+use super::journal::Entry;
+use super::resume::{self, Todo};
+use super::state::{Event, State};
 use super::{Upload, lock};
+use crate::api::Completed;
 use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
-use crate::log::{Level, c_text};
+use crate::log::Level;
+use crate::plan::Plan;
 use crate::retry::{Attempts, Class, classify};
+use crate::source::Source;
 use crate::treehash::Digest;
 
 /// How long a cancel waits for the answer to a Complete that is on its way.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How often a refused Complete is mended, by sending parts again.
+const MENDED_MAX: u32 = 3;
+
 impl Upload {
+    /// Completes an upload whose source can be read again: a refusal has the parts listed, and those sent again that are
+    /// missing or differ.
+    pub(super) fn complete_healing(&self, source: &Source, plan: &Plan, watch: &Watch) -> Result<()> {
+        let size = plan.archive_size();
+        let mut mended = 0;
+        loop {
+            let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
+            let refused = match self.complete_now(size, tree, watch) {
+                Err(error) if mended < MENDED_MAX && self.may_be_mended(&error) => error,
+                outcome => return outcome,
+            };
+            let listed = self.list(watch)?;
+            let resume::Comparison { left, .. } = resume::what_is_left(plan, &listed, &lock(&self.known))?;
+            if left.is_empty() && mended > 0 {
+                return Err(refused.with_note("the service lists all parts as they should be"));
+            }
+            mended += 1;
+            let parts: Vec<_> = left.iter().map(|todo| todo.index.to_string()).collect();
+            self.say(
+                Level::Warn,
+                format_args!(
+                    "Complete was refused ({refused}); missing or different at the service: {}; sent again, then Complete",
+                    if parts.is_empty() { "no part".to_owned() } else { format!("part {}", parts.join(", ")) }
+                ),
+            );
+            self.send_parts_of(source, plan, left, watch)?;
+            source.check_unchanged()?;
+        }
+    }
+
+    /// Completes an upload whose bytes are gone: a refusal names the parts that are not what they should be.
+    pub(super) fn complete_unhealed(&self, size: u64, watch: &Watch) -> Result<()> {
+        let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
+        let refused = match self.complete_now(size, tree, watch) {
+            Err(error) if self.may_be_mended(&error) => error,
+            outcome => return outcome,
+        };
+        let plan = Plan::new(size, Some(self.part_size()))?;
+        let listed = self.list(watch)?;
+        resume::check_end(&listed, size)?;
+        let left = resume::what_is_left(&plan, &listed, &lock(&self.known))?.left;
+        let differs = |todo: &&Todo| todo.listed.is_none() || (todo.expected.is_some() && todo.listed != todo.expected);
+        match left.iter().find(differs) {
+            Some(todo) => Err(refused.turned_into(
+                Kind::Incomplete,
+                format_args!(
+                    "part {} ({}) is missing at the service, or is not what was sent: send it again",
+                    todo.index,
+                    todo.range.in_bytes()
+                ),
+            )),
+            None => Err(refused),
+        }
+    }
+
+    /// Repeats a Complete whose answer got lost. Tells whether there is an archive; if not, it was refused: some part is not
+    /// as it should be.
+    pub(super) fn completes_by_repeating(&self, watch: &Watch) -> Result<bool> {
+        match self.repeat_complete(watch) {
+            Err(_) if self.state() == State::Transferring => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
+    }
+
+    /// Whether the service refused Complete for what the parts are.
+    fn may_be_mended(&self, error: &Error) -> bool {
+        let of_parts = matches!(error.kind(), Kind::Service | Kind::TreeHash | Kind::Incomplete);
+        self.state() == State::Transferring && error.http_status() == Some(400) && of_parts
+    }
+
     /// Sends Complete until its answer is there.
-    pub(super) fn complete_now(&self, size: u64, tree: Digest, watch: &Watch) -> Result<()> {
+    fn complete_now(&self, size: u64, tree: Digest, watch: &Watch) -> Result<()> {
         let service = &self.client.service;
         // The service reads the archive before it answers; only the time to give up bounds that.
         let patient = Watch { grace: GRACE, answer_timeout: Some(service.policy.give_up_after), ..watch.clone() };
-        let sent_before = lock(&self.completing).is_some();
-        *lock(&self.completing) = Some((size, tree));
+        let sent_before = lock(&self.completing).replace((size, tree)).is_some();
+        if !sent_before {
+            self.note_durably(&Entry::Completing { size, tree });
+        }
         let start = service.clock.monotonic();
         let mut attempts = Attempts::default();
         let mut maybe_done = sent_before;
@@ -40,6 +121,7 @@ impl Upload {
                 (_, Class::Final | Class::HashRefused) if error.http_status().is_some() => {
                     self.happened(Event::CompleteRefused)?;
                     *lock(&self.completing) = None;
+                    self.note_durably(&Entry::Refused);
                     return Err(error);
                 }
                 _ => maybe_done = true,
@@ -60,7 +142,9 @@ impl Upload {
 
     /// An error after which there may be an archive.
     pub(super) fn outcome_unknown(&self, cause: Error) -> Error {
-        let check = if self.state().is_resumable() {
+        let check = if self.state().is_resumable() && lock(&self.options).journal.is_some() {
+            "this handle can learn it by running or completing again, and another one with the same journal"
+        } else if self.state().is_resumable() {
             "only this handle can learn it, by running or completing again; after that, an inventory of the vault"
         } else {
             "only an inventory of the vault can tell"
@@ -77,21 +161,26 @@ impl Upload {
         error.caused_by(cause)
     }
 
-    fn completed(&self, made: crate::api::Completed, tree: Digest) -> Result<()> {
+    fn completed(&self, made: Completed, tree: Digest) -> Result<()> {
         self.happened(Event::Completed)?;
         self.say(Level::Info, format_args!("archive {} made, tree hash {tree}", made.archive_id));
-        if made.tree_hash.is_some_and(|theirs| theirs != tree) {
-            let theirs = made.tree_hash.map(Digest::to_hex).unwrap_or_default();
+        let Completed { archive_id, location, tree_hash } = made;
+        let entry = Entry::Completed {
+            archive_id: archive_id.clone(),
+            location: location.clone(),
+            tree: tree_hash.unwrap_or(tree),
+        };
+        self.note_durably(&entry);
+        self.let_journal_go();
+        if let Some(theirs) = tree_hash.filter(|theirs| *theirs != tree) {
             let message = format!(
-                "the service made archive {} with the tree hash {theirs}, but what was sent has {tree}: delete it and upload again",
-                made.archive_id
+                "the service made archive {archive_id} with the tree hash {theirs}, but what was sent has {tree}: delete it and \
+                 upload again"
             );
-            let _ = self.facts.archive_id.set(c_text(made.archive_id));
+            self.facts.made(archive_id, location, None);
             return Err(Error::new(Kind::TreeHash, message).during("CompleteMultipartUpload"));
         }
-        let _ = self.facts.tree_hash.set(c_text(tree.to_hex()));
-        let _ = self.facts.archive_location.set(c_text(made.location));
-        let _ = self.facts.archive_id.set(c_text(made.archive_id));
+        self.facts.made(archive_id, location, Some(tree));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! How far an upload is, and how the caller is told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -79,6 +80,8 @@ pub(super) struct Counters {
     pub(super) retries: AtomicU64,
     pub(super) workers: AtomicU64,
     started: OnceLock<Duration>,
+    /// The parts that are counted already: one that is sent again, or found held again, does not count twice.
+    counted: Mutex<BTreeSet<u32>>,
 }
 
 impl Default for Counters {
@@ -95,6 +98,7 @@ impl Default for Counters {
             retries: AtomicU64::default(),
             workers: AtomicU64::default(),
             started: OnceLock::new(),
+            counted: Mutex::default(),
         }
     }
 }
@@ -102,6 +106,14 @@ impl Default for Counters {
 impl Counters {
     pub(super) fn start(&self, now: Duration) {
         let _ = self.started.set(now);
+    }
+
+    /// Counts a part that the service holds: sent by this handle, or held before.
+    pub(super) fn part_done(&self, index: u32, bytes: u64, sent: bool) {
+        if lock(&self.counted).insert(index) {
+            add(&self.parts_done, 1);
+            add(if sent { &self.bytes_done } else { &self.bytes_resumed }, bytes);
+        }
     }
 
     pub(super) fn snapshot(&self, now: Duration) -> Progress {
@@ -164,8 +176,14 @@ impl Upload {
         // Taken out rather than locked: no lock is held while the caller's code runs.
         let Some(mut report) = self.listener.replace(None) else { return };
         if report(&self.counters.snapshot(self.client.service.clock.monotonic())) == Flow::Stop {
-            self.cancel.raise_for(Reason::Callback);
+            self.stop_for("the progress callback did not return GLACIER_CONTINUE");
         }
         self.listener.replace(Some(report));
+    }
+
+    /// A callback wants the call to stop; `why` is the error's text.
+    pub(super) fn stop_for(&self, why: &'static str) {
+        *lock(&self.stopped_by) = why;
+        self.cancel.raise_for(Reason::Callback);
     }
 }

@@ -68,7 +68,6 @@ impl Drop for Entered<'_> {
         }
         if inside.shared == 0 {
             self.cancel.clear(Reason::Callback);
-            self.cancel.clear(Reason::Failed);
             if std::mem::take(&mut inside.canceled) {
                 self.cancel.clear(Reason::Asked);
             }

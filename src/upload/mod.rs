@@ -3,19 +3,27 @@
 //! Any thread may hold it. A gate decides who may work on it, the state machine what may be done, and each working call is
 //! done on threads of the library while the caller's own thread waits and delivers its callbacks.
 
+mod background;
 mod by_hand;
 mod complete;
 mod events;
 mod gate;
+mod journal;
+mod notes;
 mod options;
 mod parts;
+mod pipe;
 mod prepare;
+mod push;
 mod queue;
+mod records;
 mod resume;
 pub mod state;
+mod stream;
 mod transfer;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,25 +32,32 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
+use self::background::Background;
+pub use self::background::DoneFn;
 use self::events::{Counters, Listener};
 pub use self::events::{Flow, Progress, ProgressFn};
-use self::gate::{Entry, Gate};
-use self::options::{Mode, Options};
-use self::parts::{Held, Parts};
-use self::state::{Action, Call, Event, State};
-use crate::api::UploadName;
+use self::gate::{Entered, Entry, Gate};
+use self::notes::Notes;
+use self::options::{Mode, Options, PartRange};
+use self::parts::Parts;
+use self::pipe::{Pipe, Turn};
+use self::push::Pushed;
+use self::resume::{Known, Listed};
+use self::state::{Action, Call, Current, Event, State};
+use self::transfer::Ending;
+use crate::api::{UploadName, UploadParts};
 use crate::cancel::{Cancel, Reason};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
 use crate::file::Identity;
 use crate::http::Watch;
-use crate::limits::{check_description, check_part_size, check_upload_id, check_vault_name};
+use crate::limits::{check_archive_size, check_description, check_part_size, check_upload_id, check_vault_name};
 use crate::log::{Level, c_text};
-use crate::reentry;
-use crate::source::Origin;
+use crate::reentry::{self, Mark};
+use crate::source::{Origin, ReadFn, Reader};
 use crate::sys::process::Owner;
 use crate::treehash::Digest;
-use crate::working::while_working;
+use crate::working::{Attendant, Bell, while_working};
 
 /// A part that the service holds, as `list_parts` tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,17 +79,24 @@ pub struct Upload {
     gate: Gate,
     cancel: Arc<Cancel>,
     options: Mutex<Options>,
-    state: Mutex<State>,
+    state: Current,
     facts: Facts,
     /// What is known of its parts, once there is a part size. For an upload that existed before, the first who asks the
     /// service does so for all.
     parts: OnceCell<Mutex<Parts>>,
-    /// The source whose bytes the known parts have.
-    identity: Mutex<Option<Identity>>,
+    /// What is remembered of the source, for a resume.
+    known: Mutex<Known>,
+    notes: Mutex<Notes>,
+    /// The archive's size: as the journal has it, or a stream that was sent to its end.
+    size_known: Mutex<Option<u64>>,
     /// Size and tree hash of the Complete that was sent.
     completing: Mutex<Option<(u64, Digest)>>,
+    pushed: Mutex<Option<Arc<Pushed>>>,
+    background: Background,
     counters: Counters,
     listener: Listener,
+    /// Which callback did not want to go on, as the error's text.
+    stopped_by: Mutex<&'static str>,
 }
 
 /// What becomes known of an upload, and then never changes.
@@ -104,13 +126,18 @@ impl Upload {
             gate: Gate::default(),
             cancel: Arc::default(),
             options: Mutex::default(),
-            state: Mutex::new(State::New),
+            state: Current::default(),
             facts: Facts::default(),
             parts: OnceCell::new(),
-            identity: Mutex::default(),
+            known: Mutex::default(),
+            notes: Mutex::default(),
+            size_known: Mutex::default(),
             completing: Mutex::default(),
+            pushed: Mutex::default(),
+            background: Background::default(),
             counters: Counters::default(),
             listener: Listener::default(),
+            stopped_by: Mutex::default(),
         }))
     }
 
@@ -138,15 +165,54 @@ impl Upload {
     /// As [`Upload::set_description`]; `State` if it is attached to another one.
     pub fn set_upload_id(&self, id: &str) -> Result<()> {
         check_upload_id(id)?;
-        let mut attached = id.to_owned();
-        self.set(|_| {
-            let known = self.facts.id.get_or_init(|| c_text(id));
-            attached = known.to_string_lossy().into_owned();
-        })?;
-        if attached == id {
-            return Ok(());
+        self.set(|_| drop(self.facts.id.set(c_text(id))))?;
+        match self.id().map(CStr::to_string_lossy) {
+            Some(attached) if attached != id => Err(Error::new(
+                Kind::State,
+                format!("the handle is attached to upload {attached}: one handle is one upload"),
+            )),
+            _ => Ok(()),
         }
-        Err(Error::new(Kind::State, format!("the handle is attached to upload {attached}: one handle is one upload")))
+    }
+
+    /// Keeps a journal at a path, and goes on from the one that is there.
+    ///
+    /// # Errors
+    /// As [`Upload::set_description`].
+    pub fn set_journal(&self, path: &Path) -> Result<()> {
+        if path.as_os_str().is_empty() {
+            return Err(Error::invalid("the path of the journal is empty"));
+        }
+        self.set(|options| options.journal = Some(path.to_owned()))
+    }
+
+    /// Has `transfer` send these parts alone; `count` `u32::MAX`: to the end.
+    ///
+    /// # Errors
+    /// As [`Upload::set_description`].
+    pub fn set_part_range(&self, first: u32, count: u32) -> Result<()> {
+        if count == 0 {
+            return Err(Error::invalid("a part range of 0 parts is not allowed: it has at least 1"));
+        }
+        self.set(|options| options.part_range = Some(PartRange { first, count }))
+    }
+
+    /// What the archive has, in bytes: checked before it is completed.
+    ///
+    /// # Errors
+    /// As [`Upload::set_description`].
+    pub fn set_archive_size(&self, bytes: u64) -> Result<()> {
+        check_archive_size(bytes)?;
+        self.set(|options| options.archive_size = Some(bytes))
+    }
+
+    /// What a stream of unknown length may have, in bytes: chooses its part size.
+    ///
+    /// # Errors
+    /// As [`Upload::set_description`].
+    pub fn set_expected_size(&self, bytes: u64) -> Result<()> {
+        check_archive_size(bytes)?;
+        self.set(|options| options.expected_size = Some(bytes))
     }
 
     /// Takes the bytes from a file, opened by the first working call that needs it.
@@ -157,7 +223,7 @@ impl Upload {
         if path.as_os_str().is_empty() {
             return Err(Error::invalid("the path of the source file is empty"));
         }
-        self.set(|options| options.source = Some(Origin::File(path.to_owned())))
+        self.set_source(Origin::File(path.to_owned()))
     }
 
     /// Takes the bytes from memory.
@@ -165,7 +231,18 @@ impl Upload {
     /// # Errors
     /// As [`Upload::set_description`].
     pub fn set_source_memory(&self, bytes: &'static [u8]) -> Result<()> {
-        self.set(|options| options.source = Some(Origin::Memory(bytes)))
+        self.set_source(Origin::Memory(bytes))
+    }
+
+    /// Takes the bytes from a callback, from the first to the last; `size`: how many there are, if that is known.
+    ///
+    /// # Errors
+    /// As [`Upload::set_description`].
+    pub fn set_source_callback(&self, read: ReadFn, size: Option<u64>) -> Result<()> {
+        if let Some(bytes) = size {
+            check_archive_size(bytes)?;
+        }
+        self.set_source(Origin::Callback(Arc::new(Reader::new(read)), size))
     }
 
     /// Who is told how far it is; `None`: nobody. May be set between working calls.
@@ -184,10 +261,19 @@ impl Upload {
     /// # Errors
     /// Everything that can go wrong; [`Error::is_resumable`] says whether it can be carried on.
     pub fn run(&self) -> Result<()> {
-        self.working(Entry::Alone, Call::Run, |action, watch| match action {
-            Action::Nothing => Ok(()),
-            Action::RepeatComplete | Action::Proceed => self.run_to_the_end(action, watch),
-        })
+        self.admit()?;
+        let entered = self.enter(Entry::Alone)?;
+        self.run_inside(&entered, Call::Run)
+    }
+
+    /// As [`Upload::run`], but without completing.
+    ///
+    /// # Errors
+    /// As [`Upload::run`].
+    pub fn transfer(&self) -> Result<()> {
+        self.admit()?;
+        let entered = self.enter(Entry::Alone)?;
+        self.run_inside(&entered, Call::Transfer)
     }
 
     /// Asks the call that is at work to stop, or the next one. Safe in a signal handler.
@@ -197,7 +283,7 @@ impl Upload {
 
     /// Where the upload stands.
     pub fn state(&self) -> State {
-        *lock(&self.state)
+        self.state.get()
     }
 
     /// How far it is.
@@ -260,11 +346,26 @@ impl Upload {
         Ok(())
     }
 
+    fn set_source(&self, source: Origin) -> Result<()> {
+        let mut replaced = None;
+        // Its end is the caller's code, and wants no lock held.
+        self.set(|options| replaced = options.source.replace(source))
+    }
+
     /// Refuses a call from a place where none may come from.
     fn admit(&self) -> Result<()> {
         self.owner.check()?;
         reentry::refuse(self)?;
         reentry::refuse(&*self.client)
+    }
+
+    /// Lets a working call in, unless a stream is on its way.
+    fn enter(&self, entry: Entry) -> Result<Entered<'_>> {
+        let entered = self.gate.enter(entry, &self.cancel)?;
+        if self.is_being_pushed() {
+            return Err(Error::new(Kind::Busy, "a stream is being written: finish it, or abort"));
+        }
+        Ok(entered)
     }
 
     /// A call that works on the upload: through the gate, past the state machine, on threads of its own.
@@ -275,29 +376,65 @@ impl Upload {
         job: impl FnOnce(Action, &Watch) -> Result<T> + Send,
     ) -> Result<T> {
         self.admit()?;
-        let entered = self.gate.enter(entry, &self.cancel)?;
+        let entered = self.enter(entry)?;
+        self.work(&entered, call, &Bell::default(), job, || self.deliver())
+    }
+
+    /// The same, inside the gate.
+    fn work<T: Send>(
+        &self,
+        entered: &Entered<'_>,
+        call: Call,
+        bell: &Bell,
+        job: impl FnOnce(Action, &Watch) -> Result<T> + Send,
+        attendant: impl Attendant,
+    ) -> Result<T> {
+        let job = || {
+            let action = self.begin(call)?;
+            self.cancel.check()?;
+            job(action, &self.watch())
+        };
+        while_working(bell, job, attendant).map_err(|error| self.judge(error, entered))
+    }
+
+    /// All at once, inside the gate.
+    fn run_inside(&self, entered: &Entered<'_>, call: Call) -> Result<()> {
+        let ending = if call == Call::Transfer { Ending::AllParts } else { Ending::Archive };
+        let source = lock(&self.options).source.clone();
+        let bell = Arc::new(Bell::default());
+        let Some(Origin::Callback(reader, size)) = source else {
+            let job = |action, watch: &Watch| match action {
+                Action::Nothing => Ok(()),
+                Action::RepeatComplete | Action::Proceed => self.run_to_the_end(action, ending, watch),
+            };
+            return self.work(entered, call, &bell, job, || self.deliver());
+        };
+        let pipe = Arc::new(Pipe::new(Arc::clone(&bell)));
+        let job = |action, watch: &Watch| match action {
+            Action::Nothing => Ok(()),
+            Action::RepeatComplete | Action::Proceed => self.stream_to_the_end(action, &pipe, size, ending, watch),
+        };
+        self.work(entered, call, &bell, job, Reading { upload: self, pipe: &pipe, reader: &reader })
+    }
+
+    /// What the state machine says to a call, after the journal and an upload ID that the caller gave have been taken into
+    /// account.
+    fn begin(&self, call: Call) -> Result<Action> {
         let mode = match call {
-            Call::Run => Some(Mode::AllAtOnce),
+            Call::Run => Some(Mode::Run),
+            Call::Transfer => Some(Mode::Transfer),
+            Call::Write => Some(Mode::Pushed),
             Call::PutPart => Some(Mode::ByHand),
             _ => None,
         };
-        let action = self.begin(call, mode).map_err(|error| error.resumable(self.state().is_resumable()))?;
-        let result = while_working(
-            || {
-                self.cancel.check()?;
-                job(action, &self.watch())
-            },
-            || self.deliver(),
-        );
-        result.map_err(|error| self.judge(error, &entered))
-    }
-
-    /// What the state machine says to a call, after an upload ID that the caller gave has been taken into account.
-    fn begin(&self, call: Call, mode: Option<Mode>) -> Result<Action> {
+        if let Some(mode) = mode {
+            lock(&self.options).may_use(mode)?;
+        }
+        self.take_up_journal(mode.is_some() || call == Call::Initiate)?;
         let mut options = lock(&self.options);
-        let mut state = lock(&self.state);
-        let attached = *state == State::New && self.id().is_some();
-        let from = if attached { state.after(Event::Known)? } else { *state };
+        let state = self.state();
+        let attached = state == State::New && self.id().is_some();
+        let from = if attached { state.after(Event::Known)? } else { state };
         let action = from.answer(call)?;
         // A call that finds nothing to do, as on a completed upload, does not ask how the upload came about.
         if action != Action::Nothing {
@@ -305,16 +442,16 @@ impl Upload {
                 options.may_use(mode)?;
                 options.fix(mode);
             }
-            *state = from;
+            if attached {
+                self.happened(Event::Known)?;
+            }
             options.start();
         }
         Ok(action)
     }
 
     fn happened(&self, event: Event) -> Result<()> {
-        let mut state = lock(&self.state);
-        *state = state.after(event)?;
-        Ok(())
+        self.state.change(|state| state.after(event))
     }
 
     fn watch(&self) -> Watch {
@@ -337,8 +474,14 @@ impl Upload {
         self.vault.to_str().unwrap_or_default()
     }
 
-    /// Makes the upload.
-    fn initiate_now(&self, part_size: u64, watch: &Watch) -> Result<()> {
+    /// Makes the upload, and has it in the journal before anything is sent.
+    fn initiate_now(
+        &self,
+        part_size: u64,
+        archive_size: Option<u64>,
+        source: Option<Identity>,
+        watch: &Watch,
+    ) -> Result<()> {
         let description = lock(&self.options).description.clone();
         let made = self.client.service.initiate(self.vault_name(), &description, part_size, watch)?;
         check_upload_id(&made.id).map_err(|error| {
@@ -346,46 +489,64 @@ impl Upload {
         })?;
         let _ = self.facts.id.set(c_text(made.id.as_str()));
         let _ = self.facts.location.set(c_text(made.location));
+        self.facts.set_part_size(part_size);
         self.happened(Event::Known)?;
         let _ = self.parts.set(Mutex::new(Parts::new(part_size)));
-        self.facts.part_size.store(part_size, Ordering::Release);
         self.say(Level::Info, format_args!("upload {} initiated with parts of {part_size} bytes", made.id));
-        Ok(())
+        self.begin_journal(archive_size, source)
     }
 
     /// The parts as far as they are known; asks the service once if the upload existed before this handle.
     fn known_parts(&self, watch: &Watch) -> Result<&Mutex<Parts>> {
         self.parts.get_or_try_init(|| {
-            let listed = self.client.service.list_parts(self.name()?, watch)?;
-            self.adopt(&listed)?;
-            let mut parts = Parts::new(listed.part_size);
-            for part in &listed.parts {
-                let index = u32::try_from(part.range.first / listed.part_size).unwrap_or(u32::MAX);
-                // The live service was seen to give an end that is one too large.
-                let length = part.range.length().min(listed.part_size);
-                parts.acknowledged(index, Held { length, tree: part.tree_hash });
-            }
+            let listed = self.list(watch)?;
+            let mut parts = Parts::new(self.part_size());
+            parts.adopt(&listed);
             Ok(Mutex::new(parts))
         })
     }
 
-    /// Takes over what the service tells of an upload that existed before.
-    fn adopt(&self, listed: &crate::api::UploadParts) -> Result<()> {
-        if let Some(wanted) = lock(&self.options).part_size.filter(|wanted| *wanted != listed.part_size) {
+    /// The parts that the service holds, by their index.
+    fn list(&self, watch: &Watch) -> Result<BTreeMap<u32, Listed>> {
+        let listed = self.list_as_told(watch)?;
+        resume::by_index(listed.part_size, &listed.parts)
+    }
+
+    /// What the service tells of an upload that exists, and its handle takes over.
+    fn list_as_told(&self, watch: &Watch) -> Result<UploadParts> {
+        let listed = self.client.service.list_parts(self.name()?, watch)?;
+        let wanted = lock(&self.options).part_size;
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != listed.part_size) {
             return Err(Error::invalid(format!(
                 "part size {wanted} was set, but the upload was initiated with parts of {} bytes",
                 listed.part_size
             )));
         }
-        self.facts.part_size.store(listed.part_size, Ordering::Release);
-        Ok(())
+        self.facts.set_part_size(listed.part_size);
+        Ok(listed)
+    }
+
+    /// Fails if a source has not the size that the archive is to have.
+    fn check_size(&self, source: u64) -> Result<()> {
+        if let Some(wanted) = lock(&self.options).archive_size.filter(|wanted| *wanted != source) {
+            return Err(Error::invalid(format!("archive size {wanted} was set, but the source has {source} bytes")));
+        }
+        match *lock(&self.size_known) {
+            Some(before) if before != source => Err(Error::new(
+                Kind::SourceChanged,
+                format!(
+                    "the source has {source} bytes, but had {before} when the upload began: it is another, or it changed"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// What an error means for the upload: why it stopped, and whether it can be carried on.
-    fn judge(&self, error: Error, entered: &gate::Entered<'_>) -> Error {
+    fn judge(&self, error: Error, entered: &Entered<'_>) -> Error {
         let error = match error.kind() {
             Kind::Canceled if self.cancel.is_raised_for(Reason::Callback) => {
-                Error::new(Kind::Callback, "the progress callback did not return GLACIER_CONTINUE")
+                Error::new(Kind::Callback, *lock(&self.stopped_by))
             }
             Kind::Canceled | Kind::OutcomeUnknown => {
                 entered.was_canceled();
@@ -413,6 +574,10 @@ impl Upload {
             )),
             _ => error,
         };
+        let error = match lock(&self.options).journal.as_deref().filter(|_| tell && self.id().is_some()) {
+            Some(path) => error.with_note(format_args!("its journal is {}", path.display())),
+            None => error,
+        };
         self.say(Level::Error, format_args!("{error}"));
         self.deliver_log();
         error
@@ -420,6 +585,48 @@ impl Upload {
 
     fn say(&self, level: Level, line: std::fmt::Arguments<'_>) {
         self.client.log.write(level, line);
+    }
+}
+
+/// The caller's thread in a call whose source is a callback: it reads as well.
+struct Reading<'a> {
+    upload: &'a Upload,
+    pipe: &'a Pipe,
+    reader: &'a Reader,
+}
+
+impl Attendant for Reading<'_> {
+    fn deliver(&mut self) {
+        self.upload.deliver();
+    }
+
+    fn serve(&mut self) {
+        if self.upload.cancel.is_raised() {
+            return;
+        }
+        let _inside = Mark::of(self.upload);
+        match self.pipe.read(|room| self.reader.read(room)) {
+            Turn::Idle | Turn::Read => {}
+            Turn::Stop => self.upload.stop_for("the read callback did not return GLACIER_CONTINUE"),
+            Turn::Overrun => {
+                self.upload.stop_for("the read callback says that it gave more bytes than there was room for")
+            }
+        }
+    }
+}
+
+impl Facts {
+    fn set_part_size(&self, bytes: u64) {
+        self.part_size.store(bytes, Ordering::Release);
+    }
+
+    /// There is an archive.
+    fn made(&self, id: String, location: String, tree: Option<Digest>) {
+        if let Some(tree) = tree {
+            let _ = self.tree_hash.set(c_text(tree.to_hex()));
+        }
+        let _ = self.archive_location.set(c_text(location));
+        let _ = self.archive_id.set(c_text(id));
     }
 }
 

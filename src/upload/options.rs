@@ -1,5 +1,7 @@
 //! Which settings and calls go together: one pure check for each.
 
+use std::path::PathBuf;
+
 use crate::error::{Error, Kind, Result};
 use crate::source::Origin;
 
@@ -9,38 +11,73 @@ pub(super) struct Options {
     pub(super) description: String,
     pub(super) part_size: Option<u64>,
     pub(super) source: Option<Origin>,
+    pub(super) journal: Option<PathBuf>,
+    /// The parts that `transfer` is to send.
+    pub(super) part_range: Option<PartRange>,
+    /// What the archive must have.
+    pub(super) archive_size: Option<u64>,
+    /// What a stream of unknown length is guessed to have.
+    pub(super) expected_size: Option<u64>,
     mode: Option<Mode>,
     started: bool,
+}
+
+/// Some of the parts of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PartRange {
+    pub(super) first: u32,
+    /// `u32::MAX`: to the end.
+    pub(super) count: u32,
 }
 
 /// How the parts of an upload are sent: a handle keeps to one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// By `run`.
-    AllAtOnce,
+    /// By `run`, or `start`.
+    Run,
+    /// By `transfer`, which does not complete.
+    Transfer,
+    /// By `write` and `finish`.
+    Pushed,
     /// By `put_part`.
     ByHand,
+}
+
+impl Mode {
+    /// The calls that keep to it. `run` and `transfer` go together.
+    fn way(self) -> &'static str {
+        match self {
+            Self::Run | Self::Transfer => "run all at once (run, transfer, start)",
+            Self::Pushed => "written as a stream (write, finish)",
+            Self::ByHand => "put by hand, part by part (put_part)",
+        }
+    }
 }
 
 impl Options {
     /// Checks that a setter may still be called.
     pub(super) fn may_set(&self) -> Result<()> {
         if self.started {
-            return Err(Error::new(Kind::State, "settings come before the first call that works on the upload"));
+            return Err(state("settings come before the first call that works on the upload"));
         }
         Ok(())
     }
 
     /// Checks that a mode may be used, without fixing it.
     pub(super) fn may_use(&self, mode: Mode) -> Result<()> {
-        match (mode, self.mode, &self.source) {
-            (Mode::AllAtOnce, Some(Mode::ByHand), _) => {
-                Err(Error::new(Kind::State, "parts of this upload were put by hand: complete it by hand as well"))
+        if let Some(fixed) = self.mode.filter(|fixed| fixed.way() != mode.way()) {
+            let message = format!("this upload is {}: it cannot be {} as well", fixed.way(), mode.way());
+            return Err(Error::new(Kind::State, message));
+        }
+        match (mode, &self.source, self.part_range) {
+            (Mode::Run | Mode::Transfer, None, _) => Err(state("no source is set: there is nothing to upload")),
+            (Mode::Pushed, Some(_), _) => Err(state("a source is set: bytes cannot be pushed as well")),
+            (Mode::Transfer, Some(Origin::Callback(..)), Some(_)) => {
+                Err(state("a part range is set: it needs a source that can be read at any place, a file or memory"))
             }
-            (Mode::ByHand, Some(Mode::AllAtOnce), _) => {
-                Err(Error::new(Kind::State, "this upload is run all at once: parts cannot be put by hand as well"))
+            (Mode::Run | Mode::Pushed | Mode::ByHand, _, Some(_)) => {
+                Err(state("a part range is set: it is for transfer alone"))
             }
-            (Mode::AllAtOnce, _, None) => Err(Error::new(Kind::State, "no source is set: there is nothing to upload")),
             _ => Ok(()),
         }
     }
@@ -56,9 +93,16 @@ impl Options {
     }
 }
 
+fn state(why: &str) -> Error {
+    Error::new(Kind::State, why)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::source::{Reader, Supply};
 
     fn with_source() -> Options {
         Options { source: Some(Origin::Memory(b"x")), ..Options::default() }
@@ -73,19 +117,36 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_keeps_to_one_mode() {
-        for (fixed, other) in [(Mode::AllAtOnce, Mode::ByHand), (Mode::ByHand, Mode::AllAtOnce)] {
-            let mut options = with_source();
+    fn a_handle_keeps_to_one_way() {
+        let all = [Mode::Run, Mode::Transfer, Mode::Pushed, Mode::ByHand];
+        for (fixed, other) in all.into_iter().flat_map(|fixed| all.map(|other| (fixed, other))) {
+            let mut options = if fixed == Mode::Pushed { Options::default() } else { with_source() };
             options.may_use(fixed).unwrap();
             options.fix(fixed);
             options.may_use(fixed).unwrap();
-            assert_eq!(options.may_use(other).unwrap_err().kind(), Kind::State);
+            let together =
+                fixed == other || [fixed, other].iter().all(|mode| matches!(mode, Mode::Run | Mode::Transfer));
+            let expected = if together { None } else { Some(Kind::State) };
+            assert_eq!(options.may_use(other).err().map(|error| error.kind()), expected, "{fixed:?} {other:?}");
         }
     }
 
     #[test]
-    fn a_run_needs_a_source_and_put_part_does_not() {
-        assert_eq!(Options::default().may_use(Mode::AllAtOnce).unwrap_err().kind(), Kind::State);
-        Options::default().may_use(Mode::ByHand).unwrap();
+    fn which_modes_go_with_which_source() {
+        let kind = |options: &Options, mode| options.may_use(mode).err().map(|error| error.kind());
+        let none = Options::default();
+        assert_eq!((kind(&none, Mode::Run), kind(&none, Mode::Transfer)), (Some(Kind::State), Some(Kind::State)));
+        assert_eq!((kind(&none, Mode::Pushed), kind(&none, Mode::ByHand)), (None, None));
+        assert_eq!(kind(&with_source(), Mode::Pushed), Some(Kind::State));
+    }
+
+    #[test]
+    fn a_part_range_is_for_transfer_from_what_can_be_read_at_any_place() {
+        let mut options = Options { part_range: Some(PartRange { first: 1, count: 2 }), ..with_source() };
+        options.may_use(Mode::Transfer).unwrap();
+        assert_eq!(options.may_use(Mode::Run).unwrap_err().kind(), Kind::State);
+        let reader = Arc::new(Reader::new(Box::new(|_| Supply::Bytes(0))));
+        options.source = Some(Origin::Callback(reader, None));
+        assert_eq!(options.may_use(Mode::Transfer).unwrap_err().kind(), Kind::State);
     }
 }

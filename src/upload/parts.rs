@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
+use super::resume::Listed;
 use crate::error::{Error, Kind, Result};
-use crate::limits::PARTS_MAX;
+use crate::limits::check_part;
 use crate::plan::ByteRange;
 use crate::treehash::{Digest, Fold};
 
 /// A part that the service holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Held {
     pub(super) length: u64,
     pub(super) tree: Digest,
@@ -42,18 +46,7 @@ impl Parts {
 
     /// Lets a part go out, if it can be one: only the last part may be short.
     pub(super) fn send(&mut self, index: u32, length: u64) -> Result<()> {
-        if index >= PARTS_MAX {
-            return Err(Error::invalid(format!(
-                "part index {index} is not allowed: an upload has at most {PARTS_MAX} parts, with the indexes 0 to {}",
-                PARTS_MAX - 1
-            )));
-        }
-        if length == 0 || length > self.part_size {
-            return Err(Error::invalid(format!(
-                "part {index} has {length} bytes: it must have the part size, {}, or less but at least 1 for the last part",
-                self.part_size
-            )));
-        }
+        check_part(index, length, self.part_size)?;
         if self.in_flight.contains_key(&index) {
             return Err(Error::new(Kind::Busy, format!("part {index} is being sent by another call")));
         }
@@ -62,11 +55,11 @@ impl Parts {
         Ok(())
     }
 
-    /// The service acknowledged a part. Tells whether it is new, not an overwritten one.
-    pub(super) fn acknowledged(&mut self, index: u32, part: Held) -> bool {
+    /// The service acknowledged a part.
+    pub(super) fn acknowledged(&mut self, index: u32, part: Held) {
         self.in_flight.remove(&index);
         self.uncertain.remove(&index);
-        self.held.insert(index, part).is_none()
+        self.held.insert(index, part);
     }
 
     /// Sending a part failed. What the service holds there cannot be known.
@@ -86,35 +79,44 @@ impl Parts {
         self.held.last_key_value().map_or(0, |(index, held)| self.range(*index, held.length).last + 1)
     }
 
-    /// The tree hash of the archive, if the parts cover all its bytes.
+    /// The tree hash of the archive, if the parts are all its bytes.
+    ///
+    /// # Errors
+    /// `Incomplete` names the part that is not as it should be.
     pub(super) fn archive_hash(&self, size: u64) -> Result<Digest> {
         let incomplete = |what: String| Error::new(Kind::Incomplete, what);
         if let Some(index) = self.uncertain.first() {
             return Err(incomplete(format!("part {index} was tried, but not acknowledged: put it again")));
         }
         let mut fold = Fold::default();
-        let mut covered = 0;
-        for (index, held) in &self.held {
-            let range = self.range(*index, held.length);
-            if range.first != covered {
-                break;
+        for (index, first) in (0..).zip((0..size).step_by(usize::try_from(self.part_size).unwrap_or(usize::MAX))) {
+            let range = self.range(index, self.part_size.min(size - first));
+            let held = self.held(index).ok_or_else(|| {
+                incomplete(format!("part {index} is missing ({}, of {size} bytes)", range.in_bytes()))
+            })?;
+            if held.length != range.length() {
+                return Err(incomplete(format!(
+                    "part {index} has {} bytes, but in an archive of {size} bytes it must have {} ({})",
+                    held.length,
+                    range.length(),
+                    range.in_bytes()
+                )));
             }
-            covered += held.length;
             fold.push(held.tree);
         }
-        match covered {
-            _ if covered > size || self.end() > size => Err(incomplete(format!(
-                "the parts reach up to byte {}, but the archive has {size} bytes",
-                self.end().max(covered)
-            ))),
-            _ if covered < size => {
-                let index = covered / self.part_size;
-                Err(incomplete(format!(
-                    "part {index} is missing, or shorter than it must be: {covered} bytes are there, of {size}"
-                )))
-            }
-            _ => fold.finish().ok_or_else(|| incomplete("no part was put: an archive has at least 1 byte".to_owned())),
+        if let Some((last, _)) = self.held.last_key_value().filter(|_| self.end() > size) {
+            return Err(incomplete(format!(
+                "part {last} reaches up to byte {}, but the archive has {size} bytes",
+                self.end()
+            )));
         }
+        fold.finish().ok_or_else(|| incomplete("no part was put: an archive has at least 1 byte".to_owned()))
+    }
+
+    /// Takes the list of the service for what it holds. What was tried and not acknowledged stays uncertain.
+    pub(super) fn adopt(&mut self, listed: &BTreeMap<u32, Listed>) {
+        let held = |part: &Listed| Held { length: part.length(self.part_size), tree: part.tree };
+        self.held = listed.iter().map(|(index, part)| (*index, held(part))).collect();
     }
 
     fn check_shortness(&self, index: u32, length: u64) -> Result<()> {
@@ -198,8 +200,13 @@ mod tests {
         assert!(parts.archive_hash(2 * MIB + 5).unwrap_err().message().contains("part 1"));
         put(&mut parts, 1, MIB).unwrap();
         parts.archive_hash(2 * MIB + 5).unwrap();
-        assert_eq!(kind(&parts, 2 * MIB + 6), Err(Kind::Incomplete), "the tail is missing");
-        assert_eq!(kind(&parts, 2 * MIB), Err(Kind::Incomplete), "more than the archive has");
+        let told = |size| parts.archive_hash(size).unwrap_err().message().to_owned();
+        assert!(told(2 * MIB + 6).contains("part 2 has 5 bytes, but in an archive of 2097158 bytes it must have 6"));
+        assert!(told(5 * MIB).contains("part 2 has 5 bytes"), "a short part that is not the last");
+        assert!(told(2 * MIB).contains("part 2 reaches up to byte 2097157"), "more than the archive has");
+        put(&mut parts, 2, MIB).unwrap();
+        let told = parts.archive_hash(3 * MIB + 1).unwrap_err().message().to_owned();
+        assert!(told.contains("part 3 is missing (3145728-3145728"), "the tail: {told}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::events::add;
 use super::parts::Held;
 use super::resume::Todo;
-use super::transfer::Transfer;
+use super::transfer::{Left, Transfer};
 use super::worker::{Outgoing, PartBytes, Windows, hash_by_windows};
 use super::{Upload, lock};
 use crate::error::Result;
@@ -35,12 +35,15 @@ impl Way {
 }
 
 impl Upload {
-    /// Prepares parts until none is left. Several threads do this at once; each reads alone, in the order of the file.
+    /// Prepares parts until none is left. Several threads do this at once; each reads alone, in the order of the source.
     pub(super) fn prepare_parts<'a>(&'a self, transfer: &Transfer<'a>) -> Result<()> {
         while let Some((todo, bytes)) = self.read_next(transfer)? {
             let hashes = self.hash(transfer, todo, &bytes)?;
+            todo.check_unchanged(hashes.tree)?;
             if todo.listed == Some(hashes.tree) {
-                self.is_held_already(transfer, todo, &hashes)?;
+                let held = Held { length: todo.range.length(), tree: hashes.tree };
+                self.remember(todo.index, held);
+                self.is_held(todo.index, held, &transfer.watch)?;
                 continue;
             }
             let part = Outgoing { index: todo.index, range: todo.range, hashes, bytes };
@@ -51,26 +54,33 @@ impl Upload {
 
     /// Takes the next part, with its bytes if they are to be held.
     fn read_next<'a>(&'a self, transfer: &Transfer<'a>) -> Result<Option<(Todo, PartBytes<'a>)>> {
-        // Held while memory is waited for and bytes are read: what comes next in the file is read next.
+        // Held while memory is waited for and bytes are read: what comes next in the source is read next.
         let mut left = lock(&transfer.left);
         transfer.watch.cancel.check()?;
-        let Some(todo) = left.next() else { return Ok(None) };
-        let source = transfer.source;
-        let length = todo.range.length();
-        if let Some(bytes) = source.borrowed(todo.range.first, length) {
+        let (source, way, todo) = match &mut *left {
+            Left::Stream(stream) => {
+                let next = self.next_of_stream(stream, &transfer.watch.cancel)?;
+                return Ok(next.map(|(todo, buffer, length)| (todo, PartBytes::Held { buffer, length, again: None })));
+            }
+            Left::Parts(source, way, parts) => {
+                let Some(todo) = parts.next() else { return Ok(None) };
+                (*source, *way, todo)
+            }
+        };
+        if let Some(bytes) = source.borrowed(todo.range.first, todo.range.length()) {
             return Ok(Some((todo, PartBytes::Lent(bytes))));
         }
         let memory = &self.client.memory;
-        let bytes = match transfer.way {
+        let bytes = match way {
             Way::ReadTwice(length) => PartBytes::ReadTwice(source, Windows { memory, length }),
             Way::Hold => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                let length = usize::try_from(todo.range.length()).unwrap_or(usize::MAX);
                 let mut buffer = memory.take(length, &transfer.watch.cancel)?;
                 for (n, piece) in buffer.chunks_mut(1 << 20).enumerate() {
                     transfer.watch.cancel.check()?;
                     source.read_at(todo.range.first + n as u64 * MIB, piece)?;
                 }
-                PartBytes::Held(buffer, source)
+                PartBytes::Held { buffer, length, again: Some(source) }
             }
         };
         Ok(Some((todo, bytes)))
@@ -85,19 +95,11 @@ impl Upload {
         };
         match bytes {
             PartBytes::Lent(bytes) => Ok(whole(bytes)),
-            PartBytes::Held(buffer, _) => Ok(whole(buffer)),
+            PartBytes::Held { buffer, length, .. } => Ok(whole(&buffer[..*length])),
             PartBytes::ReadTwice(source, windows) => {
                 hash_by_windows(source, todo.range, *windows, &transfer.watch.cancel, hashed)
             }
         }
-    }
-
-    fn is_held_already(&self, transfer: &Transfer<'_>, todo: Todo, hashes: &PartHashes) -> Result<()> {
-        let held = Held { length: todo.range.length(), tree: hashes.tree };
-        lock(self.known_parts(&transfer.watch)?).acknowledged(todo.index, held);
-        add(&self.counters.parts_done, 1);
-        add(&self.counters.bytes_resumed, held.length);
-        Ok(())
     }
 }
 

@@ -1,9 +1,12 @@
-//! What is left to do of an upload that exists already: the plan against what the service lists. Pure.
+//! What is left to do of an upload that exists already: the plan, against what the service lists and what is remembered of
+//! the source. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::parts::Held;
 use crate::api::PartEntry;
 use crate::error::{Error, Kind, Result};
+use crate::file::Identity;
 use crate::plan::{ByteRange, Plan};
 use crate::treehash::Digest;
 
@@ -14,12 +17,138 @@ pub(super) struct Todo {
     pub(super) range: ByteRange,
     /// What the service holds there: if the source's bytes have the same hash, the part need not be sent.
     pub(super) listed: Option<Digest>,
+    /// What the source's bytes had when they were read before: if they have not any more, the source changed.
+    pub(super) expected: Option<Digest>,
+}
+
+impl Todo {
+    /// Fails if the source's bytes are not what they were.
+    pub(super) fn check_unchanged(&self, now: Digest) -> Result<()> {
+        if self.expected.is_none_or(|before| before == now) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::SourceChanged,
+            format!(
+                "the source changed since it was read before: part {} ({}) has another tree hash now",
+                self.index,
+                self.range.in_bytes()
+            ),
+        ))
+    }
 }
 
 /// All parts of a plan, as of an upload that has none yet.
 pub(super) fn everything(plan: &Plan) -> Vec<Todo> {
-    let part = |index| plan.range(index).map(|range| Todo { index, range, listed: None });
+    let part = |index| plan.range(index).map(|range| Todo { index, range, listed: None, expected: None });
     (0..plan.part_count()).filter_map(part).collect()
+}
+
+/// What is remembered of the source, and of the parts that were sent of it: by this handle, or by a journal.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    source: Option<Identity>,
+    parts: BTreeMap<u32, Held>,
+    /// The parts whose hashes were taken from the source as it is now.
+    trusted: BTreeSet<u32>,
+}
+
+/// How a source compares with what is remembered of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sameness {
+    /// Nothing is remembered.
+    First,
+    /// It is the same: what was hashed need not be hashed again.
+    Same,
+    /// It may be the same, or not: what was hashed is hashed again, and compared.
+    Touched,
+}
+
+impl Known {
+    /// As a journal has it.
+    pub(super) fn recalled(source: Option<Identity>, parts: BTreeMap<u32, Held>, trusted: BTreeSet<u32>) -> Self {
+        Self { source, parts, trusted }
+    }
+
+    /// Takes note of a part that was hashed, and is held by the service.
+    pub(super) fn note(&mut self, index: u32, held: Held) {
+        self.parts.insert(index, held);
+        self.trusted.insert(index);
+    }
+
+    /// What a part's bytes had when they were read last.
+    pub(super) fn part(&self, index: u32) -> Option<Held> {
+        self.parts.get(&index).copied()
+    }
+
+    /// Whether there is a part of which nothing is remembered below that one.
+    pub(super) fn covers(&self, count: u32) -> bool {
+        (0..count).all(|index| self.parts.contains_key(&index))
+    }
+
+    /// Compares the source with the one that is remembered, and remembers this one.
+    ///
+    /// # Errors
+    /// `SourceChanged` if its size is another.
+    pub(super) fn compare(&mut self, now: Identity) -> Result<Sameness> {
+        let sameness = match self.source {
+            None if self.parts.is_empty() => Sameness::First,
+            Some(before) if before == now => Sameness::Same,
+            Some(before) if before.size != now.size => {
+                return Err(Error::new(
+                    Kind::SourceChanged,
+                    format!(
+                        "the source has {} bytes, but had {} when the upload began: it is another, or it changed",
+                        now.size, before.size
+                    ),
+                ));
+            }
+            _ => Sameness::Touched,
+        };
+        self.source = Some(now);
+        if sameness == Sameness::Touched {
+            self.trusted.clear();
+        }
+        Ok(sameness)
+    }
+}
+
+/// A part as the service lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) range: ByteRange,
+    pub(super) tree: Digest,
+}
+
+impl Listed {
+    /// Whether it is these bytes. The live service was seen to give an end that is one too large.
+    pub(super) fn covers(&self, range: ByteRange) -> bool {
+        self.range.last == range.last || self.range.last == range.last + 1
+    }
+
+    /// Its bytes, of a part that can have so many.
+    pub(super) fn length(&self, part_size: u64) -> u64 {
+        self.range.length().min(part_size)
+    }
+}
+
+/// The listed parts by their index.
+///
+/// # Errors
+/// `Protocol` for parts that cannot be.
+pub(super) fn by_index(part_size: u64, listed: &[PartEntry]) -> Result<BTreeMap<u32, Listed>> {
+    let place = |part: &PartEntry| {
+        let index = u32::try_from(part.range.first / part_size).ok()?;
+        let sound = part.range.first.is_multiple_of(part_size) && part.range.length() <= part_size + 1;
+        sound.then_some((index, Listed { range: part.range, tree: part.tree_hash }))
+    };
+    let cannot_be = |part: &PartEntry| {
+        Error::new(
+            Kind::Protocol,
+            format!("the service lists a part {}, which parts of {part_size} bytes cannot be", part.range.in_bytes()),
+        )
+    };
+    listed.iter().map(|part| place(part).ok_or_else(|| cannot_be(part))).collect()
 }
 
 /// How a plan and a list of parts compare.
@@ -28,79 +157,47 @@ pub(super) struct Comparison {
     /// The parts that are still to be looked at.
     pub(super) left: Vec<Todo>,
     /// The parts that are done, with their hashes.
-    pub(super) done: Vec<(u32, Digest)>,
+    pub(super) done: Vec<(u32, Held)>,
 }
 
-/// Compares what is planned with what the service lists.
-///
-/// `hash` is what the bytes of a part are known to have, if that is known without reading them. A part is done only if its
-/// range and its hash are the expected ones.
+/// Compares what is planned with what the service lists. A part is done only if its range and its hash are the expected
+/// ones, and the hash is known without reading the source.
 ///
 /// # Errors
-/// `SourceChanged` if the service holds bytes that the source does not have, `Protocol` for parts that cannot be.
-pub(super) fn what_is_left(
-    plan: &Plan,
-    listed: &[PartEntry],
-    hash: impl Fn(u32) -> Option<Digest>,
-) -> Result<Comparison> {
-    let listed = by_index(plan, listed)?;
-    let mut done = Vec::new();
-    let mut left = everything(plan);
-    left.retain_mut(|todo| {
-        todo.listed = listed.get(&todo.index).copied();
-        match (todo.listed, hash(todo.index)) {
-            (Some(theirs), Some(ours)) if theirs == ours => {
-                done.push((todo.index, ours));
-                false
+/// `SourceChanged` if the service holds bytes that the source does not have.
+pub(super) fn what_is_left(plan: &Plan, listed: &BTreeMap<u32, Listed>, known: &Known) -> Result<Comparison> {
+    check_end(listed, plan.archive_size())?;
+    let mut comparison = Comparison::default();
+    for mut todo in everything(plan) {
+        todo.listed = listed.get(&todo.index).filter(|part| part.covers(todo.range)).map(|part| part.tree);
+        let before = known.part(todo.index).filter(|held| held.length == todo.range.length());
+        todo.expected = before.map(|held| held.tree);
+        match before {
+            Some(held) if known.trusted.contains(&todo.index) && todo.listed == Some(held.tree) => {
+                comparison.done.push((todo.index, held));
             }
-            (Some(_), Some(_)) => {
-                todo.listed = None;
-                true
-            }
-            _ => true,
-        }
-    });
-    Ok(Comparison { left, done })
-}
-
-/// The listed parts that cover what the plan wants covered; one of another length is as good as none.
-fn by_index(plan: &Plan, listed: &[PartEntry]) -> Result<BTreeMap<u32, Digest>> {
-    let mut found = BTreeMap::new();
-    for part in listed {
-        let index = part.range.first / plan.part_size();
-        if part.range.first % plan.part_size() != 0 || part.range.length() > plan.part_size() + 1 {
-            return Err(Error::new(
-                Kind::Protocol,
-                format!(
-                    "the service lists a part {}, which parts of {} bytes cannot be",
-                    part.range.in_bytes(),
-                    plan.part_size()
-                ),
-            ));
-        }
-        let planned = u32::try_from(index).ok().and_then(|index| Some((index, plan.range(index)?)));
-        let Some((index, planned)) = planned else {
-            return Err(source_is_smaller(plan, part));
-        };
-        // The live service was seen to give an end that is one too large.
-        if part.range.last == planned.last || part.range.last == planned.last + 1 {
-            found.insert(index, part.tree_hash);
-        } else if part.range.last > planned.last {
-            return Err(source_is_smaller(plan, part));
+            _ => comparison.left.push(todo),
         }
     }
-    Ok(found)
+    Ok(comparison)
 }
 
-fn source_is_smaller(plan: &Plan, part: &PartEntry) -> Error {
-    Error::new(
-        Kind::SourceChanged,
-        format!(
-            "the source has {} bytes, but the upload already holds the bytes {}: it is of another source",
-            plan.archive_size(),
-            part.range.in_bytes()
-        ),
-    )
+/// Fails if the service holds more than an archive of that size has.
+///
+/// # Errors
+/// `SourceChanged` names the part.
+pub(super) fn check_end(listed: &BTreeMap<u32, Listed>, size: u64) -> Result<()> {
+    match listed.last_key_value() {
+        // The end of the last one may be one too large.
+        Some((_, part)) if part.range.first >= size || part.range.last > size => Err(Error::new(
+            Kind::SourceChanged,
+            format!(
+                "the source has {size} bytes, but the upload already holds the bytes {}: it is of another source",
+                part.range.in_bytes()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -116,25 +213,61 @@ mod tests {
         PartEntry { range: ByteRange { first, last }, tree_hash: Digest([n; 32]) }
     }
 
-    fn compare(listed: &[PartEntry], known: &[(u32, u8)]) -> Result<Comparison> {
-        what_is_left(&plan(), listed, |index| {
-            known.iter().find(|(have, _)| *have == index).map(|(_, n)| Digest([*n; 32]))
-        })
+    fn known(parts: &[(u32, u8)]) -> Known {
+        let mut known = Known::default();
+        for (index, n) in parts {
+            let length = plan().range(*index).unwrap().length();
+            known.note(*index, Held { length, tree: Digest([*n; 32]) });
+        }
+        known
+    }
+
+    fn compare(listed: &[PartEntry], known: &Known) -> Result<Comparison> {
+        what_is_left(&plan(), &by_index(MIB, listed)?, known)
     }
 
     /// The indexes of the parts that are left, and whether the service holds something to compare them with.
     fn left(listed: &[PartEntry]) -> Vec<(u32, bool)> {
-        let left = compare(listed, &[]).unwrap().left;
+        let left = compare(listed, &Known::default()).unwrap().left;
         left.iter().map(|todo| (todo.index, todo.listed.is_some())).collect()
     }
 
     #[test]
     fn done_compared_and_missing() {
         let listed = [entry(0, MIB - 1, 1), entry(MIB, 2 * MIB - 1, 2), entry(3 * MIB, 3 * MIB + 4, 4)];
-        let Comparison { left, done } = compare(&listed, &[(0, 1), (1, 9), (2, 3)]).unwrap();
-        assert_eq!(done, [(0, Digest([1; 32]))]);
-        let left: Vec<_> = left.iter().map(|todo| (todo.index, todo.listed.is_some())).collect();
-        assert_eq!(left, [(1, false), (2, false), (3, true)], "1 differs, 2 is missing, 3 has to be read to know");
+        let Comparison { left, done } = compare(&listed, &known(&[(0, 1), (1, 9), (2, 3)])).unwrap();
+        assert_eq!(done, [(0, Held { length: MIB, tree: Digest([1; 32]) })]);
+        let hash = |n| Some(Digest([n; 32]));
+        let left: Vec<_> = left.iter().map(|todo| (todo.index, todo.listed, todo.expected)).collect();
+        assert_eq!(
+            left,
+            [(1, hash(2), hash(9)), (2, None, hash(3)), (3, hash(4), None)],
+            "1 differs, 2 is missing, 3 has to be read to know"
+        );
+    }
+
+    #[test]
+    fn what_a_touched_source_had_is_compared_and_not_trusted() {
+        let mut known = known(&[(0, 1)]);
+        let identity = Identity { size: 3 * MIB + 5, modified_ns: 1, inode: 1 };
+        known.source = Some(identity);
+        assert_eq!(known.compare(identity).unwrap(), Sameness::Same);
+        let listed = [entry(0, MIB - 1, 1)];
+        assert_eq!(compare(&listed, &known).unwrap().done.len(), 1);
+
+        let touched = Identity { modified_ns: 2, ..identity };
+        assert_eq!(known.compare(touched).unwrap(), Sameness::Touched);
+        let todo = compare(&listed, &known).unwrap().left[0];
+        todo.check_unchanged(Digest([1; 32])).unwrap();
+        let error = todo.check_unchanged(Digest([2; 32])).unwrap_err();
+        assert_eq!(error.kind(), Kind::SourceChanged);
+        assert!(error.message().contains("part 0 (0-1048575)"), "{error}");
+        assert_eq!(known.compare(touched).unwrap(), Sameness::Same, "it is the one remembered now");
+        known.note(0, Held { length: MIB, tree: Digest([1; 32]) });
+        assert_eq!(compare(&listed, &known).unwrap().done.len(), 1);
+
+        let longer = Identity { size: 1, ..identity };
+        assert_eq!(known.compare(longer).unwrap_err().kind(), Kind::SourceChanged);
     }
 
     #[test]
@@ -146,15 +279,16 @@ mod tests {
     #[test]
     fn an_end_that_is_one_too_large_is_taken() {
         assert_eq!(left(&[entry(0, MIB, 1)])[0], (0, true));
+        assert_eq!(left(&[entry(3 * MIB, 3 * MIB + 5, 1)])[3], (3, true));
     }
 
     #[test]
     fn another_source_is_noticed() {
         for listed in [entry(3 * MIB, 4 * MIB - 1, 1), entry(4 * MIB, 5 * MIB - 1, 1)] {
-            assert_eq!(compare(&[listed], &[]).unwrap_err().kind(), Kind::SourceChanged);
+            assert_eq!(compare(&[listed], &Known::default()).unwrap_err().kind(), Kind::SourceChanged);
         }
         for listed in [entry(7, MIB - 1, 1), entry(0, 2 * MIB - 1, 1)] {
-            assert_eq!(compare(&[listed], &[]).unwrap_err().kind(), Kind::Protocol);
+            assert_eq!(compare(&[listed], &Known::default()).unwrap_err().kind(), Kind::Protocol);
         }
     }
 }

@@ -13,11 +13,14 @@
 //! there, or aborted. Only two states refuse an abort: Completed, where there is an archive instead of an upload, and
 //! Unknown, where there may be one.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use crate::error::{Error, Kind, Result};
 
 /// Where an upload stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum State {
     /// The service does not know of it.
     New,
@@ -40,6 +43,10 @@ pub enum State {
 pub enum Call {
     /// All at once.
     Run,
+    /// All at once, but for Complete.
+    Transfer,
+    /// Push bytes.
+    Write,
     /// Make the upload.
     Initiate,
     /// Send one part.
@@ -101,7 +108,7 @@ impl State {
     pub fn answer(self, call: Call) -> Result<Action> {
         use Action::{Nothing, Proceed, RepeatComplete};
         match (self, call) {
-            (Self::New, Call::Run | Call::Initiate) => Ok(Proceed),
+            (Self::New, Call::Run | Call::Transfer | Call::Write | Call::Initiate) => Ok(Proceed),
             (Self::New, Call::Abort) => Ok(Nothing),
             (Self::New, Call::PutPart | Call::ListParts | Call::Complete) => {
                 Err(out_of_order("the upload was neither initiated nor attached by its ID"))
@@ -112,13 +119,13 @@ impl State {
             }
             (Self::Initiated | Self::Transferring, _) => Ok(Proceed),
 
-            (Self::Completing, Call::Run | Call::Complete) => Ok(RepeatComplete),
+            (Self::Completing, Call::Run | Call::Write | Call::Complete) => Ok(RepeatComplete),
             (Self::Completing, Call::Abort | Call::ListParts) => Ok(Proceed),
-            (Self::Completing, Call::PutPart) => {
+            (Self::Completing, Call::PutPart | Call::Transfer) => {
                 Err(out_of_order("Complete was sent, and its answer was lost: complete again, or abort"))
             }
 
-            (Self::Completed, Call::Run | Call::Complete) => Ok(Nothing),
+            (Self::Completed, Call::Run | Call::Transfer | Call::Write | Call::Complete) => Ok(Nothing),
             (Self::Completed, _) => Err(out_of_order("the upload is completed: there is an archive now")),
 
             (Self::Aborted, Call::Abort) => Ok(Nothing),
@@ -155,6 +162,30 @@ impl State {
     }
 }
 
+/// The state of one upload, which any thread may look at without waiting: in a forked child too, where a lock could have
+/// stayed behind locked.
+#[derive(Debug, Default)]
+pub(super) struct Current(AtomicU8);
+
+impl Current {
+    pub(super) fn get(&self) -> State {
+        let number = self.0.load(Ordering::Acquire);
+        State::ALL.into_iter().find(|state| *state as u8 == number).unwrap_or(State::New)
+    }
+
+    /// Puts another state in place, made of the one that stands at that moment.
+    pub(super) fn change(&self, to: impl Fn(State) -> Result<State>) -> Result<()> {
+        loop {
+            let from = self.get();
+            let to = to(from)?;
+            let changed = self.0.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire);
+            if changed.is_ok() {
+                return Ok(());
+            }
+        }
+    }
+}
+
 fn out_of_order(why: &str) -> Error {
     Error::new(Kind::State, why)
 }
@@ -165,7 +196,16 @@ mod tests {
     use State::{Aborted, Completed, Completing, Initiated, New, Transferring, Unknown};
     use std::collections::HashSet;
 
-    const CALLS: [Call; 6] = [Call::Run, Call::Initiate, Call::PutPart, Call::ListParts, Call::Complete, Call::Abort];
+    const CALLS: [Call; 8] = [
+        Call::Run,
+        Call::Transfer,
+        Call::Write,
+        Call::Initiate,
+        Call::PutPart,
+        Call::ListParts,
+        Call::Complete,
+        Call::Abort,
+    ];
     const EVENTS: [Event; 7] = [
         Event::Known,
         Event::Sending,
@@ -205,14 +245,14 @@ mod tests {
         use Action::{Nothing, Proceed, RepeatComplete};
         let (refused, unknown) = (Err(Kind::State), Err(Kind::OutcomeUnknown));
         let (go, nothing, repeat) = (Ok(Proceed), Ok(Nothing), Ok(RepeatComplete));
-        let table: [(State, [std::result::Result<Action, Kind>; 6]); 7] = [
-            (New, [go, go, refused, refused, refused, nothing]),
-            (Initiated, [go, refused, go, go, go, go]),
-            (Transferring, [go, refused, go, go, go, go]),
-            (Completing, [repeat, refused, refused, go, repeat, go]),
-            (Completed, [nothing, refused, refused, refused, nothing, refused]),
-            (Aborted, [refused, refused, refused, refused, refused, nothing]),
-            (Unknown, [unknown; 6]),
+        let table: [(State, [std::result::Result<Action, Kind>; 8]); 7] = [
+            (New, [go, go, go, go, refused, refused, refused, nothing]),
+            (Initiated, [go, go, go, refused, go, go, go, go]),
+            (Transferring, [go, go, go, refused, go, go, go, go]),
+            (Completing, [repeat, refused, repeat, refused, refused, go, repeat, go]),
+            (Completed, [nothing, nothing, nothing, refused, refused, refused, nothing, refused]),
+            (Aborted, [refused, refused, refused, refused, refused, refused, refused, nothing]),
+            (Unknown, [unknown; 8]),
         ];
         assert_eq!(table.map(|(state, _)| state), State::ALL);
         for (state, row) in table {

@@ -1,9 +1,11 @@
 //! One part's way to the service: signed, sent, judged, and sent again where that helps.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{InFlight, add};
+use super::journal::Entry;
 use super::parts::Held;
 use super::{Upload, lock};
 use crate::api::Part;
@@ -30,8 +32,8 @@ pub(super) struct Outgoing<'a> {
 pub(super) enum PartBytes<'a> {
     /// In memory that is the caller's.
     Lent(&'a [u8]),
-    /// In a buffer, filled from the source.
-    Held(Buffer<'a>, &'a Source),
+    /// At the beginning of a buffer, filled from the source, which may be read again if it is one that can be.
+    Held { buffer: Buffer, length: usize, again: Option<&'a Source> },
     /// In the source alone: what is too large to hold is read once to hash it, and once more to send it.
     ReadTwice(&'a Source, Windows<'a>),
 }
@@ -39,7 +41,7 @@ pub(super) enum PartBytes<'a> {
 /// Where the memory for reading a large part piece by piece comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Windows<'a> {
-    pub(super) memory: &'a Budget,
+    pub(super) memory: &'a Arc<Budget>,
     pub(super) length: usize,
 }
 
@@ -66,17 +68,21 @@ impl Upload {
             }
             add(&self.counters.retries, 1);
         };
-        let mut parts = lock(parts);
         if outcome.is_err() {
-            parts.failed(part.index);
+            lock(parts).failed(part.index);
             return outcome;
         }
         let held = Held { length: part.range.length(), tree: part.hashes.tree };
-        if parts.acknowledged(part.index, held) {
-            add(&self.counters.parts_done, 1);
-            add(&self.counters.bytes_done, held.length);
-        }
+        lock(parts).acknowledged(part.index, held);
+        self.remember(part.index, held);
+        self.counters.part_done(part.index, held.length, true);
         Ok(())
+    }
+
+    /// Keeps for a resume what the service holds, and the source has.
+    pub(super) fn remember(&self, index: u32, held: Held) {
+        lock(&self.known).note(index, held);
+        self.note(&Entry::Part { index, part: held });
     }
 
     fn attempt_part(&self, part: &mut Outgoing<'_>, attempt: u32, watch: &Watch) -> Result<()> {
@@ -86,7 +92,7 @@ impl Upload {
         let send = |body: &mut dyn Read| self.client.service.upload_part(self.name()?, &facts, body, watch);
         match bytes {
             PartBytes::Lent(bytes) => send(&mut &**bytes),
-            PartBytes::Held(buffer, _) => send(&mut &**buffer),
+            PartBytes::Held { buffer, length, .. } => send(&mut &buffer[..*length]),
             PartBytes::ReadTwice(source, windows) => {
                 let window = windows.memory.take(windows.length, &watch.cancel)?;
                 send(&mut WindowReader { source, next: range.first, end: range.last + 1, window, unread: 0..0 })
@@ -103,9 +109,12 @@ fn reread(part: &mut Outgoing<'_>, error: &Error, cancel: &Cancel) -> Result<()>
     }
     let now = match &mut part.bytes {
         PartBytes::Lent(bytes) => part_hashes(bytes),
-        PartBytes::Held(buffer, source) => {
-            source.read_at(part.range.first, buffer)?;
-            part_hashes(buffer)
+        PartBytes::Held { buffer, length, again } => {
+            let bytes = &mut buffer[..*length];
+            if let Some(source) = again {
+                source.read_at(part.range.first, bytes)?;
+            }
+            part_hashes(bytes)
         }
         PartBytes::ReadTwice(source, windows) => hash_by_windows(source, part.range, *windows, cancel, |_| ())?,
     };
@@ -151,7 +160,7 @@ struct WindowReader<'a> {
     source: &'a Source,
     next: u64,
     end: u64,
-    window: Buffer<'a>,
+    window: Buffer,
     unread: std::ops::Range<usize>,
 }
 

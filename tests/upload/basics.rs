@@ -1,71 +1,20 @@
-//! Uploads against the local Glacier: what arrives, what is sent twice, and what is said when something goes wrong.
-#![cfg(test)]
-
-mod support;
+//! Uploads of files and memory, and by hand: what arrives, what is sent twice, and what is said when something goes wrong.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options, RequestRecord};
-use glacier_mp::error::{Error, Kind};
+use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options};
+use glacier_mp::error::Kind;
 use glacier_mp::log::Level;
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Upload};
-use support::data::generate;
-use support::glacier::{self, Lines, MIB, VAULT, archive, client, config, file, upload};
+
+use crate::support::data::generate;
+use crate::support::glacier::{self, Lines, MIB, VAULT, archive, client, config, file, upload};
+use crate::{acknowledged_parts, code, content, of, ready, ready_for_one_at_a_time, refusal, start, status};
 
 /// The part size of what is sent by hand.
 const PART: usize = 1 << 20;
-
-fn start() -> Emulator {
-    Emulator::start(Options::default()).unwrap()
-}
-
-/// 16.2 MB in parts of 4 MiB: four of them, the last one short.
-fn content() -> Vec<u8> {
-    generate("sha256ctr:6", 16_200_000)
-}
-
-fn of(glacier: &Emulator, operation: Operation) -> Vec<RequestRecord> {
-    glacier.requests().into_iter().filter(|request| request.operation == Some(operation)).collect()
-}
-
-fn acknowledged_parts(glacier: &Emulator) -> Vec<u64> {
-    let sent = of(glacier, Operation::UploadMultipartPart);
-    let mut starts: Vec<_> =
-        sent.iter().filter(|request| request.status == Some(204)).map(|request| request.range.unwrap().0).collect();
-    starts.sort_unstable();
-    starts
-}
-
-fn ready(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
-    let upload = upload(glacier);
-    upload.set_part_size(4 * MIB).unwrap();
-    upload.set_source_file(file.path()).unwrap();
-    upload
-}
-
-/// As `ready`, with one part in flight: when one fails, no other is on its way.
-fn ready_for_one_at_a_time(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
-    let mut config = config(glacier);
-    config.set_concurrency(1).unwrap();
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
-    upload.set_part_size(4 * MIB).unwrap();
-    upload.set_source_file(file.path()).unwrap();
-    upload
-}
-
-fn status(status: u16) -> Fault {
-    Fault::new(Action::status(status))
-}
-
-fn refusal(status: u16, code: &str, message: &str) -> Fault {
-    Fault::new(Action::error(status, code, message))
-}
-
-fn code(result: Result<(), Error>) -> Kind {
-    result.unwrap_err().kind()
-}
 
 #[test]
 fn a_file_arrives_with_all_its_facts() {

@@ -1,0 +1,181 @@
+//! The journal as the handle uses it: taken up by the first working call, written as things happen, let go with the archive.
+
+use std::sync::Arc;
+
+use super::journal::{Ending, Entry, Head, Journal, Past};
+use super::options::Options;
+use super::resume::Known;
+use super::state::State;
+use super::{Upload, lock};
+use crate::error::{Error, Kind, Result};
+use crate::file::Identity;
+use crate::log::{Level, c_text};
+use crate::source::Origin;
+
+/// The journal of a handle.
+#[derive(Debug, Default)]
+pub(super) enum Notes {
+    /// None is set, or no call has worked yet.
+    #[default]
+    Closed,
+    /// It is ours, and locked.
+    Open {
+        journal: Arc<Journal>,
+        /// Whether it says what upload it is of.
+        begun: bool,
+    },
+    /// It says how the upload ended, and is not locked any more.
+    Over,
+}
+
+impl Upload {
+    /// Opens the journal that was set, once, and goes on from what it tells. `create`: one that is not there is made.
+    pub(super) fn take_up_journal(&self, create: bool) -> Result<()> {
+        let options = lock(&self.options);
+        let Some(path) = &options.journal else { return Ok(()) };
+        let mut notes = lock(&self.notes);
+        if !matches!(*notes, Notes::Closed) {
+            return Ok(());
+        }
+        let Some((journal, past)) = Journal::open(path, create)? else { return Ok(()) };
+        let journal = Arc::new(journal);
+        let Past { head, source, parts, trusted, completing, end } = past;
+        let Some(head) = head else {
+            *notes = Notes::Open { journal, begun: false };
+            return Ok(());
+        };
+        self.check_head(&journal, &head, &options)?;
+        let state = match (&end, &completing, parts.is_empty()) {
+            (Some(Ending::Completed { .. }), ..) => State::Completed,
+            (Some(Ending::Aborted), ..) => State::Aborted,
+            (None, Some(_), _) => State::Completing,
+            (None, None, false) => State::Transferring,
+            (None, None, true) => State::Initiated,
+        };
+        if state == State::Completed {
+            check_finished(&journal, &head, &options)?;
+        }
+        let _ = self.facts.id.set(c_text(head.upload_id));
+        self.facts.set_part_size(head.part_size);
+        *lock(&self.size_known) = head.archive_size;
+        *lock(&self.known) = Known::recalled(source, parts, trusted);
+        *lock(&self.completing) = completing;
+        if let Some(Ending::Completed { archive_id, location, tree }) = end {
+            self.facts.made(archive_id, location, Some(tree));
+        }
+        self.state.change(|_| Ok(state))?;
+        *notes = if end_is_known(state) { Notes::Over } else { Notes::Open { journal, begun: true } };
+        Ok(())
+    }
+
+    /// Writes into a new journal what upload it is of. It is on the disk when this returns.
+    pub(super) fn begin_journal(&self, archive_size: Option<u64>, source: Option<Identity>) -> Result<()> {
+        let description = lock(&self.options).description.clone();
+        let mut notes = lock(&self.notes);
+        let Notes::Open { journal, begun: begun @ false } = &mut *notes else { return Ok(()) };
+        let client = &self.client;
+        journal.begin(&Head {
+            endpoint: client.endpoint.clone(),
+            region: client.service.signer.region().to_owned(),
+            account_id: client.service.account_id.clone(),
+            vault: self.vault_name().to_owned(),
+            upload_id: self.name()?.id.to_owned(),
+            part_size: self.part_size(),
+            archive_size,
+            description,
+            source,
+        })?;
+        *begun = true;
+        Ok(())
+    }
+
+    /// Writes down what happened. That this fails must not stop an upload: what the service holds, it lists.
+    pub(super) fn note(&self, entry: &Entry) {
+        self.write_note(|journal| journal.note(entry));
+    }
+
+    /// The same, and it is on the disk when this returns.
+    pub(super) fn note_durably(&self, entry: &Entry) {
+        self.write_note(|journal| journal.note_durably(entry));
+    }
+
+    /// Has what was noted on the disk.
+    pub(super) fn sync_journal(&self) {
+        self.write_note(Journal::sync);
+    }
+
+    /// The upload has ended: another process may have the journal.
+    pub(super) fn let_journal_go(&self) {
+        let mut notes = lock(&self.notes);
+        if matches!(*notes, Notes::Open { .. }) {
+            *notes = Notes::Over;
+        }
+    }
+
+    fn write_note(&self, write: impl FnOnce(&Journal) -> Result<()>) {
+        let journal = match &*lock(&self.notes) {
+            Notes::Open { journal, begun: true } => Arc::clone(journal),
+            _ => return,
+        };
+        if let Err(error) = write(&journal) {
+            self.say(
+                Level::Warn,
+                format_args!("the journal misses something ({error}): a resume reads more of the source for it"),
+            );
+        }
+    }
+
+    /// Fails if the journal is of another upload than the one that the settings speak of.
+    fn check_head(&self, journal: &Journal, head: &Head, options: &Options) -> Result<()> {
+        let service = &self.client.service;
+        let wanted = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let id = self.id().map(|id| id.to_string_lossy().into_owned());
+        let size = |bytes: Option<u64>| bytes.map(|bytes| bytes.to_string());
+        for (what, wanted, recorded) in [
+            ("endpoint", Some(self.client.endpoint.clone()), &head.endpoint),
+            ("region", Some(service.signer.region().to_owned()), &head.region),
+            ("account", Some(service.account_id.clone()), &head.account_id),
+            ("vault", Some(self.vault_name().to_owned()), &head.vault),
+            ("upload ID", id, &head.upload_id),
+            ("part size", size(options.part_size), &head.part_size.to_string()),
+            (
+                "archive size",
+                head.archive_size.and(size(options.archive_size)),
+                &size(head.archive_size).unwrap_or_default(),
+            ),
+            ("description", wanted(&options.description), &head.description),
+        ] {
+            if let Some(wanted) = wanted.filter(|wanted| wanted != recorded) {
+                return Err(Error::new(
+                    Kind::Journal,
+                    format!(
+                        "the journal {} is of another upload: its {what} is {recorded}, not {wanted}",
+                        journal.path().display()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn end_is_known(state: State) -> bool {
+    matches!(state, State::Completed | State::Aborted)
+}
+
+/// Fails if the journal of a finished upload is given together with a file that cannot be what was uploaded.
+fn check_finished(journal: &Journal, head: &Head, options: &Options) -> Result<()> {
+    let (Some(Origin::File(path)), Some(size)) = (&options.source, head.archive_size) else { return Ok(()) };
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() != size => Err(Error::new(
+            Kind::SourceChanged,
+            format!(
+                "the journal {} is of a finished upload of {size} bytes, but {} has {}: another archive needs another journal",
+                journal.path().display(),
+                path.display(),
+                file.len()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}

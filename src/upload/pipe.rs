@@ -1,0 +1,200 @@
+//! Bytes that only the caller's own thread can bring: pushed by calls of `write`, or read by the caller's callback. They go
+//! straight into the buffer of the part that is being filled.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::lock;
+use crate::cancel::{Cancel, LOOK_EVERY};
+use crate::error::Result;
+use crate::memory::Buffer;
+use crate::source::Supply;
+use crate::working::Bell;
+
+/// The most bytes that a callback is asked for at once: between two calls there is time to deliver.
+const READ_MAX: usize = 1 << 20;
+
+/// Between the caller's thread, which brings bytes, and the thread that has a part filled.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Calls the caller's thread when there is room.
+    bell: Arc<Bell>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    filling: Option<Filling>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Filling {
+    buffer: Buffer,
+    filled: usize,
+}
+
+/// What became of a turn to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There was no room, or the bytes are all there.
+    Idle,
+    /// Bytes came, or the end.
+    Read,
+    /// The caller wants to stop.
+    Stop,
+    /// The callback says that it wrote more bytes than there was room for.
+    Overrun,
+}
+
+impl Pipe {
+    /// A pipe whose bringing end is called by that bell.
+    pub(super) fn new(bell: Arc<Bell>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), bell }
+    }
+
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Has a buffer filled, and returns it with the number of bytes in it: less than there is room for is the end.
+    pub(super) fn fill(&self, buffer: Buffer, cancel: &Cancel) -> Result<(Buffer, usize)> {
+        let mut state = self.lock();
+        state.filling = Some(Filling { buffer, filled: 0 });
+        self.bell.ring();
+        loop {
+            let ended = state.ended;
+            if let Some(done) = state.filling.take_if(|filling| ended || filling.filled == filling.buffer.len()) {
+                return Ok((done.buffer, done.filled));
+            }
+            if let Err(canceled) = cancel.check() {
+                state.filling = None;
+                return Err(canceled);
+            }
+            state = self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes as many bytes as there is room for, and returns their number.
+    pub(super) fn push(&self, data: &[u8]) -> usize {
+        let mut state = self.lock();
+        let Some(Filling { buffer, filled }) = &mut state.filling else { return 0 };
+        let taken = data.len().min(buffer.len() - *filled);
+        buffer[*filled..*filled + taken].copy_from_slice(&data[..taken]);
+        *filled += taken;
+        if *filled == buffer.len() {
+            self.changed.notify_all();
+        }
+        taken
+    }
+
+    /// There are no more bytes.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether the last byte was brought.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Has `read` put bytes where there is room. The buffer is out of the pipe meanwhile: no lock is held.
+    pub(super) fn read(&self, read: impl FnOnce(&mut [u8]) -> Supply) -> Turn {
+        let mut state = self.lock();
+        if state.ended {
+            return Turn::Idle;
+        }
+        let Some(mut filling) = state.filling.take() else { return Turn::Idle };
+        drop(state);
+        let room = &mut filling.buffer[filling.filled..];
+        let most = room.len().min(READ_MAX);
+        let (turn, ended) = match read(&mut room[..most]) {
+            Supply::Bytes(length) if length > most => (Turn::Overrun, false),
+            Supply::Bytes(length) => {
+                filling.filled += length;
+                (Turn::Read, length == 0)
+            }
+            Supply::Stop => (Turn::Stop, false),
+        };
+        let mut state = self.lock();
+        state.ended |= ended;
+        state.filling = Some(filling);
+        drop(state);
+        self.changed.notify_all();
+        turn
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::memory::Budget;
+
+    fn pipe() -> (Pipe, Arc<Budget>) {
+        (Pipe::new(Arc::default()), Arc::new(Budget::new(1000)))
+    }
+
+    #[test]
+    fn pushed_bytes_fill_buffer_after_buffer() {
+        let (pipe, budget) = pipe();
+        let cancel = Cancel::default();
+        let content: Vec<u8> = (0..=250).collect();
+        let parts = std::thread::scope(|scope| {
+            let filled = scope.spawn(|| {
+                let mut parts = Vec::new();
+                loop {
+                    let (buffer, length) = pipe.fill(budget.take(100, &cancel).unwrap(), &cancel).unwrap();
+                    parts.push(buffer[..length].to_vec());
+                    if length < 100 {
+                        break parts;
+                    }
+                }
+            });
+            let mut rest = &content[..];
+            while !rest.is_empty() {
+                let taken = pipe.push(&rest[..rest.len().min(7)]);
+                rest = &rest[taken..];
+                if taken == 0 {
+                    pipe.bell().wait(LOOK_EVERY);
+                }
+            }
+            pipe.end();
+            filled.join().unwrap()
+        });
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 51]);
+        assert_eq!(parts.concat(), content);
+    }
+
+    #[test]
+    fn a_callback_fills_what_there_is_room_for() {
+        let (pipe, budget) = pipe();
+        let cancel = Cancel::default();
+        assert_eq!(pipe.read(|_| Supply::Bytes(1)), Turn::Idle, "nobody wants bytes yet");
+        std::thread::scope(|scope| {
+            let filled =
+                scope.spawn(|| pipe.fill(budget.take(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
+            pipe.bell().wait(std::time::Duration::from_secs(60));
+            assert_eq!(pipe.read(|room| Supply::Bytes(room.len() - 3)), Turn::Read);
+            assert_eq!(pipe.read(|room| Supply::Bytes(room.len() + 1)), Turn::Overrun);
+            assert_eq!(pipe.read(|_| Supply::Bytes(0)), Turn::Read);
+            assert_eq!(filled.join().unwrap().unwrap(), 7);
+        });
+        assert_eq!(pipe.read(|_| Supply::Bytes(1)), Turn::Idle, "after the end nothing is asked for");
+    }
+
+    #[test]
+    fn cancel_ends_the_wait_for_bytes_and_gives_the_buffer_back() {
+        let (pipe, budget) = pipe();
+        let cancel = Cancel::default();
+        let buffer = budget.take(1000, &cancel).unwrap();
+        cancel.raise();
+        assert_eq!(pipe.fill(buffer, &cancel).unwrap_err().kind(), Kind::Canceled);
+        assert_eq!(budget.take(1000, &Cancel::default()).unwrap().len(), 1000);
+    }
+}

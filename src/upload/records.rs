@@ -1,0 +1,463 @@
+//! What a journal says: its text, line by line, and what the lines tell together. Pure.
+//!
+//! The first line names the format and its version. Each further line is one record: 16 hexadecimal digits, the start of the
+//! SHA-256 of the JSON that follows a space. The first record is the [`Head`], each later one an [`Entry`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::parts::Held;
+use crate::error::{Error, Kind, Result};
+use crate::file::Identity;
+use crate::limits::{check_part, check_part_size, check_upload_id};
+use crate::plan::Plan;
+use crate::treehash::Digest;
+
+/// What an upload is: written once, before its first part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    pub(super) endpoint: String,
+    pub(super) region: String,
+    pub(super) account_id: String,
+    pub(super) vault: String,
+    pub(super) upload_id: String,
+    /// In bytes.
+    pub(super) part_size: u64,
+    /// In bytes; `None` for a source of unknown length.
+    pub(super) archive_size: Option<u64>,
+    pub(super) description: String,
+    /// `None` for a source that is no file.
+    pub(super) source: Option<Identity>,
+}
+
+/// What happened to the upload since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Entry {
+    /// The file is not the one it was: hashes noted before may be of other bytes.
+    Source(Identity),
+    /// The service acknowledged a part.
+    Part {
+        index: u32,
+        #[serde(rename = "held")]
+        part: Held,
+    },
+    /// Complete is about to be sent, with this size in bytes and this tree hash.
+    Completing { size: u64, tree: Digest },
+    /// Complete was refused: the upload is still open.
+    Refused,
+    /// The archive is there.
+    Completed { archive_id: String, location: String, tree: Digest },
+    /// The upload is gone, and has left no archive.
+    Aborted,
+}
+
+/// What a journal tells of its upload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Past {
+    /// `None` if no upload was begun.
+    pub(super) head: Option<Head>,
+    /// The source as it was last.
+    pub(super) source: Option<Identity>,
+    /// Each part as it was noted last, by its index.
+    pub(super) parts: BTreeMap<u32, Held>,
+    /// The parts that were noted since the source is what it is: their hashes are those of its bytes.
+    pub(super) trusted: BTreeSet<u32>,
+    /// Size and tree hash of the Complete that may have been sent, and was not refused.
+    pub(super) completing: Option<(u64, Digest)>,
+    pub(super) end: Option<Ending>,
+}
+
+/// How an upload ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Completed { archive_id: String, location: String, tree: Digest },
+    Aborted,
+}
+
+/// The first line of every journal.
+pub(super) const FIRST: &[u8] = b"glacier_mp journal 1\n";
+/// What it has in common with the first lines of other versions.
+const FORMAT: &[u8] = b"glacier_mp journal ";
+/// How many hexadecimal digits a checksum has.
+const CHECKSUM: usize = 16;
+
+/// The line of a head or an entry.
+///
+/// # Errors
+/// `Internal`.
+pub(super) fn line(record: &impl Serialize) -> Result<Vec<u8>> {
+    let json = serde_json::to_vec(record)
+        .map_err(|cause| Error::new(Kind::Internal, format!("a record of the journal cannot be written: {cause}")))?;
+    let checksum = checksum(&json);
+    Ok([checksum.as_bytes(), b" ", &json, b"\n"].concat())
+}
+
+/// Reads a journal, and tells where its last record ends. What stands behind that is a torn tail, as a crash leaves it.
+///
+/// # Errors
+/// `Journal` if the text is of another version or no journal at all, or has a record that is damaged, or cannot stand where
+/// it does: the message names its line.
+pub(super) fn read(text: &[u8]) -> Result<(Past, usize)> {
+    let mut past = Past::default();
+    let Some(records) = text.strip_prefix(FIRST) else {
+        return if FIRST.starts_with(text) { Ok((past, 0)) } else { Err(not_ours(text)) };
+    };
+    let mut position = FIRST.len();
+    let mut end = position;
+    let mut bad = None;
+    for (number, line) in (2..).zip(records.split_inclusive(|byte| *byte == b'\n')) {
+        position += line.len();
+        match json_of(line) {
+            Some(json) if bad.is_none() => {
+                past.learn(json).map_err(|why| past.damaged(number, why.message()))?;
+                end = position;
+            }
+            None if !ends_in_record(line) => bad = bad.or(Some(number)),
+            _ => return Err(past.damaged(bad.unwrap_or(number), "its checksum is wrong, and whole records follow it")),
+        }
+    }
+    Ok((past, end))
+}
+
+impl Head {
+    /// Checks what is reckoned with: the part size, and whether the archive can have it, and the upload ID.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub(super) fn check(&self) -> Result<()> {
+        check_part_size(self.part_size)?;
+        check_upload_id(&self.upload_id)?;
+        self.archive_size.map_or(Ok(()), |size| Plan::new(size, Some(self.part_size)).map(drop))
+    }
+}
+
+impl Entry {
+    /// Checks that an upload can have the part.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub(super) fn check(&self, part_size: u64) -> Result<()> {
+        match self {
+            Self::Part { index, part } => check_part(*index, part.length, part_size),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Past {
+    fn learn(&mut self, json: &[u8]) -> Result<()> {
+        let Some(head) = &self.head else {
+            let head: Head = parse(json)?;
+            head.check()?;
+            self.source = head.source;
+            self.head = Some(head);
+            return Ok(());
+        };
+        let entry: Entry = parse(json)?;
+        entry.check(head.part_size)?;
+        match entry {
+            Entry::Source(identity) => {
+                self.source = Some(identity);
+                self.trusted.clear();
+            }
+            Entry::Part { index, part } => {
+                self.parts.insert(index, part);
+                self.trusted.insert(index);
+            }
+            Entry::Completing { size, tree } => self.completing = Some((size, tree)),
+            Entry::Refused => self.completing = None,
+            Entry::Completed { archive_id, location, tree } => {
+                self.end = Some(Ending::Completed { archive_id, location, tree });
+            }
+            Entry::Aborted => self.end = Some(Ending::Aborted),
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, line: usize, why: &str) -> Error {
+        let error = Error::new(Kind::Journal, format!("line {line} is damaged ({why}); nothing was changed"));
+        match &self.head {
+            Some(head) => error.with_note(format_args!(
+                "without this journal, upload {} in vault {} can be carried on by its ID",
+                head.upload_id, head.vault
+            )),
+            None => error,
+        }
+    }
+}
+
+fn not_ours(text: &[u8]) -> Error {
+    let version = text.strip_prefix(FORMAT).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+    let version = version.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());
+    let message = match version {
+        Some(version) if version > 1 => format!("it is of version {version}, and this library knows only version 1"),
+        _ => "the file is not a journal of glacier_mp".to_owned(),
+    };
+    Error::new(Kind::Journal, message + "; it is not overwritten")
+}
+
+/// The JSON of a line that is whole.
+fn json_of(line: &[u8]) -> Option<&[u8]> {
+    let (given, rest) = line.strip_suffix(b"\n")?.split_at_checked(CHECKSUM)?;
+    let json = rest.strip_prefix(b" ")?;
+    (checksum(json).as_bytes() == given).then_some(json)
+}
+
+/// Whether a whole record stands at the end of a bad line: then it was the newline between two that was damaged, and this is
+/// no torn tail. The last space of a line is the one before its JSON: entries have none in it.
+fn ends_in_record(line: &[u8]) -> bool {
+    let space = line.iter().rposition(|byte| *byte == b' ');
+    let start = space.and_then(|space| space.checked_sub(CHECKSUM));
+    start.and_then(|start| json_of(line.get(start..)?)).is_some()
+}
+
+fn checksum(json: &[u8]) -> String {
+    hex::encode(&Sha256::digest(json)[..CHECKSUM / 2])
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
+    serde_json::from_slice(json).map_err(|cause| Error::new(Kind::Journal, cause.to_string()).caused_by(cause))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A journal with every record, its checksums by `sha256sum`.
+    pub(in crate::upload) const SAMPLE: &[u8] = include_bytes!("../../tests/data/journal-1.txt");
+
+    const EVERY_BIT: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+    pub(in crate::upload) fn head() -> Head {
+        Head {
+            endpoint: "https://glacier.us-east-1.amazonaws.com".to_owned(),
+            region: "us-east-1".to_owned(),
+            account_id: "-".to_owned(),
+            vault: "photos".to_owned(),
+            upload_id: "OW2fM5iVylEpFEMM9_HpKowRapC3vn5sSL39_396UW9zLFUWVrnRHaPjUJddQ5OxSHVXjYtrN47NBZ-khxOjyEXAMPLE"
+                .to_owned(),
+            part_size: 1 << 20,
+            archive_size: Some((1 << 20) + 1),
+            description: "two words".to_owned(),
+            source: Some(Identity { size: (1 << 20) + 1, modified_ns: 1_332_263_023_221_000_000, inode: u64::MAX }),
+        }
+    }
+
+    pub(in crate::upload) fn entries() -> Vec<Entry> {
+        let (a, b) = (Digest([0xaa; 32]), Digest([0xbb; 32]));
+        vec![
+            Entry::Part { index: 0, part: Held { length: 1 << 20, tree: a } },
+            Entry::Source(Identity { size: (1 << 20) + 1, modified_ns: -1, inode: 7 }),
+            Entry::Part { index: 1, part: Held { length: 1, tree: b } },
+            Entry::Completing { size: (1 << 20) + 1, tree: a },
+            Entry::Refused,
+            Entry::Completing { size: (1 << 20) + 1, tree: b },
+            Entry::Completed {
+                archive_id: "NkbByEejwEggmBz2fTHgJrg0XBoDfjP4q6iu87-TjhqG6eGoOY9Z8i1_AUyUsuhPAdTqLHy8pTl5nfCFJmDl2yEZO\
+                             Ni5L26Omw12vcs01MNGntHEQL8MBfGlqrEXAMPLEArchiveId"
+                    .to_owned(),
+                location: "/111122223333/vaults/photos/archives/NkbByEejwEggmBz2fTHg".to_owned(),
+                tree: b,
+            },
+            Entry::Aborted,
+        ]
+    }
+
+    /// What a journal with these records must tell.
+    pub(in crate::upload) fn told(head: Option<&Head>, entries: &[Entry]) -> Past {
+        let since = |what: fn(&Entry) -> bool| entries.iter().rposition(what).map_or(entries, |at| &entries[at + 1..]);
+        let index = |entry: &Entry| if let Entry::Part { index, .. } = entry { Some(*index) } else { None };
+        Past {
+            head: head.cloned(),
+            source: (entries.iter().rev())
+                .find_map(|entry| if let Entry::Source(identity) = entry { Some(*identity) } else { None })
+                .or(head.and_then(|head| head.source)),
+            parts: (entries.iter())
+                .filter_map(|entry| if let Entry::Part { index, part } = entry { Some((*index, *part)) } else { None })
+                .collect(),
+            trusted: since(|entry| matches!(entry, Entry::Source(_))).iter().filter_map(index).collect(),
+            completing: since(|entry| *entry == Entry::Refused).iter().rev().find_map(|entry| match entry {
+                Entry::Completing { size, tree } => Some((*size, *tree)),
+                _ => None,
+            }),
+            end: entries.iter().rev().find_map(|entry| match entry.clone() {
+                Entry::Completed { archive_id, location, tree } => {
+                    Some(Ending::Completed { archive_id, location, tree })
+                }
+                Entry::Aborted => Some(Ending::Aborted),
+                _ => None,
+            }),
+        }
+    }
+
+    fn text(head: &Head, entries: &[Entry]) -> Vec<u8> {
+        let lines = entries.iter().map(|entry| line(entry).unwrap());
+        [FIRST.to_vec(), line(head).unwrap()].into_iter().chain(lines).collect::<Vec<_>>().concat()
+    }
+
+    /// A journal of the sample's head and lines that are made of any JSON.
+    fn with_lines(lines: &[&str]) -> Vec<u8> {
+        let mut text = text(&head(), &[]);
+        for json in lines {
+            text.extend(format!("{} {json}\n", checksum(json.as_bytes())).bytes());
+        }
+        text
+    }
+
+    fn refused(text: &[u8], words: &[&str]) {
+        let error = read(text).expect_err("must be refused");
+        assert_eq!(error.kind(), Kind::Journal);
+        for word in words {
+            assert!(error.message().contains(word), "{word:?} is not in {:?}", error.message());
+        }
+    }
+
+    #[test]
+    fn the_text_is_that_of_version_1() {
+        assert_eq!(String::from_utf8(text(&head(), &entries())).unwrap(), String::from_utf8_lossy(SAMPLE));
+        assert_eq!(read(SAMPLE).unwrap(), (told(Some(&head()), &entries()), SAMPLE.len()));
+    }
+
+    #[test]
+    fn every_value_comes_back() {
+        for modified_ns in [i128::MIN, i128::MAX, 0, (1 << 53) + 1] {
+            let identity = Identity { size: u64::MAX, modified_ns, inode: u64::MAX };
+            let strange = "\u{0}\n\r\" \\ \u{7f} \u{2028} \u{1f600} ".to_owned();
+            let head = Head {
+                endpoint: strange.clone(),
+                vault: strange.clone(),
+                description: strange.clone(),
+                archive_size: None,
+                source: None,
+                ..head()
+            };
+            let entries = [
+                Entry::Source(identity),
+                Entry::Part { index: 9_999, part: Held { length: 1 << 20, tree: Digest([0xff; 32]) } },
+                Entry::Completing { size: u64::MAX, tree: Digest([0; 32]) },
+                Entry::Completed { archive_id: strange.clone(), location: strange, tree: Digest([1; 32]) },
+            ];
+            let text = text(&head, &entries);
+            assert_eq!(read(&text).unwrap(), (told(Some(&head), &entries), text.len()));
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_cut_anywhere_tells_its_whole_lines() {
+        let entries = entries();
+        for cut in 0..=SAMPLE.len() {
+            let whole = SAMPLE[..cut].iter().filter(|byte| **byte == b'\n').count();
+            let head = (whole >= 2).then(head);
+            let (past, end) = read(&SAMPLE[..cut]).unwrap();
+            assert_eq!(past, told(head.as_ref(), &entries[..whole.saturating_sub(2)]), "cut at {cut}");
+            assert_eq!(SAMPLE[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1), end);
+        }
+    }
+
+    #[test]
+    fn a_torn_tail_may_hold_anything_but_a_record() {
+        let entries = &entries()[..3];
+        let whole = text(&head(), entries);
+        let line = line(&Entry::Aborted).unwrap();
+        let shifted: Vec<u8> = [b"x", line.as_slice()].concat();
+        for tail in [&b"\n"[..], b"\n\n\n", &[0; 5000], b"\xff\xfe\n\xff", &line[..line.len() - 1], &line[1..]] {
+            let text = [&whole, tail].concat();
+            assert_eq!(read(&text).unwrap(), (told(Some(&head()), entries), whole.len()), "{tail:?}");
+            refused(&[&text, line.as_slice()].concat(), &["line 6 is damaged"]);
+            refused(&[&text, shifted.as_slice()].concat(), &["line 6 is damaged"]);
+        }
+    }
+
+    /// In the first line, too.
+    #[test]
+    fn a_bit_that_flips_before_the_last_record_is_noticed() {
+        let last = SAMPLE[..SAMPLE.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        for (at, bit) in (0..SAMPLE.len()).flat_map(|at| EVERY_BIT.map(|bit| (at, bit))) {
+            let mut text = SAMPLE.to_vec();
+            text[at] ^= bit;
+            match read(&text) {
+                Err(error) if at < last => assert_eq!(error.kind(), Kind::Journal, "{error}"),
+                Ok(read) if at >= last => {
+                    let entries = &entries()[..entries().len() - 1];
+                    assert_eq!(read, (told(Some(&head()), entries), last), "byte {at}, bit {bit}");
+                }
+                result => panic!("byte {at}, bit {bit}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_named_by_its_line_and_the_upload_by_its_id() {
+        let mut text = SAMPLE.to_vec();
+        let sixth = SAMPLE.split_inclusive(|byte| *byte == b'\n').take(5).map(<[u8]>::len).sum::<usize>();
+        text[sixth + 30] ^= 1;
+        refused(&text, &["line 6 is damaged", "checksum", &head().upload_id, "vault photos"]);
+        let mut text = SAMPLE.to_vec();
+        text[FIRST.len() + 30] ^= 1;
+        refused(&text, &["line 2 is damaged"]);
+    }
+
+    #[test]
+    fn records_that_cannot_stand_where_they_do() {
+        let part = |index: u32, length: u64| {
+            format!(r#"{{"part":{{"index":{index},"held":{{"length":{length},"tree":"{}"}}}}}}"#, "0".repeat(64))
+        };
+        read(&with_lines(&[&part(9_999, 1 << 20)])).unwrap();
+        let second_head = serde_json::to_string(&head()).unwrap();
+        for (json, word) in [
+            (second_head.as_str(), "endpoint"),
+            (&part(10_000, 1 << 20), "part index 10000"),
+            (&part(1, 0), "0 bytes"),
+            (&part(1, (1 << 20) + 1), "1048577"),
+            (r#"{"paused":{}}"#, "paused"),
+            (r#""paused""#, "paused"),
+            (r#"{"completing":{"size":1,"tree":"00"}}"#, "64 hexadecimal digits"),
+            (r#"{"completing":{"size":-1,"tree":""}}"#, "-1"),
+            (r#"{"source":{"size":1,"modified_ns":1,"inode":1,"device":1}}"#, "device"),
+            (&part(1, 1).replace("\"index\"", "\"speed\":9,\"index\""), "speed"),
+            (&part(1, 1).replace("\"length\"", "\"speed\":9,\"length\""), "speed"),
+            ("", "EOF"),
+            ("\"refused\" \"refused\"", "trailing"),
+        ] {
+            // In the last line, too: a record whose checksum is right was written whole.
+            refused(&with_lines(&[&part(0, 1), json]), &["line 4 is damaged", word]);
+            refused(&with_lines(&[&part(0, 1), json, "\"refused\""]), &["line 4 is damaged", word]);
+        }
+    }
+
+    #[test]
+    fn heads_that_no_upload_can_have() {
+        let entry = line(&Entry::Refused).unwrap();
+        refused(&[FIRST, entry.as_slice()].concat(), &["line 2 is damaged"]);
+        for (head, word) in [
+            (Head { part_size: 3, ..head() }, "part size 3"),
+            (Head { upload_id: String::new(), ..head() }, "upload ID"),
+            (Head { archive_size: Some(0), ..head() }, "0 bytes"),
+            (Head { archive_size: Some(10_000 * (1 << 20) + 1), ..head() }, "10001 parts"),
+        ] {
+            refused(&text(&head, &[]), &["line 2 is damaged", word]);
+        }
+        let json = serde_json::to_string(&head()).unwrap().replacen('{', "{\"storage_class\":1,", 1);
+        let line = format!("{} {json}\n", checksum(json.as_bytes()));
+        refused(&[FIRST, line.as_bytes()].concat(), &["line 2 is damaged", "storage_class"]);
+    }
+
+    #[test]
+    fn other_files_and_later_versions() {
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+        let json = br#"{"upload_id":"x","parts":[]}"#;
+        let almost = [&b"glacier_mp journal\n"[..], b"glacier_mp journal 1 \n", b"glacier_mp journal 1\r\n"];
+        for text in [&b"x"[..], b"\n", b"a text\nof two lines\n", png, json, &[0; 21]].into_iter().chain(almost) {
+            refused(text, &["not a journal of glacier_mp", "not overwritten"]);
+        }
+        for text in [&b"glacier_mp journal 2\n"[..], b"glacier_mp journal 2"] {
+            refused(text, &["version 2", "only version 1", "not overwritten"]);
+        }
+        refused(b"glacier_mp journal 10\nwhatever", &["version 10"]);
+    }
+}

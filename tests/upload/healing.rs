@@ -1,0 +1,94 @@
+//! A Complete that is refused, and what is done about it.
+
+use glacier_emulator::{Action, Emulator, Fault, Operation};
+use glacier_mp::error::Kind;
+use glacier_mp::log::Level;
+use glacier_mp::upload::{Flow, Upload};
+
+use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, upload};
+use crate::{acknowledged_parts, content, of, ready, refusal, start};
+
+fn refused() -> Fault {
+    let text = "Invalid x-amz-sha256-tree-hash: 0000";
+    refusal(400, "InvalidParameterValueException", text).on(Operation::CompleteMultipartUpload)
+}
+
+/// Replaces a part of an upload by other bytes.
+fn spoil(glacier: &Emulator, id: &str, index: u32) {
+    let other = upload(glacier);
+    other.set_upload_id(id).unwrap();
+    other.put_part(index, &vec![9; 4 << 20], None).unwrap();
+}
+
+#[test]
+fn a_part_that_was_spoilt_is_sent_again_and_completed() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    let lines = Lines::default();
+    let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+    upload.set_part_size(4 * MIB).unwrap();
+    upload.set_source_file(file.path()).unwrap();
+    // Between its own acknowledgement and Complete, part 1 is replaced.
+    glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 1500 }).on(Operation::UploadMultipartPart).part(3));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| upload.run());
+        while acknowledged_parts(&glacier).len() < 3 {
+            std::thread::yield_now();
+        }
+        spoil(&glacier, upload.id().unwrap().to_str().unwrap(), 1);
+        running.join().unwrap().unwrap();
+    });
+    assert_eq!(archive(&glacier), content);
+    let sent = acknowledged_parts(&glacier);
+    assert_eq!(sent.iter().filter(|start| **start == 4 * MIB).count(), 3, "sent, replaced, and sent again: {sent:?}");
+    assert_eq!(sent.len(), 6);
+    assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 2);
+    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("part 1; sent again")), "{lines:?}");
+}
+
+#[test]
+fn a_refusal_without_a_reason_is_asked_again_once() {
+    let (glacier, content) = (start(), content());
+    glacier.add_fault(refused());
+    let file = file(&content);
+    ready(&glacier, &file).run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier).len(), 4);
+}
+
+#[test]
+fn refusals_come_to_an_end() {
+    let (glacier, content) = (start(), content());
+    glacier.add_fault(refused().always());
+    let file = file(&content);
+    let error = ready(&glacier, &file).run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::TreeHash, Some(400)));
+    assert!(error.is_resumable() && error.message().contains("as they should be"), "{error}");
+    assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 2);
+}
+
+#[test]
+fn a_stream_cannot_be_mended_and_names_the_part() {
+    let (glacier, content) = (start(), content());
+    let upload = upload(&glacier);
+    upload.set_part_size(4 * MIB).unwrap();
+    for piece in content.chunks(1 << 20) {
+        upload.write(piece).unwrap();
+    }
+    while acknowledged_parts(&glacier).len() < 3 {
+        std::thread::yield_now();
+    }
+    spoil(&glacier, upload.id().unwrap().to_str().unwrap(), 2);
+    let error = upload.finish().unwrap_err();
+    assert_eq!(error.kind(), Kind::Incomplete);
+    assert!(error.message().contains("part 2 (8388608-12582911)") && error.is_resumable(), "{error}");
+
+    let again = crate::support::glacier::upload(&glacier);
+    again.set_upload_id(upload.id().unwrap().to_str().unwrap()).unwrap();
+    again.set_progress(Some(Box::new(|_| Flow::Continue))).unwrap();
+    for piece in content.chunks(1 << 20) {
+        again.write(piece).unwrap();
+    }
+    again.finish().unwrap();
+    assert_eq!(archive(&glacier), content);
+}

@@ -1,0 +1,428 @@
+//! Journals: what a new process carries on from, here a new client and a new handle.
+
+use std::fs::{self, FileTimes, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
+use glacier_mp::error::Kind;
+use glacier_mp::log::Level;
+use glacier_mp::upload::Upload;
+use glacier_mp::upload::state::State;
+use tempfile::TempDir;
+
+use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file};
+use crate::{acknowledged_parts, code, content, of, refusal, start};
+
+/// A place for journals.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.0.path().join("upload.journal")
+    }
+
+    /// A handle as a new process makes it, that keeps the journal, with one part in flight.
+    fn handle(&self, glacier: &Emulator) -> Arc<Upload> {
+        self.handle_that_logs(glacier, &Lines::default())
+    }
+
+    fn handle_that_logs(&self, glacier: &Emulator, lines: &Lines) -> Arc<Upload> {
+        let mut config = config(glacier);
+        config.set_concurrency(1).unwrap();
+        let upload = Upload::new(&client(config, lines), VAULT).unwrap();
+        upload.set_journal(&self.journal()).unwrap();
+        upload
+    }
+
+    fn of_file(&self, glacier: &Emulator, file: &Path) -> Arc<Upload> {
+        let upload = self.handle(glacier);
+        upload.set_source_file(file).unwrap();
+        upload
+    }
+
+    /// Sends parts 0 to 2 of four, and fails at the last one.
+    fn send_three_parts(&self, glacier: &Emulator, file: &Path) -> String {
+        glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
+        let upload = self.of_file(glacier, file);
+        upload.set_part_size(4 * MIB).unwrap();
+        assert_eq!(code(upload.run()), Kind::Access);
+        assert_eq!(acknowledged_parts(glacier), [0, 4 * MIB, 8 * MIB]);
+        upload.id().unwrap().to_str().unwrap().to_owned()
+    }
+}
+
+fn touch(path: &Path) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH)).unwrap();
+}
+
+#[test]
+fn a_new_process_carries_on_without_reading_what_is_there() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    let id = place.send_three_parts(&glacier, file.path());
+
+    let upload = place.of_file(&glacier, file.path());
+    upload.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
+    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
+    assert_eq!(upload.id().unwrap().to_str().unwrap(), id);
+    let progress = upload.progress().unwrap();
+    assert_eq!(progress.bytes_hashed, 16_200_000 - 12 * MIB, "not a byte of a journalled part is read");
+    assert_eq!((progress.bytes_resumed, progress.parts_done), (12 * MIB, 4));
+}
+
+#[test]
+fn the_journal_of_a_finished_upload_gives_its_archive_and_sends_nothing() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    let first = place.of_file(&glacier, file.path());
+    first.run().unwrap();
+    let requests = glacier.requests().len();
+
+    // The first handle is still there, but has let the journal go.
+    let second = place.of_file(&glacier, file.path());
+    second.run().unwrap();
+    assert_eq!(glacier.requests().len(), requests);
+    assert_eq!(second.state(), State::Completed);
+    assert_eq!((second.archive_id(), second.tree_hash()), (first.archive_id(), first.tree_hash()));
+    assert_eq!((second.id(), second.archive_location()), (first.id(), first.archive_location()));
+    assert_eq!(second.part_size(), first.part_size());
+    fs::remove_file(file.path()).unwrap();
+    place.of_file(&glacier, file.path()).run().unwrap();
+    assert_eq!(glacier.requests().len(), requests);
+
+    let other = crate::support::glacier::file(b"another file");
+    assert_eq!(code(place.of_file(&glacier, other.path()).run()), Kind::SourceChanged);
+}
+
+#[test]
+fn a_stream_is_compared_with_the_archive_that_its_journal_has() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let push = |content: &[u8]| {
+        let upload = place.handle(&glacier);
+        content
+            .chunks(1 << 20)
+            .try_for_each(|piece| upload.write(piece))
+            .and_then(|()| upload.finish())
+            .map(|()| upload)
+    };
+    let first = push(&content).unwrap();
+    let requests = glacier.requests().len();
+    let second = push(&content).unwrap();
+    assert_eq!(second.archive_id(), first.archive_id());
+    assert_eq!(push(&content[1..]).unwrap_err().kind(), Kind::SourceChanged);
+    assert_eq!(glacier.requests().len(), requests);
+}
+
+#[test]
+fn a_stream_carries_on_from_its_journal() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
+    let first = place.handle(&glacier);
+    first.set_part_size(4 * MIB).unwrap();
+    let mut pushed = content.chunks(1 << 20).try_for_each(|piece| first.write(piece));
+    pushed = pushed.and_then(|()| first.finish());
+    assert_eq!(code(pushed), Kind::Access);
+    drop(first);
+
+    let second = place.handle(&glacier);
+    content.chunks(1 << 20).for_each(|piece| second.write(piece).unwrap());
+    second.finish().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
+}
+
+#[test]
+fn two_do_not_work_with_one_journal() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    let first = place.of_file(&glacier, file.path());
+    first.run().unwrap_err();
+    let second = place.of_file(&glacier, file.path());
+    let error = second.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked);
+    assert!(error.message().contains("upload.journal"), "{error}");
+    let requests = glacier.requests().len();
+    drop(first);
+    second.run().unwrap();
+    assert!(glacier.requests().len() > requests);
+}
+
+#[test]
+fn a_journal_of_another_upload_is_refused_and_stays_as_it_is() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    place.send_three_parts(&glacier, file.path());
+    let before = fs::read(place.journal()).unwrap();
+    let requests = glacier.requests().len();
+    let refused = |change: &dyn Fn(&Upload), told: &str| {
+        let upload = place.of_file(&glacier, file.path());
+        change(&upload);
+        let error = upload.run().unwrap_err();
+        assert_eq!(error.kind(), Kind::Journal, "{error}");
+        assert!(error.message().contains(told) && error.message().contains("upload.journal"), "{error}");
+    };
+    refused(&|upload| upload.set_part_size(8 * MIB).unwrap(), "its part size is 4194304, not 8388608");
+    refused(&|upload| upload.set_description("another").unwrap(), "its description");
+    refused(&|upload| upload.set_upload_id("another").unwrap(), "its upload ID");
+    refused(&|upload| upload.set_archive_size(16_200_001).unwrap(), "its archive size is 16200000");
+
+    let elsewhere = |vault: &str, change: &dyn Fn(&mut glacier_mp::config::Config), told: &str| {
+        let mut config = config(&glacier);
+        change(&mut config);
+        let upload = Upload::new(&client(config, &Lines::default()), vault).unwrap();
+        upload.set_journal(&place.journal()).unwrap();
+        upload.set_source_file(file.path()).unwrap();
+        let error = upload.run().unwrap_err();
+        assert_eq!(error.kind(), Kind::Journal, "{error}");
+        assert!(error.message().contains(told), "{error}");
+    };
+    elsewhere("another", &|_| (), "its vault is examplevault, not another");
+    elsewhere(VAULT, &|config| config.set_region("eu-west-1").unwrap(), "its region");
+    elsewhere(VAULT, &|config| config.set_account_id("123456789012").unwrap(), "its account");
+    elsewhere(VAULT, &|config| config.set_endpoint("http://127.0.0.1:1").unwrap(), "its endpoint");
+    assert_eq!(glacier.requests().len(), requests, "nothing was sent");
+    assert_eq!(fs::read(place.journal()).unwrap(), before);
+}
+
+#[test]
+fn what_is_no_journal_is_not_touched_and_nothing_is_sent() {
+    let glacier = start();
+    let place = Place::new();
+    fs::write(place.journal(), "somebody's notes\n").unwrap();
+    let source = file(b"x");
+    assert_eq!(code(place.of_file(&glacier, source.path()).run()), Kind::Journal);
+    assert_eq!(fs::read(place.journal()).unwrap(), b"somebody's notes\n");
+
+    fs::remove_file(place.journal()).unwrap();
+    fs::create_dir(place.journal()).unwrap();
+    assert_eq!(code(place.of_file(&glacier, source.path()).run()), Kind::Io);
+    let nowhere = place.handle(&glacier);
+    nowhere.set_journal(Path::new("/no/such/directory/journal")).unwrap();
+    nowhere.set_source_file(source.path()).unwrap();
+    assert_eq!(code(nowhere.run()), Kind::Io);
+    assert_eq!(code(nowhere.set_journal(Path::new(""))), Kind::Invalid);
+    assert!(glacier.requests().is_empty());
+}
+
+#[test]
+fn a_call_that_fails_before_it_works_makes_no_journal() {
+    let glacier = start();
+    let place = Place::new();
+    assert_eq!(code(place.handle(&glacier).run()), Kind::State, "no source");
+    place.handle(&glacier).abort().unwrap();
+    assert_eq!(code(place.handle(&glacier).complete()), Kind::State);
+    assert!(!place.journal().exists());
+}
+
+#[test]
+fn a_touched_source_is_read_again_and_carried_on() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    place.send_three_parts(&glacier, file.path());
+    touch(file.path());
+    let lines = Lines::default();
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    let second = place.handle_that_logs(&glacier, &lines);
+    second.set_source_file(file.path()).unwrap();
+    second.run().unwrap_err();
+    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("touched")), "{lines:?}");
+    assert_eq!(second.progress().unwrap().bytes_hashed, 16_200_000, "all of it is read again");
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB], "and nothing is sent again");
+    drop(second);
+    let third = place.of_file(&glacier, file.path());
+    third.run().unwrap();
+    assert_eq!(third.progress().unwrap().bytes_hashed, 0, "what was read again is known by now");
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn a_source_that_changed_between_two_runs_is_refused_and_the_part_named() {
+    let (glacier, mut content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    let id = place.send_three_parts(&glacier, file.path());
+    content[5_000_000] ^= 1;
+    fs::write(file.path(), &content).unwrap();
+    let error = place.of_file(&glacier, file.path()).run().unwrap_err();
+    assert_eq!(error.kind(), Kind::SourceChanged);
+    assert!(error.message().contains("part 1 (4194304-8388607)") && error.message().contains(&id), "{error}");
+    assert!(error.is_resumable());
+    assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
+
+    fs::write(file.path(), &content[1..]).unwrap();
+    let error = place.of_file(&glacier, file.path()).run().unwrap_err();
+    assert_eq!(error.kind(), Kind::SourceChanged);
+    assert!(error.message().contains("16199999") && error.message().contains("16200000"), "{error}");
+
+    content[5_000_000] ^= 1;
+    fs::write(file.path(), &content).unwrap();
+    place.of_file(&glacier, file.path()).run().unwrap();
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn a_part_that_the_service_lost_or_replaced_is_sent_again() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    let id = place.send_three_parts(&glacier, file.path());
+    let other = crate::support::glacier::upload(&glacier);
+    other.set_upload_id(&id).unwrap();
+    other.put_part(1, &vec![9; 4 << 20], None).unwrap();
+    place.of_file(&glacier, file.path()).run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 4 * MIB, 4 * MIB, 8 * MIB, 12 * MIB]);
+}
+
+#[test]
+fn an_upload_that_vanished_is_not_replaced_and_its_journal_named() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    let id = place.send_three_parts(&glacier, file.path());
+    glacier.set_clock_offset(25 * 3600);
+    let upload = place.of_file(&glacier, file.path());
+    let error = loop {
+        // Whether the clock or the upload is noticed first does not matter here.
+        match upload.run().unwrap_err() {
+            error if error.kind() == Kind::NotFound => break error,
+            error => assert_eq!(error.kind(), Kind::Credentials, "{error}"),
+        }
+        glacier.set_clock_offset(0);
+    };
+    assert!(!error.is_resumable());
+    assert!(error.message().contains(&id) && error.message().contains("upload.journal"), "{error}");
+    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
+}
+
+#[test]
+fn complete_is_repeated_before_anything_is_listed() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    // The archive is made, and its answer never comes.
+    let lost = Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::CompleteMultipartUpload);
+    glacier.add_fault(lost.always());
+    let mut settings = config(&glacier);
+    settings.set_max_attempts(2).unwrap();
+    let first = Upload::new(&client(settings, &Lines::default()), VAULT).unwrap();
+    first.set_journal(&place.journal()).unwrap();
+    first.set_source_file(file.path()).unwrap();
+    let error = first.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::OutcomeUnknown);
+    assert!(error.is_resumable() && error.message().contains("same journal"), "{error}");
+    drop(first);
+    glacier.clear_faults();
+    let seen = glacier.requests().len();
+
+    let second = place.of_file(&glacier, file.path());
+    second.run().unwrap();
+    let since: Vec<_> = glacier.requests()[seen..].iter().map(|request| request.operation.unwrap()).collect();
+    assert_eq!(since, [Operation::CompleteMultipartUpload]);
+    assert_eq!(second.archive_id().unwrap().to_str().unwrap(), glacier.archives()[0].archive_id);
+    assert_eq!(second.progress().unwrap().bytes_hashed, 0);
+}
+
+#[test]
+fn an_outcome_that_cannot_be_known_stays_unknown() {
+    let (glacier, place) = (start(), Place::new());
+    let source = file(b"x");
+    let complete = Operation::CompleteMultipartUpload;
+    glacier.add_fault(Fault::new(Action::Reset { after_bytes: None }).on(complete));
+    let gone = refusal(404, "ResourceNotFoundException", "The upload ID was not found: x");
+    glacier.add_fault(gone.on(complete).skip(1).always());
+    for _ in 0..2 {
+        let upload = place.of_file(&glacier, source.path());
+        let error = upload.run().unwrap_err();
+        assert_eq!(error.kind(), Kind::OutcomeUnknown);
+        assert!(!error.is_resumable() && error.message().contains("inventory"), "{error}");
+        assert_eq!(code(upload.abort()), Kind::OutcomeUnknown);
+    }
+    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1, "it is not uploaded again by itself");
+}
+
+#[test]
+fn a_refused_complete_is_not_repeated_by_the_next_process() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    place.of_file(&glacier, file.path()).run().unwrap_err();
+    let seen = glacier.requests().len();
+    place.of_file(&glacier, file.path()).run().unwrap();
+    let first = glacier.requests()[seen].operation.unwrap();
+    assert_eq!(first, Operation::ListParts);
+    assert_eq!(archive(&glacier), content);
+}
+
+#[test]
+fn an_aborted_upload_stays_aborted() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    place.send_three_parts(&glacier, file.path());
+    place.handle(&glacier).abort().unwrap();
+    assert!(glacier.uploads().is_empty());
+    let again = place.of_file(&glacier, file.path());
+    assert_eq!(code(again.run()), Kind::State);
+    assert_eq!(again.state(), State::Aborted);
+    again.abort().unwrap();
+    assert_eq!(of(&glacier, Operation::AbortMultipartUpload).len(), 1);
+}
+
+#[test]
+fn by_hand_and_attached_uploads_are_journalled_too() {
+    let (glacier, place) = (start(), Place::new());
+    let by_hand = place.handle(&glacier);
+    by_hand.set_part_size(MIB).unwrap();
+    by_hand.initiate().unwrap();
+    by_hand.put_part(0, &vec![1; 1 << 20], None).unwrap();
+    let id = by_hand.id().unwrap().to_str().unwrap().to_owned();
+    drop(by_hand);
+    let second = place.handle(&glacier);
+    second.put_part(1, b"end", None).unwrap();
+    assert_eq!(second.id().unwrap().to_str().unwrap(), id);
+    drop(second);
+
+    // Another process has a journal of its own.
+    let elsewhere = Place::new();
+    let third = elsewhere.handle(&glacier);
+    third.set_upload_id(&id).unwrap();
+    third.set_archive_size(MIB + 3).unwrap();
+    third.put_part(1, b"END", None).unwrap();
+    drop(third);
+    let fourth = elsewhere.handle(&glacier);
+    fourth.set_archive_size(MIB + 3).unwrap();
+    fourth.complete().unwrap();
+    assert_eq!(archive(&glacier), [vec![1; 1 << 20], b"END".to_vec()].concat());
+}
+
+#[test]
+fn a_journal_holds_no_secret_and_is_for_its_owner_alone() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let place = Place::new();
+    let source = file(b"x");
+    place.of_file(&glacier, source.path()).run().unwrap();
+    let text = fs::read_to_string(place.journal()).unwrap();
+    assert!(!text.contains(&Options::default().secret_key));
+    assert!(!text.contains(&Options::default().access_key));
+    assert_eq!(fs::metadata(place.journal()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_torn_tail_is_ignored() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let file = file(&content);
+    place.send_three_parts(&glacier, file.path());
+    let whole = fs::read(place.journal()).unwrap();
+    fs::write(place.journal(), &whole[..whole.len() - 7]).unwrap();
+    let upload = place.of_file(&glacier, file.path());
+    upload.run().unwrap();
+    assert_eq!(archive(&glacier), content);
+    assert_eq!(acknowledged_parts(&glacier).len(), 4, "the part whose record was torn is read again, and not sent");
+}
