@@ -9,6 +9,8 @@ mod complete;
 mod events;
 mod gate;
 mod journal;
+#[cfg(test)]
+mod model;
 mod notes;
 mod options;
 mod parts;
