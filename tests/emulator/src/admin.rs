@@ -7,7 +7,7 @@
 //! | `GET /.admin/archives` | lists the archives |
 //! | `GET /.admin/archives/{id}/data` | the bytes of an archive, if they are kept |
 //! | `GET /.admin/uploads` | lists the uploads that are not over, with their parts |
-//! | `GET /.admin/requests` | lists the requests so far |
+//! | `GET /.admin/requests?from=N` | lists the requests so far, from number N on; all without it |
 //! | `POST /.admin/clock` | `{"offset": seconds}` moves the clock |
 //! | `POST /.admin/token` | `{"session_token": "…"}` lets the valid token expire and makes this one valid |
 
@@ -66,11 +66,17 @@ fn answer(service: &Service, head: &Head, document: &[u8]) -> Result<Response, S
         ("POST", "token") => service.verifier.replace_token(&parse::<TokenSetting>(document)?.session_token),
         ("GET", "archives") => return Ok(Response::json(200, &service.store.archives())),
         ("GET", "uploads") => return Ok(Response::json(200, &service.store.upload_records())),
-        ("GET", "requests") => return Ok(Response::json(200, &service.log.all())),
+        ("GET", "requests") => return requests(service, head),
         ("GET", path) => return archive_data(service, path),
         (method, path) => return Err(format!("No such request: {method} {path}")),
     }
     Ok(Response::empty(204))
+}
+
+fn requests(service: &Service, head: &Head) -> Result<Response, String> {
+    let from = head.query("from").unwrap_or_else(|| "0".to_owned());
+    let from = from.parse().map_err(|_| format!("from takes a number, not {from}"))?;
+    Ok(Response::json(200, &service.log.from(from)))
 }
 
 fn archive_data(service: &Service, path: &str) -> Result<Response, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::admin;
 use crate::faults::{Action, Afterwards, Ending};
 use crate::http::{Body, Content, Head, NoHead, Response};
-use crate::operations;
+use crate::operations::{self, Done};
 use crate::records::RequestRecord;
 use crate::refusal::{Failure, Refusal};
 use crate::request::{Operation, Target, content_range};
@@ -57,7 +57,7 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
     } else {
         let mut exchange = Exchange::begin(service, wire, &head, target, length, connection);
         let played = exchange.play();
-        exchange.note();
+        exchange.note(true);
         played?
     };
     Ok(if head.keeps_alive() { next } else { next.or(CLOSE) })
@@ -72,13 +72,14 @@ fn refuse_and_close(service: &Service, wire: &mut Wire, why: String) -> io::Resu
 /// One request of the service, from its head to its answer.
 struct Exchange<'a> {
     service: &'a Service,
-    wire: &'a mut Wire,
     head: &'a Head,
     target: Option<Target>,
-    range: Option<(u64, u64)>,
-    length: u64,
+    body: Body<'a>,
     number: usize,
-    body_bytes: u64,
+    faults: Vec<Action>,
+    /// The upload that the request has started.
+    started: Option<String>,
+    changed: bool,
     status: Option<u16>,
     /// Whether the client still holds back the body: it may send it or not, so the connection is of no more use.
     unasked: bool,
@@ -94,31 +95,65 @@ impl<'a> Exchange<'a> {
         connection: u64,
     ) -> Self {
         let operation = target.as_ref().map(|target| target.operation);
+        let upload_id = target.as_ref().map(|target| target.upload_id.clone()).filter(|id| !id.is_empty());
         let is_part = operation == Some(Operation::UploadMultipartPart);
         let range = head.header("content-range").filter(|_| is_part).and_then(content_range);
-        let number = service.log.begin(RequestRecord {
+        let part_size = upload_id.as_deref().and_then(|id| service.store.part_size(id));
+        let part = range.zip(part_size).map(|((first, _), size)| first / size);
+        let faults = Vec::from_iter(service.faults.strike(operation, part));
+        let mut body = Body::new(wire, &service.stop, head, length);
+        if operation.is_some_and(Operation::takes_body) && service.store.hashing() {
+            body.hash();
+        }
+        let number = service.log.begin(|number| RequestRecord {
+            number,
             operation,
             method: head.method.clone(),
             target: head.target.clone(),
             headers: head.headers.clone(),
+            upload_id,
+            part,
             range,
             connection,
+            faults: faults.clone(),
             body_bytes: 0,
+            tree_hash: None,
+            changed: false,
             status: None,
+            over: false,
         });
-        Self { service, wire, head, target, range, length, number, body_bytes: 0, status: None, unasked: false }
+        Self {
+            service,
+            head,
+            target,
+            body,
+            number,
+            faults,
+            started: None,
+            changed: false,
+            status: None,
+            unasked: false,
+        }
     }
 
     /// Puts into the record what has become of the request so far.
-    fn note(&self) {
-        self.service.log.note(self.number, self.body_bytes, self.status);
+    fn note(&self, over: bool) {
+        self.service.log.note(self.number, |record| {
+            record.body_bytes = self.body.bytes_read();
+            record.tree_hash = self.body.hashes().map(|(_, tree)| hex::encode(tree));
+            record.changed = self.changed;
+            record.status = self.status;
+            record.over = over;
+            if self.started.is_some() {
+                record.upload_id.clone_from(&self.started);
+            }
+        });
     }
 
     /// Answers the request, or does with it what a fault says.
     fn play(&mut self) -> io::Result<Next> {
-        let operation = self.target.as_ref().map(|target| target.operation);
-        let Some(action) = self.service.faults.strike(operation, self.part()) else {
-            let answer = self.work(None)?;
+        let Some(action) = self.faults.pop() else {
+            let answer = self.work()?;
             return self.answer(answer);
         };
         match action {
@@ -134,8 +169,8 @@ impl<'a> Exchange<'a> {
                 self.answer(scripted(status, body, None))?;
                 match then {
                     Afterwards::Close => return Ok(CLOSE),
-                    Afterwards::Hold => self.wire.hold(&self.service.stop),
-                    Afterwards::Drain => return self.read_rest(after_bytes),
+                    Afterwards::Hold => self.body.wire().hold(&self.service.stop),
+                    Afterwards::Drain => return self.read(None).map(|()| None),
                 }
                 Ok(CLOSE)
             }
@@ -143,86 +178,69 @@ impl<'a> Exchange<'a> {
             Action::Close { after_bytes } => self.read(after_bytes).map(|()| CLOSE),
             Action::Stall { after_bytes } => {
                 self.read(after_bytes)?;
-                self.wire.hold(&self.service.stop);
+                self.body.wire().hold(&self.service.stop);
                 Ok(CLOSE)
             }
             Action::Garbage => {
                 self.read(None)?;
-                self.wire.send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
+                self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
                 Ok(CLOSE)
             }
             // Around the work.
             Action::Slow { bytes_per_second } => {
-                let answer = self.work(Some(bytes_per_second))?;
+                self.body.slow_down(bytes_per_second);
+                let answer = self.work()?;
                 self.answer(answer)
             }
             Action::DelayAnswer { millis } => {
-                let answer = self.work(None)?;
+                let answer = self.work()?;
                 self.service.stop.wait(Duration::from_millis(millis));
                 self.answer(answer)
             }
             Action::WrongTreeHash => {
-                let answer = with_wrong_tree_hash(self.work(None)?);
+                let answer = with_wrong_tree_hash(self.work()?);
                 self.answer(answer)
             }
             Action::LostAnswer { then } => {
-                self.work(None)?;
+                self.work()?;
                 Ok(Some(then))
             }
             Action::TruncatedAnswer => {
-                let answer = self.work(None)?;
+                let answer = self.work()?;
                 self.truncated(answer)
             }
         }
     }
 
-    /// The part that the request carries, counted from 0, if its upload is known.
-    fn part(&self) -> Option<u64> {
-        let part_size = self.service.store.part_size(&self.target.as_ref()?.upload_id)?;
-        Some(self.range?.0 / part_size)
-    }
-
     /// The request's own answer. Its body has been read to the end then, or was never asked for.
-    fn work(&mut self, bytes_per_second: Option<u64>) -> io::Result<Response> {
-        let mut body = Body::new(self.wire, &self.service.stop, self.head, self.length);
-        if let Some(rate) = bytes_per_second {
-            body.slow_down(rate);
-        }
-        let answer = match operations::perform(self.service, self.head, self.target.as_ref(), &mut body) {
-            Ok(answer) => Ok(answer),
-            Err(Failure::Refused(refusal)) if body.is_waited_for() => {
+    fn work(&mut self) -> io::Result<Response> {
+        let done = operations::perform(self.service, self.head, self.target.as_ref(), &mut self.body);
+        match done {
+            Ok(Done { answer, changed }) => {
+                self.changed = changed;
+                self.started = answer.header("x-amz-multipart-upload-id").map(str::to_owned);
+                self.note(false);
+                Ok(answer)
+            }
+            Err(Failure::Refused(refusal)) if self.body.is_waited_for() => {
                 self.unasked = true;
                 Ok(Response::from(refusal).with("Connection", "close"))
             }
-            Err(Failure::Refused(refusal)) => body.skip(u64::MAX).map(|()| refusal.into()),
+            Err(Failure::Refused(refusal)) => self.body.skip(u64::MAX).map(|()| refusal.into()),
             Err(Failure::Broken(error)) => Err(error),
-        };
-        self.body_bytes = body.bytes_read();
-        answer
+        }
     }
 
     /// Reads the body to here, or to its end.
     fn read(&mut self, bytes: Option<u64>) -> io::Result<()> {
-        let mut body = Body::new(self.wire, &self.service.stop, self.head, self.length);
-        let read = body.skip(bytes.unwrap_or(u64::MAX));
-        self.body_bytes = body.bytes_read();
-        read
-    }
-
-    /// Reads what is behind the first bytes.
-    fn read_rest(&mut self, already: u64) -> io::Result<Next> {
-        let rest = self.length.saturating_sub(already);
-        let mut body = Body::after(self.wire, &self.service.stop, rest);
-        let read = body.skip(u64::MAX);
-        self.body_bytes += body.bytes_read();
-        read.map(|()| None)
+        self.body.skip(bytes.unwrap_or(u64::MAX))
     }
 
     fn answer(&mut self, answer: Response) -> io::Result<Next> {
         // Noted first: who has the answer may ask for the record at once.
         self.status = Some(answer.status);
-        self.note();
-        common_headers(self.service, answer).send(self.wire)?;
+        self.note(false);
+        common_headers(self.service, answer).send(self.body.wire())?;
         Ok(if self.unasked { CLOSE } else { None })
     }
 
@@ -234,7 +252,7 @@ impl<'a> Exchange<'a> {
             Content::Bytes(content) if !content.is_empty() => bytes.extend(&content[..content.len() / 2]),
             _ => bytes.truncate(bytes.len() / 2),
         }
-        self.wire.send(&bytes)?;
+        self.body.wire().send(&bytes)?;
         Ok(CLOSE)
     }
 }

@@ -72,7 +72,12 @@ impl Emulator {
 
     /// The requests so far, in the order their heads came, those that met a fault included.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.service.log.all()
+        self.requests_from(0)
+    }
+
+    /// The same without those below this number, for who has seen them.
+    pub fn requests_from(&self, number: usize) -> Vec<RequestRecord> {
+        self.service.log.from(number)
     }
 
     /// The connections accepted so far.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use crate::hash::{Digest, Hasher};
 use crate::stop::Stop;
 use crate::wire::Wire;
 
@@ -146,18 +147,33 @@ pub(crate) struct Body<'a> {
     read: u64,
     continue_first: bool,
     bytes_per_second: Option<u64>,
+    hasher: Option<Hasher>,
+    hashes: Option<(Digest, Digest)>,
 }
 
 impl<'a> Body<'a> {
     /// The body that follows this head.
     pub(crate) fn new(wire: &'a mut Wire, stop: &'a Stop, head: &Head, length: u64) -> Self {
-        let continue_first = length > 0 && head.expects_continue();
-        Self { continue_first, ..Self::after(wire, stop, length) }
+        Self {
+            wire,
+            stop,
+            remaining: length,
+            read: 0,
+            continue_first: length > 0 && head.expects_continue(),
+            bytes_per_second: None,
+            hasher: None,
+            hashes: None,
+        }
     }
 
-    /// What is left of a body of which some was read.
-    pub(crate) fn after(wire: &'a mut Wire, stop: &'a Stop, length: u64) -> Self {
-        Self { wire, stop, remaining: length, read: 0, continue_first: false, bytes_per_second: None }
+    /// Hashes what is read from now on.
+    pub(crate) fn hash(&mut self) {
+        self.hasher = Some(Hasher::default());
+    }
+
+    /// The linear hash and the tree hash, once it has come to its end; none of an empty one, or one not hashed.
+    pub(crate) fn hashes(&self) -> Option<(Digest, Digest)> {
+        self.hashes
     }
 
     /// The bytes still to come.
@@ -178,6 +194,11 @@ impl<'a> Body<'a> {
     /// Reads no faster than this from now on.
     pub(crate) fn slow_down(&mut self, bytes_per_second: u64) {
         self.bytes_per_second = Some(bytes_per_second.max(1));
+    }
+
+    /// What it comes over, for the answer.
+    pub(crate) fn wire(&mut self) -> &mut Wire {
+        self.wire
     }
 
     /// The next piece; `None` at the end.
@@ -212,6 +233,12 @@ impl<'a> Body<'a> {
         }
         self.remaining -= piece.len() as u64;
         self.read += piece.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(piece);
+        }
+        if self.remaining == 0 {
+            self.hashes = self.hasher.take().map(Hasher::finish);
+        }
         Ok(Some(piece))
     }
 }
@@ -250,6 +277,11 @@ impl Response {
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// The first value under this name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
     /// The status line and headers as they go on the wire, with `Content-Length` unless one was set by hand.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::clock::Instant;
 use crate::disk::Incoming;
-use crate::hash::{self, Digest, EMPTY, Hasher};
+use crate::hash::{self, Digest, EMPTY};
 use crate::http::{Body, Head, Response};
 use crate::paging::Page;
 use crate::records::ArchiveRecord;
@@ -16,13 +16,20 @@ use crate::service::Service;
 use crate::signature::Signed;
 use crate::upload::{Facts, Part, Upload};
 
+/// What an operation has done.
+pub(crate) struct Done {
+    pub(crate) answer: Response,
+    /// Whether the service now holds something else than before.
+    pub(crate) changed: bool,
+}
+
 /// Checks a request and does what it asks for. A refusal may leave some of the body unread.
 pub(crate) fn perform(
     service: &Service,
     head: &Head,
     target: Option<&Target>,
     body: &mut Body<'_>,
-) -> Result<Response, Failure> {
+) -> Result<Done, Failure> {
     let now = service.clock.now();
     service.store.expire(now);
     let signed = service.verifier.verify(head, now)?;
@@ -125,13 +132,13 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn create_vault(&self) -> Result<Response, Failure> {
-        self.service.store.create_vault(&self.target.vault);
+    fn create_vault(&self) -> Result<Done, Failure> {
+        let changed = self.service.store.create_vault(&self.target.vault);
         let location = format!("/{}/vaults/{}", self.service.account, self.target.vault);
-        Ok(created().with("Location", location))
+        Ok(Done { answer: created().with("Location", location), changed })
     }
 
-    fn initiate(&self) -> Result<Response, Failure> {
+    fn initiate(&self) -> Result<Done, Failure> {
         let given = self.head.header("x-amz-part-size");
         let part_size = given.and_then(|text| text.parse::<u64>().ok());
         let legal = |size: &u64| size.is_power_of_two() && (1 << 20..=1 << 32).contains(size);
@@ -152,10 +159,11 @@ impl Call<'_> {
         let upload_id = facts.upload_id.clone();
         self.service.store.add_upload(facts, self.now)?;
         let location = format!("{}/multipart-uploads/{upload_id}", self.vault_path());
-        Ok(created().with("Location", location).with("x-amz-multipart-upload-id", upload_id))
+        let answer = created().with("Location", location).with("x-amz-multipart-upload-id", upload_id);
+        Ok(Done { answer, changed: true })
     }
 
-    fn upload_part(&self, upload: &Upload, body: &mut Body<'_>) -> Result<Response, Failure> {
+    fn upload_part(&self, upload: &Upload, body: &mut Body<'_>) -> Result<Done, Failure> {
         // An upload that is over takes no parts; better said before the body than after.
         upload.check_open()?;
         let header = self.required("content-range", "Content-Range")?;
@@ -172,10 +180,11 @@ impl Call<'_> {
         let part = Part { first, last, tree_hash: received.tree_hash };
         upload.keep_part(self.service.store.disk().zip(received.bytes.as_ref()), part)?;
         upload.touch(self.service.clock.now());
-        Ok(Response::empty(204).with("x-amz-sha256-tree-hash", hex::encode(received.tree_hash)))
+        let answer = Response::empty(204).with("x-amz-sha256-tree-hash", hex::encode(received.tree_hash));
+        Ok(Done { answer, changed: true })
     }
 
-    fn complete(&self, upload: &Upload) -> Result<Response, Failure> {
+    fn complete(&self, upload: &Upload) -> Result<Done, Failure> {
         let size = self.required("x-amz-archive-size", "x-amz-archive-size")?;
         let size = size.parse().map_err(|_| Refusal::invalid(format!("Invalid x-amz-archive-size: {size}")))?;
         let store = &self.service.store;
@@ -184,15 +193,15 @@ impl Call<'_> {
         if new {
             store.add_archive(archive.clone());
         }
-        Ok(self.archive_created(&archive))
+        Ok(Done { answer: self.archive_created(&archive), changed: new })
     }
 
-    fn abort(&self, upload: &Upload) -> Result<Response, Failure> {
-        upload.abort(self.service.store.disk())?;
-        Ok(Response::empty(204))
+    fn abort(&self, upload: &Upload) -> Result<Done, Failure> {
+        let changed = upload.abort(self.service.store.disk())?;
+        Ok(Done { answer: Response::empty(204), changed })
     }
 
-    fn list_parts(&self, upload: &Upload) -> Result<Response, Failure> {
+    fn list_parts(&self, upload: &Upload) -> Result<Done, Failure> {
         // Keys of one width sort as the numbers do.
         let entries = upload.parts()?.into_iter().map(|part| (format!("{:020}", part.first), part)).collect();
         let Page { entries, marker } = self.page(entries)?;
@@ -209,10 +218,10 @@ impl Call<'_> {
             parts: entries.iter().map(entry).collect(),
             vault_arn: self.service.vault_arn(&self.target.vault),
         };
-        Ok(Response::json(200, &list))
+        Ok(Done { answer: Response::json(200, &list), changed: false })
     }
 
-    fn list_uploads(&self) -> Result<Response, Failure> {
+    fn list_uploads(&self) -> Result<Done, Failure> {
         let uploads = self.service.store.uploads().into_iter();
         let open = uploads.filter(|upload| upload.facts.vault == self.target.vault && upload.check_open().is_ok());
         let Page { entries, marker } = self.page(open.map(|up| (up.facts.upload_id.clone(), up)).collect())?;
@@ -223,10 +232,11 @@ impl Call<'_> {
             part_size_in_bytes: upload.facts.part_size,
             vault_arn: self.service.vault_arn(&self.target.vault),
         };
-        Ok(Response::json(200, &UploadList { marker, uploads_list: entries.iter().map(entry).collect() }))
+        let list = UploadList { marker, uploads_list: entries.iter().map(entry).collect() };
+        Ok(Done { answer: Response::json(200, &list), changed: false })
     }
 
-    fn upload_archive(&self, body: &mut Body<'_>) -> Result<Response, Failure> {
+    fn upload_archive(&self, body: &mut Body<'_>) -> Result<Done, Failure> {
         const ARCHIVE_MAX: u64 = 1 << 32;
         let length = body.remaining();
         if !(1..=ARCHIVE_MAX).contains(&length) {
@@ -244,7 +254,7 @@ impl Call<'_> {
             path: None,
         };
         self.service.store.keep_archive(archive.clone(), received.bytes.as_ref())?;
-        Ok(self.archive_created(&archive))
+        Ok(Done { answer: self.archive_created(&archive), changed: true })
     }
 
     /// Reads a payload and compares its hashes with those that the request names.
@@ -255,20 +265,15 @@ impl Call<'_> {
             return Err(Failure::from(Refusal::signature("The request has no x-amz-content-sha256")));
         }
         let length = body.remaining();
-        let mut hasher = self.service.store.hashing().then(Hasher::default);
         let receive = |disk: &crate::disk::Disk| disk.receive().map_err(|e| Refusal::storage(&e));
         let mut bytes = self.service.store.disk().map(receive).transpose()?;
         while let Some(piece) = body.next().map_err(Failure::Broken)? {
-            if let Some(hasher) = &mut hasher {
-                hasher.update(piece);
-            }
             if let Some(bytes) = &mut bytes {
                 bytes.write(piece).map_err(|e| Refusal::storage(&e))?;
             }
         }
         self.signed.check_clock(self.service.clock.now())?;
-        if let Some(hasher) = hasher {
-            let (linear, tree) = hasher.finish();
+        if let Some((linear, tree)) = body.hashes() {
             if hex::encode(linear) != self.signed.payload_hash {
                 return Err(Failure::from(Refusal::payload_mismatch(&hex::encode(linear), &self.signed.payload_hash)));
             }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::Action;
 use crate::request::Operation;
 use crate::stop::lock;
 
@@ -57,6 +58,8 @@ pub struct PartRecord {
 /// A request, as far as it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
+    /// Its place among all requests, counted from 0.
+    pub number: usize,
     /// What it asks for; none, if that is no operation.
     pub operation: Option<Operation>,
     /// The method.
@@ -65,14 +68,26 @@ pub struct RequestRecord {
     pub target: String,
     /// In the order they came, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// The upload that it names, or has started.
+    pub upload_id: Option<String>,
+    /// The part it carries, counted from 0, if the service knows the upload.
+    pub part: Option<u64>,
     /// First and last byte of the part it carries.
     pub range: Option<(u64, u64)>,
     /// Which connection it came on, counted from 0.
     pub connection: u64,
+    /// What a fault did to it.
+    pub faults: Vec<Action>,
     /// The bytes of its body that were read, once it is answered or over.
     pub body_bytes: u64,
-    /// The status of its answer, once that is being sent.
+    /// The tree hash of its body in hex, if it came whole; none with [`Storage::Count`](crate::Storage::Count).
+    pub tree_hash: Option<String>,
+    /// Whether it changed what the service holds, whatever became of the answer.
+    pub changed: bool,
+    /// The status of its answer, once that is being sent; none, if less than the whole answer went out.
     pub status: Option<u16>,
+    /// Whether nothing of this will change any more.
+    pub over: bool,
 }
 
 impl RequestRecord {
@@ -82,30 +97,28 @@ impl RequestRecord {
     }
 }
 
-/// Every request so far.
+/// Every request so far. None is ever taken out.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
     requests: Mutex<Vec<RequestRecord>>,
 }
 
 impl RequestLog {
-    /// Adds a request; the number is for [`Self::note`].
-    pub(crate) fn begin(&self, request: RequestRecord) -> usize {
+    /// Adds a request that is made with its number.
+    pub(crate) fn begin(&self, request: impl FnOnce(usize) -> RequestRecord) -> usize {
         let mut requests = lock(&self.requests);
-        requests.push(request);
-        requests.len() - 1
+        let number = requests.len();
+        requests.push(request(number));
+        number
     }
 
-    /// Notes how it went so far.
-    pub(crate) fn note(&self, number: usize, body_bytes: u64, status: Option<u16>) {
-        if let Some(request) = lock(&self.requests).get_mut(number) {
-            request.body_bytes = body_bytes;
-            request.status = status;
-        }
+    /// Notes how a request went so far.
+    pub(crate) fn note(&self, number: usize, change: impl FnOnce(&mut RequestRecord)) {
+        lock(&self.requests).get_mut(number).map(change);
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> Vec<RequestRecord> {
-        lock(&self.requests).clone()
+    /// Those from this number on.
+    pub(crate) fn from(&self, number: usize) -> Vec<RequestRecord> {
+        lock(&self.requests).get(number..).unwrap_or_default().to_vec()
     }
 }

@@ -53,8 +53,9 @@ impl Store {
         self.disk.as_ref()
     }
 
-    pub(crate) fn create_vault(&self, vault: &str) {
-        lock(&self.vaults).insert(vault.to_owned());
+    /// Says whether it is new.
+    pub(crate) fn create_vault(&self, vault: &str) -> bool {
+        lock(&self.vaults).insert(vault.to_owned())
     }
 
     pub(crate) fn has_vault(&self, vault: &str) -> bool {

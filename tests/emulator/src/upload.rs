@@ -163,20 +163,20 @@ impl Upload {
         Ok((kept.archive, true))
     }
 
-    /// Drops the parts; again is no error.
-    pub(crate) fn abort(&self, disk: Option<&Disk>) -> Result<(), Refusal> {
+    /// Drops the parts. Again is no error; the flag says whether it was the first time.
+    pub(crate) fn abort(&self, disk: Option<&Disk>) -> Result<bool, Refusal> {
         let mut state = lock(&self.state);
         match state.phase {
             Phase::Open => {}
             Phase::Completed(_) => return Err(self.not_found()),
-            Phase::Aborted => return Ok(()),
+            Phase::Aborted => return Ok(false),
         }
         if let Some(disk) = disk {
             disk.remove_upload(&self.facts.upload_id).map_err(|e| Refusal::storage(&e))?;
         }
         state.phase = Phase::Aborted;
         state.parts.clear();
-        Ok(())
+        Ok(true)
     }
 
     /// For tests to look at; `None` when it is over.

@@ -215,25 +215,3 @@ fn faults_come_over_tls_too() {
     assert!(client.is_closed());
     recovers(&emulator, &id);
 }
-
-#[test]
-fn requests_are_recorded() {
-    let (emulator, mut client, id) = upload();
-    client.send(&Request::part(&id, MIB, b"abc"));
-    hit(&emulator, &mut client, &id, Action::status(500)).unwrap();
-    Client::connect(&emulator).send(&Request::list_parts(&id, "?limit=3"));
-    let requests = emulator.requests();
-    let brief: Vec<_> = requests.iter().map(|r| (r.operation, r.range, r.body_bytes, r.status, r.connection)).collect();
-    let mib = MIB as u64;
-    assert_eq!(
-        brief,
-        [
-            (Some(Operation::InitiateMultipartUpload), None, 0, Some(201), 0),
-            (Some(Operation::UploadMultipartPart), Some((mib, mib + 2)), 3, Some(204), 0),
-            (Some(Operation::UploadMultipartPart), Some((0, mib - 1)), mib, Some(500), 0),
-            (Some(Operation::ListParts), None, 0, Some(200), 1),
-        ]
-    );
-    assert!(requests[3].target.ends_with("?limit=3"));
-    assert_eq!(requests[0].header("x-amz-part-size"), Some("1048576"));
-}
