@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use crate::action::{Afterwards, Ending};
 use crate::admin;
-use crate::faults::{Action, Afterwards, Ending};
+use crate::course::{Course, Cut, Delivery, How, Instead, Moment};
 use crate::http::{Body, Content, Head, NoHead, Response};
 use crate::operations::{self, Done};
 use crate::records::RequestRecord;
@@ -34,7 +35,6 @@ pub(crate) fn serve(service: &Service, mut wire: Wire, number: u64) {
 type Next = Option<Ending>;
 
 const CLOSE: Next = Some(Ending::Close);
-const RESET: Next = Some(Ending::Reset);
 
 fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Result<Next> {
     let head = match Head::read(wire) {
@@ -76,7 +76,7 @@ struct Exchange<'a> {
     target: Option<Target>,
     body: Body<'a>,
     number: usize,
-    faults: Vec<Action>,
+    course: Course,
     /// The upload that the request has started.
     started: Option<String>,
     changed: bool,
@@ -100,7 +100,8 @@ impl<'a> Exchange<'a> {
         let range = head.header("content-range").filter(|_| is_part).and_then(content_range);
         let part_size = upload_id.as_deref().and_then(|id| service.store.part_size(id));
         let part = range.zip(part_size).map(|((first, _), size)| first / size);
-        let faults = Vec::from_iter(service.faults.strike(operation, part));
+        let faults = service.faults.strike(operation, part).unwrap_or_default();
+        let course = Course::of(faults.clone());
         let mut body = Body::new(wire, &service.stop, head, length);
         if operation.is_some_and(Operation::takes_body) && service.store.hashing() {
             body.hash();
@@ -115,7 +116,7 @@ impl<'a> Exchange<'a> {
             part,
             range,
             connection,
-            faults: faults.clone(),
+            faults,
             body_bytes: 0,
             tree_hash: None,
             changed: false,
@@ -128,7 +129,7 @@ impl<'a> Exchange<'a> {
             target,
             body,
             number,
-            faults,
+            course,
             started: None,
             changed: false,
             status: None,
@@ -150,66 +151,66 @@ impl<'a> Exchange<'a> {
         });
     }
 
-    /// Answers the request, or does with it what a fault says.
+    /// Takes the request along its course.
     fn play(&mut self) -> io::Result<Next> {
-        let Some(action) = self.faults.pop() else {
-            let answer = self.work()?;
-            return self.answer(answer);
-        };
-        match action {
-            // Instead of the work.
-            Action::Status { status, body, content_type, headers } => {
+        let (service, course) = (self.service, std::mem::take(&mut self.course));
+        if let Some(rate) = course.bytes_per_second {
+            self.body.slow_down(rate);
+        }
+        for (after_bytes, moment) in course.moments {
+            self.body.meanwhile(after_bytes, move || match moment {
+                Moment::Pause(time) => drop(service.stop.wait(time)),
+                Moment::Clock(offset) => service.set_clock_offset(offset),
+            });
+        }
+        // What comes before the first byte comes also where the body is never read.
+        self.read(Some(0))?;
+        if let Some(Cut { after_bytes, how }) = course.cut {
+            self.read(after_bytes)?;
+            return self.cut(how);
+        }
+        let answer = match course.instead {
+            None => Some(self.work()?),
+            Some(instead) => {
                 self.read(None)?;
-                let mut answer = scripted(status, body, content_type);
-                answer.headers.extend(headers);
-                self.answer(answer)
+                match instead {
+                    Instead::Answer(answer) => Some(answer),
+                    Instead::Garbage => None,
+                }
             }
-            Action::EarlyAnswer { after_bytes, status, body, then } => {
-                self.read(Some(after_bytes))?;
-                self.answer(scripted(status, body, None))?;
+        };
+        service.stop.wait(course.delay.unwrap_or_default());
+        let Some(mut answer) = answer else {
+            self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
+            return Ok(CLOSE);
+        };
+        if course.wrong_tree_hash {
+            answer = with_wrong_tree_hash(answer);
+        }
+        match course.delivery {
+            None => self.answer(answer),
+            Some(Delivery::Half) => self.half(answer),
+            Some(Delivery::Nothing(ending)) => Ok(Some(ending)),
+        }
+    }
+
+    /// Ends the request here.
+    fn cut(&mut self, how: How) -> io::Result<Next> {
+        let stop = &self.service.stop;
+        match how {
+            How::End(ending) => return Ok(Some(ending)),
+            How::Stall => self.body.wire().hold(stop, Duration::MAX),
+            How::Answer(answer, then) => {
+                self.answer(answer)?;
                 match then {
-                    Afterwards::Close => return Ok(CLOSE),
-                    Afterwards::Hold => self.body.wire().hold(&self.service.stop),
+                    Afterwards::Close => {}
+                    Afterwards::Hold => self.body.wire().hold(stop, Duration::MAX),
+                    Afterwards::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
                     Afterwards::Drain => return self.read(None).map(|()| None),
                 }
-                Ok(CLOSE)
-            }
-            Action::Reset { after_bytes } => self.read(after_bytes).map(|()| RESET),
-            Action::Close { after_bytes } => self.read(after_bytes).map(|()| CLOSE),
-            Action::Stall { after_bytes } => {
-                self.read(after_bytes)?;
-                self.body.wire().hold(&self.service.stop);
-                Ok(CLOSE)
-            }
-            Action::Garbage => {
-                self.read(None)?;
-                self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
-                Ok(CLOSE)
-            }
-            // Around the work.
-            Action::Slow { bytes_per_second } => {
-                self.body.slow_down(bytes_per_second);
-                let answer = self.work()?;
-                self.answer(answer)
-            }
-            Action::DelayAnswer { millis } => {
-                let answer = self.work()?;
-                self.service.stop.wait(Duration::from_millis(millis));
-                self.answer(answer)
-            }
-            Action::WrongTreeHash => {
-                let answer = with_wrong_tree_hash(self.work()?);
-                self.answer(answer)
-            }
-            Action::LostAnswer { then } => {
-                self.work()?;
-                Ok(Some(then))
-            }
-            Action::TruncatedAnswer => {
-                let answer = self.work()?;
-                self.truncated(answer)
             }
         }
+        Ok(CLOSE)
     }
 
     /// The request's own answer. Its body has been read to the end then, or was never asked for.
@@ -245,7 +246,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends half of the content; of an answer without content half of the headers.
-    fn truncated(&mut self, answer: Response) -> io::Result<Next> {
+    fn half(&mut self, answer: Response) -> io::Result<Next> {
         let answer = common_headers(self.service, answer);
         let mut bytes = answer.head();
         match &answer.content {
@@ -259,15 +260,6 @@ impl<'a> Exchange<'a> {
 
 fn common_headers(service: &Service, answer: Response) -> Response {
     answer.with("x-amzn-RequestId", service.ids.request_id()).with("Date", service.clock.now().http())
-}
-
-fn scripted(status: u16, body: Option<String>, content_type: Option<String>) -> Response {
-    let mut answer = Response::empty(status);
-    if let Some(body) = body {
-        answer = answer.with("Content-Type", content_type.unwrap_or_else(|| "application/json".to_owned()));
-        answer.content = Content::Bytes(body.into_bytes());
-    }
-    answer
 }
 
 /// Changes the tree hash in the header, and that of the first part in a list.

@@ -1,20 +1,25 @@
-//! Faults: what goes wrong, with which request, and how often.
+//! Faults by script: what goes wrong, with which request, and how often.
 
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Action;
 use crate::request::Operation;
 use crate::stop::lock;
 
 /// Something that goes wrong with requests of a kind.
 ///
-/// As JSON, for the admin address, with everything but `action` optional:
+/// As JSON, for the admin address and the command line, with everything but `action` optional:
 ///
 /// ```json
 /// {"operation": "UploadMultipartPart", "part": 2, "skip": 1, "times": 3,
-///  "action": {"kind": "reset", "after_bytes": 4096}}
+///  "action": {"kind": "slow", "bytes_per_second": 65536}, "and": [{"kind": "reset", "after_bytes": 4096}]}
 /// ```
+///
+/// Each of its actions acts at its own place on a request's way, whatever their order: while the body is read, when it
+/// is cut off, instead of the work or within it, before the answer, on the answer. Of two at one place the first acts,
+/// and one behind the end of the request never does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -32,109 +37,22 @@ pub struct Fault {
     pub times: Option<u64>,
     /// What happens to them.
     pub action: Action,
-}
-
-/// What happens to a request.
-///
-/// `after_bytes` counts bytes of the body that are read first; none, or more than there are, means the whole body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Action {
-    /// This answer, once the body is read; the request is not looked at.
-    Status {
-        /// The status code.
-        status: u16,
-        /// The content; empty, if there is none.
-        #[serde(default)]
-        body: Option<String>,
-        /// `application/json`, if there is none.
-        #[serde(default)]
-        content_type: Option<String>,
-        /// Further headers, such as `Location` or `Retry-After`.
-        #[serde(default)]
-        headers: Vec<(String, String)>,
-    },
-    /// An answer before the body is read.
-    EarlyAnswer {
-        /// See above.
-        #[serde(default)]
-        after_bytes: u64,
-        /// The status code.
-        status: u16,
-        /// The content, as JSON; empty, if there is none.
-        #[serde(default)]
-        body: Option<String>,
-        /// What becomes of the connection.
-        then: Afterwards,
-    },
-    /// A TCP reset instead of an answer.
-    Reset {
-        /// See above.
-        #[serde(default)]
-        after_bytes: Option<u64>,
-    },
-    /// The connection is closed instead of an answer.
-    Close {
-        /// See above.
-        #[serde(default)]
-        after_bytes: Option<u64>,
-    },
-    /// No further byte is read or sent; the connection stays open.
-    Stall {
-        /// See above.
-        #[serde(default)]
-        after_bytes: Option<u64>,
-    },
-    /// Bytes that are not HTTP instead of an answer.
-    Garbage,
-    /// The request works, but its body is read no faster than this.
-    Slow {
-        /// The speed.
-        bytes_per_second: u64,
-    },
-    /// The request works, and its answer comes this much later.
-    DelayAnswer {
-        /// The delay.
-        millis: u64,
-    },
-    /// The request works, but the answer names another tree hash: in its header, and for the first part of a list.
-    WrongTreeHash,
-    /// The request works, but its answer never comes.
-    LostAnswer {
-        /// How the connection ends.
-        then: Ending,
-    },
-    /// The request works; the connection is closed before the end of the answer's content, or of its headers if it
-    /// has none.
-    TruncatedAnswer,
-}
-
-/// What becomes of a connection after an early answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Afterwards {
-    /// It is closed at once, with the rest of the body unread.
-    Close,
-    /// It stays open, and the rest of the body is not read.
-    Hold,
-    /// The rest of the body is read, and the connection goes on.
-    Drain,
-}
-
-/// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// In an orderly way.
-    Close,
-    /// By a TCP reset.
-    Reset,
+    /// What happens besides.
+    #[serde(default)]
+    pub and: Vec<Action>,
 }
 
 impl Fault {
     /// Hits the next request, whatever it is.
     pub fn new(action: Action) -> Self {
-        Self { operation: None, part: None, skip: 0, times: once(), action }
+        Self { operation: None, part: None, skip: 0, times: once(), action, and: Vec::new() }
+    }
+
+    /// This happens to the same requests.
+    #[must_use]
+    pub fn and(mut self, action: Action) -> Self {
+        self.and.push(action);
+        self
     }
 
     /// Only requests of this operation.
@@ -173,29 +91,6 @@ impl Fault {
     }
 }
 
-impl Action {
-    /// An answer without content.
-    pub fn status(status: u16) -> Self {
-        Self::Status { status, body: None, content_type: None, headers: Vec::new() }
-    }
-
-    /// An error answer as the service writes them.
-    pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self::Status {
-            status,
-            body: Some(error_document(status, code, message)),
-            content_type: None,
-            headers: Vec::new(),
-        }
-    }
-}
-
-/// The JSON document of an error answer, for the actions that take a body.
-pub fn error_document(status: u16, code: &str, message: &str) -> String {
-    let side = if status < 500 { "Client" } else { "Server" };
-    serde_json::json!({ "code": code, "message": message, "type": side }).to_string()
-}
-
 fn once() -> Option<u64> {
     Some(1)
 }
@@ -222,7 +117,7 @@ impl Faults {
     }
 
     /// What happens to this request. Every fault counts the requests of its kind; the earliest whose turn it is plays.
-    pub(crate) fn strike(&self, operation: Option<Operation>, part: Option<u64>) -> Option<Action> {
+    pub(crate) fn strike(&self, operation: Option<Operation>, part: Option<u64>) -> Option<Vec<Action>> {
         let mut struck = None;
         for waiting in lock(&self.waiting).iter_mut() {
             let fault = &waiting.fault;
@@ -235,7 +130,7 @@ impl Faults {
             waiting.seen += 1;
             let due = turn >= fault.skip && fault.times.is_none_or(|times| turn - fault.skip < times);
             if due && struck.is_none() {
-                struck = Some(fault.action.clone());
+                struck = Some(std::iter::once(&fault.action).chain(&fault.and).cloned().collect());
             }
         }
         struck
@@ -261,6 +156,14 @@ mod tests {
     fn reads_json() {
         let fault: Fault = serde_json::from_str(r#"{"action": {"kind": "stall"}, "times": null}"#).unwrap();
         assert_eq!(fault, Fault::new(Action::Stall { after_bytes: None }).always());
-        assert!(serde_json::from_str::<Fault>(r#"{"action": {"kind": "stall", "after": 1}}"#).is_err());
+        let both = r#"{"action": {"kind": "stall"}, "times": null, "and": [{"kind": "delay_answer", "millis": 5}]}"#;
+        assert_eq!(serde_json::from_str::<Fault>(both).unwrap(), fault.and(Action::DelayAnswer { millis: 5 }));
+        for wrong in [
+            r#"{"action": {"kind": "stall", "after": 1}}"#,
+            r#"{"action": {"kind": "stall"}, "also": []}"#,
+            r#"{"action": {"kind": "stall"}, "and": {"kind": "garbage"}}"#,
+        ] {
+            assert!(serde_json::from_str::<Fault>(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -147,8 +147,15 @@ pub(crate) struct Body<'a> {
     read: u64,
     continue_first: bool,
     bytes_per_second: Option<u64>,
+    moments: Vec<Moment<'a>>,
     hasher: Option<Hasher>,
     hashes: Option<(Digest, Digest)>,
+}
+
+/// What is done once so many bytes are read.
+struct Moment<'a> {
+    after_bytes: u64,
+    act: Box<dyn FnOnce() + 'a>,
 }
 
 impl<'a> Body<'a> {
@@ -161,6 +168,7 @@ impl<'a> Body<'a> {
             read: 0,
             continue_first: length > 0 && head.expects_continue(),
             bytes_per_second: None,
+            moments: Vec::new(),
             hasher: None,
             hashes: None,
         }
@@ -196,6 +204,13 @@ impl<'a> Body<'a> {
         self.bytes_per_second = Some(bytes_per_second.max(1));
     }
 
+    /// Does this once so many bytes are read; none, or more than there are, means all.
+    pub(crate) fn meanwhile(&mut self, after_bytes: Option<u64>, act: impl FnOnce() + 'a) {
+        let after_bytes = after_bytes.unwrap_or(u64::MAX).min(self.read + self.remaining);
+        self.moments.push(Moment { after_bytes, act: Box::new(act) });
+        self.moments.sort_by_key(|moment| moment.after_bytes);
+    }
+
     /// What it comes over, for the answer.
     pub(crate) fn wire(&mut self) -> &mut Wire {
         self.wire
@@ -215,7 +230,11 @@ impl<'a> Body<'a> {
     }
 
     fn next_up_to(&mut self, most: u64) -> io::Result<Option<&[u8]>> {
-        let mut most = most.min(self.remaining);
+        while self.moments.first().is_some_and(|moment| moment.after_bytes <= self.read) {
+            (self.moments.remove(0).act)();
+        }
+        let until = self.moments.first().map_or(u64::MAX, |moment| moment.after_bytes - self.read);
+        let mut most = most.min(self.remaining).min(until);
         if most == 0 {
             return Ok(None);
         }
@@ -346,6 +365,10 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
 
     fn head(target: &str, headers: &[(&str, &str)]) -> Head {
@@ -363,6 +386,28 @@ mod tests {
         assert_eq!(head.query("y"), None);
         assert_eq!(head.path(), "/-/vaults/v/multipart-uploads");
         assert_eq!(percent_decode("%zz%4"), "%zz%4");
+    }
+
+    #[test]
+    fn moments_come_between_the_bytes_they_are_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(&[7; 30]).unwrap();
+        let mut wire = Wire::new(listener.accept().unwrap().0, None).unwrap();
+        let (stop, seen) = (Stop::default(), RefCell::new(Vec::new()));
+        let mut body = Body::new(&mut wire, &stop, &head("/", &[]), 30);
+        for (after_bytes, name) in [(None, "end"), (Some(99), "beyond"), (Some(20), "20"), (Some(0), "0")] {
+            let seen = &seen;
+            body.meanwhile(after_bytes, move || seen.borrow_mut().push(name));
+        }
+        body.skip(20).unwrap();
+        assert_eq!(*seen.borrow(), ["0", "20"]);
+        body.meanwhile(Some(25), || seen.borrow_mut().push("25"));
+        assert_eq!(body.next().unwrap(), Some(&[7; 5][..]));
+        assert_eq!(*seen.borrow(), ["0", "20"]);
+        assert_eq!(body.next().unwrap(), Some(&[7; 5][..]));
+        assert_eq!(body.next().unwrap(), None);
+        assert_eq!(*seen.borrow(), ["0", "20", "25", "end", "beyond"]);
     }
 
     #[test]

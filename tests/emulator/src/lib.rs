@@ -7,10 +7,12 @@
 //! [`Emulator`] runs inside a test; the program `glacier-emulator` serves everything else, with the address described
 //! in [`admin`] in place of the methods. Where the service's behaviour is not known, [`choices`] says what was chosen.
 
+mod action;
 pub mod admin;
 pub mod choices;
 mod clock;
 mod connection;
+mod course;
 mod disk;
 mod emulator;
 mod faults;
@@ -31,8 +33,9 @@ mod tls;
 mod upload;
 mod wire;
 
+pub use action::{Action, Afterwards, Ending, error_document};
 pub use emulator::Emulator;
-pub use faults::{Action, Afterwards, Ending, Fault, error_document};
+pub use faults::Fault;
 pub use options::{Options, Storage};
 pub use records::{ArchiveRecord, PartRecord, RequestRecord, UploadRecord};
 pub use request::Operation;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Action;
+use crate::action::Action;
 use crate::request::Operation;
 use crate::stop::lock;
 

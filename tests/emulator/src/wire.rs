@@ -93,9 +93,14 @@ impl Wire {
         socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO))
     }
 
-    /// Keeps the connection open and does nothing, until the emulator stops or the client is seen to have gone.
-    pub(crate) fn hold(&self, stop: &Stop) {
-        while !stop.wait(Duration::from_millis(50)) && !self.client_has_gone() {}
+    /// Keeps the connection open and does nothing for so long, or until the emulator stops or the client is seen to
+    /// have gone.
+    pub(crate) fn hold(&self, stop: &Stop, at_most: Duration) {
+        const LOOK: Duration = Duration::from_millis(50);
+        let mut left = at_most;
+        while !left.is_zero() && !stop.wait(left.min(LOOK)) && !self.client_has_gone() {
+            left = left.saturating_sub(LOOK);
+        }
     }
 
     /// Behind unread bytes the end of the connection cannot be seen, but a reset can.

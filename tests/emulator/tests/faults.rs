@@ -5,7 +5,7 @@
 mod client;
 
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Client, MIB, Request, data, start, start_with};
 use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Storage, error_document};
@@ -73,13 +73,14 @@ fn close_without_an_answer() {
 
 #[test]
 fn early_answer_then_close_hold_or_drain() {
-    for then in [Afterwards::Close, Afterwards::Hold, Afterwards::Drain] {
+    for then in [Afterwards::Close, Afterwards::Hold, Afterwards::HoldFor { millis: 120 }, Afterwards::Drain] {
         let (emulator, mut client, id) = upload();
         let body = Some(error_document(403, "ExpiredTokenException", "The security token is expired"));
         let action = Action::EarlyAnswer { after_bytes: 1000, status: 403, body, then };
         emulator.add_fault(Fault::new(action).on(Operation::UploadMultipartPart));
         // The head and the first bytes alone bring the answer.
         let request = Request::part(&id, 0, &data(MIB));
+        let started = Instant::now();
         client.write(&request.head(&client.host)).unwrap();
         client.write(&request.body[..1000]).unwrap();
         client.read_answer().unwrap().expect_refusal(403, "ExpiredTokenException", "expired");
@@ -88,6 +89,10 @@ fn early_answer_then_close_hold_or_drain() {
             Afterwards::Hold => {
                 client.tcp().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
                 assert_eq!(client.read_answer().unwrap_err().kind(), ErrorKind::WouldBlock);
+            }
+            Afterwards::HoldFor { .. } => {
+                assert!(client.is_closed());
+                assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
             }
             Afterwards::Drain => {
                 client.write(&request.body[1000..]).unwrap();
@@ -200,6 +205,135 @@ fn faults_choose_their_requests() {
     assert_eq!(statuses(&mut client), ([204, 204, 500, 204, 204], 200));
     unavailable(&emulator, Fault::always);
     assert_eq!(statuses(&mut client), ([500; 5], 500));
+}
+
+#[test]
+fn several_at_once_each_act_at_their_place() {
+    let put = |fault: Fault| {
+        let (emulator, mut client, id) = upload();
+        emulator.add_fault(fault.on(Operation::UploadMultipartPart));
+        let started = Instant::now();
+        let outcome = client.try_send(&Request::part(&id, 0, &data(MIB)));
+        let record = emulator.requests().swap_remove(1);
+        let held = emulator.uploads()[0].parts.len();
+        recovers(&emulator, &id);
+        (outcome, started.elapsed(), record, held)
+    };
+    let slow = Action::Slow { bytes_per_second: 8 * MIB as u64 };
+    let delayed = Action::DelayAnswer { millis: 120 };
+    let late = Duration::from_millis(100);
+
+    let reset = Action::Reset { after_bytes: Some(MIB as u64 - 10) };
+    let (outcome, took, record, held) = put(Fault::new(slow.clone()).and(reset.clone()));
+    assert!(matches!(outcome.unwrap_err().kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+    assert!(took >= late, "{took:?}");
+    assert_eq!((record.body_bytes, record.faults, held), (MIB as u64 - 10, vec![slow.clone(), reset], 0));
+
+    // Whichever comes first in the list.
+    for fault in [
+        Fault::new(delayed.clone()).and(Action::TruncatedAnswer),
+        Fault::new(Action::LostAnswer { then: Ending::Close }).and(delayed.clone()),
+    ] {
+        let (outcome, took, record, held) = put(fault);
+        assert_eq!((outcome.unwrap_err().kind(), record.status, held), (ErrorKind::UnexpectedEof, None, 1));
+        assert!(took >= late, "{took:?}");
+    }
+
+    let (outcome, took, _, held) = put(Fault::new(slow).and(Action::WrongTreeHash));
+    let answer = outcome.unwrap();
+    assert_ne!(answer.header("x-amz-sha256-tree-hash"), Some(client::tree_hash(&data(MIB)).as_str()));
+    assert_eq!((answer.status, held), (204, 1));
+    assert!(took >= late, "{took:?}");
+
+    let (outcome, took, _, held) = put(Fault::new(Action::status(503)).and(delayed.clone()));
+    assert_eq!((outcome.unwrap().status, held), (503, 0));
+    assert!(took >= late, "{took:?}");
+    let (outcome, took, ..) = put(Fault::new(Action::Garbage).and(delayed));
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::InvalidData);
+    assert!(took >= late, "{took:?}");
+
+    let refusal = Action::error(503, "ServiceUnavailableException", "Try again");
+    let (outcome, _, record, held) = put(Fault::new(refusal).and(Action::TruncatedAnswer));
+    assert_eq!((outcome.unwrap_err().kind(), record.status, held), (ErrorKind::UnexpectedEof, None, 0));
+}
+
+#[test]
+fn of_two_at_one_place_the_first_acts() {
+    let (emulator, mut client, id) = upload();
+    let early = Action::EarlyAnswer { after_bytes: 10, status: 500, body: None, then: Afterwards::Drain };
+    emulator.add_fault(Fault::new(early).and(Action::Reset { after_bytes: None }).skip(1));
+    emulator.add_fault(Fault::new(Action::status(501)).and(Action::status(502)));
+    assert_eq!(client.send(&Request::part(&id, 0, b"abc")).status, 501);
+    assert_eq!(client.send(&Request::part(&id, 0, b"abc")).status, 500);
+    assert_eq!(client.send(&Request::part(&id, 0, b"abc")).status, 204);
+}
+
+#[test]
+fn a_pause_ends_by_itself() {
+    // At the start, in the body, behind it, and where there is no body.
+    for after_bytes in [Some(0), Some(300_000), None] {
+        let (emulator, mut client, id) = upload();
+        let started = Instant::now();
+        let pause = Action::Pause { after_bytes, millis: 120 };
+        assert_eq!(hit(&emulator, &mut client, &id, pause.clone()).unwrap().status, 204);
+        assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
+
+        let started = Instant::now();
+        emulator.add_fault(Fault::new(pause.clone()).on(Operation::ListParts));
+        assert_eq!(client.send(&Request::list_parts(&id, "")).status, 200);
+        assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
+
+        // With a close behind it, it is a stall that no client need wait out.
+        let started = Instant::now();
+        emulator.add_fault(Fault::new(pause).and(Action::Close { after_bytes }));
+        let error = client.try_send(&Request::part(&id, 0, &data(MIB))).unwrap_err();
+        let ended = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        assert!(ended.contains(&error.kind()), "{error}");
+        assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
+        assert_eq!(emulator.requests()[3].body_bytes, after_bytes.unwrap_or(MIB as u64));
+    }
+}
+
+#[test]
+fn the_clock_moves_in_the_middle_of_a_body() {
+    for (offset, text) in [(400, "Signature expired: "), (-400, "Signature not yet current: ")] {
+        for after_bytes in [Some(0), Some(300_000), None] {
+            let (emulator, mut client, id) = upload();
+            let before = SystemTime::now();
+            let answer = hit(&emulator, &mut client, &id, Action::MoveClock { after_bytes, offset }).unwrap();
+            answer.expect_refusal(403, "InvalidSignatureException", text);
+            assert_eq!(emulator.requests()[1].body_bytes, MIB as u64);
+            assert_date(&answer, offset, before);
+            // For all requests from now on.
+            client.send(&Request::part(&id, 0, b"abc")).expect_refusal(403, "InvalidSignatureException", text);
+            let skewed = Request::part(&id, 0, b"abc").with(|request| request.clock_offset = offset);
+            assert_eq!(client.send(&skewed).status, 204);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_shows_in_each_date() {
+    let (emulator, mut client, id) = upload();
+    for (offset, sign, text) in [(3600, '-', "Signature expired: "), (-3600, '+', "Signature not yet current: ")] {
+        emulator.set_clock_offset(offset);
+        let before = SystemTime::now();
+        let answer = client.send(&Request::list_parts(&id, ""));
+        answer.expect_refusal(403, "InvalidSignatureException", text);
+        answer.expect_refusal(403, "InvalidSignatureException", &format!(" {sign} 5 min.)"));
+        assert_date(&answer, offset, before);
+        let answer = client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset));
+        assert_eq!(answer.status, 200);
+        assert_date(&answer, offset, before);
+    }
+}
+
+/// The answer's `Date` is so many seconds off; it came after `before`.
+fn assert_date(answer: &client::Answer, offset: i64, before: SystemTime) {
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let date = httpdate::parse_http_date(answer.header("date").unwrap()).unwrap();
+    let right = seconds(before) + offset..=seconds(SystemTime::now()) + offset;
+    assert!(right.contains(&seconds(date)), "{answer:?} is not in {right:?}");
 }
 
 #[test]
