@@ -23,6 +23,11 @@ pub enum Action {
         #[serde(default)]
         headers: Vec<(String, String)>,
     },
+    /// The service's own refusal, with the text that fits the request, once the body is read.
+    Refuse {
+        /// What the service says is wrong.
+        because: Reason,
+    },
     /// An answer before the body is read.
     EarlyAnswer {
         /// See above.
@@ -82,6 +87,10 @@ pub enum Action {
         /// The delay.
         millis: u64,
     },
+    /// A part is acknowledged and not kept; one that was held before stays.
+    LosePart,
+    /// A part is acknowledged, and other bytes are kept, which a list then shows by their hash.
+    DamagePart,
     /// The answer names another tree hash: in its header, and for the first part of a list.
     WrongTreeHash,
     /// The work is done, but its answer never comes.
@@ -91,6 +100,26 @@ pub enum Action {
     },
     /// The connection is closed before the end of the answer's content, or of its headers if it has none.
     TruncatedAnswer,
+}
+
+/// What a refusal says is wrong, whether it is or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Too many requests: 400 `ThrottlingException`.
+    Throttling,
+    /// The request took too long: 408 `RequestTimeoutException`.
+    RequestTimeout,
+    /// Nothing is wrong with the request: 500 `ServiceUnavailableException`.
+    ServiceUnavailable,
+    /// The session token is over: 403 `ExpiredTokenException`.
+    ExpiredToken,
+    /// The signature is too old by the service's clock: 403 `InvalidSignatureException`.
+    SignatureExpired,
+    /// The signature is of a time to come: 403 `InvalidSignatureException`.
+    SignatureNotYetCurrent,
+    /// The tree hash is not that of the bytes: 400 `InvalidParameterValueException`.
+    TreeHash,
 }
 
 /// What becomes of a connection after an early answer.

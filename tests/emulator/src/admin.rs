@@ -9,7 +9,9 @@
 //! | `GET /.admin/uploads` | lists the uploads that are not over, with their parts |
 //! | `GET /.admin/requests?from=N` | lists the requests so far, from number N on; all without it |
 //! | `POST /.admin/clock` | `{"offset": seconds}` moves the clock |
-//! | `POST /.admin/token` | `{"session_token": "…"}` lets the valid token expire and makes this one valid |
+//! | `POST /.admin/token` | `{"session_token": "…"}` lets the valid tokens expire and makes this one valid |
+//! | `POST /.admin/tokens` | `{"session_token": "…", "seconds": 60}` makes this one valid too; `seconds` may be left out |
+//! | `POST /.admin/rate` | `{"per_second": 10}` limits the rate of requests; `null` does not |
 
 use std::fs::File;
 use std::io;
@@ -40,6 +42,20 @@ struct TokenSetting {
     session_token: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FurtherToken {
+    session_token: String,
+    #[serde(default)]
+    seconds: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateSetting {
+    per_second: Option<u64>,
+}
+
 /// Whether a request is for this address.
 pub(crate) fn is_admin(head: &Head) -> bool {
     head.target.starts_with(PREFIX)
@@ -60,10 +76,15 @@ pub(crate) fn perform(service: &Service, head: &Head, body: &mut Body<'_>) -> io
 fn answer(service: &Service, head: &Head, document: &[u8]) -> Result<Response, String> {
     let path = head.path().strip_prefix(PREFIX).unwrap_or_default();
     match (head.method.as_str(), path) {
-        ("POST", "faults") => service.faults.add(parse::<Fault>(document)?),
+        ("POST", "faults") => service.add_fault(parse::<Fault>(document)?),
         ("DELETE", "faults") => service.faults.clear(),
         ("POST", "clock") => service.set_clock_offset(parse::<ClockSetting>(document)?.offset),
-        ("POST", "token") => service.verifier.replace_token(&parse::<TokenSetting>(document)?.session_token),
+        ("POST", "token") => service.verifier.replace_tokens(&parse::<TokenSetting>(document)?.session_token),
+        ("POST", "tokens") => {
+            let FurtherToken { session_token, seconds } = parse(document)?;
+            service.add_session_token(&session_token, seconds);
+        }
+        ("POST", "rate") => service.limit_requests(parse::<RateSetting>(document)?.per_second),
         ("GET", "archives") => return Ok(Response::json(200, &service.store.archives())),
         ("GET", "uploads") => return Ok(Response::json(200, &service.store.upload_records())),
         ("GET", "requests") => return requests(service, head),

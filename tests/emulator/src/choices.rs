@@ -38,6 +38,10 @@ pub const CHOICES: &[(&str, &str)] = &[
     ("`Transfer-Encoding`, two lengths, a payload without one", "400 `BadRequest`, and the connection is closed"),
     ("a body where the operation takes none", "400 `BadRequest`"),
     ("an address that is no operation here", "400 `BadRequest`"),
+    (
+        "how many requests are admitted",
+        "all, unless a limit is set; then a second's worth at once, and 400 `ThrottlingException` beyond, before all checks",
+    ),
     ("storage that fails", "500 `ServiceUnavailableException`"),
 ];
 

@@ -30,14 +30,27 @@ pub(crate) struct Instant {
 }
 
 impl Instant {
+    /// Before everything.
+    pub(crate) const LONG_AGO: Self = Self { unix_millis: i64::MIN };
+
     /// Whole seconds since 1970.
     pub(crate) fn unix_seconds(self) -> i64 {
         self.unix_millis.div_euclid(1000)
     }
 
+    /// The milliseconds since an earlier time; negative since a later one.
+    pub(crate) fn millis_since(self, other: Self) -> i64 {
+        self.unix_millis.saturating_sub(other.unix_millis)
+    }
+
     /// This many seconds after the given time; before it, if negative.
     pub(crate) fn plus_seconds(self, seconds: i64) -> Self {
-        Self { unix_millis: self.unix_millis.saturating_add(seconds.saturating_mul(1000)) }
+        self.plus_millis(seconds.saturating_mul(1000))
+    }
+
+    /// This many milliseconds after the given time; before it, if negative.
+    pub(crate) fn plus_millis(self, millis: i64) -> Self {
+        Self { unix_millis: self.unix_millis.saturating_add(millis) }
     }
 
     /// As signatures carry it: `20120320T170343Z`.

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use crate::action::{Afterwards, Ending};
+use crate::action::{Afterwards, Ending, Reason};
 use crate::admin;
-use crate::course::{Course, Cut, Delivery, How, Instead, Moment};
+use crate::course::{Course, Cut, Delivery, Harm, How, Instead, Moment};
 use crate::http::{Body, Content, Head, NoHead, Response};
 use crate::operations::{self, Done};
 use crate::records::RequestRecord;
-use crate::refusal::{Failure, Refusal};
+use crate::refusal::{Failure, Refusal, SIGNATURE_SECONDS};
 use crate::request::{Operation, Target, content_range};
 use crate::service::Service;
 use crate::wire::Wire;
@@ -100,7 +100,7 @@ impl<'a> Exchange<'a> {
         let range = head.header("content-range").filter(|_| is_part).and_then(content_range);
         let part_size = upload_id.as_deref().and_then(|id| service.store.part_size(id));
         let part = range.zip(part_size).map(|((first, _), size)| first / size);
-        let faults = service.faults.strike(operation, part).unwrap_or_default();
+        let faults = service.faults.strike(operation, part, service.clock.now()).unwrap_or_default();
         let course = Course::of(faults.clone());
         let mut body = Body::new(wire, &service.stop, head, length);
         if operation.is_some_and(Operation::takes_body) && service.store.hashing() {
@@ -170,11 +170,12 @@ impl<'a> Exchange<'a> {
             return self.cut(how);
         }
         let answer = match course.instead {
-            None => Some(self.work()?),
+            None => Some(self.work(course.harm)?),
             Some(instead) => {
                 self.read(None)?;
                 match instead {
                     Instead::Answer(answer) => Some(answer),
+                    Instead::Refuse(reason) => Some(self.refusal(reason).into()),
                     Instead::Garbage => None,
                 }
             }
@@ -214,8 +215,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// The request's own answer. Its body has been read to the end then, or was never asked for.
-    fn work(&mut self) -> io::Result<Response> {
-        let done = operations::perform(self.service, self.head, self.target.as_ref(), &mut self.body);
+    fn work(&mut self, harm: Option<Harm>) -> io::Result<Response> {
+        let done = operations::perform(self.service, self.head, self.target.as_ref(), &mut self.body, harm);
         match done {
             Ok(Done { answer, changed }) => {
                 self.changed = changed;
@@ -229,6 +230,25 @@ impl<'a> Exchange<'a> {
             }
             Err(Failure::Refused(refusal)) => self.body.skip(u64::MAX).map(|()| refusal.into()),
             Err(Failure::Broken(error)) => Err(error),
+        }
+    }
+
+    /// What the service would say, if it had this reason.
+    fn refusal(&self, reason: Reason) -> Refusal {
+        const TOO_FAR: i64 = SIGNATURE_SECONDS + 1;
+        let now = self.service.clock.now();
+        let tree_hash = self.head.header("x-amz-sha256-tree-hash").unwrap_or_default();
+        match reason {
+            Reason::Throttling => Refusal::throttled(),
+            Reason::RequestTimeout => Refusal::request_timeout(),
+            Reason::ServiceUnavailable => Refusal::unavailable("Service unavailable. Try again later."),
+            Reason::ExpiredToken => Refusal::expired_token(),
+            Reason::SignatureExpired => Refusal::signature_expired(now.plus_seconds(-TOO_FAR), now),
+            Reason::SignatureNotYetCurrent => Refusal::signature_not_yet_current(now.plus_seconds(TOO_FAR), now),
+            Reason::TreeHash if self.body.bytes_read() > 0 => {
+                Refusal::checksum_mismatch(tree_hash, &other_hash(tree_hash))
+            }
+            Reason::TreeHash => Refusal::wrong_tree_hash(tree_hash),
         }
     }
 

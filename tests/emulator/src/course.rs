@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::action::{Action, Afterwards, Ending};
+use crate::action::{Action, Afterwards, Ending, Reason};
 use crate::http::{Content, Response};
 
 /// How a request goes. Without any action it goes as it should.
@@ -16,6 +16,8 @@ pub(crate) struct Course {
     pub(crate) cut: Option<Cut>,
     /// What comes instead of the work.
     pub(crate) instead: Option<Instead>,
+    /// What the work does wrong.
+    pub(crate) harm: Option<Harm>,
     /// Whether the answer names another tree hash.
     pub(crate) wrong_tree_hash: bool,
     /// How much later the answer comes.
@@ -56,8 +58,19 @@ pub(crate) enum How {
 pub(crate) enum Instead {
     /// This answer.
     Answer(Response),
-    /// Bytes that are none.
+    /// The service's own refusal.
+    Refuse(Reason),
+    /// Bytes that are no answer.
     Garbage,
+}
+
+/// What becomes of a part that is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Harm {
+    /// It is not kept.
+    Lose,
+    /// Other bytes are kept.
+    Damage,
 }
 
 /// How much of an answer comes.
@@ -91,6 +104,9 @@ impl Course {
                     answer.headers.extend(headers);
                     first(&mut course.instead, Instead::Answer(answer));
                 }
+                Action::Refuse { because } => first(&mut course.instead, Instead::Refuse(because)),
+                Action::LosePart => first(&mut course.harm, Harm::Lose),
+                Action::DamagePart => first(&mut course.harm, Harm::Damage),
                 Action::Garbage => first(&mut course.instead, Instead::Garbage),
                 Action::WrongTreeHash => course.wrong_tree_hash = true,
                 Action::DelayAnswer { millis } => first(&mut course.delay, Duration::from_millis(millis)),

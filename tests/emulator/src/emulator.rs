@@ -92,7 +92,7 @@ impl Emulator {
 
     /// Adds a fault behind those that are waiting.
     pub fn add_fault(&self, fault: Fault) {
-        self.service.faults.add(fault);
+        self.service.add_fault(fault);
     }
 
     /// Drops all faults that have not struck yet.
@@ -105,9 +105,20 @@ impl Emulator {
         self.service.set_clock_offset(seconds);
     }
 
-    /// Lets the session token that was valid expire; this one is valid from now on.
+    /// Lets the session tokens that were valid expire; this one is valid from now on.
     pub fn replace_session_token(&self, token: &str) {
-        self.service.verifier.replace_token(token);
+        self.service.verifier.replace_tokens(token);
+    }
+
+    /// Makes this session token valid beside the others; for so many seconds of the service's clock, if that is said.
+    pub fn add_session_token(&self, token: &str, seconds: Option<i64>) {
+        self.service.add_session_token(token, seconds);
+    }
+
+    /// Admits so many requests in a second of the service's clock, and refuses more with 400 `ThrottlingException`;
+    /// `None` admits all.
+    pub fn limit_requests(&self, per_second: Option<u64>) {
+        self.service.limit_requests(per_second);
     }
 }
 

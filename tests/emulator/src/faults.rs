@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::clock::Instant;
 use crate::request::Operation;
 use crate::stop::lock;
 
@@ -35,6 +36,9 @@ pub struct Fault {
     /// How many are hit then; all, if there is none.
     #[serde(default = "once")]
     pub times: Option<u64>,
+    /// For how many seconds of the service's clock, from when it is added; for good, if there is none.
+    #[serde(default)]
+    pub seconds: Option<i64>,
     /// What happens to them.
     pub action: Action,
     /// What happens besides.
@@ -45,7 +49,7 @@ pub struct Fault {
 impl Fault {
     /// Hits the next request, whatever it is.
     pub fn new(action: Action) -> Self {
-        Self { operation: None, part: None, skip: 0, times: once(), action, and: Vec::new() }
+        Self { operation: None, part: None, skip: 0, times: once(), seconds: None, action, and: Vec::new() }
     }
 
     /// This happens to the same requests.
@@ -83,7 +87,14 @@ impl Fault {
         self
     }
 
-    /// Never stops.
+    /// Stops after so many seconds of the service's clock, counted from when it is added.
+    #[must_use]
+    pub fn seconds(mut self, seconds: i64) -> Self {
+        self.seconds = Some(seconds);
+        self
+    }
+
+    /// Hits them all.
     #[must_use]
     pub fn always(mut self) -> Self {
         self.times = None;
@@ -105,11 +116,14 @@ pub(crate) struct Faults {
 struct Waiting {
     fault: Fault,
     seen: u64,
+    /// The end of its time.
+    until: Option<Instant>,
 }
 
 impl Faults {
-    pub(crate) fn add(&self, fault: Fault) {
-        lock(&self.waiting).push(Waiting { fault, seen: 0 });
+    pub(crate) fn add(&self, fault: Fault, now: Instant) {
+        let until = fault.seconds.map(|seconds| now.plus_seconds(seconds));
+        lock(&self.waiting).push(Waiting { fault, seen: 0, until });
     }
 
     pub(crate) fn clear(&self) {
@@ -117,7 +131,7 @@ impl Faults {
     }
 
     /// What happens to this request. Every fault counts the requests of its kind; the earliest whose turn it is plays.
-    pub(crate) fn strike(&self, operation: Option<Operation>, part: Option<u64>) -> Option<Vec<Action>> {
+    pub(crate) fn strike(&self, operation: Option<Operation>, part: Option<u64>, now: Instant) -> Option<Vec<Action>> {
         let mut struck = None;
         for waiting in lock(&self.waiting).iter_mut() {
             let fault = &waiting.fault;
@@ -129,7 +143,8 @@ impl Faults {
             let turn = waiting.seen;
             waiting.seen += 1;
             let due = turn >= fault.skip && fault.times.is_none_or(|times| turn - fault.skip < times);
-            if due && struck.is_none() {
+            let lasts = waiting.until.is_none_or(|until| now < until);
+            if due && lasts && struck.is_none() {
                 struck = Some(std::iter::once(&fault.action).chain(&fault.and).cloned().collect());
             }
         }
@@ -144,12 +159,22 @@ mod tests {
     #[test]
     fn strikes_after_skip_and_so_many_times() {
         let faults = Faults::default();
-        faults.add(Fault::new(Action::Garbage).on(Operation::UploadMultipartPart).part(1).skip(1).times(2));
-        let strike = |operation, part| faults.strike(Some(operation), part).is_some();
+        let now = Instant::parse_basic("20120320T170343Z").unwrap();
+        faults.add(Fault::new(Action::Garbage).on(Operation::UploadMultipartPart).part(1).skip(1).times(2), now);
+        let strike = |operation, part| faults.strike(Some(operation), part, now).is_some();
         assert!(!strike(Operation::UploadMultipartPart, Some(0)));
         assert!(!strike(Operation::ListParts, None));
         let hits: Vec<_> = (0..5).map(|_| strike(Operation::UploadMultipartPart, Some(1))).collect();
         assert_eq!(hits, [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn lasts_for_its_seconds() {
+        let faults = Faults::default();
+        let now = Instant::parse_basic("20120320T170343Z").unwrap();
+        faults.add(Fault::new(Action::Garbage).always().seconds(60), now);
+        let strike = |seconds| faults.strike(None, None, now.plus_seconds(seconds)).is_some();
+        assert_eq!([0, 59, 60, 61].map(strike), [true, true, false, false]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod ids;
 mod operations;
 mod options;
 mod paging;
+mod rate;
 mod records;
 mod refusal;
 mod request;
@@ -33,7 +34,7 @@ mod tls;
 mod upload;
 mod wire;
 
-pub use action::{Action, Afterwards, Ending, error_document};
+pub use action::{Action, Afterwards, Ending, Reason, error_document};
 pub use emulator::Emulator;
 pub use faults::Fault;
 pub use options::{Options, Storage};

@@ -1,12 +1,14 @@
 //! The operations: a request in, an answer out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::clock::Instant;
+use crate::course::Harm;
 use crate::disk::Incoming;
-use crate::hash::{self, Digest, EMPTY};
+use crate::hash::{self, Digest, EMPTY, Hasher};
 use crate::http::{Body, Head, Response};
 use crate::paging::Page;
 use crate::records::ArchiveRecord;
@@ -29,13 +31,18 @@ pub(crate) fn perform(
     head: &Head,
     target: Option<&Target>,
     body: &mut Body<'_>,
+    harm: Option<Harm>,
 ) -> Result<Done, Failure> {
     let now = service.clock.now();
     service.store.expire(now);
+    if !service.rate.admits(now) {
+        return Err(Failure::from(Refusal::throttled()));
+    }
     let signed = service.verifier.verify(head, now)?;
     let target =
         target.ok_or_else(|| Refusal::bad_request(format!("No such operation: {} {}", head.method, head.path())))?;
-    let call = Call { service, head, target, signed: &signed, now };
+    let harm = harm.filter(|_| target.operation == Operation::UploadMultipartPart);
+    let call = Call { service, head, target, signed: &signed, now, harm };
     call.check_common(body)?;
     match target.operation {
         Operation::CreateVault => call.create_vault(),
@@ -56,12 +63,15 @@ struct Call<'a> {
     target: &'a Target,
     signed: &'a Signed,
     now: Instant,
+    harm: Option<Harm>,
 }
 
 /// A payload that has been read, and is what its hashes say.
 struct Received {
     length: u64,
     tree_hash: Digest,
+    /// The tree hash of what is kept of it: another, if it comes to harm.
+    kept: Digest,
     bytes: Option<Incoming>,
 }
 
@@ -177,11 +187,14 @@ impl Call<'_> {
         }
         upload.check_range(first, last, header)?;
         let received = self.receive(body)?;
-        let part = Part { first, last, tree_hash: received.tree_hash };
-        upload.keep_part(self.service.store.disk().zip(received.bytes.as_ref()), part)?;
+        let part = Part { first, last, tree_hash: received.kept };
+        let kept = self.harm != Some(Harm::Lose);
+        if kept {
+            upload.keep_part(self.service.store.disk().zip(received.bytes.as_ref()), part)?;
+        }
         upload.touch(self.service.clock.now());
         let answer = Response::empty(204).with("x-amz-sha256-tree-hash", hex::encode(received.tree_hash));
-        Ok(Done { answer, changed: true })
+        Ok(Done { answer, changed: kept })
     }
 
     fn complete(&self, upload: &Upload) -> Result<Done, Failure> {
@@ -267,9 +280,15 @@ impl Call<'_> {
         let length = body.remaining();
         let receive = |disk: &crate::disk::Disk| disk.receive().map_err(|e| Refusal::storage(&e));
         let mut bytes = self.service.store.disk().map(receive).transpose()?;
+        let mut damaged = (self.harm == Some(Harm::Damage)).then(Hasher::default);
         while let Some(piece) = body.next().map_err(Failure::Broken)? {
+            let mut kept = Cow::Borrowed(piece);
+            if let Some(damaged) = &mut damaged {
+                kept.to_mut().iter_mut().for_each(|byte| *byte ^= 1);
+                damaged.update(&kept);
+            }
             if let Some(bytes) = &mut bytes {
-                bytes.write(piece).map_err(|e| Refusal::storage(&e))?;
+                bytes.write(&kept).map_err(|e| Refusal::storage(&e))?;
             }
         }
         self.signed.check_clock(self.service.clock.now())?;
@@ -279,11 +298,11 @@ impl Call<'_> {
             }
             if tree != tree_hash {
                 let (expected, computed) = (hex::encode(tree_hash), hex::encode(tree));
-                let message = format!("Checksum mismatch: expected {expected}, computed {computed}");
-                return Err(Failure::from(Refusal::invalid(message)));
+                return Err(Failure::from(Refusal::checksum_mismatch(&expected, &computed)));
             }
         }
-        Ok(Received { length, tree_hash, bytes })
+        let kept = damaged.map_or(tree_hash, |hasher| hasher.finish().1);
+        Ok(Received { length, tree_hash, kept, bytes })
     }
 
     fn upload(&self) -> Result<Arc<Upload>, Refusal> {
@@ -304,7 +323,7 @@ impl Call<'_> {
     fn tree_hash(&self) -> Result<Digest, Refusal> {
         const HEADER: &str = "x-amz-sha256-tree-hash";
         let text = self.required(HEADER, HEADER)?;
-        hash::parse_hex(text).ok_or_else(|| Refusal::invalid(format!("Invalid {HEADER}: {text}")))
+        hash::parse_hex(text).ok_or_else(|| Refusal::wrong_tree_hash(text))
     }
 
     /// At most 1024 printable ASCII characters. Spaces at its ends have gone with the header's own.

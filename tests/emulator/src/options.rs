@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::faults::Fault;
+
 /// The settings of an emulator. The defaults are those of the guide's examples.
 #[derive(Clone)]
 pub struct Options {
@@ -22,6 +24,14 @@ pub struct Options {
     pub secret_key: String,
     /// The session token that requests must carry, if any.
     pub session_token: Option<String>,
+    /// For how many seconds of the service's clock that token is valid; for good, if there is none.
+    pub session_token_seconds: Option<i64>,
+    /// Seconds that the service's clock is ahead of the real one, or behind.
+    pub clock_offset: i64,
+    /// The requests admitted in a second of the service's clock, and at once; any number, if there is none.
+    pub requests_per_second: Option<u64>,
+    /// What goes wrong from the start.
+    pub faults: Vec<Fault>,
     /// The vaults there are from the start.
     pub vaults: Vec<String>,
     /// The most entries on a page of a list, whatever `limit` says; above 50 is 50.
@@ -52,6 +62,10 @@ impl Default for Options {
             access_key: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             secret_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
             session_token: None,
+            session_token_seconds: None,
+            clock_offset: 0,
+            requests_per_second: None,
+            faults: Vec::new(),
             vaults: vec!["examplevault".to_owned()],
             page_max: crate::choices::PAGE_MAX,
         }
@@ -67,6 +81,10 @@ impl fmt::Debug for Options {
             .field("region", &self.region)
             .field("account", &self.account)
             .field("access_key", &self.access_key)
+            .field("session_token_seconds", &self.session_token_seconds)
+            .field("clock_offset", &self.clock_offset)
+            .field("requests_per_second", &self.requests_per_second)
+            .field("faults", &self.faults)
             .field("vaults", &self.vaults)
             .field("page_max", &self.page_max)
             .finish_non_exhaustive()

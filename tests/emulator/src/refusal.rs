@@ -2,7 +2,11 @@
 
 use std::io;
 
+use crate::clock::Instant;
 use crate::http::Response;
+
+/// How far the time of a signature may be from the service's, either way.
+pub(crate) const SIGNATURE_SECONDS: i64 = 5 * 60;
 
 /// A request that is answered with an error document.
 #[derive(Debug)]
@@ -51,6 +55,38 @@ impl Refusal {
         ))
     }
 
+    pub(crate) fn signature_expired(signed: Instant, now: Instant) -> Self {
+        let (signed, earliest) = (signed.basic(), now.plus_seconds(-SIGNATURE_SECONDS).basic());
+        let now = now.basic();
+        Self::signature(format!("Signature expired: {signed} is now earlier than {earliest} ({now} - 5 min.)"))
+    }
+
+    pub(crate) fn signature_not_yet_current(signed: Instant, now: Instant) -> Self {
+        let (signed, latest) = (signed.basic(), now.plus_seconds(SIGNATURE_SECONDS).basic());
+        let now = now.basic();
+        Self::signature(format!("Signature not yet current: {signed} is still later than {latest} ({now} + 5 min.)"))
+    }
+
+    pub(crate) fn checksum_mismatch(expected: &str, computed: &str) -> Self {
+        Self::invalid(format!("Checksum mismatch: expected {expected}, computed {computed}"))
+    }
+
+    pub(crate) fn wrong_tree_hash(given: &str) -> Self {
+        Self::invalid(format!("Invalid x-amz-sha256-tree-hash: {given}"))
+    }
+
+    pub(crate) fn throttled() -> Self {
+        Self::new(400, "ThrottlingException", "Rate exceeded")
+    }
+
+    pub(crate) fn request_timeout() -> Self {
+        Self::new(408, "RequestTimeoutException", "Request timed out.")
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(500, "ServiceUnavailableException", message)
+    }
+
     pub(crate) fn not_authenticated() -> Self {
         Self::new(400, "MissingAuthenticationTokenException", "Request is missing Authentication Token")
     }
@@ -76,7 +112,7 @@ impl Refusal {
     }
 
     pub(crate) fn storage(error: &io::Error) -> Self {
-        Self::new(500, "ServiceUnavailableException", format!("The storage failed: {error}"))
+        Self::unavailable(format!("The storage failed: {error}"))
     }
 
     fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {

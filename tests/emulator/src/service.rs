@@ -3,10 +3,11 @@
 use std::io;
 
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
 use crate::ids::Ids;
 use crate::options::Options;
 use crate::paging::Markers;
+use crate::rate::Rate;
 use crate::records::RequestLog;
 use crate::signature::Verifier;
 use crate::stop::Stop;
@@ -23,6 +24,7 @@ pub(crate) struct Service {
     pub(crate) ids: Ids,
     pub(crate) log: RequestLog,
     pub(crate) markers: Markers,
+    pub(crate) rate: Rate,
     pub(crate) stop: Stop,
     pub(crate) store: Store,
     pub(crate) verifier: Verifier,
@@ -31,27 +33,49 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(options: &Options) -> io::Result<Self> {
         let (clock, ids) = (Clock::default(), Ids::new());
+        clock.set_offset(options.clock_offset);
         let store = Store::open(&options.storage, &options.vaults, &ids.request_id(), clock.now())?;
-        let token = options.session_token.as_deref();
-        Ok(Self {
+        let service = Self {
             region: options.region.clone(),
             account: options.account.clone(),
             page_max: options.page_max.clamp(1, crate::choices::PAGE_MAX),
-            verifier: Verifier::new(&options.region, &options.access_key, &options.secret_key, token),
+            verifier: Verifier::new(&options.region, &options.access_key, &options.secret_key),
             faults: Faults::default(),
+            rate: Rate::default(),
             log: RequestLog::default(),
             markers: Markers::default(),
             stop: Stop::default(),
             clock,
             ids,
             store,
-        })
+        };
+        if let Some(token) = &options.session_token {
+            service.add_session_token(token, options.session_token_seconds);
+        }
+        service.limit_requests(options.requests_per_second);
+        options.faults.iter().for_each(|fault| service.add_fault(fault.clone()));
+        Ok(service)
     }
 
     /// Moves the clock. Uploads that are idle for too long by the new time are gone at once.
     pub(crate) fn set_clock_offset(&self, seconds: i64) {
         self.clock.set_offset(seconds);
         self.store.expire(self.clock.now());
+    }
+
+    /// Adds a fault; its time begins now.
+    pub(crate) fn add_fault(&self, fault: Fault) {
+        self.faults.add(fault, self.clock.now());
+    }
+
+    /// Makes another session token valid; for so many seconds, if that is said.
+    pub(crate) fn add_session_token(&self, token: &str, seconds: Option<i64>) {
+        self.verifier.add_token(token, seconds.map(|seconds| self.clock.now().plus_seconds(seconds)));
+    }
+
+    /// Admits so many requests a second; all, if there is no number.
+    pub(crate) fn limit_requests(&self, per_second: Option<u64>) {
+        self.rate.set(per_second, self.clock.now());
     }
 
     /// The name of a vault in documents and messages.

@@ -15,7 +15,7 @@ use crate::choices::MAY_BE_UNSIGNED;
 use crate::clock::Instant;
 use crate::hash::EMPTY;
 use crate::http::Head;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, SIGNATURE_SECONDS};
 use crate::stop::lock;
 
 /// The one key that the service knows.
@@ -23,13 +23,14 @@ pub(crate) struct Verifier {
     region: String,
     access_key: String,
     secret_key: String,
-    tokens: Mutex<Tokens>,
+    /// Without any, requests carry none.
+    tokens: Mutex<Vec<Token>>,
 }
 
-#[derive(Default)]
-struct Tokens {
-    valid: Option<String>,
-    expired: Vec<String>,
+/// A session token, and when it stops being valid.
+struct Token {
+    text: String,
+    until: Option<Instant>,
 }
 
 impl fmt::Debug for Verifier {
@@ -52,41 +53,38 @@ pub(crate) struct Signed {
 impl Signed {
     /// The clock may differ by five minutes, either way.
     pub(crate) fn check_clock(&self, now: Instant) -> Result<(), Refusal> {
-        const WINDOW: i64 = 5 * 60;
-        let (signed, current) = (self.at.basic(), now.basic());
-        let (earliest, latest) = (now.plus_seconds(-WINDOW), now.plus_seconds(WINDOW));
-        if self.at.unix_seconds() < earliest.unix_seconds() {
-            let earliest = earliest.basic();
-            return Err(Refusal::signature(format!(
-                "Signature expired: {signed} is now earlier than {earliest} ({current} - 5 min.)"
-            )));
+        let ahead = self.at.unix_seconds() - now.unix_seconds();
+        if ahead < -SIGNATURE_SECONDS {
+            return Err(Refusal::signature_expired(self.at, now));
         }
-        if self.at.unix_seconds() > latest.unix_seconds() {
-            let latest = latest.basic();
-            return Err(Refusal::signature(format!(
-                "Signature not yet current: {signed} is still later than {latest} ({current} + 5 min.)"
-            )));
+        if ahead > SIGNATURE_SECONDS {
+            return Err(Refusal::signature_not_yet_current(self.at, now));
         }
         Ok(())
     }
 }
 
 impl Verifier {
-    pub(crate) fn new(region: &str, access_key: &str, secret_key: &str, session_token: Option<&str>) -> Self {
-        let tokens = Tokens { valid: session_token.map(str::to_owned), expired: Vec::new() };
+    pub(crate) fn new(region: &str, access_key: &str, secret_key: &str) -> Self {
         Self {
             region: region.to_owned(),
             access_key: access_key.to_owned(),
             secret_key: secret_key.to_owned(),
-            tokens: Mutex::new(tokens),
+            tokens: Mutex::default(),
         }
     }
 
-    /// The session token that was valid has expired; this one is valid now.
-    pub(crate) fn replace_token(&self, session_token: &str) {
+    /// This session token is valid too; until then, if there is an end.
+    pub(crate) fn add_token(&self, session_token: &str, until: Option<Instant>) {
         let mut tokens = lock(&self.tokens);
-        let before = tokens.valid.replace(session_token.to_owned());
-        tokens.expired.extend(before);
+        tokens.retain(|token| token.text != session_token);
+        tokens.push(Token { text: session_token.to_owned(), until });
+    }
+
+    /// The session tokens that were valid have expired, whatever the clock will say; this one is valid now.
+    pub(crate) fn replace_tokens(&self, session_token: &str) {
+        lock(&self.tokens).iter_mut().for_each(|token| token.until = Some(Instant::LONG_AGO));
+        self.add_token(session_token, None);
     }
 
     /// Checks everything about the signature that the head alone tells; the payload is the caller's to compare.
@@ -95,7 +93,7 @@ impl Verifier {
         let authorization = Authorization::parse(authorization)?;
         let (at, date_header) = signing_time(head)?;
         self.check_scope(&authorization, at)?;
-        self.check_token(head.header("x-amz-security-token"))?;
+        self.check_token(head.header("x-amz-security-token"), now)?;
         check_signed_headers(head, &authorization, date_header)?;
 
         let payload_hash = head.header("x-amz-content-sha256").unwrap_or(EMPTY).to_owned();
@@ -133,13 +131,13 @@ impl Verifier {
         Err(Refusal::signature(wrong))
     }
 
-    fn check_token(&self, given: Option<&str>) -> Result<(), Refusal> {
+    fn check_token(&self, given: Option<&str>, now: Instant) -> Result<(), Refusal> {
         let tokens = lock(&self.tokens);
-        if given == tokens.valid.as_deref() {
-            return Ok(());
-        }
-        let expired = given.is_some_and(|given| tokens.expired.iter().any(|token| token == given));
-        Err(if expired { Refusal::expired_token() } else { Refusal::unknown_client() })
+        let Some(given) = given else {
+            return if tokens.is_empty() { Ok(()) } else { Err(Refusal::unknown_client()) };
+        };
+        let token = tokens.iter().find(|token| token.text == given).ok_or_else(Refusal::unknown_client)?;
+        if token.until.is_none_or(|until| now < until) { Ok(()) } else { Err(Refusal::expired_token()) }
     }
 
     /// The right signature; `None` for a request that cannot be signed, such as one with characters outside ASCII.
@@ -232,7 +230,8 @@ mod tests {
         let request = |vector: &serde_json::Value| {
             let text = |name: &str| vector[name].as_str().unwrap().to_owned();
             let token = vector["session_token"].as_str();
-            let verifier = Verifier::new(&text("region"), &text("access_key_id"), &text("secret_access_key"), token);
+            let verifier = Verifier::new(&text("region"), &text("access_key_id"), &text("secret_access_key"));
+            token.iter().for_each(|token| verifier.add_token(token, None));
             let mut bytes = format!("{} {} HTTP/1.1\r\n", text("method"), text("wire_target"));
             for header in vector["headers_signed"].as_array().unwrap() {
                 bytes.push_str(&format!("{}: {}\r\n", header[0].as_str().unwrap(), header[1].as_str().unwrap()));

@@ -232,5 +232,5 @@ fn check_size(held: u64, given: u64) -> Result<(), Refusal> {
 
 fn check_tree_hash(held: &str, given: Digest) -> Result<(), Refusal> {
     let given = hex::encode(given);
-    if held == given { Ok(()) } else { Err(Refusal::invalid(format!("Invalid x-amz-sha256-tree-hash: {given}"))) }
+    if held == given { Ok(()) } else { Err(Refusal::wrong_tree_hash(&given)) }
 }

@@ -8,7 +8,9 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Client, MIB, Request, data, start, start_with};
-use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Storage, error_document};
+use glacier_emulator::{
+    Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Reason, Storage, error_document,
+};
 
 /// An emulator, a connection, and an upload of parts of 1 MiB.
 fn upload() -> (Emulator, Client, String) {
@@ -205,6 +207,162 @@ fn faults_choose_their_requests() {
     assert_eq!(statuses(&mut client), ([204, 204, 500, 204, 204], 200));
     unavailable(&emulator, Fault::always);
     assert_eq!(statuses(&mut client), ([500; 5], 500));
+}
+
+#[test]
+fn a_page_cut_short() {
+    let (emulator, mut client) = start_with(Options { storage: Storage::Hashes, page_max: 2, ..Options::default() });
+    let id = client.initiate(MIB);
+    (0..3).for_each(|index| drop(client.send(&Request::part(&id, index * MIB, &data(MIB)))));
+    emulator.add_fault(Fault::new(Action::TruncatedAnswer).on(Operation::ListParts).skip(1));
+    let first = client.send(&Request::list_parts(&id, "")).json();
+    let marker = first["Marker"].as_str().unwrap().replace('+', "%2B").replace('/', "%2F").replace('&', "%26");
+    let second = Request::list_parts(&id, &format!("?marker={}", marker.replace('=', "%3D")));
+    assert_eq!(client.try_send(&second).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    let again = Client::connect(&emulator).send(&second).json();
+    assert_eq!((again["Parts"].as_array().unwrap().len(), &again["Marker"]), (1, &serde_json::Value::Null));
+}
+
+#[test]
+fn refusals_have_the_texts_of_the_service() {
+    let (emulator, mut client, id) = upload();
+    let hash = client::tree_hash(&data(MIB));
+    for (because, status, code, text) in [
+        (Reason::Throttling, 400, "ThrottlingException", "Rate exceeded"),
+        (Reason::RequestTimeout, 408, "RequestTimeoutException", "Request timed out."),
+        (Reason::ServiceUnavailable, 500, "ServiceUnavailableException", ""),
+        (Reason::ExpiredToken, 403, "ExpiredTokenException", "expired"),
+        (Reason::SignatureExpired, 403, "InvalidSignatureException", "Signature expired: "),
+        (Reason::SignatureExpired, 403, "InvalidSignatureException", " - 5 min.)"),
+        (Reason::SignatureNotYetCurrent, 403, "InvalidSignatureException", "Signature not yet current: "),
+        (Reason::SignatureNotYetCurrent, 403, "InvalidSignatureException", " + 5 min.)"),
+        (
+            Reason::TreeHash,
+            400,
+            "InvalidParameterValueException",
+            &format!("Checksum mismatch: expected {hash}, computed "),
+        ),
+    ] {
+        let before = SystemTime::now();
+        let answer = hit(&emulator, &mut client, &id, Action::Refuse { because }).unwrap();
+        answer.expect_refusal(status, code, text);
+        // The clock is right, whatever is said of the signature.
+        assert_date(&answer, 0, before);
+    }
+    assert_eq!((emulator.connections(), emulator.uploads()[0].parts.len()), (1, 0));
+    recovers(&emulator, &id);
+}
+
+#[test]
+fn a_complete_refused_for_nothing_may_be_repeated() {
+    let (emulator, mut client, id) = upload();
+    client.send(&Request::part(&id, 0, b"abc"));
+    let fault = Fault::new(Action::Refuse { because: Reason::TreeHash });
+    emulator.add_fault(fault.on(Operation::CompleteMultipartUpload).times(2));
+    let complete = Request::complete(&id, b"abc");
+    let text = format!("Invalid x-amz-sha256-tree-hash: {}", client::tree_hash(b"abc"));
+    for _ in 0..2 {
+        client.send(&complete).expect_refusal(400, "InvalidParameterValueException", &text);
+        assert_eq!(emulator.uploads()[0].parts.len(), 1);
+    }
+    assert_eq!(client.send(&complete).status, 201);
+}
+
+#[test]
+fn a_lost_part_is_acknowledged_and_not_held() {
+    let (emulator, mut client, id) = upload();
+    let whole = data(2 * MIB);
+    client.send(&Request::part(&id, MIB, &whole[MIB..]));
+    let answer = hit(&emulator, &mut client, &id, Action::LosePart).unwrap();
+    let right = client::tree_hash(&whole[..MIB]);
+    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
+    assert_eq!(emulator.uploads()[0].parts.len(), 1);
+    let record = emulator.requests().swap_remove(2);
+    assert_eq!((record.status, record.changed), (Some(204), false));
+
+    let complete = Request::complete(&id, &whole);
+    client.send(&complete).expect_refusal(400, "InvalidParameterValueException", "Missing range: bytes 0-1048575/*");
+    client.send(&Request::part(&id, 0, &whole[..MIB]));
+    // What was held before is not lost with what should have replaced it.
+    emulator.add_fault(Fault::new(Action::LosePart));
+    assert_eq!(client.send(&Request::part(&id, 0, &[7; MIB])).status, 204);
+    assert_eq!(client.send(&complete).status, 201);
+}
+
+#[test]
+fn a_damaged_part_is_held_as_what_it_has_become() {
+    let (emulator, mut client) = start_with(Options::default());
+    let whole = data(2 * MIB);
+    let (damaged, mended) = (client.initiate(MIB), client.initiate(MIB));
+    for id in [&damaged, &mended] {
+        let answer = hit(&emulator, &mut client, id, Action::DamagePart).unwrap();
+        let right = client::tree_hash(&whole[..MIB]);
+        assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
+        client.send(&Request::part(id, MIB, &whole[MIB..]));
+        let hash = client.send(&Request::list_parts(id, "")).json()["Parts"][0]["SHA256TreeHash"].clone();
+        assert_ne!(hash, right.as_str());
+        let refused = client.send(&Request::complete(id, &whole));
+        refused.expect_refusal(400, "InvalidParameterValueException", "Invalid x-amz-sha256-tree-hash: ");
+    }
+    client.send(&Request::part(&mended, 0, &whole[..MIB]));
+    assert_eq!(client.send(&Request::complete(&mended, &whole)).status, 201);
+    let bytes = |index: usize| std::fs::read(emulator.archives()[index].path.clone().unwrap()).unwrap();
+    assert!(bytes(0) == whole);
+
+    // Who believes the list gets what is held.
+    let held: Vec<u8> = whole[..MIB].iter().map(|byte| byte ^ 1).chain(whole[MIB..].iter().copied()).collect();
+    assert_eq!(client.send(&Request::complete(&damaged, &held)).status, 201);
+    assert!(bytes(1) == held);
+}
+
+#[test]
+fn only_parts_come_to_harm() {
+    let (emulator, mut client) = start_with(Options::default());
+    for action in [Action::LosePart, Action::DamagePart] {
+        emulator.add_fault(Fault::new(action));
+        assert_eq!(client.send(&Request::archive(b"abc")).status, 201);
+        assert_eq!(std::fs::read(emulator.archives().pop().unwrap().path.unwrap()).unwrap(), b"abc");
+    }
+}
+
+#[test]
+fn storms_of_so_many_requests_or_seconds() {
+    let (emulator, mut client, id) = upload();
+    let throttling = || Fault::new(Action::Refuse { because: Reason::Throttling });
+    let list = |client: &mut Client, offset: i64| {
+        client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset)).status
+    };
+    emulator.add_fault(throttling().times(3));
+    assert_eq!([0; 5].map(|offset| list(&mut client, offset)), [400, 400, 400, 200, 200]);
+
+    emulator.add_fault(throttling().always().seconds(7200));
+    assert_eq!([0; 5].map(|offset| list(&mut client, offset)), [400; 5]);
+    emulator.set_clock_offset(7100);
+    assert_eq!(list(&mut client, 7100), 400);
+    emulator.set_clock_offset(7300);
+    assert_eq!(list(&mut client, 7300), 200);
+}
+
+#[test]
+fn requests_beyond_the_rate_are_refused_until_the_clock_has_moved() {
+    let (emulator, mut client, id) = upload();
+    emulator.limit_requests(Some(1));
+    let since = Instant::now();
+    let mut list = |offset: i64| {
+        let answer = client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset));
+        if answer.status != 200 {
+            answer.expect_refusal(400, "ThrottlingException", "Rate exceeded");
+        }
+        answer.status
+    };
+    assert_eq!(list(0), 200);
+    // One is saved, and each second that has gone by has added one.
+    let admitted = (0..50).filter(|_| list(0) == 200).count();
+    assert!(admitted as u64 <= since.elapsed().as_secs() + 1, "{admitted}");
+    emulator.set_clock_offset(100);
+    assert_eq!(list(100), 200);
+    emulator.limit_requests(None);
+    assert_eq!([100; 9].map(&mut list), [200; 9]);
 }
 
 #[test]

@@ -169,7 +169,15 @@ fn the_admin_address_does_what_the_methods_do() {
     assert_eq!(client.send(&Request::list_uploads("")).status, 403);
     assert_eq!(client.send(&admin("POST", "clock", r#"{"offset": 0}"#)).status, 204);
     assert_eq!(client.send(&admin("POST", "token", r#"{"session_token": "new"}"#)).status, 204);
-    assert_eq!(client.send(&Request::list_uploads("").header("x-amz-security-token", "new")).status, 200);
+    let list = |token: &str| Request::list_uploads("").header("x-amz-security-token", token);
+    assert_eq!(client.send(&list("new")).status, 200);
+    assert_eq!(client.send(&admin("POST", "tokens", r#"{"session_token": "further"}"#)).status, 204);
+    assert_eq!(client.send(&admin("POST", "tokens", r#"{"session_token": "late", "seconds": 0}"#)).status, 204);
+    assert_eq!(["new", "further", "late"].map(|token| client.send(&list(token)).status), [200, 200, 403]);
+    assert_eq!(client.send(&admin("POST", "rate", r#"{"per_second": 0}"#)).status, 204);
+    client.send(&list("new")).expect_refusal(400, "ThrottlingException", "Rate exceeded");
+    assert_eq!(client.send(&admin("POST", "rate", r#"{"per_second": null}"#)).status, 204);
+    assert_eq!(client.send(&list("new")).status, 200);
 }
 
 #[test]

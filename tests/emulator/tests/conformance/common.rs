@@ -256,6 +256,15 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&Request::list_parts(&format!("{id}="), ""), 404, NOT_FOUND, "The upload ID was not found");
             }],
         ),
+        Rule::asks(
+            "requests do not come faster than they are admitted",
+            "choice: how many requests are admitted",
+            &[|s| drop(s.accepted(&list("-", "examplevault")))],
+            &[|s| {
+                s.emulator.limit_requests(Some(0));
+                s.refused(&list("-", "examplevault"), 400, "ThrottlingException", "Rate exceeded");
+            }],
+        ),
     ],
 };
 

@@ -238,6 +238,16 @@ pub(crate) const GROUP: Group = Group {
                     let fresh = list().header("x-amz-security-token", "second");
                     assert_eq!(s.client.send(&fresh).status, 200);
                 },
+                |s| {
+                    with_token(s);
+                    s.emulator.add_session_token("of an hour", Some(3600));
+                    let request =
+                        |offset| list().header("x-amz-security-token", "of an hour").with(|r| r.clock_offset = offset);
+                    s.emulator.set_clock_offset(3500);
+                    s.accepted(&request(3500));
+                    s.emulator.set_clock_offset(3700);
+                    s.refused(&request(3700), 403, "ExpiredTokenException", "expired");
+                },
             ],
         ),
     ],
