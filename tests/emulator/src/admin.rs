@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `POST /.admin/faults` | adds the [`Fault`] in the body |
 //! | `DELETE /.admin/faults` | drops all faults |
+//! | `POST /.admin/random` | lets requests meet the [`RandomFaults`] in the body, drawn from the start |
+//! | `DELETE /.admin/random` | ends that |
 //! | `GET /.admin/archives` | lists the archives |
 //! | `GET /.admin/archives/{id}/data` | the bytes of an archive, if they are kept |
 //! | `GET /.admin/uploads` | lists the uploads that are not over, with their parts |
@@ -21,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 use crate::faults::Fault;
 use crate::http::{Body, Content, Head, Response, percent_decode};
+use crate::random::RandomFaults;
 use crate::refusal::Refusal;
 use crate::service::Service;
 
@@ -78,6 +81,8 @@ fn answer(service: &Service, head: &Head, document: &[u8]) -> Result<Response, S
     match (head.method.as_str(), path) {
         ("POST", "faults") => service.add_fault(parse::<Fault>(document)?),
         ("DELETE", "faults") => service.faults.clear(),
+        ("POST", "random") => service.random.set(Some(parse::<RandomFaults>(document)?)),
+        ("DELETE", "random") => service.random.set(None),
         ("POST", "clock") => service.set_clock_offset(parse::<ClockSetting>(document)?.offset),
         ("POST", "token") => service.verifier.replace_tokens(&parse::<TokenSetting>(document)?.session_token),
         ("POST", "tokens") => {

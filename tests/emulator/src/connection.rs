@@ -100,7 +100,7 @@ impl<'a> Exchange<'a> {
         let range = head.header("content-range").filter(|_| is_part).and_then(content_range);
         let part_size = upload_id.as_deref().and_then(|id| service.store.part_size(id));
         let part = range.zip(part_size).map(|((first, _), size)| first / size);
-        let faults = service.faults.strike(operation, part, service.clock.now()).unwrap_or_default();
+        let faults = service.strike(target.as_ref(), part, length);
         let course = Course::of(faults.clone());
         let mut body = Body::new(wire, &service.stop, head, length);
         if operation.is_some_and(Operation::takes_body) && service.store.hashing() {

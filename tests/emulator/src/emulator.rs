@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use crate::connection;
 use crate::faults::Fault;
 use crate::options::Options;
+use crate::random::RandomFaults;
 use crate::records::{ArchiveRecord, RequestRecord, UploadRecord};
 use crate::service::Service;
 use crate::stop::lock;
@@ -95,9 +96,14 @@ impl Emulator {
         self.service.add_fault(fault);
     }
 
-    /// Drops all faults that have not struck yet.
+    /// Drops all faults that have not struck yet. Those at random go on.
     pub fn clear_faults(&self) {
         self.service.faults.clear();
+    }
+
+    /// Lets requests meet faults at random, drawn from the start; `None` ends it.
+    pub fn set_random_faults(&self, faults: Option<RandomFaults>) {
+        self.service.random.set(faults);
     }
 
     /// Sets the service's clock this many seconds ahead of the real one, or behind. Uploads age with it.

@@ -2,7 +2,8 @@
 //!
 //! It checks what the service checks: signatures (with a published implementation), the clock, both hashes of every
 //! payload, ranges, sizes and limits; and answers with the texts that the live service uses. It streams: a payload is
-//! hashed and stored while it is read, and never held. And it breaks on request: see [`Fault`].
+//! hashed and stored while it is read, and never held. And it breaks on request: by script, see [`Fault`], and at
+//! random by seed, see [`RandomFaults`].
 //!
 //! [`Emulator`] runs inside a test; the program `glacier-emulator` serves everything else, with the address described
 //! in [`admin`] in place of the methods. Where the service's behaviour is not known, [`choices`] says what was chosen.
@@ -14,14 +15,17 @@ mod clock;
 mod connection;
 mod course;
 mod disk;
+mod draws;
 mod emulator;
 mod faults;
 mod hash;
 mod http;
 mod ids;
+mod kinds;
 mod operations;
 mod options;
 mod paging;
+mod random;
 mod rate;
 mod records;
 mod refusal;
@@ -37,6 +41,8 @@ mod wire;
 pub use action::{Action, Afterwards, Ending, Reason, error_document};
 pub use emulator::Emulator;
 pub use faults::Fault;
+pub use kinds::FaultKind;
 pub use options::{Options, Storage};
+pub use random::RandomFaults;
 pub use records::{ArchiveRecord, PartRecord, RequestRecord, UploadRecord};
 pub use request::Operation;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::faults::Fault;
+use crate::random::RandomFaults;
 
 /// The settings of an emulator. The defaults are those of the guide's examples.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct Options {
     pub requests_per_second: Option<u64>,
     /// What goes wrong from the start.
     pub faults: Vec<Fault>,
+    /// What goes wrong at random.
+    pub random_faults: Option<RandomFaults>,
     /// The vaults there are from the start.
     pub vaults: Vec<String>,
     /// The most entries on a page of a list, whatever `limit` says; above 50 is 50.
@@ -66,6 +69,7 @@ impl Default for Options {
             clock_offset: 0,
             requests_per_second: None,
             faults: Vec::new(),
+            random_faults: None,
             vaults: vec!["examplevault".to_owned()],
             page_max: crate::choices::PAGE_MAX,
         }
@@ -85,6 +89,7 @@ impl fmt::Debug for Options {
             .field("clock_offset", &self.clock_offset)
             .field("requests_per_second", &self.requests_per_second)
             .field("faults", &self.faults)
+            .field("random_faults", &self.random_faults)
             .field("vaults", &self.vaults)
             .field("page_max", &self.page_max)
             .finish_non_exhaustive()

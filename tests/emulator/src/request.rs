@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::{Head, percent_decode};
 
 /// An operation of the service, by the service's own name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
     /// Starts an upload.
     InitiateMultipartUpload,

@@ -2,13 +2,16 @@
 
 use std::io;
 
+use crate::action::Action;
 use crate::clock::Clock;
 use crate::faults::{Fault, Faults};
 use crate::ids::Ids;
 use crate::options::Options;
 use crate::paging::Markers;
+use crate::random::Random;
 use crate::rate::Rate;
 use crate::records::RequestLog;
+use crate::request::Target;
 use crate::signature::Verifier;
 use crate::stop::Stop;
 use crate::store::Store;
@@ -24,6 +27,7 @@ pub(crate) struct Service {
     pub(crate) ids: Ids,
     pub(crate) log: RequestLog,
     pub(crate) markers: Markers,
+    pub(crate) random: Random,
     pub(crate) rate: Rate,
     pub(crate) stop: Stop,
     pub(crate) store: Store,
@@ -41,6 +45,7 @@ impl Service {
             page_max: options.page_max.clamp(1, crate::choices::PAGE_MAX),
             verifier: Verifier::new(&options.region, &options.access_key, &options.secret_key),
             faults: Faults::default(),
+            random: Random::default(),
             rate: Rate::default(),
             log: RequestLog::default(),
             markers: Markers::default(),
@@ -54,6 +59,7 @@ impl Service {
         }
         service.limit_requests(options.requests_per_second);
         options.faults.iter().for_each(|fault| service.add_fault(fault.clone()));
+        service.random.set(options.random_faults.clone());
         Ok(service)
     }
 
@@ -66,6 +72,14 @@ impl Service {
     /// Adds a fault; its time begins now.
     pub(crate) fn add_fault(&self, fault: Fault) {
         self.faults.add(fault, self.clock.now());
+    }
+
+    /// What this request meets: the script's choice, or else what is drawn.
+    pub(crate) fn strike(&self, target: Option<&Target>, part: Option<u64>, length: u64) -> Vec<Action> {
+        // Drawn in any case, so that a script changes nothing for the requests after it.
+        let drawn = target.map(|target| self.random.draw(target, part, length));
+        let scripted = self.faults.strike(target.map(|target| target.operation), part, self.clock.now());
+        scripted.or(drawn).unwrap_or_default()
     }
 
     /// Makes another session token valid; for so many seconds, if that is said.

@@ -1,0 +1,249 @@
+//! The kinds of faults that come at random, and what each of them is for one request.
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Afterwards, Ending, Reason, error_document};
+use crate::draws::Draws;
+use crate::request::Operation;
+
+/// A kind of fault; places, times and contents are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// A 400 without content.
+    #[serde(rename = "400")]
+    BadRequest,
+    /// A 408, with the service's document, with a page of HTML, or with nothing; as the next ones.
+    #[serde(rename = "408")]
+    RequestTimeout,
+    /// A 429 with `Retry-After`: 0 or 1.
+    #[serde(rename = "429")]
+    TooManyRequests,
+    /// A 500.
+    #[serde(rename = "500")]
+    InternalServerError,
+    /// A 502.
+    #[serde(rename = "502")]
+    BadGateway,
+    /// A 503.
+    #[serde(rename = "503")]
+    ServiceUnavailable,
+    /// A 504.
+    #[serde(rename = "504")]
+    GatewayTimeout,
+    /// `ThrottlingException` with 400.
+    Throttling,
+    /// `ThrottlingException` with 403.
+    #[serde(rename = "throttling_403")]
+    ThrottlingForbidden,
+    /// A 408, 500 or 503 in the body, after which the connection is closed.
+    EarlyClose,
+    /// The same; the rest of the body is not read, and the connection is closed later.
+    EarlyHold,
+    /// The same; the rest of the body is read.
+    EarlyDrain,
+    /// A TCP reset in the body or behind it.
+    Reset,
+    /// The connection is closed there.
+    Close,
+    /// Nothing happens from there on, until the connection is closed.
+    Stall,
+    /// Nothing happens there for a while.
+    Pause,
+    /// The body is read slowly.
+    Slow,
+    /// The answer is late.
+    Delay,
+    /// The answer is cut.
+    Truncated,
+    /// The answer is no HTTP; nothing was done.
+    Garbage,
+    /// The answer names another tree hash.
+    WrongTreeHash,
+    /// The work is done, and the connection closed without an answer.
+    LostClose,
+    /// The work is done, and the connection reset.
+    LostReset,
+    /// "Signature expired".
+    SignatureExpired,
+    /// "Signature not yet current".
+    SignatureNotYetCurrent,
+    /// `ExpiredTokenException`.
+    ExpiredToken,
+    /// A refused tree hash, of a part or an archive, which is right.
+    RefusedTreeHash,
+    /// A part is acknowledged and not held.
+    LostPart,
+    /// A part is acknowledged, and other bytes are held.
+    DamagedPart,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 29] = [
+        Self::BadRequest,
+        Self::RequestTimeout,
+        Self::TooManyRequests,
+        Self::InternalServerError,
+        Self::BadGateway,
+        Self::ServiceUnavailable,
+        Self::GatewayTimeout,
+        Self::Throttling,
+        Self::ThrottlingForbidden,
+        Self::EarlyClose,
+        Self::EarlyHold,
+        Self::EarlyDrain,
+        Self::Reset,
+        Self::Close,
+        Self::Stall,
+        Self::Pause,
+        Self::Slow,
+        Self::Delay,
+        Self::Truncated,
+        Self::Garbage,
+        Self::WrongTreeHash,
+        Self::LostClose,
+        Self::LostReset,
+        Self::SignatureExpired,
+        Self::SignatureNotYetCurrent,
+        Self::ExpiredToken,
+        Self::RefusedTreeHash,
+        Self::LostPart,
+        Self::DamagedPart,
+    ];
+
+    /// Whether it would be noticed.
+    pub(crate) fn fits(self, operation: Operation) -> bool {
+        use Operation::{CompleteMultipartUpload, ListParts, UploadMultipartPart};
+        match self {
+            Self::Slow => operation.takes_body(),
+            Self::WrongTreeHash => operation.takes_body() || matches!(operation, CompleteMultipartUpload | ListParts),
+            Self::RefusedTreeHash => operation.takes_body() || operation == CompleteMultipartUpload,
+            Self::LostPart | Self::DamagedPart => operation == UploadMultipartPart,
+            _ => true,
+        }
+    }
+
+    /// What it is for a request with so long a body.
+    pub(crate) fn actions(self, draws: &mut Draws, length: u64, millis: u64) -> Vec<Action> {
+        // In the body, or behind it.
+        let place = draws.below(length.saturating_add(1));
+        let after_bytes = Some(place);
+        let a_while = draws.below(millis.max(1)) + 1;
+        let early = |draws: &mut Draws, then| {
+            let status = draws.one_of(&[408, 500, 503]);
+            let body = draws.chance(0.5).then(|| document(status));
+            vec![Action::EarlyAnswer { after_bytes: place, status, body, then }]
+        };
+        match self {
+            Self::BadRequest => vec![Action::status(400)],
+            Self::RequestTimeout => vec![upset(408, draws)],
+            Self::TooManyRequests => vec![Action::Status {
+                status: 429,
+                body: None,
+                content_type: None,
+                headers: vec![("Retry-After".to_owned(), draws.below(2).to_string())],
+            }],
+            Self::InternalServerError => vec![upset(500, draws)],
+            Self::BadGateway => vec![upset(502, draws)],
+            Self::ServiceUnavailable => vec![upset(503, draws)],
+            Self::GatewayTimeout => vec![upset(504, draws)],
+            Self::Throttling => vec![Action::Refuse { because: Reason::Throttling }],
+            Self::ThrottlingForbidden => vec![Action::error(403, "ThrottlingException", "Rate exceeded")],
+            Self::EarlyClose => early(draws, Afterwards::Close),
+            Self::EarlyHold => early(draws, Afterwards::HoldFor { millis }),
+            Self::EarlyDrain => early(draws, Afterwards::Drain),
+            Self::Reset => vec![Action::Reset { after_bytes }],
+            Self::Close => vec![Action::Close { after_bytes }],
+            Self::Stall => vec![Action::Pause { after_bytes, millis }, Action::Close { after_bytes }],
+            Self::Pause => vec![Action::Pause { after_bytes, millis: a_while }],
+            Self::Slow => vec![Action::Slow { bytes_per_second: (length.saturating_mul(1000) / a_while).max(1) }],
+            Self::Delay => vec![Action::DelayAnswer { millis: a_while }],
+            Self::Truncated => vec![Action::TruncatedAnswer],
+            Self::Garbage => vec![Action::Garbage],
+            Self::WrongTreeHash => vec![Action::WrongTreeHash],
+            Self::LostClose => vec![Action::LostAnswer { then: Ending::Close }],
+            Self::LostReset => vec![Action::LostAnswer { then: Ending::Reset }],
+            Self::SignatureExpired => vec![Action::Refuse { because: Reason::SignatureExpired }],
+            Self::SignatureNotYetCurrent => vec![Action::Refuse { because: Reason::SignatureNotYetCurrent }],
+            Self::ExpiredToken => vec![Action::Refuse { because: Reason::ExpiredToken }],
+            Self::RefusedTreeHash => vec![Action::Refuse { because: Reason::TreeHash }],
+            Self::LostPart => vec![Action::LosePart],
+            Self::DamagedPart => vec![Action::DamagePart],
+        }
+    }
+}
+
+/// An answer of this status, as the service gives it, or something on the way.
+fn upset(status: u16, draws: &mut Draws) -> Action {
+    let (body, content_type) = match draws.below(3) {
+        0 => (None, None),
+        1 => (Some(document(status)), None),
+        _ => (Some(format!("<html><body>{status}</body></html>")), Some("text/html".to_owned())),
+    };
+    Action::Status { status, body, content_type, headers: Vec::new() }
+}
+
+fn document(status: u16) -> String {
+    match status {
+        408 => error_document(status, "RequestTimeoutException", "Request timed out."),
+        _ => error_document(status, "ServiceUnavailableException", "Service unavailable. Try again later."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_what_it_says() {
+        for kind in FaultKind::ALL {
+            for number in 0..99 {
+                let actions = kind.actions(&mut Draws::new(&number.to_string()), 1 << 20, 200);
+                let name = serde_json::to_value(kind).unwrap();
+                let first = serde_json::to_value(&actions[0]).unwrap();
+                assert!(shows(kind, &first), "{name} is {first}");
+                let after = first["after_bytes"].as_u64().unwrap_or_default();
+                assert!(after <= 1 << 20 && first["millis"].as_u64().is_none_or(|millis| (1..=200).contains(&millis)));
+                assert_eq!(actions.len(), if kind == FaultKind::Stall { 2 } else { 1 }, "{name}");
+            }
+        }
+    }
+
+    /// Whether an action is of a kind, as far as its names tell.
+    fn shows(kind: FaultKind, action: &serde_json::Value) -> bool {
+        let is = |name: &str| action["kind"] == name;
+        let status = |status: u16| is("status") && action["status"] == status;
+        let refuses = |because: &str| is("refuse") && action["because"] == because;
+        match kind {
+            FaultKind::BadRequest => status(400) && action["body"].is_null(),
+            FaultKind::RequestTimeout => status(408),
+            FaultKind::TooManyRequests => status(429) && action["headers"][0][0] == "Retry-After",
+            FaultKind::InternalServerError => status(500),
+            FaultKind::BadGateway => status(502),
+            FaultKind::ServiceUnavailable => status(503),
+            FaultKind::GatewayTimeout => status(504),
+            FaultKind::Throttling => refuses("throttling"),
+            FaultKind::ThrottlingForbidden => status(403),
+            FaultKind::EarlyClose => is("early_answer") && action["then"] == "close",
+            FaultKind::EarlyHold => is("early_answer") && action["then"]["hold_for"]["millis"] == 200,
+            FaultKind::EarlyDrain => is("early_answer") && action["then"] == "drain",
+            FaultKind::Reset => is("reset"),
+            FaultKind::Close => is("close"),
+            FaultKind::Stall | FaultKind::Pause => is("pause"),
+            FaultKind::Slow => is("slow"),
+            FaultKind::Delay => is("delay_answer"),
+            FaultKind::Truncated => is("truncated_answer"),
+            FaultKind::Garbage => is("garbage"),
+            FaultKind::WrongTreeHash => is("wrong_tree_hash"),
+            FaultKind::LostClose => is("lost_answer") && action["then"] == "close",
+            FaultKind::LostReset => is("lost_answer") && action["then"] == "reset",
+            FaultKind::SignatureExpired => refuses("signature_expired"),
+            FaultKind::SignatureNotYetCurrent => refuses("signature_not_yet_current"),
+            FaultKind::ExpiredToken => refuses("expired_token"),
+            FaultKind::RefusedTreeHash => refuses("tree_hash"),
+            FaultKind::LostPart => is("lose_part"),
+            FaultKind::DamagedPart => is("damage_part"),
+        }
+    }
+}
