@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use glacier_emulator::{Emulator, Options, Storage};
+use serde::de::DeserializeOwned;
 
 const USAGE: &str = "\
 A local Glacier for tests and demos, on 127.0.0.1.
@@ -22,12 +23,18 @@ Usage: glacier-emulator [OPTION]...
   --access-key ID         default AKIAIOSFODNN7EXAMPLE
   --secret-key KEY        default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
   --session-token TOKEN   require this session token
+  --token-seconds N       let it expire after so many seconds of the service's clock
   --vault NAME            there is this vault; may be repeated; default examplevault
   --page-max N            at most so many entries on a page of a list, up to 50
+  --clock-offset N        seconds that the service's clock is ahead of the real one; negative: behind
+  --requests-per-second N admit so many requests a second by that clock, throttle the others
+  --fault JSON            let this go wrong, as for POST /.admin/faults; may be repeated
+  --random-faults JSON    let things go wrong at random, as for POST /.admin/random; {\"seed\": 7} will do
   --until-stdin-closes    exit when standard input reaches its end
   --help                  this text
 
-The first line on standard output is the endpoint, such as http://127.0.0.1:41234.
+The first line on standard output is the endpoint, such as http://127.0.0.1:41234. The JSON forms, and what a test can
+ask for and see under /.admin/, are described in tests/emulator/README.md.
 ";
 
 fn main() -> ExitCode {
@@ -92,6 +99,11 @@ impl Settings {
                         "--access-key" => options.access_key = value()?,
                         "--secret-key" => options.secret_key = value()?,
                         "--session-token" => options.session_token = Some(value()?),
+                        "--token-seconds" => options.session_token_seconds = Some(number(&name, &value()?)?),
+                        "--clock-offset" => options.clock_offset = number(&name, &value()?)?,
+                        "--requests-per-second" => options.requests_per_second = Some(number(&name, &value()?)?),
+                        "--fault" => options.faults.push(json(&name, &value()?)?),
+                        "--random-faults" => options.random_faults = Some(json(&name, &value()?)?),
                         "--vault" => vaults.push(value()?),
                         _ => return Err(format!("unknown option {name}; see --help")),
                     }
@@ -111,10 +123,17 @@ impl Settings {
         if settings.ca_out.is_some() && !settings.options.tls {
             return Err("--ca-out needs --tls".to_owned());
         }
+        if settings.options.session_token_seconds.is_some() && settings.options.session_token.is_none() {
+            return Err("--token-seconds needs --session-token".to_owned());
+        }
         Ok(Some(settings))
     }
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{name} takes a number, not {text}"))
+}
+
+fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|e| format!("{name} {text}: {e}"))
 }

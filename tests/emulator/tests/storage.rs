@@ -5,7 +5,6 @@
 mod client;
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -189,30 +188,6 @@ fn a_client_may_wait_to_be_asked_for_the_body() {
     assert_eq!(client.read_answer().unwrap().status, 100);
     client.write(b"abc").unwrap();
     assert_eq!(client.read_answer().unwrap().status, 204);
-}
-
-#[test]
-fn the_program_says_where_it_is_and_ends_with_its_input() {
-    let program = || Command::new(env!("CARGO_BIN_EXE_glacier-emulator"));
-    let mut child = program()
-        .args(["--until-stdin-closes", "--storage", "hashes", "--vault", "a", "--vault", "b"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    let address = line.strip_prefix("http://").and_then(|rest| rest.strip_suffix('\n')).unwrap().to_owned();
-    std::net::TcpStream::connect(address).unwrap();
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
-
-    let help = program().arg("--help").output().unwrap();
-    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--until-stdin-closes"));
-    for wrong in [&["--nonsense"][..], &["--port"], &["--port", "x"], &["--storage", "tape"], &["--ca-out", "f"]] {
-        let output = program().args(wrong).output().unwrap();
-        assert!(!output.status.success() && output.stdout.is_empty(), "{wrong:?}");
-    }
 }
 
 #[test]

@@ -242,14 +242,14 @@ enum Stream {
 }
 
 impl Client {
-    /// Speaks plain HTTP, whatever the emulator speaks.
-    pub(crate) fn connect_without_tls(emulator: &Emulator) -> Self {
-        let (host, tcp) = dial(emulator);
+    /// Speaks plain HTTP, whatever the endpoint says.
+    pub(crate) fn connect_without_tls(endpoint: &str) -> Self {
+        let (host, tcp) = dial(endpoint);
         Self { host, stream: BufReader::new(Stream::Plain(tcp)) }
     }
 
     pub(crate) fn connect(emulator: &Emulator) -> Self {
-        let (host, tcp) = dial(emulator);
+        let (host, tcp) = dial(emulator.endpoint());
         let stream = match emulator.ca_pem() {
             None => Stream::Plain(tcp),
             Some(pem) => {
@@ -337,8 +337,8 @@ impl Client {
     }
 }
 
-fn dial(emulator: &Emulator) -> (String, TcpStream) {
-    let host = emulator.endpoint().split_once("://").unwrap().1.to_owned();
+fn dial(endpoint: &str) -> (String, TcpStream) {
+    let host = endpoint.split_once("://").unwrap().1.to_owned();
     let tcp = TcpStream::connect(&host).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     (host, tcp)

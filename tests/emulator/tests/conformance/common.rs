@@ -19,7 +19,7 @@ pub(crate) const GROUP: Group = Group {
             ],
             &[|s| {
                 s.restart(|options| options.tls = true);
-                let mut plain = Client::connect_without_tls(&s.emulator);
+                let mut plain = Client::connect_without_tls(s.emulator.endpoint());
                 let error = plain.try_send(&list("-", "examplevault")).unwrap_err();
                 // Rather than waiting for a handshake.
                 assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock);
