@@ -1,16 +1,13 @@
-//! One connection: requests one after the other, each with its fault if it is its turn.
+//! One connection: requests one after the other, until it ends or one of them ends it.
 
 use std::io;
-use std::time::Duration;
 
-use crate::action::{Afterwards, Ending, Reason};
+use crate::action::Ending;
 use crate::admin;
-use crate::course::{Course, Cut, Delivery, Harm, How, Instead, Moment};
-use crate::http::{Body, Content, Head, NoHead, Response};
-use crate::operations::{self, Done};
-use crate::records::RequestRecord;
-use crate::refusal::{Failure, Refusal, SIGNATURE_SECONDS};
-use crate::request::{Operation, Target, content_range};
+use crate::exchange::{CLOSE, Exchange, Next};
+use crate::http::{Body, Head, NoHead};
+use crate::refusal::Refusal;
+use crate::request::Target;
 use crate::service::Service;
 use crate::wire::Wire;
 
@@ -31,11 +28,6 @@ pub(crate) fn serve(service: &Service, mut wire: Wire, number: u64) {
     }
 }
 
-/// How a request leaves its connection: `None` lets another follow.
-type Next = Option<Ending>;
-
-const CLOSE: Next = Some(Ending::Close);
-
 fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Result<Next> {
     let head = match Head::read(wire) {
         Ok(head) => head,
@@ -52,254 +44,17 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
     };
     let next = if admin::is_admin(&head) {
         let answer = admin::perform(service, &head, &mut Body::new(wire, &service.stop, &head, length))?;
-        common_headers(service, answer).send(wire)?;
+        service.with_common_headers(answer).send(wire)?;
         None
     } else {
-        let mut exchange = Exchange::begin(service, wire, &head, target, length, connection);
-        let played = exchange.play();
-        exchange.note(true);
-        played?
+        Exchange::begin(service, wire, &head, target, length, connection).run()?
     };
     Ok(if head.keeps_alive() { next } else { next.or(CLOSE) })
 }
 
 /// Where a request ends cannot be told, so no other can follow.
 fn refuse_and_close(service: &Service, wire: &mut Wire, why: String) -> io::Result<Next> {
-    common_headers(service, Refusal::bad_request(why).into()).with("Connection", "close").send(wire)?;
+    let answer = service.with_common_headers(Refusal::bad_request(why).into());
+    answer.with("Connection", "close").send(wire)?;
     Ok(CLOSE)
-}
-
-/// One request of the service, from its head to its answer.
-struct Exchange<'a> {
-    service: &'a Service,
-    head: &'a Head,
-    target: Option<Target>,
-    body: Body<'a>,
-    number: usize,
-    course: Course,
-    /// The upload that the request has started.
-    started: Option<String>,
-    changed: bool,
-    status: Option<u16>,
-    /// Whether the client still holds back the body: it may send it or not, so the connection is of no more use.
-    unasked: bool,
-}
-
-impl<'a> Exchange<'a> {
-    fn begin(
-        service: &'a Service,
-        wire: &'a mut Wire,
-        head: &'a Head,
-        target: Option<Target>,
-        length: u64,
-        connection: u64,
-    ) -> Self {
-        let operation = target.as_ref().map(|target| target.operation);
-        let upload_id = target.as_ref().map(|target| target.upload_id.clone()).filter(|id| !id.is_empty());
-        let is_part = operation == Some(Operation::UploadMultipartPart);
-        let range = head.header("content-range").filter(|_| is_part).and_then(content_range);
-        let part_size = upload_id.as_deref().and_then(|id| service.store.part_size(id));
-        let part = range.zip(part_size).map(|((first, _), size)| first / size);
-        let faults = service.strike(target.as_ref(), part, length);
-        let course = Course::of(faults.clone());
-        let mut body = Body::new(wire, &service.stop, head, length);
-        if operation.is_some_and(Operation::takes_body) && service.store.hashing() {
-            body.hash();
-        }
-        let number = service.log.begin(|number| RequestRecord {
-            number,
-            operation,
-            method: head.method.clone(),
-            target: head.target.clone(),
-            headers: head.headers.clone(),
-            upload_id,
-            part,
-            range,
-            connection,
-            faults,
-            body_bytes: 0,
-            tree_hash: None,
-            changed: false,
-            status: None,
-            over: false,
-        });
-        Self {
-            service,
-            head,
-            target,
-            body,
-            number,
-            course,
-            started: None,
-            changed: false,
-            status: None,
-            unasked: false,
-        }
-    }
-
-    /// Puts into the record what has become of the request so far.
-    fn note(&self, over: bool) {
-        self.service.log.note(self.number, |record| {
-            record.body_bytes = self.body.bytes_read();
-            record.tree_hash = self.body.hashes().map(|(_, tree)| hex::encode(tree));
-            record.changed = self.changed;
-            record.status = self.status;
-            record.over = over;
-            if self.started.is_some() {
-                record.upload_id.clone_from(&self.started);
-            }
-        });
-    }
-
-    /// Takes the request along its course.
-    fn play(&mut self) -> io::Result<Next> {
-        let (service, course) = (self.service, std::mem::take(&mut self.course));
-        if let Some(rate) = course.bytes_per_second {
-            self.body.slow_down(rate);
-        }
-        for (after_bytes, moment) in course.moments {
-            self.body.meanwhile(after_bytes, move || match moment {
-                Moment::Pause(time) => drop(service.stop.wait(time)),
-                Moment::Clock(offset) => service.set_clock_offset(offset),
-            });
-        }
-        // What comes before the first byte comes also where the body is never read.
-        self.read(Some(0))?;
-        if let Some(Cut { after_bytes, how }) = course.cut {
-            self.read(after_bytes)?;
-            return self.cut(how);
-        }
-        let answer = match course.instead {
-            None => Some(self.work(course.harm)?),
-            Some(instead) => {
-                self.read(None)?;
-                match instead {
-                    Instead::Answer(answer) => Some(answer),
-                    Instead::Refuse(reason) => Some(self.refusal(reason).into()),
-                    Instead::Garbage => None,
-                }
-            }
-        };
-        service.stop.wait(course.delay.unwrap_or_default());
-        let Some(mut answer) = answer else {
-            self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
-            return Ok(CLOSE);
-        };
-        if course.wrong_tree_hash {
-            answer = with_wrong_tree_hash(answer);
-        }
-        match course.delivery {
-            None => self.answer(answer),
-            Some(Delivery::Half) => self.half(answer),
-            Some(Delivery::Nothing(ending)) => Ok(Some(ending)),
-        }
-    }
-
-    /// Ends the request here.
-    fn cut(&mut self, how: How) -> io::Result<Next> {
-        let stop = &self.service.stop;
-        match how {
-            How::End(ending) => return Ok(Some(ending)),
-            How::Stall => self.body.wire().hold(stop, Duration::MAX),
-            How::Answer(answer, then) => {
-                self.answer(answer)?;
-                match then {
-                    Afterwards::Close => {}
-                    Afterwards::Hold => self.body.wire().hold(stop, Duration::MAX),
-                    Afterwards::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
-                    Afterwards::Drain => return self.read(None).map(|()| None),
-                }
-            }
-        }
-        Ok(CLOSE)
-    }
-
-    /// The request's own answer. Its body has been read to the end then, or was never asked for.
-    fn work(&mut self, harm: Option<Harm>) -> io::Result<Response> {
-        let done = operations::perform(self.service, self.head, self.target.as_ref(), &mut self.body, harm);
-        match done {
-            Ok(Done { answer, changed }) => {
-                self.changed = changed;
-                self.started = answer.header("x-amz-multipart-upload-id").map(str::to_owned);
-                self.note(false);
-                Ok(answer)
-            }
-            Err(Failure::Refused(refusal)) if self.body.is_waited_for() => {
-                self.unasked = true;
-                Ok(Response::from(refusal).with("Connection", "close"))
-            }
-            Err(Failure::Refused(refusal)) => self.body.skip(u64::MAX).map(|()| refusal.into()),
-            Err(Failure::Broken(error)) => Err(error),
-        }
-    }
-
-    /// What the service would say, if it had this reason.
-    fn refusal(&self, reason: Reason) -> Refusal {
-        const TOO_FAR: i64 = SIGNATURE_SECONDS + 1;
-        let now = self.service.clock.now();
-        let tree_hash = self.head.header("x-amz-sha256-tree-hash").unwrap_or_default();
-        match reason {
-            Reason::Throttling => Refusal::throttled(),
-            Reason::RequestTimeout => Refusal::request_timeout(),
-            Reason::ServiceUnavailable => Refusal::unavailable("Service unavailable. Try again later."),
-            Reason::ExpiredToken => Refusal::expired_token(),
-            Reason::SignatureExpired => Refusal::signature_expired(now.plus_seconds(-TOO_FAR), now),
-            Reason::SignatureNotYetCurrent => Refusal::signature_not_yet_current(now.plus_seconds(TOO_FAR), now),
-            Reason::TreeHash if self.body.bytes_read() > 0 => {
-                Refusal::checksum_mismatch(tree_hash, &other_hash(tree_hash))
-            }
-            Reason::TreeHash => Refusal::wrong_tree_hash(tree_hash),
-        }
-    }
-
-    /// Reads the body to here, or to its end.
-    fn read(&mut self, bytes: Option<u64>) -> io::Result<()> {
-        self.body.skip(bytes.unwrap_or(u64::MAX))
-    }
-
-    fn answer(&mut self, answer: Response) -> io::Result<Next> {
-        // Noted first: who has the answer may ask for the record at once.
-        self.status = Some(answer.status);
-        self.note(false);
-        common_headers(self.service, answer).send(self.body.wire())?;
-        Ok(if self.unasked { CLOSE } else { None })
-    }
-
-    /// Sends half of the content; of an answer without content half of the headers.
-    fn half(&mut self, answer: Response) -> io::Result<Next> {
-        let answer = common_headers(self.service, answer);
-        let mut bytes = answer.head();
-        match &answer.content {
-            Content::Bytes(content) if !content.is_empty() => bytes.extend(&content[..content.len() / 2]),
-            _ => bytes.truncate(bytes.len() / 2),
-        }
-        self.body.wire().send(&bytes)?;
-        Ok(CLOSE)
-    }
-}
-
-fn common_headers(service: &Service, answer: Response) -> Response {
-    answer.with("x-amzn-RequestId", service.ids.request_id()).with("Date", service.clock.now().http())
-}
-
-/// Changes the tree hash in the header, and that of the first part in a list.
-fn with_wrong_tree_hash(mut answer: Response) -> Response {
-    for (name, value) in &mut answer.headers {
-        if name == "x-amz-sha256-tree-hash" {
-            *value = other_hash(value);
-        }
-    }
-    let Content::Bytes(bytes) = &mut answer.content else { return answer };
-    if let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(bytes)
-        && let Some(hash) = document.pointer_mut("/Parts/0/SHA256TreeHash")
-    {
-        *hash = other_hash(hash.as_str().unwrap_or_default()).into();
-        *bytes = document.to_string().into_bytes();
-    }
-    answer
-}
-
-fn other_hash(hash: &str) -> String {
-    let (first, rest) = hash.split_at(usize::from(!hash.is_empty()));
-    format!("{}{rest}", if first == "0" { "1" } else { "0" })
 }

@@ -17,6 +17,7 @@ mod course;
 mod disk;
 mod draws;
 mod emulator;
+mod exchange;
 mod faults;
 mod hash;
 mod http;

@@ -5,6 +5,7 @@ use std::io;
 use crate::action::Action;
 use crate::clock::Clock;
 use crate::faults::{Fault, Faults};
+use crate::http::Response;
 use crate::ids::Ids;
 use crate::options::Options;
 use crate::paging::Markers;
@@ -90,6 +91,11 @@ impl Service {
     /// Admits so many requests a second; all, if there is no number.
     pub(crate) fn limit_requests(&self, per_second: Option<u64>) {
         self.rate.set(per_second, self.clock.now());
+    }
+
+    /// What every answer carries.
+    pub(crate) fn with_common_headers(&self, answer: Response) -> Response {
+        answer.with("x-amzn-RequestId", self.ids.request_id()).with("Date", self.clock.now().http())
     }
 
     /// The name of a vault in documents and messages.
