@@ -221,7 +221,7 @@ fn open_locked(path: &Path, create: bool) -> Result<Option<Locked>> {
 }
 
 fn open_file(path: &Path, create: bool) -> io::Result<File> {
-    // O_NONBLOCK: a FIFO is not waited for; for a regular file it means nothing. O_NOCTTY: a terminal is not taken over.
+    // A FIFO or a terminal is neither waited for nor taken over; for a regular file the flags mean nothing.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     OpenOptions::new().read(true).append(true).create(create).mode(MODE).custom_flags(flags).open(path)
 }
@@ -346,6 +346,19 @@ mod tests {
         assert_eq!(past, told(Some(&head()), &entries()));
         assert_eq!(journal.path(), path);
         assert_eq!(format!("{journal:?}"), format!("Journal({path:?})"));
+    }
+
+    #[test]
+    fn an_empty_file_is_a_new_journal() {
+        for create in [true, false] {
+            let (_directory, path) = directory();
+            fs::write(&path, "").unwrap();
+            let (journal, past) = Journal::open(&path, create).unwrap().unwrap();
+            assert_eq!(past, Past::default());
+            journal.begin(&head()).unwrap();
+            drop(journal);
+            assert_eq!(open(&path).1, told(Some(&head()), &[]));
+        }
     }
 
     #[test]
@@ -546,6 +559,8 @@ mod tests {
     #[test]
     fn the_mode_does_not_depend_on_the_umask() {
         if let Some(path) = in_the_child() {
+            let early = open_file(&path.with_extension("early"), true).unwrap();
+            assert_eq!(early.metadata().unwrap().mode() & 0o077, 0, "open to others for a moment");
             begun(&path);
             return;
         }

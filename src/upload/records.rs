@@ -125,14 +125,17 @@ pub(super) fn read(text: &[u8]) -> Result<(Past, usize)> {
 }
 
 impl Head {
-    /// Checks what is reckoned with: the part size, and whether the archive can have it, and the upload ID.
+    /// Checks what is taken from here, and not compared with what is known: the upload ID, and the part size with the
+    /// archive's.
     ///
     /// # Errors
     /// `Invalid`.
     pub(super) fn check(&self) -> Result<()> {
-        check_part_size(self.part_size)?;
         check_upload_id(&self.upload_id)?;
-        self.archive_size.map_or(Ok(()), |size| Plan::new(size, Some(self.part_size)).map(drop))
+        match self.archive_size {
+            Some(size) => Plan::new(size, Some(self.part_size)).map(drop),
+            None => check_part_size(self.part_size),
+        }
     }
 }
 
@@ -436,6 +439,7 @@ pub(super) mod tests {
         refused(&[FIRST, entry.as_slice()].concat(), &["line 2 is damaged"]);
         for (head, word) in [
             (Head { part_size: 3, ..head() }, "part size 3"),
+            (Head { part_size: 0, archive_size: None, ..head() }, "part size 0"),
             (Head { upload_id: String::new(), ..head() }, "upload ID"),
             (Head { archive_size: Some(0), ..head() }, "0 bytes"),
             (Head { archive_size: Some(10_000 * (1 << 20) + 1), ..head() }, "10001 parts"),
