@@ -49,6 +49,8 @@ pub fn classify(error: &Error) -> Class {
         (Kind::Network | Kind::Timeout | Kind::Throttled, _) => Class::Passing,
         (_, Some(408 | 429 | 500 | 502 | 503 | 504)) => Class::Passing,
         (Kind::Service, Some(400)) if error.service_code().is_none() => Class::Doubtful,
+        // What came instead of an answer, or of its document, was damaged on the way, or comes from another server.
+        (Kind::Protocol, None) => Class::Doubtful,
         _ => Class::Final,
     }
 }
@@ -103,6 +105,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn answered(kind: Kind, status: u16, code: Option<&str>) -> Error {
         Error::new(kind, "x").answered(status, None, code.map(str::to_owned))
@@ -124,6 +127,7 @@ mod tests {
         for (status, code) in [(400, "InvalidParameterValueException"), (403, "AccessDeniedException"), (404, "x")] {
             assert_eq!(classify(&answered(Kind::Service, status, Some(code))), Class::Final, "{code}");
         }
+        assert_eq!(classify(&answered(Kind::Service, 400, Some("BadRequest"))), Class::Final);
         assert_eq!(classify(&answered(Kind::Protocol, 301, None)), Class::Final);
         assert_eq!(classify(&Error::new(Kind::Tls, "certificate")), Class::Final);
         assert_eq!(classify(&Error::new(Kind::Canceled, "canceled")), Class::Final);
@@ -131,13 +135,17 @@ mod tests {
 
     #[test]
     fn doubtful_errors_are_tried_three_times_more() {
-        let bare = answered(Kind::Service, 400, None);
+        let no_document = answered(Kind::Service, 400, None);
+        let no_http = Error::new(Kind::Protocol, "garbage");
+        let wrong_hash = answered(Kind::TreeHash, 204, None);
         let policy = Policy::default();
-        let mut attempts = Attempts::default();
-        for _ in 0..DOUBTFUL_MAX {
-            assert!(attempts.after(&bare, &policy, Duration::ZERO, 0.5).is_some());
+        for error in [no_document, no_http, wrong_hash] {
+            let mut attempts = Attempts::default();
+            for _ in 0..DOUBTFUL_MAX {
+                assert!(attempts.after(&error, &policy, Duration::ZERO, 0.5).is_some(), "{:?}", error.kind());
+            }
+            assert_eq!(attempts.after(&error, &policy, Duration::ZERO, 0.5), None, "{:?}", error.kind());
         }
-        assert_eq!(attempts.after(&bare, &policy, Duration::ZERO, 0.5), None);
     }
 
     #[test]
@@ -166,5 +174,98 @@ mod tests {
         assert_eq!(backoff(1, 0.0, None), Duration::ZERO);
         assert_eq!(backoff(1, 0.0, Some(Duration::from_secs(7))), Duration::from_secs(7));
         assert_eq!(backoff(1, 0.0, Some(Duration::from_secs(86_400))), Duration::from_secs(300));
+    }
+
+    /// An error of each class that is tried again, and one of the class that is not.
+    fn of(class: Class) -> Error {
+        match class {
+            Class::Passing => Error::new(Kind::Network, "reset"),
+            Class::Doubtful => answered(Kind::Service, 400, None),
+            Class::HashRefused => answered(Kind::TreeHash, 204, None),
+            Class::Final => answered(Kind::Access, 403, Some("AccessDeniedException")),
+        }
+    }
+
+    fn classes() -> impl Strategy<Value = Vec<Class>> {
+        let passing_mostly = prop_oneof![
+            20 => Just(Class::Passing),
+            4 => Just(Class::Doubtful),
+            4 => Just(Class::HashRefused),
+            1 => Just(Class::Final),
+        ];
+        prop::collection::vec(passing_mostly, 0..24)
+    }
+
+    /// Whether all these errors, one after the other, leave another attempt.
+    fn survives(policy: &Policy, errors: &[Class]) -> bool {
+        let mut attempts = Attempts::default();
+        errors.iter().all(|class| attempts.after(&of(*class), policy, Duration::ZERO, 1.0).is_some())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_wait_is_within_its_bounds(attempt in 0u32.., chance in 0.0..=1.0, asked in prop::option::of(0u64..100_000)) {
+            let asked = asked.map(Duration::from_secs);
+            let honoured = asked.unwrap_or_default().min(RETRY_AFTER_CAP);
+            let wait = backoff(attempt, chance, asked);
+            prop_assert!(wait >= honoured);
+            prop_assert!(wait <= honoured.max(BACKOFF_CAP));
+            prop_assert!(wait <= honoured.max(BACKOFF_BASE * 2u32.saturating_pow(attempt.saturating_sub(1))));
+            prop_assert!(wait <= backoff(attempt, 1.0, asked) && wait <= backoff(attempt.saturating_add(1), chance, asked));
+        }
+
+        /// All of the time up to the bound is used, and not only some of it.
+        #[test]
+        fn the_jitter_is_full(attempt in 1u32.., chance in 0.0..=1.0) {
+            let most = backoff(attempt, 1.0, None);
+            prop_assert!(most >= BACKOFF_BASE);
+            prop_assert_eq!(backoff(attempt, chance, None), most.mul_f64(chance));
+        }
+
+        #[test]
+        fn the_end_comes_with_the_budgets_and_not_before(errors in classes(), max_attempts in 0u32..20) {
+            let policy = Policy { max_attempts, ..Policy::default() };
+            let doubtful = errors.iter().filter(|class| matches!(class, Class::Doubtful | Class::HashRefused)).count();
+            let within = !errors.contains(&Class::Final)
+                && doubtful <= DOUBTFUL_MAX as usize
+                && (max_attempts == 0 || errors.len() < max_attempts as usize);
+            prop_assert_eq!(survives(&policy, &errors), within);
+        }
+
+        #[test]
+        fn the_order_of_errors_does_not_matter(
+            (errors, shuffled) in classes().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+            max_attempts in 0u32..20,
+        ) {
+            let policy = Policy { max_attempts, ..Policy::default() };
+            prop_assert_eq!(survives(&policy, &errors), survives(&policy, &shuffled));
+        }
+
+        /// Time ends it, whatever is left of the attempts: no wait goes beyond the time to give up.
+        #[test]
+        fn no_wait_goes_beyond_the_time_to_give_up(
+            idle in 0u64..2400, asked in 0u64..1000, chance in 0.0..=1.0, max_attempts in prop_oneof![Just(0u32), 2u32..5],
+        ) {
+            let (idle, asked) = (Duration::from_secs(idle), Duration::from_secs(asked));
+            let policy = Policy { max_attempts, ..Policy::default() };
+            let wait = backoff(1, chance, Some(asked));
+            let error = of(Class::Passing).retry_after(Some(asked));
+            let allowed = Attempts::default().after(&error, &policy, idle, chance);
+            prop_assert_eq!(allowed, (idle + wait <= policy.give_up_after).then_some(wait));
+        }
+
+        /// Each part has its own attempts: ten thousand with a fault each, or with several, are not too many.
+        #[test]
+        fn a_long_upload_with_many_faults_goes_on(faults in prop::collection::vec(0u32..9, 1000)) {
+            let policy = Policy::default();
+            for faults in faults {
+                let mut attempts = Attempts::default();
+                for _ in 0..faults {
+                    prop_assert!(attempts.after(&of(Class::Passing), &policy, Duration::from_secs(600), 1.0).is_some());
+                }
+            }
+        }
     }
 }

@@ -72,7 +72,7 @@ impl Attempt<'_> {
                     self.wait(channel.socket(), channel.wants(), self.left())?;
                 }
                 // What rustls itself finds; all else is the connection's.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData && !is_interruption(&error) => {
                     return Err(refused(&error).caused_by(error));
                 }
                 Err(error) => return Err(self.failed("the connection was lost during the TLS handshake", error)),
@@ -102,4 +102,24 @@ impl Attempt<'_> {
     fn failed(&self, what: &str, error: io::Error) -> Error {
         Error::new(Kind::Network, format!("{}: {what}: {error}", self.site.address)).caused_by(error)
     }
+}
+
+/// Whether a handshake failed by bytes that were damaged on the way, or by a peer in trouble: both may pass. Certificates
+/// that are refused, and peers that speak no TLS or none of ours, stay as they are.
+fn is_interruption(error: &io::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(
+        of_tls,
+        Some(
+            rustls::Error::DecryptError
+                | rustls::Error::AlertReceived(
+                    Alert::BadRecordMac
+                        | Alert::DecodeError
+                        | Alert::DecryptError
+                        | Alert::InternalError
+                        | Alert::UserCanceled
+                )
+        )
+    )
 }

@@ -10,7 +10,7 @@ use glacier_mp::cancel::Cancel;
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
-use glacier_mp::http::{self, UreqTransport};
+use glacier_mp::http::{self, Transport, UreqTransport};
 use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use tempfile::NamedTempFile;
@@ -29,7 +29,17 @@ pub(crate) fn config(glacier: &Emulator) -> Config {
 }
 
 /// A client whose waits take no time, and which writes its log into `lines`.
-pub(crate) fn client(mut config: Config, lines: &Lines) -> Arc<Client> {
+pub(crate) fn client(config: Config, lines: &Lines) -> Arc<Client> {
+    client_over(config, lines, Arc::new(QuickClock::default()), |transport| Arc::new(transport))
+}
+
+/// A client with another clock, and with something between it and its transport.
+pub(crate) fn client_over(
+    mut config: Config,
+    lines: &Lines,
+    clock: Arc<dyn Clock>,
+    wrap: impl FnOnce(UreqTransport) -> Arc<dyn Transport>,
+) -> Arc<Client> {
     let into = Arc::clone(&lines.0);
     let sink = move |level, line: &std::ffi::CStr| {
         into.lock().unwrap().push((level, line.to_str().unwrap().to_owned()));
@@ -43,7 +53,7 @@ pub(crate) fn client(mut config: Config, lines: &Lines) -> Arc<Client> {
         connect_timeout: settled.connect_timeout,
         stall_timeout: settled.stall_timeout,
     });
-    Arc::new(Client::over(settled, Arc::new(transport.unwrap()), Arc::new(QuickClock::default())))
+    Arc::new(Client::over(settled, wrap(transport.unwrap()), clock))
 }
 
 /// An upload to the emulator, with waits that take no time.

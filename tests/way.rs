@@ -1,0 +1,304 @@
+//! What passes on the way to the service, and what does not: each operation gets through, or ends at once.
+#![cfg(test)]
+
+mod support;
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
+use glacier_mp::cancel::Cancel;
+use glacier_mp::client::Client;
+use glacier_mp::clock::Clock;
+use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::http::{Connection, Endpoint, Payload, Request, Response, Settings, Transport, UreqTransport, Watch};
+use glacier_mp::upload::Upload;
+use support::glacier::{Lines, MIB, QuickClock, VAULT, client, client_over, config, file};
+
+const OPERATIONS: [Operation; 6] = [
+    Operation::InitiateMultipartUpload,
+    Operation::UploadMultipartPart,
+    Operation::CompleteMultipartUpload,
+    Operation::AbortMultipartUpload,
+    Operation::ListParts,
+    Operation::ListMultipartUploads,
+];
+
+/// Waits take no time, are written down, and something happens in the one of a number.
+#[derive(Debug, Default)]
+struct WatchedClock {
+    quick: QuickClock,
+    waits: Mutex<Vec<Duration>>,
+    in_wait: Mutex<Option<InWait>>,
+}
+
+/// The number of a wait, and what happens in it.
+struct InWait(usize, Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for InWait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "InWait({})", self.0)
+    }
+}
+
+impl Clock for WatchedClock {
+    fn unix_time(&self) -> i64 {
+        self.quick.unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.quick.monotonic()
+    }
+
+    fn wait(&self, time: Duration, cancel: &Cancel) -> Result<()> {
+        let number = {
+            let mut waits = self.waits.lock().unwrap();
+            waits.push(time);
+            waits.len()
+        };
+        if let Some(InWait(_, happen)) = self.in_wait.lock().unwrap().take_if(|InWait(when, _)| *when == number) {
+            happen();
+        }
+        self.quick.wait(time, cancel)
+    }
+}
+
+/// An upload of one byte, as far as the operation needs it.
+fn upload_before(operation: Operation, client: &Arc<Client>) -> Arc<Upload> {
+    let upload = Upload::new(client, VAULT).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    if operation != Operation::InitiateMultipartUpload {
+        upload.initiate().unwrap();
+    }
+    if operation == Operation::CompleteMultipartUpload {
+        upload.put_part(0, b"x", None).unwrap();
+    }
+    upload
+}
+
+fn perform(operation: Operation, upload: &Upload, client: &Client) -> Result<()> {
+    match operation {
+        Operation::InitiateMultipartUpload => upload.initiate(),
+        Operation::UploadMultipartPart => upload.put_part(0, b"x", None),
+        Operation::CompleteMultipartUpload => upload.complete(),
+        Operation::AbortMultipartUpload => upload.abort(),
+        Operation::ListParts => upload.list_parts().map(drop),
+        Operation::ListMultipartUploads => client.list_uploads(VAULT).map(drop),
+        other => panic!("{other:?} is not used"),
+    }
+}
+
+fn requests(glacier: &Emulator, operation: Operation) -> usize {
+    glacier.requests().iter().filter(|request| request.operation == Some(operation)).count()
+}
+
+/// Performs an operation that meets faults, and says how often it was requested.
+fn performed(operation: Operation, fault: Fault) -> (Result<()>, usize) {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let client = client(config(&glacier), &Lines::default());
+    let upload = upload_before(operation, &client);
+    let before = requests(&glacier, operation);
+    glacier.add_fault(fault.on(operation));
+    let outcome = perform(operation, &upload, &client);
+    (outcome, requests(&glacier, operation) - before)
+}
+
+#[test]
+fn each_operation_gets_through_what_passes() {
+    let actions = [
+        Action::TruncatedAnswer,
+        Action::Garbage,
+        Action::Reset { after_bytes: None },
+        Action::Close { after_bytes: None },
+        Action::LostAnswer { then: Ending::Reset },
+        Action::error(400, "ThrottlingException", "Rate exceeded"),
+        Action::error(403, "ThrottlingException", "Rate exceeded"),
+        Action::error(408, "RequestTimeoutException", "Request timed out."),
+        Action::error(500, "ServiceUnavailableException", "Try again."),
+        Action::status(400),
+        Action::status(429),
+        Action::status(502),
+        Action::status(503),
+        Action::status(504),
+    ];
+    for operation in OPERATIONS {
+        for action in &actions {
+            let (outcome, requests) = performed(operation, Fault::new(action.clone()));
+            outcome.unwrap_or_else(|error| panic!("{operation:?}, {action:?}: {error}"));
+            assert_eq!(requests, 2, "{operation:?}, {action:?}");
+        }
+    }
+}
+
+/// Complete alone waits on: its answer may take many minutes.
+#[test]
+fn each_operation_gets_through_a_stall() {
+    for operation in OPERATIONS.into_iter().filter(|operation| *operation != Operation::CompleteMultipartUpload) {
+        let glacier = Emulator::start(Options::default()).unwrap();
+        let mut config = config(&glacier);
+        config.set_stall_timeout_ms(500).unwrap();
+        let client = client(config, &Lines::default());
+        let upload = upload_before(operation, &client);
+        glacier.add_fault(Fault::new(Action::Stall { after_bytes: None }).on(operation));
+        perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+    }
+}
+
+#[test]
+fn each_operation_ends_at_once_at_what_does_not() {
+    for operation in OPERATIONS {
+        for (status, code) in [
+            (400, "InvalidParameterValueException"),
+            (403, "AccessDeniedException"),
+            (403, "InvalidSignatureException"),
+            (400, "LimitExceededException"),
+            (400, "NoLongerSupportedException"),
+        ] {
+            let (outcome, requests) = performed(operation, Fault::new(Action::error(status, code, "No.")).always());
+            assert_eq!(outcome.unwrap_err().service_code(), Some(code), "{operation:?}");
+            assert_eq!(requests, 1, "{operation:?}, {code}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_answer_is_asked_for_a_few_times() {
+    for operation in OPERATIONS {
+        let (outcome, requests) = performed(operation, Fault::new(Action::Garbage).always());
+        let unknown = operation == Operation::CompleteMultipartUpload;
+        let want = if unknown { Kind::OutcomeUnknown } else { Kind::Protocol };
+        assert_eq!(outcome.unwrap_err().kind(), want, "{operation:?}");
+        assert_eq!(requests, 4, "{operation:?}");
+    }
+}
+
+#[test]
+fn the_service_says_when_to_come_again() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let busy = Action::Status {
+        status: 503,
+        body: None,
+        content_type: None,
+        headers: vec![("Retry-After".to_owned(), "7".to_owned())],
+    };
+    glacier.add_fault(Fault::new(busy).times(2));
+    let clock = Arc::new(WatchedClock::default());
+    let client = client_over(config(&glacier), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    client.list_uploads(VAULT).unwrap();
+    assert_eq!(*clock.waits.lock().unwrap(), [Duration::from_secs(7); 2]);
+}
+
+#[test]
+fn a_service_that_comes_up_late_is_waited_for() {
+    // Bound, so that nobody else gets the port; not listening, so that connections are refused.
+    let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    closed.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let port = closed.local_addr().unwrap().as_socket().unwrap().port();
+
+    let started = Arc::new(Mutex::new(None));
+    let into = Arc::clone(&started);
+    let start = move || {
+        drop(closed);
+        *into.lock().unwrap() = Some(Emulator::start(Options { port, ..Options::default() }).unwrap());
+    };
+    let clock = Arc::new(WatchedClock::default());
+    *clock.in_wait.lock().unwrap() = Some(InWait(3, Box::new(start)));
+
+    let elsewhere = Emulator::start(Options::default()).unwrap();
+    let mut config = config(&elsewhere);
+    config.set_endpoint(&format!("http://127.0.0.1:{port}")).unwrap();
+    let client = client_over(config, &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let upload = Upload::new(&client, VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    upload.run().unwrap();
+    assert_eq!(started.lock().unwrap().as_ref().unwrap().archives().len(), 1);
+    assert_eq!(clock.waits.lock().unwrap().len(), 3);
+}
+
+/// The first connections are to a host whose name has no address.
+#[derive(Debug)]
+struct LateName {
+    nameless: UreqTransport,
+    named: UreqTransport,
+    failures: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct LateConnection {
+    nameless: Box<dyn Connection>,
+    named: Box<dyn Connection>,
+    failures: Arc<AtomicUsize>,
+}
+
+impl Transport for LateName {
+    fn connection(&self) -> Box<dyn Connection> {
+        let (nameless, named) = (self.nameless.connection(), self.named.connection());
+        Box::new(LateConnection { nameless, named, failures: Arc::clone(&self.failures) })
+    }
+}
+
+impl Connection for LateConnection {
+    fn open(&mut self, watch: &Watch) -> Result<()> {
+        let left = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() { self.nameless.open(watch) } else { self.named.open(watch) }
+    }
+
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+        self.named.exchange(request, payload, watch)
+    }
+}
+
+#[test]
+fn a_name_that_is_not_found_is_looked_up_again() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    // A name that no resolver asks for: one of its labels is too long.
+    let nameless = UreqTransport::new(Settings {
+        endpoint: Endpoint::parse(&format!("http://{}.example", "a".repeat(64))).unwrap(),
+        user_agent: "tests/1".to_owned(),
+        ca_pem: None,
+        connect_timeout: Duration::from_secs(30),
+        stall_timeout: Duration::from_secs(30),
+    });
+    let error = nameless.as_ref().unwrap().connection().open(&watch()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network);
+    assert!(error.message().contains("looked up"), "{error}");
+
+    let lines = Lines::default();
+    let wrap = |named| -> Arc<dyn Transport> {
+        Arc::new(LateName { nameless: nameless.unwrap(), named, failures: Arc::new(AtomicUsize::new(3)) })
+    };
+    let client = client_over(config(&glacier), &lines, Arc::new(QuickClock::default()), wrap);
+    client.list_uploads(VAULT).unwrap();
+    let warnings = lines.of(glacier_mp::log::Level::Warn);
+    assert_eq!(warnings.iter().filter(|line| line.contains("looked up")).count(), 3, "{warnings:?}");
+}
+
+fn watch() -> Watch {
+    Watch { cancel: Arc::default(), grace: Duration::ZERO, answer_timeout: None, sent: Arc::default() }
+}
+
+#[test]
+fn tls_that_is_interrupted_is_made_again_and_a_refused_certificate_is_final() {
+    let glacier = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
+    let run = |ca_pem: &str| -> std::result::Result<(), Error> {
+        let ca = file(ca_pem.as_bytes());
+        let mut config = config(&glacier);
+        config.set_ca_file(ca.path()).unwrap();
+        let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+        upload.set_source_memory(&[7; 300_000]).unwrap();
+        upload.run()
+    };
+    let part = |action| Fault::new(action).on(Operation::UploadMultipartPart);
+    glacier.add_fault(part(Action::Reset { after_bytes: Some(100_000) }));
+    glacier.add_fault(part(Action::Close { after_bytes: Some(200_000) }).skip(1));
+    glacier.add_fault(part(Action::TruncatedAnswer).skip(2));
+    run(glacier.ca_pem().unwrap()).unwrap();
+    assert_eq!(requests(&glacier, Operation::UploadMultipartPart), 4);
+
+    let (connections, elsewhere) =
+        (glacier.connections(), Emulator::start(Options { tls: true, ..Options::default() }).unwrap());
+    assert_eq!(run(elsewhere.ca_pem().unwrap()).unwrap_err().kind(), Kind::Tls);
+    assert_eq!(glacier.connections(), connections + 1, "it is not tried again");
+}
