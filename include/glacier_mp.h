@@ -105,8 +105,9 @@
  *
  * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
  * and reads the environment in glacier_config_new only. Its threads block asynchronous signals, so that these meet
- * the program's own. Secret keys and session tokens appear in no message and no log line. On Linux it stays loaded
- * once it is loaded: dlclose does nothing.
+ * the program's own. Secret keys and session tokens appear in no message and no log line. A clock that differs from
+ * the service's by too much for signatures is noticed by the service's answers, and signatures are corrected; the
+ * clock itself is left alone. On Linux the library stays loaded once it is loaded: dlclose does nothing.
  *
  * Defects. A defect in the library that is noticed becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash; a
  * function without a result then returns NULL or 0.
@@ -226,7 +227,10 @@ typedef enum {
     GLACIER_E_NETWORK = 200,
     /** The certificate of the service, or TLS itself, was refused. */
     GLACIER_E_TLS = 201,
-    /** Nothing moved, or nothing was acknowledged, for too long. */
+    /**
+     * Nothing moved, or nothing was acknowledged, for too long; or a part takes longer than the 5 minutes that a
+     * signature holds, also with the line for itself.
+     */
     GLACIER_E_TIMEOUT = 202,
     /** The answer is not what the service's protocol allows. */
     GLACIER_E_PROTOCOL = 203,
@@ -234,7 +238,10 @@ typedef enum {
     GLACIER_E_SERVICE = 300,
     /** The credentials may not do this, or the account ID is not theirs. */
     GLACIER_E_ACCESS = 301,
-    /** The credentials are missing, wrong or expired, or the clock of this machine is wrong. */
+    /**
+     * The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
+     * corrected.
+     */
     GLACIER_E_CREDENTIALS = 302,
     /** The service went on asking for fewer requests until the attempts were used up. */
     GLACIER_E_THROTTLED = 303,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::api::Service;
 pub use crate::api::UploadEntry;
+use crate::api::{Service, Skew};
 use crate::cancel::Cancel;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Settled};
@@ -58,6 +58,7 @@ impl Client {
             connections: Pool::new(transport),
             policy: settled.policy,
             clock,
+            skew: Skew::default(),
             log: Arc::clone(&settled.log),
         };
         Self {

@@ -73,6 +73,15 @@ pub enum Kind {
     Internal,
 }
 
+/// Why the service calls the signature of a request out of date, and what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outdated {
+    /// The machine's clock was wrong. It is corrected: signed again, the request may pass.
+    Clock,
+    /// The clock is right: the request took longer than a signature lives.
+    TooSlow,
+}
+
 /// An error: kind, message, and what the service said about it.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -90,6 +99,7 @@ struct Detail {
     request_id: Option<String>,
     date: Option<String>,
     retry_after: Option<Duration>,
+    outdated: Option<Outdated>,
     resumable: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -142,6 +152,20 @@ impl Error {
         self
     }
 
+    /// Why the signature of the request was out of date.
+    #[must_use]
+    pub fn outdated(mut self, why: Outdated) -> Self {
+        self.detail.outdated = Some(why);
+        self
+    }
+
+    /// The same error as one of another kind.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// The upload still exists, and can be carried on.
     #[must_use]
     pub fn resumable(mut self, yes: bool) -> Self {
@@ -161,13 +185,6 @@ impl Error {
     pub fn within(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
-    }
-
-    /// The same of another kind, with a text before the message.
-    #[must_use]
-    pub fn turned_into(mut self, kind: Kind, what: impl fmt::Display) -> Self {
-        self.kind = kind;
-        self.within(what)
     }
 
     /// What went wrong.
@@ -208,6 +225,11 @@ impl Error {
     /// How long the service asked to wait.
     pub fn wait_asked(&self) -> Option<Duration> {
         self.detail.retry_after
+    }
+
+    /// Why the signature of the request was out of date, if it was.
+    pub fn why_outdated(&self) -> Option<Outdated> {
+        self.detail.outdated
     }
 
     /// Whether the upload still exists and can be carried on.

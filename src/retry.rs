@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Outdated};
 
 /// How often, and for how long, one request is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,10 @@ impl Default for Policy {
 pub enum Class {
     /// It passes: overload, a lost connection, a slow answer.
     Passing,
+    /// The request took longer than a signature lives: it passes if fewer are on their way at once.
+    TooSlow,
+    /// The signature had the time of a wrong clock, which is corrected: the request is signed again at once, a few times.
+    ClockCorrected,
     /// It may pass, but may also be meant: tried again a few times only.
     Doubtful,
     /// The payload's hash was refused, or answered differently: the part is read again before the next attempt.
@@ -34,6 +38,8 @@ pub enum Class {
 
 /// How often a doubtful error, or a refused hash, is tried again.
 pub const DOUBTFUL_MAX: u32 = 3;
+/// How often a request is signed again because the clock was corrected.
+pub const CORRECTIONS_MAX: u32 = 2;
 
 /// The first wait is at most this long; each following one may be twice as long.
 const BACKOFF_BASE: Duration = Duration::from_millis(500);
@@ -44,6 +50,11 @@ const RETRY_AFTER_CAP: Duration = Duration::from_secs(300);
 
 /// Judges an error.
 pub fn classify(error: &Error) -> Class {
+    match error.why_outdated() {
+        Some(Outdated::Clock) => return Class::ClockCorrected,
+        Some(Outdated::TooSlow) => return Class::TooSlow,
+        None => {}
+    }
     match (error.kind(), error.http_status()) {
         (Kind::TreeHash, _) => Class::HashRefused,
         (Kind::Network | Kind::Timeout | Kind::Throttled, _) => Class::Passing,
@@ -57,7 +68,11 @@ pub fn classify(error: &Error) -> Class {
 
 /// Whether the same call may succeed if it is made again later.
 pub fn is_retryable(error: &Error) -> bool {
-    classify(error) != Class::Final
+    match classify(error) {
+        Class::Passing | Class::TooSlow | Class::Doubtful | Class::HashRefused => true,
+        // What was signed again has been refused again.
+        Class::ClockCorrected | Class::Final => false,
+    }
 }
 
 /// How long to wait before attempt `attempt + 1`, after `attempt` attempts have failed: exponential, with full jitter.
@@ -73,7 +88,10 @@ pub fn backoff(attempt: u32, chance: f64, asked: Option<Duration>) -> Duration {
 #[derive(Debug, Default)]
 pub struct Attempts {
     made: u32,
+    /// Those of them that count against the policy.
+    failed: u32,
     doubtful: u32,
+    corrected: u32,
 }
 
 impl Attempts {
@@ -88,16 +106,22 @@ impl Attempts {
     pub fn after(&mut self, error: &Error, policy: &Policy, idle: Duration, chance: f64) -> Option<Duration> {
         self.made += 1;
         let again = match classify(error) {
-            Class::Passing => true,
+            Class::Final => false,
+            // Nothing has to pass first, and the way to the service is not to blame.
+            Class::ClockCorrected => {
+                self.corrected += 1;
+                return (self.corrected <= CORRECTIONS_MAX).then_some(Duration::ZERO);
+            }
+            Class::Passing | Class::TooSlow => true,
             Class::Doubtful | Class::HashRefused => {
                 self.doubtful += 1;
                 self.doubtful <= DOUBTFUL_MAX
             }
-            Class::Final => false,
         };
-        let wait = backoff(self.made, chance, error.wait_asked());
+        self.failed += 1;
+        let wait = backoff(self.failed, chance, error.wait_asked());
         let in_time = idle + wait <= policy.give_up_after;
-        let within_count = policy.max_attempts == 0 || self.made < policy.max_attempts;
+        let within_count = policy.max_attempts == 0 || self.failed < policy.max_attempts;
         (again && in_time && within_count).then_some(wait)
     }
 }
@@ -149,6 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn a_corrected_clock_is_tried_at_once_even_where_nothing_else_is() {
+        let strict = Policy { max_attempts: 1, give_up_after: Duration::ZERO };
+        let mut attempts = Attempts::default();
+        for number in 1..=CORRECTIONS_MAX {
+            assert_eq!(attempts.number(), number);
+            let wait = attempts.after(&of(Class::ClockCorrected), &strict, Duration::from_secs(1), 1.0);
+            assert_eq!(wait, Some(Duration::ZERO));
+        }
+        assert_eq!(attempts.after(&of(Class::ClockCorrected), &strict, Duration::ZERO, 1.0), None);
+        assert!(!is_retryable(&of(Class::ClockCorrected)));
+    }
+
+    #[test]
     fn attempts_and_time_end_it() {
         let lost = Error::new(Kind::Network, "reset");
         let policy = Policy { max_attempts: 3, ..Policy::default() };
@@ -176,10 +213,14 @@ mod tests {
         assert_eq!(backoff(1, 0.0, Some(Duration::from_secs(86_400))), Duration::from_secs(300));
     }
 
-    /// An error of each class that is tried again, and one of the class that is not.
+    const SIGNATURE: &str = "InvalidSignatureException";
+
+    /// An error of each class.
     fn of(class: Class) -> Error {
         match class {
             Class::Passing => Error::new(Kind::Network, "reset"),
+            Class::TooSlow => answered(Kind::Timeout, 403, Some(SIGNATURE)).outdated(Outdated::TooSlow),
+            Class::ClockCorrected => answered(Kind::Credentials, 403, Some(SIGNATURE)).outdated(Outdated::Clock),
             Class::Doubtful => answered(Kind::Service, 400, None),
             Class::HashRefused => answered(Kind::TreeHash, 204, None),
             Class::Final => answered(Kind::Access, 403, Some("AccessDeniedException")),
@@ -189,6 +230,8 @@ mod tests {
     fn classes() -> impl Strategy<Value = Vec<Class>> {
         let passing_mostly = prop_oneof![
             20 => Just(Class::Passing),
+            2 => Just(Class::TooSlow),
+            2 => Just(Class::ClockCorrected),
             4 => Just(Class::Doubtful),
             4 => Just(Class::HashRefused),
             1 => Just(Class::Final),
@@ -227,10 +270,12 @@ mod tests {
         #[test]
         fn the_end_comes_with_the_budgets_and_not_before(errors in classes(), max_attempts in 0u32..20) {
             let policy = Policy { max_attempts, ..Policy::default() };
-            let doubtful = errors.iter().filter(|class| matches!(class, Class::Doubtful | Class::HashRefused)).count();
-            let within = !errors.contains(&Class::Final)
-                && doubtful <= DOUBTFUL_MAX as usize
-                && (max_attempts == 0 || errors.len() < max_attempts as usize);
+            let count = |of: &[Class]| u32::try_from(errors.iter().filter(|class| of.contains(class)).count()).unwrap();
+            let failed = count(&[Class::Passing, Class::TooSlow, Class::Doubtful, Class::HashRefused]);
+            let within = count(&[Class::Final]) == 0
+                && count(&[Class::Doubtful, Class::HashRefused]) <= DOUBTFUL_MAX
+                && count(&[Class::ClockCorrected]) <= CORRECTIONS_MAX
+                && (max_attempts == 0 || failed == 0 || failed < max_attempts);
             prop_assert_eq!(survives(&policy, &errors), within);
         }
 

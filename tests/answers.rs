@@ -6,9 +6,9 @@ mod support;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use glacier_mp::api::{Part, Service, UploadName};
+use glacier_mp::api::{Part, Service, Skew, UploadName};
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
 use glacier_mp::error::{Error, Kind, Result};
@@ -16,7 +16,7 @@ use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, Response, T
 use glacier_mp::log::Log;
 use glacier_mp::plan::ByteRange;
 use glacier_mp::retry::{self, Class, Policy};
-use glacier_mp::sign::{Key, Signer};
+use glacier_mp::sign::{Key, Signer, amz_date};
 use glacier_mp::treehash::{Digest, PartHashes};
 use serde_json::Value;
 use support::glacier::QuickClock;
@@ -43,6 +43,7 @@ impl Prepared {
             connections: Pool::new(Arc::new(self.clone())),
             policy: Policy { max_attempts: 1, ..Policy::default() },
             clock: Arc::new(QuickClock::default()),
+            skew: Skew::default(),
             log: Arc::new(Log::off()),
         }
     }
@@ -267,6 +268,56 @@ fn the_service_asks_for_patience() {
     assert_eq!(asked("7"), Some(Duration::from_secs(7)));
     assert_eq!(asked("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));
     assert_eq!(asked("soon"), None);
+}
+
+const EXPIRED: &str = r#"{"code":"InvalidSignatureException","message":"Signature expired: 20120320T170000Z is now earlier than 20120320T170100Z (20120320T170600Z - 5 min.)"}"#;
+const NOT_YET: &str = r#"{"code":"InvalidSignatureException","message":"Signature not yet current: 20120320T171200Z is still later than 20120320T171100Z (20120320T170600Z + 5 min.)"}"#;
+
+/// An HTTP date that many seconds from now.
+fn date(seconds: i64) -> String {
+    let now = SystemTime::now();
+    let span = Duration::from_secs(seconds.unsigned_abs());
+    httpdate::fmt_http_date(if seconds < 0 { now - span } else { now + span })
+}
+
+#[test]
+fn a_clock_is_corrected_by_the_answers_date_alone() {
+    for headers in [&[][..], &[("Date", "soon")], &[("Date", "20120320T170600Z")]] {
+        for body in [EXPIRED, NOT_YET] {
+            let prepared = Prepared::new([response(403, headers, body)]);
+            let error = prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap_err();
+            assert_eq!((error.kind(), retry::is_retryable(&error)), (Kind::Credentials, false), "{error}");
+            assert!(error.message().contains("clock of this machine may be wrong"), "{error}");
+            assert_eq!(prepared.asked.lock().unwrap().len(), 1);
+        }
+    }
+    let right = response(403, &[("Date", &date(0))], NOT_YET);
+    let error = initiate(right);
+    assert_eq!(retry::classify(&error), Class::Final, "sending may be slow, but not too quick: {error}");
+}
+
+#[test]
+fn a_clock_that_cannot_be_corrected_is_given_up() {
+    let drifting = (1..9).map(|hours| response(403, &[("Date", &date(hours * 3600))], EXPIRED));
+    let prepared = Prepared::new(drifting);
+    let error = prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap_err();
+    assert_eq!((error.kind(), retry::is_retryable(&error)), (Kind::Credentials, false), "{error}");
+    assert_eq!(prepared.asked.lock().unwrap().len(), 3, "once as it was, and twice corrected");
+}
+
+#[test]
+fn signatures_have_the_corrected_time() {
+    let made = response(201, &[("Location", "/x"), ("x-amz-multipart-upload-id", "u")], "");
+    for hours in [-30, 5] {
+        let prepared = Prepared::new([response(403, &[("Date", &date(hours * 3600))], EXPIRED), made.clone()]);
+        prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+        let asked = prepared.asked.lock().unwrap();
+        let signed = &asked[1].headers.iter().find(|(name, _)| *name == "x-amz-date").unwrap().1;
+        let near = (-5..=5).map(|seconds| amz_date(now + hours * 3600 + seconds)).collect::<Vec<_>>();
+        assert!(near.contains(signed), "{signed} is not of {near:?}");
+        assert!(asked[1].headers.iter().any(|(name, value)| *name == "authorization" && value.contains(&signed[..8])));
+    }
 }
 
 #[test]

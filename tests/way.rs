@@ -10,21 +10,12 @@ use std::time::Duration;
 
 use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
 use glacier_mp::cancel::Cancel;
-use glacier_mp::client::Client;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::{Connection, Endpoint, Payload, Request, Response, Settings, Transport, UreqTransport, Watch};
 use glacier_mp::upload::Upload;
-use support::glacier::{Lines, MIB, QuickClock, VAULT, client, client_over, config, file};
-
-const OPERATIONS: [Operation; 6] = [
-    Operation::InitiateMultipartUpload,
-    Operation::UploadMultipartPart,
-    Operation::CompleteMultipartUpload,
-    Operation::AbortMultipartUpload,
-    Operation::ListParts,
-    Operation::ListMultipartUploads,
-];
+use support::glacier::{Lines, QuickClock, VAULT, client, client_over, config, file};
+use support::operations::{OPERATIONS, perform, requests, upload_before};
 
 /// Waits take no time, are written down, and something happens in the one of a number.
 #[derive(Debug, Default)]
@@ -63,35 +54,6 @@ impl Clock for WatchedClock {
         }
         self.quick.wait(time, cancel)
     }
-}
-
-/// An upload of one byte, as far as the operation needs it.
-fn upload_before(operation: Operation, client: &Arc<Client>) -> Arc<Upload> {
-    let upload = Upload::new(client, VAULT).unwrap();
-    upload.set_part_size(MIB).unwrap();
-    if operation != Operation::InitiateMultipartUpload {
-        upload.initiate().unwrap();
-    }
-    if operation == Operation::CompleteMultipartUpload {
-        upload.put_part(0, b"x", None).unwrap();
-    }
-    upload
-}
-
-fn perform(operation: Operation, upload: &Upload, client: &Client) -> Result<()> {
-    match operation {
-        Operation::InitiateMultipartUpload => upload.initiate(),
-        Operation::UploadMultipartPart => upload.put_part(0, b"x", None),
-        Operation::CompleteMultipartUpload => upload.complete(),
-        Operation::AbortMultipartUpload => upload.abort(),
-        Operation::ListParts => upload.list_parts().map(drop),
-        Operation::ListMultipartUploads => client.list_uploads(VAULT).map(drop),
-        other => panic!("{other:?} is not used"),
-    }
-}
-
-fn requests(glacier: &Emulator, operation: Operation) -> usize {
-    glacier.requests().iter().filter(|request| request.operation == Some(operation)).count()
 }
 
 /// Performs an operation that meets faults, and says how often it was requested.

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod endpoint;
 pub mod json;
 mod lists;
+mod outdated;
 mod send;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use self::json::{PartEntry, UploadEntry};
 pub use self::lists::UploadParts;
+pub use self::outdated::Skew;
 use self::send::Call;
 use crate::clock::Clock;
 use crate::error::{Kind, Result};
@@ -78,6 +80,8 @@ pub struct Service {
     pub policy: Policy,
     /// The time of signatures and waits.
     pub clock: Arc<dyn Clock>,
+    /// What that clock lacks.
+    pub skew: Skew,
     /// Where requests and retries are told of.
     pub log: Arc<Log>,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::outdated::Moment;
 use super::{Operation, Service, answer};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, Payload, Request, Response, Watch};
@@ -72,25 +73,31 @@ impl Service {
         if self.log.wants(Level::Debug) {
             let took = self.clock.monotonic().saturating_sub(start).as_millis();
             let told = match &outcome {
-                Ok(response) => answered(response),
+                Ok((response, _)) => answered(response),
                 Err(error) => error.to_string(),
             };
             self.log.write(Level::Debug, format_args!("{} attempt {number}: {told}, {took} ms", call.label()));
         }
         outcome
-            .and_then(|response| answer::expect_status(&response, call.success).map(|()| response))
+            .and_then(|(response, signed)| match answer::expect_status(&response, call.success) {
+                Ok(()) => Ok(response),
+                Err(error) => Err(self.mended(error, signed)),
+            })
             .map_err(|error| call.name_error(error))
     }
 
-    fn exchange(&self, call: &Call, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+    /// The answer to a request, and when that was signed.
+    fn exchange(&self, call: &Call, payload: Payload<'_>, watch: &Watch) -> Result<(Response, Moment)> {
         watch.cancel.check()?;
         let mut connection = self.connections.take();
         // A signature lives five minutes: it is made when nothing but sending is left to wait for.
         connection.open(watch)?;
-        connection.exchange(&self.signed(call), payload, watch)
+        let now = self.now();
+        let response = connection.exchange(&self.signed(call, now), payload, watch)?;
+        Ok((response, now))
     }
 
-    fn signed(&self, call: &Call) -> Request {
+    fn signed(&self, call: &Call, now: Moment) -> Request {
         let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
         headers.extend(call.headers.iter().cloned());
         let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
@@ -104,7 +111,7 @@ impl Service {
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect(),
         };
-        let signature = self.signer.sign(&to_sign, &self.key, self.clock.unix_time());
+        let signature = self.signer.sign(&to_sign, &self.key, now.unix_time);
         headers.extend(signature);
         Request { method: call.method, target: call.target.clone(), headers }
     }

@@ -49,7 +49,8 @@ pub enum glacier_result_names {
     GLACIER_E_NETWORK = 200,
     /// The certificate of the service, or TLS itself, was refused.
     GLACIER_E_TLS = 201,
-    /// Nothing moved, or nothing was acknowledged, for too long.
+    /// Nothing moved, or nothing was acknowledged, for too long; or a part takes longer than the 5 minutes that a
+    /// signature holds, also with the line for itself.
     GLACIER_E_TIMEOUT = 202,
     /// The answer is not what the service's protocol allows.
     GLACIER_E_PROTOCOL = 203,
@@ -58,7 +59,8 @@ pub enum glacier_result_names {
     GLACIER_E_SERVICE = 300,
     /// The credentials may not do this, or the account ID is not theirs.
     GLACIER_E_ACCESS = 301,
-    /// The credentials are missing, wrong or expired, or the clock of this machine is wrong.
+    /// The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
+    /// corrected.
     GLACIER_E_CREDENTIALS = 302,
     /// The service went on asking for fewer requests until the attempts were used up.
     GLACIER_E_THROTTLED = 303,

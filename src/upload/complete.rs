@@ -66,14 +66,11 @@ impl Upload {
         let left = resume::what_is_left(&plan, &listed, &lock(&self.known))?.left;
         let differs = |todo: &&Todo| todo.listed.is_none() || (todo.expected.is_some() && todo.listed != todo.expected);
         match left.iter().find(differs) {
-            Some(todo) => Err(refused.turned_into(
-                Kind::Incomplete,
-                format_args!(
-                    "part {} ({}) is missing at the service, or is not what was sent: send it again",
-                    todo.index,
-                    todo.range.in_bytes()
-                ),
-            )),
+            Some(todo) => Err(refused.of_kind(Kind::Incomplete).within(format_args!(
+                "part {} ({}) is missing at the service, or is not what was sent: send it again",
+                todo.index,
+                todo.range.in_bytes()
+            ))),
             None => Err(refused),
         }
     }
@@ -119,17 +116,16 @@ impl Upload {
                     return Err(self.outcome_unknown(error));
                 }
                 (_, Class::Final | Class::HashRefused) if error.http_status().is_some() => {
-                    self.happened(Event::CompleteRefused)?;
-                    *lock(&self.completing) = None;
-                    self.note_durably(&Entry::Refused);
-                    return Err(error);
+                    return Err(self.refused(error)?);
                 }
+                // Only the signature was looked at.
+                (_, Class::ClockCorrected | Class::TooSlow) => {}
                 _ => maybe_done = true,
             }
             let idle = service.clock.monotonic().saturating_sub(start);
-            service
-                .wait_to_retry(error, &mut attempts, "Complete", idle, watch)
-                .map_err(|error| self.outcome_unknown(error))?;
+            if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, watch) {
+                return Err(if maybe_done { self.outcome_unknown(error) } else { self.refused(error)? });
+            }
         }
     }
 
@@ -138,6 +134,14 @@ impl Upload {
         let sent = *lock(&self.completing);
         let (size, tree) = sent.ok_or_else(|| Error::new(Kind::Internal, "Complete was not sent before"))?;
         self.complete_now(size, tree, watch)
+    }
+
+    /// The upload is as it was before Complete.
+    fn refused(&self, error: Error) -> Result<Error> {
+        self.happened(Event::CompleteRefused)?;
+        *lock(&self.completing) = None;
+        self.note_durably(&Entry::Refused);
+        Ok(error)
     }
 
     /// An error after which there may be an archive.

@@ -79,6 +79,8 @@ pub(super) struct Counters {
     pub(super) parts_in_flight: AtomicU64,
     pub(super) retries: AtomicU64,
     pub(super) workers: AtomicU64,
+    /// How often a part began to be in flight.
+    flights: AtomicU64,
     started: OnceLock<Duration>,
     /// The parts that are counted already: one that is sent again, or found held again, does not count twice.
     counted: Mutex<BTreeSet<u32>>,
@@ -97,6 +99,7 @@ impl Default for Counters {
             parts_in_flight: AtomicU64::default(),
             retries: AtomicU64::default(),
             workers: AtomicU64::default(),
+            flights: AtomicU64::default(),
             started: OnceLock::new(),
             counted: Mutex::default(),
         }
@@ -142,18 +145,28 @@ pub(super) fn add(counter: &AtomicU64, n: u64) {
 
 /// Counts a part as in flight until this is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight<'a>(&'a AtomicU64);
+pub(super) struct InFlight<'a> {
+    counters: &'a Counters,
+    number: u64,
+    began_alone: bool,
+}
 
 impl<'a> InFlight<'a> {
     pub(super) fn new(counters: &'a Counters) -> Self {
-        add(&counters.parts_in_flight, 1);
-        Self(&counters.parts_in_flight)
+        let number = counters.flights.fetch_add(1, Ordering::AcqRel) + 1;
+        let began_alone = counters.parts_in_flight.fetch_add(1, Ordering::AcqRel) == 0;
+        Self { counters, number, began_alone }
+    }
+
+    /// Whether no other part has been in flight at any time since this one is.
+    pub(super) fn was_alone(&self) -> bool {
+        self.began_alone && self.counters.flights.load(Ordering::Acquire) == self.number
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.counters.parts_in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
 use crate::memory::{Budget, Buffer};
 use crate::plan::ByteRange;
-use crate::retry::Attempts;
+use crate::retry::{Attempts, Class, classify};
 use crate::source::Source;
 use crate::treehash::{PartHasher, PartHashes, part_hashes};
 
@@ -58,7 +58,13 @@ impl Upload {
         let label = format!("part {}", part.index);
         let mut attempts = Attempts::default();
         let outcome = loop {
+            let flight = InFlight::new(&self.counters);
             let Err(error) = self.attempt_part(part, attempts.number(), watch) else { break Ok(()) };
+            // With the line for itself it would not be quicker the next time.
+            if classify(&error) == Class::TooSlow && flight.was_alone() {
+                break Err(error);
+            }
+            drop(flight);
             if let Err(changed) = reread(part, &error, &watch.cancel) {
                 break Err(changed);
             }
@@ -86,7 +92,6 @@ impl Upload {
     }
 
     fn attempt_part(&self, part: &mut Outgoing<'_>, attempt: u32, watch: &Watch) -> Result<()> {
-        let _flight = InFlight::new(&self.counters);
         let Outgoing { index, range, hashes, bytes } = part;
         let facts = Part { index: *index, range: *range, hashes, attempt };
         let send = |body: &mut dyn Read| self.client.service.upload_part(self.name()?, &facts, body, watch);

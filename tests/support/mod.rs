@@ -7,6 +7,8 @@ pub(crate) mod data;
 #[cfg(test)]
 pub(crate) mod glacier;
 pub(crate) mod header;
+#[cfg(test)]
+pub(crate) mod operations;
 
 /// A file of `tests/data/`, as text.
 pub(crate) fn known_answers(name: &str) -> String {

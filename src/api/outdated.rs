@@ -1,0 +1,74 @@
+//! Signatures that the service calls out of date: the clock is corrected where it was wrong, so that the same request,
+//! signed again, may pass.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Service;
+use crate::error::{Error, Kind, Outdated};
+use crate::log::Level;
+
+/// A signature holds for 5 minutes before and after its time. A clock that differs by less than this, in seconds, is
+/// right: signatures made by it are refused only if they are minutes on their way.
+const TOLERANCE: u64 = 60;
+
+/// How far the service's clock is ahead of the machine's, in seconds. Learnt from its answers, and kept for all requests.
+#[derive(Debug, Default)]
+pub struct Skew(AtomicI64);
+
+/// A moment by the service's clock, and the skew that it rests on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) unix_time: i64,
+    skew: i64,
+}
+
+impl Service {
+    /// Now by the service's clock, as far as that is known: the time of all signatures.
+    pub(crate) fn now(&self) -> Moment {
+        let skew = self.skew.0.load(Ordering::Relaxed);
+        Moment { unix_time: self.clock.unix_time().saturating_add(skew), skew }
+    }
+
+    /// What a refused signature means that was made at that moment. The text tells that it is a matter of time, and the
+    /// answer's date how much.
+    pub(super) fn mended(&self, error: Error, signed: Moment) -> Error {
+        let refused =
+            |text| error.service_code() == Some("InvalidSignatureException") && error.message().contains(text);
+        let is_late = refused("Signature expired");
+        if !is_late && !refused("Signature not yet current") {
+            return error;
+        }
+        let Some(date) = error.date().and_then(unix_time) else {
+            return error.with_note(
+                "the clock of this machine may be wrong, as these times tell, and the answer has no Date to correct it by",
+            );
+        };
+        let skew = date.saturating_sub(self.clock.unix_time());
+        if skew.abs_diff(signed.skew) > TOLERANCE {
+            self.correct(skew);
+            return error.outdated(Outdated::Clock);
+        }
+        if is_late {
+            return error.of_kind(Kind::Timeout).outdated(Outdated::TooSlow).with_note(
+                "the clock is right, so the request took longer than a signature lives, 5 minutes: fewer parts at once, or \
+                 an upload with smaller parts, would keep within it",
+            );
+        }
+        error.with_note("but by the answer's Date the clock of this machine is right")
+    }
+
+    /// All requests in flight may find the same skew; it is told once.
+    fn correct(&self, skew: i64) {
+        let before = self.skew.0.swap(skew, Ordering::Relaxed);
+        if before.abs_diff(skew) > TOLERANCE {
+            let text = "the clock of this machine is not that of the service: signatures are corrected by";
+            self.log.write(Level::Warn, format_args!("{text} {skew:+} s"));
+        }
+    }
+}
+
+fn unix_time(date: &str) -> Option<i64> {
+    let time: SystemTime = httpdate::parse_http_date(date).ok()?;
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}

@@ -1,0 +1,177 @@
+//! A clock that is not the service's: it is corrected where it is wrong, and where it is right the line is too slow.
+#![cfg(test)]
+
+mod support;
+
+use std::sync::{Arc, Barrier};
+
+use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
+use glacier_mp::client::Client;
+use glacier_mp::error::{Kind, Result};
+use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
+use glacier_mp::log::Level;
+use glacier_mp::upload::Upload;
+use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_over, config};
+use support::operations::{OPERATIONS, perform, requests, upload_before};
+
+const HOUR: i64 = 3600;
+
+fn start() -> Emulator {
+    Emulator::start(Options::default()).unwrap()
+}
+
+/// The corrections that the log tells of.
+fn corrections(lines: &Lines) -> Vec<String> {
+    lines.of(Level::Warn).into_iter().filter(|line| line.contains("signatures are corrected by")).collect()
+}
+
+#[test]
+fn each_operation_is_signed_again_by_the_services_clock() {
+    for operation in OPERATIONS {
+        // The service is ahead, so that signatures have expired; or behind, so that they are not yet current.
+        for offset in [HOUR, -HOUR, 400, -400] {
+            let (glacier, lines) = (start(), Lines::default());
+            let client = client(config(&glacier), &lines);
+            let upload = upload_before(operation, &client);
+            glacier.set_clock_offset(offset);
+            perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}, {offset}: {error}"));
+            assert_eq!(requests(&glacier, operation), 2, "{operation:?}, {offset}");
+
+            let told = corrections(&lines);
+            let seconds = |told: &str| told.rsplit(' ').nth(1).unwrap().parse::<i64>().unwrap();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!((seconds(&told[0]) - offset).abs() <= 2, "{operation:?}, {offset}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn the_correction_is_kept_for_all_requests() {
+    let (glacier, lines) = (start(), Lines::default());
+    glacier.set_clock_offset(-HOUR);
+    let client = client(config(&glacier), &lines);
+    let upload = Upload::new(&client, VAULT).unwrap();
+    let content: &'static [u8] = vec![7; 5 << 20].leak();
+    upload.set_source_memory(content).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload.run().unwrap();
+    let another = Upload::new(&client, VAULT).unwrap();
+    another.initiate().unwrap();
+    another.abort().unwrap();
+    let refused = glacier.requests().iter().filter(|request| request.status == Some(403)).count();
+    assert_eq!(refused, 1, "the first request of all");
+    assert_eq!(archive(&glacier), content);
+
+    // Somebody sets the clock right.
+    glacier.set_clock_offset(0);
+    client.list_uploads(VAULT).unwrap();
+    client.list_uploads(VAULT).unwrap();
+    assert_eq!(requests(&glacier, Operation::ListMultipartUploads), 3);
+    assert_eq!(corrections(&lines).len(), 2);
+}
+
+/// A Complete whose signature was refused was not carried out: nothing about its outcome is unknown.
+#[test]
+fn a_complete_with_a_wrong_time_has_made_no_archive() {
+    let glacier = start();
+    let client = client(config(&glacier), &Lines::default());
+    let upload = upload_before(Operation::CompleteMultipartUpload, &client);
+    let gone = Action::error(404, "ResourceNotFoundException", "The upload ID was not found: x");
+    glacier.add_fault(Fault::new(gone).on(Operation::CompleteMultipartUpload).skip(1));
+    glacier.set_clock_offset(HOUR);
+    assert_eq!(upload.complete().unwrap_err().kind(), Kind::NotFound);
+}
+
+#[test]
+fn parts_at_once_correct_it_together() {
+    let (glacier, lines) = (start(), Lines::default());
+    let client = client_with_barrier(&glacier, &lines, 8);
+    let upload = Upload::new(&client, VAULT).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload.initiate().unwrap();
+    glacier.set_clock_offset(HOUR);
+    std::thread::scope(|scope| {
+        for index in 0..8 {
+            let upload = &upload;
+            scope.spawn(move || upload.put_part(index, &vec![1; 1 << 20], None).unwrap());
+        }
+    });
+    upload.complete().unwrap();
+    assert_eq!(
+        requests(&glacier, Operation::UploadMultipartPart),
+        16,
+        "each once with the old time, once with the new"
+    );
+    assert_eq!(corrections(&lines).len(), 1);
+}
+
+/// The signature was right when it was made, by the service's own clock.
+fn too_slow() -> Fault {
+    let text = "Signature expired: 20120320T170000Z is now earlier than 20120320T170100Z (20120320T170600Z - 5 min.)";
+    Fault::new(Action::error(403, "InvalidSignatureException", text)).on(Operation::UploadMultipartPart)
+}
+
+#[test]
+fn a_part_that_is_too_slow_by_itself_is_given_up() {
+    let (glacier, lines) = (start(), Lines::default());
+    glacier.add_fault(too_slow().always());
+    let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::Timeout, Some(403)));
+    assert!(error.is_resumable() && error.message().contains("smaller parts"), "{error}");
+    assert_eq!(requests(&glacier, Operation::UploadMultipartPart), 1);
+    assert_eq!(corrections(&lines), [""; 0], "the clock is right");
+}
+
+#[test]
+fn a_part_that_is_too_slow_beside_another_is_sent_again() {
+    let glacier = start();
+    let client = client_with_barrier(&glacier, &Lines::default(), 2);
+    glacier.add_fault(too_slow().part(0));
+    let upload = Upload::new(&client, VAULT).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload.set_source_memory(vec![7; 2 << 20].leak()).unwrap();
+    upload.run().unwrap();
+    assert_eq!(requests(&glacier, Operation::UploadMultipartPart), 3);
+}
+
+/// A client that sends its first parts, so many, at once.
+fn client_with_barrier(glacier: &Emulator, lines: &Lines, parts: usize) -> Arc<Client> {
+    let wrap = |inner| -> Arc<dyn Transport> { Arc::new(Together { inner, barrier: Arc::new(Barrier::new(parts)) }) };
+    client_over(config(glacier), lines, Arc::new(QuickClock::default()), wrap)
+}
+
+/// Each connection waits before its first part until all have come as far.
+#[derive(Debug)]
+struct Together {
+    inner: UreqTransport,
+    barrier: Arc<Barrier>,
+}
+
+#[derive(Debug)]
+struct TogetherConnection {
+    inner: Box<dyn Connection>,
+    barrier: Option<Arc<Barrier>>,
+}
+
+impl Transport for Together {
+    fn connection(&self) -> Box<dyn Connection> {
+        Box::new(TogetherConnection { inner: self.inner.connection(), barrier: Some(Arc::clone(&self.barrier)) })
+    }
+}
+
+impl Connection for TogetherConnection {
+    fn open(&mut self, watch: &Watch) -> Result<()> {
+        self.inner.open(watch)
+    }
+
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+        if matches!(payload, Payload::Reader { .. })
+            && let Some(barrier) = self.barrier.take()
+        {
+            barrier.wait();
+        }
+        self.inner.exchange(request, payload, watch)
+    }
+}
