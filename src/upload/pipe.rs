@@ -105,7 +105,11 @@ impl Pipe {
         if state.ended {
             return Turn::Idle;
         }
-        let Some(mut filling) = state.filling.take() else { return Turn::Idle };
+        // One that is full waits to be fetched: a callback that is offered no room can only say that nothing came, which
+        // would be the end.
+        let Some(mut filling) = state.filling.take_if(|filling| filling.filled < filling.buffer.len()) else {
+            return Turn::Idle;
+        };
         drop(state);
         let room = &mut filling.buffer[filling.filled..];
         let most = room.len().min(READ_MAX);
@@ -117,11 +121,15 @@ impl Pipe {
             }
             Supply::Stop => (Turn::Stop, false),
         };
+        let wants_more = turn == Turn::Read && !ended && filling.filled < filling.buffer.len();
         let mut state = self.lock();
         state.ended |= ended;
         state.filling = Some(filling);
         drop(state);
         self.changed.notify_all();
+        if wants_more {
+            self.bell.ring();
+        }
         turn
     }
 
@@ -132,6 +140,8 @@ impl Pipe {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::error::Kind;
     use crate::memory::Budget;
@@ -179,13 +189,34 @@ mod tests {
         std::thread::scope(|scope| {
             let filled =
                 scope.spawn(|| pipe.fill(budget.take(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
-            pipe.bell().wait(std::time::Duration::from_secs(60));
+            pipe.bell().wait(Duration::from_secs(60));
             assert_eq!(pipe.read(|room| Supply::Bytes(room.len() - 3)), Turn::Read);
             assert_eq!(pipe.read(|room| Supply::Bytes(room.len() + 1)), Turn::Overrun);
             assert_eq!(pipe.read(|_| Supply::Bytes(0)), Turn::Read);
             assert_eq!(filled.join().unwrap().unwrap(), 7);
         });
         assert_eq!(pipe.read(|_| Supply::Bytes(1)), Turn::Idle, "after the end nothing is asked for");
+    }
+
+    #[test]
+    fn a_buffer_that_is_full_is_not_offered_again() {
+        let (pipe, budget) = pipe();
+        let buffer = budget.take(10, &Cancel::default()).unwrap();
+        pipe.lock().filling = Some(Filling { buffer, filled: 0 });
+        assert_eq!(pipe.read(|room| Supply::Bytes(room.len())), Turn::Read);
+        assert_eq!(pipe.read(|_| Supply::Bytes(0)), Turn::Idle, "what cannot take a byte is not the end");
+        assert!(!pipe.has_ended());
+    }
+
+    #[test]
+    fn a_callback_that_gives_little_is_asked_again_at_once() {
+        let (pipe, budget) = pipe();
+        let buffer = budget.take(10, &Cancel::default()).unwrap();
+        pipe.lock().filling = Some(Filling { buffer, filled: 0 });
+        assert_eq!(pipe.read(|_| Supply::Bytes(1)), Turn::Read);
+        let (since, long) = (Instant::now(), Duration::from_secs(60));
+        pipe.bell().wait(long);
+        assert!(since.elapsed() < long, "nobody rang");
     }
 
     #[test]
