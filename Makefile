@@ -78,7 +78,7 @@ check:
 
 # Writes include/glacier_mp.h from the sources.
 header:
-	UPDATE_HEADER=1 $(CARGO) test --test header
+	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
 
 install: library
 	install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(DESTDIR)$(includedir)"

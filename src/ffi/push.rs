@@ -23,10 +23,9 @@ use super::upload::{self, glacier_upload_t};
 /// byte 0 again: parts that the service holds are hashed and compared, and not sent.
 ///
 /// Any thread; one call at a time. No source may be set.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source is set, parts were
-/// put by hand, or the stream is finished); GLACIER_E_BUSY (another call works with the handle); GLACIER_E_FORKED; and
-/// those of glacier_upload_run; and GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than
-/// the archive size that was set). Since: 0.1
+/// Results: those of glacier_upload_run; and GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source is
+/// set, parts were put by hand, or the stream is finished); GLACIER_E_LIMIT (more than 10,000 parts);
+/// GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_write(
     upload: *mut glacier_upload_t,

@@ -50,6 +50,17 @@ static inline int32_t go_on(void *user_data, const glacier_progress_t *p)
     return GLACIER_CONTINUE;
 }
 
+static inline int32_t read_nothing(void *user_data, uint8_t *buf, size_t cap, size_t *out_len)
+{
+    (void)user_data, (void)buf, (void)cap, (void)out_len;
+    return GLACIER_CONTINUE;
+}
+
+static inline void ignore_end(void *user_data, glacier_result_t result, const glacier_error_t *failure)
+{
+    (void)user_data, (void)result, (void)failure;
+}
+
 static inline void ignore_line(void *user_data, glacier_log_level_t level, const char *message)
 {
     (void)user_data, (void)level, (void)message;
@@ -71,7 +82,7 @@ static inline void begin(const char *what)
     OK(glacier_plan_new(1, 0, &it.plan, &err));
     it.upload = of_the_parent;
     if (of_the_parent == NULL)
-        OK(glacier_upload_new(client, VAULT, &it.upload, &err));
+        it.upload = local_upload(client);
     err = STALE;
 }
 

@@ -114,7 +114,7 @@ fn nulls(function: &Function, cases: &mut String) {
         let refused = format!("gives(GLACIER_E_NULL, \"{}\", @)", pointer.name);
         let want = match pointer.name.as_str() {
             "err" => "gives_silently(as_right, @)",
-            _ if may_be_null(pointer) => "gives(as_right, NULL, @)",
+            _ if may_be_null(function, pointer) => "gives(as_right, NULL, @)",
             _ => &refused,
         };
         let wrong = [(pointer.name.as_str(), "NULL")];
@@ -215,9 +215,12 @@ fn is_callback(parameter: &Parameter) -> bool {
     parameter.ctype.ends_with("_fn")
 }
 
-/// The pointers that the header lets be NULL.
-fn may_be_null(pointer: &Parameter) -> bool {
-    is_callback(pointer) || pointer.name == "user_data" || pointer.name.ends_with("_or_null")
+/// The pointers that the header lets be NULL. Of callbacks it names those that must not be.
+fn may_be_null(function: &Function, pointer: &Parameter) -> bool {
+    let must_not_be = |name: &str| function.null_is_refused().any(|refused| refused == name);
+    pointer.name == "user_data"
+        || pointer.name.ends_with("_or_null")
+        || (is_callback(pointer) && !must_not_be(&pointer.name))
 }
 
 /// An argument that is right; the names are those of tests/c/arguments.h.
@@ -242,6 +245,8 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("uint8_t[32]", _) | ("uint8_t *", "digests") | ("void *", "data") => "it.bytes",
         ("void *", "user_data") => "&it",
         ("glacier_progress_fn", _) => "go_on",
+        ("glacier_read_fn", _) => "read_nothing",
+        ("glacier_done_fn", _) => "ignore_end",
         ("glacier_log_fn", _) => "ignore_line",
         ("glacier_destroy_fn", _) => "count",
         ("glacier_log_level_t", _) => "GLACIER_LOG_INFO",

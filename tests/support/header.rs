@@ -43,14 +43,23 @@ impl Function {
     /// The results that the comment names, GLACIER_OK among them; those of another function count too.
     pub(crate) fn results(&self, all: &[Function]) -> BTreeSet<String> {
         let (_, told) = self.comment.split_once("Results: ").unwrap_or_else(|| panic!("{} has no results", self.name));
-        let words = || told.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let mut results: BTreeSet<_> = words().filter(|word| is_result(word)).map(str::to_owned).collect();
-        if told.starts_with("those of ") {
-            let other = all.iter().find(|function| words().any(|word| word == function.name));
+        let mut results: BTreeSet<_> = words(told).filter(|word| is_result(word)).map(str::to_owned).collect();
+        if let Some(others) = told.strip_prefix("those of ") {
+            let other = all.iter().find(|function| words(others).next() == Some(&function.name));
             results.extend(other.unwrap_or_else(|| panic!("{}: those of whom?", self.name)).results(all));
         }
         results
     }
+
+    /// The parameters that the comment names with GLACIER_E_NULL.
+    pub(crate) fn null_is_refused(&self) -> impl Iterator<Item = &str> {
+        let named = self.comment.split_once("GLACIER_E_NULL (").map_or("", |(_, named)| named);
+        words(named.split_once(')').map_or(named, |(named, _)| named))
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
 fn is_result(word: &str) -> bool {
