@@ -33,5 +33,6 @@ pub mod sign;
 pub mod source;
 mod sys;
 pub mod treehash;
+mod turns;
 pub mod upload;
 pub mod working;

@@ -1,12 +1,12 @@
 //! The memory limit of a client: part buffers are taken from it, waited for in turn, and kept for the next part.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Kind, Result};
+use crate::turns::Turns;
 
 /// The limit, and what is taken from it.
 ///
@@ -15,6 +15,8 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug)]
 pub struct Budget {
     limit: u64,
+    /// First come first: without a turn, small buffers would starve large ones.
+    turns: Turns,
     state: Mutex<State>,
     returned: Condvar,
 }
@@ -26,15 +28,12 @@ struct State {
     /// Bytes that reserves have.
     reserved: u64,
     idle: Vec<Vec<u8>>,
-    /// Who waits, first come first: without a turn, small buffers would starve large ones.
-    queue: VecDeque<u64>,
-    next_ticket: u64,
 }
 
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(limit: u64) -> Self {
-        Self { limit, state: Mutex::default(), returned: Condvar::new() }
+        Self { limit, turns: Turns::default(), state: Mutex::default(), returned: Condvar::new() }
     }
 
     /// The bytes that may be held at once.
@@ -47,7 +46,18 @@ impl Budget {
     /// # Errors
     /// `Canceled`; `Memory` if the system has none.
     pub fn take(self: &Arc<Self>, length: usize, cancel: &Cancel) -> Result<Buffer> {
-        self.take_from(None, length, cancel)
+        let turn = self.turns.take(cancel)?;
+        let mut state = self.lock();
+        let bytes = loop {
+            cancel.check()?;
+            if let Some(bytes) = self.admitted(&mut state, length) {
+                break bytes;
+            }
+            state = self.wait(state);
+        };
+        drop(state);
+        drop(turn);
+        self.filled(bytes, None, length)
     }
 
     /// Sets room for one buffer aside, which nobody else can have: with it, work goes on whatever others hold.
@@ -71,31 +81,31 @@ impl Budget {
         Ok(Reserve { length, room: Arc::new(Mutex::new(Some(Vec::new()))), budget: Arc::clone(self) })
     }
 
-    fn take_from(self: &Arc<Self>, room: Option<&Room>, length: usize, cancel: &Cancel) -> Result<Buffer> {
+    /// As `take`, but the reserve's own room is as good as that for all, and waits for nobody's turn.
+    fn take_reserved(self: &Arc<Self>, room: &Room, length: usize, cancel: &Cancel) -> Result<Buffer> {
+        let turn = self.turns.join();
         let mut state = self.lock();
-        let turn = state.next_ticket;
-        state.next_ticket += 1;
-        state.queue.push_back(turn);
-        let outcome = loop {
-            if cancel.is_raised() {
-                break Err(crate::cancel::canceled());
+        let (bytes, room) = loop {
+            cancel.check()?;
+            if let Some(bytes) = room.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                break (bytes, Some(Arc::clone(room)));
             }
-            if let Some(room) = room
-                && let Some(bytes) = room.lock().unwrap_or_else(PoisonError::into_inner).take()
-            {
-                break Ok((bytes, Some(Arc::clone(room))));
-            }
-            if state.queue.front() == Some(&turn)
+            if turn.is_first()
                 && let Some(bytes) = self.admitted(&mut state, length)
             {
-                break Ok((bytes, None));
+                break (bytes, None);
             }
-            state = self.returned.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wait(state);
         };
-        state.queue.retain(|waiting| *waiting != turn);
         drop(state);
+        drop(turn);
+        self.filled(bytes, room, length)
+    }
+
+    /// A buffer of its length, out of bytes that were admitted.
+    fn filled(self: &Arc<Self>, mut bytes: Vec<u8>, room: Option<Room>, length: usize) -> Result<Buffer> {
+        // Whoever waits for its reserve may be the first in line now.
         self.returned.notify_all();
-        let (mut bytes, room) = outcome?;
         if let Err(cause) = bytes.try_reserve_exact(length) {
             match room {
                 Some(room) => *room.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new()),
@@ -118,6 +128,10 @@ impl Budget {
             idle
         };
         drop(idle);
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.returned.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Room for a buffer, if there is any now: one of that length that lies idle, or an empty one to fill.
@@ -165,7 +179,7 @@ impl Reserve {
     /// # Errors
     /// As [`Budget::take`].
     pub fn take(&self, cancel: &Cancel) -> Result<Buffer> {
-        self.budget.take_from(Some(&self.room), self.length, cancel)
+        self.budget.take_reserved(&self.room, self.length, cancel)
     }
 }
 
@@ -246,11 +260,11 @@ mod tests {
         let held = budget.take(100, &cancel).unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| budget.take(100, &cancel).map(|buffer| buffer.len()));
-            while budget.lock().queue.is_empty() {
+            while budget.turns.in_line() < 1 {
                 thread::yield_now();
             }
             let second = scope.spawn(|| budget.take(10, &cancel).map(|buffer| buffer.len()));
-            while budget.lock().queue.len() < 2 {
+            while budget.turns.in_line() < 2 {
                 thread::yield_now();
             }
             drop(held);
@@ -266,7 +280,7 @@ mod tests {
         let _held = budget.take(10, &cancel).unwrap();
         cancel.raise();
         assert_eq!(budget.take(10, &cancel).unwrap_err().kind(), Kind::Canceled);
-        assert!(budget.lock().queue.is_empty());
+        assert_eq!(budget.turns.in_line(), 0);
     }
 
     #[test]
@@ -298,7 +312,7 @@ mod tests {
         assert_eq!(own.len(), 40);
         thread::scope(|scope| {
             let second = scope.spawn(|| reserve.take(&cancel).map(|buffer| buffer.len()));
-            while budget.lock().queue.is_empty() {
+            while budget.turns.in_line() < 1 {
                 thread::yield_now();
             }
             drop(own);
