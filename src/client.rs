@@ -1,12 +1,10 @@
-//! A client: the service, and the memory that its uploads share.
+//! A client: the service, and the memory and the bandwidth that its uploads share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 pub use crate::api::UploadEntry;
 use crate::api::{Service, Skew};
-use crate::cancel::Cancel;
+use crate::bandwidth::Bucket;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Settled};
 use crate::error::Result;
@@ -26,6 +24,7 @@ pub struct Client {
     /// Where requests go, as a URL.
     pub(crate) endpoint: String,
     pub(crate) memory: Arc<Budget>,
+    pub(crate) bandwidth: Arc<Bucket>,
     pub(crate) workers: u32,
     pub(crate) log: Arc<Log>,
     pub(crate) owner: Owner,
@@ -57,7 +56,7 @@ impl Client {
             signer: Signer::new(settled.region),
             connections: Pool::new(transport),
             policy: settled.policy,
-            clock,
+            clock: Arc::clone(&clock),
             skew: Skew::default(),
             log: Arc::clone(&settled.log),
         };
@@ -65,6 +64,7 @@ impl Client {
             service,
             endpoint: settled.endpoint.to_string(),
             memory: Arc::new(Budget::new(settled.memory_limit)),
+            bandwidth: Arc::new(Bucket::new(settled.bandwidth_limit, clock)),
             workers: settled.workers,
             log: settled.log,
             owner: Owner::current(),
@@ -79,13 +79,7 @@ impl Client {
         self.owner.check()?;
         reentry::refuse(self)?;
         check_vault_name(vault)?;
-        let watch = Watch {
-            cancel: Arc::new(Cancel::default()),
-            grace: Duration::ZERO,
-            answer_timeout: None,
-            sent: Arc::new(AtomicU64::new(0)),
-        };
-        while_working(&Bell::default(), || self.service.list_uploads(vault, &watch), || self.deliver_log())
+        while_working(&Bell::default(), || self.service.list_uploads(vault, &Watch::default()), || self.deliver_log())
     }
 
     /// Gives the log's waiting lines to the caller. Only from the caller's own thread.

@@ -29,6 +29,7 @@ pub struct Config {
     key: std::result::Result<Option<Key>, (Kind, String)>,
     workers: u32,
     memory_limit: u64,
+    bandwidth_limit: u64,
     policy: Policy,
     connect_timeout: Duration,
     stall_timeout: Duration,
@@ -61,6 +62,8 @@ pub struct Settled {
     pub workers: u32,
     /// Bytes of part buffers per client.
     pub memory_limit: u64,
+    /// Bytes of parts a second per client; 0: no limit.
+    pub bandwidth_limit: u64,
     /// How often and for how long requests are tried.
     pub policy: Policy,
     /// For a connection to stand.
@@ -91,6 +94,7 @@ impl Config {
             key: credentials::from_environment(&variable).map_err(|error| (error.kind(), error.message().to_owned())),
             workers: 8,
             memory_limit: 256 * MIB,
+            bandwidth_limit: 0,
             policy: Policy::default(),
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
@@ -176,6 +180,13 @@ impl Config {
         Ok(())
     }
 
+    /// Bytes of parts a second that all uploads of a client may send together; 0: no limit.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_bandwidth_limit(&mut self, bytes_per_second: u64) -> Result<()> {
+        self.bandwidth_limit = bytes_per_second;
+        Ok(())
+    }
+
     /// How long a connection may take to stand.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_connect_timeout_ms(&mut self, ms: u64) -> Result<()> {
@@ -233,6 +244,7 @@ impl Config {
             user_agent: self.user_agent.clone(),
             workers: self.workers,
             memory_limit: self.memory_limit,
+            bandwidth_limit: self.bandwidth_limit,
             policy: self.policy,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,

@@ -4,7 +4,7 @@
 //! plain Rust, top-down:
 //!
 //! - [`upload`]: the handle, its state machine, and the threads that read, hash and send. [`client`] and [`config`] are
-//!   what it is made with, [`source`], [`plan`] and [`memory`] what it works on.
+//!   what it is made with, [`source`], [`plan`] and [`memory`] what it works on, [`bandwidth`] what slows it down.
 //! - [`api`]: the service's six operations, typed, over [`http`], signed by [`sign`], judged by [`retry`].
 //! - [`treehash`]: both hashes of a part in one pass, and the tree hash of files.
 //! - [`working`] and [`reentry`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
@@ -12,6 +12,7 @@
 //! Rust programs may use these modules, and the tests do; only the C ABI is kept stable.
 
 pub mod api;
+pub mod bandwidth;
 pub mod cancel;
 pub mod client;
 pub mod clock;

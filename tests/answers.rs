@@ -4,7 +4,6 @@
 mod support;
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -77,7 +76,7 @@ impl Connection for Prepared {
 const UPLOAD: UploadName<'_> = UploadName { vault: "v1", id: "an/odd id" };
 
 fn watch() -> Watch {
-    Watch { cancel: Arc::default(), grace: Duration::ZERO, answer_timeout: None, sent: Arc::new(AtomicU64::new(0)) }
+    Watch::default()
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {

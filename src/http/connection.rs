@@ -64,7 +64,8 @@ impl Connection for UreqConnection {
         let site = self.site.clone();
         let (open, line) = self.line(watch)?;
         look(&line).begin(watch);
-        let result = exchange(&site, &open.agent, &line, request, payload).map_err(|error| recovered(&site, error));
+        let result =
+            exchange(&site, &open.agent, &line, request, payload, watch).map_err(|error| recovered(&site, error));
         open.last_use = Instant::now();
         if result.is_err() {
             self.open = None;
@@ -97,6 +98,7 @@ fn exchange(
     line: &SharedLine,
     request: &Request,
     payload: Payload<'_>,
+    watch: &Watch,
 ) -> std::result::Result<Response, ureq::Error> {
     let mut head = HttpRequest::builder()
         .method(request.method.as_str())
@@ -106,7 +108,7 @@ fn exchange(
     }
     let answer = match payload {
         Payload::Reader { length, reader } => {
-            let mut reader = Metered::new(line.clone(), reader, length);
+            let mut reader = Metered::new(line.clone(), watch, reader, length);
             agent.run(head.header("content-length", length).body(SendBody::from_reader(&mut reader))?)
         }
         Payload::Empty => {

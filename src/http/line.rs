@@ -86,8 +86,10 @@ impl Line {
         self.answered_early
     }
 
-    /// That many bytes of payload are about to be sent.
+    /// That many bytes of payload are about to be sent. How long they took to come, from the source or by the bandwidth
+    /// limit, is no stall of the line.
     pub(crate) fn add_payload(&mut self, bytes: usize) {
+        self.moved = Instant::now();
         self.payload += bytes as u64;
     }
 
@@ -249,7 +251,32 @@ fn drop_interim(answer: &mut [u8], mut length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::drop_interim;
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::http::{Endpoint, Settings};
+    use crate::sys::socket::Socket;
+
+    #[test]
+    fn the_time_until_there_is_payload_is_no_stall() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let settings = Settings {
+            endpoint: Endpoint::parse(&format!("http://{address}")).unwrap(),
+            user_agent: String::new(),
+            ca_pem: None,
+            connect_timeout: MINUTE,
+            stall_timeout: MINUTE,
+        };
+        let site = Site { settings, address: address.to_string(), tls: None, config: ureq::config::Config::default() };
+        let channel = Channel::new(Socket::connect(address).unwrap(), None);
+        let mut line = Line::new(Arc::new(site), channel, &Watch::default());
+        line.moved = Instant::now().checked_sub(2 * MINUTE).unwrap();
+        assert_eq!(line.wait(Interest::Write).unwrap_err().kind(), Kind::Timeout);
+        line.add_payload(1);
+        assert!(line.wait(Interest::Write).unwrap().write);
+    }
 
     #[test]
     fn interim_answers_are_no_answers() {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use crate::bandwidth::Bucket;
 use crate::cancel::Cancel;
 use crate::error::Result;
 
@@ -128,8 +129,8 @@ impl Response {
     }
 }
 
-/// Who watches an exchange: what stops it, what counts its bytes, and how long its answer may take.
-#[derive(Clone, Debug)]
+/// Who watches an exchange: what stops it, what counts its bytes and slows them down, and how long its answer may take.
+#[derive(Clone, Debug, Default)]
 pub struct Watch {
     /// Stops the exchange, also in the middle of a body.
     pub cancel: Arc<Cancel>,
@@ -139,4 +140,6 @@ pub struct Watch {
     pub answer_timeout: Option<Duration>,
     /// Counts the bytes of payload that went out on the wire.
     pub sent: Arc<AtomicU64>,
+    /// What bytes of payload are taken from before they go out; `None`: they go as fast as they can.
+    pub bandwidth: Option<Arc<Bucket>>,
 }

@@ -1,21 +1,24 @@
-//! The payload as ureq reads it: exactly as long as announced, counted, and not read at all once an answer is there.
+//! The payload as ureq reads it: exactly as long as announced, counted, no faster than the bandwidth limit lets it go, and
+//! not read at all once an answer is there.
 
 use std::io::{self, Read};
 
+use super::Watch;
 use super::line::{SharedLine, look};
 use crate::error::{Error, Kind};
 
 /// A reader of exactly `left` bytes.
 pub(crate) struct Metered<'a> {
     line: SharedLine,
+    watch: &'a Watch,
     reader: &'a mut dyn Read,
     left: u64,
 }
 
 impl<'a> Metered<'a> {
     /// Of a payload of that length, for an exchange on that line.
-    pub(crate) fn new(line: SharedLine, reader: &'a mut dyn Read, length: u64) -> Self {
-        Self { line, reader, left: length }
+    pub(crate) fn new(line: SharedLine, watch: &'a Watch, reader: &'a mut dyn Read, length: u64) -> Self {
+        Self { line, watch, reader, left: length }
     }
 }
 
@@ -28,7 +31,7 @@ impl Read for Metered<'_> {
         }
         let length = match self.skip(buf.len())? {
             Some(skipped) => skipped,
-            None => self.take(buf)?,
+            None => self.take_within_limit(buf)?,
         };
         self.left -= length as u64;
         Ok(length)
@@ -44,6 +47,15 @@ impl Metered<'_> {
         }
         line.check_cancel().map_err(io::Error::other)?;
         Ok(Some(length))
+    }
+
+    /// Takes as much as may go now. Waits for that with no lock held: other connections, and a cancel, go on.
+    fn take_within_limit(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(bandwidth) = &self.watch.bandwidth else { return self.take(buf) };
+        let may = bandwidth.take(buf.len(), &self.watch.cancel).map_err(io::Error::other)?;
+        let length = self.take(buf.get_mut(..may).unwrap_or_default())?;
+        bandwidth.give_back(may.saturating_sub(length));
+        Ok(length)
     }
 
     fn take(&mut self, buf: &mut [u8]) -> io::Result<usize> {

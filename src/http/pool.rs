@@ -101,13 +101,7 @@ mod tests {
 
     fn number(pooled: &mut Pooled) -> u16 {
         let request = Request { method: super::super::Method::Get, target: "/".to_owned(), headers: Vec::new() };
-        let watch = Watch {
-            cancel: Arc::default(),
-            grace: std::time::Duration::ZERO,
-            answer_timeout: None,
-            sent: Arc::default(),
-        };
-        pooled.exchange(&request, Payload::Empty, &watch).unwrap().status
+        pooled.exchange(&request, Payload::Empty, &Watch::default()).unwrap().status
     }
 
     #[test]

@@ -48,6 +48,7 @@ use self::resume::{Known, Listed};
 use self::state::{Action, Call, Current, Event, State};
 use self::transfer::Ending;
 use crate::api::{UploadName, UploadParts};
+use crate::bandwidth::Bucket;
 use crate::cancel::{Cancel, Reason};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
@@ -80,6 +81,7 @@ pub struct Upload {
     owner: Owner,
     gate: Gate,
     cancel: Arc<Cancel>,
+    bandwidth: Arc<Bucket>,
     options: Mutex<Options>,
     state: Current,
     facts: Facts,
@@ -127,6 +129,7 @@ impl Upload {
             owner: Owner::current(),
             gate: Gate::default(),
             cancel: Arc::default(),
+            bandwidth: Arc::new(Bucket::within(&client.bandwidth)),
             options: Mutex::default(),
             state: Current::default(),
             facts: Facts::default(),
@@ -281,6 +284,17 @@ impl Upload {
     /// Asks the call that is at work to stop, or the next one. Safe in a signal handler.
     pub fn cancel(&self) {
         self.cancel.raise();
+    }
+
+    /// Bytes of parts a second that this upload may send; 0: no limit of its own. The client's holds as well. At any time,
+    /// and at once for parts that are being sent.
+    ///
+    /// # Errors
+    /// `Forked`.
+    pub fn set_bandwidth_limit(&self, bytes_per_second: u64) -> Result<()> {
+        self.owner.check()?;
+        self.bandwidth.set_limit(bytes_per_second);
+        Ok(())
     }
 
     /// Where the upload stands.
@@ -462,6 +476,7 @@ impl Upload {
             grace: Duration::ZERO,
             answer_timeout: None,
             sent: Arc::clone(&self.counters.bytes_sent),
+            bandwidth: Some(Arc::clone(&self.bandwidth)),
         }
     }
 

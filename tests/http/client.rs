@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use glacier_mp::cancel::Cancel;
 use glacier_mp::error::Result;
 use glacier_mp::http::{
     Connection, Endpoint, Method, Payload, Request, Response, Settings, Transport, UreqTransport, Watch,
@@ -33,7 +32,7 @@ pub(crate) fn connection(settings: Settings) -> Box<dyn Connection> {
 }
 
 pub(crate) fn watch() -> Watch {
-    Watch { cancel: Arc::new(Cancel::default()), grace: Duration::ZERO, answer_timeout: None, sent: Arc::default() }
+    Watch::default()
 }
 
 pub(crate) fn request(method: Method) -> Request {

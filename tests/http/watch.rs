@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use glacier_mp::bandwidth::Bucket;
+use glacier_mp::clock::SystemClock;
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::{Endpoint, Settings, Watch};
 
@@ -76,6 +78,23 @@ fn canceled_while_the_payload_is_stuck() {
             canceler.raise_when_waiting();
         });
     }
+}
+
+#[test]
+fn canceled_while_the_payload_waits_for_bandwidth() {
+    let (tell, told) = signal();
+    let server = Server::plain(move |peer| {
+        peer.request();
+        peer.payload(1);
+        tell();
+        peer.hold();
+    });
+    let watch = Watch { bandwidth: Some(one_byte_a_second()), ..watch() };
+    let canceler = Canceler::new(&watch);
+    let raised = canceler.clone();
+    named("canceler", move || raised.raise_at(told));
+    let error = put(&mut *connect(&server), LENGTH, &mut Source::default(), &watch).unwrap_err();
+    canceler.check("while the payload waits for bandwidth", &error);
 }
 
 #[test]
@@ -275,6 +294,13 @@ fn slow_is_not_stalled() {
     assert_eq!(answer.body.len(), 12);
 }
 
+#[test]
+fn waiting_for_bandwidth_is_not_stalled() {
+    let server = Server::plain(always(OK));
+    let watch = Watch { bandwidth: Some(one_byte_a_second()), ..watch() };
+    put(&mut *connection(impatient(&server)), 2, &mut Source::default(), &watch).unwrap();
+}
+
 /// The client's kernel takes the whole payload at once, and takes longer to deliver it than nothing may move.
 #[test]
 fn what_the_kernel_still_delivers_is_not_stalled() {
@@ -293,6 +319,10 @@ fn what_the_kernel_still_delivers_is_not_stalled() {
         let length = 150 * (16 << 10);
         put(&mut *connection(settings), length, &mut Source::default(), &watch()).unwrap();
     }
+}
+
+fn one_byte_a_second() -> Arc<Bucket> {
+    Arc::new(Bucket::new(1, Arc::new(SystemClock::new())))
 }
 
 fn impatient(server: &Server) -> Settings {

@@ -30,7 +30,12 @@ pub(crate) fn config(glacier: &Emulator) -> Config {
 
 /// A client whose waits take no time, and which writes its log into `lines`.
 pub(crate) fn client(config: Config, lines: &Lines) -> Arc<Client> {
-    client_over(config, lines, Arc::new(QuickClock::default()), |transport| Arc::new(transport))
+    client_by(&Arc::new(QuickClock::default()), config, lines)
+}
+
+/// As `client`, by a clock that the test reads too.
+pub(crate) fn client_by(clock: &Arc<QuickClock>, config: Config, lines: &Lines) -> Arc<Client> {
+    client_over(config, lines, clock.clone(), |transport| Arc::new(transport))
 }
 
 /// A client with another clock, and with something between it and its transport.
