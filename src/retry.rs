@@ -66,6 +66,12 @@ pub fn classify(error: &Error) -> Class {
     }
 }
 
+/// Whether an error asks for fewer parts at once: the service, or the line to it, has more to do than it can.
+pub fn is_push_back(error: &Error) -> bool {
+    let overloaded = error.kind() == Kind::Throttled || matches!(error.http_status(), Some(408 | 429 | 500 | 503));
+    overloaded || classify(error) == Class::TooSlow
+}
+
 /// Whether the same call may succeed if it is made again later.
 pub fn is_retryable(error: &Error) -> bool {
     match classify(error) {
@@ -155,6 +161,24 @@ mod tests {
         assert_eq!(classify(&answered(Kind::Protocol, 301, None)), Class::Final);
         assert_eq!(classify(&Error::new(Kind::Tls, "certificate")), Class::Final);
         assert_eq!(classify(&Error::new(Kind::Canceled, "canceled")), Class::Final);
+    }
+
+    #[test]
+    fn only_overload_pushes_back() {
+        for status in [408, 429, 500, 503] {
+            assert!(is_push_back(&answered(Kind::Service, status, None)), "{status}");
+        }
+        for status in [400, 403] {
+            assert!(is_push_back(&answered(Kind::Throttled, status, Some("ThrottlingException"))), "{status}");
+            assert!(!is_push_back(&answered(Kind::Service, status, Some("x"))), "{status}");
+        }
+        for status in [404, 502, 504] {
+            assert!(!is_push_back(&answered(Kind::Service, status, None)), "{status}");
+        }
+        assert!(is_push_back(&of(Class::TooSlow)));
+        for kind in [Kind::Network, Kind::Timeout, Kind::TreeHash, Kind::Canceled] {
+            assert!(!is_push_back(&Error::new(kind, "x")), "{kind:?}");
+        }
     }
 
     #[test]

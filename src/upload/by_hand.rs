@@ -62,7 +62,7 @@ impl Upload {
             let range = lock(parts).range(index, length);
             let mut part = Outgoing { index, range, hashes, bytes: PartBytes::Lent(data) };
             let start = self.client.service.clock.monotonic();
-            self.send_part(&mut part, || start, watch)?;
+            self.send_part(&mut part, None, || start, watch)?;
             self.sync_journal();
             Ok(())
         })

@@ -60,7 +60,7 @@ pub struct Progress {
     pub parts_in_flight: u64,
     /// Attempts after the first, of all requests for parts.
     pub retries: u64,
-    /// The most parts that may be in flight.
+    /// The most parts that may be in flight at this moment.
     pub workers: u64,
     /// Milliseconds since the first working call began.
     pub elapsed_ms: u64,

@@ -13,6 +13,8 @@ mod journal;
 mod model;
 mod notes;
 mod options;
+mod pace;
+mod pacer;
 mod parts;
 mod pipe;
 mod prepare;

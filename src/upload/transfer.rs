@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::journal::Entry;
 use super::options::PartRange;
+use super::pacer::Pacer;
 use super::parts::{Held, Parts};
 use super::prepare::Way;
 use super::queue::Queue;
@@ -38,6 +39,7 @@ pub(super) enum Ending {
 pub(super) struct Transfer<'a> {
     pub(super) left: Mutex<Left<'a>>,
     pub(super) ready: Queue<Outgoing<'a>>,
+    pacer: Pacer<'a>,
     pub(super) watch: Watch,
     /// When a part was acknowledged last.
     last_progress: Mutex<Duration>,
@@ -177,6 +179,7 @@ impl Upload {
         let transfer = Transfer {
             left: Mutex::new(left),
             ready: Queue::new(preparers, preparers),
+            pacer: Pacer::new(self, self.part_size()),
             // What fails in one thread stops the others, and no other call.
             watch: Watch { cancel: Arc::new(Cancel::below(Arc::clone(&watch.cancel))), ..watch.clone() },
             last_progress: Mutex::new(self.client.service.clock.monotonic()),
@@ -237,7 +240,7 @@ impl Upload {
 
     fn send_parts(&self, transfer: &Transfer<'_>) -> Result<()> {
         while let Some(mut part) = transfer.ready.pop(&transfer.watch.cancel)? {
-            self.send_part(&mut part, || *lock(&transfer.last_progress), &transfer.watch)?;
+            self.send_part(&mut part, Some(&transfer.pacer), || *lock(&transfer.last_progress), &transfer.watch)?;
             *lock(&transfer.last_progress) = self.client.service.clock.monotonic();
         }
         Ok(())

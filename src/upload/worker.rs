@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::events::{InFlight, add};
 use super::journal::Entry;
+use super::pacer::Pacer;
 use super::parts::Held;
 use super::{Upload, lock};
 use crate::api::Part;
@@ -47,9 +48,11 @@ pub(super) struct Windows<'a> {
 
 impl Upload {
     /// Sends a part until the service holds it, or it cannot be done. `last_progress` is when the upload last got further.
+    /// Without a pacer, the caller's threads decide how many parts are in flight.
     pub(super) fn send_part(
         &self,
         part: &mut Outgoing<'_>,
+        pacer: Option<&Pacer<'_>>,
         last_progress: impl Fn() -> Duration,
         watch: &Watch,
     ) -> Result<()> {
@@ -58,13 +61,22 @@ impl Upload {
         let label = format!("part {}", part.index);
         let mut attempts = Attempts::default();
         let outcome = loop {
-            let flight = InFlight::new(&self.counters);
-            let Err(error) = self.attempt_part(part, attempts.number(), watch) else { break Ok(()) };
+            let mut had_the_line = false;
+            let mut attempt = || {
+                let flight = InFlight::new(&self.counters);
+                let sent = self.attempt_part(part, attempts.number(), watch);
+                had_the_line = flight.was_alone();
+                sent
+            };
+            let attempted = match pacer {
+                Some(pacer) => pacer.attempt(&watch.cancel, attempt),
+                None => attempt(),
+            };
+            let Err(error) = attempted else { break Ok(()) };
             // With the line for itself it would not be quicker the next time.
-            if classify(&error) == Class::TooSlow && flight.was_alone() {
+            if classify(&error) == Class::TooSlow && had_the_line {
                 break Err(error);
             }
-            drop(flight);
             if let Err(changed) = reread(part, &error, &watch.cancel) {
                 break Err(changed);
             }

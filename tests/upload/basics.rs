@@ -110,7 +110,9 @@ fn what_passes_is_tried_again() {
 fn each_attempt_is_signed_afresh_and_told_of() {
     let (glacier, lines) = (start(), Lines::default());
     glacier.add_fault(status(500).on(Operation::UploadMultipartPart).times(2));
-    let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+    let mut config = config(&glacier);
+    config.set_concurrency(1).unwrap();
+    let upload = Upload::new(&client(config, &lines), VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
     upload.run().unwrap();
     assert_eq!(of(&glacier, Operation::UploadMultipartPart).len(), 3);
