@@ -67,18 +67,17 @@
  * (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
  *
  * Several archives at once: one client, and for each archive one handle and one thread of the program. They share
- * the client's memory limit: a part waits until there is room, first come, first served. For one display of them all,
- * ask each with glacier_upload_progress. While it runs, glacier_upload_run has a thread of the library for each part
- * in flight, one for each processor, and one more.
+ * the client's memory limit: a part waits until there is room, first come, first served; and its bandwidth limit. For
+ * one display of them all, ask each with glacier_upload_progress. While it runs, glacier_upload_run has a thread of
+ * the library for each part in flight, one for each processor, and one more.
  *
  * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
- * parts put at once, on one of the threads inside; of a started run, on the upload's own thread. That thread only waits and delivers; files and network are worked
- * by the library's own threads, so that progress is a heartbeat of at least 4 a second. A callback that may stop the
- * work returns
- * GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
- * an upload, only glacier_upload_cancel, _state, _progress, the facts and _free of that upload may be called; any
- * other call on it gets GLACIER_E_BUSY. Inside a log callback the same holds for the client and all its uploads. A
- * callback must not leave by longjmp or by a C++ exception.
+ * parts put at once, on one of the threads inside; of a started run, on the upload's own thread. That thread only waits
+ * and delivers; files and network are worked by other threads of the library, so that progress is a heartbeat of at
+ * least 4 a second. A callback that may stop the work returns GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
+ * an upload, only glacier_upload_cancel, _state, _progress, _set_bandwidth_limit, the facts and _free of that upload
+ * may be called; any other call on it gets GLACIER_E_BUSY. Inside a log callback the same holds for the client and all
+ * its uploads. A callback must not leave by longjmp or by a C++ exception.
  *
  * user_data. It is handed to the callback as it is, and belongs to the library from the call on that sets it: its
  * destroy function, if there is one, runs exactly once, also when that call fails. It never runs while the callback
@@ -328,7 +327,10 @@ typedef struct {
     uint64_t parts_in_flight;
     /** The attempts after the first, of all parts. */
     uint64_t retries;
-    /** The most parts that may be in flight at this moment; while memory is short, fewer are. */
+    /**
+     * The most parts that may be in flight at this moment: those that were set, or fewer when the service pushes back
+     * or the line is slow. While memory is short, fewer are.
+     */
     uint64_t workers;
     /**
      * Milliseconds since the first working call that moved data began. Like all counts it goes on when an upload is
@@ -626,6 +628,11 @@ glacier_result_t glacier_config_set_user_agent(glacier_config_t *config,
 /**
  * Sets how many parts glacier_upload_run sends at once: workers from 1 to 32 for each upload; the default is 8.
  *
+ * That is the most. When the service pushes back (HTTP 408, 429, 500 and 503, throttling), it goes on with half as
+ * many, never less than one; each full round of parts that are then acknowledged adds one. And it sends no more at
+ * once than the line, as measured and as limited, finishes in 4 minutes, for a signature lives 5. The log tells each
+ * change, and workers in glacier_progress_t how many it is now.
+ *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (out of range); GLACIER_E_BUSY; GLACIER_E_PANIC.
  * Since: 0.1
  */
@@ -663,6 +670,24 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
 glacier_result_t glacier_config_set_memory_limit(glacier_config_t *config,
                                                  uint64_t bytes,
                                                  glacier_error_t **err);
+
+/**
+ * Sets how many bytes of parts all uploads of one client may send together, in bytes a second; 0, the default, is no
+ * limit.
+ *
+ * It is a limit on the wire: what is sent again counts again; headers and encryption, some percent, come on top. The
+ * bytes flow evenly, parts in flight share them fairly, and time in which nothing was sent is not made up for. Parts
+ * that are put by hand are limited as well. glacier_upload_set_bandwidth_limit sets one for a single upload, also
+ * while it runs; where there are both, both hold.
+ *
+ * One part should not take longer than 4 minutes, for a signature lives 5: a limit below the part size divided by 240
+ * wants smaller parts (70,000 bytes a second for parts of 16 MiB).
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
+                                                    uint64_t bytes_per_s,
+                                                    glacier_error_t **err);
 
 /**
  * Sets how long making one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s).
@@ -1303,6 +1328,17 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
                                          glacier_progress_t *out,
                                          size_t size_of_it,
                                          glacier_error_t **err);
+
+/**
+ * Sets how many bytes of parts this upload may send, in bytes a second; 0, the default, is no limit of its own. That of
+ * its client (glacier_config_set_bandwidth_limit, where all is said about limits) holds as well.
+ *
+ * It takes effect within 100 ms, also for parts that are being sent. Any thread, at any time, in callbacks.
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
+                                                    uint64_t bytes_per_s,
+                                                    glacier_error_t **err);
 
 /**
  * The upload ID: with it any process may attach to the upload. NULL until the upload is initiated or attached, and

@@ -54,7 +54,8 @@ pub struct glacier_progress_t {
     pub parts_in_flight: u64,
     /// The attempts after the first, of all parts.
     pub retries: u64,
-    /// The most parts that may be in flight at this moment; while memory is short, fewer are.
+    /// The most parts that may be in flight at this moment: those that were set, or fewer when the service pushes back
+    /// or the line is slow. While memory is short, fewer are.
     pub workers: u64,
     /// Milliseconds since the first working call that moved data began. Like all counts it goes on when an upload is
     /// run again with the same handle.

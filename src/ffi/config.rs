@@ -136,6 +136,11 @@ pub unsafe extern "C" fn glacier_config_set_user_agent(
 
 /// Sets how many parts glacier_upload_run sends at once: workers from 1 to 32 for each upload; the default is 8.
 ///
+/// That is the most. When the service pushes back (HTTP 408, 429, 500 and 503, throttling), it goes on with half as
+/// many, never less than one; each full round of parts that are then acknowledged adds one. And it sends no more at
+/// once than the line, as measured and as limited, finishes in 4 minutes, for a signature lives 5. The log tells each
+/// change, and workers in glacier_progress_t how many it is now.
+///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (out of range); GLACIER_E_BUSY; GLACIER_E_PANIC.
 /// Since: 0.1
 #[unsafe(no_mangle)]
@@ -182,6 +187,27 @@ pub unsafe extern "C" fn glacier_config_set_memory_limit(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     guard::call(err, || set(config, |config| config.set_memory_limit(bytes)))
+}
+
+/// Sets how many bytes of parts all uploads of one client may send together, in bytes a second; 0, the default, is no
+/// limit.
+///
+/// It is a limit on the wire: what is sent again counts again; headers and encryption, some percent, come on top. The
+/// bytes flow evenly, parts in flight share them fairly, and time in which nothing was sent is not made up for. Parts
+/// that are put by hand are limited as well. glacier_upload_set_bandwidth_limit sets one for a single upload, also
+/// while it runs; where there are both, both hold.
+///
+/// One part should not take longer than 4 minutes, for a signature lives 5: a limit below the part size divided by 240
+/// wants smaller parts (70,000 bytes a second for parts of 16 MiB).
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
+    config: *mut glacier_config_t,
+    bytes_per_s: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || set(config, |config| config.set_bandwidth_limit(bytes_per_s)))
 }
 
 /// Sets how long making one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s).

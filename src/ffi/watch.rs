@@ -101,6 +101,20 @@ pub unsafe extern "C" fn glacier_upload_progress(
     })
 }
 
+/// Sets how many bytes of parts this upload may send, in bytes a second; 0, the default, is no limit of its own. That of
+/// its client (glacier_config_set_bandwidth_limit, where all is said about limits) holds as well.
+///
+/// It takes effect within 100 ms, also for parts that are being sent. Any thread, at any time, in callbacks.
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_upload_set_bandwidth_limit(
+    upload: *mut glacier_upload_t,
+    bytes_per_s: u64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || upload::share(upload)?.set_bandwidth_limit(bytes_per_s))
+}
+
 /// The upload ID: with it any process may attach to the upload. NULL until the upload is initiated or attached, and
 /// for NULL; never changing afterwards.
 ///

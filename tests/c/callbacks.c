@@ -101,6 +101,7 @@ static void call_everything(struct watcher *watcher)
     CHECK_NUMBER(refused.destroyed, 1);
 
     OK(glacier_upload_progress(upload, &progress, sizeof progress, &err));
+    OK(glacier_upload_set_bandwidth_limit(upload, 1000000, &err));
     CHECK(glacier_upload_state(upload) <= GLACIER_STATE_TRANSFERRING);
     CHECK_TEXT(glacier_upload_vault(upload), VAULT);
     glacier_upload_cancel(upload);
@@ -170,6 +171,7 @@ static void keep_line(void *user_data, glacier_log_level_t level, const char *me
     CHECK_NUMBER(glacier_upload_initiate(log->upload, NULL), GLACIER_E_BUSY);
     CHECK_NUMBER(glacier_upload_put_part(log->upload, 0, data, MIB, NULL), GLACIER_E_BUSY);
     CHECK_NUMBER(glacier_upload_set_description(log->upload, "text", NULL), GLACIER_E_BUSY);
+    CHECK_NUMBER(glacier_upload_set_bandwidth_limit(log->upload, 0, NULL), GLACIER_OK);
     log->lines++;
 }
 

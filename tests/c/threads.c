@@ -62,6 +62,7 @@ static void watching_goes_on(glacier_upload_t *upload)
     CHECK_TEXT(glacier_upload_vault(upload), VAULT);
     CHECK_NUMBER(glacier_upload_part_size(upload), MIB);
     CHECK(glacier_upload_id(upload) != NULL && glacier_upload_archive_id(upload) == NULL);
+    OK(glacier_upload_set_bandwidth_limit(upload, 100 * MIB, &err));
 }
 
 static void beside_a_run(void)

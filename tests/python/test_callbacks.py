@@ -130,6 +130,17 @@ def test_what_a_callback_may_do(glacier: Glacier) -> None:
         upload.run()
 
 
+def test_a_callback_may_lift_the_bandwidth_limit(glacier: Glacier) -> None:
+    def report(progress: Progress) -> None:
+        if progress.bytes_sent > 0:
+            upload.set_bandwidth_limit(0)
+
+    with glacier.client() as client, Upload(client, VAULT, content(MIB), progress=report) as upload:
+        upload.set_bandwidth_limit(1)
+        # That it ends at all: by the first limit it takes twelve days.
+        upload.run()
+
+
 def test_a_callback_may_close_its_upload(glacier: Glacier) -> None:
     glacier.fault("stall", PART)
     client = glacier.client()

@@ -165,6 +165,8 @@ def test_values_and_order(glacier: Glacier) -> None:
         (lambda upload: Config(region_name=cast(Any, b"us")), TypeError, "region_name"),
         (lambda upload: Config(user_agent="\ud800"), UnicodeEncodeError, "surrogates"),
         (lambda upload: Config(memory_limit=1 << 64), ValueError, "memory_limit"),
+        (lambda upload: Config(bandwidth_limit=-1), ValueError, "bandwidth_limit"),
+        (lambda upload: upload.set_bandwidth_limit(-1), ValueError, "bytes_per_second"),
         (lambda upload: Config(stall_timeout=-1), ValueError, "stall_timeout"),
         (lambda upload: Config(stall_timeout=float("nan")), ValueError, "stall_timeout"),
         (lambda upload: Config(aws_access_key_id="AKIDEXAMPLE"), TypeError, "aws_secret_access_key"),

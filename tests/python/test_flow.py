@@ -89,6 +89,12 @@ def test_facts_and_states(glacier: Glacier, path: Path) -> None:
         upload.run()
 
 
+def test_a_bandwidth_limit_holds(glacier: Glacier) -> None:
+    with glacier.client(bandwidth_limit=400_000) as client, Upload(client, VAULT, content(200_000)) as upload:
+        upload.run()
+        assert upload.progress().elapsed > 0.4, "half a second's worth"
+
+
 def test_by_hand_from_many_threads(glacier: Glacier) -> None:
     data = content(9 * MIB + 1)
     parts = [data[start : start + MIB] for start in range(0, len(data), MIB)]

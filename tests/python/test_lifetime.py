@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Callable
 
 import pytest
 
@@ -153,7 +154,14 @@ def test_closing_twice_and_using_what_is_closed(glacier: Glacier) -> None:
         closed.close()
         assert "closed" in repr(closed)
     upload.cancel()
-    for call in (upload.run, upload.progress, lambda: client.list_uploads(VAULT), lambda: Upload(client, VAULT)):
+    calls: list[Callable[[], object]] = [
+        upload.run,
+        upload.progress,
+        lambda: upload.set_bandwidth_limit(0),
+        lambda: client.list_uploads(VAULT),
+        lambda: Upload(client, VAULT),
+    ]
+    for call in calls:
         with pytest.raises(UsageError, match="closed") as caught:
             call()
         assert caught.value.name == "GLACIER_E_STATE"

@@ -30,12 +30,17 @@ class Config:
         ca_file (path): CA certificates, in PEM, that the service's certificate is checked against instead of the
             built-in ones.
         user_agent (str): names the program in the User-Agent header, 1 to 256 printable ASCII characters.
-        concurrency (int): how many parts Upload.run sends at once, 1 to 32; default 8.
+        concurrency (int): how many parts Upload.run sends at once, at most, 1 to 32; default 8. It sends fewer while
+            the service pushes back, and over a slow line.
         max_attempts (int): how often one request is attempted while it fails in a way that can pass; default 10.
             With 0 only time counts: give_up_after.
         memory_limit (int): the bytes of memory that the parts in work of all uploads of a client take together;
             default 268,435,456 (256 MiB), at least 1,048,576 (1 MiB). A part larger than this divided by concurrency
             is not held in memory but read twice.
+        bandwidth_limit (int): the bytes of parts that all uploads of a client may send together, in bytes a second,
+            those sent again included; default 0, no limit. Upload.set_bandwidth_limit sets one for a single upload.
+            One part should not take longer than 4 minutes: a limit below the part size divided by 240 wants smaller
+            parts.
         connect_timeout (float): seconds that making one connection may take; default 10.
         stall_timeout (float): seconds that a connection may move no byte; default 60.
         give_up_after (float): seconds without any part acknowledged after which a request that fails is not attempted
@@ -65,6 +70,7 @@ class Config:
         concurrency: Optional[int] = None,
         max_attempts: Optional[int] = None,
         memory_limit: Optional[int] = None,
+        bandwidth_limit: Optional[int] = None,
         connect_timeout: Optional[float] = None,
         stall_timeout: Optional[float] = None,
         give_up_after: Optional[float] = None,
@@ -82,6 +88,7 @@ class Config:
         self._set(lib.glacier_config_set_concurrency, "concurrency", concurrency, _arguments.u32)
         self._set(lib.glacier_config_set_max_attempts, "max_attempts", max_attempts, _arguments.u32)
         self._set(lib.glacier_config_set_memory_limit, "memory_limit", memory_limit, _arguments.u64)
+        self._set(lib.glacier_config_set_bandwidth_limit, "bandwidth_limit", bandwidth_limit, _arguments.u64)
         ms = _arguments.milliseconds
         self._set(lib.glacier_config_set_connect_timeout_ms, "connect_timeout", connect_timeout, ms)
         self._set(lib.glacier_config_set_stall_timeout_ms, "stall_timeout", stall_timeout, ms)

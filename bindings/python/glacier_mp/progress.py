@@ -28,7 +28,8 @@ class Progress:
         parts_done (int): the parts that the service holds, those it held before included.
         parts_in_flight (int): the parts being sent at this moment.
         retries (int): the attempts after the first, of all parts.
-        workers (int): the most parts that may be in flight at this moment; while memory is short, fewer are.
+        workers (int): the most parts that may be in flight at this moment: as many as were set, or fewer when the
+            service pushes back or the line is slow. While memory is short, fewer are.
         elapsed (float): seconds since the first call that moved data began.
     """
 

@@ -103,9 +103,9 @@ class Upload:
     and replaced, without an error: a wrong source shows only if it is smaller than what the upload holds.
 
     Calls that work (run, initiate, put_part, list_parts, complete, abort) may come from any thread, put_part from
-    several at once; while one works, any other gets GLACIER_E_BUSY. cancel, close, progress and the properties may be
-    used at any time, the properties also when it is closed; everything else then raises UsageError. Nothing is sent,
-    and no file is opened, before the first call that works.
+    several at once; while one works, any other gets GLACIER_E_BUSY. cancel, close, progress, set_bandwidth_limit and
+    the properties may be used at any time, the properties also when it is closed; everything else then raises
+    UsageError. Nothing is sent, and no file is opened, before the first call that works.
 
     Python hands Ctrl-C to its main thread only. A program that uploads on other threads catches KeyboardInterrupt
     there, and cancels each Upload.
@@ -284,6 +284,17 @@ class Upload:
         raw = RawProgress()
         lib.glacier_upload_progress(self._handle, raw, ctypes.sizeof(raw))
         return progress_of(raw)
+
+    def set_bandwidth_limit(self, bytes_per_second: int) -> None:
+        """Limits the bytes of parts that this upload may send, in bytes a second; 0 is no limit of its own.
+
+        The client's limit, Config(bandwidth_limit=...), holds as well. It takes effect within a tenth of a second, also
+        for parts that are being sent. Any thread, at any time, in callbacks.
+
+        Raises:
+            UsageError: it is closed.
+        """
+        lib.glacier_upload_set_bandwidth_limit(self._handle, _arguments.u64("bytes_per_second", bytes_per_second))
 
     @property
     def state(self) -> State:
