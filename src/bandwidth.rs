@@ -3,12 +3,13 @@
 //! It counts the payload on its way to the wire, what is sent again included. An upload's bucket stands inside its
 //! client's, and what is taken comes out of both.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::turns::Turns;
 
 /// Who waits gets so many pieces a second, all together: often enough to be smooth, seldom enough to cost nothing.
@@ -92,7 +93,7 @@ impl Bucket {
     }
 
     fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tokens)
     }
 }
 

@@ -1,10 +1,10 @@
 //! A request to stop: one atomic byte, so that a signal handler may raise it. Whoever waits looks at it often.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// The longest that anything may wait without looking at the flag; well below the promised 250 ms.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);

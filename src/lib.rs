@@ -32,6 +32,7 @@ pub mod reentry;
 pub mod retry;
 pub mod sign;
 pub mod source;
+mod sync;
 mod sys;
 pub mod treehash;
 mod turns;

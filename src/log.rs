@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// How much to say. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +67,7 @@ impl Log {
             return;
         }
         let line = line.to_string();
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.queue);
         if queue.lines.len() < QUEUE_MAX {
             queue.lines.push_back((level, line));
         } else {
@@ -76,7 +77,7 @@ impl Log {
 
     /// Whether anything waits for delivery.
     pub fn is_waiting(&self) -> bool {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = lock(&self.queue);
         !queue.lines.is_empty() || queue.dropped > 0
     }
 
@@ -94,7 +95,7 @@ impl Log {
     }
 
     fn next(&self) -> Option<(Level, String)> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.queue);
         if let Some(line) = queue.lines.pop_front() {
             return Some(line);
         }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Kind, Result};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 use crate::turns::Turns;
 
 /// The limit, and what is taken from it.
@@ -87,7 +88,7 @@ impl Budget {
         let mut state = self.lock();
         let (bytes, room) = loop {
             cancel.check()?;
-            if let Some(bytes) = room.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(bytes) = lock(room).take() {
                 break (bytes, Some(Arc::clone(room)));
             }
             if turn.is_first()
@@ -108,7 +109,7 @@ impl Budget {
         self.returned.notify_all();
         if let Err(cause) = bytes.try_reserve_exact(length) {
             match room {
-                Some(room) => *room.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new()),
+                Some(room) => *lock(&room) = Some(Vec::new()),
                 None => self.lock().allocated -= length as u64,
             }
             self.returned.notify_all();
@@ -131,7 +132,7 @@ impl Budget {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.returned.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0
+        wait_at_most(&self.returned, state, LOOK_EVERY)
     }
 
     /// Room for a buffer, if there is any now: one of that length that lies idle, or an empty one to fill.
@@ -150,7 +151,7 @@ impl Budget {
     fn give_back(&self, bytes: Vec<u8>, room: Option<&Room>) {
         let mut state = self.lock();
         match room {
-            Some(room) => *room.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
+            Some(room) => *lock(room) = Some(bytes),
             None => state.idle.push(bytes),
         }
         drop(state);
@@ -158,7 +159,7 @@ impl Budget {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

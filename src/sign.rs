@@ -4,12 +4,13 @@
 //! signing key.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use crate::sync::{Mutex, lock};
 
 /// The service that signatures are for.
 pub const SERVICE: &str = "glacier";
@@ -119,7 +120,7 @@ impl Signer {
 
     fn signing_key(&self, key: &Key, unix_time: i64) -> SigningKey {
         let date = day(unix_time);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if let Some(kept) = last.as_ref()
             && kept.date == date
             && same_secret(&kept.secret, &key.secret)

@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::file::{Identity, SteadyFile};
+use crate::sync::{Mutex, lock};
 
 /// A source as the caller named it, before anything is read.
 #[derive(Clone, Debug)]
@@ -63,10 +64,10 @@ impl Reader {
 
     /// Has it read. One that is being called already, or never came back, wants to stop.
     pub fn read(&self, into: &mut [u8]) -> Supply {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = lock(&self.0).take();
         let Some(mut read) = taken else { return Supply::Stop };
         let supply = read(into);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        *lock(&self.0) = Some(read);
         supply
     }
 }
@@ -136,7 +137,7 @@ impl Source {
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         match self {
             Self::File { file, reading } => {
-                let _alone = reading.lock().unwrap_or_else(PoisonError::into_inner);
+                let _alone = lock(reading);
                 file.read_at(offset, buffer)
             }
             Self::Memory(_) => {

@@ -1,10 +1,10 @@
 //! First come, first served: whoever waits for something scarce lines up here, and only the first in line looks for it.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::Result;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 
 /// The line.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Turns {
         let mut line = self.lock();
         while line.waiting.front() != Some(&turn.number) {
             cancel.check()?;
-            line = self.moved_up.wait_timeout(line, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            line = wait_at_most(&self.moved_up, line, LOOK_EVERY);
         }
         drop(line);
         Ok(turn)
@@ -51,7 +51,7 @@ impl Turns {
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.line)
     }
 }
 

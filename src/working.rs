@@ -1,10 +1,11 @@
 //! A working call: the work is done on threads of the library, and the caller's own thread waits and delivers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
+use crate::sync::{Condvar, Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
 
 /// How often the caller's thread delivers: well above the four times a second that are promised.
@@ -20,13 +21,13 @@ pub struct Bell {
 impl Bell {
     /// Has whoever waits look, now or when they wait next.
     pub fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&self.rung) = true;
         self.waiting.notify_all();
     }
 
     /// Waits until the bell rings, or the time is over.
     pub fn wait(&self, time: Duration) {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let rung = lock(&self.rung);
         let waited = self.waiting.wait_timeout_while(rung, time, |rung| !*rung);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
@@ -60,10 +61,10 @@ pub fn while_working<T: Send>(
     std::thread::scope(|scope| {
         let worker = spawn_scoped(scope, "glacier-job", || {
             let result = guarded(job);
-            *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            *lock(&done) = Some(result);
             bell.ring();
         })?;
-        let result = attend(bell, &mut attendant, || done.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let result = attend(bell, &mut attendant, || lock(&done).take());
         join_all(vec![worker]);
         result
     })

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Upload;
 use super::gate::Entry;
 use super::options::Mode;
 use super::state::Call;
-use super::{Upload, lock};
 use crate::error::{Error, Kind, Result};
 use crate::reentry::Mark;
+use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 use crate::sys::thread::spawn;
 use crate::working::guarded;
 
@@ -124,7 +125,7 @@ impl Upload {
             if left.is_zero() {
                 return Err(Error::new(Kind::Pending, "the run is not over yet"));
             }
-            run = self.background.over.wait_timeout(run, left.min(AT_MOST)).unwrap_or_else(PoisonError::into_inner).0;
+            run = wait_at_most(&self.background.over, run, left.min(AT_MOST));
         }
     }
 

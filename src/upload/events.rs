@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::{Upload, lock};
 use crate::cancel::Reason;
 use crate::reentry::Mark;
+use crate::sync::Mutex;
 
 /// Whether a callback wants the work to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

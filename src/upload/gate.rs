@@ -1,9 +1,8 @@
 //! Who may be inside an upload handle at once. Nobody waits at the gate: whoever does not fit is told so.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::cancel::{Cancel, Reason};
 use crate::error::{Error, Kind, Result};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// How a call enters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -8,13 +8,13 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use super::lock;
 pub(super) use super::records::{Ending, Entry, Head, Past};
 use super::records::{FIRST, line, read};
 use crate::error::{Error, Kind, Result};
 use crate::limits::MIB;
+use crate::sync::Mutex;
 use crate::sys::process::Owner;
 
 /// The largest file that is read, in bytes: 10,000 parts are noted in 1.4 MB.

@@ -11,6 +11,8 @@ mod gate;
 mod journal;
 #[cfg(test)]
 mod model;
+#[cfg(all(test, shuttle))]
+mod models;
 mod notes;
 mod options;
 mod pace;
@@ -31,7 +33,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -60,6 +62,7 @@ use crate::limits::{check_archive_size, check_description, check_part_size, chec
 use crate::log::{Level, c_text};
 use crate::reentry::{self, Mark};
 use crate::source::{Origin, ReadFn, Reader};
+use crate::sync::{Mutex, lock};
 use crate::sys::process::Owner;
 use crate::treehash::Digest;
 use crate::working::{Attendant, Bell, while_working};
@@ -647,9 +650,4 @@ impl Facts {
         let _ = self.archive_location.set(c_text(location));
         let _ = self.archive_id.set(c_text(id));
     }
-}
-
-/// Locks what no panic can leave half done: each change under these locks is a single assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,14 @@
 //! Holds the senders of a run back until the pace lets another part go, and tells when the pace changes.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex, PoisonError};
 
+use super::Upload;
 use super::pace::{Moment, Outcome, Pace, Ticket};
-use super::{Upload, lock};
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::retry::is_push_back;
+use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 use crate::turns::Turns;
 
 /// The pace of a run, for all its senders.
@@ -47,7 +47,7 @@ impl<'a> Pacer<'a> {
             if let Some(ticket) = self.change(&mut pace, None, Pace::begin) {
                 return Ok(ticket);
             }
-            pace = self.landed.wait_timeout(pace, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            pace = wait_at_most(&self.landed, pace, LOOK_EVERY);
         }
     }
 

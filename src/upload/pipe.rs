@@ -1,13 +1,13 @@
 //! Bytes that only the caller's own thread can bring: pushed by calls of `write`, or read by the caller's callback. They go
 //! straight into the buffer of the part that is being filled.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::lock;
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::Result;
 use crate::memory::Buffer;
 use crate::source::Supply;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 use crate::working::Bell;
 
 /// The most bytes that a callback is asked for at once: between two calls there is time to deliver.
@@ -71,7 +71,7 @@ impl Pipe {
                 state.filling = None;
                 return Err(canceled);
             }
-            state = self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_at_most(&self.changed, state, LOOK_EVERY);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Pushed bytes: `write` and `finish`. Between two calls the parts go on their way on threads of the library.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use super::state::{Action, Call, State};
 use super::transfer::Ending;
 use super::{Upload, lock};
 use crate::error::{Error, Kind, Result};
+use crate::sync::Mutex;
 use crate::sys::thread::spawn;
 use crate::working::{Attendant, Bell, attend, guarded};
 

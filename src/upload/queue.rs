@@ -1,10 +1,9 @@
 //! A bounded queue between the threads that prepare parts and those that send them.
 
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::Result;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
+use std::collections::VecDeque;
 
 /// First in, first out; closed when the last of its writers is done.
 #[derive(Debug)]
@@ -62,11 +61,11 @@ impl<T> Queue<T> {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0
+        wait_at_most(&self.changed, state, LOOK_EVERY)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -13,9 +13,8 @@
 //! there, or aborted. Only two states refuse an abort: Completed, where there is an archive instead of an upload, and
 //! Unknown, where there may be one.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use crate::error::{Error, Kind, Result};
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// Where an upload stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

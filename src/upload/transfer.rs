@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::journal::Entry;
@@ -22,6 +22,7 @@ use crate::http::Watch;
 use crate::log::Level;
 use crate::plan::Plan;
 use crate::source::Source;
+use crate::sync::{Condvar, Mutex};
 use crate::sys::thread::{join_all, spawn_scoped};
 use crate::working::guarded;
 
