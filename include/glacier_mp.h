@@ -367,7 +367,8 @@ glacier_config_t *glacier_config_new(void);
  * Sets the keys that requests are signed with: an access key ID, its secret key, and for temporary credentials their
  * session token, else NULL.
  *
- * The three belong together: none of them is taken from the environment any more.
+ * The three belong together: none of them is taken from the environment any more. Of this and
+ * glacier_config_set_credentials_provider the one called last counts.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, or with a space or a
  * character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
@@ -418,7 +419,7 @@ void glacier_client_free(glacier_client_t *client);
  *
  * *out gets the upload; free it with glacier_upload_free. Any thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
- * (called from inside a log callback of this client); GLACIER_E_FORKED; GLACIER_E_PANIC. Source of the rule: Amazon
+ * (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_PANIC. Source of the rule: Amazon
  * Glacier developer guide, "Creating a Vault". Since: 0.1
  */
 glacier_result_t glacier_upload_new(glacier_client_t *client,
@@ -766,6 +767,83 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
                                         glacier_destroy_fn destroy,
                                         glacier_error_t **err);
 
+/* -- Keys that expire: asked for when they are needed. -----------------------------------------------------------------
+ *
+ * Temporary credentials, as the security token service (STS) gives them, hold for some hours, and an upload may take
+ * weeks. A provider gets fresh ones, in whatever way the program has:
+ *
+ *     static int32_t fresh_keys(void *user_data, glacier_credentials_t *out) {
+ *         struct keys keys;
+ *         if (!assume_role(user_data, &keys)) // the program's own: a request to STS, a file, another program
+ *             return GLACIER_STOP;
+ *         return glacier_credentials_set(out, keys.id, keys.secret, keys.token, keys.expires, NULL) == GLACIER_OK
+ *                        ? GLACIER_CONTINUE : GLACIER_STOP;
+ *     }
+ *
+ *     glacier_config_set_credentials_provider(config, fresh_keys, role, NULL, &err);
+ *
+ * Without a provider a token that expires ends the call with GLACIER_E_CREDENTIALS. The upload stays in the vault: a
+ * client with fresh credentials, and a handle of it attached to the upload ID, carry on.
+ */
+
+/** Where a credentials provider puts the keys that it was asked for. Valid inside that callback only. */
+typedef struct glacier_credentials_t glacier_credentials_t;
+
+/**
+ * Gives the keys that a credentials provider was asked for: an access key ID, its secret key, for temporary credentials
+ * their session token, else NULL, and when they expire, in seconds since 1970-01-01 UTC, or 0 for keys that do not.
+ *
+ * Only inside the callback, with the out that it got, by any thread. It may be called several times: the last call
+ * that gives GLACIER_OK counts.
+ * Results: GLACIER_OK; GLACIER_E_NULL (out, key_id, secret); GLACIER_E_INVALID (a text is empty, or has a space or a
+ * character that is not printable ASCII, though an empty token is none; or expires_unix is negative);
+ * GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
+                                         const char *key_id,
+                                         const char *secret,
+                                         const char *token_or_null,
+                                         int64_t expires_unix,
+                                         glacier_error_t **err);
+
+/**
+ * Asked for the keys to sign requests with: gives them by glacier_credentials_set and returns GLACIER_CONTINUE.
+ *
+ * It is asked before the first request; when less than 5 minutes of the life of the keys are left, or half of a life
+ * that is shorter than 10 minutes; and when the service calls their token expired, whatever the clock says. Each time
+ * it is asked once for all the requests of the client. All of them wait for it, as long as it takes; those of other
+ * uploads can be canceled meanwhile.
+ *
+ * If it returns anything but GLACIER_CONTINUE, the calls that wait for keys give GLACIER_E_CALLBACK; without keys set,
+ * or when the service calls the keys expired that it gave three times in a row, GLACIER_E_CREDENTIALS. Uploads stay in
+ * the vault, and the next call asks it again.
+ *
+ * It comes on a thread of the program that is inside a working call of an upload of the client, or inside
+ * glacier_client_list_uploads; one call at a time for each client, with no lock held. What it may call stands under
+ * "Callbacks" above; nor must it wait for another thread that works with the client. Since: 0.1
+ */
+typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t *out);
+
+/**
+ * Sets who is asked for the keys that requests are signed with, in place of fixed ones: for keys that expire before
+ * the uploads are done.
+ *
+ * callback NULL: nobody; the credentials are those of the environment again. Of this and
+ * glacier_config_set_credentials the one called last counts, and wins over the environment. Clients made from the
+ * same settings share the callback, and may call it at the same time as each other.
+ *
+ * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+ * runs exactly once, before this returns if it fails or callback is NULL; else when another call sets credentials, or
+ * when the config and all clients and uploads made from it are freed.
+ *
+ * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ */
+glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *config,
+                                                         glacier_credentials_fn callback,
+                                                         void *user_data,
+                                                         glacier_destroy_fn destroy,
+                                                         glacier_error_t **err);
+
 /* -- Carrying on: what is left in the vault after a failure. ----------------------------------------------------------
  *
  * An upload that failed or was canceled stays in the vault, with the parts that arrived. With a journal
@@ -839,12 +917,13 @@ typedef struct glacier_uploads_t glacier_uploads_t;
  * An upload of which no part came for 24 hours may be gone from it. The list does not say who initiated an upload.
  *
  * vault is the vault's name. *out gets the list, which may be empty; free it with glacier_uploads_free. Any thread;
- * log lines are delivered on it.
+ * log lines are delivered on it, and a credentials provider is asked on it.
  * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
- * (called from inside a log callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+ * (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
  * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+ * GLACIER_E_CALLBACK (the credentials provider did not return GLACIER_CONTINUE); GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * Since: 0.1
  */
 glacier_result_t glacier_client_list_uploads(const glacier_client_t *client,
                                              const char *vault,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 pub use crate::api::UploadEntry;
 use crate::api::{Service, Skew};
 use crate::bandwidth::Bucket;
+use crate::cancel::Cancel;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Settled};
+use crate::credentials::Keys;
 use crate::error::Result;
 use crate::http::{self, Pool, Transport, UreqTransport, Watch};
 use crate::limits::check_vault_name;
@@ -52,7 +54,7 @@ impl Client {
         let service = Service {
             account_id: settled.account_id,
             host: settled.endpoint.authority_for_host_header(),
-            key: settled.key,
+            keys: Keys::new(settled.credentials),
             signer: Signer::new(settled.region),
             connections: Pool::new(transport),
             policy: settled.policy,
@@ -74,17 +76,36 @@ impl Client {
     /// All uploads of a vault that are open, in the service's order.
     ///
     /// # Errors
-    /// `Invalid`, `Forked`, `Busy` inside a log callback; what the service refuses; what the network does.
+    /// `Invalid`, `Forked`, `Busy` inside a callback of the client; what the service refuses; what the network does.
     pub fn list_uploads(&self, vault: &str) -> Result<Vec<UploadEntry>> {
         self.owner.check()?;
         reentry::refuse(self)?;
         check_vault_name(vault)?;
-        while_working(&Bell::default(), || self.service.list_uploads(vault, &Watch::default()), || self.deliver_log())
+        let watch = Watch::default();
+        let deliver = || {
+            self.deliver_log();
+            self.ask_for_credentials(&watch.cancel);
+        };
+        while_working(&Bell::default(), || self.service.list_uploads(vault, &watch), deliver)
+    }
+
+    /// Whether a thread of the library waits for a key that only the credentials provider can give.
+    pub fn awaits_credentials(&self) -> bool {
+        self.service.keys.is_wanted()
     }
 
     /// Gives the log's waiting lines to the caller. Only from the caller's own thread.
     pub(crate) fn deliver_log(&self) {
         let _inside = reentry::Mark::of(self);
         self.log.deliver();
+    }
+
+    /// Asks the credentials provider for a key if one is awaited. Only from the caller's own thread, and not while that is
+    /// to stop.
+    pub(crate) fn ask_for_credentials(&self, cancel: &Cancel) {
+        if self.awaits_credentials() && !cancel.is_raised() {
+            let _inside = reentry::Mark::of(self);
+            self.service.keys.ask(|| self.service.now().unix_time);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::endpoint;
-use crate::credentials;
+use crate::credentials::{self, Origin, Provider};
 use crate::error::{Error, Kind, Result};
 use crate::http::Endpoint;
 use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
@@ -25,8 +25,10 @@ pub struct Config {
     account_id: String,
     ca_file: Option<PathBuf>,
     user_agent: String,
+    /// What the caller set last.
+    credentials: Option<Origin>,
     // The environment's answer is kept, right or wrong: it matters only if the caller brings no key.
-    key: std::result::Result<Option<Key>, (Kind, String)>,
+    environment_key: std::result::Result<Option<Key>, (Kind, String)>,
     workers: u32,
     memory_limit: u64,
     bandwidth_limit: u64,
@@ -52,8 +54,8 @@ pub struct Settled {
     pub endpoint: Endpoint,
     /// 12 digits, or `-`.
     pub account_id: String,
-    /// What requests are signed with.
-    pub key: Key,
+    /// Where the keys come from that requests are signed with.
+    pub credentials: Origin,
     /// Certificates to trust instead of the built-in ones, PEM.
     pub ca_pem: Option<Vec<u8>>,
     /// The `User-Agent` header.
@@ -91,7 +93,9 @@ impl Config {
             account_id: "-".to_owned(),
             ca_file: None,
             user_agent: format!("libglacier_mp/{}", env!("CARGO_PKG_VERSION")),
-            key: credentials::from_environment(&variable).map_err(|error| (error.kind(), error.message().to_owned())),
+            credentials: None,
+            environment_key: credentials::from_environment(&variable)
+                .map_err(|error| (error.kind(), error.message().to_owned())),
             workers: 8,
             memory_limit: 256 * MIB,
             bandwidth_limit: 0,
@@ -211,7 +215,14 @@ impl Config {
     /// The key to sign with, and its session token if it is a temporary one.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_credentials(&mut self, id: &str, secret: &str, token: Option<&str>) -> Result<()> {
-        self.key = Ok(Some(credentials::key(id, secret, token)?));
+        self.credentials = Some(Origin::Key(Arc::new(credentials::key(id, secret, token)?)));
+        Ok(())
+    }
+
+    /// Who is asked for keys; `None`: nobody, and the environment's counts again.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_credentials_provider(&mut self, provider: Option<Provider>) -> Result<()> {
+        self.credentials = provider.map(|provider| Origin::Provider(Arc::new(provider)));
         Ok(())
     }
 
@@ -239,7 +250,7 @@ impl Config {
             region,
             endpoint,
             account_id: self.account_id.clone(),
-            key: self.key()?,
+            credentials: self.origin()?,
             ca_pem: self.ca_file.as_deref().map(read_ca_file).transpose()?,
             user_agent: self.user_agent.clone(),
             workers: self.workers,
@@ -252,12 +263,16 @@ impl Config {
         })
     }
 
-    fn key(&self) -> Result<Key> {
-        match &self.key {
-            Ok(Some(key)) => Ok(key.clone()),
+    fn origin(&self) -> Result<Origin> {
+        if let Some(origin) = &self.credentials {
+            return Ok(origin.clone());
+        }
+        match &self.environment_key {
+            Ok(Some(key)) => Ok(Origin::Key(Arc::new(key.clone()))),
             Ok(None) => Err(Error::new(
                 Kind::Credentials,
-                "no credentials are set: set them, or the environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                "no credentials are set: set them, or a provider of them, or the environment variables AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY",
             )),
             Err((kind, message)) => Err(Error::new(*kind, message.clone())),
         }

@@ -78,6 +78,8 @@ pub enum Kind {
 pub enum Outdated {
     /// The machine's clock was wrong. It is corrected: signed again, the request may pass.
     Clock,
+    /// The key has expired. Another one is there, or will be asked for: signed by that, the request may pass.
+    Key,
     /// The clock is right: the request took longer than a signature lives.
     TooSlow,
 }
@@ -100,6 +102,7 @@ struct Detail {
     date: Option<String>,
     retry_after: Option<Duration>,
     outdated: Option<Outdated>,
+    unsent: bool,
     resumable: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -156,6 +159,13 @@ impl Error {
     #[must_use]
     pub fn outdated(mut self, why: Outdated) -> Self {
         self.detail.outdated = Some(why);
+        self
+    }
+
+    /// Nothing of the request went out.
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.detail.unsent = true;
         self
     }
 
@@ -230,6 +240,11 @@ impl Error {
     /// Why the signature of the request was out of date, if it was.
     pub fn why_outdated(&self) -> Option<Outdated> {
         self.detail.outdated
+    }
+
+    /// Whether nothing of the request went out.
+    pub fn is_unsent(&self) -> bool {
+        self.detail.unsent
     }
 
     /// Whether the upload still exists and can be carried on.

@@ -5,7 +5,8 @@
 //!
 //! - [`upload`]: the handle, its state machine, and the threads that read, hash and send. [`client`] and [`config`] are
 //!   what it is made with, [`source`], [`plan`] and [`memory`] what it works on, [`bandwidth`] what slows it down.
-//! - [`api`]: the service's six operations, typed, over [`http`], signed by [`sign`], judged by [`retry`].
+//! - [`api`]: the service's six operations, typed, over [`http`], signed by [`sign`] with the keys of
+//!   [`credentials`], judged by [`retry`].
 //! - [`treehash`]: both hashes of a part in one pass, and the tree hash of files.
 //! - [`working`] and [`reentry`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
 //!

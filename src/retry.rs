@@ -28,6 +28,8 @@ pub enum Class {
     TooSlow,
     /// The signature had the time of a wrong clock, which is corrected: the request is signed again at once, a few times.
     ClockCorrected,
+    /// The key has expired, and another one is to be had: the request is signed again at once, a few times.
+    KeyExpired,
     /// It may pass, but may also be meant: tried again a few times only.
     Doubtful,
     /// The payload's hash was refused, or answered differently: the part is read again before the next attempt.
@@ -40,6 +42,8 @@ pub enum Class {
 pub const DOUBTFUL_MAX: u32 = 3;
 /// How often a request is signed again because the clock was corrected.
 pub const CORRECTIONS_MAX: u32 = 2;
+/// How often a request is signed again because its key has expired: a provider may give one that has expired as well.
+pub const KEYS_MAX: u32 = 3;
 
 /// The first wait is at most this long; each following one may be twice as long.
 const BACKOFF_BASE: Duration = Duration::from_millis(500);
@@ -52,6 +56,7 @@ const RETRY_AFTER_CAP: Duration = Duration::from_secs(300);
 pub fn classify(error: &Error) -> Class {
     match error.why_outdated() {
         Some(Outdated::Clock) => return Class::ClockCorrected,
+        Some(Outdated::Key) => return Class::KeyExpired,
         Some(Outdated::TooSlow) => return Class::TooSlow,
         None => {}
     }
@@ -77,7 +82,7 @@ pub fn is_retryable(error: &Error) -> bool {
     match classify(error) {
         Class::Passing | Class::TooSlow | Class::Doubtful | Class::HashRefused => true,
         // What was signed again has been refused again.
-        Class::ClockCorrected | Class::Final => false,
+        Class::ClockCorrected | Class::KeyExpired | Class::Final => false,
     }
 }
 
@@ -98,6 +103,7 @@ pub struct Attempts {
     failed: u32,
     doubtful: u32,
     corrected: u32,
+    expired: u32,
 }
 
 impl Attempts {
@@ -117,6 +123,10 @@ impl Attempts {
             Class::ClockCorrected => {
                 self.corrected += 1;
                 return (self.corrected <= CORRECTIONS_MAX).then_some(Duration::ZERO);
+            }
+            Class::KeyExpired => {
+                self.expired += 1;
+                return (self.expired <= KEYS_MAX).then_some(Duration::ZERO);
             }
             Class::Passing | Class::TooSlow => true,
             Class::Doubtful | Class::HashRefused => {
@@ -197,16 +207,18 @@ mod tests {
     }
 
     #[test]
-    fn a_corrected_clock_is_tried_at_once_even_where_nothing_else_is() {
+    fn what_is_mended_is_tried_at_once_even_where_nothing_else_is() {
         let strict = Policy { max_attempts: 1, give_up_after: Duration::ZERO };
-        let mut attempts = Attempts::default();
-        for number in 1..=CORRECTIONS_MAX {
-            assert_eq!(attempts.number(), number);
-            let wait = attempts.after(&of(Class::ClockCorrected), &strict, Duration::from_secs(1), 1.0);
-            assert_eq!(wait, Some(Duration::ZERO));
+        for (class, most) in [(Class::ClockCorrected, CORRECTIONS_MAX), (Class::KeyExpired, KEYS_MAX)] {
+            let mut attempts = Attempts::default();
+            for number in 1..=most {
+                assert_eq!(attempts.number(), number);
+                let wait = attempts.after(&of(class), &strict, Duration::from_secs(1), 1.0);
+                assert_eq!(wait, Some(Duration::ZERO));
+            }
+            assert_eq!(attempts.after(&of(class), &strict, Duration::ZERO, 1.0), None);
+            assert!(!is_retryable(&of(class)));
         }
-        assert_eq!(attempts.after(&of(Class::ClockCorrected), &strict, Duration::ZERO, 1.0), None);
-        assert!(!is_retryable(&of(Class::ClockCorrected)));
     }
 
     #[test]
@@ -245,6 +257,9 @@ mod tests {
             Class::Passing => Error::new(Kind::Network, "reset"),
             Class::TooSlow => answered(Kind::Timeout, 403, Some(SIGNATURE)).outdated(Outdated::TooSlow),
             Class::ClockCorrected => answered(Kind::Credentials, 403, Some(SIGNATURE)).outdated(Outdated::Clock),
+            Class::KeyExpired => {
+                answered(Kind::Credentials, 403, Some("ExpiredTokenException")).outdated(Outdated::Key)
+            }
             Class::Doubtful => answered(Kind::Service, 400, None),
             Class::HashRefused => answered(Kind::TreeHash, 204, None),
             Class::Final => answered(Kind::Access, 403, Some("AccessDeniedException")),
@@ -256,6 +271,7 @@ mod tests {
             20 => Just(Class::Passing),
             2 => Just(Class::TooSlow),
             2 => Just(Class::ClockCorrected),
+            2 => Just(Class::KeyExpired),
             4 => Just(Class::Doubtful),
             4 => Just(Class::HashRefused),
             1 => Just(Class::Final),
@@ -299,6 +315,7 @@ mod tests {
             let within = count(&[Class::Final]) == 0
                 && count(&[Class::Doubtful, Class::HashRefused]) <= DOUBTFUL_MAX
                 && count(&[Class::ClockCorrected]) <= CORRECTIONS_MAX
+                && count(&[Class::KeyExpired]) <= KEYS_MAX
                 && (max_attempts == 0 || failed == 0 || failed < max_attempts);
             prop_assert_eq!(survives(&policy, &errors), within);
         }

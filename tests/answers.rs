@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use glacier_mp::api::{Part, Service, Skew, UploadName};
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
+use glacier_mp::credentials::{Keys, Origin};
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, Response, Transport, Watch};
 use glacier_mp::log::Log;
@@ -37,7 +38,7 @@ impl Prepared {
         Service {
             account_id: "-".to_owned(),
             host: "glacier.us-east-1.amazonaws.com".to_owned(),
-            key: Key::new("AK", "secret", None),
+            keys: Keys::new(Origin::Key(Arc::new(Key::new("AK", "secret", None)))),
             signer: Signer::new("us-east-1"),
             connections: Pool::new(Arc::new(self.clone())),
             policy: Policy { max_attempts: 1, ..Policy::default() },

@@ -3,16 +3,18 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
 use glacier_mp::client::Client;
-use glacier_mp::error::{Kind, Result};
-use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
+use glacier_mp::error::Kind;
+use glacier_mp::http::Method;
 use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_over, config};
 use support::operations::{OPERATIONS, perform, requests, upload_before};
+use support::tripwire::tripwire;
 
 const HOUR: i64 = 3600;
 
@@ -138,40 +140,11 @@ fn a_part_that_is_too_slow_beside_another_is_sent_again() {
 
 /// A client that sends its first parts, so many, at once.
 fn client_with_barrier(glacier: &Emulator, lines: &Lines, parts: usize) -> Arc<Client> {
-    let wrap = |inner| -> Arc<dyn Transport> { Arc::new(Together { inner, barrier: Arc::new(Barrier::new(parts)) }) };
-    client_over(config(glacier), lines, Arc::new(QuickClock::default()), wrap)
-}
-
-/// Each connection waits before its first part until all have come as far.
-#[derive(Debug)]
-struct Together {
-    inner: UreqTransport,
-    barrier: Arc<Barrier>,
-}
-
-#[derive(Debug)]
-struct TogetherConnection {
-    inner: Box<dyn Connection>,
-    barrier: Option<Arc<Barrier>>,
-}
-
-impl Transport for Together {
-    fn connection(&self) -> Box<dyn Connection> {
-        Box::new(TogetherConnection { inner: self.inner.connection(), barrier: Some(Arc::clone(&self.barrier)) })
-    }
-}
-
-impl Connection for TogetherConnection {
-    fn open(&mut self, watch: &Watch) -> Result<()> {
-        self.inner.open(watch)
-    }
-
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
-        if matches!(payload, Payload::Reader { .. })
-            && let Some(barrier) = self.barrier.take()
-        {
+    let (barrier, sent) = (Barrier::new(parts), AtomicUsize::new(0));
+    let together = tripwire(move |request| {
+        if request.method == Method::Put && sent.fetch_add(1, Ordering::Relaxed) < parts {
             barrier.wait();
         }
-        self.inner.exchange(request, payload, watch)
-    }
+    });
+    client_over(config(glacier), lines, Arc::new(QuickClock::default()), together)
 }

@@ -18,12 +18,13 @@ pub use self::lists::UploadParts;
 pub use self::outdated::Skew;
 use self::send::Call;
 use crate::clock::Clock;
+use crate::credentials::Keys;
 use crate::error::{Kind, Result};
 use crate::http::{Method, Payload, Pool, Response, Watch};
 use crate::log::{Level, Log};
 use crate::plan::ByteRange;
 use crate::retry::{Attempts, Policy};
-use crate::sign::{Key, Signer};
+use crate::sign::Signer;
 use crate::treehash::{Digest, PartHashes};
 
 /// The service's operations, named as it names them.
@@ -71,7 +72,7 @@ pub struct Service {
     /// The `Host` header: the endpoint's name, with its port if that is not the scheme's own.
     pub host: String,
     /// What requests are signed with.
-    pub key: Key,
+    pub keys: Keys,
     /// Signs for the service's region.
     pub signer: Signer,
     /// Connections to the endpoint.

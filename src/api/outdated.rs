@@ -1,5 +1,5 @@
-//! Signatures that the service calls out of date: the clock is corrected where it was wrong, so that the same request,
-//! signed again, may pass.
+//! Signatures that the service calls out of date: the clock is corrected where it was wrong, and the key replaced where it
+//! has expired, so that the same request, signed again, may pass.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,6 +23,13 @@ pub(crate) struct Moment {
     skew: i64,
 }
 
+/// What a signature was made with: when, and the number of the key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed {
+    pub(super) at: Moment,
+    pub(super) key: u64,
+}
+
 impl Service {
     /// Now by the service's clock, as far as that is known: the time of all signatures.
     pub(crate) fn now(&self) -> Moment {
@@ -30,13 +37,25 @@ impl Service {
         Moment { unix_time: self.clock.unix_time().saturating_add(skew), skew }
     }
 
-    /// What a refused signature means that was made at that moment. The text tells that it is a matter of time, and the
-    /// answer's date how much.
-    pub(super) fn mended(&self, error: Error, signed: Moment) -> Error {
-        let refused =
-            |text| error.service_code() == Some("InvalidSignatureException") && error.message().contains(text);
-        let is_late = refused("Signature expired");
-        if !is_late && !refused("Signature not yet current") {
+    /// What a refusal means for a signature: what can be mended has been afterwards.
+    pub(super) fn mended(&self, error: Error, signed: Signed) -> Error {
+        match error.service_code() {
+            Some("InvalidSignatureException") => self.with_the_right_time(error, signed.at),
+            Some("ExpiredTokenException") if self.keys.expired(signed.key) => {
+                error.outdated(Outdated::Key).with_note("the key was given by the credentials provider")
+            }
+            Some("ExpiredTokenException") => error.with_note(
+                "the session token has expired, and there is no credentials provider to ask for another: a client with fresh \
+                 credentials is needed, and a new handle made with it carries on from the upload ID",
+            ),
+            _ => error,
+        }
+    }
+
+    /// The text tells whether it is a matter of time, and the answer's date how much.
+    fn with_the_right_time(&self, error: Error, signed: Moment) -> Error {
+        let is_late = error.message().contains("Signature expired");
+        if !is_late && !error.message().contains("Signature not yet current") {
             return error;
         }
         let Some(date) = error.date().and_then(unix_time) else {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::outdated::Moment;
+use super::outdated::{Moment, Signed};
 use super::{Operation, Service, answer};
+use crate::credentials::InUse;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Connection, Method, Payload, Request, Response, Watch};
+use crate::http::{Connection, Method, Payload, Pooled, Request, Response, Watch};
 use crate::log::Level;
 use crate::retry::Attempts;
-use crate::sign::{EMPTY_PAYLOAD_SHA256, ToSign, default_signed};
+use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, ToSign, default_signed};
 
 /// The only version of the API there is.
 const API_VERSION: &str = "2012-06-01";
@@ -86,18 +87,25 @@ impl Service {
             .map_err(|error| call.name_error(error))
     }
 
-    /// The answer to a request, and when that was signed.
-    fn exchange(&self, call: &Call, payload: Payload<'_>, watch: &Watch) -> Result<(Response, Moment)> {
-        watch.cancel.check()?;
-        let mut connection = self.connections.take();
-        // A signature lives five minutes: it is made when nothing but sending is left to wait for.
-        connection.open(watch)?;
+    /// The answer to a request, and what that was signed with.
+    fn exchange(&self, call: &Call, payload: Payload<'_>, watch: &Watch) -> Result<(Response, Signed)> {
+        let (mut connection, InUse { key, number }) = self.ready(watch).map_err(Error::unsent)?;
         let now = self.now();
-        let response = connection.exchange(&self.signed(call, now), payload, watch)?;
-        Ok((response, now))
+        let response = connection.exchange(&self.signed(call, &key, now), payload, watch)?;
+        Ok((response, Signed { at: now, key: number }))
     }
 
-    fn signed(&self, call: &Call, now: Moment) -> Request {
+    /// What there must be before a request is signed, so that its signature, which lives five minutes, waits for nothing
+    /// but sending. A key may be long in coming, and an open connection would be closed meanwhile.
+    fn ready(&self, watch: &Watch) -> Result<(Pooled, InUse)> {
+        watch.cancel.check()?;
+        let key = self.keys.take(self.now().unix_time, &watch.cancel)?;
+        let mut connection = self.connections.take();
+        connection.open(watch)?;
+        Ok((connection, key))
+    }
+
+    fn signed(&self, call: &Call, key: &Key, now: Moment) -> Request {
         let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
         headers.extend(call.headers.iter().cloned());
         let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
@@ -111,7 +119,7 @@ impl Service {
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect(),
         };
-        let signature = self.signer.sign(&to_sign, &self.key, now.unix_time);
+        let signature = self.signer.sign(&to_sign, key, now.unix_time);
         headers.extend(signature);
         Request { method: call.method, target: call.target.clone(), headers }
     }

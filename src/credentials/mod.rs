@@ -1,7 +1,43 @@
-//! Where keys come from: the caller, or the environment.
+//! Where keys come from: the caller, who gives one or is asked for each, or the environment.
 
+mod keys;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use self::keys::{InUse, Keys};
 use crate::error::{Error, Kind, Result};
 use crate::sign::Key;
+
+/// A key that may expire.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// What requests are signed with.
+    pub key: Key,
+    /// Until when, in seconds since 1970-01-01 UTC; `None`: for good.
+    pub expires: Option<i64>,
+}
+
+/// Is asked for credentials, on a thread of the caller's: see [`Keys`].
+pub type Provider = Box<dyn Fn() -> Result<Credentials> + Send + Sync>;
+
+/// Where the keys of a client come from.
+#[derive(Clone)]
+pub enum Origin {
+    /// One key for good.
+    Key(Arc<Key>),
+    /// Whom to ask.
+    Provider(Arc<Provider>),
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.debug_tuple("Key").field(key).finish(),
+            Self::Provider(_) => f.write_str("Provider(..)"),
+        }
+    }
+}
 
 /// The variables that hold a key, as the AWS tools name them.
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";

@@ -3,8 +3,10 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
+use super::credentials::glacier_credentials_t;
 use super::error::glacier_error_t;
 use super::result::{self, glacier_result_t};
+use crate::credentials::Provider;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Sink};
 use crate::source::{ReadFn, Supply};
@@ -137,6 +139,23 @@ pub enum glacier_log_level_names {
 pub type glacier_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: glacier_log_level_t, message: *const c_char)>;
 
+/// Asked for the keys to sign requests with: gives them by glacier_credentials_set and returns GLACIER_CONTINUE.
+///
+/// It is asked before the first request; when less than 5 minutes of the life of the keys are left, or half of a life
+/// that is shorter than 10 minutes; and when the service calls their token expired, whatever the clock says. Each time
+/// it is asked once for all the requests of the client. All of them wait for it, as long as it takes; those of other
+/// uploads can be canceled meanwhile.
+///
+/// If it returns anything but GLACIER_CONTINUE, the calls that wait for keys give GLACIER_E_CALLBACK; without keys set,
+/// or when the service calls the keys expired that it gave three times in a row, GLACIER_E_CREDENTIALS. Uploads stay in
+/// the vault, and the next call asks it again.
+///
+/// It comes on a thread of the program that is inside a working call of an upload of the client, or inside
+/// glacier_client_list_uploads; one call at a time for each client, with no lock held. What it may call stands under
+/// "Callbacks" above; nor must it wait for another thread that works with the client. Since: 0.1
+pub type glacier_credentials_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, out: *mut glacier_credentials_t) -> i32>;
+
 /// Releases a user_data: called exactly once, when the library will never touch it again. It may be NULL.
 ///
 /// It may come on any thread, and must call nothing of this library. Since: 0.1
@@ -215,6 +234,22 @@ pub(super) fn log_sink(callback: glacier_log_fn, user_data: UserData) -> Option<
     Some(Box::new(move |level, message| {
         // SAFETY: the caller gave the two together, and `message` lives longer than the call.
         unsafe { callback(user_data.pointer(), level_number(level), message.as_ptr()) };
+    }))
+}
+
+/// A credentials provider for the core; without a function `user_data` is released here.
+pub(super) fn credentials_provider(callback: glacier_credentials_fn, user_data: UserData) -> Option<Provider> {
+    let callback = callback?;
+    Some(Box::new(move || {
+        let mut out = glacier_credentials_t::default();
+        // SAFETY: the caller gave the two together, and `out` lives longer than the call.
+        let flow = flow(unsafe { callback(user_data.pointer(), &raw mut out) });
+        if flow == Flow::Stop {
+            return Err(Error::new(Kind::Callback, "the credentials provider did not return GLACIER_CONTINUE"));
+        }
+        let text = "the credentials provider returned GLACIER_CONTINUE, but gave no keys: glacier_credentials_set was not \
+                    called, or failed";
+        out.into_given().ok_or_else(|| Error::new(Kind::Credentials, text))
     }))
 }
 

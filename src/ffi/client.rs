@@ -46,12 +46,13 @@ pub unsafe extern "C" fn glacier_client_new(
 /// An upload of which no part came for 24 hours may be gone from it. The list does not say who initiated an upload.
 ///
 /// vault is the vault's name. *out gets the list, which may be empty; free it with glacier_uploads_free. Any thread;
-/// log lines are delivered on it.
+/// log lines are delivered on it, and a credentials provider is asked on it.
 /// Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
-/// (called from inside a log callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
+/// (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
 /// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
 /// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+/// GLACIER_E_CALLBACK (the credentials provider did not return GLACIER_CONTINUE); GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_list_uploads(
     client: *const glacier_client_t,

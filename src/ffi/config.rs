@@ -4,7 +4,9 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::{Mutex, TryLockError};
 
-use super::callback::{self, UserData, glacier_destroy_fn, glacier_log_fn, glacier_log_level_t};
+use super::callback::{
+    self, UserData, glacier_credentials_fn, glacier_destroy_fn, glacier_log_fn, glacier_log_level_t,
+};
 use super::error::glacier_error_t;
 use super::guard;
 use super::result::glacier_result_t;
@@ -43,7 +45,8 @@ pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
 /// Sets the keys that requests are signed with: an access key ID, its secret key, and for temporary credentials their
 /// session token, else NULL.
 ///
-/// The three belong together: none of them is taken from the environment any more.
+/// The three belong together: none of them is taken from the environment any more. Of this and
+/// glacier_config_set_credentials_provider the one called last counts.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, or with a space or a
 /// character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
@@ -61,6 +64,32 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
             let secret = guard::str_arg(secret, "secret")?;
             config.set_credentials(key_id, secret, guard::optional_str_arg(token_or_null, "token_or_null")?)
         })
+    })
+}
+
+/// Sets who is asked for the keys that requests are signed with, in place of fixed ones: for keys that expire before
+/// the uploads are done.
+///
+/// callback NULL: nobody; the credentials are those of the environment again. Of this and
+/// glacier_config_set_credentials the one called last counts, and wins over the environment. Clients made from the
+/// same settings share the callback, and may call it at the same time as each other.
+///
+/// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
+/// runs exactly once, before this returns if it fails or callback is NULL; else when another call sets credentials, or
+/// when the config and all clients and uploads made from it are freed.
+///
+/// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_credentials_provider(
+    config: *mut glacier_config_t,
+    callback: glacier_credentials_fn,
+    user_data: *mut c_void,
+    destroy: glacier_destroy_fn,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    let user_data = UserData::new(user_data, destroy);
+    guard::call(err, || {
+        set(config, |config| config.set_credentials_provider(callback::credentials_provider(callback, user_data)))
     })
 }
 

@@ -22,6 +22,7 @@ pub mod by_hand;
 pub mod callback;
 pub mod client;
 pub mod config;
+pub mod credentials;
 pub mod error;
 mod guard;
 pub mod lists;

@@ -28,7 +28,7 @@ pub struct glacier_upload_t(pub(super) Arc<Upload>);
 ///
 /// *out gets the upload; free it with glacier_upload_free. Any thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
-/// (called from inside a log callback of this client); GLACIER_E_FORKED; GLACIER_E_PANIC. Source of the rule: Amazon
+/// (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_PANIC. Source of the rule: Amazon
 /// Glacier developer guide, "Creating a Vault". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_new(

@@ -110,7 +110,7 @@ impl Upload {
                 Err(error) => error,
             };
             match (error.kind(), classify(&error)) {
-                (Kind::Canceled, _) => return Err(self.outcome_unknown(error)),
+                (Kind::Canceled, _) if maybe_done || !error.is_unsent() => return Err(self.outcome_unknown(error)),
                 (Kind::NotFound, _) if maybe_done => {
                     self.happened(Event::OutcomeUnknown)?;
                     return Err(self.outcome_unknown(error));
@@ -119,7 +119,8 @@ impl Upload {
                     return Err(self.refused(error)?);
                 }
                 // Only the signature was looked at.
-                (_, Class::ClockCorrected | Class::TooSlow) => {}
+                (_, Class::ClockCorrected | Class::KeyExpired | Class::TooSlow) => {}
+                _ if error.is_unsent() => {}
                 _ => maybe_done = true,
             }
             let idle = service.clock.monotonic().saturating_sub(start);

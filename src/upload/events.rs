@@ -178,10 +178,11 @@ impl Upload {
         self.client.deliver_log();
     }
 
-    /// Delivers what waits, on the caller's own thread: log lines, then how far the upload is. With several threads inside,
-    /// one of them delivers.
+    /// Delivers what waits, on the caller's own thread: log lines, the wish for credentials, then how far the upload is. With
+    /// several threads inside, one of them delivers.
     pub(super) fn deliver(&self) {
         self.deliver_log();
+        self.client.ask_for_credentials(&self.cancel);
         let _inside = Mark::of(self);
         // Who has asked to stop is not asked again by the same call.
         if self.cancel.is_raised_for(Reason::Callback) {

@@ -32,6 +32,7 @@ static glacier_client_t *client;
 static glacier_parts_t *parts;
 static glacier_uploads_t *uploads;
 static glacier_error_t *error;
+static glacier_credentials_t *credentials; /* inside of a provider: what it fills in */
 
 static const char *function; /* that is being tried */
 static const char *given;    /* to it, that is wrong */
@@ -64,6 +65,12 @@ static inline void ignore_end(void *user_data, glacier_result_t result, const gl
 static inline void ignore_line(void *user_data, glacier_log_level_t level, const char *message)
 {
     (void)user_data, (void)level, (void)message;
+}
+
+static inline int32_t give_keys(void *user_data, glacier_credentials_t *out)
+{
+    (void)user_data, (void)out;
+    return GLACIER_STOP;
 }
 
 static inline void count(void *user_data)
@@ -203,6 +210,27 @@ static inline void end_program(void)
     glacier_uploads_free(uploads);
     glacier_error_free(error);
     glacier_client_free(client);
+}
+
+/* Runs the calls inside of a credentials provider, of a client that they do not use. */
+static inline int32_t call_inside(void *calls, glacier_credentials_t *out)
+{
+    credentials = out;
+    (*(void (**)(void))calls)();
+    credentials = NULL;
+    return GLACIER_STOP;
+}
+
+static inline void in_a_provider(void (*calls)(void))
+{
+    glacier_config_t *config = glacier_config_new();
+    glacier_client_t *provided = NULL;
+    glacier_uploads_t *none = NULL;
+    OK(glacier_config_set_credentials_provider(config, call_inside, &calls, NULL, &err));
+    OK(glacier_client_new(config, &provided, &err));
+    glacier_config_free(config);
+    FAILS(GLACIER_E_CALLBACK, glacier_client_list_uploads(provided, VAULT, &none, &err));
+    glacier_client_free(provided);
 }
 
 /* Runs the calls in a child, on handles of this process. */

@@ -26,7 +26,7 @@ fn wrong_arguments(build: Build) {
         numbers(function, &mut cases);
         cases
     };
-    run("wrong_arguments", &cases, "for_all();", build, &library());
+    run("wrong_arguments", &cases, "in_a_provider(for_all);", build, &library());
 }
 
 fn handles_of_a_parent(build: Build) {
@@ -55,7 +55,7 @@ fn panics_in_every_function(build: Build) {
         case(&mut cases, function, "a panic inside", &format!("panic_in(function); {panics}; panic_no_more()"), &[]);
         cases
     };
-    run("panics_in_every_function", &cases, "for_all();", build, &panicking_library());
+    run("panics_in_every_function", &cases, "in_a_provider(for_all);", build, &panicking_library());
 }
 
 /// Makes the program out of the cases of each function, and runs it.
@@ -156,6 +156,7 @@ fn numbers(function: &Function, cases: &mut String) {
             "size_t" => &["0", "SIZE_MAX", "SIZE_MAX / 2 + 1"],
             "uint32_t" => &["0", "UINT32_MAX"],
             "uint64_t" => &["0", "UINT64_MAX"],
+            "int64_t" => &["0", "-1", "INT64_MAX", "INT64_MIN"],
             "glacier_log_level_t" | "glacier_result_t" => &["-1", "INT32_MAX", "INT32_MIN"],
             _ => continue,
         };
@@ -231,6 +232,7 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("glacier_client_t *", _) => "client",
         ("glacier_upload_t *", _) => "it.upload",
         ("glacier_plan_t *", _) => "it.plan",
+        ("glacier_credentials_t *", _) => "credentials",
         ("glacier_treehash_t *", _) => "it.treehash",
         ("glacier_parts_t *", _) => "parts",
         ("glacier_uploads_t *", _) => "uploads",
@@ -248,6 +250,7 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("glacier_read_fn", _) => "read_nothing",
         ("glacier_done_fn", _) => "ignore_end",
         ("glacier_log_fn", _) => "ignore_line",
+        ("glacier_credentials_fn", _) => "give_keys",
         ("glacier_destroy_fn", _) => "count",
         ("glacier_log_level_t", _) => "GLACIER_LOG_INFO",
         ("glacier_result_t", _) => "GLACIER_E_NULL",
@@ -255,6 +258,7 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("size_t", "index") => "0",
         ("size_t", "len" | "count") => "1",
         ("uint32_t", _) => "1",
+        ("int64_t", _) => "0",
         ("uint64_t", _) => "MIB",
         ("char *", "endpoint") => r#""http://127.0.0.1:1""#,
         ("char *", "path") => r#""/nonexistent/file""#,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use glacier_emulator::{Action, Emulator, Fault, Operation};
+use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
 
 use crate::harness::{
     Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
@@ -20,6 +20,7 @@ in_both_builds!(
     states,
     errors,
     callbacks,
+    credentials,
     cancel,
     threads,
     freeing,
@@ -27,7 +28,7 @@ in_both_builds!(
     fork
 );
 
-under_valgrind!(run_memory, by_hand_ops, states, errors, callbacks, cancel, threads, freeing, fork);
+under_valgrind!(run_memory, by_hand_ops, states, errors, callbacks, credentials, cancel, threads, freeing, fork);
 
 fn run_file(build: Build) {
     let program = Program::c("tests/c/run_file.c", build);
@@ -101,6 +102,16 @@ fn callbacks(build: Build) {
     let program = Program::c("tests/c/callbacks.c", build);
     program.check(&mut program.command_at(&glacier));
     assert!(glacier.archives().is_empty());
+}
+
+fn credentials(build: Build) {
+    let glacier = Emulator::start(Options { session_token: Some("token-0".to_owned()), ..Options::default() }).unwrap();
+    glacier.replace_session_token("token-1");
+    let program = Program::c("tests/c/credentials.c", build);
+    program.check(&mut program.command_at(&glacier));
+    assert_holds(&only_archive(&glacier), &data(3 * MIB));
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 3);
+    assert!(glacier.uploads().is_empty());
 }
 
 fn cancel(build: Build) {

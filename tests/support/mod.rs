@@ -9,6 +9,8 @@ pub(crate) mod glacier;
 pub(crate) mod header;
 #[cfg(test)]
 pub(crate) mod operations;
+#[cfg(test)]
+pub(crate) mod tripwire;
 
 /// A file of `tests/data/`, as text.
 pub(crate) fn known_answers(name: &str) -> String {

@@ -1,0 +1,61 @@
+//! `glacier_credentials_t`: what a credentials provider fills in.
+
+use std::ffi::c_char;
+use std::sync::{Mutex, PoisonError};
+
+use super::error::glacier_error_t;
+use super::guard;
+use super::result::glacier_result_t;
+use crate::credentials::{self, Credentials};
+use crate::error::{Error, Result};
+
+/// Where a credentials provider puts the keys that it was asked for. Valid inside that callback only.
+#[derive(Debug, Default)]
+pub struct glacier_credentials_t(Mutex<Option<Credentials>>);
+
+impl glacier_credentials_t {
+    /// What was set last.
+    pub(super) fn into_given(self) -> Option<Credentials> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, credentials: Credentials) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+    }
+}
+
+/// Gives the keys that a credentials provider was asked for: an access key ID, its secret key, for temporary credentials
+/// their session token, else NULL, and when they expire, in seconds since 1970-01-01 UTC, or 0 for keys that do not.
+///
+/// Only inside the callback, with the out that it got, by any thread. It may be called several times: the last call
+/// that gives GLACIER_OK counts.
+/// Results: GLACIER_OK; GLACIER_E_NULL (out, key_id, secret); GLACIER_E_INVALID (a text is empty, or has a space or a
+/// character that is not printable ASCII, though an empty token is none; or expires_unix is negative);
+/// GLACIER_E_PANIC. Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_credentials_set(
+    out: *mut glacier_credentials_t,
+    key_id: *const c_char,
+    secret: *const c_char,
+    token_or_null: *const c_char,
+    expires_unix: i64,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    guard::call(err, || {
+        let out = guard::borrow(out, "out")?;
+        let (key_id, secret) = (guard::str_arg(key_id, "key_id")?, guard::str_arg(secret, "secret")?);
+        let key = credentials::key(key_id, secret, guard::optional_str_arg(token_or_null, "token_or_null")?)?;
+        out.set(Credentials { key, expires: expiry(expires_unix)? });
+        Ok(())
+    })
+}
+
+fn expiry(unix: i64) -> Result<Option<i64>> {
+    match unix {
+        ..0 => Err(Error::invalid(format!(
+            "expires_unix {unix} is not allowed: it must be seconds since 1970-01-01 UTC, or 0 for keys that do not expire"
+        ))),
+        0 => Ok(None),
+        1.. => Ok(Some(unix)),
+    }
+}

@@ -1,0 +1,517 @@
+//! Keys that expire: who is asked for others, when, on which thread, and what becomes of an upload without any.
+#![cfg(test)]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
+use std::time::Duration;
+
+use glacier_emulator::{Emulator, Operation, Options};
+use glacier_mp::cancel::Cancel;
+use glacier_mp::client::Client;
+use glacier_mp::clock::{Clock, SystemClock};
+use glacier_mp::config::Config;
+use glacier_mp::credentials::Credentials;
+use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::http::Method;
+use glacier_mp::log::Level;
+use glacier_mp::sign::Key;
+use glacier_mp::upload::Upload;
+use glacier_mp::upload::state::State;
+use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_over, config};
+use support::operations::{OPERATIONS, perform, requests, upload_before};
+use support::tripwire::tripwire;
+
+/// A local Glacier whose token can expire, and a provider that knows the one that is valid.
+struct Temporary {
+    glacier: Emulator,
+    desk: Arc<Desk>,
+}
+
+/// Where tokens are given out.
+#[derive(Default)]
+struct Desk {
+    /// The number of the token that it gives.
+    number: AtomicI64,
+    /// Seconds since 1970, 0 for never.
+    expires: AtomicI64,
+    asked: AtomicUsize,
+}
+
+fn token(number: i64) -> String {
+    format!("token-number-{number}")
+}
+
+impl Desk {
+    fn credentials(&self, number: i64) -> Credentials {
+        let Options { access_key, secret_key, .. } = Options::default();
+        let expires = Some(self.expires.load(Ordering::SeqCst)).filter(|expires| *expires != 0);
+        Credentials { key: Key::new(access_key, secret_key, Some(token(number))), expires }
+    }
+
+    fn ask(&self) -> Credentials {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.credentials(self.number.load(Ordering::SeqCst))
+    }
+}
+
+impl Temporary {
+    fn start() -> Arc<Self> {
+        let options = Options { session_token: Some(token(0)), ..Options::default() };
+        Arc::new(Self { glacier: Emulator::start(options).unwrap(), desk: Arc::default() })
+    }
+
+    /// The token expires; the next one is to be had.
+    fn expire(&self) {
+        let next = self.desk.number.fetch_add(1, Ordering::SeqCst) + 1;
+        self.glacier.replace_session_token(&token(next));
+    }
+
+    /// The token expires, and nobody knows another.
+    fn expire_for_good(&self) {
+        self.glacier.replace_session_token("unknown");
+    }
+
+    fn asked(&self) -> usize {
+        self.desk.asked.load(Ordering::SeqCst)
+    }
+
+    /// Settings with a provider that gives what the desk has.
+    fn config(&self) -> Config {
+        let desk = Arc::clone(&self.desk);
+        self.config_with(move || Ok(desk.ask()))
+    }
+
+    fn config_with(&self, provider: impl Fn() -> Result<Credentials> + Send + Sync + 'static) -> Config {
+        let mut config = config(&self.glacier);
+        config.set_credentials_provider(Some(Box::new(provider))).unwrap();
+        config
+    }
+
+    /// The parts that were acknowledged, by their first bytes.
+    fn acknowledged(&self) -> Vec<u64> {
+        let sent = self.glacier.requests().into_iter();
+        let sent = sent.filter(|request| request.operation == Some(Operation::UploadMultipartPart));
+        let mut starts: Vec<_> =
+            sent.filter(|request| request.status == Some(204)).map(|request| request.range.unwrap().0).collect();
+        starts.sort_unstable();
+        starts
+    }
+
+    /// How many requests were refused.
+    fn refused(&self) -> usize {
+        self.glacier.requests().iter().filter(|request| request.status == Some(403)).count()
+    }
+}
+
+/// An upload of so many parts.
+fn upload(client: &Arc<Client>, parts: u64) -> (Arc<Upload>, &'static [u8]) {
+    let content: Vec<u8> = (0..=250).cycle().take(usize::try_from(parts * MIB).unwrap()).collect();
+    let content: &'static [u8] = content.leak();
+    let upload = Upload::new(client, VAULT).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload.set_source_memory(content).unwrap();
+    (upload, content)
+}
+
+fn starts(parts: u64) -> Vec<u64> {
+    (0..parts).map(|index| index * MIB).collect()
+}
+
+#[test]
+fn each_expiry_is_one_question_for_all_workers() {
+    let (service, lines) = (Temporary::start(), Lines::default());
+    let (expiring, sent) = (Arc::clone(&service), AtomicUsize::new(0));
+    let expires = tripwire(move |request| {
+        if request.method == Method::Put && [10, 30].contains(&sent.fetch_add(1, Ordering::SeqCst)) {
+            expiring.expire();
+        }
+    });
+    let mut config = service.config();
+    config.set_concurrency(8).unwrap();
+    let client = client_over(config, &lines, Arc::new(QuickClock::default()), expires);
+    let (upload, content) = upload(&client, 48);
+    upload.run().unwrap();
+    assert_eq!(archive(&service.glacier), content);
+    assert_eq!(service.acknowledged(), starts(48), "no part is acknowledged twice");
+    assert_eq!(service.asked(), 3, "at first, and at each expiry");
+    assert!((2..=16).contains(&service.refused()), "{}", service.refused());
+    let told = format!("{lines:?}");
+    assert!(told.contains("ExpiredTokenException") && !told.contains("token-number"), "{told}");
+    assert!(!told.contains(&Options::default().secret_key));
+}
+
+#[test]
+fn parts_that_are_refused_together_wait_for_one_answer() {
+    let service = Temporary::start();
+    let (barrier, sent) = (Barrier::new(8), AtomicUsize::new(0));
+    let together = tripwire(move |request| {
+        if request.method == Method::Put && sent.fetch_add(1, Ordering::SeqCst) < 8 {
+            barrier.wait();
+        }
+    });
+    let client = client_over(service.config(), &Lines::default(), Arc::new(QuickClock::default()), together);
+    let upload = Upload::new(&client, VAULT).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload.initiate().unwrap();
+    service.expire();
+    std::thread::scope(|scope| {
+        for index in 0..8 {
+            let upload = &upload;
+            scope.spawn(move || upload.put_part(index, &vec![7; 1 << 20], None).unwrap());
+        }
+    });
+    assert_eq!((service.asked(), service.refused()), (2, 8));
+    assert_eq!(service.acknowledged(), starts(8));
+}
+
+#[test]
+fn each_operation_gets_another_key() {
+    for operation in OPERATIONS {
+        let service = Temporary::start();
+        let mut config = service.config();
+        config.set_max_attempts(1).unwrap();
+        let client = client(config, &Lines::default());
+        let upload = upload_before(operation, &client);
+        if operation == Operation::InitiateMultipartUpload {
+            client.list_uploads(VAULT).unwrap();
+        }
+        service.expire();
+        perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+        let before = usize::from(operation == Operation::ListMultipartUploads && service.asked() == 1);
+        assert_eq!(requests(&service.glacier, operation), 2 + before, "{operation:?}");
+        assert_eq!((service.asked(), service.refused()), (2, 1), "{operation:?}");
+    }
+}
+
+#[test]
+fn keys_that_have_expired_as_well_are_taken_three_times() {
+    let service = Temporary::start();
+    let mut config = service.config();
+    config.set_concurrency(1).unwrap();
+    let client = client(config, &Lines::default());
+    let (upload, content) = upload(&client, 2);
+    upload.initiate().unwrap();
+    service.expire_for_good();
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.service_code()), (Kind::Credentials, Some("ExpiredTokenException")));
+    assert!(error.is_resumable(), "{error}");
+    assert!(error.message().contains("credentials provider"), "{error}");
+    assert_eq!((service.asked(), service.refused()), (1 + 3, 1 + 3));
+
+    service.expire();
+    upload.run().unwrap();
+    assert_eq!(archive(&service.glacier), content);
+    assert_eq!(service.asked(), 5, "the next call asks again");
+}
+
+#[test]
+fn without_a_provider_an_expired_token_ends_the_call_and_keeps_the_upload() {
+    let service = Temporary::start();
+    let with = |number| {
+        let Options { access_key, secret_key, .. } = Options::default();
+        let mut config = config(&service.glacier);
+        config.set_credentials(&access_key, &secret_key, Some(&token(number))).unwrap();
+        config.set_concurrency(1).unwrap();
+        config
+    };
+    let (expiring, sent) = (Arc::clone(&service), AtomicUsize::new(0));
+    let expires = tripwire(move |request| {
+        if request.method == Method::Put && sent.fetch_add(1, Ordering::SeqCst) == 3 {
+            expiring.expire();
+        }
+    });
+    let client = client_over(with(0), &Lines::default(), Arc::new(QuickClock::default()), expires);
+    let (first, content) = upload(&client, 6);
+    let error = first.run().unwrap_err();
+    assert_eq!((error.kind(), error.is_resumable()), (Kind::Credentials, true));
+    let id = first.id().unwrap().to_str().unwrap();
+    for word in ["the session token has expired", "fresh credentials", id] {
+        assert!(error.message().contains(word), "{error}");
+    }
+    assert_eq!(service.refused(), 1);
+
+    let fresh = support::glacier::client(with(1), &Lines::default());
+    let second = Upload::new(&fresh, VAULT).unwrap();
+    second.set_upload_id(id).unwrap();
+    second.set_source_memory(content).unwrap();
+    second.run().unwrap();
+    assert_eq!(archive(&service.glacier), content);
+    assert_eq!(service.acknowledged(), starts(6));
+}
+
+/// The service's time and the machine's, moved together.
+#[derive(Debug, Default)]
+struct MovedClock {
+    real: SystemClock,
+    moved: AtomicI64,
+}
+
+impl MovedClock {
+    fn move_to(&self, seconds: i64, glacier: &Emulator) {
+        self.moved.store(seconds, Ordering::SeqCst);
+        glacier.set_clock_offset(seconds);
+    }
+}
+
+impl Clock for MovedClock {
+    fn unix_time(&self) -> i64 {
+        self.real.unix_time() + self.moved.load(Ordering::SeqCst)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic()
+    }
+
+    fn wait(&self, _: Duration, cancel: &Cancel) -> Result<()> {
+        cancel.check()
+    }
+}
+
+#[test]
+fn a_key_is_replaced_before_the_service_refuses_it() {
+    let (service, clock) = (Temporary::start(), Arc::new(MovedClock::default()));
+    let start = clock.unix_time();
+    service.desk.expires.store(start + 3600, Ordering::SeqCst);
+    let client = client_over(service.config(), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let list_at = |seconds| {
+        clock.move_to(seconds, &service.glacier);
+        client.list_uploads(VAULT).unwrap();
+        service.asked()
+    };
+    assert_eq!(list_at(0), 1);
+    assert_eq!(list_at(3600 - 360), 1, "six minutes are left");
+    service.desk.expires.store(start + 3600 + 200, Ordering::SeqCst);
+    assert_eq!(list_at(3600 - 240), 2, "four minutes are left");
+    assert_eq!(list_at(3600 - 100), 2, "it lives for 440 s now, of which more than half is left");
+    assert_eq!(list_at(3600), 3, "less than half is left");
+    assert_eq!(service.refused(), 0);
+}
+
+/// The machine's clock is five hours ahead. Once that is known, keys live and are replaced by the service's.
+#[test]
+fn the_life_of_a_key_goes_by_the_services_clock() {
+    let (service, clock) = (Temporary::start(), Arc::new(MovedClock::default()));
+    let start = clock.unix_time();
+    let client = client_over(service.config(), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let list_at = |seconds| {
+        clock.moved.store(5 * 3600 + seconds, Ordering::SeqCst);
+        service.glacier.set_clock_offset(seconds);
+        client.list_uploads(VAULT).unwrap();
+        (service.asked(), service.refused())
+    };
+    assert_eq!(list_at(0), (1, 1), "refused for the time");
+    service.desk.expires.store(start + 3600, Ordering::SeqCst);
+    service.expire();
+    assert_eq!(list_at(0), (2, 2), "refused for the token");
+    assert_eq!(list_at(3000), (2, 2));
+    assert_eq!(list_at(3400), (3, 2), "replaced before it is refused");
+}
+
+/// Before anything is known of the service's clock, the machine's does not call keys expired.
+#[test]
+fn a_wrong_clock_does_not_make_keys_expire() {
+    let service = Temporary::start();
+    let hour = 3600;
+    service.glacier.set_clock_offset(-5 * hour);
+    service.desk.expires.store(SystemClock::new().unix_time() - 4 * hour, Ordering::SeqCst);
+    let client = client(service.config(), &Lines::default());
+    let (upload, content) = upload(&client, 3);
+    upload.run().unwrap();
+    assert_eq!(archive(&service.glacier), content);
+    assert_eq!(service.asked(), 1, "by the service's clock it lives for another hour");
+}
+
+fn refusing(service: &Temporary, refuses: &Arc<AtomicBool>) -> Config {
+    let (desk, refuses) = (Arc::clone(&service.desk), Arc::clone(refuses));
+    service.config_with(move || match refuses.load(Ordering::SeqCst) {
+        true => Err(Error::new(Kind::Callback, "the credentials provider did not return GLACIER_CONTINUE")),
+        false => Ok(desk.ask()),
+    })
+}
+
+/// Nothing was sent: not even of a Complete is the outcome unknown.
+#[test]
+fn a_provider_that_refuses_ends_each_operation_and_loses_nothing() {
+    for operation in OPERATIONS {
+        let (service, refuses) = (Temporary::start(), Arc::new(AtomicBool::new(false)));
+        let client = client(refusing(&service, &refuses), &Lines::default());
+        let upload = upload_before(operation, &client);
+        client.list_uploads(VAULT).unwrap();
+        service.expire();
+        refuses.store(true, Ordering::SeqCst);
+        let state = upload.state();
+        let error = perform(operation, &upload, &client).unwrap_err();
+        assert_eq!(error.kind(), Kind::Callback, "{operation:?}: {error}");
+        if operation != Operation::ListMultipartUploads {
+            assert_eq!(error.is_resumable(), operation != Operation::InitiateMultipartUpload, "{operation:?}");
+        }
+        if operation != Operation::UploadMultipartPart {
+            assert_eq!(upload.state(), state, "{operation:?}");
+        }
+        refuses.store(false, Ordering::SeqCst);
+        perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+    }
+}
+
+#[test]
+fn a_run_that_gets_no_key_for_its_complete_carries_on_there() {
+    let (service, refuses) = (Temporary::start(), Arc::new(AtomicBool::new(false)));
+    let (expiring, refusing_now) = (Arc::clone(&service), Arc::clone(&refuses));
+    let expires = tripwire(move |request| {
+        if request.headers.iter().any(|(name, _)| *name == "x-amz-archive-size") && expiring.refused() == 0 {
+            expiring.expire();
+            refusing_now.store(true, Ordering::SeqCst);
+        }
+    });
+    let client = client_over(refusing(&service, &refuses), &Lines::default(), Arc::new(QuickClock::default()), expires);
+    let (upload, content) = upload(&client, 2);
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.is_resumable(), upload.state()), (Kind::Callback, true, State::Transferring));
+    refuses.store(false, Ordering::SeqCst);
+    upload.run().unwrap();
+    assert_eq!(archive(&service.glacier), content);
+    assert_eq!(service.acknowledged(), starts(2));
+}
+
+#[test]
+fn a_provider_that_panics_leaves_nobody_waiting() {
+    let (service, panics) = (Temporary::start(), Arc::new(AtomicBool::new(true)));
+    let (desk, now) = (Arc::clone(&service.desk), Arc::clone(&panics));
+    let config = service.config_with(move || {
+        assert!(!now.swap(false, Ordering::SeqCst), "a provider's own defect");
+        Ok(desk.ask())
+    });
+    let client = client(config, &Lines::default());
+    let (upload, _) = upload(&client, 2);
+    let error = upload.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::Panic);
+    assert!(error.message().contains("a provider's own defect"), "{error}");
+    upload.run().unwrap();
+}
+
+#[test]
+fn the_provider_is_asked_on_the_callers_thread_which_may_not_call_back() {
+    let service = Temporary::start();
+    let here = std::thread::current().id();
+    let handles: Arc<OnceLock<(Arc<Client>, Arc<Upload>)>> = Arc::default();
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let (inside, seen, desk) = (Arc::clone(&handles), Arc::clone(&refused), Arc::clone(&service.desk));
+    let config = service.config_with(move || {
+        assert_eq!(std::thread::current().id(), here);
+        let (client, upload) = inside.get().unwrap();
+        let calls = [
+            upload.run().unwrap_err(),
+            upload.list_parts().unwrap_err(),
+            upload.set_progress(None).unwrap_err(),
+            Upload::new(client, VAULT).unwrap_err(),
+            client.list_uploads(VAULT).unwrap_err(),
+        ];
+        seen.lock().unwrap().extend(calls.iter().map(Error::kind));
+        assert_eq!((upload.state(), upload.progress().unwrap().parts_done), (State::New, 0));
+        Ok(desk.ask())
+    });
+    let client = client(config, &Lines::default());
+    let (upload, _) = upload(&client, 2);
+    assert!(handles.set((Arc::clone(&client), Arc::clone(&upload))).is_ok());
+    upload.run().unwrap();
+    assert_eq!(*refused.lock().unwrap(), [Kind::Busy; 5]);
+}
+
+#[test]
+fn an_upload_may_be_canceled_and_freed_by_the_provider() {
+    for free in [false, true] {
+        let service = Temporary::start();
+        let handle: Arc<OnceLock<Arc<Upload>>> = Arc::default();
+        let (inside, desk) = (Arc::clone(&handle), Arc::clone(&service.desk));
+        let config = service.config_with(move || {
+            let upload = inside.get().unwrap();
+            if free {
+                upload.release()
+            } else {
+                upload.cancel()
+            }
+            Ok(desk.ask())
+        });
+        let client = client(config, &Lines::default());
+        let (upload, _) = upload(&client, 2);
+        assert!(handle.set(Arc::clone(&upload)).is_ok());
+        assert_eq!(upload.run().unwrap_err().kind(), Kind::Canceled);
+        assert!(service.glacier.requests().is_empty());
+    }
+}
+
+#[test]
+fn who_has_been_canceled_does_not_ask() {
+    let service = Temporary::start();
+    let handle: Arc<OnceLock<Arc<Upload>>> = Arc::default();
+    let (inside, cancels) = (Arc::clone(&handle), Arc::new(AtomicBool::new(false)));
+    let now = Arc::clone(&cancels);
+    let mut config = service.config();
+    // Log lines come before the provider is asked.
+    let log = move |_, _: &std::ffi::CStr| {
+        if now.load(Ordering::SeqCst) {
+            inside.get().unwrap().cancel();
+        }
+    };
+    config.set_log(Level::Debug, Some(Box::new(log))).unwrap();
+    let client = Client::new(&config).unwrap();
+    let upload = Upload::new(&client, VAULT).unwrap();
+    assert!(handle.set(Arc::clone(&upload)).is_ok());
+    upload.initiate().unwrap();
+    service.expire();
+    cancels.store(true, Ordering::SeqCst);
+    assert_eq!(upload.list_parts().unwrap_err().kind(), Kind::Canceled);
+    assert_eq!((service.asked(), service.refused()), (1, 1));
+}
+
+/// While one upload's thread is inside of a slow provider, those of other uploads wait, and can be canceled.
+#[test]
+fn a_slow_provider_holds_nobody_against_their_will() {
+    let service = Temporary::start();
+    let (entered, inside) = mpsc::channel();
+    let (leave, left) = mpsc::channel::<()>();
+    let (entered, left, desk) = (Mutex::new(entered), Mutex::new(left), Arc::clone(&service.desk));
+    let config = service.config_with(move || {
+        entered.lock().unwrap().send(()).unwrap();
+        left.lock().unwrap().recv().unwrap();
+        Ok(desk.ask())
+    });
+    let client = client(config, &Lines::default());
+    let ((slow, _), (waiting, _), (patient, _)) = (upload(&client, 1), upload(&client, 1), upload(&client, 1));
+    std::thread::scope(|scope| {
+        // Dropped if this fails, so that nobody stays inside.
+        let leave = leave;
+        let slow = scope.spawn(move || slow.run());
+        inside.recv().unwrap();
+        let patient = scope.spawn(move || patient.run());
+        let canceled = scope.spawn(|| waiting.run());
+        waiting.cancel();
+        assert_eq!(canceled.join().unwrap().unwrap_err().kind(), Kind::Canceled);
+        assert!(inside.try_recv().is_err() && !slow.is_finished() && !patient.is_finished());
+        leave.send(()).unwrap();
+        slow.join().unwrap().unwrap();
+        patient.join().unwrap().unwrap();
+    });
+    assert_eq!(service.asked(), 1);
+}
+
+#[test]
+fn what_was_set_last_counts() {
+    let service = Temporary::start();
+    let Options { access_key, secret_key, .. } = Options::default();
+    let list = |config: Config| client(config, &Lines::default()).list_uploads(VAULT).map_err(|error| error.kind());
+
+    let mut config = service.config();
+    config.set_credentials(&access_key, &secret_key, Some("wrong")).unwrap();
+    assert_eq!(list(config), Err(Kind::Credentials));
+    assert_eq!(service.asked(), 0);
+
+    let mut config = support::glacier::config(&service.glacier);
+    config.set_credentials(&access_key, &secret_key, Some("wrong")).unwrap();
+    let desk = Arc::clone(&service.desk);
+    config.set_credentials_provider(Some(Box::new(move || Ok(desk.ask())))).unwrap();
+    assert_eq!(list(config), Ok(Vec::new()));
+    assert_eq!(service.asked(), 1);
+}
