@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Kind, Result};
 use crate::file::{Identity, SteadyFile};
@@ -54,21 +55,30 @@ pub enum Supply {
 }
 
 /// A callback that reads. It is taken out for each call: no lock is held while the caller's code runs.
-pub struct Reader(Mutex<Option<ReadFn>>);
+pub struct Reader {
+    callback: Mutex<Option<ReadFn>>,
+    was_read: AtomicBool,
+}
 
 impl Reader {
     /// Of that callback.
     pub fn new(read: ReadFn) -> Self {
-        Self(Mutex::new(Some(read)))
+        Self { callback: Mutex::new(Some(read)), was_read: AtomicBool::new(false) }
     }
 
     /// Has it read. One that is being called already, or never came back, wants to stop.
     pub fn read(&self, into: &mut [u8]) -> Supply {
-        let taken = lock(&self.0).take();
+        self.was_read.store(true, Ordering::Release);
+        let taken = lock(&self.callback).take();
         let Some(mut read) = taken else { return Supply::Stop };
         let supply = read(into);
-        *lock(&self.0) = Some(read);
+        *lock(&self.callback) = Some(read);
         supply
+    }
+
+    /// Whether it was called: what it gives next is not the beginning any more.
+    pub fn was_read(&self) -> bool {
+        self.was_read.load(Ordering::Acquire)
     }
 }
 

@@ -102,6 +102,9 @@ impl Upload {
         }
         let size = match self.size_wanted(self.open_source()?.as_ref())? {
             Some(size) => size,
+            None if !lock(&self.options).puts_by_hand() => {
+                return Err(Error::invalid("the size of the archive is not known: its stream did not come to its end"));
+            }
             None if self.initiated_here() => lock(self.known_parts(watch)?).end(),
             None => {
                 return Err(Error::invalid(
@@ -110,8 +113,7 @@ impl Upload {
                 ));
             }
         };
-        let count = u32::try_from(size.div_ceil(self.part_size().max(1))).unwrap_or(u32::MAX);
-        if !(self.initiated_here() && lock(&self.known).covers(count)) {
+        if !(self.initiated_here() && self.remembers_all_of(size)) {
             self.adopt_listed(watch)?;
         }
         self.complete_unhealed(size, watch)
@@ -166,6 +168,12 @@ impl Upload {
     /// Whether this handle made the upload, and so no other had it before.
     fn initiated_here(&self) -> bool {
         self.location().is_some()
+    }
+
+    /// Whether every part of an archive of that size is known to have been held by the service.
+    pub(super) fn remembers_all_of(&self, size: u64) -> bool {
+        let count = u32::try_from(size.div_ceil(self.part_size().max(1))).unwrap_or(u32::MAX);
+        lock(&self.known).covers(count)
     }
 
     /// Takes the parts that the service lists for those that there are. One that this handle sent must be what it sent.

@@ -431,8 +431,10 @@ impl Upload {
             return self.work(entered, call, &bell, job, || self.deliver());
         };
         let pipe = Arc::new(Pipe::new(Arc::clone(&bell)));
+        let was_read = reader.was_read();
         let job = |action, watch: &Watch| match action {
             Action::Nothing => Ok(()),
+            Action::RepeatComplete | Action::Proceed if was_read => self.end_of_stream(action, ending, watch),
             Action::RepeatComplete | Action::Proceed => self.stream_to_the_end(action, &pipe, size, ending, watch),
         };
         self.work(entered, call, &bell, job, Reading { upload: self, pipe: &pipe, reader: &reader })

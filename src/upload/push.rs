@@ -80,7 +80,7 @@ impl Upload {
             };
         };
         let failed_before = matches!(*lock(&pushed.outcome), Some(Err(_)));
-        let outcome = if failed_before && pushed.pipe.has_ended() && lock(&self.size_known).is_some() {
+        let outcome = if failed_before && pushed.pipe.has_ended() && self.has_all_of_stream() {
             // All parts are there: what failed is only Complete.
             self.work(
                 &entered,

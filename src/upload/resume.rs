@@ -81,7 +81,7 @@ impl Known {
         self.parts.get(&index).copied()
     }
 
-    /// Whether there is a part of which nothing is remembered below that one.
+    /// Whether something is remembered of each of the first `count` parts.
     pub(super) fn covers(&self, count: u32) -> bool {
         (0..count).all(|index| self.parts.contains_key(&index))
     }

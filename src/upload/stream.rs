@@ -96,6 +96,26 @@ impl Upload {
         }
     }
 
+    /// What is left of a stream that an earlier call read, and no call can read again.
+    pub(super) fn end_of_stream(&self, action: Action, ending: Ending, watch: &Watch) -> Result<()> {
+        if action == Action::Proceed && !self.has_all_of_stream() {
+            return Err(Error::new(
+                Kind::State,
+                "the read callback was called before, and cannot begin at byte 0 again: a new handle with the same journal \
+                 or the upload ID carries on, with a callback that begins there",
+            ));
+        }
+        match ending {
+            Ending::AllParts => Ok(()),
+            Ending::Archive => self.complete_as(action, watch),
+        }
+    }
+
+    /// Whether the service has a stream to its end: what is left is Complete.
+    pub(super) fn has_all_of_stream(&self) -> bool {
+        lock(&self.size_known).is_some_and(|size| self.remembers_all_of(size))
+    }
+
     /// Reads a stream whose archive is there already, and fails if it is not that archive.
     pub(super) fn compare_with_archive(&self, pipe: &Pipe, watch: &Watch) -> Result<()> {
         let mut hasher = TreeHasher::new();

@@ -37,6 +37,12 @@ fn write_all(upload: &Arc<Upload>, content: &[u8], piece: usize) {
     }
 }
 
+fn wait_for_two_parts(upload: &Upload) {
+    while upload.progress().unwrap().parts_done < 2 {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_callback_is_read_to_its_end() {
     for size in [None, Some(16_200_000)] {
@@ -204,7 +210,10 @@ fn a_stream_of_more_than_ten_thousand_parts_is_warned_of_and_ends() {
 fn a_stream_carried_on_begins_at_byte_0_and_sends_only_what_is_missing() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
-    let first = in_small_parts(&glacier);
+    let mut one_at_a_time = config(&glacier);
+    one_at_a_time.set_concurrency(1).unwrap();
+    let first = Upload::new(&client(one_at_a_time, &Lines::default()), VAULT).unwrap();
+    first.set_part_size(4 * MIB).unwrap();
     first.set_source_callback(Box::new(pieces(&content)), None).unwrap();
     first.run().unwrap_err();
     let held = acknowledged_parts(&glacier).len() as u64;
@@ -216,6 +225,77 @@ fn a_stream_carried_on_begins_at_byte_0_and_sends_only_what_is_missing() {
     assert_eq!(archive(&glacier), content);
     assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
     assert_eq!(second.progress().unwrap().bytes_resumed, held * 4 * MIB);
+}
+
+#[test]
+fn a_callback_is_not_read_on_from_the_middle() {
+    let (glacier, content) = (start(), content());
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(1));
+    let upload = in_small_parts(&glacier);
+    upload.set_source_callback(Box::new(pieces(&content)), None).unwrap();
+    assert_eq!(code(upload.run()), Kind::Access);
+    let seen = glacier.requests().len();
+    for again in [upload.run(), upload.transfer()] {
+        let error = again.unwrap_err();
+        assert_eq!(error.kind(), Kind::State);
+        assert!(error.is_resumable() && error.message().contains("new handle"), "{error}");
+    }
+    assert_eq!(glacier.requests().len(), seen, "nothing was sent");
+}
+
+#[test]
+fn a_stream_that_is_all_there_needs_no_reading_to_be_completed() {
+    let (glacier, content) = (start(), content());
+    let callback = || {
+        let upload = in_small_parts(&glacier);
+        upload.set_source_callback(Box::new(pieces(&content)), None).unwrap();
+        upload
+    };
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
+    let refused = callback();
+    assert_eq!(code(refused.run()), Kind::Access);
+    refused.run().unwrap();
+    let transferred = callback();
+    transferred.transfer().unwrap();
+    transferred.transfer().unwrap();
+    transferred.run().unwrap();
+    let by_call = callback();
+    by_call.transfer().unwrap();
+    by_call.complete().unwrap();
+    let made = glacier.archives();
+    assert_eq!(made.len(), 3);
+    assert!(made.iter().all(|archive| std::fs::read(archive.path.as_ref().unwrap()).unwrap() == content));
+    assert_eq!(of(&glacier, Operation::UploadMultipartPart).len(), 12, "no part is sent twice");
+}
+
+#[test]
+fn a_stream_that_did_not_end_is_not_completed() {
+    let (glacier, content) = (start(), content());
+    let read = in_small_parts(&glacier);
+    let (mut left, itself) = (8 << 20, Arc::downgrade(&read));
+    let stops = move |room: &mut [u8]| {
+        if left == 0 {
+            wait_for_two_parts(&itself.upgrade().unwrap());
+            return Supply::Stop;
+        }
+        left -= room.len();
+        Supply::Bytes(room.len())
+    };
+    read.set_source_callback(Box::new(stops), None).unwrap();
+    assert_eq!(code(read.run()), Kind::Callback);
+
+    let written = in_small_parts(&glacier);
+    write_all(&written, &content[..8 << 20], 1 << 20);
+    wait_for_two_parts(&written);
+    written.cancel();
+    assert_eq!(code(written.write(b"x")), Kind::Canceled);
+
+    for upload in [read, written] {
+        let error = upload.complete().unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert!(error.is_resumable() && error.message().contains("did not come to its end"), "{error}");
+    }
+    assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
 }
 
 #[test]
