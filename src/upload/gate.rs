@@ -38,6 +38,17 @@ impl Gate {
         Ok(Entered { gate: self, entry, cancel })
     }
 
+    /// Takes note that the caller's cancel stopped a stream, which goes on between two calls: it is used up with the call
+    /// that is inside, or at once.
+    pub(super) fn was_canceled_between(&self, cancel: &Cancel) {
+        let mut inside = self.lock();
+        if inside.alone || inside.shared > 0 {
+            inside.canceled = true;
+        } else {
+            cancel.clear(Reason::Asked);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         lock(&self.0)
     }
@@ -105,6 +116,21 @@ mod tests {
         drop(first);
         assert!(cancel.is_raised(), "the other call is to stop as well");
         drop(second);
+        assert!(!cancel.is_raised());
+    }
+
+    #[test]
+    fn cancel_is_used_up_by_a_stream_once_nobody_is_inside() {
+        let (gate, cancel) = (Gate::default(), Cancel::default());
+        cancel.raise();
+        let inside = gate.enter(Entry::Alone, &cancel).unwrap();
+        gate.was_canceled_between(&cancel);
+        assert!(cancel.is_raised(), "who is inside is to stop as well");
+        drop(inside);
+        assert!(!cancel.is_raised());
+
+        cancel.raise();
+        gate.was_canceled_between(&cancel);
         assert!(!cancel.is_raised());
     }
 }

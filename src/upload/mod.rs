@@ -566,18 +566,20 @@ impl Upload {
         }
     }
 
+    /// The error of a cancel, if a callback asked for it, is that of the callback.
+    fn told_by_callback(&self, error: Error) -> Error {
+        if error.kind() == Kind::Canceled && self.cancel.is_raised_for(Reason::Callback) {
+            return Error::new(Kind::Callback, *lock(&self.stopped_by));
+        }
+        error
+    }
+
     /// What an error means for the upload: why it stopped, and whether it can be carried on.
     fn judge(&self, error: Error, entered: &Entered<'_>) -> Error {
-        let error = match error.kind() {
-            Kind::Canceled if self.cancel.is_raised_for(Reason::Callback) => {
-                Error::new(Kind::Callback, *lock(&self.stopped_by))
-            }
-            Kind::Canceled | Kind::OutcomeUnknown => {
-                entered.was_canceled();
-                error
-            }
-            _ => error,
-        };
+        let error = self.told_by_callback(error);
+        if matches!(error.kind(), Kind::Canceled | Kind::OutcomeUnknown) {
+            entered.was_canceled();
+        }
         let by_caller = matches!(error.kind(), Kind::Invalid | Kind::State | Kind::Busy);
         let gone = error.kind() == Kind::NotFound;
         let resumable = self.state().is_resumable() && !gone;

@@ -128,7 +128,10 @@ impl Upload {
         });
         let (upload, stream) = (Arc::clone(self), Arc::clone(&pushed));
         let thread = spawn("glacier-push", move || {
-            let outcome = guarded(|| upload.send_pushed(&stream.pipe));
+            let outcome = guarded(|| upload.send_pushed(&stream.pipe)).map_err(|error| upload.told_by_callback(error));
+            if outcome.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {
+                upload.gate.was_canceled_between(&upload.cancel);
+            }
             *lock(&stream.outcome) = Some(outcome);
             stream.pipe.bell().ring();
         })?;

@@ -399,6 +399,9 @@ fn a_progress_callback_stops_a_stream() {
     upload.set_progress(Some(Box::new(|_| Flow::Stop))).unwrap();
     let error = content.chunks(1 << 20).cycle().find_map(|piece| upload.write(piece).err()).unwrap();
     assert_eq!(error.kind(), Kind::Callback);
+    for again in [upload.write(b"more"), upload.finish()] {
+        assert_eq!(again.unwrap_err().to_string(), error.to_string(), "the same error each time");
+    }
 }
 
 #[test]
@@ -415,6 +418,17 @@ fn while_a_stream_is_written_the_handle_is_in_use() {
     assert!(glacier.uploads().is_empty());
     assert_eq!(upload.state(), State::Aborted);
     assert!(upload.write(b"x").is_err());
+}
+
+#[test]
+fn a_cancel_that_stopped_a_stream_stops_no_call_after_it() {
+    let (glacier, content) = (start(), content());
+    glacier.add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).always());
+    let upload = in_small_parts(&glacier);
+    write_all(&upload, &content[..5_000_000], 1 << 20);
+    upload.cancel();
+    upload.abort().unwrap();
+    assert!(glacier.uploads().is_empty());
 }
 
 #[test]
