@@ -1,0 +1,69 @@
+//! A journal, read by what its format says and not by the library: lines of a checksum and JSON.
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{MIB, Parts};
+
+const FIRST: &str = "glacier_mp journal 1\n";
+
+/// What a journal tells.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    pub(super) upload_id: Option<String>,
+    /// The parts of 1 MiB that it has.
+    pub(super) parts: Parts,
+    /// Complete may have been sent, and was not refused.
+    pub(super) completing: bool,
+    /// Where in the file the parts are that were noted last. The machine's own crash may take them.
+    pub(super) last_parts: Range<usize>,
+}
+
+impl Journal {
+    /// Reads it up to what is torn.
+    pub(super) fn read(path: &Path) -> Self {
+        let mut journal = Self::default();
+        let text = fs::read(path).unwrap_or_default();
+        if !text.starts_with(FIRST.as_bytes()) {
+            assert!(FIRST.as_bytes().starts_with(&text), "{text:?}");
+            return journal;
+        }
+        let mut end = FIRST.len();
+        journal.last_parts = end..end;
+        for line in text[end..].split_inclusive(|byte| *byte == b'\n') {
+            let Some(record) = record(line) else { break };
+            end += line.len();
+            if !journal.learn(&record) {
+                journal.last_parts.start = end;
+            }
+            journal.last_parts.end = end;
+        }
+        journal
+    }
+
+    /// Tells whether it is a part.
+    fn learn(&mut self, record: &Value) -> bool {
+        let number = |pointer| record.pointer(pointer).and_then(Value::as_u64);
+        if let (Some(index), Some(length)) = (number("/part/index"), number("/part/held/length")) {
+            self.parts.insert(index * MIB as u64, length);
+            return true;
+        }
+        if let Some(id) = record.get("upload_id") {
+            self.upload_id = id.as_str().map(str::to_owned);
+        }
+        self.completing |= record.get("completing").is_some();
+        self.completing &= record != "refused";
+        false
+    }
+}
+
+/// The JSON of a line that is whole.
+fn record(line: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let (checksum, json) = text.split_once(' ')?;
+    (hex::encode(&Sha256::digest(json)[..8]) == checksum).then(|| serde_json::from_str(json).unwrap())
+}
