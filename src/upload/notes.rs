@@ -91,17 +91,17 @@ impl Upload {
 
     /// Writes down what happened. That this fails must not stop an upload: what the service holds, it lists.
     pub(super) fn note(&self, entry: &Entry) {
-        self.write_note(|journal| journal.note(entry));
+        self.write_note(loss_of(entry), |journal| journal.note(entry));
     }
 
     /// The same, and it is on the disk when this returns.
     pub(super) fn note_durably(&self, entry: &Entry) {
-        self.write_note(|journal| journal.note_durably(entry));
+        self.write_note(loss_of(entry), |journal| journal.note_durably(entry));
     }
 
     /// Has what was noted on the disk.
     pub(super) fn sync_journal(&self) {
-        self.write_note(Journal::sync);
+        self.write_note(LOSS_OF_PARTS, Journal::sync);
     }
 
     /// The upload has ended: another process may have the journal.
@@ -112,16 +112,14 @@ impl Upload {
         }
     }
 
-    fn write_note(&self, write: impl FnOnce(&Journal) -> Result<()>) {
+    /// `loss`: what it means that this fails.
+    fn write_note(&self, loss: &str, write: impl FnOnce(&Journal) -> Result<()>) {
         let journal = match &*lock(&self.notes) {
             Notes::Open { journal, begun: true } => Arc::clone(journal),
             _ => return,
         };
         if let Err(error) = write(&journal) {
-            self.say(
-                Level::Warn,
-                format_args!("the journal misses something ({error}): a resume reads more of the source for it"),
-            );
+            self.say(Level::Warn, format_args!("the journal misses something ({error}): {loss}"));
         }
     }
 
@@ -156,6 +154,21 @@ impl Upload {
             }
         }
         Ok(())
+    }
+}
+
+const LOSS_OF_PARTS: &str = "a resume reads more of the source for it";
+
+/// What it means that the journal misses an entry.
+fn loss_of(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Source(_) | Entry::Part { .. } => LOSS_OF_PARTS,
+        Entry::Completing { .. } => {
+            "if this process dies before Complete is answered, the next cannot learn the outcome"
+        }
+        Entry::Refused => "a resume repeats Complete before anything else",
+        Entry::Completed { .. } => "a later run with it may not find the archive: keep the archive ID",
+        Entry::Aborted => "a later run with it looks for the upload in vain",
     }
 }
 

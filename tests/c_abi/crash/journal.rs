@@ -19,6 +19,7 @@ pub(super) struct Journal {
     pub(super) parts: Parts,
     /// Complete may have been sent, and was not refused.
     pub(super) completing: bool,
+    pub(super) completed: bool,
     /// Where in the file the parts are that were noted last. The machine's own crash may take them.
     pub(super) last_parts: Range<usize>,
 }
@@ -57,6 +58,7 @@ impl Journal {
         }
         self.completing |= record.get("completing").is_some();
         self.completing &= record != "refused";
+        self.completed |= record.get("completed").is_some();
         false
     }
 }

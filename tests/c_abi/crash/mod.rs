@@ -1,9 +1,11 @@
 //! Uploads that no process lives to finish: killed at any instant, dead at each step of the journal, or with a journal that
 //! cannot be written. The next process carries on, or says why not. What the processes do stands in tests/c/crash.c.
 
+mod full_disk;
 mod journal;
 mod kills;
 mod points;
+mod unwritable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
