@@ -494,6 +494,11 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
  * of another upload (vault, region, account, part size and so on), is GLACIER_E_JOURNAL and stays as it is. It is never
  * deleted: after success a run with it gives the archive ID and sends nothing.
  *
+ * A journal that cannot be made is GLACIER_E_IO: before anything is sent; or, if the disk fills up just then, before
+ * the first part is, with the upload ID in the message. One that cannot be written later, as on a full disk, stops
+ * nothing: warnings in the log say what it misses. A later run with it then reads more of the source; if it is the end
+ * that is missing, it may get GLACIER_E_NOT_FOUND instead of the archive ID.
+ *
  * The source of the next run must be the same. A file that is only touched is read again and compared; if a part
  * differs, it is GLACIER_E_SOURCE_CHANGED.
  *
@@ -853,6 +858,9 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
  *     glacier_upload_set_upload_id(upload, "the ID", &err);
  *     glacier_upload_set_source_file(upload, "backup.tar", &err);
  *     glacier_upload_run(upload, &err);
+ *
+ * A program that would have the ID written down before a part is sent calls glacier_upload_initiate first, and then
+ * runs, or writes.
  *
  * The program keeps ID and source together: a part whose hash is not that of the source is sent again and replaces the
  * one there, without an error. A wrong source shows only if it is smaller than what the upload holds

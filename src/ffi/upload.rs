@@ -116,6 +116,11 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// of another upload (vault, region, account, part size and so on), is GLACIER_E_JOURNAL and stays as it is. It is never
 /// deleted: after success a run with it gives the archive ID and sends nothing.
 ///
+/// A journal that cannot be made is GLACIER_E_IO: before anything is sent; or, if the disk fills up just then, before
+/// the first part is, with the upload ID in the message. One that cannot be written later, as on a full disk, stops
+/// nothing: warnings in the log say what it misses. A later run with it then reads more of the source; if it is the end
+/// that is missing, it may get GLACIER_E_NOT_FOUND instead of the archive ID.
+///
 /// The source of the next run must be the same. A file that is only touched is read again and compared; if a part
 /// differs, it is GLACIER_E_SOURCE_CHANGED.
 ///
