@@ -82,7 +82,6 @@ impl Bucket {
         }
         let _turn = self.turns.take(cancel)?;
         loop {
-            cancel.check()?;
             let taken = self.tokens().take(want, self.clock.monotonic());
             match taken {
                 Ok(taken) => return Ok(taken),
@@ -116,7 +115,6 @@ impl Tokens {
     fn set_limit(&mut self, limit: u64, now: Duration) {
         self.fill(now);
         self.limit = limit;
-        self.saved = self.saved.min(self.capacity());
     }
 
     /// Takes a piece of `want` bytes, or says how long to wait for it.

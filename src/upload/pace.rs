@@ -317,12 +317,12 @@ mod tests {
         let ticket = pace.begin(at(0, 0)).unwrap();
         pace.end(ticket, Acknowledged, at(19, 19_000));
         assert_eq!(pace.limit(), 8, "not known yet");
-        // An hour in which nothing was on the line, and an attempt on a line that broke.
+        // An hour in which nothing was on the line, an attempt on a line that broke, and another hour.
         let ticket = pace.begin(at(3600, 19_000)).unwrap();
         pace.end(ticket, Failed, at(7200, 19_000));
         assert_eq!(pace.limit(), 8);
-        let ticket = pace.begin(at(7200, 19_000)).unwrap();
-        pace.end(ticket, PushedBack, at(7201, 20_000));
+        let ticket = pace.begin(at(10_800, 19_000)).unwrap();
+        pace.end(ticket, PushedBack, at(10_801, 20_000));
         assert_eq!(pace.bounding_speed(), Some(1000));
         assert_eq!(pace.limit(), 1);
     }
