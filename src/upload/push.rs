@@ -62,6 +62,9 @@ impl Upload {
         if self.cancel.is_raised() {
             outcome = attend(pushed.pipe.bell(), &mut attendant, || lock(&pushed.outcome).clone());
         }
+        if outcome.is_err() {
+            pushed.join();
+        }
         outcome.map_err(|error| self.judge(error, &entered))
     }
 
