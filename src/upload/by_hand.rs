@@ -192,7 +192,7 @@ impl Upload {
             ));
         }
         drop(known);
-        lock(self.known_parts(watch)?).adopt(&listed);
+        lock(self.parts_so_far()).adopt(&listed);
         Ok(())
     }
 }

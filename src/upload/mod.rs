@@ -530,6 +530,11 @@ impl Upload {
         })
     }
 
+    /// The parts as far as they are known here, for who lists them anyway.
+    fn parts_so_far(&self) -> &Mutex<Parts> {
+        self.parts.get_or_init(|| Mutex::new(Parts::new(self.part_size())))
+    }
+
     /// The parts that the service holds, by their index.
     fn list(&self, watch: &Watch) -> Result<BTreeMap<u32, Listed>> {
         let listed = self.list_as_told(watch)?;

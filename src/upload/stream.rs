@@ -84,7 +84,7 @@ impl Upload {
             self.initiate_now(part_size, announced, None, watch)?;
         } else {
             self.begin_journal(announced, None)?;
-            *lock(self.known_parts(watch)?) = super::parts::Parts::new(part_size);
+            *lock(self.parts_so_far()) = super::parts::Parts::new(part_size);
         }
         self.send_all(Left::Stream(&mut stream), self.client.workers as usize, watch)?;
         let size = stream.size;

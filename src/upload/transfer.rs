@@ -114,7 +114,7 @@ impl Upload {
             );
             self.note(&Entry::Source(identity));
         }
-        *lock(self.known_parts(watch)?) = Parts::new(self.part_size());
+        *lock(self.parts_so_far()) = Parts::new(self.part_size());
         for (index, held) in comparison.done.iter().filter(|(index, _)| range.contains(index)) {
             self.is_held(*index, *held, watch)?;
         }

@@ -164,6 +164,7 @@ fn another_handle_attaches_and_sends_only_what_is_missing() {
     assert_eq!(progress.parts_done, 4);
     assert_eq!(progress.bytes_resumed, held.len() as u64 * 4 * MIB);
     assert_eq!(second.part_size(), 4 * MIB, "the service knows it");
+    assert_eq!(of(&glacier, Operation::ListParts).len(), 1, "it is asked once");
 }
 
 #[test]
