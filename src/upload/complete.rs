@@ -177,15 +177,24 @@ impl Upload {
         };
         self.note_durably(&entry);
         self.let_journal_go();
-        if let Some(theirs) = tree_hash.filter(|theirs| *theirs != tree) {
-            let message = format!(
-                "the service made archive {archive_id} with the tree hash {theirs}, but what was sent has {tree}: delete it and \
-                 upload again"
-            );
-            self.facts.made(archive_id, location, None);
-            return Err(Error::new(Kind::TreeHash, message).during("CompleteMultipartUpload"));
+        self.facts.made(archive_id, location, tree_hash.unwrap_or(tree));
+        self.check_made().map_err(|error| error.during("CompleteMultipartUpload"))
+    }
+
+    /// Fails if the archive that was made is not of what was sent, each time that anybody asks for it.
+    pub(super) fn check_made(&self) -> Result<()> {
+        let (Some(made), Some((_, sent))) = (self.tree_hash(), *lock(&self.completing)) else { return Ok(()) };
+        let (made, sent) = (made.to_string_lossy(), sent.to_hex());
+        if made == sent {
+            return Ok(());
         }
-        self.facts.made(archive_id, location, Some(tree));
-        Ok(())
+        let archive = self.archive_id().unwrap_or_default().to_string_lossy();
+        Err(Error::new(
+            Kind::TreeHash,
+            format!(
+                "the service made archive {archive} with the tree hash {made}, but what was sent has {sent}: delete it and \
+                 upload again"
+            ),
+        ))
     }
 }

@@ -460,7 +460,9 @@ impl Upload {
         let from = if attached { state.after(Event::Known)? } else { state };
         let action = from.answer(call)?;
         // A call that finds nothing to do, as on a completed upload, does not ask how the upload came about.
-        if action != Action::Nothing {
+        if action == Action::Nothing {
+            self.check_made()?;
+        } else {
             if let Some(mode) = mode {
                 options.may_use(mode)?;
                 options.fix(mode);
@@ -652,10 +654,8 @@ impl Facts {
     }
 
     /// There is an archive.
-    fn made(&self, id: String, location: String, tree: Option<Digest>) {
-        if let Some(tree) = tree {
-            let _ = self.tree_hash.set(c_text(tree.to_hex()));
-        }
+    fn made(&self, id: String, location: String, tree: Digest) {
+        let _ = self.tree_hash.set(c_text(tree.to_hex()));
         let _ = self.archive_location.set(c_text(location));
         let _ = self.archive_id.set(c_text(id));
     }

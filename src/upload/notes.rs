@@ -61,7 +61,7 @@ impl Upload {
         *lock(&self.known) = Known::recalled(source, parts, trusted);
         *lock(&self.completing) = completing;
         if let Some(Ending::Completed { archive_id, location, tree }) = end {
-            self.facts.made(archive_id, location, Some(tree));
+            self.facts.made(archive_id, location, tree);
         }
         self.state.change(|_| Ok(state))?;
         *notes = if end_is_known(state) { Notes::Over } else { Notes::Open { journal, begun: true } };

@@ -349,6 +349,10 @@ fn an_archive_of_other_bytes_is_an_error() {
     let error = upload.run().unwrap_err();
     assert_eq!(error.kind(), Kind::TreeHash);
     assert!(error.message().contains(&glacier.archives()[0].archive_id), "{error}");
+    let again = upload.run().unwrap_err();
+    assert_eq!(again.kind(), Kind::TreeHash, "nobody who tries again takes it for right");
+    assert!(again.message().contains(&glacier.archives()[0].archive_id), "{again}");
+    assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 1);
 }
 
 #[test]

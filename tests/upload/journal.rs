@@ -105,6 +105,18 @@ fn the_journal_of_a_finished_upload_gives_its_archive_and_sends_nothing() {
 }
 
 #[test]
+fn an_archive_of_other_bytes_stays_one_in_its_journal() {
+    let (glacier, place) = (start(), Place::new());
+    let source = file(b"x");
+    glacier.add_fault(Fault::new(Action::WrongTreeHash).on(Operation::CompleteMultipartUpload));
+    assert_eq!(code(place.of_file(&glacier, source.path()).run()), Kind::TreeHash);
+    let again = place.of_file(&glacier, source.path());
+    let error = again.run().unwrap_err();
+    assert_eq!(error.kind(), Kind::TreeHash);
+    assert!(error.message().contains(&glacier.archives()[0].archive_id) && !error.is_resumable(), "{error}");
+}
+
+#[test]
 fn a_stream_is_compared_with_the_archive_that_its_journal_has() {
     let (glacier, content, place) = (start(), content(), Place::new());
     let push = |content: &[u8]| {
