@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
 use crate::log::Level;
 use crate::plan::Plan;
-use crate::retry::{Attempts, Class, classify};
+use crate::retry::Attempts;
 use crate::source::Source;
 use crate::treehash::Digest;
 
@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How often a refused Complete is mended, by sending parts again.
 const MENDED_MAX: u32 = 3;
+
+/// Why a refused Complete is not mended, or asked for again.
+const NOTHING_TO_MEND: &str = "the service lists all parts as they should be";
 
 impl Upload {
     /// Completes an upload whose source can be read again: a refusal has the parts listed, and those sent again that are
@@ -31,13 +34,13 @@ impl Upload {
         loop {
             let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
             let refused = match self.complete_now(size, tree, watch) {
-                Err(error) if mended < MENDED_MAX && self.may_be_mended(&error) => error,
+                Err(error) if mended < MENDED_MAX && is_refusal_of_parts(&error) => error,
                 outcome => return outcome,
             };
             let listed = self.list(watch)?;
             let resume::Comparison { left, .. } = resume::what_is_left(plan, &listed, &lock(&self.known))?;
             if left.is_empty() && mended > 0 {
-                return Err(refused.with_note("the service lists all parts as they should be"));
+                return Err(refused.with_note(NOTHING_TO_MEND));
             }
             mended += 1;
             let parts: Vec<_> = left.iter().map(|todo| todo.index.to_string()).collect();
@@ -57,7 +60,7 @@ impl Upload {
     pub(super) fn complete_unhealed(&self, size: u64, watch: &Watch) -> Result<()> {
         let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
         let refused = match self.complete_now(size, tree, watch) {
-            Err(error) if self.may_be_mended(&error) => error,
+            Err(error) if is_refusal_of_parts(&error) => error,
             outcome => return outcome,
         };
         let plan = Plan::new(size, Some(self.part_size()))?;
@@ -71,7 +74,12 @@ impl Upload {
                 todo.index,
                 todo.range.in_bytes()
             ))),
-            None => Err(refused),
+            None => {
+                self.say(Level::Warn, format_args!("Complete was refused ({refused}); {NOTHING_TO_MEND}: once more"));
+                let again = self.complete_now(size, tree, watch);
+                again
+                    .map_err(|error| if is_refusal_of_parts(&error) { error.with_note(NOTHING_TO_MEND) } else { error })
+            }
         }
     }
 
@@ -82,12 +90,6 @@ impl Upload {
             Err(_) if self.state() == State::Transferring => Ok(false),
             outcome => outcome.map(|()| true),
         }
-    }
-
-    /// Whether the service refused Complete for what the parts are.
-    fn may_be_mended(&self, error: &Error) -> bool {
-        let of_parts = matches!(error.kind(), Kind::Service | Kind::TreeHash | Kind::Incomplete);
-        self.state() == State::Transferring && error.http_status() == Some(400) && of_parts
     }
 
     /// Sends Complete until its answer is there.
@@ -103,25 +105,20 @@ impl Upload {
         let mut attempts = Attempts::default();
         let mut maybe_done = sent_before;
         loop {
-            watch.cancel.check().map_err(|error| if maybe_done { self.outcome_unknown(error) } else { error })?;
             self.happened(Event::CompleteSent)?;
             let error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
                 Ok(made) => return self.completed(made, tree),
                 Err(error) => error,
             };
-            match (error.kind(), classify(&error)) {
-                (Kind::Canceled, _) if maybe_done || !error.is_unsent() => return Err(self.outcome_unknown(error)),
-                (Kind::NotFound, _) if maybe_done => {
+            match error.kind() {
+                Kind::Canceled if maybe_done || !error.is_unsent() => return Err(self.outcome_unknown(error)),
+                Kind::NotFound if maybe_done => {
                     self.happened(Event::OutcomeUnknown)?;
                     return Err(self.outcome_unknown(error));
                 }
-                (_, Class::Final | Class::HashRefused) if error.http_status().is_some() => {
-                    return Err(self.refused(error)?);
-                }
-                // Only the signature was looked at.
-                (_, Class::ClockCorrected | Class::KeyExpired | Class::TooSlow) => {}
-                _ if error.is_unsent() => {}
-                _ => maybe_done = true,
+                // It was looked at, and is open: no Complete before this one was carried out either.
+                _ if is_refusal_of_parts(&error) => return Err(self.refused(error)?),
+                _ => maybe_done |= !was_not_done(&error),
             }
             let idle = service.clock.monotonic().saturating_sub(start);
             if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, watch) {
@@ -197,4 +194,16 @@ impl Upload {
             ),
         ))
     }
+}
+
+/// Whether the service refused Complete for what the parts are.
+fn is_refusal_of_parts(error: &Error) -> bool {
+    let of_parts = matches!(error.kind(), Kind::Service | Kind::TreeHash | Kind::Incomplete);
+    of_parts && error.http_status() == Some(400) && error.service_code().is_some()
+}
+
+/// Whether this one request was not carried out: it never left, or its answer says so. What ran out of time, or failed inside the service,
+/// may have been.
+fn was_not_done(error: &Error) -> bool {
+    error.is_unsent() || error.http_status().is_some_and(|status| (400..500).contains(&status) && status != 408)
 }

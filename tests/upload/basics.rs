@@ -328,6 +328,37 @@ fn an_unknown_upload_after_a_lost_complete_is_an_unknown_outcome() {
 }
 
 #[test]
+fn a_refusal_of_something_else_says_nothing_of_a_lost_complete() {
+    let (glacier, complete) = (start(), Operation::CompleteMultipartUpload);
+    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(complete));
+    glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(complete).skip(1));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    let error = upload.run().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::OutcomeUnknown, Some(403)));
+    assert!(error.is_resumable(), "{error}");
+    assert_eq!(upload.state(), State::Completing);
+    upload.run().unwrap();
+    assert_eq!(of(&glacier, Operation::ListParts).len(), 0, "Complete is repeated before anything else");
+    assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), glacier.archives()[0].archive_id);
+}
+
+#[test]
+fn a_complete_that_the_service_never_admitted_has_a_known_outcome() {
+    for fault in [refusal(400, "ThrottlingException", "Rate exceeded"), status(429), status(400)] {
+        let glacier = start();
+        glacier.add_fault(fault.clone().on(Operation::CompleteMultipartUpload).always());
+        let upload = upload(&glacier);
+        upload.set_source_memory(b"x").unwrap();
+        let error = upload.run().unwrap_err();
+        assert!(matches!(error.kind(), Kind::Throttled | Kind::Service), "{fault:?}: {error}");
+        assert_eq!(upload.state(), State::Transferring, "{fault:?}");
+        glacier.clear_faults();
+        upload.run().unwrap();
+    }
+}
+
+#[test]
 fn a_refused_complete_leaves_the_upload_open() {
     let glacier = start();
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));

@@ -57,6 +57,24 @@ fn a_refusal_without_a_reason_is_asked_again_once() {
 }
 
 #[test]
+fn a_stream_refused_without_a_reason_is_asked_again_once_too() {
+    let (glacier, content) = (start(), content());
+    glacier.add_fault(refused());
+    let lucky = upload(&glacier);
+    content.chunks(1 << 20).for_each(|piece| lucky.write(piece).unwrap());
+    lucky.finish().unwrap();
+    assert_eq!(archive(&glacier), content);
+
+    glacier.add_fault(refused().always());
+    let unlucky = upload(&glacier);
+    content.chunks(1 << 20).for_each(|piece| unlucky.write(piece).unwrap());
+    let error = unlucky.finish().unwrap_err();
+    assert_eq!(error.kind(), Kind::TreeHash);
+    assert!(error.is_resumable() && error.message().contains("as they should be"), "{error}");
+    assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 4);
+}
+
+#[test]
 fn refusals_come_to_an_end() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refused().always());
