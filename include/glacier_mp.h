@@ -1258,10 +1258,10 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * GLACIER_E_INCOMPLETE, and the message names the part.
  *
  * The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
- * asked for again. If this is canceled or gives up before there is an answer, it gives GLACIER_E_OUTCOME_UNKNOWN:
- * call it again to learn the outcome. If the service does not know the upload any more by then, it gives
- * GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can tell whether
- * there is an archive.
+ * asked for again. If this is canceled or gives up between the request and its answer, it gives
+ * GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service does not know the upload any more by
+ * then, it gives GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can
+ * tell whether there is an archive.
  *
  * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set

@@ -14,6 +14,7 @@ use glacier_mp::clock::Clock;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::{Connection, Endpoint, Payload, Request, Response, Settings, Transport, UreqTransport, Watch};
 use glacier_mp::upload::Upload;
+use glacier_mp::upload::state::State;
 use support::glacier::{Lines, QuickClock, VAULT, client, client_over, config, file};
 use support::operations::{OPERATIONS, perform, requests, upload_before};
 
@@ -210,6 +211,20 @@ impl Connection for LateConnection {
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
         self.named.exchange(request, payload, watch)
     }
+}
+
+/// Complete did not go out: there is no archive, and nothing to be unsure of.
+#[test]
+fn a_complete_that_finds_no_connection_has_not_been_sent() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let client = client(config(&glacier), &Lines::default());
+    let upload = upload_before(Operation::CompleteMultipartUpload, &client);
+    drop(glacier);
+    let error = upload.complete().unwrap_err();
+    assert_eq!((error.kind(), error.is_resumable(), upload.state()), (Kind::Network, true, State::Transferring));
+    upload.cancel();
+    assert_eq!(upload.complete().unwrap_err().kind(), Kind::Canceled);
+    assert_eq!(upload.state(), State::Transferring);
 }
 
 #[test]
