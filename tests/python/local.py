@@ -63,6 +63,14 @@ class Glacier:
     def heal(self) -> None:
         self._ask("DELETE", "faults")
 
+    def replace_token(self, token: str) -> None:
+        """Lets the session token expire; this one is valid from now on."""
+        self._ask("POST", "token", {"session_token": token})
+
+    def set_clock(self, seconds: int) -> None:
+        """Sets the service's clock this far ahead of the real one."""
+        self._ask("POST", "clock", {"offset": seconds})
+
     def requests(self, operation: Optional[str] = None) -> list[dict[str, Any]]:
         requests = json.loads(self._ask("GET", "requests"))
         return [request for request in requests if operation in (None, request["operation"])]

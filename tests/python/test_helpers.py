@@ -138,7 +138,7 @@ def test_help_names_and_explains_everything() -> None:
         assert inspect.getdoc(member) or get_origin(member) is Union, f"{name} says nothing"
     # The introduction names what there is, and examples of it are Python.
     introduction = inspect.getdoc(glacier_mp) or ""
-    for name in ("Config", "Client", "Upload", "TreeHash", "Plan", "plan()", "Progress", "GlacierError"):
+    for name in ("Config", "Credentials", "Client", "Upload", "TreeHash", "Plan", "plan()", "Progress", "GlacierError"):
         assert name in introduction
     first, second = (block for block in introduction.split("\n\n") if block.startswith("    ") and "=" in block)
     for example in (first, second):
@@ -152,6 +152,8 @@ def test_every_parameter_and_field_is_explained() -> None:
     for record in (glacier_mp.Progress, glacier_mp.Archive, glacier_mp.Part, glacier_mp.UploadInfo):
         for field in dataclasses.fields(record):
             assert f" {field.name} (" in (inspect.getdoc(record) or ""), f"{record.__name__}: {field.name}"
+    for name in glacier_mp.Credentials._fields:
+        assert f" {name} (" in (inspect.getdoc(glacier_mp.Credentials) or ""), name
     for attribute in vars(glacier_mp.GlacierError("")):
         assert f" {attribute} (" in (inspect.getdoc(glacier_mp.GlacierError) or ""), attribute
 

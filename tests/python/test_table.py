@@ -38,8 +38,10 @@ KINDS: dict[str, Any] = {
     "glacier_state_t": c_int32,
     "glacier_log_level_t": c_int32,
     "glacier_progress_t *": POINTER(_ffi.RawProgress),
+    "glacier_credentials_t *": POINTER(_ffi.RawCredentials),
     "glacier_progress_fn": _ffi.ProgressFn,
     "glacier_log_fn": _ffi.LogFn,
+    "glacier_credentials_fn": _ffi.CredentialsFn,
     "glacier_destroy_fn": _ffi.DestroyFn,
     **{f"{name} *": kind for name, kind in HANDLES.items()},
     **{f"{name} **": POINTER(kind) for name, kind in HANDLES.items()},
@@ -105,6 +107,7 @@ def test_callbacks_are_the_headers() -> None:
     for name, kind in (
         ("glacier_progress_fn", _ffi.ProgressFn),
         ("glacier_log_fn", _ffi.LogFn),
+        ("glacier_credentials_fn", _ffi.CredentialsFn),
         ("glacier_destroy_fn", _ffi.DestroyFn),
     ):
         declared = re.search(rf"typedef (\w+) \(\*{name}\)\(([^)]*)\);", HEADER)
@@ -116,6 +119,6 @@ def test_callbacks_are_the_headers() -> None:
 
 def test_numbers_are_the_headers() -> None:
     numbers = {name: int(number) for name, number in re.findall(r"\b(GLACIER_\w+) = (\d+)", HEADER)}
-    for name in ("STOP", "CONTINUE", "E_STATE", "E_MEMORY", "E_OUTCOME_UNKNOWN"):
+    for name in ("STOP", "CONTINUE", "E_STATE", "E_BUSY", "E_MEMORY", "E_OUTCOME_UNKNOWN"):
         assert getattr(_ffi, name) == numbers[f"GLACIER_{name}"]
     assert f"#define GLACIER_MP_ABI_VERSION {_ffi.ABI_VERSION}\n" in HEADER

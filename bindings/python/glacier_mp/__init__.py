@@ -19,13 +19,14 @@ again. To carry on after one, run again, or later and elsewhere with the upload'
                 raise
             archive = upload.run()
 
-Config     settings: region, keys, endpoint, memory, timeouts, log
-Client     the way to the service: upload(), list_uploads()
-Upload     one upload: all at once with run(), or by hand with initiate(), put_part() and complete()
-TreeHash   the service's checksum of parts and archives
-Plan       how an archive is cut into parts; plan() makes one
-Progress   how far an upload is
-Source     the type of what can be uploaded; Data the part of it that is memory
+Config       settings: region, keys, endpoint, memory, timeouts, log
+Credentials  keys that expire, as a callable of the program gives them
+Client       the way to the service: upload(), list_uploads()
+Upload       one upload: all at once with run(), or by hand with initiate(), put_part() and complete()
+TreeHash     the service's checksum of parts and archives
+Plan         how an archive is cut into parts; plan() makes one
+Progress     how far an upload is
+Source       the type of what can be uploaded; Data the part of it that is memory
 GlacierError and its classes: what went wrong
 
 Names are those of boto3 where it has them; a checksum is the SHA-256 tree hash. Sizes are in bytes, times in seconds.
@@ -38,6 +39,7 @@ from ._ffi import decoded as _decoded
 from ._ffi import lib as _lib
 from .client import Client, UploadInfo
 from .config import Config
+from .credentials import Credentials
 from .errors import (
     GlacierError,
     IntegrityError,
@@ -57,6 +59,7 @@ __all__ = [
     "Archive",
     "Client",
     "Config",
+    "Credentials",
     "Data",
     "GlacierError",
     "IntegrityError",

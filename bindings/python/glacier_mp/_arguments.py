@@ -7,6 +7,7 @@ import math
 import operator
 import os
 import weakref
+from datetime import datetime
 from typing import Any, Union
 
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
@@ -41,6 +42,17 @@ def milliseconds(name: str, seconds: float) -> int:
     if not (math.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds}")
     return u64(name, math.ceil(seconds * 1000))
+
+
+def unix_time(name: str, value: Union[datetime, float]) -> int:
+    """A point in time in whole seconds; never 0, which C takes for none."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{name} must have a time zone: {value!r} may be any of a day's hours")
+        value = value.timestamp()
+    if not math.isfinite(value) or not 1 <= value < 1 << 63:
+        raise ValueError(f"{name} must be a time after 1970-01-01, not {value}")
+    return int(value)
 
 
 def tree_hash(name: str, value: Union[str, bytes]) -> Any:

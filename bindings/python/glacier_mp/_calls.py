@@ -15,11 +15,14 @@ import threading
 from queue import SimpleQueue
 from typing import Any, Callable, Optional
 
-from ._ffi import CONTINUE, E_MEMORY, E_STATE, STOP, LogFn, ProgressFn, error_of
+from ._ffi import CONTINUE, E_BUSY, E_MEMORY, E_STATE, STOP, CredentialsFn, LogFn, ProgressFn, error_of, lib
+from .errors import GlacierError
 from .progress import Progress, progress_of
 
 ReportProgress = Callable[[Progress], object]
 WriteLog = Callable[[int, str], object]
+# What glacier_credentials_set takes: two keys, a token or none, and when they expire.
+GiveKeys = Callable[[], tuple[bytes, bytes, Optional[bytes], int]]
 
 
 def work(
@@ -28,14 +31,18 @@ def work(
     holding: Optional[object] = None,
     progress: Optional[ReportProgress] = None,
     log: Optional[WriteLog] = None,
+    keys: Optional[GiveKeys] = None,
     stoppable: bool = True,
 ) -> Any:
-    """What the function returns, once it has; meanwhile `progress` and `log` are called, on this thread.
+    """What the function returns, once it has; meanwhile `progress`, `log` and `keys` are called, on this thread.
 
     A call that is stoppable calls ON_PROGRESS all the time. Any other is left to itself when it shall stop. `holding`
     is what the function uses: it is held until the function has returned, also if nobody waits for that any more.
     """
-    return _Call(function, arguments, holding, progress, log, stoppable).result()
+    if keys is not None and keys in _giving():
+        # The library sees the thread of the call and not this one: it would wait for the keys that are being given.
+        raise error_of(E_BUSY, "called from inside the callable that gives the keys of this client")
+    return _Call(function, arguments, holding, progress, log, keys, stoppable).result()
 
 
 class _Call:
@@ -46,6 +53,7 @@ class _Call:
         holding: Optional[object],
         progress: Optional[ReportProgress],
         log: Optional[WriteLog],
+        keys: Optional[GiveKeys],
         stoppable: bool,
     ) -> None:
         self._function = function
@@ -53,6 +61,7 @@ class _Call:
         self._holding = holding
         self._progress = progress
         self._log = log
+        self._keys = keys
         self._stoppable = stoppable
         self._stopped = False
         self._returned: Any = None
@@ -93,7 +102,7 @@ class _Call:
 
     def wait_if_it_calls_back(self) -> None:
         """Waits for the end of a call that still comes back into Python."""
-        if self._stoppable or self._log is not None:
+        if self._stoppable or self._log is not None or self._keys is not None:
             self._over.wait()
 
     def on_progress(self, raw: Any) -> int:
@@ -106,6 +115,18 @@ class _Call:
         """A line of the log, on the call's thread."""
         if not self._stopped and self._log is not None:
             self._ask(self._log, level, message)
+
+    def on_credentials(self, out: Any) -> int:
+        """The library needs keys, on the call's thread. `out` is good for nothing any more when this has returned, so
+        it is filled here and not where the keys come from."""
+        given: list[tuple[Any, ...]] = []
+        if self._stopped or self._keys is None or self._ask(_append, given, self._keys) != CONTINUE:
+            return STOP
+        try:
+            lib.glacier_credentials_set(out, *given[0])
+        except GlacierError as error:
+            return self._ask(_raise, error)
+        return CONTINUE
 
     def _ask(self, callback: Callable[..., object], *facts: Any) -> int:
         self._events.put((callback, facts))
@@ -146,11 +167,39 @@ def _on_log(_user_data: Any, level: int, message: bytes) -> None:
     _here.call.on_log(level, message.decode("utf-8", "replace"))
 
 
+def _on_credentials(_user_data: Any, out: Any) -> int:
+    try:
+        answer: int = _here.call.on_credentials(out)
+    except MemoryError:
+        answer = STOP
+    return answer
+
+
+def _append(given: list[Any], give: GiveKeys) -> None:
+    outside = _giving()
+    _here.giving = (*outside, give)
+    try:
+        given.append(give())
+    finally:
+        _here.giving = outside
+
+
+def _giving() -> tuple[GiveKeys, ...]:
+    """The callables for keys that this thread is inside of."""
+    inside: tuple[GiveKeys, ...] = getattr(_here, "giving", ())
+    return inside
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 # The only callbacks that the library knows. They are never released, so nothing can be called that is gone.
 ON_PROGRESS = ProgressFn(_on_progress)
 ON_LOG = LogFn(_on_log)
+ON_CREDENTIALS = CredentialsFn(_on_credentials)
 
-# The call that this thread is for.
+# The call that this thread is for; and of a thread that waits for calls, what it gives keys for.
 _here = threading.local()
 
 _running: set[_Call] = set()

@@ -18,6 +18,7 @@ from .errors import GlacierError, class_of
 ABI_VERSION = 0
 
 E_STATE = 3
+E_BUSY = 4
 E_MEMORY = 101
 E_OUTCOME_UNKNOWN = 307
 
@@ -64,6 +65,10 @@ class PlanHandle(Handle):
     pass
 
 
+class RawCredentials(ctypes.Structure):
+    """glacier_credentials_t, of which only the library knows what is in it."""
+
+
 class RawProgress(ctypes.Structure):
     """glacier_progress_t"""
 
@@ -85,6 +90,7 @@ class RawProgress(ctypes.Structure):
 
 ProgressFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(RawProgress))
 LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
+CredentialsFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(RawCredentials))
 DestroyFn = ctypes.CFUNCTYPE(None, c_void_p)
 
 # Python's callbacks live as long as the module: nothing has to be released.
@@ -106,6 +112,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "glacier_result_message": (c_char_p, (c_int32,)),
     "glacier_config_new": (ConfigHandle, ()),
     "glacier_config_set_credentials": (RESULT, (ConfigHandle, c_char_p, c_char_p, c_char_p, ERR)),
+    "glacier_config_set_credentials_provider": (RESULT, (ConfigHandle, CredentialsFn, c_void_p, DestroyFn, ERR)),
+    "glacier_credentials_set": (RESULT, (POINTER(RawCredentials), c_char_p, c_char_p, c_char_p, c_int64, ERR)),
     "glacier_config_set_region": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_endpoint": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_account_id": (RESULT, (ConfigHandle, c_char_p, ERR)),

@@ -54,6 +54,7 @@ class Client:
         config = config or Config()
         self._text = repr(config)
         self._log = config._log
+        self._keys = config._keys
         self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
 
     def upload(
@@ -103,7 +104,9 @@ class Client:
             UsageError, TransportError, ServiceError (GLACIER_E_NOT_FOUND: the vault), LocalError, InternalError.
         """
         name = _arguments.text("vault_name", vault_name)
-        listed = work(lib.glacier_client_list_uploads, self._handle, name, log=self._log, stoppable=False)
+        listed = work(
+            lib.glacier_client_list_uploads, self._handle, name, log=self._log, keys=self._keys, stoppable=False
+        )
         return [
             UploadInfo(
                 upload_id=decoded(lib.glacier_uploads_id(listed, index)) or "",

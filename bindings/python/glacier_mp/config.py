@@ -6,8 +6,9 @@ import logging
 from typing import Any, Callable, Optional, Union
 
 from . import _arguments
-from ._calls import ON_LOG, WriteLog
+from ._calls import ON_CREDENTIALS, ON_LOG, GiveKeys, WriteLog
 from ._ffi import NO_DESTROY, ConfigHandle, lib
+from .credentials import Provider, keys_of
 
 Log = Union[logging.Logger, Callable[[int, str], object]]
 
@@ -27,6 +28,18 @@ class Config:
             credentials.
         aws_access_key_id (str), aws_secret_access_key (str): the keys that requests are signed with: both or neither.
         aws_session_token (str): the token that belongs to temporary keys.
+        credentials (callable): in place of the three: asked for keys that expire, and returns Credentials or such a
+            tuple. It is asked before the first request; when less than 5 minutes of the life of the keys are left, or
+            half of a life that is shorter than 10 minutes; and when the service calls their token expired: each time
+            once for all requests of a client. It runs on the thread of a call that works, like progress, and
+            everything that needs keys waits for it. It may use nothing of the client and its uploads but what
+            callbacks may, nor wait for another thread that does. An exception in it stops the call and is raised
+            from it; the upload stays in the vault. With boto3:
+
+                def credentials():
+                    keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="upload")["Credentials"]
+                    return keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], keys["Expiration"]
+
         ca_file (path): CA certificates, in PEM, that the service's certificate is checked against instead of the
             built-in ones.
         user_agent (str): names the program in the User-Agent header, 1 to 256 printable ASCII characters.
@@ -53,7 +66,8 @@ class Config:
 
     Raises:
         UsageError: a value is not allowed; the message names it and the rule.
-        TypeError, ValueError: it is not of its type at all, or only one of the two keys is given.
+        TypeError, ValueError: it is not of its type at all, or only one of the two keys is given, or keys and a
+            callable that gives keys.
     """
 
     def __init__(
@@ -65,6 +79,7 @@ class Config:
         aws_access_key_id: Optional[str] = None,
         aws_secret_access_key: Optional[str] = None,
         aws_session_token: Optional[str] = None,
+        credentials: Optional[Provider] = None,
         ca_file: Optional[_arguments.StrPath] = None,
         user_agent: Optional[str] = None,
         concurrency: Optional[int] = None,
@@ -83,6 +98,7 @@ class Config:
         self._set(lib.glacier_config_set_endpoint, "endpoint_url", endpoint_url, _arguments.text)
         self._set(lib.glacier_config_set_account_id, "account_id", account_id, _arguments.text)
         self._set_credentials(aws_access_key_id, aws_secret_access_key, aws_session_token)
+        self._keys = self._set_provider(credentials, aws_access_key_id)
         self._set(lib.glacier_config_set_ca_file, "ca_file", ca_file, _arguments.path)
         self._set(lib.glacier_config_set_user_agent, "user_agent", user_agent, _arguments.text)
         self._set(lib.glacier_config_set_concurrency, "concurrency", concurrency, _arguments.u32)
@@ -115,6 +131,16 @@ class Config:
             None if token is None else _arguments.text("aws_session_token", token),
         )
         self._shown.append("aws_access_key_id=..., aws_secret_access_key=...")
+
+    def _set_provider(self, provider: Optional[Provider], key_id: Optional[str]) -> Optional[GiveKeys]:
+        """Who gives keys to the calls of clients."""
+        if provider is None:
+            return None
+        if key_id is not None:
+            raise TypeError("credentials and aws_access_key_id exclude each other")
+        lib.glacier_config_set_credentials_provider(self._handle, ON_CREDENTIALS, None, NO_DESTROY)
+        self._shown.append("credentials=...")
+        return keys_of(provider)
 
     def _set_log(self, log: Optional[Log], level: Optional[int]) -> Optional[WriteLog]:
         """What the library's lines go to, in the numbers of the logging module."""

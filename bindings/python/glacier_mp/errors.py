@@ -96,7 +96,8 @@ class IntegrityError(GlacierError):
 
 class StoppedError(GlacierError):
     """Stopped on request (500 to 599): GLACIER_E_CANCELED, by Upload.cancel; GLACIER_E_CALLBACK, because another
-    thread's call on the same upload was stopped by an exception."""
+    thread's call was stopped by an exception: in a callback of the same upload, or in the callable that gives the keys
+    of the client."""
 
 
 class InternalError(GlacierError):

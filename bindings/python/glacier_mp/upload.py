@@ -161,6 +161,7 @@ class Upload:
         self._last_facts: dict[str, Any] = {}
         self._progress = progress
         self._log = client._log
+        self._keys = client._keys
 
     def run(self) -> Archive:
         """Uploads the source: initiates, or carries on the upload that exists; sends the parts that the service does
@@ -367,7 +368,15 @@ class Upload:
         handle = self._handle
 
         try:
-            return work(function, handle, *arguments, holding=holding, progress=self._progress, log=self._log)
+            return work(
+                function,
+                handle,
+                *arguments,
+                holding=holding,
+                progress=self._progress,
+                log=self._log,
+                keys=self._keys,
+            )
         except GlacierError as error:
             error.upload_id = decoded(lib.glacier_upload_id(handle))
             raise
