@@ -185,6 +185,9 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
 /// counts: glacier_config_set_give_up_after_ms.
 ///
+/// A 400 without an error document, an answer that is not HTTP, and a part that arrives damaged are attempted at most
+/// 3 times more. A request that is signed again, with a corrected clock or with fresh keys, takes no attempt away.
+///
 /// The wait before another attempt is a random time, up to 0.5 s at first, then up to twice that each time, up to 20
 /// s: ten attempts that fail at once take some 45 s, at most 91 s. A longer wait that the service asks for is kept.
 ///
