@@ -13,7 +13,7 @@ LIBRARY := target/release/libglacier_mp.so
 SONAME := libglacier_mp.so.0
 EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
 
-.PHONY: all library examples demo test test-python test-clients check header install clean
+.PHONY: all library examples demo test test-python test-clients models check header install clean
 
 all: library examples
 
@@ -40,8 +40,14 @@ check-file:
 	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }
 	@[ -f '$(subst ','\'',$(FILE))' ] || { echo "make demo:" '$(subst ','\'',$(FILE))' "is not a file" >&2; exit 2; }
 
-test: test-python test-clients
+test: test-python test-clients models
 	$(CARGO) test --workspace
+
+# What threads share, under a model checker. Its types are compiled in, so it has a target directory of its own; its
+# dependencies need not be fast.
+models:
+	RUSTFLAGS="--cfg shuttle" $(CARGO) test --lib --target-dir target/shuttle \
+		--config 'profile.dev.package."*".opt-level=1' models::
 
 # With what cargo builds for the other tests: nothing is compiled twice.
 PYTHON ?= python3

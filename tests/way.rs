@@ -238,7 +238,7 @@ fn a_name_that_is_not_found_is_looked_up_again() {
         connect_timeout: Duration::from_secs(30),
         stall_timeout: Duration::from_secs(30),
     });
-    let error = nameless.as_ref().unwrap().connection().open(&watch()).unwrap_err();
+    let error = nameless.as_ref().unwrap().connection().open(&Watch::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
     assert!(error.message().contains("looked up"), "{error}");
 
@@ -252,9 +252,6 @@ fn a_name_that_is_not_found_is_looked_up_again() {
     assert_eq!(warnings.iter().filter(|line| line.contains("looked up")).count(), 3, "{warnings:?}");
 }
 
-fn watch() -> Watch {
-    Watch { cancel: Arc::default(), grace: Duration::ZERO, answer_timeout: None, sent: Arc::default() }
-}
 
 #[test]
 fn tls_that_is_interrupted_is_made_again_and_a_refused_certificate_is_final() {
