@@ -121,7 +121,9 @@ fn each_operation_ends_at_once_at_what_does_not() {
         ] {
             let (outcome, requests) = performed(operation, Fault::new(Action::error(status, code, "No.")).always());
             assert_eq!(outcome.unwrap_err().service_code(), Some(code), "{operation:?}");
-            assert_eq!(requests, 1, "{operation:?}, {code}");
+            // What is wrong with a Complete may be its parts: they are looked at, and it is asked once more.
+            let of_parts = operation == Operation::CompleteMultipartUpload && code == "InvalidParameterValueException";
+            assert_eq!(requests, if of_parts { 2 } else { 1 }, "{operation:?}, {code}");
         }
     }
 }
