@@ -9,7 +9,9 @@
  *     PROCESS      the user agent, so that the requests of processes can be told apart
  *     UPLOAD_ID    attaches to that upload
  *     DIE_AT       a number: see dying.h
+ *     POWER_FAILS  and then all is lost that was not synced
  *     FILE_LIMIT   the most bytes that a file may have: its disk is full then
+ *     MAKE_ROOM    but only for one write to the journal
  */
 #define _GNU_SOURCE
 
@@ -100,7 +102,7 @@ static void take_up(const char *memory)
     if (id != NULL)
         OK(glacier_upload_set_upload_id(upload, id, &err));
     if (is(memory, "journal")) {
-        journal_path = path;
+        death.journal = path;
         OK(glacier_upload_set_journal(upload, path, &err));
         return;
     }
@@ -151,17 +153,28 @@ static void tell(glacier_result_t result)
     printf("points: %lu\n", points);
 }
 
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit most = {bytes, RLIM_INFINITY};
+    CHECK(setrlimit(RLIMIT_FSIZE, &most) == 0);
+}
+
+static void make_room(void)
+{
+    limit_files(RLIM_INFINITY);
+}
+
 int main(int argc, char **argv)
 {
     const char *die_at = getenv("DIE_AT"), *limit = getenv("FILE_LIMIT");
     CHECK_NUMBER(argc, 5);
     path = argv[3];
-    last = die_at != NULL ? strtoul(die_at, NULL, 10) : 0;
-    if (limit != NULL) {
-        /* SIGXFSZ, which ends a process, stays as it is: it must not meet a thread that writes the journal. */
-        struct rlimit most = {strtoul(limit, NULL, 10), RLIM_INFINITY};
-        CHECK(setrlimit(RLIMIT_FSIZE, &most) == 0);
-    }
+    death.at = die_at != NULL ? strtoul(die_at, NULL, 10) : 0;
+    death.power_fails = getenv("POWER_FAILS") != NULL;
+    /* SIGXFSZ, which ends a process, stays as it is: it must not meet a thread that writes the journal. */
+    if (limit != NULL)
+        limit_files(strtoul(limit, NULL, 10));
+    when_full = getenv("MAKE_ROOM") != NULL ? make_room : NULL;
     glacier_client_t *client = client_that_logs();
     upload = local_upload(client);
     glacier_client_free(client);

@@ -1,11 +1,15 @@
 /*
  * Dies by SIGKILL at a point of the test's choosing: before the N-th piece of the journal is written, or the N-th sync is
  * done. The library's own calls come through here, because a program's functions stand before those of libc. A record
- * is written in more than one piece, as the system may have it: so some points lie in the middle of one. Linux.
+ * is written in more than one piece, as the system may have it: so some points lie in the middle of one.
+ *
+ * If the power fails with it, what was not synced is lost: of the journal, and of the directory that has its name. Linux.
  */
 #ifndef DYING_H
 #define DYING_H
 
+#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,41 +17,78 @@
 
 #define PIECE_MAX ((size_t)100)
 
-static const char *journal_path;   /* or NULL */
-static unsigned long points, last; /* last: where it dies, from 1 on */
+static struct {
+    const char *journal; /* its path, or NULL */
+    unsigned long at;    /* the point, from 1 on; 0: never */
+    int power_fails;
+} death;
 
+/* Called after a write to the journal has failed; may be NULL. */
+static void (*when_full)(void);
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long points;
+static int name_synced;
+static off_t size_synced;
+
+/* Nothing is written any more once it has begun. */
 static inline void point(void)
 {
-    if (__atomic_add_fetch(&points, 1, __ATOMIC_SEQ_CST) == last)
-        raise(SIGKILL);
+    if (++points != death.at)
+        return;
+    if (death.power_fails && name_synced)
+        (void)!truncate(death.journal, size_synced);
+    else if (death.power_fails)
+        unlink(death.journal);
+    raise(SIGKILL);
 }
 
 static inline int is_journal(int fd)
 {
     struct stat open, there;
-    return journal_path != NULL && fstat(fd, &open) == 0 && stat(journal_path, &there) == 0 &&
+    return death.journal != NULL && fstat(fd, &open) == 0 && stat(death.journal, &there) == 0 &&
            open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+}
+
+static inline int sync_by(long call, int fd)
+{
+    struct stat about;
+    pthread_mutex_lock(&one_at_a_time);
+    point();
+    int failed = (int)syscall(call, fd);
+    if (failed == 0 && fstat(fd, &about) == 0) {
+        if (S_ISDIR(about.st_mode))
+            name_synced = 1;
+        else if (is_journal(fd))
+            size_synced = about.st_size;
+    }
+    pthread_mutex_unlock(&one_at_a_time);
+    return failed;
 }
 
 ssize_t write(int fd, const void *data, size_t length)
 {
-    if (is_journal(fd)) {
-        point();
-        length = length < PIECE_MAX ? length : PIECE_MAX;
-    }
-    return syscall(SYS_write, fd, data, length);
+    if (!is_journal(fd))
+        return syscall(SYS_write, fd, data, length);
+    pthread_mutex_lock(&one_at_a_time);
+    point();
+    ssize_t written = syscall(SYS_write, fd, data, length < PIECE_MAX ? length : PIECE_MAX);
+    int cause = errno;
+    if (written < 0 && when_full != NULL)
+        when_full();
+    pthread_mutex_unlock(&one_at_a_time);
+    errno = cause;
+    return written;
 }
 
 int fsync(int fd)
 {
-    point();
-    return (int)syscall(SYS_fsync, fd);
+    return sync_by(SYS_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
-    point();
-    return (int)syscall(SYS_fdatasync, fd);
+    return sync_by(SYS_fdatasync, fd);
 }
 
 #endif

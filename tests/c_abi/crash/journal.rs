@@ -1,5 +1,6 @@
 //! A journal, read by what its format says and not by the library: lines of a checksum and JSON.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{MIB, Parts};
+use super::MIB;
 
 const FIRST: &str = "glacier_mp journal 1\n";
 
@@ -15,8 +16,8 @@ const FIRST: &str = "glacier_mp journal 1\n";
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     pub(super) upload_id: Option<String>,
-    /// The parts of 1 MiB that it has.
-    pub(super) parts: Parts,
+    /// The lengths of the parts that it has, by their first byte.
+    pub(super) parts: BTreeMap<u64, u64>,
     /// Complete may have been sent, and was not refused.
     pub(super) completing: bool,
     pub(super) completed: bool,

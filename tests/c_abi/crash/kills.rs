@@ -13,14 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use glacier_emulator::{Action, Fault, Operation, RequestRecord};
+use glacier_emulator::{Operation, RequestRecord};
 
 use super::journal::Journal;
-use super::{MIB, Memory, Scene, Way, program};
-use crate::harness::{Outcome, Program, finish, start};
-
-/// Ten parts.
-const SIZE: usize = 9 * MIB + 1000;
+use super::{Memory, Scene, Way, program};
+use crate::harness::{Outcome, finish, start};
 
 #[test]
 fn a_file_with_a_journal() {
@@ -60,7 +57,7 @@ fn kill_uploads(way: Way, memory: Memory) {
     println!("to draw the same instants: GLACIER_CRASH_SEED={seed}");
 
     let program = program();
-    let mut undisturbed = slow_scene(&program, way, memory);
+    let mut undisturbed = Scene::slow(&program, way, memory);
     let process = start(&mut undisturbed.next_process());
     let started = Instant::now();
     let outcome = finish(process);
@@ -69,25 +66,11 @@ fn kill_uploads(way: Way, memory: Memory) {
 
     let mut figures = Figures { uploads, ..Figures::default() };
     for upload in 0..uploads {
-        let mut scene = slow_scene(&program, way, memory);
+        let mut scene = Scene::slow(&program, way, memory);
         let mut random = Rng::with_seed(seed.wrapping_add(upload));
         kill_upload(&mut scene, &mut random, length, kills_max, &mut figures);
     }
     println!("{way:?}, {memory:?}: {figures}");
-}
-
-/// Each phase of an upload is long enough to be met.
-pub(super) fn slow_scene(program: &Program, way: Way, memory: Memory) -> Scene<'_> {
-    let scene = Scene::new(program, way, memory, SIZE);
-    for (operation, action) in [
-        (Operation::InitiateMultipartUpload, Action::DelayAnswer { millis: 60 }),
-        (Operation::ListParts, Action::DelayAnswer { millis: 40 }),
-        (Operation::UploadMultipartPart, Action::Slow { bytes_per_second: 8 * MIB as u64 }),
-        (Operation::CompleteMultipartUpload, Action::DelayAnswer { millis: 150 }),
-    ] {
-        scene.glacier.add_fault(Fault::new(action).on(operation).always());
-    }
-    scene
 }
 
 /// `length`: of an undisturbed run.

@@ -7,16 +7,16 @@ mod kills;
 mod points;
 mod unwritable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use glacier_emulator::{Emulator, Operation, RequestRecord};
+use glacier_emulator::{Action, Emulator, Fault, Operation, RequestRecord, UploadRecord};
 use tempfile::TempDir;
 
 use self::journal::Journal;
-use crate::harness::{Outcome, Program, assert_holds, data, local_glacier, wait_until};
+use crate::harness::{Build, Outcome, Program, assert_holds, data, local_glacier, wait_until};
 
 const MIB: usize = 1 << 20;
 
@@ -39,7 +39,7 @@ enum Memory {
 }
 
 fn program() -> Program {
-    Program::c("tests/c/crash.c", crate::harness::Build::Plain)
+    Program::c("tests/c/crash.c", Build::Plain)
 }
 
 /// One upload, with the processes that work on it one after the other.
@@ -83,6 +83,20 @@ impl<'a> Scene<'a> {
         Self { program, way, memory, glacier, path, source, size, starts: Vec::new(), _directory: directory }
     }
 
+    /// Of ten parts, with each phase long enough to be met.
+    fn slow(program: &'a Program, way: Way, memory: Memory) -> Self {
+        let scene = Self::new(program, way, memory, 9 * MIB + 1000);
+        for (operation, action) in [
+            (Operation::InitiateMultipartUpload, Action::DelayAnswer { millis: 60 }),
+            (Operation::ListParts, Action::DelayAnswer { millis: 40 }),
+            (Operation::UploadMultipartPart, Action::Slow { bytes_per_second: 8 * MIB as u64 }),
+            (Operation::CompleteMultipartUpload, Action::DelayAnswer { millis: 150 }),
+        ] {
+            scene.glacier.add_fault(Fault::new(action).on(operation).always());
+        }
+        scene
+    }
+
     /// The next process, which is about to be started.
     fn next_process(&mut self) -> Command {
         self.starts.push(Start { held: self.held(), remembered: self.remembered(), journal: self.journal() });
@@ -120,7 +134,7 @@ impl<'a> Scene<'a> {
     /// The parts that the service holds.
     fn held(&self) -> BTreeSet<PartName> {
         let uploads = self.glacier.uploads();
-        let parts = |upload: &glacier_emulator::UploadRecord| {
+        let parts = |upload: &UploadRecord| {
             let id = upload.upload_id.clone();
             upload.parts.iter().map(move |part| (id.clone(), part.first)).collect::<Vec<_>>()
         };
@@ -154,7 +168,7 @@ impl<'a> Scene<'a> {
 
     /// There is one archive, the source; the last process knows its ID. No process sent what the service held when it was
     /// started, nor a part twice. Returns the uploads that are left over.
-    fn assert_right(&self, last: &Outcome) -> Vec<glacier_emulator::UploadRecord> {
+    fn assert_right(&self, last: &Outcome) -> Vec<UploadRecord> {
         self.assert_archive();
         assert_eq!(last.value("result"), "GLACIER_OK", "{last:?}");
         assert_eq!(last.value("archive-id"), self.glacier.archives()[0].archive_id);
@@ -180,11 +194,10 @@ impl<'a> Scene<'a> {
 
     fn assert_nothing_sent_twice(&self) {
         for (process, start) in self.starts.iter().enumerate() {
-            let requests = self.requests_of(process);
-            let initiated = count(&requests, Operation::InitiateMultipartUpload);
-            assert!(initiated == 0 || start.remembered.is_none(), "process {process} has begun another upload");
             let mut sent = BTreeSet::new();
-            for request in requests {
+            for request in self.requests_of(process) {
+                let begins = request.operation == Some(Operation::InitiateMultipartUpload);
+                assert!(!begins || start.remembered.is_none(), "process {process} has begun another upload");
                 let Some((first, _)) = request.range else { continue };
                 let part = (upload_id_in(&request.target), first);
                 assert!(!start.held.contains(&part), "process {process} sent {part:?}, which the service held");
@@ -194,7 +207,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The uploads that will never become an archive: of them nothing can be remembered.
-    fn left_over(&self) -> Vec<glacier_emulator::UploadRecord> {
+    fn left_over(&self) -> Vec<UploadRecord> {
         let left = self.glacier.uploads();
         assert!(left.iter().all(|upload| Some(&upload.upload_id) != self.remembered().as_ref()), "{left:?}");
         if self.memory != Memory::Watched {
@@ -211,11 +224,3 @@ fn user_agent(process: usize) -> String {
 fn upload_id_in(target: &str) -> String {
     target.rsplit('/').next().unwrap().to_owned()
 }
-
-/// How many requests there are of an operation.
-fn count(requests: &[RequestRecord], operation: Operation) -> usize {
-    requests.iter().filter(|request| request.operation == Some(operation)).count()
-}
-
-/// The lengths of parts by their first byte.
-type Parts = BTreeMap<u64, u64>;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::journal::Journal;
-use super::{MIB, Memory, Scene, Way, kills, program};
+use super::{MIB, Memory, Scene, Way, program};
 use crate::harness::{
     assert_holds, data, data_file, finish, local_glacier, only_archive, run, start, succeed, wait_until,
 };
@@ -56,7 +56,7 @@ fn a_name_that_is_no_text() {
 #[test]
 fn a_journal_that_is_removed_meanwhile_stops_nothing() {
     let program = program();
-    let mut scene = kills::slow_scene(&program, Way::File, Memory::Journal);
+    let mut scene = Scene::slow(&program, Way::File, Memory::Journal);
     let process = start(&mut scene.next_process());
     wait_until("a part is acknowledged", || !Journal::read(&scene.path).parts.is_empty());
     fs::remove_file(&scene.path).unwrap();
