@@ -8,8 +8,10 @@ use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Kind, Result};
 
-/// Deep enough for TLS, small enough for many.
-const STACK: usize = 512 * 1024;
+/// Deep enough for TLS, small enough for many. In bytes.
+pub(crate) const STACK: usize = 512 * 1024;
+/// As deep as that of a main thread, for the caller's own code. In bytes.
+pub(crate) const CALLBACK_STACK: usize = 8 << 20;
 
 /// Starts a thread of a scope, with all asynchronous signals blocked.
 ///
@@ -29,9 +31,13 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
 ///
 /// # Errors
 /// `Memory` if the system has no thread to give.
-pub(crate) fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    stack: usize,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     let _blocked = BlockedSignals::now();
-    Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run).map_err(no_thread)
+    Builder::new().name(name.to_owned()).stack_size(stack).spawn(run).map_err(no_thread)
 }
 
 /// Waits until threads are gone, and passes on a panic.

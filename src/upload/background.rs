@@ -1,6 +1,7 @@
 //! `start` and `wait`: a run on a thread of its own, which delivers its callbacks there.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -13,7 +14,7 @@ use super::state::Call;
 use crate::error::{Error, Kind, Result};
 use crate::reentry::Mark;
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
-use crate::sys::thread::spawn;
+use crate::sys::thread::{CALLBACK_STACK, spawn};
 use crate::working::guarded;
 
 /// The longest single wait: "for ever" is a number that not every system can add to the time.
@@ -63,12 +64,12 @@ impl Upload {
     /// `State`, `Busy`, `Forked`; `Memory` if there is no thread to be had.
     pub fn start(self: &Arc<Self>, done: Option<DoneFn>) -> Result<()> {
         self.admit()?;
-        lock(&self.options).may_use(Mode::Run)?;
         let (tell, told) = sync_channel(1);
         let (give, given) = sync_channel(1);
         let upload = Arc::clone(self);
-        let thread = spawn("glacier-run", move || {
-            let entered = match upload.enter(Entry::Alone) {
+        let thread = spawn("glacier-run", CALLBACK_STACK, move || {
+            let may_run = |entered| lock(&upload.options).may_use(Mode::Run).map(|()| entered);
+            let entered = match upload.enter(Entry::Alone).and_then(may_run) {
                 Ok(entered) => entered,
                 Err(error) => {
                     drop(done);
@@ -82,10 +83,7 @@ impl Upload {
             if let Some(DoneFn(done)) = done {
                 let _inside = Mark::of(&*upload);
                 // A panic in it is the caller's; the run is over all the same.
-                let _ = guarded(|| {
-                    done(&outcome);
-                    Ok(())
-                });
+                let _ = catch_unwind(AssertUnwindSafe(|| done(&outcome)));
             }
             let mut run = lock(&upload.background.run);
             // Whoever learns of the end may call again at once.

@@ -13,7 +13,7 @@ use super::transfer::Ending;
 use super::{Upload, lock};
 use crate::error::{Error, Kind, Result};
 use crate::sync::Mutex;
-use crate::sys::thread::spawn;
+use crate::sys::thread::{STACK, spawn};
 use crate::working::{Attendant, Bell, attend, guarded};
 
 /// A stream that is being pushed, and what became of it.
@@ -130,7 +130,7 @@ impl Upload {
             delivered: Mutex::new(Instant::now()),
         });
         let (upload, stream) = (Arc::clone(self), Arc::clone(&pushed));
-        let thread = spawn("glacier-push", move || {
+        let thread = spawn("glacier-push", STACK, move || {
             let outcome = guarded(|| upload.send_pushed(&stream.pipe)).map_err(|error| upload.told_by_callback(error));
             if outcome.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {
                 upload.gate.was_canceled_between(&upload.cancel);
