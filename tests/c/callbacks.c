@@ -4,7 +4,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "local.h"
+#include "everything.h"
 #include "threads.h"
 
 struct watcher {
@@ -80,26 +80,9 @@ static void cancel(struct watcher *watcher)
 /* Everything that works with the handle is refused; what watches and steers is not. */
 static void call_everything(struct watcher *watcher)
 {
-    static const uint8_t hash[32];
-    struct watcher refused = {0};
     glacier_upload_t *upload = watcher->upload;
-    glacier_parts_t *parts = NULL;
     glacier_progress_t progress;
-    FAILS(GLACIER_E_BUSY, glacier_upload_run(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_initiate(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_put_part(upload, 0, data, MIB, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_put_part_checked(upload, 0, data, MIB, hash, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_list_parts(upload, &parts, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_complete(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_abort(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_description(upload, "text", &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_part_size(upload, MIB, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_upload_id(upload, "text", &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_source_file(upload, "file", &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_source_memory(upload, data, 1, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_progress(upload, watch, &refused, count, &err));
-    CHECK_NUMBER(refused.destroyed, 1);
-
+    everything_gives(GLACIER_E_BUSY, upload);
     OK(glacier_upload_progress(upload, &progress, sizeof progress, &err));
     OK(glacier_upload_set_bandwidth_limit(upload, 1000000, &err));
     CHECK(glacier_upload_state(upload) <= GLACIER_STATE_TRANSFERRING);

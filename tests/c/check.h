@@ -11,8 +11,8 @@
 
 #include "glacier_mp.h"
 
-/* The last argument of calls made by the main thread. */
-static glacier_error_t *err;
+/* The last argument of calls: each thread has its own. */
+static __thread glacier_error_t *err;
 
 /* Those that held, on all threads. */
 static unsigned long checks;

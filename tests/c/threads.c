@@ -4,7 +4,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "local.h"
+#include "everything.h"
 #include "threads.h"
 
 enum { ROUNDS = 100 };
@@ -36,26 +36,6 @@ static void *put_stalled(void *upload)
     return NULL;
 }
 
-/* Everything that takes the handle alone. */
-static void others_are_told_that_it_is_busy(glacier_upload_t *upload)
-{
-    glacier_parts_t *parts = NULL;
-    int destroyed = 0;
-    FAILS(GLACIER_E_BUSY, glacier_upload_run(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_initiate(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_list_parts(upload, &parts, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_complete(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_abort(upload, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_description(upload, "text", &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_part_size(upload, MIB, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_upload_id(upload, "text", &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_source_file(upload, "file", &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_source_memory(upload, data, 1, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_set_progress(upload, go_on, &destroyed, count, &err));
-    CHECK_NUMBER(destroyed, 1);
-    CHECK(parts == NULL);
-}
-
 static void watching_goes_on(glacier_upload_t *upload)
 {
     CHECK_NUMBER(glacier_upload_state(upload), GLACIER_STATE_TRANSFERRING);
@@ -71,9 +51,10 @@ static void beside_a_run(void)
     OK(glacier_upload_set_source_memory(upload, data, 3 * MIB, &err));
     pthread_t thread = start(run, upload);
     wait_for_parts_in_flight(upload, 1);
-    others_are_told_that_it_is_busy(upload);
-    FAILS(GLACIER_E_BUSY, glacier_upload_put_part(upload, 0, data, MIB, &err));
-    FAILS(GLACIER_E_BUSY, glacier_upload_put_part_checked(upload, 0, data, MIB, hash, &err));
+    all_alone_give(GLACIER_E_BUSY, upload);
+    all_parts_give(GLACIER_E_BUSY, upload);
+    FAILS(GLACIER_E_BUSY, glacier_upload_abort(upload, &err));
+    FAILS(GLACIER_E_STATE, glacier_upload_wait(upload, 0, &err)); /* it was not started */
     watching_goes_on(upload);
     glacier_upload_cancel(upload);
     join(thread);
@@ -87,7 +68,8 @@ static void beside_a_part(void)
     OK(glacier_upload_initiate(upload, &err));
     pthread_t thread = start(put_stalled, upload);
     wait_for_parts_in_flight(upload, 1);
-    others_are_told_that_it_is_busy(upload);
+    all_alone_give(GLACIER_E_BUSY, upload);
+    FAILS(GLACIER_E_BUSY, glacier_upload_abort(upload, &err));
     FAILS_SAYING(GLACIER_E_BUSY, "part 1", glacier_upload_put_part(upload, 1, data, MIB, &err));
     OK(glacier_upload_put_part(upload, 0, data, MIB, &err)); /* other parts may go at once */
     OK(glacier_upload_put_part_checked(upload, 2, data, MIB, hash, &err));

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
+use tempfile::TempDir;
 
 use crate::harness::{
     Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
@@ -11,6 +12,7 @@ use crate::harness::{
 
 const MIB: usize = 1 << 20;
 const FILE_SIZE: usize = 10 * MIB + 1000;
+const STREAM_SIZE: usize = 5 * MIB + 1000;
 
 in_both_builds!(
     run_file,
@@ -25,10 +27,27 @@ in_both_builds!(
     threads,
     freeing,
     plan_and_hash,
-    fork
+    fork,
+    written,
+    read,
+    background
 );
 
-under_valgrind!(run_memory, by_hand_ops, states, errors, callbacks, credentials, cancel, threads, freeing, fork);
+under_valgrind!(
+    run_memory,
+    by_hand_ops,
+    states,
+    errors,
+    callbacks,
+    credentials,
+    cancel,
+    threads,
+    freeing,
+    fork,
+    written,
+    read,
+    background
+);
 
 fn run_file(build: Build) {
     let program = Program::c("tests/c/run_file.c", build);
@@ -158,6 +177,29 @@ fn fork(build: Build) {
     let program = Program::c("tests/c/fork.c", build);
     program.check(&mut program.command_at(&glacier));
     assert_holds(&only_archive(&glacier), &data(MIB));
+}
+
+fn written(build: Build) {
+    let glacier = local_glacier();
+    let program = Program::c("tests/c/written.c", build);
+    program.check(&mut program.command_at(&glacier));
+    assert_archives(&glacier, &vec![data(STREAM_SIZE); 5]);
+    assert!(glacier.uploads().is_empty(), "all are completed or aborted");
+}
+
+fn read(build: Build) {
+    let glacier = local_glacier();
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = Program::c("tests/c/read.c", build);
+    program.check(program.command_at(&glacier).arg(directory.path().join("journal")));
+    assert_archives(&glacier, &vec![data(STREAM_SIZE); 14]);
+}
+
+fn background(build: Build) {
+    let glacier = local_glacier();
+    let program = Program::c("tests/c/background.c", build);
+    program.check(&mut program.command_at(&glacier));
+    assert_archives(&glacier, &vec![data(3 * MIB); 11]);
 }
 
 fn stalled_part(index: u64) -> Fault {

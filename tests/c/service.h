@@ -1,0 +1,76 @@
+/* Tells the local Glacier what is to go wrong, and asks what it was asked, at its address for tests. POSIX. */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define STALLED_PART(part) \
+    "{\"operation\": \"UploadMultipartPart\", \"part\": " #part ", \"times\": null, \"action\": {\"kind\": \"stall\"}}"
+#define REFUSED_PART(part) \
+    "{\"operation\": \"UploadMultipartPart\", \"part\": " #part ", \"times\": null, " REFUSAL "}"
+#define REFUSED(operation) "{\"operation\": \"" #operation "\", \"times\": null, " REFUSAL "}"
+#define REFUSAL \
+    "\"action\": {\"kind\": \"status\", \"status\": 403, " \
+    "\"body\": \"{\\\"code\\\": \\\"AccessDeniedException\\\", \\\"message\\\": \\\"No.\\\"}\"}"
+
+/* The whole answer, for the caller to free. */
+static inline char *ask_service(const char *method, const char *what, const char *document)
+{
+    const char *port = strrchr(getenv("AWS_ENDPOINT_URL_GLACIER"), ':');
+    struct sockaddr_in address = {0};
+    size_t length = 0, room = 1 << 16;
+    char *answer = (char *)malloc(room);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(port != NULL && fd >= 0 && answer != NULL);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)atoi(port + 1));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(connect(fd, (const struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(dprintf(fd, "%s /.admin/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", method, what,
+                  strlen(document), document) > 0);
+    shutdown(fd, SHUT_WR); /* so that it closes the connection after its answer */
+    for (ssize_t n; (n = read(fd, answer + length, room - length - 1)) > 0;) {
+        length += (size_t)n;
+        if (length + 1 == room)
+            answer = (char *)realloc(answer, room *= 2);
+        CHECK(answer != NULL);
+    }
+    close(fd);
+    answer[length] = '\0';
+    CHECK(strncmp(answer, "HTTP/1.1 2", 10) == 0);
+    return answer;
+}
+
+/* From now on, until service_works, this goes wrong as well. */
+static inline void service_fault(const char *fault)
+{
+    free(ask_service("POST", "faults", fault));
+}
+
+static inline void service_works(void)
+{
+    free(ask_service("DELETE", "faults", ""));
+}
+
+/* How often the text stands in the service's list of the requests so far: "operation" once in each. */
+static inline unsigned requests_with(const char *text)
+{
+    char *answer = ask_service("GET", "requests", "");
+    unsigned count = 0;
+    for (const char *at = answer; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    free(answer);
+    return count;
+}
+
+static inline unsigned requests_so_far(void)
+{
+    return requests_with("\"operation\"");
+}
+
+#endif
