@@ -1,0 +1,136 @@
+//! What must be true of every record of requests, whatever went wrong.
+
+use std::collections::BTreeSet;
+
+use glacier_emulator::{Action, Emulator, Operation, RequestRecord};
+
+/// One client with its handle, whose requests are known by the user agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) name: String,
+    /// How many requests there were before it.
+    pub(crate) from: usize,
+    /// Those of them that were not over: what they do may come behind what this session is told.
+    unfinished: BTreeSet<usize>,
+    /// Whether the caller ended it: it may have left before it had read an answer.
+    pub(crate) canceled: bool,
+}
+
+impl Session {
+    pub(crate) fn begin(glacier: &Emulator, number: usize) -> Self {
+        let before = glacier.requests();
+        let unfinished = before.iter().filter(|request| !request.over).map(|request| request.number).collect();
+        Self { name: format!("session-{number}"), from: before.len(), unfinished, canceled: false }
+    }
+
+    pub(crate) fn sent(&self, request: &RequestRecord) -> bool {
+        request.header("user-agent").and_then(|agent| agent.split(' ').next()) == Some(&self.name)
+    }
+}
+
+/// The requests that sessions have made for one source.
+pub(crate) struct Record<'a> {
+    pub(crate) requests: &'a [RequestRecord],
+    pub(crate) sessions: &'a [Session],
+    /// The tree hashes of the source's parts, in hex.
+    pub(crate) hashes: &'a [String],
+}
+
+impl Record<'_> {
+    /// Checks that no part was sent again without a reason, no other bytes than the source's, and all to one upload, of
+    /// which there was one archive at most. Says which uploads were left behind.
+    pub(crate) fn check(&self) -> Result<BTreeSet<String>, String> {
+        self.parts().try_for_each(|request| self.check_bytes(request).and_then(|()| self.check_reason(request)))?;
+        self.check_end()?;
+        self.orphans()
+    }
+
+    fn check_bytes(&self, request: &RequestRecord) -> Result<(), String> {
+        let right = request.part.and_then(|part| self.hashes.get(usize::try_from(part).ok()?));
+        match &request.tree_hash {
+            Some(sent) if Some(sent) != right => Err(format!("these are not the source's bytes: {request:?}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the session of a request had to send its part.
+    fn check_reason(&self, request: &RequestRecord) -> Result<(), String> {
+        let session = self.session_of(request)?;
+        let of_this_part = |other: &&RequestRecord| {
+            other.part == request.part && other.upload_id == request.upload_id && other.number < request.number
+        };
+        let was_misled = self.requests.iter().any(|list| {
+            list.operation == Some(Operation::ListParts)
+                && session.sent(list)
+                && list.number < request.number
+                && list.faults.contains(&Action::WrongTreeHash)
+        });
+        let before = match self.parts().filter(of_this_part).filter(|other| session.sent(other)).last() {
+            Some(own) => was_told_that_it_is_held(own).then_some(own),
+            None => {
+                let before = || self.parts().filter(of_this_part).filter(|other| other.number < session.from);
+                let is_settled = !before().any(|other| session.unfinished.contains(&other.number));
+                let held = before().filter(|other| other.changed).last();
+                held.filter(|held| is_settled && !held.faults.contains(&Action::DamagePart))
+            }
+        };
+        match before {
+            Some(before) if !was_misled => {
+                Err(format!("part {:?} was sent again without a reason: {request:?}, after {before:?}", request.part))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_end(&self) -> Result<(), String> {
+        let complete = |request: &&RequestRecord| request.operation == Some(Operation::CompleteMultipartUpload);
+        let made: Vec<_> = self.requests.iter().filter(complete).filter(|request| request.changed).collect();
+        match &made[..] {
+            [] => Ok(()),
+            // What a client had sent when it was stopped may come late.
+            [made] => self.parts().filter(|part| part.number > made.number).try_for_each(|part| {
+                let session = self.session_of(part)?;
+                let is_late = session.canceled && session.from < made.number;
+                if is_late { Ok(()) } else { Err(format!("a part was sent behind the archive: {part:?}")) }
+            }),
+            _ => Err(format!("more than one archive was made: {made:?}")),
+        }
+    }
+
+    /// The uploads that were made and not used: those whose IDs nobody was told, or had the time to read.
+    fn orphans(&self) -> Result<BTreeSet<String>, String> {
+        let of = |request: &RequestRecord| request.upload_id.clone();
+        let used: BTreeSet<_> = self.parts().filter_map(of).collect();
+        if used.len() > 1 {
+            return Err(format!("parts were sent to {} uploads", used.len()));
+        }
+        let initiates = self.requests.iter().filter(|request| {
+            let is_made = request.operation == Some(Operation::InitiateMultipartUpload) && request.changed;
+            is_made && request.upload_id.as_ref().is_some_and(|id| !used.contains(id))
+        });
+        let mut orphans = BTreeSet::new();
+        for initiate in initiates {
+            if initiate.status.is_some() && !self.session_of(initiate)?.canceled && !used.is_empty() {
+                return Err(format!("an upload was made, told of, and not used: {initiate:?}"));
+            }
+            orphans.extend(initiate.upload_id.clone());
+        }
+        Ok(orphans)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &RequestRecord> {
+        let is_part = |request: &&RequestRecord| request.operation == Some(Operation::UploadMultipartPart);
+        self.requests.iter().filter(is_part)
+    }
+
+    fn session_of(&self, request: &RequestRecord) -> Result<&Session, String> {
+        let session = self.sessions.iter().find(|session| session.sent(request));
+        session.ok_or_else(|| format!("this request is of no session: {request:?}"))
+    }
+}
+
+/// Whether its client could know that the service holds the part, and it does.
+fn was_told_that_it_is_held(request: &RequestRecord) -> bool {
+    let spoilt = |action: &Action| matches!(action, Action::WrongTreeHash | Action::LosePart | Action::DamagePart);
+    request.status == Some(204) && !request.faults.iter().any(spoilt)
+}

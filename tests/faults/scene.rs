@@ -1,0 +1,179 @@
+//! A local Glacier, a source, and the sessions that work on it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use fastrand::Rng;
+use glacier_emulator::{Action, Emulator, Options, RequestRecord};
+use glacier_mp::client::Client;
+use glacier_mp::config::Config;
+use glacier_mp::credentials::Credentials;
+use glacier_mp::error::Result;
+use glacier_mp::sign::Key;
+use glacier_mp::upload::Upload;
+use sha2::{Digest as _, Sha256};
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::record::{Record, Session};
+use crate::support::glacier::{Lines, VAULT, client, config, file};
+
+/// The shortest length of a part, and that of a leaf of a tree hash.
+pub(crate) const MIB: usize = 1 << 20;
+
+/// What all contents are pieces of.
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut bytes = vec![0; 24 * MIB];
+    Rng::with_seed(1).fill(&mut bytes);
+    bytes
+});
+
+/// What is uploaded.
+pub(crate) struct Content {
+    pub(crate) bytes: &'static [u8],
+    pub(crate) part: usize,
+    pub(crate) file: NamedTempFile,
+    /// The tree hashes of the parts, in hex.
+    pub(crate) hashes: Vec<String>,
+}
+
+impl Content {
+    pub(crate) fn new(start: usize, size: usize, part: usize) -> Self {
+        let bytes = &BYTES[start..][..size];
+        Self { bytes, part, file: file(bytes), hashes: bytes.chunks(part).map(tree_hash).collect() }
+    }
+
+    pub(crate) fn parts(&self) -> u32 {
+        u32::try_from(self.hashes.len()).unwrap()
+    }
+}
+
+fn tree_hash(part: &[u8]) -> String {
+    let mut level: Vec<_> = part.chunks(MIB).map(|leaf| Sha256::digest(leaf).to_vec()).collect();
+    while level.len() > 1 {
+        let join =
+            |pair: &[Vec<u8>]| if pair.len() == 1 { pair[0].clone() } else { Sha256::digest(pair.concat()).to_vec() };
+        level = level.chunks(2).map(join).collect();
+    }
+    hex::encode(&level[0])
+}
+
+/// The entries on a page of a list.
+const PAGE: usize = 2;
+
+/// How the bytes come, and what is remembered of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) pushed: bool,
+    pub(crate) journal: bool,
+}
+
+pub(crate) struct Scene {
+    pub(crate) glacier: Emulator,
+    pub(crate) content: Arc<Content>,
+    ca: Option<NamedTempFile>,
+    directory: TempDir,
+    sessions: Mutex<Vec<Session>>,
+}
+
+impl Scene {
+    pub(crate) fn new(options: Options, content: Arc<Content>) -> Self {
+        let glacier = Emulator::start(Options { page_max: PAGE, ..options }).unwrap();
+        let ca = glacier.ca_pem().map(|pem| file(pem.as_bytes()));
+        Self { glacier, content, ca, directory: tempfile::tempdir().unwrap(), sessions: Mutex::default() }
+    }
+
+    /// A client as a new process makes it, and the name of its session.
+    pub(crate) fn client(&self, settings: impl FnOnce(&mut Config)) -> (Arc<Client>, Session) {
+        let mut sessions = self.sessions.lock().unwrap();
+        let session = Session::begin(&self.glacier, sessions.len());
+        sessions.push(session.clone());
+        drop(sessions);
+        let mut config = config(&self.glacier);
+        config.set_user_agent(&session.name).unwrap();
+        if let Some(ca) = &self.ca {
+            config.set_ca_file(ca.path()).unwrap();
+        }
+        settings(&mut config);
+        (client(config, &Lines::default()), session)
+    }
+
+    /// A handle as that process makes it, which carries on from the journal, or from an upload ID.
+    pub(crate) fn handle(&self, client: &Arc<Client>, way: Way, id: Option<&str>) -> Arc<Upload> {
+        let upload = Upload::new(client, VAULT).unwrap();
+        match id {
+            _ if way.journal => upload.set_journal(&self.journal("upload")).unwrap(),
+            Some(id) => upload.set_upload_id(id).unwrap(),
+            None => {}
+        }
+        if way.journal || id.is_none() {
+            upload.set_part_size(self.content.part as u64).unwrap();
+        }
+        if !way.pushed {
+            upload.set_source_file(self.content.file.path()).unwrap();
+        }
+        upload
+    }
+
+    /// Takes an upload from wherever it stands to its archive.
+    pub(crate) fn run(&self, upload: &Arc<Upload>, way: Way) -> Result<()> {
+        if way.pushed { upload.write(self.content.bytes).and_then(|()| upload.finish()) } else { upload.run() }
+    }
+
+    /// A session is stopped by its caller.
+    pub(crate) fn stop(&self, stopped: &Session) {
+        let mut sessions = self.sessions.lock().unwrap();
+        sessions.iter_mut().filter(|session| session.name == stopped.name).for_each(|session| session.canceled = true);
+    }
+
+    /// The requests of a session.
+    pub(crate) fn requests_of(&self, session: &Session) -> Vec<RequestRecord> {
+        let mut requests = self.glacier.requests_from(session.from);
+        requests.retain(|request| session.sent(request));
+        requests
+    }
+
+    /// Waits until the service is done with what it has been sent.
+    pub(crate) fn settle(&self) {
+        // The end of a client behind a body that nobody reads cannot be seen.
+        let is_held = |action: &Action| matches!(action, Action::Stall { .. });
+        let busy = || self.glacier.requests().iter().any(|one| !one.over && !one.faults.iter().any(is_held));
+        while busy() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// Checks the record, that there is one archive, of these bytes, and that what is left besides is empty.
+    pub(crate) fn check_archive(&self) -> std::result::Result<(), String> {
+        self.check_record()?;
+        match &self.glacier.archives()[..] {
+            [archive] if fs::read(archive.path.as_ref().unwrap()).unwrap() == self.content.bytes => Ok(()),
+            [_] => Err("the archive has other bytes than the source".to_owned()),
+            archives => Err(format!("there is not one archive: {archives:?}")),
+        }
+    }
+
+    /// Checks the record, and that what is left is empty and known.
+    pub(crate) fn check_record(&self) -> std::result::Result<(), String> {
+        self.settle();
+        let requests = self.glacier.requests();
+        let (sessions, hashes) = (self.sessions.lock().unwrap(), &self.content.hashes);
+        let orphans = Record { requests: &requests, sessions: &sessions, hashes }.check()?;
+        let uploads = self.glacier.uploads();
+        match uploads.iter().find(|upload| !orphans.contains(&upload.upload_id) || !upload.parts.is_empty()) {
+            Some(upload) => Err(format!("an upload was left behind: {upload:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Where a journal is kept.
+    pub(crate) fn journal(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name).with_extension("journal")
+    }
+}
+
+/// What a provider gives: the service's key, for good.
+pub(crate) fn credentials() -> Credentials {
+    let Options { access_key, secret_key, .. } = Options::default();
+    Credentials { key: Key::new(access_key, secret_key, None), expires: None }
+}
