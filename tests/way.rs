@@ -254,7 +254,6 @@ fn a_name_that_is_not_found_is_looked_up_again() {
     assert_eq!(warnings.iter().filter(|line| line.contains("looked up")).count(), 3, "{warnings:?}");
 }
 
-
 #[test]
 fn tls_that_is_interrupted_is_made_again_and_a_refused_certificate_is_final() {
     let glacier = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
