@@ -74,10 +74,12 @@
  * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
  * parts put at once, on one of the threads inside; of a started run, on the upload's own thread. That thread only waits
  * and delivers; files and network are worked by other threads of the library, so that progress is a heartbeat of at
- * least 4 a second. A callback that may stop the work returns GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with GLACIER_E_CALLBACK. Inside a callback of
- * an upload, only glacier_upload_cancel, _state, _progress, _set_bandwidth_limit, the facts and _free of that upload
- * may be called; any other call on it gets GLACIER_E_BUSY. Inside a log callback the same holds for the client and all
- * its uploads. A callback must not leave by longjmp or by a C++ exception.
+ * least 4 a second, unless a callback takes its time: while one runs, the call that it came from delivers no other. A
+ * callback that may stop the work returns GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with
+ * GLACIER_E_CALLBACK. Inside a callback of an upload, only glacier_upload_cancel, _state, _progress,
+ * _set_bandwidth_limit, the facts and _free of that upload may be called; any other call on it gets GLACIER_E_BUSY.
+ * Inside a callback of a client, a log callback or a credentials provider, the same holds for the client and all its
+ * uploads. A callback must not leave by longjmp or by a C++ exception.
  *
  * user_data. It is handed to the callback as it is, and belongs to the library from the call on that sets it: its
  * destroy function, if there is one, runs exactly once, also when that call fails. It never runs while the callback
