@@ -64,9 +64,11 @@ impl<'a> Pacer<'a> {
     /// Changes the pace, and tells if fewer or more parts may be in flight by that.
     fn change<T>(&self, pace: &mut Pace, error: Option<&Error>, change: impl FnOnce(&mut Pace, Moment) -> T) -> T {
         let Upload { counters, client, bandwidth, .. } = self.upload;
+        // Before the time: what was sent under the old limit must not be measured as if under the new one.
+        let allowed = bandwidth.limit();
         let now = Moment { time: client.service.clock.monotonic(), sent: counters.bytes_sent.load(Ordering::Relaxed) };
         let before = pace.limit();
-        pace.allow(bandwidth.limit(), now);
+        pace.allow(allowed, now);
         let result = change(pace, now);
         let after = pace.limit();
         if after != before {
