@@ -60,6 +60,8 @@ impl Upload {
         let parts = self.known_parts(watch)?;
         let label = format!("part {}", part.index);
         let mut attempts = Attempts::default();
+        // The time that the source took to come up with it was not spent in vain.
+        let began = service.clock.monotonic();
         let outcome = loop {
             let mut had_the_line = false;
             let mut attempt = || {
@@ -80,7 +82,7 @@ impl Upload {
             if let Err(changed) = reread(part, &error, &watch.cancel) {
                 break Err(changed);
             }
-            let idle = service.clock.monotonic().saturating_sub(last_progress());
+            let idle = service.clock.monotonic().saturating_sub(last_progress().max(began));
             if let Err(error) = service.wait_to_retry(error, &mut attempts, &label, idle, watch) {
                 break Err(error);
             }
