@@ -1,0 +1,140 @@
+//! The cable is pulled when nearly all is sent, and put back (aws-sdk-net issue 979: after that the upload failed at 98 to
+//! 100 %, nine times out of ten).
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use glacier_emulator::{Emulator, Operation, Options};
+use glacier_mp::upload::Upload;
+
+use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file};
+use crate::{content, of, trust};
+
+const SIZE: usize = 50 << 20;
+const WORKERS: u32 = 4;
+
+#[test]
+fn a_cable_that_is_pulled_at_98_percent_costs_what_was_on_its_way() {
+    for tls in [false, true] {
+        let glacier = Emulator::start(Options { tls, ..Options::default() }).unwrap();
+        let cable = Cable::new(&glacier, SIZE as u64 / 100 * 98);
+        let (content, lines) = (content(SIZE), Lines::default());
+        let file = file(&content);
+        let mut config = config(&glacier);
+        config.set_endpoint(&cable.endpoint).unwrap();
+        config.set_concurrency(WORKERS).unwrap();
+        // Long enough for a service that is only busy.
+        config.set_stall_timeout_ms(1500).unwrap();
+        config.set_connect_timeout_ms(1500).unwrap();
+        let _ca = trust(&glacier, &mut config);
+        let upload = Upload::new(&client(config, &lines), VAULT).unwrap();
+        upload.set_part_size(MIB).unwrap();
+        upload.set_source_file(file.path()).unwrap();
+        upload.run().unwrap();
+
+        assert!(archive(&glacier) == content);
+        assert_eq!(cable.line.vain.load(Ordering::SeqCst), 0, "the cable was pulled, and is back");
+        assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
+        let mut sent: Vec<_> = of(&glacier, Operation::UploadMultipartPart).iter().map(|part| part.part).collect();
+        let again = sent.len() - 50;
+        assert!((1..=WORKERS as usize).contains(&again), "{again} parts were sent again: {sent:?}");
+        sent.sort_unstable();
+        sent.dedup();
+        assert_eq!(sent.len(), 50);
+        let progress = upload.progress().unwrap();
+        assert_eq!((progress.bytes_done, progress.parts_done), (SIZE as u64, 50));
+        assert!(progress.bytes_sent > progress.bytes_done && progress.retries > 0, "{progress:?}");
+    }
+}
+
+/// A line to the service that goes dead when so many bytes have passed: what stands then stays silent for good, and nobody
+/// says so. Later connections work again, once some have been tried in vain.
+struct Cable {
+    endpoint: String,
+    address: SocketAddr,
+    line: Arc<Line>,
+}
+
+struct Line {
+    service: String,
+    /// The bytes until it is pulled.
+    left: AtomicU64,
+    /// The connections that are still to be tried in vain.
+    vain: AtomicU64,
+    /// Both ends of all connections.
+    ends: Mutex<Vec<TcpStream>>,
+    is_over: AtomicBool,
+}
+
+impl Cable {
+    fn new(service: &Emulator, bytes: u64) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (scheme, service) = service.endpoint().split_once("://").unwrap();
+        let line = Arc::new(Line {
+            service: service.to_owned(),
+            left: AtomicU64::new(bytes),
+            vain: AtomicU64::new(6),
+            ends: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&line);
+        thread::spawn(move || {
+            for client in listener.incoming().take_while(|_| !accepting.is_over.load(Ordering::SeqCst)) {
+                accepting.connect(client.unwrap());
+            }
+        });
+        Self { endpoint: format!("{scheme}://{address}"), address, line }
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        self.line.is_over.store(true, Ordering::SeqCst);
+        for end in self.line.ends.lock().unwrap().iter() {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+        // Wakes the listener, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Line {
+    fn is_pulled(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+
+    fn connect(self: &Arc<Self>, client: TcpStream) {
+        let stands_before = !self.is_pulled();
+        self.ends.lock().unwrap().push(client.try_clone().unwrap());
+        let one_less = |left: u64| left.checked_sub(1);
+        if !stands_before && self.vain.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return;
+        }
+        let service = TcpStream::connect(&self.service).unwrap();
+        self.ends.lock().unwrap().push(service.try_clone().unwrap());
+        for (from, to) in [(&client, &service), (&service, &client)] {
+            let (line, from, to) = (Arc::clone(self), from.try_clone().unwrap(), to.try_clone().unwrap());
+            thread::spawn(move || line.carry(from, to, stands_before));
+        }
+    }
+
+    /// Carries bytes from one end to the other; those of a connection that stands when the cable is pulled get lost.
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, stands_before: bool) {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            let less = |left: u64| Some(left.saturating_sub(length as u64));
+            let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+            let is_lost = stands_before && self.is_pulled();
+            if !is_lost && to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+        if !(stands_before && self.is_pulled()) {
+            let _ = to.shutdown(Shutdown::Write);
+        }
+    }
+}

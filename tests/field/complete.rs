@@ -1,0 +1,40 @@
+//! Complete of a large archive takes longer than anything else, and its answer gets lost (glacieruploader issue 64: 3.1 TB
+//! were there, and their owner never learnt the archive ID).
+
+use glacier_emulator::{Action, Ending, Fault, Operation};
+
+use crate::support::glacier::archive;
+use crate::{content, of, start, upload};
+
+const COMPLETE: Operation = Operation::CompleteMultipartUpload;
+
+#[test]
+fn the_answer_to_complete_may_take_longer_than_a_stall() {
+    let glacier = start();
+    glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 3000 }).on(COMPLETE));
+    let upload = upload(&glacier, |config| config.set_stall_timeout_ms(1000).unwrap());
+    let content: &'static [u8] = content(3 << 20).leak();
+    upload.set_source_memory(content).unwrap();
+    upload.run().unwrap();
+    assert!(archive(&glacier) == content);
+    assert_eq!(of(&glacier, COMPLETE).len(), 1, "it was waited for");
+}
+
+#[test]
+fn an_archive_whose_answers_got_lost_is_found_again() {
+    let glacier = start();
+    let lost = |then| Fault::new(Action::DelayAnswer { millis: 300 }).and(Action::LostAnswer { then }).on(COMPLETE);
+    glacier.add_fault(lost(Ending::Reset));
+    glacier.add_fault(lost(Ending::Close).skip(1));
+    glacier.add_fault(Fault::new(Action::TruncatedAnswer).on(COMPLETE).skip(2));
+    glacier.add_fault(Fault::new(Action::status(504)).on(COMPLETE).skip(3));
+    let upload = upload(&glacier, |_| ());
+    let content: &'static [u8] = content(3 << 20).leak();
+    upload.set_source_memory(content).unwrap();
+    upload.run().unwrap();
+    assert_eq!(of(&glacier, COMPLETE).len(), 5);
+    let made = glacier.archives();
+    assert_eq!(made.len(), 1);
+    assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), made[0].archive_id);
+    assert_eq!(of(&glacier, Operation::UploadMultipartPart).len(), 3);
+}

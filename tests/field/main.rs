@@ -1,0 +1,51 @@
+//! What has happened to people with other tools, in the field: each of it once more, with this library.
+#![cfg(test)]
+
+mod cable;
+mod complete;
+mod names;
+mod orphans;
+mod pipe;
+mod readers;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use glacier_emulator::{Emulator, Operation, Options, RequestRecord};
+use glacier_mp::config::Config;
+use glacier_mp::upload::Upload;
+use support::glacier::{Lines, MIB, VAULT, client, config};
+use tempfile::NamedTempFile;
+
+pub(crate) fn start() -> Emulator {
+    Emulator::start(Options::default()).unwrap()
+}
+
+/// So many bytes in which every value occurs.
+pub(crate) fn content(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    Rng::with_seed(8).fill(&mut bytes);
+    bytes
+}
+
+/// A handle for an upload in parts of 1 MiB.
+pub(crate) fn upload(glacier: &Emulator, settings: impl FnOnce(&mut Config)) -> Arc<Upload> {
+    let mut config = config(glacier);
+    settings(&mut config);
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    upload.set_part_size(MIB).unwrap();
+    upload
+}
+
+pub(crate) fn of(glacier: &Emulator, operation: Operation) -> Vec<RequestRecord> {
+    glacier.requests().into_iter().filter(|request| request.operation == Some(operation)).collect()
+}
+
+/// The certificate to trust, with HTTPS, as a file.
+pub(crate) fn trust(glacier: &Emulator, config: &mut Config) -> Option<NamedTempFile> {
+    let file = glacier.ca_pem().map(|pem| support::glacier::file(pem.as_bytes()))?;
+    config.set_ca_file(file.path()).unwrap();
+    Some(file)
+}
