@@ -38,8 +38,12 @@ pub(crate) struct Record<'a> {
 
 impl Record<'_> {
     /// Checks that no part was sent again without a reason, no other bytes than the source's, and all to one upload, of
-    /// which there was one archive at most. Says which uploads were left behind.
+    /// which there was one archive at most, and that none was thrown away by itself. Says which uploads were left behind.
     pub(crate) fn check(&self) -> Result<BTreeSet<String>, String> {
+        let abort = |request: &&RequestRecord| request.operation == Some(Operation::AbortMultipartUpload);
+        if let Some(abort) = self.requests.iter().find(abort) {
+            return Err(format!("nobody asked for this: {abort:?}"));
+        }
         self.parts().try_for_each(|request| self.check_bytes(request).and_then(|()| self.check_reason(request)))?;
         self.check_end()?;
         self.orphans()

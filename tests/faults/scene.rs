@@ -143,26 +143,20 @@ impl Scene {
         }
     }
 
-    /// Checks the record, that there is one archive, of these bytes, and that what is left besides is empty.
+    /// Checks the record, that there is one archive, of these bytes, and that what is left besides is empty and known.
     pub(crate) fn check_archive(&self) -> std::result::Result<(), String> {
-        self.check_record()?;
-        match &self.glacier.archives()[..] {
-            [archive] if fs::read(archive.path.as_ref().unwrap()).unwrap() == self.content.bytes => Ok(()),
-            [_] => Err("the archive has other bytes than the source".to_owned()),
-            archives => Err(format!("there is not one archive: {archives:?}")),
-        }
-    }
-
-    /// Checks the record, and that what is left is empty and known.
-    pub(crate) fn check_record(&self) -> std::result::Result<(), String> {
         self.settle();
         let requests = self.glacier.requests();
         let (sessions, hashes) = (self.sessions.lock().unwrap(), &self.content.hashes);
         let orphans = Record { requests: &requests, sessions: &sessions, hashes }.check()?;
         let uploads = self.glacier.uploads();
-        match uploads.iter().find(|upload| !orphans.contains(&upload.upload_id) || !upload.parts.is_empty()) {
-            Some(upload) => Err(format!("an upload was left behind: {upload:?}")),
-            None => Ok(()),
+        if let Some(left) = uploads.iter().find(|one| !orphans.contains(&one.upload_id) || !one.parts.is_empty()) {
+            return Err(format!("an upload was left behind: {left:?}"));
+        }
+        match &self.glacier.archives()[..] {
+            [archive] if fs::read(archive.path.as_ref().unwrap()).unwrap() == self.content.bytes => Ok(()),
+            [_] => Err("the archive has other bytes than the source".to_owned()),
+            archives => Err(format!("there is not one archive: {archives:?}")),
         }
     }
 
