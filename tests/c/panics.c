@@ -46,6 +46,66 @@ static void in_each_thread_of_a_run(glacier_client_t *client, const uint8_t *dat
     CHECK_NUMBER(destroyed, 1);
 }
 
+static void count_done(void *ended_with, glacier_result_t result, const glacier_error_t *failure)
+{
+    panic_no_more(); /* what it calls runs on a thread that was asked to panic */
+    CHECK_NUMBER(glacier_error_code(failure), result);
+    CHECK_NUMBER(*(glacier_result_t *)ended_with, GLACIER_OK);
+    *(glacier_result_t *)ended_with = result;
+}
+
+/* Done comes all the same. */
+static void in_each_thread_of_a_started_run(glacier_client_t *client, const uint8_t *data, size_t size)
+{
+    static const char *const threads[] = {"glacier-run", "glacier-job", "glacier-read", "glacier-send"};
+    glacier_upload_t *upload = local_upload(client);
+    OK(glacier_upload_set_source_memory(upload, data, size, &err));
+    for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
+        glacier_result_t ended_with = GLACIER_OK;
+        panic_in(threads[i]);
+        OK(glacier_upload_start(upload, count_done, &ended_with, NULL, &err));
+        FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_wait(upload, GLACIER_FOREVER, &err));
+        CHECK_NUMBER(ended_with, GLACIER_E_PANIC);
+    }
+    OK(glacier_upload_abort(upload, &err));
+    glacier_upload_free(upload);
+}
+
+static int32_t give_one(void *given, uint8_t *buf, size_t cap, size_t *out_len)
+{
+    CHECK(cap > 0);
+    *buf = 'x';
+    *out_len = *(int *)given == 0;
+    ++*(int *)given;
+    return GLACIER_CONTINUE;
+}
+
+/* One that is written has failed for good; one that a callback reads, and was not read yet, has not. */
+static void in_each_thread_of_a_stream(glacier_client_t *client, const uint8_t *data, size_t size)
+{
+    static const char *const threads[] = {"glacier-push", "glacier-job", "glacier-read", "glacier-send"};
+    for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
+        glacier_upload_t *upload = local_upload(client);
+        int given = 0;
+        panic_in(threads[i]);
+        if (i != 1) {
+            glacier_result_t result = glacier_upload_write(upload, data, size, NULL);
+            CHECK(result == GLACIER_E_PANIC || (result == GLACIER_OK && i != 0));
+            FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_finish(upload, &err));
+            panic_no_more();
+            FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_finish(upload, &err));
+        } else {
+            OK(glacier_upload_set_source_callback(upload, give_one, GLACIER_UNKNOWN_LENGTH, &given, NULL, &err));
+            FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_run(upload, &err));
+            panic_no_more();
+            CHECK_NUMBER(given, 0);
+            OK(glacier_upload_transfer(upload, &err));
+        }
+        OK(glacier_upload_abort(upload, &err));
+        glacier_upload_free(upload);
+    }
+}
+
 static void in_each_other_working_call(glacier_client_t *client, const uint8_t *data)
 {
     glacier_upload_t *upload = local_upload(client);
@@ -96,6 +156,8 @@ int main(int argc, char **argv)
     uint8_t *data = local_data(size);
     glacier_client_t *client = local_client(2);
     in_each_thread_of_a_run(client, data, size);
+    in_each_thread_of_a_started_run(client, data, size);
+    in_each_thread_of_a_stream(client, data, size);
     in_each_other_working_call(client, data);
     in_a_thread_that_hashes(argv[1]);
     glacier_client_free(client);
