@@ -30,7 +30,9 @@ in_both_builds!(
     fork,
     written,
     read,
-    background
+    background,
+    journal,
+    shared
 );
 
 under_valgrind!(
@@ -46,7 +48,9 @@ under_valgrind!(
     fork,
     written,
     read,
-    background
+    background,
+    journal,
+    shared
 );
 
 fn run_file(build: Build) {
@@ -200,6 +204,22 @@ fn background(build: Build) {
     let program = Program::c("tests/c/background.c", build);
     program.check(&mut program.command_at(&glacier));
     assert_archives(&glacier, &vec![data(3 * MIB); 11]);
+}
+
+fn journal(build: Build) {
+    let glacier = local_glacier();
+    let (directory, file) = data_file("file", 3 * MIB + 1000);
+    let program = Program::c("tests/c/journal.c", build);
+    program.check(program.command_at(&glacier).arg(file).arg(directory.path()));
+    assert_archives(&glacier, &vec![data(3 * MIB + 1000); 5]);
+}
+
+fn shared(build: Build) {
+    let glacier = local_glacier();
+    let (directory, file) = data_file("file", STREAM_SIZE);
+    let program = Program::c("tests/c/shared.c", build);
+    program.check(program.command_at(&glacier).arg(file).arg(directory.path()));
+    assert_archives(&glacier, &[data(STREAM_SIZE)]);
 }
 
 fn stalled_part(index: u64) -> Fault {
