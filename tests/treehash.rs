@@ -4,9 +4,9 @@
 
 mod support;
 
-use glacier_mp::error::Kind;
+use glacier_mp::error::{Error, Kind};
 use glacier_mp::plan::Plan;
-use glacier_mp::treehash::{Digest, Fold, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
+use glacier_mp::treehash::{Digest, Fold, Kernels, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
 use proptest::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -42,8 +42,70 @@ fn hashes_published_by_others() {
 fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
     let data = generate(generator, size);
     let expected = PartHashes { linear: linear.parse().unwrap(), tree: tree.parse().unwrap() };
-    assert_eq!(part_hashes(&data), expected, "{name}");
-    assert_eq!(tree_hash(&data), expected.tree, "{name}");
+    for kernels in Kernels::all() {
+        let (mut part, mut tree) = (PartHasher::by(kernels), TreeHasher::by(kernels));
+        part.update(&data);
+        tree.update(&data);
+        assert_eq!(part.finish(), expected, "{name}, {}", kernels.name());
+        assert_eq!(tree.finish(), expected.tree, "{name}, {}", kernels.name());
+        if data.len() < 8 * MIB {
+            let parts = kernels.hash_parts(&[data.as_slice(); 16], |_| Ok(())).unwrap();
+            assert_eq!(parts, [expected; 16], "{name}, {}", kernels.name());
+        }
+    }
+}
+
+#[test]
+fn parts_at_once() {
+    const PARTS: usize = 17;
+    let data = generate("sha256ctr:8", 3 * MIB);
+    for length in [0, 1, 55, 56, 63, 64, 65, MIB - 1, MIB, MIB + 1, 2 * MIB + 777] {
+        // Each begins at another byte, and most of them at odd addresses.
+        let parts: Vec<_> = (0..PARTS).map(|i| &data[i * 4099..][..length]).collect();
+        let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
+        for kernels in Kernels::all() {
+            for count in [0, 1, 9, 10, 16, PARTS] {
+                let hashes = kernels.hash_parts(&parts[..count], |_| Ok(())).unwrap();
+                assert_eq!(hashes, expected[..count], "{count} of {length} bytes, {}", kernels.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_of_several_lengths_keep_their_places() {
+    let data = generate("sha256ctr:9", 2 * MIB);
+    let lengths = [MIB + 5, 7, MIB + 5, MIB + 6].into_iter().cycle().take(40);
+    let parts: Vec<_> = lengths.enumerate().map(|(i, length)| &data[i * 1001..][..length]).collect();
+    let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
+    for kernels in Kernels::all() {
+        assert_eq!(kernels.hash_parts(&parts, |_| Ok(())).unwrap(), expected, "{}", kernels.name());
+    }
+}
+
+#[test]
+fn parts_at_once_tell_how_far_they_are_and_can_be_stopped() {
+    let data = generate("zeros", 3 * MIB + 5);
+    for kernels in Kernels::all() {
+        for parts in [vec![&data[..]; 12], vec![&data[..2 * MIB], &data[..], &data[..0]]] {
+            let mut told = Vec::new();
+            let hashed = |bytes| {
+                told.push(bytes);
+                Ok(())
+            };
+            kernels.hash_parts(&parts, hashed).unwrap();
+            assert_eq!(told.iter().sum::<u64>(), parts.iter().map(|part| part.len() as u64).sum::<u64>());
+            assert!(told.iter().all(|bytes| *bytes <= 16 * MIB as u64), "{told:?}");
+
+            let mut calls = 0;
+            let stop = |_| {
+                calls += 1;
+                Err(Error::new(Kind::Canceled, "enough"))
+            };
+            assert_eq!(kernels.hash_parts(&parts, stop).unwrap_err().kind(), Kind::Canceled);
+            assert_eq!(calls, 1, "nothing is hashed after an error");
+        }
+    }
 }
 
 #[test]
@@ -144,27 +206,31 @@ proptest! {
 
     #[test]
     fn slices_make_no_difference(
-        leaves in 0..5_usize,
+        leaves in prop_oneof![4 => 0..5_usize, 1 => 5..35_usize],
         around in prop_oneof![Just(0_usize), 0..200_usize, 0..MIB],
-        cuts in prop::collection::vec(prop_oneof![1..200_usize, 1..MIB, Just(MIB), Just(64), Just(3 * MIB)], 1..30),
+        cuts in prop::collection::vec(
+            prop_oneof![1..200_usize, 1..MIB, Just(MIB), Just(64), Just(3 * MIB), Just(17 * MIB), Just(32 * MIB + 1)],
+            1..30,
+        ),
     ) {
         let data = generate("mod251", (leaves * MIB + around).saturating_sub(100));
-        let mut tree = TreeHasher::new();
-        let mut part = PartHasher::new();
-        let mut rest = data.as_slice();
-        for cut in cuts.iter().cycle() {
-            let (slice, after) = rest.split_at(rest.len().min(*cut));
-            tree.update(slice);
-            part.update(slice);
-            rest = after;
-            if rest.is_empty() {
-                break;
+        let expected = hashes_by_definition(&data);
+        for kernels in Kernels::all() {
+            let mut tree = TreeHasher::by(kernels);
+            let mut part = PartHasher::by(kernels);
+            let mut rest = data.as_slice();
+            for cut in cuts.iter().cycle() {
+                let (slice, after) = rest.split_at(rest.len().min(*cut));
+                tree.update(slice);
+                part.update(slice);
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
             }
+            prop_assert_eq!(part.finish(), expected, "{}", kernels.name());
+            prop_assert_eq!(tree.finish(), expected.tree, "{}", kernels.name());
         }
-        let tree_by_definition = by_definition(data.chunks(MIB).map(linear).collect());
-        let expected = PartHashes { linear: linear(&data), tree: tree_by_definition };
-        prop_assert_eq!(part.finish(), expected);
-        prop_assert_eq!(tree.finish(), expected.tree);
     }
 
     #[test]
@@ -172,6 +238,10 @@ proptest! {
         let leaves = leaves(seed, count);
         prop_assert_eq!(combine(&leaves).unwrap(), by_definition(leaves));
     }
+}
+
+fn hashes_by_definition(data: &[u8]) -> PartHashes {
+    PartHashes { linear: linear(data), tree: by_definition(data.chunks(MIB).map(linear).collect()) }
 }
 
 /// Level by level, as the service's guide describes it.

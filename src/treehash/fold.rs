@@ -1,6 +1,6 @@
 //! From the hashes of subtrees to the root above them.
 
-use super::{Digest, kernel};
+use super::{Digest, sha256};
 use crate::error::{Error, Result};
 
 /// Folds subtrees of one size, in order, as they come; the last may be smaller. Holds at most one subtree a level.
@@ -19,18 +19,23 @@ impl Fold {
         // Adding one to a binary number: each carry joins two subtrees of one level.
         for _ in 0..self.count.trailing_ones() {
             if let Some(left) = self.waiting.pop() {
-                node = kernel::node(left, node);
+                node = sha256::node(left, node);
             }
         }
         self.waiting.push(node);
         self.count += 1;
     }
 
+    /// Whether nothing was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The root over all that was pushed, or nothing if nothing was. The fold is then empty again.
     pub fn finish(&mut self) -> Option<Digest> {
         self.count = 0;
         // What has no right neighbour moved up as it was, to stand beside the next larger.
-        self.waiting.drain(..).rev().reduce(|right, left| kernel::node(left, right))
+        self.waiting.drain(..).rev().reduce(|right, left| sha256::node(left, right))
     }
 }
 

@@ -2,32 +2,50 @@
 
 use super::Digest;
 use super::fold::Fold;
-use super::kernel::{self, BLOCK, Block, INITIAL, State};
+use super::kernels::Kernels;
+use super::leaves::{LEAF, hash_leaves, root};
+use super::sha256::{BLOCK, Block, INITIAL, State, compress, finish};
 
-/// Computes a tree hash.
-#[derive(Clone, Debug, Default)]
-pub struct TreeHasher(Leaves<1>);
+/// Computes a tree hash. The larger the slices, the faster: leaves that come whole are hashed several at a time.
+#[derive(Clone, Debug)]
+pub struct TreeHasher(Leaves<false>);
 
 impl TreeHasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
-        Self::default()
+        Self::by(Kernels::best())
+    }
+
+    /// The same by other kernels: for tests and measurements.
+    pub fn by(kernels: &'static Kernels) -> Self {
+        Self(Leaves::new(kernels))
     }
 
     /// Takes the next bytes.
     pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
+        let begun = &mut self.0;
+        let (rest_of_leaf, data) = data.split_at(data.len().min((LEAF - begun.in_leaf) % LEAF));
+        begun.update(rest_of_leaf);
+        let (leaves, rest) = data.as_chunks();
+        hash_leaves(begun.kernels, leaves, |leaf| begun.fold.push(leaf));
+        begun.update(rest);
     }
 
     /// The tree hash of all bytes since the last `finish`; of no bytes, it is their SHA-256. Ready for the next.
     pub fn finish(&mut self) -> Digest {
-        self.0.finish().0
+        self.0.finish()
+    }
+}
+
+impl Default for TreeHasher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 /// Computes both hashes of a part in one pass.
-#[derive(Clone, Debug, Default)]
-pub struct PartHasher(Leaves<2>);
+#[derive(Clone, Debug)]
+pub struct PartHasher(Leaves<true>);
 
 /// What the service wants to know of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +59,12 @@ pub struct PartHashes {
 impl PartHasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
-        Self::default()
+        Self::by(Kernels::best())
+    }
+
+    /// The same by other kernels: for tests and measurements.
+    pub fn by(kernels: &'static Kernels) -> Self {
+        Self(Leaves::new(kernels))
     }
 
     /// Takes the next bytes.
@@ -51,8 +74,13 @@ impl PartHasher {
 
     /// The hashes of all bytes since the last `finish`. Ready for the next.
     pub fn finish(&mut self) -> PartHashes {
-        let (tree, [_, linear]) = self.0.finish();
-        PartHashes { linear, tree }
+        PartHashes { linear: self.0.linear(), tree: self.0.finish() }
+    }
+}
+
+impl Default for PartHasher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -63,14 +91,15 @@ pub fn part_hashes(data: &[u8]) -> PartHashes {
     hasher.finish()
 }
 
-/// The bytes of a leaf.
-const LEAF: usize = 1 << 20;
-
-/// Cuts bytes into leaves. Of the states, the first begins anew with each leaf and the others go on to the end: all
-/// take the same blocks, since a leaf is a whole number of them.
+/// Cuts bytes into leaves, and keeps the linear hash beside if it is wanted: both take the same blocks, since a leaf is
+/// a whole number of them.
 #[derive(Clone, Debug)]
-struct Leaves<const N: usize> {
-    states: [State; N],
+struct Leaves<const LINEAR: bool> {
+    kernels: &'static Kernels,
+    /// Of the bytes of the leaf that is not whole yet.
+    leaf: State,
+    /// Of all bytes. Within the first leaf it would be the same as `leaf`, which stands for both.
+    linear: State,
     /// Begins with the bytes that wait for the rest of their block.
     block: Block,
     /// The bytes taken.
@@ -80,13 +109,19 @@ struct Leaves<const N: usize> {
     fold: Fold,
 }
 
-impl<const N: usize> Default for Leaves<N> {
-    fn default() -> Self {
-        Self { states: [INITIAL; N], block: [0; BLOCK], length: 0, in_leaf: 0, fold: Fold::default() }
+impl<const LINEAR: bool> Leaves<LINEAR> {
+    fn new(kernels: &'static Kernels) -> Self {
+        Self {
+            kernels,
+            leaf: INITIAL,
+            linear: INITIAL,
+            block: [0; BLOCK],
+            length: 0,
+            in_leaf: 0,
+            fold: Fold::default(),
+        }
     }
-}
 
-impl<const N: usize> Leaves<N> {
     fn update(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
             let (within_leaf, rest) = data.split_at(data.len().min(LEAF - self.in_leaf));
@@ -98,15 +133,20 @@ impl<const N: usize> Leaves<N> {
         }
     }
 
-    /// The tree hash, and what each state makes of the bytes it took; for the first of them that means nothing.
-    fn finish(&mut self) -> (Digest, [Digest; N]) {
-        let digests = self.states.map(|state| kernel::finish(state, self.tail(), self.length));
+    /// The SHA-256 of all bytes.
+    fn linear(&self) -> Digest {
+        let state = if self.in_first_leaf() { self.leaf } else { self.linear };
+        finish(state, self.tail(), self.length)
+    }
+
+    /// The tree hash. Ready for the next.
+    fn finish(&mut self) -> Digest {
         if self.in_leaf > 0 {
             self.end_leaf();
         }
-        let tree = self.fold.finish().unwrap_or_else(|| kernel::finish(INITIAL, &[], 0));
-        *self = Self::default();
-        (tree, digests)
+        let tree = root(&mut self.fold);
+        *self = Self::new(self.kernels);
+        tree
     }
 
     /// Takes bytes that do not reach beyond the leaf.
@@ -117,17 +157,33 @@ impl<const N: usize> Leaves<N> {
         let (head, data) = data.split_at(data.len().min(BLOCK - held));
         self.block[held..held + head.len()].copy_from_slice(head);
         if held + head.len() == BLOCK {
-            kernel::compress(&mut self.states, &[self.block]);
+            self.compress(&[self.block]);
         }
         let (blocks, tail) = data.as_chunks();
-        kernel::compress(&mut self.states, blocks);
+        self.compress(blocks);
         self.block[..tail.len()].copy_from_slice(tail);
     }
 
+    fn compress(&mut self, blocks: &[Block]) {
+        if !LINEAR || self.in_first_leaf() {
+            return compress(&mut self.leaf, blocks);
+        }
+        let mut both = [self.leaf, self.linear];
+        (self.kernels.dual)(&mut both, [blocks]);
+        [self.leaf, self.linear] = both;
+    }
+
     fn end_leaf(&mut self) {
-        self.fold.push(kernel::finish(self.states[0], self.tail(), self.in_leaf as u64));
-        self.states[0] = INITIAL;
+        if self.in_first_leaf() {
+            self.linear = self.leaf;
+        }
+        self.fold.push(finish(self.leaf, self.tail(), self.in_leaf as u64));
+        self.leaf = INITIAL;
         self.in_leaf = 0;
+    }
+
+    fn in_first_leaf(&self) -> bool {
+        self.fold.is_empty()
     }
 
     fn tail(&self) -> &[u8] {

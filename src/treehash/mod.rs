@@ -4,16 +4,21 @@
 //! one root; a node without a neighbour moves up as it is. A part of 2^n MiB is therefore a whole subtree, and the hash
 //! of an archive folds from the hashes of its parts ([`combine`]) without reading a byte again.
 //!
-//! Each file holds one layer: `kernel` compresses blocks, `fold` joins subtrees, `hasher` cuts bytes into leaves,
-//! `file` spreads a file over threads.
+//! Each file holds one layer: `sha256` knows blocks and padding, `kernels` compresses blocks in bulk, `leaves` and
+//! `parts` hash several of these at once, `fold` joins subtrees, `hasher` takes bytes in slices of any size, `file`
+//! spreads a file over threads.
 
 mod digest;
 mod file;
 mod fold;
 mod hasher;
-mod kernel;
+mod kernels;
+mod leaves;
+mod parts;
+mod sha256;
 
 pub use digest::Digest;
 pub use file::hash_file;
 pub use fold::{Fold, combine};
 pub use hasher::{PartHasher, PartHashes, TreeHasher, part_hashes};
+pub use kernels::Kernels;

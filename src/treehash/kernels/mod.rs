@@ -1,0 +1,230 @@
+//! SHA-256 of several streams at once, or of one stream into two states.
+//!
+//! One SHA-256 waits for its own last result most of the time. A kernel fills that time with a second state or with
+//! fifteen other streams, by instructions that not every processor has: which it has is found out at run time, once.
+//!
+//! Each kernel takes as many blocks as the shortest of its streams has.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sha_ni;
+#[cfg(target_arch = "x86_64")]
+mod sixteen;
+
+use std::array;
+use std::ops::RangeInclusive;
+use std::sync::OnceLock;
+
+use super::sha256::{Block, State};
+
+/// Kernels that go together: a way to hash that a processor has.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernels {
+    name: &'static str,
+    /// Lets two states take the same blocks.
+    pub(super) dual: fn(&mut [State; 2], [&[Block]; 1]),
+    /// Lets two states take blocks of their own.
+    pub(super) pair: fn(&mut [State; 2], [&[Block]; 2]),
+    pub(super) sixteen: Option<Sixteen>,
+}
+
+/// Sixteen streams at once, at a cost that does not depend on how many of them are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sixteen {
+    /// From so many streams on, it is faster than the other kernels.
+    pub(super) from: usize,
+    /// Each stream has one state.
+    pub(super) one: fn(&mut [States; 1], [&[Block]; LANES]),
+    /// Each stream has two states, which take the same blocks.
+    pub(super) two: fn(&mut [States; 2], [&[Block]; LANES]),
+}
+
+/// How many streams a processor takes at once, at most.
+pub(super) const LANES: usize = 16;
+
+impl Kernels {
+    /// The fastest that this processor can run.
+    pub fn best() -> &'static Self {
+        Self::all().last().unwrap_or(&PORTABLE)
+    }
+
+    /// All that this processor can run, from the slowest to the fastest: for tests and measurements.
+    pub fn all() -> &'static [Self] {
+        static ALL: OnceLock<Vec<Kernels>> = OnceLock::new();
+        ALL.get_or_init(detect)
+    }
+
+    /// What it is called in tests and measurements.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many parts of one length are hashed faster together than one after the other; `None` if no number of them is.
+    pub fn parts_at_once(&self) -> Option<RangeInclusive<usize>> {
+        self.sixteen.map(|sixteen| sixteen.from..=LANES)
+    }
+}
+
+const PORTABLE: Kernels = Kernels { name: "portable", dual: portable::dual, pair: portable::pair, sixteen: None };
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detect() -> Vec<Kernels> {
+    vec![PORTABLE]
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Vec<Kernels> {
+    let mut all = vec![PORTABLE];
+    let mut best = PORTABLE;
+    // Of streams that take seven times as long one by one, two are enough.
+    let mut from = 2;
+    if let Some((dual, pair)) = sha_ni::detect() {
+        best = Kernels { name: "SHA-NI", dual, pair, sixteen: None };
+        all.push(best);
+        // Measured: eight or nine streams take about the same either way.
+        from = 10;
+    }
+    if let Some((one, two)) = sixteen::detect() {
+        all.push(Kernels { name: "AVX-512", sixteen: Some(Sixteen { from, one, two }), ..best });
+    }
+    all
+}
+
+/// Sixteen states, word by word: the first words of all, then the second words, and so on.
+pub(super) type States = [[u32; LANES]; 8];
+
+/// What each lane takes, of at least one thing. Lanes that are left over take the first again.
+pub(super) fn in_lanes<T>(things: &[T]) -> [&T; LANES] {
+    array::from_fn(|lane| things.get(lane).unwrap_or(&things[0]))
+}
+
+/// Sixteen times the same state.
+pub(super) fn sixteen_times(state: State) -> States {
+    state.map(|word| [word; LANES])
+}
+
+/// One of sixteen states.
+pub(super) fn one_of(states: &States, lane: usize) -> State {
+    states.map(|words| words[lane])
+}
+
+fn shortest<const N: usize>(streams: &[&[Block]; N]) -> usize {
+    streams.iter().map(|stream| stream.len()).min().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use fastrand::Rng;
+
+    use super::*;
+    use crate::treehash::sha256::compress;
+
+    /// Sixteen streams of bytes, each at an address of its own kind.
+    struct Streams([(usize, Vec<u8>); LANES]);
+
+    impl Streams {
+        fn random(random: &mut Rng, blocks: usize) -> Self {
+            Self(array::from_fn(|_| {
+                let skip = random.usize(..64);
+                let mut bytes = vec![0; skip + blocks * 64];
+                random.fill(&mut bytes);
+                (skip, bytes)
+            }))
+        }
+
+        fn blocks(&self) -> [&[Block]; LANES] {
+            self.0.each_ref().map(|(skip, bytes)| bytes[*skip..].as_chunks().0)
+        }
+    }
+
+    fn random_states(random: &mut Rng) -> [State; LANES] {
+        array::from_fn(|_| array::from_fn(|_| random.u32(..)))
+    }
+
+    fn compressed(mut state: State, blocks: &[Block]) -> State {
+        compress(&mut state, blocks);
+        state
+    }
+
+    fn in_words(states: [State; LANES]) -> States {
+        array::from_fn(|word| states.map(|state| state[word]))
+    }
+
+    #[test]
+    fn every_kernel_compresses_as_the_portable_function() {
+        let mut random = Rng::with_seed(0x6761_7263);
+        for (kernels, count) in Kernels::all().iter().flat_map(|kernels| (0..=40).map(move |count| (kernels, count))) {
+            let label = format!("{count} blocks, {}", kernels.name());
+            let streams = Streams::random(&mut random, count);
+            let (blocks, states) = (streams.blocks(), random_states(&mut random));
+            let expected: [State; LANES] = array::from_fn(|lane| compressed(states[lane], blocks[lane]));
+
+            let mut pair = [states[0], states[1]];
+            (kernels.pair)(&mut pair, [blocks[0], blocks[1]]);
+            assert_eq!(pair, expected[..2], "pair, {label}");
+
+            let mut dual = [states[0], states[1]];
+            (kernels.dual)(&mut dual, [blocks[0]]);
+            assert_eq!(dual, [expected[0], compressed(states[1], blocks[0])], "dual, {label}");
+
+            let Some(sixteen) = kernels.sixteen else { continue };
+            let mut one = [in_words(states)];
+            (sixteen.one)(&mut one, blocks);
+            assert_eq!(array::from_fn(|lane| one_of(&one[0], lane)), expected, "one state, {label}");
+
+            let others = random_states(&mut random);
+            let mut two = [in_words(states), in_words(others)];
+            (sixteen.two)(&mut two, blocks);
+            assert_eq!(two[0], one[0], "first of two states, {label}");
+            for (lane, stream) in blocks.into_iter().enumerate() {
+                assert_eq!(one_of(&two[1], lane), compressed(others[lane], stream), "lane {lane}, {label}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shortest_stream_ends_them_all() {
+        let mut random = Rng::with_seed(7);
+        let streams = Streams::random(&mut random, 5);
+        let states = random_states(&mut random);
+        for (kernels, short) in Kernels::all().iter().flat_map(|kernels| (0..LANES).map(move |short| (kernels, short)))
+        {
+            let mut blocks = streams.blocks();
+            blocks[short] = &blocks[short][..3];
+
+            let length = if short < 2 { 3 } else { 5 };
+            let mut pair = [states[0], states[1]];
+            (kernels.pair)(&mut pair, [blocks[0], blocks[1]]);
+            let expected: [State; 2] = array::from_fn(|i| compressed(states[i], &blocks[i][..length]));
+            assert_eq!(pair, expected, "{} {short}", kernels.name());
+
+            let Some(sixteen) = kernels.sixteen else { continue };
+            let mut one = [in_words(states)];
+            (sixteen.one)(&mut one, blocks);
+            for lane in 0..LANES {
+                assert_eq!(one_of(&one[0], lane), compressed(states[lane], &blocks[lane][..3]), "{lane} {short}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn what_the_processor_can_do_is_used() {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let flags: Vec<_> = info.lines().find(|line| line.starts_with("flags")).unwrap().split_whitespace().collect();
+        let can = |needed: &[&str]| needed.iter().all(|flag| flags.contains(flag));
+        let all = [
+            ("portable", true),
+            ("SHA-NI", can(&["sha_ni", "ssse3", "sse4_1"])),
+            ("AVX-512", can(&["avx512f", "avx512bw"])),
+        ];
+        for (name, by_flags) in all {
+            let runs = Kernels::all().iter().any(|kernels| kernels.name() == name);
+            // Past the capture: whoever reads the log of a test run should know what was not tested there.
+            writeln!(io::stderr(), "hash kernels, {name}: {}", if runs { "tested" } else { "skipped" }).unwrap();
+            assert!(runs || !by_flags, "the processor can run {name}, but it was not found");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Two states by the SHA instructions of x86: each works while the other waits for its last result.
+
+#![allow(unsafe_code)] // Which instructions a function may use is not part of its type.
+
+use std::arch::x86_64::{
+    __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x, _mm_sha256msg1_epu32,
+    _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32,
+};
+use std::mem::transmute;
+
+use super::shortest;
+use crate::treehash::sha256::{Block, ROUND_CONSTANTS, State};
+
+type Kernel<const STREAMS: usize> = fn(&mut [State; 2], [&[Block]; STREAMS]);
+
+/// Two states of one stream, which prepare its words for the rounds only once; and two states of two streams.
+pub(super) fn detect() -> Option<(Kernel<1>, Kernel<2>)> {
+    let can_run =
+        is_x86_feature_detected!("sha") && is_x86_feature_detected!("ssse3") && is_x86_feature_detected!("sse4.1");
+    can_run.then_some((take::<1>, take::<2>))
+}
+
+fn take<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; STREAMS]) {
+    // SAFETY: only `detect` hands this function out, after it found all the instructions that `compress` is built for.
+    unsafe { compress(states, streams) }
+}
+
+/// The words of a state in the order of the instructions: F, E, B, A from the lowest up, and H, G, D, C.
+type Halves = [__m128i; 2];
+
+#[target_feature(enable = "sha,ssse3,sse4.1")]
+fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; STREAMS]) {
+    let mut both = [halves(&states[0]), halves(&states[1])];
+    for n in 0..shortest(&streams) {
+        let before = both;
+        let mut words = streams.map(|stream| words(&stream[n]));
+        for (sixteen, constants) in CONSTANTS.iter().enumerate() {
+            // Written out four times, so that the words stay in their registers.
+            macro_rules! four_rounds {
+                ($now:literal) => {
+                    let input = words.map(|words| _mm_add_epi32(words[$now], constants[$now]));
+                    for (i, [feba, hgdc]) in both.iter_mut().enumerate() {
+                        let input = input[i % STREAMS];
+                        *hgdc = _mm_sha256rnds2_epu32(*hgdc, *feba, input);
+                        *feba = _mm_sha256rnds2_epu32(*feba, *hgdc, _mm_shuffle_epi32::<0b1110>(input));
+                    }
+                    if sixteen < 3 {
+                        for words in &mut words {
+                            let [first, second] = [words[$now], words[($now + 1) % 4]];
+                            let [third, fourth] = [words[($now + 2) % 4], words[($now + 3) % 4]];
+                            let sum =
+                                _mm_add_epi32(_mm_sha256msg1_epu32(first, second), _mm_alignr_epi8::<4>(fourth, third));
+                            words[$now] = _mm_sha256msg2_epu32(sum, fourth);
+                        }
+                    }
+                };
+            }
+            four_rounds!(0);
+            four_rounds!(1);
+            four_rounds!(2);
+            four_rounds!(3);
+        }
+        for (halves, before) in both.iter_mut().zip(before) {
+            *halves = [_mm_add_epi32(halves[0], before[0]), _mm_add_epi32(halves[1], before[1])];
+        }
+    }
+    *states = [state(both[0]), state(both[1])];
+}
+
+#[target_feature(enable = "sse4.1")]
+fn halves(state: &State) -> Halves {
+    let [a, b, c, d, e, f, g, h] = state.map(u32::cast_signed);
+    [_mm_set_epi32(a, b, e, f), _mm_set_epi32(c, d, g, h)]
+}
+
+#[target_feature(enable = "sse4.1")]
+fn state([feba, hgdc]: Halves) -> State {
+    let [a, b] = [_mm_extract_epi32::<3>(feba), _mm_extract_epi32::<2>(feba)];
+    let [e, f] = [_mm_extract_epi32::<1>(feba), _mm_extract_epi32::<0>(feba)];
+    let [c, d] = [_mm_extract_epi32::<3>(hgdc), _mm_extract_epi32::<2>(hgdc)];
+    let [g, h] = [_mm_extract_epi32::<1>(hgdc), _mm_extract_epi32::<0>(hgdc)];
+    [a, b, c, d, e, f, g, h].map(i32::cast_unsigned)
+}
+
+/// The sixteen words of a block, which holds them as big-endian numbers.
+#[target_feature(enable = "ssse3")]
+fn words(block: &Block) -> [__m128i; 4] {
+    let swap = _mm_set_epi64x(0x0c0d0e0f_08090a0b, 0x04050607_00010203);
+    // SAFETY: both types are 64 bytes, and any 64 bytes are a value of either.
+    let words = unsafe { transmute::<Block, [__m128i; 4]>(*block) };
+    words.map(|words| _mm_shuffle_epi8(words, swap))
+}
+
+// SAFETY: both types are 256 bytes, and any 256 bytes are a value of either.
+const CONSTANTS: [[__m128i; 4]; 4] = unsafe { transmute(ROUND_CONSTANTS) };
