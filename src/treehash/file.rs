@@ -1,26 +1,23 @@
 //! The tree hash of a file, by several threads.
 //!
-//! Each thread takes the next chunk, a whole subtree, and reads it by position in small pieces: what is held does not
-//! grow with the file.
+//! One thread reads at a time, in the order of the file: a disk that must seek need not. What it read it hashes while
+//! others read, so that there are only as many buffers as reading can keep busy.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use super::{Digest, TreeHasher, combine};
+use super::{Digest, Fold, Kernels, TreeHasher};
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::file::SteadyFile;
 use crate::limits::MIB;
 use crate::sys::thread::{join_all, spawn_scoped};
 
-/// The smallest chunk, in bytes.
-const CHUNK_MIN: u64 = 8 * MIB;
-/// The most chunks of one file: their hashes take 2 MiB.
-const CHUNKS_MAX: u64 = 1 << 16;
-/// What a thread reads at a time: small enough to be still in its cache when it is hashed.
+/// What is read between two looks at the cancel.
 const READ: usize = 256 * 1024;
 /// The most threads that are started, whatever is asked for.
 const THREADS_MAX: usize = 256;
@@ -31,33 +28,39 @@ const THREADS_MAX: usize = 256;
 /// in another order than their numbers. An empty file has the hash of no bytes.
 ///
 /// # Errors
-/// `Io` if the file cannot be read or is not a regular file, `SourceChanged` if it changed meanwhile, `Canceled`.
+/// `Io` if the file cannot be read or is not a regular file, `SourceChanged` if it changed meanwhile, `Memory`,
+/// `Canceled`.
 pub fn hash_file(path: &Path, threads: u32, report: &(dyn Fn(u64) + Sync), cancel: &Cancel) -> Result<Digest> {
+    hash_file_by(Kernels::best(), path, threads, report, cancel)
+}
+
+fn hash_file_by(
+    kernels: &'static Kernels,
+    path: &Path,
+    threads: u32,
+    report: &(dyn Fn(u64) + Sync),
+    cancel: &Cancel,
+) -> Result<Digest> {
     cancel.check()?;
     let source = SteadyFile::open(path)?;
-    let size = source.identity().size;
-    if size == 0 {
+    if source.identity().size == 0 {
         source.check_unchanged()?;
         return Ok(TreeHasher::new().finish());
     }
     let work = Work {
+        kernels,
         source: &source,
-        chunk: chunk_size(size),
-        next: AtomicU64::new(0),
+        next: Mutex::default(),
+        idle: Mutex::default(),
         done: AtomicU64::new(0),
         roots: Mutex::default(),
         failure: OnceLock::new(),
         report,
         cancel,
     };
-    let roots = work.run(wanted(threads))?;
+    let root = work.run(wanted(threads))?;
     source.check_unchanged()?;
-    combine(&roots)
-}
-
-/// A power of two of MiB, so that a chunk is a subtree.
-fn chunk_size(size: u64) -> u64 {
-    size.div_ceil(CHUNKS_MAX).next_power_of_two().max(CHUNK_MIN)
+    Ok(root)
 }
 
 fn wanted(threads: u32) -> usize {
@@ -70,14 +73,15 @@ fn wanted(threads: u32) -> usize {
 
 /// What the threads share.
 struct Work<'a> {
+    kernels: &'static Kernels,
     source: &'a SteadyFile,
-    chunk: u64,
-    /// The next chunk that nobody took yet.
-    next: AtomicU64,
+    /// The next group of leaves that nobody read yet. Held while it is read.
+    next: Mutex<u64>,
+    /// Buffers that nobody uses now.
+    idle: Mutex<Vec<Vec<u8>>>,
     /// The bytes hashed.
     done: AtomicU64,
-    /// The hashes of the chunks with their numbers, as they come.
-    roots: Mutex<Vec<(u64, Digest)>>,
+    roots: Mutex<Roots>,
     /// The first error, which stops all.
     failure: OnceLock<Error>,
     report: &'a (dyn Fn(u64) + Sync),
@@ -85,37 +89,31 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The hashes of all chunks, in order. The calling thread does its share, and all of it if there are no others.
-    fn run(self, threads: usize) -> Result<Vec<Digest>> {
-        let chunks = self.source.identity().size.div_ceil(self.chunk);
-        let threads = usize::try_from(chunks).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
+    /// The hash of the file. The calling thread does its share, and all of it if there are no others.
+    fn run(self, threads: usize) -> Result<Digest> {
+        let groups = self.source.identity().size.div_ceil(self.group_size());
+        let threads = usize::try_from(groups).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
-            let others =
-                (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_chunks(chunks)).ok());
+            let others = (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_groups()).ok());
             let others = others.collect();
-            self.take_chunks(chunks);
+            self.take_groups();
             join_all(others);
         });
         if let Some(failure) = self.failure.into_inner() {
             return Err(failure);
         }
-        let mut roots = self.roots.into_inner().unwrap_or_else(PoisonError::into_inner);
-        roots.sort_unstable_by_key(|&(index, _)| index);
-        Ok(roots.into_iter().map(|(_, root)| root).collect())
+        let root = self.roots.into_inner().unwrap_or_else(PoisonError::into_inner).fold.finish();
+        root.ok_or_else(|| Error::new(Kind::Internal, "a file with bytes has no leaves"))
     }
 
-    fn take_chunks(&self, chunks: u64) {
+    fn take_groups(&self) {
         #[cfg(feature = "test-panics")]
         crate::panics::in_this_thread();
-        let mut buffer = vec![0; READ];
-        let mut hasher = TreeHasher::new();
+        let mut hasher = TreeHasher::by(self.kernels);
         loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= chunks || self.failure.get().is_some() {
-                return;
-            }
-            match self.hash_chunk(index, &mut hasher, &mut buffer) {
-                Ok(root) => self.roots.lock().unwrap_or_else(PoisonError::into_inner).push((index, root)),
+            match self.read_group() {
+                Ok(Some((index, bytes))) => self.hash_group(index, bytes, &mut hasher),
+                Ok(None) => return,
                 Err(error) => {
                     // An error after the first adds nothing.
                     let _ = self.failure.set(error);
@@ -125,38 +123,96 @@ impl Work<'_> {
         }
     }
 
-    fn hash_chunk(&self, index: u64, hasher: &mut TreeHasher, buffer: &mut [u8]) -> Result<Digest> {
-        let mut at = index * self.chunk;
-        let end = self.source.identity().size.min(at + self.chunk);
-        while at < end {
-            self.cancel.check()?;
-            if self.failure.get().is_some() {
-                // What is returned is not looked at any more.
-                break;
-            }
-            let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-            let piece = &mut buffer[..length];
-            self.source.read_at(at, piece)?;
-            hasher.update(piece);
-            at += length as u64;
-            (self.report)(self.done.fetch_add(length as u64, Ordering::Relaxed) + length as u64);
+    /// The next group with its number; nothing after the last, or after a failure.
+    fn read_group(&self) -> Result<Option<(u64, Vec<u8>)>> {
+        let mut next = lock(&self.next);
+        let start = *next * self.group_size();
+        let size = self.source.identity().size;
+        if start >= size || self.failure.get().is_some() {
+            return Ok(None);
         }
-        Ok(hasher.finish())
+        let length = usize::try_from(self.group_size().min(size - start)).unwrap_or(usize::MAX);
+        let mut bytes = lock(&self.idle).pop().unwrap_or_default();
+        if let Err(cause) = bytes.try_reserve_exact(length.saturating_sub(bytes.len())) {
+            let message = format!("no memory for a buffer of {length} bytes to read into");
+            return Err(Error::new(Kind::Memory, message).caused_by(cause));
+        }
+        bytes.resize(length, 0);
+        for (offset, piece) in (start..).step_by(READ).zip(bytes.chunks_mut(READ)) {
+            self.cancel.check()?;
+            self.source.read_at(offset, piece)?;
+        }
+        *next += 1;
+        Ok(Some((*next - 1, bytes)))
     }
+
+    fn hash_group(&self, index: u64, bytes: Vec<u8>, hasher: &mut TreeHasher) {
+        hasher.update(&bytes);
+        lock(&self.roots).push(index, hasher.finish());
+        let length = bytes.len() as u64;
+        lock(&self.idle).push(bytes);
+        (self.report)(self.done.fetch_add(length, Ordering::Relaxed) + length);
+    }
+
+    /// The bytes that are read at a time: a power of two of MiB, so that they are a subtree.
+    fn group_size(&self) -> u64 {
+        self.kernels.leaves_at_once() as u64 * MIB
+    }
+}
+
+/// Folds the groups of leaves, in whatever order they come.
+#[derive(Default)]
+struct Roots {
+    fold: Fold,
+    /// The number of the group that comes next in the fold.
+    next: u64,
+    /// Those that came before their turn.
+    early: BTreeMap<u64, Digest>,
+}
+
+impl Roots {
+    fn push(&mut self, index: u64, root: Digest) {
+        self.early.insert(index, root);
+        while let Some(root) = self.early.remove(&self.next) {
+            self.fold.push(root);
+            self.next += 1;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
-    use crate::limits::ARCHIVE_SIZE_MAX;
+    use crate::treehash::{combine, part_hashes};
 
     #[test]
-    fn chunks_are_subtrees_and_never_too_many() {
-        for size in [1, CHUNK_MIN, CHUNK_MIN + 1, CHUNK_MIN * CHUNKS_MAX, CHUNK_MIN * CHUNKS_MAX + 1, ARCHIVE_SIZE_MAX]
-        {
-            let chunk = chunk_size(size);
-            assert!(chunk.is_power_of_two() && chunk >= CHUNK_MIN, "{size}: {chunk}");
-            assert!(size.div_ceil(chunk) <= CHUNKS_MAX, "{size}: {chunk}");
+    fn groups_of_any_size_make_the_same_hash() {
+        let data: Vec<u8> = (0..=250).cycle().take(35 << 20).collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&data).unwrap();
+        for kernels in Kernels::all() {
+            for threads in [1, 3] {
+                let hash = hash_file_by(kernels, file.path(), threads, &|_| {}, &Cancel::default()).unwrap();
+                assert_eq!(hash, part_hashes(&data).tree, "{} {threads}", kernels.name());
+            }
+        }
+    }
+
+    #[test]
+    fn groups_may_come_in_any_order() {
+        let digests: Vec<_> = (0..9).map(|n| Digest([n; 32])).collect();
+        for order in [[0, 1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1, 0], [4, 0, 8, 2, 6, 1, 7, 3, 5]] {
+            let mut roots = Roots::default();
+            for index in order {
+                roots.push(index, digests[usize::try_from(index).unwrap()]);
+            }
+            assert_eq!(roots.fold.finish(), combine(&digests).ok(), "{order:?}");
         }
     }
 }

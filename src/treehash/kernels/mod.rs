@@ -63,6 +63,11 @@ impl Kernels {
     pub fn parts_at_once(&self) -> Option<RangeInclusive<usize>> {
         self.sixteen.map(|sixteen| sixteen.from..=LANES)
     }
+
+    /// How many leaves it takes to use the processor fully.
+    pub(super) fn leaves_at_once(&self) -> usize {
+        if self.sixteen.is_some() { LANES } else { 2 }
+    }
 }
 
 const PORTABLE: Kernels = Kernels { name: "portable", dual: portable::dual, pair: portable::pair, sixteen: None };
