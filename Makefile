@@ -13,7 +13,7 @@ LIBRARY := target/release/libglacier_mp.so
 SONAME := libglacier_mp.so.0
 EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
 
-.PHONY: all library examples demo test test-python test-clients models check header install clean
+.PHONY: all library examples demo test test-python test-clients models check header bench install clean
 
 all: library examples
 
@@ -77,6 +77,7 @@ target/%-venv/ready: tests/%/requirements.txt
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fakecloud/Cargo.toml --check
+	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --features test-panics -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -85,6 +86,10 @@ check:
 # Writes include/glacier_mp.h from the sources.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
+
+# Beside others that do the same; needs the development files of OpenSSL.
+bench:
+	$(CARGO) run --locked --release --manifest-path benches/compare/Cargo.toml --target-dir target/compare --bin hashes
 
 install: library
 	install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(DESTDIR)$(includedir)"

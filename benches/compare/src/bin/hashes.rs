@@ -1,0 +1,132 @@
+//! Hashes on one core, beside the same by sha2, ring and OpenSSL. `hashes [REPETITIONS]`
+
+use std::hint::black_box;
+
+use compare::{Way, compare, way};
+use glacier_mp::cancel::Cancel;
+use glacier_mp::treehash::{Kernels, PartHasher, TreeHasher, combine, hash_file};
+use sha2::{Digest, Sha256};
+
+const MIB: usize = 1 << 20;
+const PARTS: usize = 16;
+const PART: usize = 16 * MIB;
+
+type Sha = fn(&[u8]) -> [u8; 32];
+
+/// What everybody has. The first is the measure.
+const OTHERS: [(&str, Sha); 3] = [
+    ("sha2", |data| Sha256::digest(data).into()),
+    ("ring", |data| ring::digest::digest(&ring::digest::SHA256, data).as_ref().try_into().expect("32 bytes")),
+    ("OpenSSL", openssl::sha::sha256),
+];
+
+fn main() {
+    let repetitions = std::env::args().nth(1).map_or(15, |text| text.parse().expect("how many repetitions"));
+    println!("kernels: {}", Kernels::all().iter().map(Kernels::name).collect::<Vec<_>>().join(", "));
+    let mut state = 1_u64;
+    let data: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 56) as u8
+    })
+    .take(PARTS * PART)
+    .collect();
+
+    linear(&data[..64 * MIB], repetitions);
+    tree(&data[..64 * MIB], repetitions);
+    both(&data, repetitions);
+    some_at_once(&data, repetitions);
+    file(&data, repetitions);
+    folding(repetitions * 10);
+}
+
+fn linear(data: &[u8], repetitions: usize) {
+    let ways = OTHERS.iter().map(|(name, sha)| way(*name, || _ = black_box(sha(data))));
+    compare("Linear hash alone, 64 MiB", data.len(), repetitions, &[0], ways.collect());
+}
+
+fn tree(data: &[u8], repetitions: usize) {
+    let others = OTHERS.iter().map(|(name, sha)| {
+        way(format!("{name}, leaf by leaf"), move || data.chunks(MIB).for_each(|leaf| _ = black_box(sha(leaf))))
+    });
+    let by = |kernels: &'static Kernels, piece: usize| {
+        let mut hasher = TreeHasher::by(kernels);
+        data.chunks(piece).for_each(|piece| hasher.update(piece));
+        black_box(hasher.finish());
+    };
+    let ours = Kernels::all()
+        .iter()
+        .map(|kernels| way(format!("TreeHasher, {}", kernels.name()), move || by(kernels, data.len())));
+    let in_pieces =
+        [2, 256].map(|kib| way(format!("TreeHasher, pieces of {kib} KiB"), move || by(Kernels::best(), kib * 1024)));
+    let ways = others.chain(ours).chain(in_pieces).collect();
+    compare("Tree hash alone, 64 MiB", data.len(), repetitions, &[0], ways);
+}
+
+fn both(data: &[u8], repetitions: usize) {
+    let parts: Vec<_> = data.chunks(PART).collect();
+    let parts = parts.as_slice();
+    let linear = way("sha2, linear hash alone", move || parts.iter().for_each(|part| _ = black_box(OTHERS[0].1(part))));
+    let two_passes = OTHERS.iter().map(|(name, sha)| {
+        way(format!("{name}, two passes"), move || {
+            for part in parts {
+                black_box(sha(part));
+                part.chunks(MIB).for_each(|leaf| _ = black_box(sha(leaf)));
+            }
+        })
+    });
+    let ours = Kernels::all().iter().flat_map(|kernels| {
+        let alone = way(format!("one part after the other, {}", kernels.name()), move || hash_singly(kernels, parts));
+        [Some(alone), kernels.parts_at_once().map(|_| together(kernels, parts))]
+    });
+    let ways = [linear].into_iter().chain(two_passes).chain(ours.flatten()).collect();
+    compare("Linear and tree hash, 16 parts of 16 MiB", data.len(), repetitions, &[0, 1], ways);
+}
+
+fn some_at_once(data: &[u8], repetitions: usize) {
+    let kernels = Kernels::best();
+    for count in [8, 9, 10, 12, 15] {
+        let parts: Vec<_> = data.chunks(PART).take(count).collect();
+        let ways = vec![way("one part after the other", || hash_singly(kernels, &parts)), together(kernels, &parts)];
+        compare(&format!("{count} parts of 16 MiB ready"), count * PART, repetitions, &[0], ways);
+    }
+}
+
+fn hash_singly(kernels: &'static Kernels, parts: &[&[u8]]) {
+    for part in parts {
+        let mut hasher = PartHasher::by(kernels);
+        hasher.update(part);
+        black_box(hasher.finish());
+    }
+}
+
+fn together<'a>(kernels: &'static Kernels, parts: &'a [&[u8]]) -> Way<'a> {
+    way(format!("hash_parts, {}", kernels.name()), move || _ = black_box(kernels.hash_parts(parts, |_| Ok(()))))
+}
+
+fn file(data: &[u8], repetitions: usize) {
+    let path = std::env::temp_dir().join(format!("glacier-bench-{}", std::process::id()));
+    std::fs::write(&path, data).expect("a file to hash");
+    let by_sha2 = way("sha2, read in pieces of 1 MiB", || {
+        let mut file = std::fs::File::open(&path).expect("the file");
+        let mut leaf = vec![0; MIB];
+        while std::io::Read::read_exact(&mut file, &mut leaf).is_ok() {
+            black_box(OTHERS[0].1(&leaf));
+        }
+    });
+    let ours = [1, 2].map(|threads| {
+        let path = &path;
+        way(format!("hash_file, {threads} threads"), move || {
+            _ = black_box(hash_file(path, threads, &|_| {}, &Cancel::default()));
+        })
+    });
+    let ways = [by_sha2].into_iter().chain(ours).collect();
+    compare("Tree hash of a file of 256 MiB, in the page cache", data.len(), repetitions, &[0], ways);
+    std::fs::remove_file(&path).expect("the file, once");
+}
+
+fn folding(repetitions: usize) {
+    let digests: Vec<_> =
+        (0..10_000_u32).map(|n| glacier_mp::treehash::Digest(Sha256::digest(n.to_le_bytes()).into())).collect();
+    let ways = vec![way("combine", || _ = black_box(combine(&digests)))];
+    compare("10,000 part hashes folded", digests.len() * 64, repetitions, &[0], ways);
+}
