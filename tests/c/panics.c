@@ -132,13 +132,13 @@ static void in_each_other_working_call(glacier_client_t *client, const uint8_t *
     glacier_upload_free(upload);
 }
 
-/* A file of two chunks, so that there is another thread. */
+/* A file of two groups of leaves, so that there is another thread. */
 static void in_a_thread_that_hashes(const char *name)
 {
     FILE *file = fopen(name, "w");
     uint8_t hash[32];
     CHECK(file != NULL);
-    CHECK_NUMBER(fseek(file, 8 * (long)MIB, SEEK_SET), 0);
+    CHECK_NUMBER(fseek(file, 16 * (long)MIB, SEEK_SET), 0);
     CHECK(fputc('x', file) == 'x');
     CHECK_NUMBER(fclose(file), 0);
 
