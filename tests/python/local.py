@@ -48,11 +48,12 @@ class Glacier:
         operation: Optional[str] = None,
         *,
         part: Optional[int] = None,
+        skip: int = 0,
         always: bool = False,
         **facts: Any,
     ) -> None:
-        """Lets something go wrong with the next request, or with all, of an operation."""
-        fault = {"operation": operation, "part": part, "action": {"kind": kind, **facts}}
+        """Lets something go wrong with the next request, or with all, of an operation, after some that pass."""
+        fault = {"operation": operation, "part": part, "skip": skip, "action": {"kind": kind, **facts}}
         self._ask("POST", "faults", {**fault, "times": None} if always else fault)
 
     def refuse(self, status: int, code: str, operation: Optional[str] = None, *, always: bool = False) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import glacier_mp
 from glacier_mp import Config, GlacierError, Upload, _ffi, errors
-from local import MIB, VAULT, Glacier
+from local import MIB, VAULT, Glacier, settings
 
 PART = "UploadMultipartPart"
 COMPLETE = "CompleteMultipartUpload"
@@ -150,6 +150,10 @@ def test_values_and_order(glacier: Glacier) -> None:
     assert glacier.requests() == []
 
 
+def client_of_nothing() -> glacier_mp.Client:
+    return glacier_mp.Client(Config(**settings("http://127.0.0.1:1")))
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "says"),
     [
@@ -171,6 +175,7 @@ def test_values_and_order(glacier: Glacier) -> None:
         (lambda upload: Config(stall_timeout=float("nan")), ValueError, "stall_timeout"),
         (lambda upload: Config(aws_access_key_id="AKIDEXAMPLE"), TypeError, "aws_secret_access_key"),
         (lambda upload: Config(aws_session_token="token"), TypeError, "aws_secret_access_key"),
+        (lambda upload: client_of_nothing().upload(VAULT, b"data", journal="a\0b"), ValueError, "journal"),
         (lambda upload: glacier_mp.plan(-1), ValueError, "size"),
         (lambda upload: glacier_mp.TreeHash.file("a\0b"), ValueError, "path"),
         (lambda upload: glacier_mp.TreeHash.combine([b"short"]), ValueError, "checksum"),

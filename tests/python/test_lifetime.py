@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import io
+import itertools
 import mmap
+import pickle
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +16,7 @@ from typing import Callable
 
 import pytest
 
-from glacier_mp import Progress, StoppedError, TreeHash, Upload, UsageError
+from glacier_mp import Config, Progress, StoppedError, TreeHash, Upload, UsageError, plan
 from local import MIB, VAULT, Glacier, child, content, until
 
 PART = "UploadMultipartPart"
@@ -137,6 +141,47 @@ def test_a_logger_goes_with_its_clients(glacier: Glacier) -> None:
     assert gone() is None
 
 
+@pytest.mark.parametrize("how", ["run", "start", "close", "drop"])
+def test_a_source_that_is_read_goes_with_its_upload(glacier: Glacier, how: str) -> None:
+    source = io.BytesIO(b"data")
+    gone = weakref.ref(source)
+    with glacier.client() as client:
+        upload = Upload(client, VAULT, source)
+        del source
+        assert gone() is not None
+        if how == "run":
+            upload.run()
+        elif how == "start":
+            upload.start().result()
+        if how != "drop":
+            upload.close()
+            # A thread that has given its result may not be gone yet.
+            until(lambda: gone() is None)
+        del upload
+        until(lambda: gone() is None)
+
+
+def test_a_stream_goes_with_its_last_reference(glacier: Glacier) -> None:
+    with glacier.client() as client:
+        upload = Upload(client, VAULT, part_size=MIB)
+        stream = upload.stream()
+        gone = weakref.ref(upload), weakref.ref(stream)
+        stream.write(b"data")
+        del upload
+        stream.write(b"data")
+        del stream
+        assert (gone[0](), gone[1]()) == (None, None)
+    assert glacier.requests() == []
+
+
+def test_what_has_a_handle_goes_to_no_other_process(glacier: Glacier) -> None:
+    with glacier.client() as client, Upload(client, VAULT) as upload:
+        objects = (client, upload, upload.stream(), Config(), TreeHash(), plan(MIB))
+        for take, kept in itertools.product((pickle.dumps, copy.deepcopy), objects):
+            with pytest.raises(TypeError, match="cannot"):
+                take(kept)
+
+
 def test_an_upload_keeps_what_it_needs_of_its_client(glacier: Glacier) -> None:
     client = glacier.client()
     upload = Upload(client, VAULT, b"data")
@@ -158,6 +203,9 @@ def test_closing_twice_and_using_what_is_closed(glacier: Glacier) -> None:
         upload.run,
         upload.progress,
         lambda: upload.set_bandwidth_limit(0),
+        upload.start,
+        upload.transfer,
+        lambda: upload.write(b"data"),
         lambda: client.list_uploads(VAULT),
         lambda: Upload(client, VAULT),
     ]
@@ -203,6 +251,13 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
         "glacier.fault('delay_answer', 'ListMultipartUploads', millis=300)\n"
         "threading.Thread(target=client.list_uploads, args=(VAULT,), daemon=True).start()\n"
         "until(lambda: glacier.requests('ListMultipartUploads'))",
+        "glacier.fault('stall', 'UploadMultipartPart')\n"
+        "future = upload.start()\n"
+        "until(lambda: glacier.requests('UploadMultipartPart'))",
+        "import time\nupload = Upload(client, VAULT, iter(lambda: time.sleep(1e9), b''))\nfuture = upload.start()",
+        "upload = Upload(client, VAULT, part_size=MIB); upload.write(content(MIB + 1))",
+        "upload = Upload(client, VAULT); stream = upload.stream(); stream.write(b'data'); sys.stream = stream",
+        "future = upload.start(); future.add_done_callback(lambda future: None); future.result()",
         "class Late:\n    def __del__(self, client=client): client.close()\nlate = Late()",
         "class Late:\n"
         "    def __del__(self, upload=upload):\n"
@@ -220,6 +275,11 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
         "thread",
         "daemon uploads",
         "daemon lists",
+        "started",
+        "source blocks",
+        "stream",
+        "file object",
+        "future",
         "close in del",
         "run in del",
     ],
@@ -230,7 +290,7 @@ def test_the_interpreter_ends_cleanly(glacier: Glacier, program: str) -> None:
 
 
 FORK = """
-import os, sys, warnings
+import asyncio, os, sys, warnings
 from glacier_mp import Client, Config, TreeHash, Upload, UsageError
 from local import MIB, VAULT, content, settings
 
@@ -238,12 +298,17 @@ client = Client(Config(**settings(sys.argv[1])))
 upload = Upload(client, VAULT, content(MIB + 1), part_size=MIB)
 by_hand = Upload(client, VAULT, part_size=MIB)
 by_hand.initiate()
+stream = Upload(client, VAULT, part_size=MIB)
+started = Upload(client, VAULT, b"data")
+started.start().result()
 # The thread of a call that has returned may be ending still, and Python warns of forks with threads.
 warnings.simplefilter("ignore", DeprecationWarning)
 child = os.fork()
 if child == 0:
     for call in (upload.run, by_hand.complete, by_hand.abort, by_hand.progress, lambda: Upload(client, VAULT),
-                 lambda: by_hand.put_part(0, b"data"), lambda: client.list_uploads(VAULT)):
+                 lambda: by_hand.put_part(0, b"data"), lambda: client.list_uploads(VAULT), upload.transfer,
+                 lambda: stream.write(b"data"), stream.finish, lambda: started.start().result(),
+                 lambda: asyncio.run(started.run_async())):
         try:
             call()
         except UsageError as error:
@@ -265,7 +330,44 @@ by_hand.complete()
 def test_a_forked_child_is_told(glacier: Glacier, end: str) -> None:
     ended = child(FORK.format(end=end), glacier.endpoint)
     assert (ended.stderr, ended.returncode) == ("", 0)
-    assert len(glacier.archives()) == 3
+    assert len(glacier.archives()) == 4
+
+
+FORK_AT_WORK = """
+import os, warnings
+warnings.simplefilter("ignore")
+glacier.fault('stall', 'UploadMultipartPart', always=True)
+future = upload.start()
+stream = Upload(client, VAULT, part_size=MIB)
+stream.write(content(MIB))
+stream.write(b"gathered")
+until(lambda: len(glacier.requests('UploadMultipartPart')) == 2)
+child = os.fork()
+if child == 0:
+    assert not future.done()
+    for call in (upload.start().result, stream.finish):
+        try:
+            call()
+        except glacier_mp.UsageError as error:
+            assert error.name == "GLACIER_E_FORKED", error
+        else:
+            raise AssertionError(call)
+    upload.close()
+    stream.close()
+    del upload, stream, future
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+assert status == 0
+upload.cancel()
+assert isinstance(future.exception(), glacier_mp.StoppedError)
+glacier.heal()
+upload.run()
+"""
+
+
+def test_a_child_is_told_of_what_its_parent_began(glacier: Glacier) -> None:
+    ended = child(AT_THE_END + FORK_AT_WORK, glacier.endpoint)
+    assert (ended.stderr, ended.returncode) == ("", 0)
 
 
 def test_a_child_does_not_wait_for_what_its_parent_does(glacier: Glacier) -> None:
@@ -309,6 +411,12 @@ try:
     from local import VAULT, settings
     with glacier_mp.Client(glacier_mp.Config(**settings({endpoint!r}))) as client:
         client.upload(VAULT, b"data", progress=lambda progress: None)
+        client.upload(VAULT, [b"da", b"ta"])
+        with glacier_mp.Upload(client, VAULT, b"data", progress=lambda progress: None) as upload:
+            upload.start().result()
+        with glacier_mp.Upload(client, VAULT) as upload:
+            upload.write(b"data")
+            upload.finish()
     print("uploaded", flush=True)
 except Exception as error:
     # One that is isolated may not start threads, or not import ctypes.

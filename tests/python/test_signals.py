@@ -55,11 +55,49 @@ except {exception} as error:
 """
 
 
+STREAM_PROGRAM = """
+import asyncio, os, signal, sys
+from glacier_mp import Client, Config, GlacierError, Upload
+from local import MIB, VAULT, content, settings
+
+def say(text):
+    print(text, flush=True)
+
+def endless():
+    while True:
+        yield content(MIB)
+
+def write_on(upload):
+    while True:
+        upload.write(content(70_001))
+
+class Pipe:
+    def __init__(self):
+        self.ends = os.pipe()
+    def read(self, size):
+        say("reads")
+        return os.read(self.ends[0], size)
+
+client = Client(Config(**settings(sys.argv[1], memory_limit=4 * MIB)))
+written = Upload(client, VAULT, part_size=MIB)
+endlessly = Upload(client, VAULT, endless(), part_size=MIB)
+piped = Upload(client, VAULT, Pipe(), part_size=MIB)
+upload = Upload(client, VAULT, content(3 * MIB), part_size=MIB)
+try:
+    {call}
+except {exception}:
+    say("stopped")
+    sys.stdin.readline()
+    {then}
+    say("completed")
+"""
+
+
 @contextmanager
-def started(glacier: Glacier, **pieces: str) -> Iterator[subprocess.Popen[str]]:
+def started(glacier: Glacier, program: str = PROGRAM, **pieces: str) -> Iterator[subprocess.Popen[str]]:
     pieces = {"exception": "KeyboardInterrupt", "settings": "", "arguments": "", "call": "upload.run()", **pieces}
     child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(**pieces), glacier.endpoint],
+        [sys.executable, "-c", program.format(**pieces), glacier.endpoint],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,3 +174,60 @@ def test_ctrl_c_ends_a_program_as_it_ends_any_other(glacier: Glacier) -> None:
     assert "ignored" not in errors
     assert child.returncode == -signal.SIGINT
     assert len(glacier.uploads()) == 2, "the uploads stay in the vault"
+
+
+CARRIED_ON = """
+    again = Upload(client, VAULT, upload_id=written.upload_id)
+    again.write(content(3 * MIB))
+    again.finish()
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "then"),
+    [
+        ("write_on(written)", CARRIED_ON),
+        ("written.write(content(3 * MIB)); written.finish()", CARRIED_ON),
+        ("written.write(content(3 * MIB)); written.finish()", "written.abort(); upload.run()"),
+        ("endlessly.run()", "upload.run()"),
+        ("upload.start().result()", "upload.cancel(); upload._background.over.result(); upload.run()"),
+        ("asyncio.run(upload.run_async())", "upload.run()"),
+        ("asyncio.run(asyncio.wait_for(upload.run_async(), 600))", "asyncio.run(upload.run_async())"),
+        ("asyncio.run(endlessly.run_async())", "upload.run()"),
+    ],
+    ids=["write", "finish", "finish and abort", "iterable", "future", "run_async", "wait_for", "iterable awaited"],
+)
+def test_a_signal_stops_streams_and_what_is_awaited(glacier: Glacier, call: str, then: str) -> None:
+    glacier.fault("stall", PART, always=True)
+    with started(glacier, STREAM_PROGRAM, call=call, then=then) as child:
+        until(lambda: len(glacier.requests(PART)) >= 2)
+        child.send_signal(signal.SIGINT)
+        assert said(child) == "stopped"
+        glacier.heal()
+        output, errors = child.communicate("go on\n")
+        assert (output, errors, child.returncode) == ("completed\n", "", 0)
+    assert len(glacier.archives()) == 1
+
+
+def test_a_signal_interrupts_a_read(glacier: Glacier) -> None:
+    with started(glacier, STREAM_PROGRAM, call="piped.run()", then="upload.run()") as child:
+        assert said(child) == "reads"
+        child.send_signal(signal.SIGINT)
+        assert said(child) == "stopped"
+        output, errors = child.communicate("go on\n")
+        assert (output, errors, child.returncode) == ("completed\n", "", 0)
+
+
+@pytest.mark.parametrize("source", ["upload", "piped"])
+def test_ctrl_c_ends_a_program_with_a_started_run(glacier: Glacier, source: str) -> None:
+    """Neither the run is waited for, nor a source that blocks."""
+    glacier.fault("stall", PART, always=True)
+    call = f"{source}.start().result()"
+    with started(glacier, STREAM_PROGRAM, call=call, exception="OSError", then="") as child:
+        until(lambda: said(child) == "reads" if source == "piped" else glacier.requests(PART))
+        child.send_signal(signal.SIGINT)
+        output, errors = child.communicate()
+    assert output == ""
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "ignored" not in errors
+    assert child.returncode == -signal.SIGINT

@@ -30,6 +30,7 @@ KINDS: dict[str, Any] = {
     "void *": c_void_p,
     "uint8_t *": POINTER(c_uint8),
     "size_t": c_size_t,
+    "size_t *": POINTER(c_size_t),
     "int32_t": c_int32,
     "int64_t": c_int64,
     "uint32_t": c_uint32,
@@ -40,6 +41,8 @@ KINDS: dict[str, Any] = {
     "glacier_progress_t *": POINTER(_ffi.RawProgress),
     "glacier_credentials_t *": POINTER(_ffi.RawCredentials),
     "glacier_progress_fn": _ffi.ProgressFn,
+    "glacier_read_fn": _ffi.ReadFn,
+    "glacier_done_fn": _ffi.DoneFn,
     "glacier_log_fn": _ffi.LogFn,
     "glacier_credentials_fn": _ffi.CredentialsFn,
     "glacier_destroy_fn": _ffi.DestroyFn,
@@ -106,6 +109,8 @@ def test_progress_has_the_fields_of_the_header() -> None:
 def test_callbacks_are_the_headers() -> None:
     for name, kind in (
         ("glacier_progress_fn", _ffi.ProgressFn),
+        ("glacier_read_fn", _ffi.ReadFn),
+        ("glacier_done_fn", _ffi.DoneFn),
         ("glacier_log_fn", _ffi.LogFn),
         ("glacier_credentials_fn", _ffi.CredentialsFn),
         ("glacier_destroy_fn", _ffi.DestroyFn),
@@ -121,4 +126,7 @@ def test_numbers_are_the_headers() -> None:
     numbers = {name: int(number) for name, number in re.findall(r"\b(GLACIER_\w+) = (\d+)", HEADER)}
     for name in ("STOP", "CONTINUE", "E_STATE", "E_BUSY", "E_MEMORY", "E_OUTCOME_UNKNOWN"):
         assert getattr(_ffi, name) == numbers[f"GLACIER_{name}"]
+    assert "#define GLACIER_UNKNOWN_LENGTH UINT64_MAX\n" in HEADER
+    assert c_uint64(-1).value == _ffi.UNKNOWN_LENGTH
+    assert c_uint32(-1).value == _ffi.ALL_PARTS
     assert f"#define GLACIER_MP_ABI_VERSION {_ffi.ABI_VERSION}\n" in HEADER

@@ -52,8 +52,10 @@ from .errors import (
 )
 from .plan import Plan, plan
 from .progress import Progress
+from .source import Data, Source
+from .stream import UploadStream
 from .treehash import TreeHash
-from .upload import Archive, Data, Part, Source, State, Upload
+from .upload import Archive, Part, State, Upload
 
 __all__ = [
     "Archive",
@@ -76,6 +78,7 @@ __all__ = [
     "TreeHash",
     "Upload",
     "UploadInfo",
+    "UploadStream",
     "UsageError",
     "plan",
 ]

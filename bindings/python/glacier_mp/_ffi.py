@@ -10,7 +10,7 @@ import ctypes
 import weakref
 from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from types import SimpleNamespace
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 
 from . import _library
 from .errors import GlacierError, class_of
@@ -25,12 +25,19 @@ E_OUTCOME_UNKNOWN = 307
 STOP = 0
 CONTINUE = 1
 
+UNKNOWN_LENGTH = (1 << 64) - 1
+ALL_PARTS = (1 << 32) - 1
+
 
 class Handle(c_void_p):
     """An object of the library. Its type is its class, so that one cannot be given for another."""
 
     # What the library uses through this handle: it is let go after the handle is freed.
     held: list[Any]
+
+    def __reduce__(self) -> NoReturn:
+        # ctypes would take the address along, to where it means nothing, or a second time.
+        raise TypeError("objects of glacier_mp belong to their process: they cannot be pickled or copied")
 
 
 class ConfigHandle(Handle):
@@ -89,8 +96,10 @@ class RawProgress(ctypes.Structure):
 
 
 ProgressFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(RawProgress))
+ReadFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(ctypes.c_uint8), c_size_t, POINTER(c_size_t))
 LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 CredentialsFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(RawCredentials))
+DoneFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, ErrorHandle)
 DestroyFn = ctypes.CFUNCTYPE(None, c_void_p)
 
 # Python's callbacks live as long as the module: nothing has to be released.
@@ -135,10 +144,20 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "glacier_upload_set_description": (RESULT, (UploadHandle, c_char_p, ERR)),
     "glacier_upload_set_part_size": (RESULT, (UploadHandle, c_uint64, ERR)),
     "glacier_upload_set_upload_id": (RESULT, (UploadHandle, c_char_p, ERR)),
+    "glacier_upload_set_journal": (RESULT, (UploadHandle, c_char_p, ERR)),
+    "glacier_upload_set_part_range": (RESULT, (UploadHandle, c_uint32, c_uint32, ERR)),
+    "glacier_upload_set_archive_size": (RESULT, (UploadHandle, c_uint64, ERR)),
+    "glacier_upload_set_expected_size": (RESULT, (UploadHandle, c_uint64, ERR)),
     "glacier_upload_set_source_file": (RESULT, (UploadHandle, c_char_p, ERR)),
     "glacier_upload_set_source_memory": (RESULT, (UploadHandle, BYTES, c_size_t, ERR)),
+    "glacier_upload_set_source_callback": (RESULT, (UploadHandle, ReadFn, c_uint64, c_void_p, DestroyFn, ERR)),
     "glacier_upload_set_progress": (RESULT, (UploadHandle, ProgressFn, c_void_p, DestroyFn, ERR)),
     "glacier_upload_run": (RESULT, (UploadHandle, ERR)),
+    "glacier_upload_transfer": (RESULT, (UploadHandle, ERR)),
+    "glacier_upload_start": (RESULT, (UploadHandle, DoneFn, c_void_p, DestroyFn, ERR)),
+    "glacier_upload_wait": (RESULT, (UploadHandle, c_uint64, ERR)),
+    "glacier_upload_write": (RESULT, (UploadHandle, BYTES, c_size_t, ERR)),
+    "glacier_upload_finish": (RESULT, (UploadHandle, ERR)),
     "glacier_upload_initiate": (RESULT, (UploadHandle, ERR)),
     "glacier_upload_put_part": (RESULT, (UploadHandle, c_uint32, BYTES, c_size_t, ERR)),
     "glacier_upload_put_part_checked": (RESULT, (UploadHandle, c_uint32, BYTES, c_size_t, DIGEST, ERR)),

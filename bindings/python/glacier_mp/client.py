@@ -8,11 +8,12 @@ from types import TracebackType
 from typing import Optional
 
 from . import _arguments
-from ._calls import ReportProgress, work
+from ._calls import Call, ReportProgress
 from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, decoded, error_of, lib
 from .config import Config
 from .errors import GlacierError
-from .upload import Archive, Source, Upload
+from .source import Source
+from .upload import Archive, Upload
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Client:
     """The way to the service: endpoint, account, credentials, and the memory limit that its uploads share.
 
     Any number of threads may use a client at once. For several archives at once make one client, and for each archive
-    an Upload and a thread: a part waits until there is room in the memory limit, first come, first served.
+    an Upload that is run on a thread, started, or awaited: a part waits until there is room in the memory limit, first
+    come, first served.
 
     A client is closed by leaving its `with` block, by close(), or with the last reference to it. Uploads made with it
     go on, and may still run; a closed client makes no new ones: UsageError.
@@ -65,18 +67,26 @@ class Client:
         archive_description: str = "",
         part_size: Optional[int] = None,
         upload_id: Optional[str] = None,
+        journal: Optional[_arguments.StrPath] = None,
+        archive_size: Optional[int] = None,
+        expected_size: Optional[int] = None,
         progress: Optional[ReportProgress] = None,
     ) -> Archive:
         """Uploads a source and returns the archive: Upload(...).run() in one call, with the same parameters. The Upload
         is closed when it returns. It can be stopped by Ctrl-C on the main thread, and by an exception in progress; to
         be able to cancel it from another thread, use Upload.
 
-        If it fails with a GlacierError that is resumable, call it again with the same source and
-        upload_id=error.upload_id to send what is missing.
+            archive = client.upload("my-vault", "backup.tar", journal="backup.journal")
+
+        With a journal the same call, after whatever stopped it, and in whichever process, carries on; when all is done
+        it gives the archive again. Without one, if it fails with a GlacierError that is resumable, call it again with
+        the same source and upload_id=error.upload_id to send what is missing.
 
         Raises:
-            GlacierError: as Upload.run. After GLACIER_E_OUTCOME_UNKNOWN there may be an archive, and only an
-                inventory of the vault can tell; an Upload that is kept could have learned it.
+            GlacierError: as Upload.run. After GLACIER_E_OUTCOME_UNKNOWN there may be an archive: the same call with its
+                journal learns it; without one only an inventory of the vault can tell, though an Upload that is kept
+                could have learned it.
+            Exception: as Upload.run.
         """
         with Upload(
             self,
@@ -85,13 +95,17 @@ class Client:
             archive_description=archive_description,
             part_size=part_size,
             upload_id=upload_id,
+            journal=journal,
+            archive_size=archive_size,
+            expected_size=expected_size,
             progress=progress,
         ) as upload:
             try:
                 return upload.run()
             except GlacierError as error:
                 # Who attaches to an upload that has become an archive is told that there is no such upload.
-                error.resumable = error.resumable and error.code != E_OUTCOME_UNKNOWN
+                lost = error.code == E_OUTCOME_UNKNOWN and journal is None
+                error.resumable = error.resumable and not lost
                 raise
 
     def list_uploads(self, vault_name: str) -> list[UploadInfo]:
@@ -104,9 +118,10 @@ class Client:
             UsageError, TransportError, ServiceError (GLACIER_E_NOT_FOUND: the vault), LocalError, InternalError.
         """
         name = _arguments.text("vault_name", vault_name)
-        listed = work(
+        call = Call(
             lib.glacier_client_list_uploads, self._handle, name, log=self._log, keys=self._keys, stoppable=False
         )
+        listed = call.result()
         return [
             UploadInfo(
                 upload_id=decoded(lib.glacier_uploads_id(listed, index)) or "",

@@ -23,7 +23,7 @@ class GlacierError(Exception):
         retryable (bool): whether what failed can pass by itself, so that the same call may succeed later. The
             library has repeated the request already, as Config's max_attempts says.
         resumable (bool): whether, as far as is known, the upload is in the vault and can be carried on: by running
-            the same Upload again, or another with this upload_id and the same source.
+            the same Upload again, or another with its journal, or this upload_id, and the same source.
         upload_id (str or None): the ID of the upload that the call was about, once it has one, also if the service
             does not know it any more.
     """
@@ -66,9 +66,10 @@ class UsageError(GlacierError):
 class LocalError(GlacierError):
     """This machine: its files, its memory (100 to 199).
 
-    GLACIER_E_IO, GLACIER_E_MEMORY, GLACIER_E_SOURCE_SHORT (the source ended before its size),
-    GLACIER_E_SOURCE_CHANGED (it changed during the upload, or is smaller than what the upload holds),
-    GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
+    GLACIER_E_IO, GLACIER_E_MEMORY, GLACIER_E_SOURCE_SHORT (the source ended before its archive_size),
+    GLACIER_E_SOURCE_CHANGED (it changed during the upload, is not what the upload was begun with, or goes on behind
+    its archive_size), GLACIER_E_JOURNAL (the file is damaged, of another upload, or no journal, and was not changed),
+    GLACIER_E_LOCKED (another Upload or process works with the journal).
     """
 
 
@@ -85,8 +86,8 @@ class ServiceError(GlacierError):
     GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND (the vault,
     or the upload, which was completed or aborted, has expired, or never was), GLACIER_E_LIMIT,
     GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_OUTCOME_UNKNOWN (Complete was sent, and whether it was carried out is not
-    known: if resumable, the same Upload learns it by running or completing again; else only an inventory of the vault
-    can tell, and nothing should be uploaded again before looking there).
+    known: if resumable, the same Upload, or another with its journal, learns it by running or completing again; else
+    only an inventory of the vault can tell, and nothing should be uploaded again before looking there).
     """
 
 
@@ -96,8 +97,8 @@ class IntegrityError(GlacierError):
 
 class StoppedError(GlacierError):
     """Stopped on request (500 to 599): GLACIER_E_CANCELED, by Upload.cancel; GLACIER_E_CALLBACK, because another
-    thread's call was stopped by an exception: in a callback of the same upload, or in the callable that gives the keys
-    of the client."""
+    thread's call was stopped by an exception, in a callback of the same upload or in the callable that gives the keys
+    of the client, or because the upload was started, and abort stopped it."""
 
 
 class InternalError(GlacierError):

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Optional
 
 from . import _arguments
-from ._calls import ON_PROGRESS, ReportProgress, work
+from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import TreeHashHandle, lib
-from .upload import Data
+from .source import Data
 
 # A large buffer is hashed in pieces: between them Python can handle signals.
 _PIECE = 64 << 20
@@ -73,5 +73,5 @@ class TreeHash:
         out = _arguments.hash_buffer()
         name = _arguments.path("path", path)
         count = _arguments.u32("threads", threads)
-        work(lib.glacier_treehash_file, name, count, ON_PROGRESS, None, out, progress=progress)
+        Call(lib.glacier_treehash_file, name, count, ON_PROGRESS, None, out, progress=progress).result()
         return bytes(out)

@@ -1,0 +1,195 @@
+"""Sources: what the bytes of an archive come from, and how the library gets at them."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, Callable, Optional, Protocol, Union
+
+from . import _arguments
+from ._calls import ON_READ
+from ._ffi import E_STATE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
+
+Data = Union[bytes, bytearray, memoryview, mmap.mmap]
+
+
+class Readable(Protocol):
+    """A file object, as far as it is needed: its read() gives bytes, and none at the end."""
+
+    def read(self, size: int, /) -> Optional[Data]:
+        """The next bytes, at most so many."""
+
+
+Source = Union[str, "os.PathLike[str]", "os.PathLike[bytes]", Data, Readable, Iterable[Data]]
+
+
+class Stream(Protocol):
+    """A source that is read from its beginning to its end, and by another call perhaps again."""
+
+    def rewind(self) -> None:
+        """Goes to the beginning."""
+
+    def next(self, most: int) -> memoryview:
+        """The next bytes, about so many at most; none at the end."""
+
+
+def set_source(handle: UploadHandle, source: Source) -> Optional[Stream]:
+    """Gives the library its source; what is returned is for it to read from, by Reading."""
+    if isinstance(source, (str, os.PathLike)):
+        lib.glacier_upload_set_source_file(handle, _arguments.path("source", source))
+        return None
+    try:
+        memory = _arguments.Memory(source)
+    except TypeError:
+        stream = _stream(source)
+        lib.glacier_upload_set_source_callback(handle, ON_READ, UNKNOWN_LENGTH, None, NO_DESTROY)
+        return stream
+    handle.held.append(memory)
+    lib.glacier_upload_set_source_memory(handle, memory.address, memory.length)
+    return None
+
+
+class Reading:
+    """How one call reads a stream: it begins at the beginning, but not before the first bytes are wanted."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._begun = False
+        self._ended = False
+        self._rest = _NOTHING
+
+    def read(self, most: int) -> memoryview:
+        """The next bytes, at most so many; none at the end."""
+        if not self._begun:
+            self._stream.rewind()
+            self._begun = True
+        until = time.monotonic() + _GATHERED_FOR
+        if not self._rest:
+            self._rest = self._next(most)
+        if len(self._rest) < min(most, _SMALL):
+            self._gather(most, until)
+        # What was taken whole is let go: its owner may want to use the memory again, or to resize it.
+        taken, self._rest = self._rest[:most], self._rest[most:] if len(self._rest) > most else _NOTHING
+        return taken
+
+    def _gather(self, most: int, until: float) -> None:
+        """Puts small pieces together, because each answer to the library costs two changes of threads; but those only
+        that come at once: after a piece that was waited for the library may want no more."""
+        gathered = bytearray(self._rest)
+        self._rest = _NOTHING
+        while not self._ended and len(gathered) < most and time.monotonic() < until:
+            gathered += self._next(most - len(gathered))
+        self._rest = memoryview(gathered)
+
+    def _next(self, most: int) -> memoryview:
+        if self._ended:
+            return _NOTHING
+        piece = self._stream.next(most)
+        self._ended = not piece
+        return piece
+
+
+class _FileObject:
+    """What comes from a file object, from where it stands on."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._read = _reader_of(file)
+        self._begun = False
+        self._start: Optional[int] = None
+
+    def rewind(self) -> None:
+        if not self._begun:
+            seekable = getattr(self._file, "seekable", None)
+            self._start = self._file.tell() if seekable is not None and seekable() else None
+            self._begun = True
+        elif self._start is None:
+            raise _used_up()
+        else:
+            self._file.seek(self._start)
+
+    def next(self, most: int) -> memoryview:
+        data = self._read(most)
+        if data is None:
+            raise BlockingIOError("the source has no bytes yet: its read() must wait for them")
+        return _as_bytes(data)
+
+
+class _Pieces:
+    """What comes from an iterable; pieces without a byte are passed over."""
+
+    def __init__(self, pieces: Iterable[Any]) -> None:
+        self._pieces = pieces
+        self._begun = False
+
+    def rewind(self) -> None:
+        self._iterator = iter(self._pieces)
+        if self._begun and self._iterator is self._pieces:
+            raise _used_up()
+        self._begun = True
+
+    def next(self, most: int) -> memoryview:
+        return next(filter(None, map(_as_bytes, self._iterator)), _NOTHING)
+
+
+# Pieces of less are put together, for so many seconds.
+_SMALL = 1 << 18
+_GATHERED_FOR = 0.001
+
+_NOTHING = memoryview(b"")
+
+
+def _stream(source: Any) -> Stream:
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("source is a text file: open it for bytes, as by open(path, 'rb')")
+    if hasattr(source, "read") or hasattr(source, "readinto"):
+        return _FileObject(source)
+    if isinstance(source, Iterable):
+        return _Pieces(source)
+    raise TypeError(f"source must be a path, bytes-like, a file object or an iterable of bytes, not {_kind(source)}")
+
+
+def _reader_of(file: Any) -> Callable[[int], Any]:
+    """By read1, which waits for some bytes, where read waits for all that it was asked for; but if a class has changed
+    one of them, by that: what its base or the file that it wraps would give may be other bytes."""
+    for place in (getattr(file, "__dict__", {}), *map(vars, type(file).__mro__)):
+        for name in ("read1", "read", "readinto"):
+            if name in place:
+                return _by(file, name)
+    return _by(file, "read" if hasattr(file, "read") else "readinto")
+
+
+def _by(file: Any, name: str) -> Callable[[int], Any]:
+    method: Callable[[Any], Any] = getattr(file, name)
+    if name != "readinto":
+        return method
+
+    def read(most: int) -> Optional[memoryview]:
+        buffer = bytearray(most)
+        length = method(buffer)
+        return None if length is None else memoryview(buffer)[:length]
+
+    return read
+
+
+def _as_bytes(data: Any) -> memoryview:
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"the source gave {_kind(data)}, not bytes") from None
+    return view.cast("B") if view.nbytes else _NOTHING
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _used_up() -> Exception:
+    return error_of(
+        E_STATE,
+        "the source was read before, and cannot be read again: make another Upload with the journal or the upload ID, "
+        "and a source that begins at the first byte",
+    )

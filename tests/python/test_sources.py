@@ -1,0 +1,459 @@
+"""Sources that are read as a stream: file objects, and iterables of bytes."""
+
+from __future__ import annotations
+
+import array
+import bz2
+import codecs
+import gzip
+import io
+import itertools
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import pytest
+
+from glacier_mp import GlacierError, LocalError, Progress, StoppedError, Upload, UsageError, source
+from local import MIB, VAULT, Glacier, content, until
+
+SIZE = 2 * MIB + 77_777
+DATA = content(SIZE)
+PART = "UploadMultipartPart"
+COMPLETE = "CompleteMultipartUpload"
+
+
+def pieces(data: bytes, *sizes: int) -> Iterator[bytes]:
+    """Of these sizes in turn."""
+    start = 0
+    for size in itertools.cycle(sizes):
+        if start >= len(data):
+            return
+        yield data[start : start + size]
+        start += size
+
+
+class OnlyRead:
+    """The least that a file object can have; it gives less than it is asked for."""
+
+    def __init__(self, data: bytes = DATA) -> None:
+        self.rest = data
+        self.reads = 0
+
+    def read(self, size: int) -> bytes:
+        self.reads += 1
+        assert 0 < size <= MIB
+        taken = self.rest[: min(size, 99_999)]
+        self.rest = self.rest[len(taken) :]
+        return taken
+
+
+class OnlyReadInto:
+    def __init__(self) -> None:
+        self.file = io.BytesIO(DATA)
+
+    def readinto(self, buffer: Any) -> int:
+        return self.file.readinto(memoryview(buffer)[:70_001])
+
+
+class Raw(io.RawIOBase):
+    def __init__(self) -> None:
+        self.file = io.BytesIO(DATA)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self.file.readinto(memoryview(buffer)[:70_001])
+
+
+class Buffered(io.BufferedIOBase):
+    """It has no read1 of its own."""
+
+    def __init__(self) -> None:
+        self.file = io.BytesIO(DATA)
+
+    def read(self, size: Optional[int] = -1, /) -> bytes:
+        return self.file.read(size)
+
+
+SECRET = bytes(reversed(range(256)))
+
+
+class Opened:
+    """What it reads is not what the file gives that it wraps."""
+
+    def __init__(self) -> None:
+        self.file = io.BytesIO(DATA.translate(SECRET))
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(size).translate(SECRET)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+class OpenedToo(io.BytesIO):
+    def read(self, size: Optional[int] = -1, /) -> bytes:
+        return super().read(size).translate(SECRET)
+
+
+def opened_once_more(path: Path) -> Any:
+    class File(io.BytesIO):
+        pass
+
+    file = File(DATA.translate(SECRET))
+    file.read = lambda size=-1: io.BytesIO.read(file, size).translate(SECRET)  # type: ignore[method-assign]
+    return file
+
+
+def through_pipe(path: Path) -> Any:
+    process = subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
+    threading.Thread(target=process.wait).start()
+    return process.stdout
+
+
+def through_socket(buffering: Optional[int]) -> Any:
+    ours, theirs = socket.socketpair()
+
+    def send() -> None:
+        with theirs:
+            theirs.sendall(DATA)
+
+    threading.Thread(target=send).start()
+    with ours:
+        return ours.makefile("rb", buffering=buffering)
+
+
+def temporary(path: Path) -> Any:
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115
+    file.write(DATA)
+    file.seek(0)
+    return file
+
+
+def behind_a_head(path: Path) -> Any:
+    file = io.BytesIO(b"head" + DATA)
+    file.seek(4)
+    return file
+
+
+def reusing(path: Path) -> Iterator[bytearray]:
+    """One buffer for all pieces, resized in between."""
+    buffer = bytearray()
+    for piece in pieces(DATA, 999, 300_000, 70_001, 2 * MIB):
+        buffer += piece
+        yield buffer
+        buffer.clear()
+
+
+SOURCES: dict[str, Callable[[Path], Any]] = {
+    "open": lambda path: path.open("rb"),
+    "open unbuffered": lambda path: path.open("rb", buffering=0),
+    "BytesIO": lambda path: io.BytesIO(DATA),
+    "where it stands": behind_a_head,
+    "pipe": through_pipe,
+    "socket": lambda path: through_socket(None),
+    "socket unbuffered": lambda path: through_socket(0),
+    "temporary": temporary,
+    "gzip": lambda path: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(DATA, 1))),
+    "bz2": lambda path: bz2.BZ2File(io.BytesIO(bz2.compress(DATA, 1))),
+    "raw": lambda path: Raw(),
+    "buffered": lambda path: Buffered(),
+    "only read": lambda path: OnlyRead(),
+    "only readinto": lambda path: OnlyReadInto(),
+    "wrapping": lambda path: Opened(),
+    "derived": lambda path: OpenedToo(DATA.translate(SECRET)),
+    "changed": opened_once_more,
+    "generator": lambda path: pieces(DATA, 1, 999, 300_000, 2 * MIB),
+    "list": lambda path: list(pieces(DATA, 70_001)),
+    "one piece": lambda path: [DATA],
+    "empty pieces": lambda path: [b"", DATA[:5], b"", b"", DATA[5:], b""],
+    "kinds of pieces": lambda path: [
+        bytearray(DATA[:8]),
+        memoryview(DATA)[8:16],
+        array.array("d", DATA[16:24]),
+        DATA[24:],
+    ],
+    "a buffer used again": reusing,
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "archive"
+    path.write_bytes(DATA)
+    return path
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_stream_arrives_whole(glacier: Glacier, path: Path, kind: str) -> None:
+    read = SOURCES[kind](path)
+    with glacier.client() as client:
+        archive = client.upload(VAULT, read, part_size=MIB)
+    assert glacier.archive(archive.archive_id) == DATA
+    assert len(glacier.requests(PART)) == 3
+    if isinstance(read, io.IOBase):
+        assert not read.closed
+        read.close()
+
+
+@pytest.mark.parametrize("how", ["run", "transfer"])
+def test_it_is_read_on_the_thread_that_runs(glacier: Glacier, how: str) -> None:
+    threads = set()
+
+    def read() -> Iterator[bytes]:
+        threads.add(threading.current_thread())
+        yield DATA
+
+    with glacier.client() as client, Upload(client, VAULT, read(), part_size=MIB) as upload:
+        getattr(upload, how)()
+        assert upload.progress().parts_done == 3
+    assert threads == {threading.current_thread()}
+
+
+def test_small_pieces_go_together(glacier: Glacier, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = []
+    read = source.Reading.read
+
+    def counted(self: source.Reading, most: int) -> memoryview:
+        given = read(self, most)
+        answers.append(len(given))
+        return given
+
+    monkeypatch.setattr(source.Reading, "read", counted)
+    with glacier.client() as client:
+        archive = client.upload(VAULT, pieces(DATA, 100), part_size=MIB)
+    assert glacier.archive(archive.archive_id) == DATA
+    assert sum(answers) == SIZE
+    assert len(answers) < SIZE / 100 / 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (io.StringIO("text"), "text file"),
+        (5, "int"),
+        (object(), "object"),
+        (None.__class__, "type"),
+    ],
+)
+def test_what_is_no_source_is_refused_at_once(glacier: Glacier, wrong: Any, says: str) -> None:
+    with glacier.client() as client, pytest.raises(TypeError, match=says):
+        Upload(client, VAULT, wrong)
+    with glacier.client() as client, Path(__file__).open() as file, pytest.raises(TypeError, match="'rb'"):
+        Upload(client, VAULT, file)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        (lambda: codecs.getreader("utf-8")(io.BytesIO(b"text")), "str"),
+        (lambda: tempfile.NamedTemporaryFile("w+"), "str"),  # noqa: SIM115
+        (lambda: ["text"], "str"),
+        (lambda: [b"data", 5], "int"),
+        (lambda: [b"data", None], "NoneType"),
+    ],
+)
+def test_what_gives_no_bytes_is_told(glacier: Glacier, wrong: Callable[[], Any], kind: str) -> None:
+    with glacier.client() as client, pytest.raises(TypeError, match=f"gave {kind}, not bytes"):
+        client.upload(VAULT, wrong())
+    assert glacier.requests() == []
+
+
+def test_a_source_must_wait_for_its_bytes(glacier: Glacier) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with glacier.client() as client, open(writing, "wb") as other, open(reading, "rb", buffering=0) as file:
+        with pytest.raises(BlockingIOError, match="must wait"):
+            client.upload(VAULT, file)
+        with pytest.raises(io.UnsupportedOperation):
+            client.upload(VAULT, other)
+
+
+@pytest.mark.parametrize("empty", [lambda: io.BytesIO(), lambda: [], lambda: iter([b""])])
+def test_a_source_without_a_byte_starts_nothing(glacier: Glacier, empty: Callable[[], Any]) -> None:
+    with glacier.client() as client, pytest.raises(UsageError, match="empty") as caught:
+        client.upload(VAULT, empty())
+    assert caught.value.name == "GLACIER_E_INVALID"
+    assert glacier.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("size", "name"), [(SIZE, None), (SIZE - 1, "GLACIER_E_SOURCE_CHANGED"), (SIZE + 1, "GLACIER_E_SOURCE_SHORT")]
+)
+def test_a_size_that_was_said_is_held_to(glacier: Glacier, size: int, name: Optional[str]) -> None:
+    totals = set()
+
+    def report(progress: Progress) -> None:
+        totals.add(progress.bytes_total)
+
+    with glacier.client() as client:
+        try:
+            client.upload(VAULT, OnlyRead(), part_size=MIB, archive_size=size, progress=report)
+        except LocalError as error:
+            assert error.name == name
+        else:
+            assert name is None
+    assert totals <= {None, size}
+    assert len(glacier.archives()) == (name is None)
+
+
+class OfTheProgram(Exception):
+    pass
+
+
+def generator_fails(kind: type[BaseException]) -> Iterator[bytes]:
+    yield DATA[: MIB + 1]
+    raise kind("in the source")
+
+
+class ReadFails:
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+        self.rest = [DATA[:MIB], DATA[:1]]
+
+    def read(self, size: int) -> bytes:
+        if self.rest:
+            return self.rest.pop(0)
+        raise self.kind("in the source")
+
+
+@pytest.mark.parametrize("kind", [OfTheProgram, OSError, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
+@pytest.mark.parametrize("failing", [generator_fails, ReadFails])
+def test_an_exception_in_the_source_is_raised_from_the_call(
+    glacier: Glacier, failing: Callable[[type[BaseException]], Any], kind: type[BaseException]
+) -> None:
+    glacier.fault("stall", PART)
+    with glacier.client() as client, Upload(client, VAULT, failing(kind), part_size=MIB) as upload:
+        # A generator may not leave by StopIteration: Python makes a RuntimeError of it.
+        expected = RuntimeError if (failing, kind) == (generator_fails, StopIteration) else kind
+        with pytest.raises(expected) as caught:
+            upload.run()
+        if expected is kind:
+            assert traceback.extract_tb(caught.value.__traceback__)[-1].name in ("read", "generator_fails")
+            assert caught.value.__context__ is None
+    assert glacier.archives() == []
+    assert len(glacier.uploads()) == 1
+
+
+def test_cancel_ends_the_reading(glacier: Glacier) -> None:
+    reading, writing = os.pipe()
+    read = []
+
+    class Watched(io.FileIO):
+        def read(self, size: Optional[int] = -1, /) -> Any:
+            read.append(size)
+            return super().read(size)
+
+    with (
+        Watched(reading) as file,
+        glacier.client() as client,
+        Upload(client, VAULT, file, part_size=MIB) as upload,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        at_work = pool.submit(upload.run)
+        os.write(writing, b"data")
+        until(lambda: len(read) == 2)
+        upload.cancel()
+        # What it waits for comes; it does not ask for more.
+        os.write(writing, b"data")
+        error = at_work.exception()
+        assert isinstance(error, StoppedError)
+        assert error.name == "GLACIER_E_CANCELED"
+        assert len(read) <= 3
+        os.close(writing)
+
+
+def test_a_slow_source_leaves_time_to_tell(glacier: Glacier) -> None:
+    """Pieces that come every hundredth of a second do not keep the library from its beat until a buffer is full."""
+    beats: list[Progress] = []
+
+    def slow() -> Iterator[bytes]:
+        while len(beats) < 3:
+            yield b"1234"
+            time.sleep(0.01)
+
+    with glacier.client() as client:
+        client.upload(VAULT, slow(), progress=beats.append)
+
+
+def restarted(glacier: Glacier, read: Any, parts: int = 3) -> None:
+    glacier.refuse(403, "AccessDeniedException", PART)
+    with glacier.client(concurrency=1) as client, Upload(client, VAULT, read, part_size=MIB) as upload:
+        with pytest.raises(GlacierError) as caught:
+            upload.run()
+        assert caught.value.resumable
+        archive = upload.run()
+    assert glacier.archive(archive.archive_id) == DATA
+
+
+class Again:
+    """An iterable that begins anew each time."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return pieces(DATA, 70_001)
+
+
+@pytest.mark.parametrize(
+    "again", [lambda: io.BytesIO(DATA), lambda: list(pieces(DATA, 999)), Again, lambda: behind_a_head(Path())]
+)
+def test_what_can_be_read_again_can_run_again(glacier: Glacier, again: Callable[[], Any]) -> None:
+    restarted(glacier, again())
+
+
+@pytest.mark.parametrize("once", [OnlyRead, Raw, lambda: pieces(DATA, 999), lambda: iter([DATA])])
+def test_what_can_be_read_once_needs_another_upload(glacier: Glacier, once: Callable[[], Any]) -> None:
+    """Never may the rest of a source pass for the whole."""
+    with pytest.raises(UsageError, match="cannot be read again") as caught:
+        restarted(glacier, once())
+    assert caught.value.name == "GLACIER_E_STATE"
+    assert glacier.archives() == []
+    with glacier.client() as client:
+        archive = client.upload(VAULT, once(), upload_id=caught.value.upload_id)
+    assert glacier.archive(archive.archive_id) == DATA
+
+
+def test_a_call_that_is_refused_does_not_touch_the_source(glacier: Glacier) -> None:
+    """Another thread's call must not rewind what is being read."""
+    half = threading.Event()
+    refused = threading.Event()
+
+    class Slow(io.BytesIO):
+        def read1(self, size: Optional[int] = -1, /) -> bytes:
+            if self.tell() > MIB and not half.is_set():
+                half.set()
+                refused.wait()
+            return super().read1(300_000)
+
+    with (
+        glacier.client() as client,
+        Upload(client, VAULT, Slow(DATA), part_size=MIB) as upload,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        at_work = pool.submit(upload.run)
+        half.wait()
+        with pytest.raises(UsageError) as caught:
+            upload.run()
+        assert caught.value.name == "GLACIER_E_BUSY"
+        refused.set()
+        archive = at_work.result()
+    assert glacier.archive(archive.archive_id) == DATA
+
+
+def test_a_source_that_is_all_there_is_not_read_to_learn_that(glacier: Glacier, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    read = OnlyRead()
+    with glacier.client() as client:
+        first = client.upload(VAULT, read, part_size=MIB, journal=journal)
+        reads = read.reads
+        assert client.upload(VAULT, read, journal=journal) == first
+    assert read.reads == reads
