@@ -52,11 +52,43 @@ static void part_is_canceled_by(void *(*canceler)(void *), const uint8_t *part)
     join(thread);
 }
 
+static void wait_is_canceled_by(void *(*canceler)(void *))
+{
+    OK(glacier_upload_start(in_progress, NULL, NULL, NULL, &err));
+    pthread_t thread = start(canceler, NULL);
+    FAILS(GLACIER_E_CANCELED, glacier_upload_wait(in_progress, GLACIER_FOREVER, &err));
+    join(thread);
+}
+
+/* Inside write, which waits for memory, or inside finish, which waits for the service. */
+static void stream_is_canceled_by(void *(*canceler)(void *), const uint8_t *data, int finish)
+{
+    glacier_config_t *config = glacier_config_new();
+    glacier_client_t *small = NULL;
+    glacier_result_t result;
+    OK(glacier_config_set_memory_limit(config, 2 * MIB, &err));
+    OK(glacier_client_new(config, &small, &err));
+    glacier_config_free(config);
+    in_progress = local_upload(small);
+    pthread_t thread = start(canceler, NULL);
+    do {
+        result = glacier_upload_write(in_progress, data, finish ? 2 * MIB : 3 * MIB, NULL);
+        if (finish && result == GLACIER_OK)
+            result = glacier_upload_finish(in_progress, NULL);
+    } while (result == GLACIER_OK);
+    join(thread);
+    CHECK_NUMBER(result, GLACIER_E_CANCELED);
+    OK(glacier_upload_abort(in_progress, &err));
+    glacier_upload_free(in_progress);
+    glacier_client_free(small);
+}
+
 int main(void)
 {
     uint8_t *data = local_data(3 * MIB);
     glacier_client_t *client = local_client(1);
     glacier_upload_t *all_at_once = local_upload(client), *by_hand = local_upload(client);
+    glacier_upload_t *started = local_upload(client);
     struct sigaction handler = {0};
     handler.sa_handler = cancel_on_signal;
     CHECK_NUMBER(sigaction(SIGUSR1, &handler, NULL), 0);
@@ -76,6 +108,15 @@ int main(void)
     part_is_canceled_by(cancel, data + MIB);
     part_is_canceled_by(send_signal, data + MIB);
 
+    OK(glacier_upload_set_source_memory(started, data, 3 * MIB, &err));
+    in_progress = started;
+    wait_is_canceled_by(cancel);
+    wait_is_canceled_by(send_signal);
+    for (int finish = 0; finish < 2; finish++) {
+        stream_is_canceled_by(cancel, data, finish);
+        stream_is_canceled_by(send_signal, data, finish);
+    }
+
     puts("canceled");
     fflush(stdout);
     CHECK(getchar() != EOF);
@@ -84,7 +125,13 @@ int main(void)
     OK(glacier_upload_put_part(by_hand, 1, data + MIB, MIB, &err));
     OK(glacier_upload_put_part(by_hand, 2, data + 2 * MIB, MIB, &err));
     OK(glacier_upload_complete(by_hand, &err));
+    glacier_upload_cancel(started); /* there is nothing to stop: the next call is */
+    OK(glacier_upload_start(started, NULL, NULL, NULL, &err));
+    FAILS(GLACIER_E_CANCELED, glacier_upload_wait(started, GLACIER_FOREVER, &err));
+    OK(glacier_upload_start(started, NULL, NULL, NULL, &err));
+    OK(glacier_upload_wait(started, GLACIER_FOREVER, &err));
 
+    glacier_upload_free(started);
     glacier_upload_free(all_at_once);
     glacier_upload_free(by_hand);
     glacier_client_free(client);

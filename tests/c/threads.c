@@ -80,6 +80,78 @@ static void beside_a_part(void)
     glacier_upload_free(upload);
 }
 
+/* Watches and steers, from many threads, what the main thread works on. */
+struct watched {
+    glacier_upload_t *upload;
+    int over;
+};
+
+static void *watch_and_wait(void *user_data)
+{
+    struct watched *watched = (struct watched *)user_data;
+    glacier_upload_t *upload = watched->upload;
+    const struct timespec millisecond = {0, 1000000};
+    uint64_t done = 0, sent = 0;
+    for (int i = 0; !__atomic_load_n(&watched->over, __ATOMIC_ACQUIRE); i++) {
+        glacier_progress_t progress = progress_of(upload);
+        CHECK(progress.bytes_done >= done && progress.bytes_sent >= sent); /* counts only grow */
+        done = progress.bytes_done;
+        sent = progress.bytes_sent;
+        CHECK(glacier_upload_state(upload) <= GLACIER_STATE_COMPLETED);
+        CHECK_TEXT(glacier_upload_vault(upload), VAULT);
+        const char *id = glacier_upload_id(upload), *archive = glacier_upload_archive_id(upload);
+        CHECK(archive == NULL || (id != NULL && glacier_upload_tree_hash(upload) != NULL));
+        CHECK(glacier_upload_part_size(upload) == MIB || id == NULL);
+        glacier_result_t result = glacier_upload_wait(upload, (uint64_t)(i % 3), &err);
+        CHECK_NUMBER(glacier_error_code(err), result);
+        CHECK(result == GLACIER_OK || result == GLACIER_E_PENDING || result == GLACIER_E_STATE ||
+              result == GLACIER_E_CANCELED);
+        glacier_error_free(err);
+        if (i % 16 == 15)
+            glacier_upload_cancel(upload);
+        nanosleep(&millisecond, NULL); /* valgrind lets one thread run at a time */
+    }
+    return NULL;
+}
+
+/* Carries on until there is an archive, however often it is canceled. */
+static void run_in_the_background(glacier_upload_t *upload)
+{
+    glacier_result_t result;
+    OK(glacier_upload_set_source_memory(upload, data, MIB, &err));
+    do {
+        OK(glacier_upload_start(upload, NULL, NULL, NULL, &err));
+        result = glacier_upload_wait(upload, GLACIER_FOREVER, NULL);
+        CHECK(result == GLACIER_OK || result == GLACIER_E_CANCELED || result == GLACIER_E_OUTCOME_UNKNOWN);
+    } while (result != GLACIER_OK);
+}
+
+/* Canceled once, it stays so: writes on until then, or to the end. */
+static void write_as_a_stream(glacier_upload_t *upload)
+{
+    glacier_result_t result = GLACIER_OK;
+    for (size_t at = 0; at < MIB && result == GLACIER_OK; at += 1024)
+        result = glacier_upload_write(upload, data + at, 1024, NULL);
+    if (result == GLACIER_OK)
+        result = glacier_upload_finish(upload, NULL);
+    CHECK(result == GLACIER_OK || result == GLACIER_E_CANCELED || result == GLACIER_E_OUTCOME_UNKNOWN);
+}
+
+static void watched_by_many(void (*work)(glacier_upload_t *))
+{
+    pthread_t threads[4];
+    for (int round = 0; round < 3; round++) {
+        struct watched watched = {local_upload(client), 0};
+        for (int i = 0; i < 4; i++)
+            threads[i] = start(watch_and_wait, &watched);
+        work(watched.upload);
+        __atomic_store_n(&watched.over, 1, __ATOMIC_RELEASE);
+        for (int i = 0; i < 4; i++)
+            join(threads[i]);
+        glacier_upload_free(watched.upload);
+    }
+}
+
 /* What the threads of a crowd share. */
 struct crowd {
     glacier_upload_t *upload;
@@ -167,6 +239,8 @@ int main(void)
     beside_a_run();
     beside_a_part();
     in_a_crowd();
+    watched_by_many(run_in_the_background);
+    watched_by_many(write_as_a_stream);
     glacier_client_free(client);
     free(data);
     return 0;
