@@ -110,16 +110,87 @@ static void free_in_order(const int order[KINDS])
 }
 
 /* Every order of what stands from place to the end. */
-static void free_in_orders(int order[KINDS], int place, int every, int *tried)
+static void in_orders(void (*free_in)(const int *), int kinds, int *order, int place, int every, int *tried)
 {
-    if (place == KINDS && (*tried)++ % every == 0)
-        free_in_order(order);
-    for (int i = place; i < KINDS; i++) {
+    if (place == kinds && (*tried)++ % every == 0)
+        free_in(order);
+    for (int i = place; i < kinds; i++) {
         int other = order[i];
         order[i] = order[place], order[place] = other;
-        free_in_orders(order, place + 1, every, tried);
+        in_orders(free_in, kinds, order, place + 1, every, tried);
         order[place] = order[i], order[i] = other;
     }
+}
+
+/* Uploads that work in the background, and what came of them. */
+enum { MAKER, STARTED, WRITTEN, REFUSAL_OF_BUSY, BUSY_KINDS };
+
+struct busy_family {
+    glacier_client_t *client;
+    glacier_upload_t *started, *written;
+    glacier_error_t *error;
+    int done, done_destroyed, progress_destroyed;
+};
+
+static void end_of_run(void *user_data, glacier_result_t result, const glacier_error_t *failure)
+{
+    struct busy_family *family = (struct busy_family *)user_data;
+    CHECK_NUMBER(result, GLACIER_E_CANCELED);
+    CHECK_NUMBER(glacier_error_code(failure), result);
+    CHECK_NUMBER(family->done_destroyed, 0);
+    __atomic_fetch_add(&family->done, 1, __ATOMIC_RELEASE);
+}
+
+static void count_done(void *user_data)
+{
+    __atomic_fetch_add(&((struct busy_family *)user_data)->done_destroyed, 1, __ATOMIC_RELEASE);
+}
+
+static void count_progress(void *user_data)
+{
+    __atomic_fetch_add(&((struct busy_family *)user_data)->progress_destroyed, 1, __ATOMIC_RELEASE);
+}
+
+static void make_busy(struct busy_family *family)
+{
+    memset(family, 0, sizeof *family);
+    family->client = local_client(1);
+    family->started = local_upload(family->client);
+    family->written = local_upload(family->client);
+    OK(glacier_upload_set_source_memory(family->started, data + MIB, 2 * MIB, &err));
+    OK(glacier_upload_set_progress(family->started, go_on, family, count_progress, &err));
+    OK(glacier_upload_set_progress(family->written, go_on, family, count_progress, &err));
+    OK(glacier_upload_start(family->started, end_of_run, family, count_done, &err));
+    OK(glacier_upload_write(family->written, data, MIB + 1, &err));
+    CHECK_NUMBER(glacier_upload_run(family->started, &family->error), GLACIER_E_BUSY);
+}
+
+static void free_one_busy(struct busy_family *family, int kind)
+{
+    if (kind != STARTED && family->started != NULL)
+        FAILS(GLACIER_E_PENDING, glacier_upload_wait(family->started, 0, &err));
+    if (kind != WRITTEN && family->written != NULL)
+        OK(glacier_upload_write(family->written, data, 1, &err));
+    switch (kind) {
+    case MAKER: glacier_client_free(family->client); break;
+    case STARTED: glacier_upload_free(family->started), family->started = NULL; break;
+    case WRITTEN: glacier_upload_free(family->written), family->written = NULL; break;
+    default: CHECK(*glacier_error_message(family->error) != '\0'), glacier_error_free(family->error); break;
+    }
+}
+
+/* Each comes back, by itself, with the threads that it was with. */
+static void free_busy_in_order(const int order[BUSY_KINDS])
+{
+    struct busy_family family;
+    int threads = threads_now();
+    make_busy(&family);
+    for (int i = 0; i < BUSY_KINDS; i++)
+        free_one_busy(&family, order[i]);
+    WAIT_UNTIL(threads_now() == threads);
+    CHECK_NUMBER(__atomic_load_n(&family.done, __ATOMIC_ACQUIRE), 1);
+    CHECK_NUMBER(__atomic_load_n(&family.done_destroyed, __ATOMIC_ACQUIRE), 1);
+    CHECK_NUMBER(__atomic_load_n(&family.progress_destroyed, __ATOMIC_ACQUIRE), 2);
 }
 
 /* A log callback that frees all there is: the call that it interrupts ends by itself. */
@@ -220,6 +291,7 @@ static void freed_at_work(void)
 int main(int argc, char **argv)
 {
     int order[KINDS] = {CONFIG, CLIENT, UPLOAD, ERROR, PARTS, UPLOADS}, tried = 0;
+    int busy_order[BUSY_KINDS] = {MAKER, STARTED, WRITTEN, REFUSAL_OF_BUSY}, busy_tried = 0;
     CHECK_NUMBER(argc, 2);
     data = local_data(3 * MIB);
     glacier_client_t *client = local_client(1);
@@ -230,8 +302,10 @@ int main(int argc, char **argv)
     glacier_upload_free(existing);
     glacier_client_free(client);
 
-    free_in_orders(order, 0, atoi(argv[1]), &tried);
+    in_orders(free_in_order, KINDS, order, 0, atoi(argv[1]), &tried);
     CHECK_NUMBER(tried, 720);
+    in_orders(free_busy_in_order, BUSY_KINDS, busy_order, 0, (atoi(argv[1]) + 5) / 6, &busy_tried);
+    CHECK_NUMBER(busy_tried, 24);
     freed_by_a_log_callback();
     freed_at_work();
     free(data);
