@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """A call of a function of the library; meanwhile `progress`, `log`, `read` and `keys` are called, on the thread that
-    waits for its result.
+    """A call of a function of the library; meanwhile `progress`, `log`, `read` and `keys` are called, on the thread
+    that waits for its result.
 
     A call that is stoppable calls ON_PROGRESS all the time. Any other is left to itself when it shall stop. `holding`
     is what the function uses: it is held until the function has returned, also if nobody waits for that any more.
