@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import dataclasses
 import hashlib
 import inspect
 import pydoc
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,11 +140,32 @@ def test_help_names_and_explains_everything() -> None:
         assert inspect.getdoc(member) or get_origin(member) is Union, f"{name} says nothing"
     # The introduction names what there is, and examples of it are Python.
     introduction = inspect.getdoc(glacier_mp) or ""
-    for name in ("Config", "Credentials", "Client", "Upload", "TreeHash", "Plan", "plan()", "Progress", "GlacierError"):
+    for name in (
+        "Config",
+        "Credentials",
+        "Client",
+        "Upload",
+        "UploadStream",
+        "TreeHash",
+        "Plan",
+        "plan()",
+        "Progress",
+        "GlacierError",
+    ):
         assert name in introduction
     first, second = (block for block in introduction.split("\n\n") if block.startswith("    ") and "=" in block)
     for example in (first, second):
         compile(inspect.cleandoc("\n" + example), "example", "exec")
+
+
+def test_the_examples_of_the_readme_are_python() -> None:
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "bindings/python/README.md").read_text(), re.DOTALL)
+    assert len(examples) > 4
+    for example in examples:
+        code = compile(example, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for name in re.findall(r"\bupload\.(\w+)\(", example):
+            assert callable(getattr(Upload, name))
+        assert code.co_names
 
 
 def test_every_parameter_and_field_is_explained() -> None:

@@ -7,11 +7,12 @@
         archive = client.upload("my-vault", "backup.tar", progress=print)
     print(archive.archive_id)
 
-The bytes come from a file, or from bytes, bytearray, memoryview or mmap. Several parts are sent at once, every hash is
-checked against the service's, and a failure on the way loses no work: what the service holds already is not sent
-again. To carry on after one, run again, or later and elsewhere with the upload's ID:
+The bytes come from a file, from bytes, bytearray, memoryview or mmap, from a file object or an iterable of bytes, or
+are written by the program. Several parts are sent at once, every hash is checked against the service's, and a failure
+on the way loses no work: what the service holds already is not sent again. To carry on after one, run again, or later
+and elsewhere with the upload's ID; or name a journal, and the same call carries on whatever had stopped it:
 
-    with glacier_mp.Upload(client, "my-vault", "backup.tar") as upload:
+    with glacier_mp.Upload(client, "my-vault", "backup.tar", journal="backup.journal") as upload:
         try:
             archive = upload.run()
         except glacier_mp.GlacierError as error:
@@ -22,7 +23,9 @@ again. To carry on after one, run again, or later and elsewhere with the upload'
 Config       settings: region, keys, endpoint, memory, timeouts, log
 Credentials  keys that expire, as a callable of the program gives them
 Client       the way to the service: upload(), list_uploads()
-Upload       one upload: all at once with run(), or by hand with initiate(), put_part() and complete()
+Upload       one upload: all at once with run(), start() or run_async(); written with write() and finish(); or by hand
+             with initiate(), put_part() and complete()
+UploadStream  the file object to write an archive into, from Upload.stream()
 TreeHash     the service's checksum of parts and archives
 Plan         how an archive is cut into parts; plan() makes one
 Progress     how far an upload is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import enum
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -263,8 +264,8 @@ class Upload:
 
         It is start(), awaited: callbacks come on a thread of the upload's own, and reach the loop by its
         call_soon_threadsafe. Canceling the task stops the upload, and waits until nothing works on it any more: a
-        quarter of a second, or up to 10 s while Complete is on its way, which may have made the archive then
-        (see archive_id). A second cancel does not wait.
+        quarter of a second, or up to 10 s while Complete is on its way, which may have made the archive then (see
+        archive_id).
 
         Raises:
             asyncio.CancelledError: the task was canceled. The upload stays in the vault, and can run again.
@@ -277,7 +278,11 @@ class Upload:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             background.stop()
-            await asyncio.wrap_future(background.over)
+            over = asyncio.wrap_future(background.over)
+            # Who cancels often, as some of asyncio's own functions do, waits all the same.
+            while not over.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([over])
             raise
         finally:
             # An error in it refers to this frame.
