@@ -68,7 +68,7 @@ impl Upload {
         let (give, given) = sync_channel(1);
         let upload = Arc::clone(self);
         let thread = spawn("glacier-run", CALLBACK_STACK, move || {
-            let may_run = |entered| lock(&upload.options).may_use(Mode::Run).map(|()| entered);
+            let may_run = |entered| upload.may_use(Mode::Run).map(|()| entered);
             let entered = match upload.enter(Entry::Alone).and_then(may_run) {
                 Ok(entered) => entered,
                 Err(error) => {

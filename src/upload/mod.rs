@@ -451,7 +451,7 @@ impl Upload {
             _ => None,
         };
         if let Some(mode) = mode {
-            lock(&self.options).may_use(mode)?;
+            self.may_use(mode)?;
         }
         self.take_up_journal(mode.is_some() || call == Call::Initiate)?;
         let mut options = lock(&self.options);
@@ -473,6 +473,14 @@ impl Upload {
             options.start();
         }
         Ok(action)
+    }
+
+    /// Checks that parts may be sent in a way. On a completed upload none is sent, whatever way is taken.
+    fn may_use(&self, mode: Mode) -> Result<()> {
+        match (mode, self.state()) {
+            (Mode::Run | Mode::Transfer, State::Completed) => Ok(()),
+            _ => lock(&self.options).may_use(mode),
+        }
     }
 
     fn happened(&self, event: Event) -> Result<()> {

@@ -2,15 +2,38 @@
  * Every call in every state that a handle can be brought into: none of them gets it into a state from which abort or
  * free fails. The local Glacier stalls part 1 of every upload, so that an upload all at once can be stopped half-way.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include "local.h"
+#include "threads.h"
 
-enum state { NEW, ATTACHED, ATTACHED_TO_NOTHING, INITIATED, BY_HAND, ALL_AT_ONCE, COMPLETED, ABORTED, STATES };
+enum state {
+    NEW,
+    ATTACHED,
+    ATTACHED_TO_NOTHING,
+    INITIATED,
+    BY_HAND,
+    ALL_AT_ONCE,
+    COMPLETED,
+    ABORTED,
+    READ,    /* by a callback that stopped half-way */
+    STARTED, /* and going on */
+    WRITING,
+    BROKEN_OFF, /* while it was written */
+    STATES
+};
 
-static const char *const state_names[STATES] = {"new",       "attached",    "attached to nothing", "initiated", "by hand",
-                                                "all at once", "completed", "aborted"};
+static const char *const state_names[STATES] = {
+    "new",       "attached", "attached to nothing", "initiated", "by hand", "all at once",
+    "completed", "aborted",  "read half-way",       "started",   "writing", "broken off"};
 
 #define STATE GLACIER_E_STATE
 #define GONE GLACIER_E_NOT_FOUND
+#define BUSY GLACIER_E_BUSY
+#define STOPPED GLACIER_E_CALLBACK
+#define INVALID GLACIER_E_INVALID
+#define HOLED GLACIER_E_INCOMPLETE
+#define CANCELED GLACIER_E_CANCELED
 
 /* IDs that the service does not know. */
 #define NOBODYS "-nobodys-upload"
@@ -35,6 +58,34 @@ static glacier_result_t set_progress(glacier_upload_t *u)
 {
     return glacier_upload_set_progress(u, NULL, NULL, NULL, &err);
 }
+static int32_t read_two_parts(void *upload, uint8_t *buf, size_t cap, size_t *out_len);
+
+static glacier_result_t set_callback(glacier_upload_t *u)
+{
+    return glacier_upload_set_source_callback(u, read_two_parts, GLACIER_UNKNOWN_LENGTH, u, NULL, &err);
+}
+static glacier_result_t set_journal(glacier_upload_t *u) { return glacier_upload_set_journal(u, "/no/journal", &err); }
+static glacier_result_t set_part_range(glacier_upload_t *u) { return glacier_upload_set_part_range(u, 0, 1, &err); }
+static glacier_result_t set_archive_size(glacier_upload_t *u) { return glacier_upload_set_archive_size(u, 9, &err); }
+static glacier_result_t set_expected_size(glacier_upload_t *u) { return glacier_upload_set_expected_size(u, 9, &err); }
+static glacier_result_t transfer(glacier_upload_t *u) { return glacier_upload_transfer(u, &err); }
+static glacier_result_t write_byte(glacier_upload_t *u)
+{
+    /* That there is no such upload shows in the first call, or in one of the next. */
+    const char *id = glacier_upload_id(u);
+    glacier_result_t result;
+    do
+        result = glacier_upload_write(u, data, 1, &err);
+    while (result == GLACIER_OK && id != NULL && strcmp(id, NOBODYS) == 0);
+    return result;
+}
+static glacier_result_t finish(glacier_upload_t *u) { return glacier_upload_finish(u, &err); }
+static glacier_result_t poll_end(glacier_upload_t *u) { return glacier_upload_wait(u, 0, &err); }
+static glacier_result_t start_and_wait(glacier_upload_t *u)
+{
+    glacier_result_t result = glacier_upload_start(u, NULL, NULL, NULL, &err);
+    return result != GLACIER_OK ? result : glacier_upload_wait(u, GLACIER_FOREVER, &err);
+}
 static glacier_result_t run(glacier_upload_t *u) { return glacier_upload_run(u, &err); }
 static glacier_result_t initiate(glacier_upload_t *u) { return glacier_upload_initiate(u, &err); }
 static glacier_result_t complete(glacier_upload_t *u) { return glacier_upload_complete(u, &err); }
@@ -52,23 +103,32 @@ static const struct {
     glacier_result_t (*call)(glacier_upload_t *);
     glacier_result_t wants[STATES];
 } calls[] = {
-    /*                   new                 attached           to nothing         initiated
-                         by hand  all at once          completed  aborted */
-    {"set_description", set_description, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
-    {"set_part_size", set_part_size, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
-    {"set_upload_id", set_id, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE}},
-    {"set_source_file", set_file, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
-    {"set_source_memory", set_memory, {0, 0, 0, STATE, STATE, STATE, STATE, STATE}},
-    {"set_progress", set_progress, {0, 0, 0, 0, 0, 0, 0, 0}},
-    {"run", run, {STATE, STATE, STATE, STATE, STATE, GLACIER_E_CALLBACK, 0, STATE}},
-    {"initiate", initiate, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE}},
-    {"put_part", put, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE}},
-    {"put_part_checked", put_checked, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE}},
-    {"list_parts", list, {STATE, 0, GONE, 0, 0, 0, STATE, STATE}},
-    {"complete",
-     complete,
-     {STATE, GLACIER_E_INVALID, GONE, GLACIER_E_INCOMPLETE, 0, GLACIER_E_INCOMPLETE, 0, STATE}},
-    {"abort", abort_it, {0, 0, GONE, 0, 0, 0, STATE, 0}},
+    /* new, attached, attached to nothing, initiated, by hand, all at once,
+       completed, aborted, read half-way, started, writing, broken off */
+#define SETTER {0, 0, 0, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, STATE, STATE}
+    {"set_description", set_description, SETTER},
+    {"set_part_size", set_part_size, SETTER},
+    {"set_source_file", set_file, SETTER},
+    {"set_source_memory", set_memory, SETTER},
+    {"set_source_callback", set_callback, SETTER},
+    {"set_journal", set_journal, SETTER},
+    {"set_part_range", set_part_range, SETTER},
+    {"set_archive_size", set_archive_size, SETTER},
+    {"set_expected_size", set_expected_size, SETTER},
+    {"set_upload_id", set_id, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, STATE, STATE}},
+    {"set_progress", set_progress, {0, 0, 0, 0, 0, 0, 0, 0, 0, BUSY, 0, 0}},
+    {"run", run, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
+    {"transfer", transfer, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
+    {"start", start_and_wait, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
+    {"wait", poll_end, {STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, GLACIER_E_PENDING, STATE, STATE}},
+    {"write", write_byte, {0, 0, GONE, 0, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
+    {"finish", finish, {INVALID, INVALID, INVALID, INVALID, STATE, STATE, STATE, INVALID, STATE, BUSY, 0, CANCELED}},
+    {"initiate", initiate, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
+    {"put_part", put, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
+    {"put_part_checked", put_checked, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
+    {"list_parts", list, {STATE, 0, GONE, 0, 0, 0, STATE, STATE, 0, BUSY, BUSY, 0}},
+    {"complete", complete, {STATE, INVALID, INVALID, HOLED, 0, HOLED, 0, STATE, INVALID, BUSY, BUSY, INVALID}},
+    {"abort", abort_it, {0, 0, GONE, 0, 0, 0, STATE, 0, 0, 0, 0, 0}},
 };
 
 static int32_t stop_half_way(void *upload, const glacier_progress_t *p)
@@ -76,6 +136,14 @@ static int32_t stop_half_way(void *upload, const glacier_progress_t *p)
     (void)p;
     return glacier_upload_state((glacier_upload_t *)upload) == GLACIER_STATE_TRANSFERRING ? GLACIER_STOP
                                                                                          : GLACIER_CONTINUE;
+}
+
+static int32_t read_two_parts(void *upload, uint8_t *buf, size_t cap, size_t *out_len)
+{
+    uint64_t begun = progress_of((glacier_upload_t *)upload).bytes_hashed;
+    memset(buf, 'x', cap);
+    *out_len = cap;
+    return begun > 0 ? GLACIER_STOP : GLACIER_CONTINUE;
 }
 
 static glacier_upload_t *bring_into(enum state state)
@@ -92,6 +160,24 @@ static glacier_upload_t *bring_into(enum state state)
         OK(glacier_upload_set_source_memory(upload, data, 3 * MIB, &err));
         OK(glacier_upload_set_progress(upload, stop_half_way, upload, NULL, &err));
         FAILS(GLACIER_E_CALLBACK, glacier_upload_run(upload, &err));
+        break;
+    case READ:
+        OK(set_callback(upload));
+        FAILS(GLACIER_E_CALLBACK, glacier_upload_run(upload, &err));
+        break;
+    case STARTED:
+        OK(glacier_upload_set_source_memory(upload, data, 3 * MIB, &err));
+        OK(glacier_upload_start(upload, NULL, NULL, NULL, &err));
+        wait_for_parts_in_flight(upload, 1);
+        break;
+    case WRITING:
+    case BROKEN_OFF:
+        OK(glacier_upload_write(upload, data, MIB, &err));
+        WAIT_UNTIL(progress_of(upload).parts_done == 1);
+        if (state == BROKEN_OFF) {
+            glacier_upload_cancel(upload);
+            FAILS(GLACIER_E_CANCELED, glacier_upload_write(upload, data, 1, &err));
+        }
         break;
     case INITIATED:
     case BY_HAND:
