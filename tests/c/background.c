@@ -23,7 +23,7 @@ struct run {
     void (*when_done)(struct run *);
 
     pthread_t thread; /* that its callbacks come on */
-    int told, done, destroyed, go_on;
+    int told, done, destroyed, held, go_on;
     size_t read;
     glacier_result_t result;
     char message[512];
@@ -292,8 +292,10 @@ static int32_t read_slowly(void *user_data, uint8_t *buf, size_t cap, size_t *ou
     struct run *run = (struct run *)user_data;
     size_t n = WHOLE - run->read < cap ? WHOLE - run->read : cap;
     on_its_thread(run);
-    if (run->read == MIB)
+    if (run->read == MIB) {
+        ONE_MORE(run->held);
         hold(run);
+    }
     memcpy(buf, data + run->read, n);
     run->read += n;
     *out_len = n;
@@ -307,7 +309,7 @@ static void canceled_while_its_source_blocks(void)
         struct run run = run_of(local_upload(client));
         OK(glacier_upload_set_source_callback(run.upload, read_slowly, WHOLE, &run, NULL, &err));
         start_it(&run);
-        WAIT_UNTIL(progress_of(run.upload).parts_done == 1);
+        WAIT_UNTIL(NOW(run.held) == 1 && progress_of(run.upload).parts_done == 1);
         if (canceled)
             glacier_upload_cancel(run.upload);
         for (int i = 0; i < 3; i++)
