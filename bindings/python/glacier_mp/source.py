@@ -6,12 +6,12 @@ import io
 import mmap
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, Protocol, Union
 
 from . import _arguments
 from ._calls import ON_READ
-from ._ffi import E_STATE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
+from ._ffi import NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, lib
 
 Data = Union[bytes, bytearray, memoryview, mmap.mmap]
 
@@ -27,10 +27,7 @@ Source = Union[str, "os.PathLike[str]", "os.PathLike[bytes]", Data, Readable, It
 
 
 class Stream(Protocol):
-    """A source that is read from its beginning to its end, and by another call perhaps again."""
-
-    def rewind(self) -> None:
-        """Goes to the beginning."""
+    """A source that is read once, from where it stands to its end."""
 
     def next(self, most: int) -> memoryview:
         """The next bytes, about so many at most; none at the end."""
@@ -53,19 +50,15 @@ def set_source(handle: UploadHandle, source: Source) -> Optional[Stream]:
 
 
 class Reading:
-    """How one call reads a stream: it begins at the beginning, but not before the first bytes are wanted."""
+    """How one call reads a stream."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._begun = False
         self._ended = False
         self._rest = _NOTHING
 
     def read(self, most: int) -> memoryview:
         """The next bytes, at most so many; none at the end."""
-        if not self._begun:
-            self._stream.rewind()
-            self._begun = True
         until = time.monotonic() + _GATHERED_FOR
         if not self._rest:
             self._rest = self._next(most)
@@ -96,20 +89,7 @@ class _FileObject:
     """What comes from a file object, from where it stands on."""
 
     def __init__(self, file: Any) -> None:
-        self._file = file
         self._read = _reader_of(file)
-        self._begun = False
-        self._start: Optional[int] = None
-
-    def rewind(self) -> None:
-        if not self._begun:
-            seekable = getattr(self._file, "seekable", None)
-            self._start = self._file.tell() if seekable is not None and seekable() else None
-            self._begun = True
-        elif self._start is None:
-            raise _used_up()
-        else:
-            self._file.seek(self._start)
 
     def next(self, most: int) -> memoryview:
         data = self._read(most)
@@ -123,15 +103,12 @@ class _Pieces:
 
     def __init__(self, pieces: Iterable[Any]) -> None:
         self._pieces = pieces
-        self._begun = False
-
-    def rewind(self) -> None:
-        self._iterator = iter(self._pieces)
-        if self._begun and self._iterator is self._pieces:
-            raise _used_up()
-        self._begun = True
+        self._iterator: Optional[Iterator[Any]] = None
 
     def next(self, most: int) -> memoryview:
+        # Not before the first bytes are wanted: a call that is refused leaves a generator as it is.
+        if self._iterator is None:
+            self._iterator = iter(self._pieces)
         return next(filter(None, map(_as_bytes, self._iterator)), _NOTHING)
 
 
@@ -185,11 +162,3 @@ def _as_bytes(data: Any) -> memoryview:
 
 def _kind(value: object) -> str:
     return type(value).__name__
-
-
-def _used_up() -> Exception:
-    return error_of(
-        E_STATE,
-        "the source was read before, and cannot be read again: make another Upload with the journal or the upload ID, "
-        "and a source that begins at the first byte",
-    )

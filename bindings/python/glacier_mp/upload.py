@@ -143,8 +143,8 @@ class Upload:
             A file object gives bytes by read() or readinto(), and must wait for them; it is read from where it stands
             to its end, and not closed. Other iterables give bytes-like pieces of any size. Either is read on the thread
             that runs, an exception in it stops the call and is raised from it, and each part is held in memory until
-            the service has it: twice the part size must fit into the memory limit. To run again with the same Upload
-            it must be possible to read it again: a file that can seek, or an iterable that is not an iterator.
+            the service has it: twice the part size must fit into the memory limit. It is read once: to carry on after a
+            failure, another Upload with the journal or the upload ID is given it from its first byte again.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
             Upload"); other text must be encoded by the program. Default: none; an archive has no name of its own.
         part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at most 10,000
@@ -225,7 +225,7 @@ class Upload:
 
         Raises:
             GlacierError: of any class. UsageError if there is no source, or it is empty, too large for its part size,
-                not of the archive_size, or a stream that was read before and cannot be read again; LocalError if it
+                not of the archive_size, or a file object or an iterable that was read before; LocalError if it
                 cannot be opened or read, is not a regular file, or changes meanwhile, and for what is wrong with the
                 journal: nothing is initiated for a source or a journal that cannot be opened. ServiceError with
                 GLACIER_E_NOT_FOUND and an upload_id if the service does not know the upload; to upload all of it again,
