@@ -986,7 +986,12 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     if (result == GLACIER_OK)
  *         result = glacier_upload_finish(upload, &err);
  *
- * One that would rather be asked for bytes sets a callback as the source and runs. Neither can be read twice: to carry
+ *     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
+ *         *out_len = fread(buf, 1, cap, user_data);
+ *         return ferror(user_data) ? GLACIER_STOP : GLACIER_CONTINUE;
+ *     }
+ *
+ * One that would rather be asked for bytes sets such a callback as the source and runs. Neither can be read twice: to carry
  * on after a failure, a new handle with the same journal or the upload ID is given the stream from byte 0 again.
  */
 
@@ -1051,11 +1056,6 @@ glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
  *
  * Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK. It may block: meanwhile
  * nothing else is delivered, but parts that were read already go on their way. buf is valid inside the callback only.
- *
- *     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
- *         *out_len = fread(buf, 1, cap, user_data);
- *         return ferror(user_data) ? GLACIER_STOP : GLACIER_CONTINUE;
- *     }
  *
  * Since: 0.1
  */

@@ -97,11 +97,6 @@ pub type glacier_progress_fn =
 /// Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK. It may block: meanwhile
 /// nothing else is delivered, but parts that were read already go on their way. buf is valid inside the callback only.
 ///
-///     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
-///         *out_len = fread(buf, 1, cap, user_data);
-///         return ferror(user_data) ? GLACIER_STOP : GLACIER_CONTINUE;
-///     }
-///
 /// Since: 0.1
 pub type glacier_read_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, buf: *mut u8, cap: usize, out_len: *mut usize) -> i32>;
