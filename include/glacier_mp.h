@@ -986,13 +986,18 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     if (result == GLACIER_OK)
  *         result = glacier_upload_finish(upload, &err);
  *
+ * One that would rather be asked for bytes sets a callback as the source, and runs:
+ *
  *     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
  *         *out_len = fread(buf, 1, cap, user_data);
  *         return ferror(user_data) ? GLACIER_STOP : GLACIER_CONTINUE;
  *     }
  *
- * One that would rather be asked for bytes sets such a callback as the source and runs. Neither can be read twice: to carry
- * on after a failure, a new handle with the same journal or the upload ID is given the stream from byte 0 again.
+ *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
+ *     glacier_upload_run(upload, &err);
+ *
+ * Neither can be read twice: to carry on after a failure, a new handle with the same journal or the upload ID is given
+ * the stream from byte 0 again.
  */
 
 /**
