@@ -24,7 +24,7 @@ library:
 
 examples: $(EXAMPLES)
 
-target/examples-c/%: bindings/c/examples/%.c include/glacier_mp.h | library
+target/examples-c/%: bindings/c/examples/%.c $(wildcard bindings/c/examples/*.h) include/glacier_mp.h | library
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LDFLAGS) -Ltarget/release -lglacier_mp -pthread \
 		-Wl,-rpath,'$$ORIGIN/../release'

@@ -9,7 +9,7 @@ use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
 
 use crate::harness::{
     Build, Program, answered, assert_holds, at, clean, data, data_file, finish, in_both_builds, local_glacier,
-    only_archive, run, signal, start, succeed, wait_until,
+    only_archive, run, run_with, signal, start, succeed, wait_until,
 };
 
 const MIB: usize = 1 << 20;
@@ -22,6 +22,10 @@ in_both_builds!(
     uploads_over_tls,
     carries_on_after_a_signal,
     carries_on_after_a_failure,
+    carries_on_from_a_journal,
+    uploads_standard_input,
+    stops_while_standard_input_says_nothing,
+    several,
     refuses_wrong_usage,
     draws_a_bar_on_a_terminal,
     by_hand,
@@ -97,7 +101,7 @@ fn carries_on_after_a_signal(build: Build) {
         assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
         assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
 
-        carry_on(&glacier, &outcome.stderr);
+        carry_on(&glacier, &outcome.stderr, b"");
         assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
         assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
     }
@@ -114,18 +118,128 @@ fn carries_on_after_a_failure(build: Build) {
     assert!(outcome.stderr.contains(NAME), "{outcome:?}");
     assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
 
-    carry_on(&glacier, &outcome.stderr);
+    carry_on(&glacier, &outcome.stderr, b"");
     assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 1);
 }
 
+/// Killed, and given the same command again.
+fn carries_on_from_a_journal(build: Build) {
+    let glacier = local_glacier();
+    let (directory, file) = data_file(NAME, FILE_SIZE);
+    let journal = directory.path().join("it's a journal");
+    let program = upload(build);
+    let command = || {
+        let mut command = program.command_at(&glacier);
+        command.arg("--journal").arg(&journal);
+        command.args(["--part-size=1M", "--workers=2", "--description=noted", "--", "examplevault"]).arg(&file);
+        command
+    };
+    glacier
+        .add_fault(Fault::new(Action::Stall { after_bytes: None }).on(Operation::UploadMultipartPart).part(9).always());
+    let child = start(&mut command());
+    wait_until("all other parts are noted", || {
+        fs::read_to_string(&journal).is_ok_and(|text| text.matches("{\"part\":").count() == 10)
+    });
+    signal("KILL", child.id());
+    assert_eq!(finish(child).status.code(), None);
+    glacier.clear_faults();
+
+    let refusal = Action::error(403, "AccessDeniedException", "No.");
+    glacier.add_fault(Fault::new(refusal).on(Operation::CompleteMultipartUpload));
+    let outcome = run(&mut command());
+    assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
+    carry_on(&glacier, &outcome.stderr, b"");
+    let archive = only_archive(&glacier);
+    assert_holds(&archive, &data(FILE_SIZE));
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
+
+    let requests = glacier.requests().len();
+    let again = succeed(&mut command());
+    assert_eq!(again.value("archive-id"), archive.archive_id);
+    assert!(again.stderr.contains("nothing left to send"), "{again:?}");
+    assert_eq!(glacier.requests().len(), requests);
+}
+
+/// From a pipe, and after a failure from its first byte again.
+fn uploads_standard_input(build: Build) {
+    let glacier = local_glacier();
+    let program = upload(build);
+    let upload = |arguments: &[&str], input: &[u8]| {
+        run_with(program.command_at(&glacier).args(arguments).args(["examplevault", "-"]), input)
+    };
+    let refusal = Action::error(403, "AccessDeniedException", "No.");
+    glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart).part(3));
+    let outcome = upload(&["--part-size=1M", "--workers=1"], &data(FILE_SIZE));
+    assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
+    assert!(outcome.stderr.contains("give the same input from its first byte"), "{outcome:?}");
+    carry_on(&glacier, &outcome.stderr, &data(FILE_SIZE));
+    assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
+
+    let outcome = upload(&["--expected-size=1G"], &data(FILE_SIZE));
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert!(outcome.stderr.contains("uploaded 10.0 MiB in "), "{outcome:?}");
+    assert_holds(&glacier.archives()[1], &data(FILE_SIZE));
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 12, "one of 16 MiB");
+
+    let nothing = upload(&[], b"");
+    assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
+}
+
+/// The pipe is open, and nothing comes.
+fn stops_while_standard_input_says_nothing(build: Build) {
+    let glacier = local_glacier();
+    let program = upload(build);
+    let mut child = start(program.command_at(&glacier).args(["--part-size=1M", "examplevault", "-"]));
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&data(MIB)).unwrap();
+    wait_until("the first part is there", || answered(&glacier, Operation::UploadMultipartPart, 204) == 1);
+    signal("INT", child.id());
+    let outcome = finish(child);
+    drop(input);
+    assert_eq!(outcome.status.code(), Some(130), "{outcome:?}");
+    assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
+}
+
+fn several(build: Build) {
+    let glacier = local_glacier();
+    let (directory, first) = data_file(NAME, FILE_SIZE);
+    let second = directory.path().join("second");
+    fs::write(&second, data(MIB)).unwrap();
+    let program = Program::c("bindings/c/examples/several.c", build);
+    let upload =
+        |third: &Path| run(program.command_at(&glacier).arg("examplevault").args([&first, &second]).arg(third));
+
+    let outcome = upload(Path::new("/nonexistent/third"));
+    assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("several: /nonexistent/third: "), "{outcome:?}");
+    let archives = glacier.archives();
+    assert_eq!(archives.len(), 2);
+    for archive in &archives {
+        assert_holds(archive, &data(usize::try_from(archive.size).unwrap()));
+        assert!(outcome.stdout.contains(&format!("{}  ", archive.archive_id)), "{outcome:?}");
+    }
+
+    // The journals of the two know their archives.
+    let third = directory.path().join("third");
+    fs::write(&third, data(2)).unwrap();
+    let outcome = upload(&third);
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert_eq!(glacier.archives().len(), 3);
+    assert_eq!(outcome.stdout.lines().count(), 3);
+    assert_eq!(outcome.stderr.matches(": stored\n").count(), 3, "{outcome:?}");
+    assert_eq!(run(&mut program.command()).status.code(), Some(2));
+}
+
 /// Does what the program said, with no fault in the way any more: pastes its command line into a shell.
-fn carry_on(glacier: &Emulator, stderr: &str) {
+fn carry_on(glacier: &Emulator, stderr: &str, input: &[u8]) {
     glacier.clear_faults();
     let (_, line) = stderr.split_once("carry on with\n").unwrap_or_else(|| panic!("no command in {stderr}"));
     let mut shell = clean(Command::new("sh"));
     shell.arg("-c").arg(line);
-    succeed(&mut at(shell, glacier));
+    let outcome = run_with(&mut at(shell, glacier), input);
+    assert!(outcome.status.success(), "{outcome:?}");
 }
 
 fn refuses_wrong_usage(build: Build) {
@@ -137,6 +251,8 @@ fn refuses_wrong_usage(build: Build) {
         &["--part-size=16Q", "examplevault", "file"],
         &["--part-size=99999999999T", "examplevault", "file"],
         &["--workers=-1", "examplevault", "file"],
+        &["--expected-size=much", "examplevault", "-"],
+        &["--journal"],
         &["examplevault", "file", "another"],
         &["--description"],
     ] {
@@ -145,7 +261,7 @@ fn refuses_wrong_usage(build: Build) {
         assert!(outcome.stderr.contains("--help"), "{outcome:?}");
     }
     let help = succeed(program.command().arg("--help")).stdout;
-    for word in ["--upload-id", "--verbose", "130", "143"] {
+    for word in ["--upload-id", "--journal", "--verbose", "130", "143"] {
         assert!(help.contains(word), "{word} is not in the help");
     }
     let glacier = local_glacier();

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -204,6 +204,13 @@ pub(crate) fn finish(mut child: Child) -> Outcome {
 /// Runs a program to its end, whatever that is.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     finish(start(command))
+}
+
+/// The same, with this on its standard input, of which it need not read all.
+pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Outcome {
+    let mut child = start(command);
+    let _ = child.stdin.take().unwrap().write_all(input);
+    finish(child)
 }
 
 /// Runs a program that must succeed.

@@ -1,0 +1,109 @@
+/*
+ * several: uploads several files at once, in the background, and shows how far they are together.
+ *
+ * For programs that have other things to do than to wait: a handle for each file, glacier_upload_start, and
+ * glacier_upload_wait to ask whether it is over. Each file has a journal beside it, FILE.journal: the same command again
+ * carries on. Endpoint, region and credentials come from the environment.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "glacier_mp.h"
+
+static glacier_upload_t *start_upload(glacier_client_t *, const char *vault, const char *file);
+static void say_end(void *file, glacier_result_t, const glacier_error_t *);
+static void show(glacier_upload_t *const *uploads, int count);
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+    interrupted = signal_number;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: several VAULT FILE...\n");
+        return 2;
+    }
+    int count = argc - 2, stored = 0;
+    glacier_error_t *err = NULL;
+    glacier_client_t *client = NULL;
+    glacier_config_t *config = glacier_config_new();
+    glacier_upload_t **uploads = calloc((size_t)count, sizeof *uploads);
+    if (uploads == NULL || glacier_client_new(config, &client, &err) != GLACIER_OK) {
+        fprintf(stderr, "several: %s\n", err != NULL ? glacier_error_message(err) : "no memory");
+        glacier_error_free(err);
+        glacier_config_free(config);
+        free(uploads);
+        return EXIT_FAILURE;
+    }
+    glacier_config_free(config);
+    signal(SIGINT, interrupt);
+    for (int i = 0; i < count; i++)
+        uploads[i] = start_upload(client, argv[1], argv[i + 2]);
+
+    for (int i = 0; i < count; i++) {
+        while (uploads[i] != NULL && glacier_upload_wait(uploads[i], 500, NULL) == GLACIER_E_PENDING) {
+            for (int k = 0; interrupted && k < count; k++)
+                glacier_upload_cancel(uploads[k]);
+            show(uploads, count);
+        }
+        if (glacier_upload_archive_id(uploads[i]) != NULL) {
+            printf("%s  %s\n", glacier_upload_archive_id(uploads[i]), argv[i + 2]);
+            stored++;
+        }
+    }
+    for (int i = 0; i < count; i++)
+        glacier_upload_free(uploads[i]);
+    glacier_client_free(client);
+    free(uploads);
+    return stored == count ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Starts one, or says why not and gives NULL. All share the client's memory limit. */
+static glacier_upload_t *start_upload(glacier_client_t *client, const char *vault, const char *file)
+{
+    char journal[4096];
+    glacier_error_t *err = NULL;
+    glacier_upload_t *upload = NULL;
+    snprintf(journal, sizeof journal, "%s.journal", file);
+    if (glacier_upload_new(client, vault, &upload, &err) != GLACIER_OK
+        || glacier_upload_set_source_file(upload, file, &err) != GLACIER_OK
+        || glacier_upload_set_journal(upload, journal, &err) != GLACIER_OK
+        || glacier_upload_start(upload, say_end, (void *)file, NULL, &err) != GLACIER_OK) {
+        fprintf(stderr, "several: %s: %s\n", file, glacier_error_message(err));
+        glacier_error_free(err);
+        glacier_upload_free(upload);
+        return NULL;
+    }
+    return upload;
+}
+
+/* Comes on the upload's own thread, once, as soon as it is over. */
+static void say_end(void *file, glacier_result_t result, const glacier_error_t *err)
+{
+    if (result == GLACIER_OK)
+        fprintf(stderr, "several: %s: stored\n", (const char *)file);
+    else
+        fprintf(stderr, "several: %s: %s\n", (const char *)file, glacier_error_message(err));
+}
+
+static void show(glacier_upload_t *const *uploads, int count)
+{
+    uint64_t held = 0, total = 0, in_flight = 0;
+    for (int i = 0; i < count; i++) {
+        glacier_progress_t p;
+        if (uploads[i] == NULL || glacier_upload_progress(uploads[i], &p, sizeof p, NULL) != GLACIER_OK)
+            continue;
+        held += p.bytes_done + p.bytes_resumed;
+        total += p.bytes_total != UINT64_MAX ? p.bytes_total : 0; /* not known before the file is open */
+        in_flight += p.parts_in_flight;
+    }
+    fprintf(stderr, "%" PRIu64 " of %" PRIu64 " MiB, %" PRIu64 " parts in flight\n", held >> 20, total >> 20, in_flight);
+}

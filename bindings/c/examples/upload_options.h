@@ -1,0 +1,188 @@
+/* The command line of the upload example: what it may say, and how it is said again. */
+#ifndef UPLOAD_OPTIONS_H
+#define UPLOAD_OPTIONS_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: upload [options] VAULT FILE\n"
+    "\n"
+    "Puts FILE, or standard input if it is -, into an Amazon Glacier vault as one archive. Progress goes to standard\n"
+    "error; standard output gets archive-id, tree-hash and location, a line each, or upload-id if the upload is not\n"
+    "complete and can be carried on.\n"
+    "Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.\n"
+    "\n"
+    "  --endpoint=URL        talk to this address instead of the region's\n"
+    "  --region=NAME         default: AWS_REGION or AWS_DEFAULT_REGION\n"
+    "  --account-id=ID       whose vault it is; default: the owner of the credentials\n"
+    "  --ca-file=FILE        trust the certificates in this PEM file\n"
+    "  --part-size=SIZE      a power of two from 1M to 4G; default: chosen by the size of FILE\n"
+    "  --expected-size=SIZE  of standard input, about: chooses the size of its parts; default: 64M, for up to 625G\n"
+    "  --workers=N           parts in flight, at most 32; default: 8\n"
+    "  --memory=SIZE         memory for parts; default: 256M\n"
+    "  --description=TEXT    stored with the archive\n"
+    "  --journal=PATH        note here what is done: the same command again carries on, even after a power failure\n"
+    "  --upload-id=ID        carry on with this upload: what the service holds already is not sent again\n"
+    "  --verbose             show the library's log\n"
+    "  --help                show this\n"
+    "\n"
+    "SIZE is in bytes, or has a unit: 512K, 16M, 1G, 1T. An ID or a VAULT may begin with a hyphen: write\n"
+    "--upload-id=-x, and -- before VAULT. Standard input is carried on by giving it again from its first byte.\n"
+    "\n"
+    "Exit codes: 0 the archive is stored; 1 failed; 2 wrong usage; 3 failed, but the upload is kept and can be carried\n"
+    "on; 4 whether the archive is stored is not known; 130 and 143 stopped by Ctrl-C and by SIGTERM, and if there is an\n"
+    "upload by then, it is kept.\n";
+
+enum { EXIT_USAGE = 2, EXIT_KEPT = 3, EXIT_UNKNOWN = 4, EXIT_SIGNAL = 128 };
+
+enum {
+    ENDPOINT,
+    REGION,
+    ACCOUNT_ID,
+    CA_FILE,
+    PART_SIZE,
+    EXPECTED_SIZE,
+    WORKERS,
+    MEMORY,
+    DESCRIPTION,
+    JOURNAL,
+    UPLOAD_ID,
+    OPTIONS
+};
+
+static const char *const option_names[OPTIONS] = {"endpoint",      "region",  "account-id", "ca-file",
+                                                  "part-size",     "expected-size", "workers", "memory",
+                                                  "description",   "journal", "upload-id"};
+
+struct options {
+    const char *text[OPTIONS];   /* as given, or NULL */
+    uint64_t number[OPTIONS];    /* of those that are sizes or counts */
+    int verbose;
+    const char *vault, *file;
+};
+
+static int is_standard_input(const struct options *options)
+{
+    return strcmp(options->file, "-") == 0;
+}
+
+static int parse_size(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
+    end += unit != NULL;
+    if (*text < '0' || *text > '9' || errno != 0 || *end != '\0' || number > UINT64_MAX >> shift)
+        return 0;
+    *bytes = (uint64_t)number << shift;
+    return 1;
+}
+
+static int wrong_usage(const char *what, const char *value)
+{
+    fprintf(stderr, "upload: %s%s\nTry: upload --help\n", what, value);
+    return EXIT_USAGE;
+}
+
+/* Finds the option's name and value ("--name=value" or "--name value"); the next argument to look at, or NULL. */
+static char **take_option(char **argument, struct options *options)
+{
+    const char *name = *argument + 2;
+    for (int i = 0; i < OPTIONS; i++) {
+        size_t length = strlen(option_names[i]);
+        if (strncmp(name, option_names[i], length) != 0)
+            continue;
+        if (name[length] == '=') {
+            options->text[i] = name + length + 1;
+            return argument + 1;
+        }
+        if (name[length] == '\0' && argument[1] != NULL) {
+            options->text[i] = argument[1];
+            return argument + 2;
+        }
+    }
+    return NULL;
+}
+
+/* Returns the exit code, or -1 to go on. */
+static int parse_arguments(int argc, char **argv, struct options *options)
+{
+    static const int numbers[] = {PART_SIZE, EXPECTED_SIZE, MEMORY, WORKERS};
+    int operands_only = 0;
+    char **argument = argv + (argc > 0);
+
+    while (*argument != NULL) {
+        const char *text = *argument;
+        if (operands_only || text[0] != '-' || text[1] == '\0') {
+            if (options->file != NULL)
+                return wrong_usage("one VAULT and one FILE are needed, this is more: ", text);
+            *(options->vault == NULL ? &options->vault : &options->file) = text;
+            argument++;
+        } else if (strcmp(text, "--") == 0) {
+            operands_only = 1;
+            argument++;
+        } else if (strcmp(text, "--help") == 0) {
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        } else if (strcmp(text, "--verbose") == 0) {
+            options->verbose = 1;
+            argument++;
+        } else if (text[1] != '-' || (argument = take_option(argument, options)) == NULL) {
+            return wrong_usage("unknown option, or its value is missing: ", text);
+        }
+    }
+    if (options->file == NULL)
+        return wrong_usage("VAULT and FILE are needed", "");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const char *text = options->text[numbers[i]];
+        if (text != NULL && !parse_size(text, &options->number[numbers[i]]))
+            return wrong_usage("not a number: ", text);
+    }
+    if (options->number[WORKERS] > UINT32_MAX)
+        return wrong_usage("not a number of workers: ", options->text[WORKERS]);
+    return -1;
+}
+
+/* For a POSIX shell: as it is where that is safe, else in single quotes. */
+static void print_quoted(FILE *to, const char *text)
+{
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,+@%";
+    if (*text != '\0' && text[strspn(text, safe)] == '\0') {
+        fputs(text, to);
+        return;
+    }
+    fputc('\'', to);
+    for (; *text != '\0'; text++)
+        fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, to);
+    fputc('\'', to);
+}
+
+/* The command line that carries on. Part size and description are the upload's own by now, and a journal knows the ID. */
+static void print_command(FILE *to, const char *program, const struct options *options, const char *upload_id)
+{
+    fputs("  ", to);
+    print_quoted(to, program);
+    for (int i = 0; i < OPTIONS; i++) {
+        const char *text = options->text[i];
+        if (i == UPLOAD_ID && options->text[JOURNAL] == NULL)
+            text = upload_id;
+        if (text == NULL || i == PART_SIZE || i == EXPECTED_SIZE || i == DESCRIPTION)
+            continue;
+        fprintf(to, " --%s=", option_names[i]);
+        print_quoted(to, text);
+    }
+    fputs(options->verbose ? " --verbose -- " : " -- ", to);
+    print_quoted(to, options->vault);
+    fputc(' ', to);
+    print_quoted(to, options->file);
+    fputc('\n', to);
+}
+
+#endif
