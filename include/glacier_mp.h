@@ -58,13 +58,15 @@
  * noticed, and must not be: a pointer that is neither NULL nor what the parameter asks for, such as a handle freed
  * before.
  *
- * Threads. Working calls are those that talk to the service: glacier_upload_run, _transfer, _write, _finish,
+ * Threads. Working calls are those that talk to the service: glacier_upload_run, _transfer, _start, _write, _finish,
  * _initiate, _put_part, _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads. A
  * config: one thread at a time. A client: any number at once. An upload: glacier_upload_put_part and
  * glacier_upload_put_part_checked from any number of threads at once; every other working call, and every setter,
- * needs the handle to itself: while one runs, another gets GLACIER_E_BUSY at once. A started run and a stream that is
- * not finished are such calls too. glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the facts
- * (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
+ * needs the handle to itself: while one runs, another gets GLACIER_E_BUSY at once. A started run has the handle until
+ * it is over, and a stream that is written from the first glacier_upload_write until it is finished or has failed:
+ * meanwhile glacier_upload_abort stops either, and between two writes glacier_upload_set_progress is possible too.
+ * glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the facts (_id, _location, _archive_id,
+ * _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
  *
  * Several archives at once: one client, and for each archive one handle and one thread of the program. They share
  * the client's memory limit: a part waits until there is room, first come, first served; and its bandwidth limit. For
@@ -86,9 +88,9 @@
  * runs.
  *
  * Cancel. glacier_upload_cancel stops each working call in progress or, if there is none, the next. It may be called
- * from any thread and from a signal handler. Calls return within 250 ms, but while Complete is on its way its answer
- * is awaited for up to 10 s. The upload stays in the vault and can be carried on; only the parts in flight are sent
- * again. For Ctrl-C:
+ * from any thread and from a signal handler. Calls return within 250 ms, but a callback that is being called is
+ * waited for, and while Complete is on its way its answer is awaited for up to 10 s. The upload stays in the vault
+ * and can be carried on; only the parts in flight are sent again. For Ctrl-C:
  *
  *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is taken away
  *     static void on_signal(int number) { (void)number; glacier_upload_cancel(running); }
@@ -96,13 +98,15 @@
  * No cancel may begin once glacier_upload_free is called on the handle: a program with several handles takes signals
  * with sigwait on one thread, and walks its handles there under a lock of its own.
  *
- * Freeing at work. glacier_upload_free never touches the network. A call that is at work on the handle is canceled,
- * and returns by itself.
+ * Freeing at work. glacier_upload_free never touches the network and never waits. A call that is at work on the
+ * handle, a started run and a stream are canceled, and end by themselves.
  *
- * Fork. Threads of the library live only while a call or a started run runs, and from the first glacier_upload_write
- * of a stream until it is finished or fails. Handles made before a fork do not work in the child:
- * calls get GLACIER_E_FORKED, and _free releases memory only. Do not fork while a call runs on another thread, unless
- * the child calls exec at once. A child holds the lock of a journal that was open, until it calls exec or ends.
+ * Fork. Threads of the library live only while a call or a started run is at work, and from the first
+ * glacier_upload_write of a stream until it is finished, fails, is canceled or freed. Handles made before a fork do
+ * not work in the child: calls get GLACIER_E_FORKED, _state and the facts tell how it was, and _free releases memory
+ * only; what a thread of the parent held, a user_data for example, is not released there. Do not fork while a call
+ * runs on another thread, unless the child calls exec at once. A child that is forked inside a callback must not
+ * return from it. A child holds the lock of a journal that was open, until it calls exec or ends.
  *
  * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
  * and reads the environment in glacier_config_new only. Its threads block asynchronous signals, so that these meet
@@ -130,7 +134,7 @@
  * Contents
  *
  *     1. Simple use
- *     2. Full control: settings, carrying on, by hand
+ *     2. Full control: settings, carrying on, streams, background, shared uploads, by hand
  *     3. Watching
  *     4. Helpers: tree hashes, plans, versions
  */
@@ -206,7 +210,10 @@ typedef enum {
     GLACIER_E_INVALID = 2,
     /** The call is not allowed in the handle's state, or after the calls made so far. Nothing was sent. */
     GLACIER_E_STATE = 3,
-    /** Another call works with the handle, or this is a call from inside one of its callbacks. */
+    /**
+     * Another call, a started run or a stream works with the handle, or this is a call from inside one of its
+     * callbacks.
+     */
     GLACIER_E_BUSY = 4,
     /** The run that glacier_upload_wait waits for is not over yet. */
     GLACIER_E_PENDING = 5,
@@ -304,7 +311,7 @@ typedef struct {
     uint64_t struct_size;
     /**
      * The bytes of the whole archive; UINT64_MAX until the source is open and the service was asked about an upload
-     * that exists already: look for that before adding up.
+     * that exists already, and of a stream of unknown length until its end: look for that before adding up.
      */
     uint64_t bytes_total;
     /**
@@ -457,7 +464,7 @@ glacier_result_t glacier_upload_set_source_file(glacier_upload_t *upload,
 
 /**
  * Sets len bytes of memory as the source: always the whole archive. They are not copied: they must stay valid and
- * unchanged until the upload is freed and no call on it is left.
+ * unchanged until the upload is freed and no call or started run on it is left.
  *
  * Before the first working call; of several sources the last one set counts. With no bytes glacier_upload_run fails.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (len is more than memory can
@@ -474,9 +481,10 @@ glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
  *
  * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
  * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
- * callback, or when the upload is freed and no call on it is left.
+ * callback, or when the upload is freed and no call, started run or stream on it is left.
  *
- * At any time that no working call runs. A program that would rather ask uses glacier_upload_progress.
+ * At any time that no working call runs, between two of glacier_upload_write too. A program that would rather ask
+ * uses glacier_upload_progress.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
  */
 glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
@@ -487,14 +495,16 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
 
 /**
  * Keeps a journal in a file: what a new process needs to carry the upload on after a crash, without reading again what
- * arrived. The first working call makes the file, or carries on the upload that it is of; so a program sets the same
- * journal each time, whether the upload is new or not, and runs.
+ * arrived of a file. The first call that initiates the upload or sends parts of it makes the file, or carries on the
+ * upload that it is of; so a program sets the same journal each time, whether the upload is new or not, and does the
+ * same with it.
  *
  * It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and none of the data: some
- * 150 bytes a part. It must be on a disk of this machine, and belong to one upload; while a handle works with it, and
- * until that is completed, aborted or freed, a second one gets GLACIER_E_LOCKED. A file that is not a journal, or one
- * of another upload (vault, region, account, part size and so on), is GLACIER_E_JOURNAL and stays as it is. It is never
- * deleted: after success a run with it gives the archive ID and sends nothing.
+ * 150 bytes a part. It must be on a disk of this machine, and belong to one upload; from the first working call on
+ * until the upload is completed or aborted, or the handle freed, another handle or process gets GLACIER_E_LOCKED. A
+ * file that is not a journal, or one of another upload (vault, region, account, endpoint, part size and so on), is
+ * GLACIER_E_JOURNAL and stays as it is; one that cannot be opened or made is GLACIER_E_IO, and nothing is sent. That
+ * it cannot be written later on, as on a full disk, is only logged: the service knows its parts as well.
  *
  * A journal that cannot be made is GLACIER_E_IO: before anything is sent; or, if the disk fills up just then, before
  * the first part is, with the upload ID in the message. One that cannot be written later, as on a full disk, stops
@@ -522,9 +532,9 @@ glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
  *
  * The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
  * initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
- * Call it again on the same handle, or give a new handle the same journal (glacier_upload_set_journal) or the upload ID
- * (glacier_upload_set_upload_id), to send what is missing; or give up with glacier_upload_abort. It never starts
- * another upload in place of one that the service does not know any more.
+ * Call it again on the same handle (whose source is a file or memory), or give a new handle the same journal
+ * (glacier_upload_set_journal) or the upload ID (glacier_upload_set_upload_id), to send what is missing; or give up
+ * with glacier_upload_abort. It never starts another upload in place of one that the service does not know any more.
  *
  * If the service refuses to complete, the parts are listed, those that are missing or differ are sent again, and it is
  * asked again, up to 3 times.
@@ -535,17 +545,19 @@ glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
  * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
  * allows with 10,000 parts, or has not the archive size that was set; or the part size differs from that of the
- * existing upload; or twice the part size of a callback's source does not fit into the memory limit);
- * GLACIER_E_STATE (no source, or parts were put by hand or written, or the upload is aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or is not a regular file; or the journal cannot
- * be made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a callback ended early); GLACIER_E_SOURCE_CHANGED (it changed
- * meanwhile or since the upload began, the message naming the part; or is smaller than what the upload holds);
- * GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
- * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload: it was completed or
- * aborted, has expired, or never was); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN;
- * GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent);
- * GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+ * existing upload; or twice the part size of a callback's source does not fit into the memory limit); GLACIER_E_STATE
+ * (no source, or parts were put by hand or written, or a part range is set, or a callback's source was read before,
+ * or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or
+ * is not a regular file; or the journal cannot be opened or made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a
+ * callback ended early); GLACIER_E_SOURCE_CHANGED (it changed meanwhile or since the upload began, the message naming
+ * the part; or is smaller than what the upload holds, or not what the archive of the journal was made of);
+ * GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+ * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or
+ * the service does not know the upload: it was completed or aborted, has expired, or never was); GLACIER_E_LIMIT (of
+ * the service; or a callback's source is longer than 10,000 parts); GLACIER_E_NO_LONGER_SUPPORTED;
+ * GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree
+ * hash than what was sent); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL. Since: 0.1
  */
 glacier_result_t glacier_upload_run(glacier_upload_t *upload,
                                     glacier_error_t **err);
@@ -563,8 +575,8 @@ const char *glacier_upload_archive_id(const glacier_upload_t *upload);
  *
  * It never touches the network and returns at once. A call that works on the handle, on another thread or around the
  * callback that calls this, is canceled and returns GLACIER_E_CANCELED. A started run is canceled, and its done and
- * destroy still come; a stream that is not finished is canceled. In a forked child it releases memory only. NULL is
- * ignored. Any thread. Since: 0.1
+ * destroy still come, maybe after this returns; a stream that is not finished is canceled. In a forked child it
+ * releases memory only. NULL is ignored. Any thread, in callbacks. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
 
@@ -777,7 +789,7 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
                                         glacier_destroy_fn destroy,
                                         glacier_error_t **err);
 
-/* -- Keys that expire: asked for when they are needed. -----------------------------------------------------------------
+/* -- Keys that expire: asked for when they are needed. ----------------------------------------------------------------
  *
  * Temporary credentials, as the security token service (STS) gives them, hold for some hours, and an upload may take
  * weeks. A provider gets fresh ones, in whatever way the program has:
@@ -856,9 +868,11 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
 
 /* -- Carrying on: what is left in the vault after a failure. ----------------------------------------------------------
  *
- * An upload that failed or was canceled stays in the vault, with the parts that arrived. With a journal
- * (glacier_upload_set_journal) a program just runs again. Without one, attach a new handle to it, give it the same
- * source, and run:
+ * What fails before glacier_upload_id is known leaves nothing in the vault, or at most an upload without parts, which
+ * vanishes by itself. From then on the upload stays, with the parts that arrived, as long as
+ * glacier_error_is_resumable gives 1. With a journal (glacier_upload_set_journal) a program that starts anew does
+ * what it did before, and that carries on. Without one, attach a new handle to the upload, give it the same source,
+ * and run:
  *
  *     glacier_upload_set_upload_id(upload, "the ID", &err);
  *     glacier_upload_set_source_file(upload, "backup.tar", &err);
@@ -979,11 +993,12 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
 
 /* -- Streams: sources that can be read only once, and whose length need not be known. ---------------------------------
  *
- * A program that produces bytes writes them:
+ * A program that produces bytes writes them. What it does not finish becomes no archive, so an error of its own ends
+ * without glacier_upload_finish:
  *
- *     while ((n = fread(buf, 1, sizeof buf, in)) > 0 && result == GLACIER_OK)
+ *     while (result == GLACIER_OK && (n = fread(buf, 1, sizeof buf, in)) > 0)
  *         result = glacier_upload_write(upload, buf, n, &err);
- *     if (result == GLACIER_OK)
+ *     if (result == GLACIER_OK && !ferror(in))
  *         result = glacier_upload_finish(upload, &err);
  *
  * One that would rather be asked for bytes sets a callback as the source, and runs:
@@ -1018,21 +1033,19 @@ glacier_result_t glacier_upload_set_expected_size(glacier_upload_t *upload,
  * Writes the next bytes of the archive: a stream whose length need not be known. The first call begins it; parts are
  * sent by threads of the library, also between two calls, until glacier_upload_finish makes the archive.
  *
- * data has len bytes; it is copied, and len may be anything: small pieces are gathered. The call waits while memory is
- * full of parts on their way. Callbacks come on the thread that is inside it.
+ * data has len bytes; it is copied, and len may be anything: small pieces are gathered, and no bytes do nothing. The
+ * call waits while memory is full of parts on their way. Parts have the size that was set, or that suits
+ * glacier_upload_set_archive_size or _set_expected_size, or 64 MiB.
  *
- * Each part is held in memory until the service has it: twice the part size must fit into the memory limit (else
- * GLACIER_E_INVALID, before anything is sent). Parts have the size that was set, or that suits
- * glacier_upload_set_archive_size or _set_expected_size, or 64 MiB. The upload is initiated when the first part is
- * full, or the stream finished: a program that dies before leaves nothing behind. A part of the stream may fail long
- * after its bytes were taken: then this call fails, and so does every further one with the same error.
+ * A part may fail long after its bytes were taken, and a cancel may come between two calls: then the next call fails,
+ * and so does every further one with the same error, since what was taken cannot be taken back. A new handle carries
+ * on, as told under "Streams" above. If this process has nothing more to write, glacier_upload_free lets the upload
+ * be, and glacier_upload_abort deletes it: only glacier_upload_finish makes an archive.
  *
- * To carry a stream on after a failure, make a new handle with the same journal or the upload ID, and write it from
- * byte 0 again: parts that the service holds are hashed and compared, and not sent.
- *
- * Any thread; one call at a time. No source may be set.
- * Results: those of glacier_upload_run; and GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source is
- * set, parts were put by hand, or the stream is finished); GLACIER_E_LIMIT (more than 10,000 parts);
+ * Any thread; one call at a time. No source may be set. Callbacks come on the thread that is inside, not with every
+ * short call.
+ * Results: those of glacier_upload_run; and GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source
+ * is set, parts were put by hand, or the stream is finished); GLACIER_E_LIMIT (more than 10,000 parts);
  * GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set). Since: 0.1
  */
 glacier_result_t glacier_upload_write(glacier_upload_t *upload,
@@ -1045,7 +1058,7 @@ glacier_result_t glacier_upload_write(glacier_upload_t *upload,
  * the other facts are known. On a stream that is finished it returns GLACIER_OK.
  *
  * A stream without a byte is GLACIER_E_INVALID, and nothing is initiated. If all parts arrived and completing failed,
- * it may be called again.
+ * it may be called again, and completes; after any other failure it gives the same error again.
  *
  * Any thread; one call at a time. Callbacks come on it.
  * Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written); GLACIER_E_SOURCE_SHORT (less
@@ -1059,8 +1072,12 @@ glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
  * is 0 when the callback is called. It may store less than cap, as read() of a pipe does; with 0 and
  * GLACIER_CONTINUE the source has ended, and the callback is not called again.
  *
- * Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK. It may block: meanwhile
- * nothing else is delivered, but parts that were read already go on their way. buf is valid inside the callback only.
+ * Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK, and so does a number above
+ * cap. cap is never 0. buf is valid inside the callback only.
+ *
+ * It may block: meanwhile nothing else is delivered, but parts that were read already go on their way, and into the
+ * journal. A cancel cannot end it: the call returns when the callback has. One that may block for long looks by itself
+ * whether it is to stop.
  *
  * Since: 0.1
  */
@@ -1073,10 +1090,9 @@ typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, si
  * total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
  * GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
  *
- * Since it cannot be read twice, each part is held in memory until the service has it: twice the part size must fit
- * into the memory limit (else GLACIER_E_INVALID, before anything is sent). To carry an upload on, a new handle is
- * given the journal or the upload ID, and a callback that begins at byte 0 again: parts that the service holds are
- * hashed and compared, and not sent.
+ * What holds for its memory, and what a new handle needs to carry it on, stands under "Streams" above. This handle
+ * cannot once the callback was called, for the next bytes are not the first: glacier_upload_run and its like then give
+ * GLACIER_E_STATE, unless all parts arrived and completing is all that is left.
  *
  * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
  * runs exactly once, before this returns if it fails; else when another source replaces this one, or when the upload
@@ -1093,13 +1109,14 @@ glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
                                                     glacier_destroy_fn destroy,
                                                     glacier_error_t **err);
 
-/* -- In the background: a run that does not keep the program's thread. ------------------------------------------------ */
+/* -- In the background: a run that does not keep the program's thread. --------------------------------------------- */
 
 /**
  * Told once how a started run ended: its result, and NULL or the error, which is valid inside the callback only;
  * glacier_upload_wait gives one to keep.
  *
- * It comes on the upload's own thread, and may call what any callback may. Since: 0.1
+ * It comes on the upload's own thread, as the last of the run's callbacks, and may call what any callback may: it may
+ * free the upload, and start another one, but not the same again. Since: 0.1
  */
 typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const glacier_error_t *error);
 
@@ -1111,11 +1128,15 @@ typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const 
  * user_data is handed to it as it is. From this call on it belongs to the library: destroy, if not NULL, runs exactly
  * once, before this returns if it fails or done is NULL; else when done has returned.
  *
- * Meanwhile the handle is in use: other working calls get GLACIER_E_BUSY, but glacier_upload_wait, and
- * glacier_upload_abort, which cancels it first. glacier_upload_free cancels it and returns at once. When it is over it
- * may be started again.
+ * Meanwhile the handle is in use: other working calls and all setters get GLACIER_E_BUSY, but glacier_upload_abort,
+ * which cancels it first. glacier_upload_cancel asks it to stop; glacier_upload_free does the same, and gives the
+ * handle back at once. When it is over, it may be started again: that carries on, as a second glacier_upload_run
+ * does.
  *
- * Any thread.
+ * It need not be waited for: a program that learns of the end by done, or asks glacier_upload_state, just frees the
+ * upload. Nothing may be unloaded or freed that its callbacks use before destroy has come.
+ *
+ * Any thread, in callbacks of other uploads too.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (no source, a part range is set, or parts were put by
  * hand or written); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY (no thread can be had); GLACIER_E_PANIC;
  * GLACIER_E_INTERNAL. What glacier_upload_run gives comes to done, and from glacier_upload_wait. Since: 0.1
@@ -1127,9 +1148,10 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
                                       glacier_error_t **err);
 
 /**
- * Waits until the run that was started is over, at most timeout_ms milliseconds: 0 asks only, GLACIER_FOREVER waits as
- * long as it takes. Gives what the run gave, after done and its destroy have returned; any number of times, and on any
- * number of threads at once.
+ * Waits until the run that was started last is over, at most timeout_ms milliseconds: 0 asks only, GLACIER_FOREVER
+ * waits as long as it takes. Gives what the run gave, after done and its destroy have returned; any number of times,
+ * and on any number of threads at once. No callback comes on these threads. A cancel stops the run, and so ends the
+ * wait.
  *
  * Results: those of glacier_upload_run; and GLACIER_E_PENDING (it is not over yet); GLACIER_E_STATE (none was
  * started); GLACIER_E_BUSY (called from inside a callback of the upload). Since: 0.1
@@ -1147,7 +1169,8 @@ glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
  *     glacier_upload_set_part_range(upload, 0, 500, &err);
  *     glacier_upload_transfer(upload, &err);
  *
- * When all are done, one completes it; a handle without the source needs glacier_upload_set_archive_size for that.
+ * Each may have a journal of its own. When all are done, one completes it: it needs the source too, or
+ * glacier_upload_set_archive_size.
  */
 
 /**
@@ -1156,7 +1179,8 @@ glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
  * and when all have returned, one calls glacier_upload_complete. Ranges that overlap do no harm.
  *
  * first counts from 0. Needs an upload that exists (its ID, or its journal), and a file or memory as the source.
- * Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID).
+ * Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID). Every other call
+ * that sends parts is GLACIER_E_STATE with a range.
  *
  * Before the first working call.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (count is 0); GLACIER_E_STATE (too late);
@@ -1169,12 +1193,13 @@ glacier_result_t glacier_upload_set_part_range(glacier_upload_t *upload,
 
 /**
  * Does what glacier_upload_run does, but does not complete: it returns when the service holds all parts of the
- * source, or those of the part range. glacier_upload_complete makes the archive of them.
+ * source, or those of the part range. glacier_upload_complete, or glacier_upload_run without a part range, makes the
+ * archive of them.
  *
  * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
  * Results: those of glacier_upload_run; and GLACIER_E_INVALID (the part range does not lie in the archive);
- * GLACIER_E_STATE (a part range is set and the upload does not exist yet, or the source cannot be read at any place;
- * or Complete was sent). Since: 0.1
+ * GLACIER_E_STATE (a part range is set, and the upload does not exist yet or the source is a callback; or Complete was
+ * sent, and its answer is not known). Since: 0.1
  */
 glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
                                          glacier_error_t **err);
@@ -1187,9 +1212,9 @@ glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
  *     glacier_upload_put_part(upload, 1, second, second_len, &err);
  *     glacier_upload_complete(upload, &err);
  *
- * A failed request is repeated as the settings say, so a result is final. A handle is used either by hand or with
- * glacier_upload_run: the first glacier_upload_run or glacier_upload_put_part decides, and the other gets
- * GLACIER_E_STATE from then on.
+ * A failed request is repeated as the settings say, so a result is final. A handle is used in one way: by hand, or
+ * all at once (glacier_upload_run, _transfer, _start), or written (glacier_upload_write, _finish). The first of these
+ * calls, of those by hand glacier_upload_put_part, decides, and the others get GLACIER_E_STATE from then on.
  */
 
 /**
@@ -1202,10 +1227,11 @@ glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
  * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
  * of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
- * (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
- * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault);
- * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN);
- * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+ * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+ * GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+ * GLACIER_E_PANIC; GLACIER_E_INTERNAL.
  * Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
@@ -1226,12 +1252,11 @@ glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
  * GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
  * with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
  * handle); GLACIER_E_FORKED; GLACIER_E_IO (the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
- * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
- * GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
- * GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the
- * call); GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
- * GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+ * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+ * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
+ * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
+ * GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the state is
+ * GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
  * Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
  */
 glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
@@ -1262,10 +1287,11 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * sends nothing.
  *
  * The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
- * the journal has; without them the end of what this handle put, if it initiated the upload. A handle that is attached
- * and has none of these cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed
- * first if this handle did not put every one; a hole, a missing end, a short part in the middle and a wrong size are
- * GLACIER_E_INCOMPLETE, and the message names the part.
+ * the journal has, or that of a stream which came to its end; without them the end of what was put by hand, if this
+ * handle initiated the upload. A handle that is attached, or whose stream broke off, and that has none of these
+ * cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed first if this handle
+ * did not put every one; a hole, a missing end, a short part in the middle and a wrong size are GLACIER_E_INCOMPLETE,
+ * and the message names the part.
  *
  * The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
  * asked for again. If this is canceled or gives up between the request and its answer, it gives
@@ -1274,16 +1300,15 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * tell whether there is an archive.
  *
  * Any thread; one working call at a time. Callbacks come on the calling thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
- * that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
+ * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set that
+ * the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
  * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
- * GLACIER_E_NETWORK; GLACIER_E_TLS;
- * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
- * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a part that this
- * handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what is missing); GLACIER_E_CANCELED;
- * GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Complete
- * Multipart Upload". Since: 0.1
+ * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+ * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
+ * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a
+ * part that this handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what
+ * is missing); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier
+ * developer guide, "Complete Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
                                          glacier_error_t **err);
@@ -1295,16 +1320,16 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
  *   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
  *
- * A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited. The
- * journal says that the upload is aborted.
+ * A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited: it ends
+ * with GLACIER_E_CANCELED. The journal says that the upload is aborted.
  *
  * Any thread; one working call at a time. Callbacks come on the calling thread.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
- * GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
- * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
- * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
- * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
- * GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+ * GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
+ * GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
+ * GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+ * GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
+ * Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
  */
 glacier_result_t glacier_upload_abort(glacier_upload_t *upload,
                                       glacier_error_t **err);
@@ -1326,11 +1351,12 @@ typedef struct glacier_parts_t glacier_parts_t;
  * come on it.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
  * have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
- * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
- * does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state
- * is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
- * Amazon Glacier developer guide, "List Parts". Since: 0.1
+ * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
+ * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+ * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
+ * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN);
+ * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
+ * guide, "List Parts". Since: 0.1
  */
 glacier_result_t glacier_upload_list_parts(glacier_upload_t *upload,
                                            glacier_parts_t **out,
@@ -1512,8 +1538,8 @@ int32_t glacier_error_is_retryable(const glacier_error_t *error);
 
 /**
  * 1 if, as far as the handle knows, the upload is in the vault and can be carried on, with this handle or with a new
- * one attached by glacier_upload_set_upload_id; 0 otherwise, and for NULL. It says nothing of whether the source
- * fits. After GLACIER_E_OUTCOME_UNKNOWN only this handle can carry on. Since: 0.1
+ * one, as told under "Carrying on" above; 0 otherwise, and for NULL. It says nothing of whether the source fits. After
+ * GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can carry on. Since: 0.1
  */
 int32_t glacier_error_is_resumable(const glacier_error_t *error);
 

@@ -46,6 +46,13 @@ fn every_function_tells_since_when_and_what_it_gives() {
 }
 
 #[test]
+fn every_line_fits_its_reader() {
+    let header = header();
+    let long: Vec<_> = (1..).zip(header.lines()).filter(|(_, line)| line.chars().count() > 120).collect();
+    assert!(long.is_empty(), "longer than 120 characters: {long:?}");
+}
+
+#[test]
 fn every_result_is_known_by_its_name() {
     let header = header();
     let names: Vec<_> = header.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = ")).collect();
@@ -84,7 +91,7 @@ struct Language {
 const C: Language = Language { compilers: &["gcc", "clang"], warnings: &["-Wstrict-prototypes"] };
 const CXX: Language = Language { compilers: &["g++", "clang++"], warnings: &[] };
 
-/// Uses what a header can get wrong without anyone noticing: the version's macros, and names in a switch.
+/// Uses what a header can get wrong without anyone noticing: macros, names in a switch, and types of callbacks.
 const EVERY_MACRO: &str = r#"
 #if GLACIER_MP_VERSION_NUMBER < 1 || GLACIER_MP_ABI_VERSION > 0
 #error "the versions do not work in the preprocessor"
@@ -96,6 +103,20 @@ const char *kind_of(glacier_result_t result, glacier_state_t state) {
     case GLACIER_E_NOT_FOUND: return "gone";
     default: return glacier_result_name(result);
     }
+}
+int32_t nothing(void *user_data, uint8_t *buf, size_t cap, size_t *out_len);
+int32_t nothing(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
+    (void)user_data; (void)buf; (void)cap;
+    *out_len = 0;
+    return GLACIER_CONTINUE;
+}
+glacier_result_t run_nothing(glacier_upload_t *upload, glacier_done_fn done);
+glacier_result_t run_nothing(glacier_upload_t *upload, glacier_done_fn done) {
+    glacier_read_fn read = nothing;
+    uint64_t forever = GLACIER_FOREVER;
+    glacier_upload_set_source_callback(upload, read, GLACIER_UNKNOWN_LENGTH, NULL, NULL, NULL);
+    glacier_upload_start(upload, done, NULL, NULL, NULL);
+    return glacier_upload_wait(upload, forever, NULL);
 }
 "#;
 

@@ -17,10 +17,11 @@ use super::upload::{self, glacier_upload_t};
 /// Any thread; one working call at a time. Callbacks come on the calling thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
 /// of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
-/// (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
-/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault);
-/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN);
-/// GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS;
+/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+/// GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
+/// GLACIER_E_PANIC; GLACIER_E_INTERNAL.
 /// Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_initiate(
@@ -44,12 +45,11 @@ pub unsafe extern "C" fn glacier_upload_initiate(
 /// GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
 /// with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
 /// handle); GLACIER_E_FORKED; GLACIER_E_IO (the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
-/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
-/// GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
-/// GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly); GLACIER_E_SOURCE_CHANGED (data changed during the
-/// call); GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
-/// GLACIER_E_PANIC; GLACIER_E_INTERNAL.
+/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
+/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
+/// GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the state is
+/// GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
 /// Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_put_part(
@@ -99,11 +99,12 @@ pub unsafe extern "C" fn glacier_upload_put_part_checked(
 /// come on it.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
 /// have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
-/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
-/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service
-/// does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state
-/// is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
-/// Amazon Glacier developer guide, "List Parts". Since: 0.1
+/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
+/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
+/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
+/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN);
+/// GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
+/// guide, "List Parts". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_list_parts(
     upload: *mut glacier_upload_t,
@@ -123,10 +124,11 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// sends nothing.
 ///
 /// The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
-/// the journal has; without them the end of what this handle put, if it initiated the upload. A handle that is attached
-/// and has none of these cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed
-/// first if this handle did not put every one; a hole, a missing end, a short part in the middle and a wrong size are
-/// GLACIER_E_INCOMPLETE, and the message names the part.
+/// the journal has, or that of a stream which came to its end; without them the end of what was put by hand, if this
+/// handle initiated the upload. A handle that is attached, or whose stream broke off, and that has none of these
+/// cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed first if this handle
+/// did not put every one; a hole, a missing end, a short part in the middle and a wrong size are GLACIER_E_INCOMPLETE,
+/// and the message names the part.
 ///
 /// The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
 /// asked for again. If this is canceled or gives up between the request and its answer, it gives
@@ -135,16 +137,15 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// tell whether there is an archive.
 ///
 /// Any thread; one working call at a time. Callbacks come on the calling thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set
-/// that the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
+/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set that
+/// the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
 /// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
-/// GLACIER_E_NETWORK; GLACIER_E_TLS;
-/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
-/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a part that this
-/// handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what is missing); GLACIER_E_CANCELED;
-/// GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Complete
-/// Multipart Upload". Since: 0.1
+/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
+/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
+/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a
+/// part that this handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what
+/// is missing); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier
+/// developer guide, "Complete Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_complete(
     upload: *mut glacier_upload_t,
@@ -159,16 +160,16 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
 ///   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
 ///
-/// A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited. The
-/// journal says that the upload is aborted.
+/// A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited: it ends
+/// with GLACIER_E_CANCELED. The journal says that the upload is aborted.
 ///
 /// Any thread; one working call at a time. Callbacks come on the calling thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
-/// GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
-/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
-/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
-/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
-/// GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+/// GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
+/// GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
+/// GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
+/// GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
+/// Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_abort(
     upload: *mut glacier_upload_t,

@@ -36,7 +36,7 @@ pub struct glacier_progress_t {
     /// The bytes of this struct that are filled.
     pub struct_size: u64,
     /// The bytes of the whole archive; UINT64_MAX until the source is open and the service was asked about an upload
-    /// that exists already: look for that before adding up.
+    /// that exists already, and of a stream of unknown length until its end: look for that before adding up.
     pub bytes_total: u64,
     /// The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total;
     /// both grow by whole parts.
@@ -94,8 +94,12 @@ pub type glacier_progress_fn =
 /// is 0 when the callback is called. It may store less than cap, as read() of a pipe does; with 0 and
 /// GLACIER_CONTINUE the source has ended, and the callback is not called again.
 ///
-/// Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK. It may block: meanwhile
-/// nothing else is delivered, but parts that were read already go on their way. buf is valid inside the callback only.
+/// Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK, and so does a number above
+/// cap. cap is never 0. buf is valid inside the callback only.
+///
+/// It may block: meanwhile nothing else is delivered, but parts that were read already go on their way, and into the
+/// journal. A cancel cannot end it: the call returns when the callback has. One that may block for long looks by itself
+/// whether it is to stop.
 ///
 /// Since: 0.1
 pub type glacier_read_fn =
@@ -104,7 +108,8 @@ pub type glacier_read_fn =
 /// Told once how a started run ended: its result, and NULL or the error, which is valid inside the callback only;
 /// glacier_upload_wait gives one to keep.
 ///
-/// It comes on the upload's own thread, and may call what any callback may. Since: 0.1
+/// It comes on the upload's own thread, as the last of the run's callbacks, and may call what any callback may: it may
+/// free the upload, and start another one, but not the same again. Since: 0.1
 pub type glacier_done_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, result: glacier_result_t, error: *const glacier_error_t)>;
 

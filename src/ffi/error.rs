@@ -100,8 +100,8 @@ pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_
 }
 
 /// 1 if, as far as the handle knows, the upload is in the vault and can be carried on, with this handle or with a new
-/// one attached by glacier_upload_set_upload_id; 0 otherwise, and for NULL. It says nothing of whether the source
-/// fits. After GLACIER_E_OUTCOME_UNKNOWN only this handle can carry on. Since: 0.1
+/// one, as told under "Carrying on" above; 0 otherwise, and for NULL. It says nothing of whether the source fits. After
+/// GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can carry on. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_is_resumable(error: *const glacier_error_t) -> i32 {
     guard::get(error, 0, |error| error.is_resumable.into())

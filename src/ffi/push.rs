@@ -10,21 +10,19 @@ use super::upload::{self, glacier_upload_t};
 /// Writes the next bytes of the archive: a stream whose length need not be known. The first call begins it; parts are
 /// sent by threads of the library, also between two calls, until glacier_upload_finish makes the archive.
 ///
-/// data has len bytes; it is copied, and len may be anything: small pieces are gathered. The call waits while memory is
-/// full of parts on their way. Callbacks come on the thread that is inside it.
+/// data has len bytes; it is copied, and len may be anything: small pieces are gathered, and no bytes do nothing. The
+/// call waits while memory is full of parts on their way. Parts have the size that was set, or that suits
+/// glacier_upload_set_archive_size or _set_expected_size, or 64 MiB.
 ///
-/// Each part is held in memory until the service has it: twice the part size must fit into the memory limit (else
-/// GLACIER_E_INVALID, before anything is sent). Parts have the size that was set, or that suits
-/// glacier_upload_set_archive_size or _set_expected_size, or 64 MiB. The upload is initiated when the first part is
-/// full, or the stream finished: a program that dies before leaves nothing behind. A part of the stream may fail long
-/// after its bytes were taken: then this call fails, and so does every further one with the same error.
+/// A part may fail long after its bytes were taken, and a cancel may come between two calls: then the next call fails,
+/// and so does every further one with the same error, since what was taken cannot be taken back. A new handle carries
+/// on, as told under "Streams" above. If this process has nothing more to write, glacier_upload_free lets the upload
+/// be, and glacier_upload_abort deletes it: only glacier_upload_finish makes an archive.
 ///
-/// To carry a stream on after a failure, make a new handle with the same journal or the upload ID, and write it from
-/// byte 0 again: parts that the service holds are hashed and compared, and not sent.
-///
-/// Any thread; one call at a time. No source may be set.
-/// Results: those of glacier_upload_run; and GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source is
-/// set, parts were put by hand, or the stream is finished); GLACIER_E_LIMIT (more than 10,000 parts);
+/// Any thread; one call at a time. No source may be set. Callbacks come on the thread that is inside, not with every
+/// short call.
+/// Results: those of glacier_upload_run; and GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source
+/// is set, parts were put by hand, or the stream is finished); GLACIER_E_LIMIT (more than 10,000 parts);
 /// GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_write(
@@ -43,7 +41,7 @@ pub unsafe extern "C" fn glacier_upload_write(
 /// the other facts are known. On a stream that is finished it returns GLACIER_OK.
 ///
 /// A stream without a byte is GLACIER_E_INVALID, and nothing is initiated. If all parts arrived and completing failed,
-/// it may be called again.
+/// it may be called again, and completes; after any other failure it gives the same error again.
 ///
 /// Any thread; one call at a time. Callbacks come on it.
 /// Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written); GLACIER_E_SOURCE_SHORT (less

@@ -25,7 +25,8 @@ pub enum glacier_result_names {
     GLACIER_E_INVALID = 2,
     /// The call is not allowed in the handle's state, or after the calls made so far. Nothing was sent.
     GLACIER_E_STATE = 3,
-    /// Another call works with the handle, or this is a call from inside one of its callbacks.
+    /// Another call, a started run or a stream works with the handle, or this is a call from inside one of its
+    /// callbacks.
     GLACIER_E_BUSY = 4,
     /// The run that glacier_upload_wait waits for is not over yet.
     GLACIER_E_PENDING = 5,

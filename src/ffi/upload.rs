@@ -107,14 +107,16 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 }
 
 /// Keeps a journal in a file: what a new process needs to carry the upload on after a crash, without reading again what
-/// arrived. The first working call makes the file, or carries on the upload that it is of; so a program sets the same
-/// journal each time, whether the upload is new or not, and runs.
+/// arrived of a file. The first call that initiates the upload or sends parts of it makes the file, or carries on the
+/// upload that it is of; so a program sets the same journal each time, whether the upload is new or not, and does the
+/// same with it.
 ///
 /// It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and none of the data: some
-/// 150 bytes a part. It must be on a disk of this machine, and belong to one upload; while a handle works with it, and
-/// until that is completed, aborted or freed, a second one gets GLACIER_E_LOCKED. A file that is not a journal, or one
-/// of another upload (vault, region, account, part size and so on), is GLACIER_E_JOURNAL and stays as it is. It is never
-/// deleted: after success a run with it gives the archive ID and sends nothing.
+/// 150 bytes a part. It must be on a disk of this machine, and belong to one upload; from the first working call on
+/// until the upload is completed or aborted, or the handle freed, another handle or process gets GLACIER_E_LOCKED. A
+/// file that is not a journal, or one of another upload (vault, region, account, endpoint, part size and so on), is
+/// GLACIER_E_JOURNAL and stays as it is; one that cannot be opened or made is GLACIER_E_IO, and nothing is sent. That
+/// it cannot be written later on, as on a full disk, is only logged: the service knows its parts as well.
 ///
 /// A journal that cannot be made is GLACIER_E_IO: before anything is sent; or, if the disk fills up just then, before
 /// the first part is, with the upload ID in the message. One that cannot be written later, as on a full disk, stops
@@ -144,7 +146,8 @@ pub unsafe extern "C" fn glacier_upload_set_journal(
 /// and when all have returned, one calls glacier_upload_complete. Ranges that overlap do no harm.
 ///
 /// first counts from 0. Needs an upload that exists (its ID, or its journal), and a file or memory as the source.
-/// Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID).
+/// Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID). Every other call
+/// that sends parts is GLACIER_E_STATE with a range.
 ///
 /// Before the first working call.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (count is 0); GLACIER_E_STATE (too late);
@@ -212,7 +215,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_file(
 }
 
 /// Sets len bytes of memory as the source: always the whole archive. They are not copied: they must stay valid and
-/// unchanged until the upload is freed and no call on it is left.
+/// unchanged until the upload is freed and no call or started run on it is left.
 ///
 /// Before the first working call; of several sources the last one set counts. With no bytes glacier_upload_run fails.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (len is more than memory can
@@ -226,7 +229,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
 ) -> glacier_result_t {
     guard::call(err, || {
         let upload = share(upload)?;
-        // 'static stands for the caller's promise: valid until the upload is freed and no call on it is left.
+        // 'static stands for the caller's promise: valid until the upload is freed and no call or run on it is left.
         let data: &'static [u8] = guard::slice_arg(data.cast(), len, "data")?;
         upload.set_source_memory(data)
     })
@@ -238,10 +241,9 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
 /// total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
 /// GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
 ///
-/// Since it cannot be read twice, each part is held in memory until the service has it: twice the part size must fit
-/// into the memory limit (else GLACIER_E_INVALID, before anything is sent). To carry an upload on, a new handle is
-/// given the journal or the upload ID, and a callback that begins at byte 0 again: parts that the service holds are
-/// hashed and compared, and not sent.
+/// What holds for its memory, and what a new handle needs to carry it on, stands under "Streams" above. This handle
+/// cannot once the callback was called, for the next bytes are not the first: glacier_upload_run and its like then give
+/// GLACIER_E_STATE, unless all parts arrived and completing is all that is left.
 ///
 /// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
 /// runs exactly once, before this returns if it fails; else when another source replaces this one, or when the upload
@@ -272,9 +274,10 @@ pub unsafe extern "C" fn glacier_upload_set_source_callback(
 ///
 /// user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
 /// runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
-/// callback, or when the upload is freed and no call on it is left.
+/// callback, or when the upload is freed and no call, started run or stream on it is left.
 ///
-/// At any time that no working call runs. A program that would rather ask uses glacier_upload_progress.
+/// At any time that no working call runs, between two of glacier_upload_write too. A program that would rather ask
+/// uses glacier_upload_progress.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_set_progress(
@@ -300,9 +303,9 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 ///
 /// The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
 /// initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
-/// Call it again on the same handle, or give a new handle the same journal (glacier_upload_set_journal) or the upload ID
-/// (glacier_upload_set_upload_id), to send what is missing; or give up with glacier_upload_abort. It never starts
-/// another upload in place of one that the service does not know any more.
+/// Call it again on the same handle (whose source is a file or memory), or give a new handle the same journal
+/// (glacier_upload_set_journal) or the upload ID (glacier_upload_set_upload_id), to send what is missing; or give up
+/// with glacier_upload_abort. It never starts another upload in place of one that the service does not know any more.
 ///
 /// If the service refuses to complete, the parts are listed, those that are missing or differ are sent again, and it is
 /// asked again, up to 3 times.
@@ -313,17 +316,19 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 /// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
 /// allows with 10,000 parts, or has not the archive size that was set; or the part size differs from that of the
-/// existing upload; or twice the part size of a callback's source does not fit into the memory limit);
-/// GLACIER_E_STATE (no source, or parts were put by hand or written, or the upload is aborted); GLACIER_E_BUSY;
-/// GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or is not a regular file; or the journal cannot
-/// be made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a callback ended early); GLACIER_E_SOURCE_CHANGED (it changed
-/// meanwhile or since the upload began, the message naming the part; or is smaller than what the upload holds);
-/// GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
-/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or the service does not know the upload: it was completed or
-/// aborted, has expired, or never was); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN;
-/// GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree hash than what was sent);
-/// GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+/// existing upload; or twice the part size of a callback's source does not fit into the memory limit); GLACIER_E_STATE
+/// (no source, or parts were put by hand or written, or a part range is set, or a callback's source was read before,
+/// or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or
+/// is not a regular file; or the journal cannot be opened or made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a
+/// callback ended early); GLACIER_E_SOURCE_CHANGED (it changed meanwhile or since the upload began, the message naming
+/// the part; or is smaller than what the upload holds, or not what the archive of the journal was made of);
+/// GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
+/// GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or
+/// the service does not know the upload: it was completed or aborted, has expired, or never was); GLACIER_E_LIMIT (of
+/// the service; or a callback's source is longer than 10,000 parts); GLACIER_E_NO_LONGER_SUPPORTED;
+/// GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree
+/// hash than what was sent); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
+/// GLACIER_E_INTERNAL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_run(
     upload: *mut glacier_upload_t,
@@ -333,12 +338,13 @@ pub unsafe extern "C" fn glacier_upload_run(
 }
 
 /// Does what glacier_upload_run does, but does not complete: it returns when the service holds all parts of the
-/// source, or those of the part range. glacier_upload_complete makes the archive of them.
+/// source, or those of the part range. glacier_upload_complete, or glacier_upload_run without a part range, makes the
+/// archive of them.
 ///
 /// Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
 /// Results: those of glacier_upload_run; and GLACIER_E_INVALID (the part range does not lie in the archive);
-/// GLACIER_E_STATE (a part range is set and the upload does not exist yet, or the source cannot be read at any place;
-/// or Complete was sent). Since: 0.1
+/// GLACIER_E_STATE (a part range is set, and the upload does not exist yet or the source is a callback; or Complete was
+/// sent, and its answer is not known). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_transfer(
     upload: *mut glacier_upload_t,
@@ -351,8 +357,8 @@ pub unsafe extern "C" fn glacier_upload_transfer(
 ///
 /// It never touches the network and returns at once. A call that works on the handle, on another thread or around the
 /// callback that calls this, is canceled and returns GLACIER_E_CANCELED. A started run is canceled, and its done and
-/// destroy still come; a stream that is not finished is canceled. In a forked child it releases memory only. NULL is
-/// ignored. Any thread. Since: 0.1
+/// destroy still come, maybe after this returns; a stream that is not finished is canceled. In a forked child it
+/// releases memory only. NULL is ignored. Any thread, in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     guard::value((), || {
