@@ -218,9 +218,9 @@ static void stopped_by_its_callback(void)
     OK(glacier_upload_set_progress(upload, beat, &answer, NULL, &err));
     CHECK(glacier_upload_write(upload, data, MIB, NULL) != GLACIER_E_CANCELED); /* it may be too short to tell anything */
     FAILS(GLACIER_E_CALLBACK, glacier_upload_finish(upload, &err));
+    answer = GLACIER_CONTINUE; /* too late: the stream has failed */
     FAILS(GLACIER_E_CALLBACK, glacier_upload_finish(upload, &err));
     service_works();
-    answer = GLACIER_CONTINUE;
     OK(glacier_upload_abort(upload, &err));
     glacier_upload_free(upload);
 }
