@@ -146,10 +146,10 @@ def behind_a_head(path: Path) -> Any:
     return file
 
 
-def reusing(path: Path) -> Iterator[bytearray]:
+def reusing(*sizes: int) -> Iterator[bytearray]:
     """One buffer for all pieces, resized in between."""
     buffer = bytearray()
-    for piece in pieces(DATA, 999, 300_000, 70_001, 2 * MIB):
+    for piece in pieces(DATA, *sizes):
         buffer += piece
         yield buffer
         buffer.clear()
@@ -183,7 +183,8 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
         array.array("d", DATA[16:24]),
         DATA[24:],
     ],
-    "a buffer used again": reusing,
+    "a buffer used again": lambda path: reusing(999, 300_000, 70_001, 2 * MIB),
+    "a large buffer used again": lambda path: reusing(300_000),
 }
 
 

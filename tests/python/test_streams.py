@@ -7,6 +7,7 @@ import ctypes
 import gc
 import gzip
 import io
+import itertools
 import shutil
 import tarfile
 import threading
@@ -46,6 +47,18 @@ def test_pieces_of_any_size_make_the_archive(glacier: Glacier, size: int) -> Non
     assert archive.checksum == TreeHash(data).finish().hex()
     assert glacier.archive(archive.archive_id) == data
     assert len(glacier.requests(PART)) == 3
+
+
+def test_small_and_large_pieces_keep_their_order(glacier: Glacier) -> None:
+    data = content(3 * MIB)
+    start = 0
+    with writing(glacier) as upload:
+        for size in itertools.cycle([5, stream._STRAIGHT, 999, 70_001, stream._STRAIGHT - 1, 2 * MIB]):
+            if start >= len(data):
+                break
+            start += upload.write(data[start : start + size])
+        archive = upload.finish()
+    assert glacier.archive(archive.archive_id) == data
 
 
 @pytest.mark.parametrize(
