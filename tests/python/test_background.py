@@ -221,6 +221,33 @@ def test_it_is_canceled_when_nobody_is_left(glacier: Glacier, without_collector:
         until(lambda: any("canceled" in line for line in lines))
 
 
+def test_a_future_that_is_let_go_of_late_does_not_stop_the_next_run(glacier: Glacier) -> None:
+    glacier.fault("stall", PART)
+    served, serve = threading.Event(), threading.Event()
+
+    def wait(_: object) -> None:
+        served.set()
+        serve.wait()
+
+    with glacier.client() as client, Upload(client, VAULT, DATA, part_size=MIB) as upload:
+        first = upload.start()
+        background = upload._background
+        assert background is not None
+        # The call is over, and the thread that is to give the Future its outcome has not come to it yet.
+        background.over.add_done_callback(wait)
+        until(lambda: glacier.requests(PART))
+        upload.cancel()
+        served.wait()
+        glacier.fault("delay_answer", PART, millis=1000)
+        second = upload.start()
+        del first, background
+        gc.collect()
+        try:
+            assert glacier.archive(second.result().archive_id) == DATA
+        finally:
+            serve.set()
+
+
 @pytest.mark.parametrize("how", ["run", "start", "run_async"])
 @pytest.mark.parametrize("outcome", ["done", "refused", "exception"])
 def test_nothing_is_kept_afterwards(glacier: Glacier, without_collector: None, how: str, outcome: str) -> None:

@@ -63,6 +63,7 @@ class Call(Generic[T]):
         self._keys = keys
         self._stoppable = stoppable
         self._stopped = False
+        self._cancel: Optional[Callable[[], object]] = None
         self._returned: Optional[T] = None
         self._raised: Optional[BaseException] = None
         # What the waiting thread is to call, and None when there is nothing more to come.
@@ -100,6 +101,10 @@ class Call(Generic[T]):
         self._stopped = True
         self._answers.put(_STOPPED)
 
+    def cancel(self, cancel: Callable[[], object]) -> None:
+        """Has it canceled at its next beat, when it is surely this call, and not one after it, that is ended."""
+        self._cancel = cancel
+
     def wait_if_it_calls_back(self) -> None:
         """Waits for the end of a call that still comes back into Python."""
         if self._stoppable or self._log is not None or self._keys is not None:
@@ -109,6 +114,8 @@ class Call(Generic[T]):
         """A beat of the call, on the call's thread."""
         if self._stopped:
             return STOP
+        if self._cancel is not None:
+            self._cancel()
         if self._progress is None:
             return CONTINUE
         return STOP if self._ask(self._progress, progress_of(raw)) is _STOPPED else CONTINUE

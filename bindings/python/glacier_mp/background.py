@@ -43,12 +43,13 @@ class Background:
 def in_background(call: Call[T], handle: UploadHandle) -> tuple[Future[T], Background]:
     """Starts a call on an upload, waited for and served by a thread that gives the Future its outcome.
 
-    Neither that thread nor the call refers to the Future: when nobody else does any more, the upload is canceled.
+    Neither that thread nor the call refers to the Future: when nobody else does any more, the call is canceled; not
+    what the upload may be doing next by then.
     """
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
     background = Background(call, future)
-    wanted = weakref.finalize(future, lib.glacier_upload_cancel, handle)
+    wanted = weakref.finalize(future, call.cancel, partial(lib.glacier_upload_cancel, handle))
     wanted.atexit = False
     serve = partial(_serve, call, wanted, weakref.ref(background))
     try:
