@@ -357,8 +357,9 @@ pub unsafe extern "C" fn glacier_upload_transfer(
 ///
 /// It never touches the network and returns at once. A call that works on the handle, on another thread or around the
 /// callback that calls this, is canceled and returns GLACIER_E_CANCELED. A started run is canceled, and its done and
-/// destroy still come, maybe after this returns; a stream that is not finished is canceled. In a forked child it
-/// releases memory only. NULL is ignored. Any thread, in callbacks. Since: 0.1
+/// destroy still come, maybe after this returns; a stream that is not finished is canceled. Another handle may have
+/// the journal when this returns; only while Complete waits for its answer, up to 10 s, it gets GLACIER_E_LOCKED. In a
+/// forked child it releases memory only. NULL is ignored. Any thread, in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     guard::value((), || {

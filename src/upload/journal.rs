@@ -26,7 +26,7 @@ const MODE: u32 = 0o600;
 /// How often a file that is replaced while it is being opened is opened again.
 const TRIES: u32 = 8;
 
-/// An open journal, locked against every other process and handle until it is dropped.
+/// An open journal, locked against every other process and handle until it is let go, or dropped.
 pub(super) struct Journal {
     path: PathBuf,
     locked: Locked,
@@ -49,6 +49,8 @@ struct Tail {
     ragged: bool,
     /// That of the upload that was begun.
     part_size: Option<u64>,
+    /// Another may have the file: not a byte of it is changed any more.
+    let_go: bool,
 }
 
 impl Journal {
@@ -65,7 +67,7 @@ impl Journal {
         let text = contents(file, path)?;
         let (past, end) = read(&text).map_err(|error| error.within(format_args!("journal {}", path.display())))?;
         let part_size = past.head.as_ref().map(|head| head.part_size);
-        let mut tail = Tail { end: end as u64, ragged: end < text.len(), part_size };
+        let mut tail = Tail { end: end as u64, ragged: end < text.len(), part_size, let_go: false };
         if tail.end == 0 {
             tail.append(file, FIRST).map_err(|cause| failed("write", path, cause))?;
             // The umask may have taken from the mode. A file system without modes refuses, and has none to mend.
@@ -135,6 +137,13 @@ impl Journal {
         self.make_durable(&mut lock(&self.durable))
     }
 
+    /// Lets another process or handle have the file, though this one may still be in use: what is noted from now on is lost.
+    pub(super) fn let_go(&self) {
+        let mut tail = lock(&self.tail);
+        tail.let_go = true;
+        self.locked.unlock();
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -169,8 +178,8 @@ impl fmt::Debug for Journal {
     }
 }
 
-impl Drop for Locked {
-    fn drop(&mut self) {
+impl Locked {
+    fn unlock(&self) {
         // A child forked meanwhile shares the lock: closing the file here would leave it locked by the child, and the child
         // must not unlock what is still in use here.
         if self.owner.check().is_ok() {
@@ -179,9 +188,18 @@ impl Drop for Locked {
     }
 }
 
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.unlock();
+    }
+}
+
 impl Tail {
     /// Puts a line behind the last record, whole or not at all.
     fn append(&mut self, mut file: &File, line: &[u8]) -> io::Result<()> {
+        if self.let_go {
+            return Ok(());
+        }
         if self.ragged {
             self.cut(file, self.end)?;
         }
@@ -199,6 +217,9 @@ impl Tail {
 
     /// Makes the file end here. While that cannot be done, nothing is appended.
     fn cut(&mut self, file: &File, end: u64) -> io::Result<()> {
+        if self.let_go {
+            return Ok(());
+        }
         self.end = end;
         self.ragged = true;
         file.set_len(end)?;
@@ -381,6 +402,23 @@ mod tests {
         drop(journal);
         let (_, past) = open(&path);
         assert!(past.parts.keys().copied().eq(0..800) && past.trusted.len() == 800, "{past:?}");
+    }
+
+    #[test]
+    fn a_journal_that_was_let_go_changes_nothing_of_what_another_writes() {
+        let (_directory, path) = directory();
+        let gone = begun(&path);
+        gone.note(&part(1)).unwrap();
+        refused(Journal::open(&path, true), Kind::Locked, &["in use"]);
+        gone.let_go();
+        let (journal, _) = open(&path);
+        journal.note(&part(2)).unwrap();
+        let text = fs::read(&path).unwrap();
+        gone.note_durably(&part(3)).unwrap();
+        lock(&gone.tail).cut(&gone.locked.file, 0).unwrap();
+        drop(gone);
+        assert_eq!(fs::read(&path).unwrap(), text);
+        refused(Journal::open(&path, true), Kind::Locked, &["in use"]);
     }
 
     #[test]

@@ -355,6 +355,10 @@ impl Upload {
     pub fn release(&self) {
         if self.owner.check().is_ok() {
             self.cancel.raise_for(Reason::Released);
+            // A thread that waits for the answer to Complete is left to write down what it learns.
+            if self.state() != State::Completing {
+                self.let_journal_go();
+            }
         }
     }
 

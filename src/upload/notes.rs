@@ -24,7 +24,7 @@ pub(super) enum Notes {
         /// Whether it says what upload it is of.
         begun: bool,
     },
-    /// It says how the upload ended, and is not locked any more.
+    /// It says how the upload ended, or the handle was freed: it is not locked any more.
     Over,
 }
 
@@ -104,11 +104,11 @@ impl Upload {
         self.write_note(LOSS_OF_PARTS, Journal::sync);
     }
 
-    /// The upload has ended: another process may have the journal.
+    /// The upload has ended, or the handle is freed: another process or handle may have the journal, though threads that are
+    /// about to end may hold it still. What they have to say is not noted any more, as if the process had been killed.
     pub(super) fn let_journal_go(&self) {
-        let mut notes = lock(&self.notes);
-        if matches!(*notes, Notes::Open { .. }) {
-            *notes = Notes::Over;
+        if let Notes::Open { journal, .. } = std::mem::replace(&mut *lock(&self.notes), Notes::Over) {
+            journal.let_go();
         }
     }
 

@@ -4,10 +4,10 @@ use std::fs::{self, FileTimes, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
-use glacier_mp::error::Kind;
+use glacier_mp::error::{Error, Kind};
 use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
@@ -168,6 +168,59 @@ fn two_do_not_work_with_one_journal() {
     drop(first);
     second.run().unwrap();
     assert!(glacier.requests().len() > requests);
+}
+
+#[test]
+fn what_is_freed_in_the_middle_lets_its_journal_go_at_once() {
+    let content = content();
+    let source = file(&content);
+    let write = |upload: &Arc<Upload>| upload.write(&content[..5 << 20]);
+    let start_it = |upload: &Arc<Upload>| upload.set_source_file(source.path()).and_then(|()| upload.start(None));
+    let ways: [&dyn Fn(&Arc<Upload>) -> Result<(), Error>; 2] = [&write, &start_it];
+    for begin in ways {
+        let (glacier, place) = (start(), Place::new());
+        glacier
+            .add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).always());
+        for round in 0..10 {
+            let upload = place.handle(&glacier);
+            if round == 0 {
+                upload.set_part_size(4 * MIB).unwrap();
+            }
+            begin(&upload).unwrap();
+            while upload.progress().unwrap().parts_in_flight == 0 {
+                assert_ne!(upload.wait(Duration::ZERO).map_err(|error| error.kind()), Err(Kind::Locked));
+                std::thread::yield_now();
+            }
+            upload.release();
+            drop(upload);
+        }
+        glacier.clear_faults();
+        let last = place.of_file(&glacier, source.path());
+        last.run().unwrap();
+        assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
+        assert_eq!(archive(&glacier), content);
+    }
+}
+
+#[test]
+fn what_is_freed_while_it_completes_still_notes_the_archive() {
+    let (glacier, content, place) = (start(), content(), Place::new());
+    let source = file(&content);
+    glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 500 }).on(Operation::CompleteMultipartUpload));
+    let upload = place.of_file(&glacier, source.path());
+    upload.start(None).unwrap();
+    while upload.state() != State::Completing {
+        std::thread::yield_now();
+    }
+    upload.release();
+    drop(upload);
+    let again = place.of_file(&glacier, source.path());
+    while let Err(error) = again.run() {
+        assert_eq!(error.kind(), Kind::Locked);
+        std::thread::yield_now();
+    }
+    assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 1, "the journal has the archive");
+    assert_eq!(archive(&glacier), content);
 }
 
 #[test]
