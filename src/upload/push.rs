@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::gate::Entered;
+use super::gate::{Entered, Entry};
 use super::options::Mode;
 use super::pipe::Pipe;
 use super::state::{Action, Call, State};
@@ -37,8 +37,7 @@ impl Upload {
     /// # Errors
     /// What an upload can fail with. After an error the stream is broken: each further call gives the same error.
     pub fn write(self: &Arc<Self>, data: &[u8]) -> Result<()> {
-        self.admit()?;
-        let entered = self.gate.enter(super::gate::Entry::Alone, &self.cancel)?;
+        let entered = self.enter_stream()?;
         if data.is_empty() {
             return Ok(());
         }
@@ -73,8 +72,7 @@ impl Upload {
     /// # Errors
     /// As [`Upload::write`]; `Invalid` if nothing was written.
     pub fn finish(self: &Arc<Self>) -> Result<()> {
-        self.admit()?;
-        let entered = self.gate.enter(super::gate::Entry::Alone, &self.cancel)?;
+        let entered = self.enter_stream()?;
         let Some(pushed) = lock(&self.pushed).clone() else {
             lock(&self.options).may_use(Mode::Pushed)?;
             return match self.state() {
@@ -99,6 +97,13 @@ impl Upload {
         };
         pushed.join();
         outcome
+    }
+
+    /// Lets a call of the stream in, if the upload is not at an end that no stream can have.
+    fn enter_stream(&self) -> Result<Entered<'_>> {
+        self.admit()?;
+        let entered = self.gate.enter(Entry::Alone, &self.cancel)?;
+        self.state().answer(Call::Write).map(|_| entered)
     }
 
     /// Whether a stream is being pushed.

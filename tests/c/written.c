@@ -245,7 +245,8 @@ static void failed_and_aborted(void)
     service_works();
     WAIT_UNTIL(threads_now() == threads_at_rest);
     CHECK_NUMBER(glacier_upload_state(upload), GLACIER_STATE_ABORTED);
-    CHECK(glacier_upload_write(upload, data, 1, NULL) != GLACIER_OK);
+    FAILS(GLACIER_E_STATE, glacier_upload_write(upload, data, 1, &err));
+    FAILS(GLACIER_E_STATE, glacier_upload_finish(upload, &err));
     glacier_upload_free(upload);
 }
 

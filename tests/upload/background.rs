@@ -121,6 +121,25 @@ fn inside_done_the_handle_is_busy_and_afterwards_free() {
 }
 
 #[test]
+fn who_waits_learns_that_the_handle_was_freed() {
+    let (glacier, content) = (start(), content());
+    let file = file(&content);
+    glacier.add_fault(stalled());
+    let upload = ready(&glacier, &file);
+    upload.start(None).unwrap();
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..4).map(|_| scope.spawn(|| code(upload.wait(FOREVER)))).collect();
+        while upload.progress().unwrap().parts_in_flight == 0 {
+            std::thread::yield_now();
+        }
+        upload.release();
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Kind::Canceled);
+        }
+    });
+}
+
+#[test]
 fn freeing_a_started_run_ends_it_and_done_still_comes() {
     let (glacier, content) = (start(), content());
     let file = file(&content);

@@ -329,6 +329,17 @@ fn a_stream_that_failed_stays_failed() {
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
     upload.abort().unwrap();
     assert!(glacier.uploads().is_empty());
+    assert_eq!(code(upload.finish()), Kind::State, "aborted says more than what failed before");
+}
+
+#[test]
+fn nothing_is_streamed_into_an_upload_that_was_aborted() {
+    let glacier = start();
+    let upload = in_small_parts(&glacier);
+    upload.initiate().unwrap();
+    upload.abort().unwrap();
+    assert_eq!(code(upload.finish()), Kind::State);
+    assert_eq!(code(upload.write(b"x")), Kind::State);
 }
 
 #[test]
@@ -417,7 +428,8 @@ fn while_a_stream_is_written_the_handle_is_in_use() {
     upload.abort().unwrap();
     assert!(glacier.uploads().is_empty());
     assert_eq!(upload.state(), State::Aborted);
-    assert!(upload.write(b"x").is_err());
+    assert_eq!(code(upload.write(b"x")), Kind::State);
+    assert_eq!(code(upload.finish()), Kind::State);
 }
 
 #[test]
