@@ -32,7 +32,8 @@ in_both_builds!(
     read,
     background,
     journal,
-    shared
+    shared,
+    streams_cpp
 );
 
 under_valgrind!(
@@ -220,6 +221,15 @@ fn shared(build: Build) {
     let program = Program::c("tests/c/shared.c", build);
     program.check(program.command_at(&glacier).arg(file).arg(directory.path()));
     assert_archives(&glacier, &[data(STREAM_SIZE)]);
+}
+
+fn streams_cpp(build: Build) {
+    for standard in ["c++11", "c++17"] {
+        let glacier = local_glacier();
+        let program = Program::cpp("tests/cpp/streams.cpp", standard, build);
+        succeed(&mut program.command_at(&glacier));
+        assert_archives(&glacier, &vec![data(2 * MIB + 1000); 2]);
+    }
 }
 
 fn stalled_part(index: u64) -> Fault {

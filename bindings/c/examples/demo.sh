@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Uploads a file to a local Glacier through the upload example, and shows that what arrived is the file.
+# Uploads a file to a local Glacier through the upload example, which is killed on the way and carries on from its journal,
+# and shows that what arrived is the file.
 #
 # usage: demo.sh EMULATOR EXAMPLES FILE      (make demo FILE=... runs it)
 # environment: PART_SIZE, WORKERS, MEMORY: for upload; TLS=1: HTTPS;
@@ -15,6 +16,8 @@ esac
 
 data=$(mktemp -d)
 stop() {
+    # One in the background does not hear of Ctrl-C.
+    [[ -z ${upload_pid:-} ]] || kill -KILL "$upload_pid" 2>/dev/null || true
     # The emulator ends when its standard input does.
     if [[ -n ${emulator_pid:-} ]]; then
         exec {to_emulator}>&-
@@ -38,10 +41,23 @@ echo "a local Glacier listens at $endpoint"
 # The credentials, region and vault that the local Glacier knows from the start.
 export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
 unset AWS_SESSION_TOKEN
+upload=("$examples/upload" --endpoint="$endpoint" --region=us-east-1 --description="uploaded by the demo"
+    --journal="$data/journal" ${TLS:+--ca-file="$data/ca.pem"} ${PART_SIZE:+--part-size="$PART_SIZE"}
+    ${WORKERS:+--workers="$WORKERS"} ${MEMORY:+--memory="$MEMORY"} -- examplevault "$file")
+
+# Killed as soon as a part is in its journal, or over by itself before that; then the same command again.
+"${upload[@]}" >"$data/result" &
+upload_pid=$!
+while kill -0 "$upload_pid" 2>/dev/null && ! grep -qs '{"part":' "$data/journal"; do sleep 0.01; done
+kill -KILL "$upload_pid" 2>/dev/null || true
 code=0
-"$examples/upload" --endpoint="$endpoint" --region=us-east-1 --description="uploaded by the demo" \
-    ${TLS:+--ca-file="$data/ca.pem"} ${PART_SIZE:+--part-size="$PART_SIZE"} ${WORKERS:+--workers="$WORKERS"} \
-    ${MEMORY:+--memory="$MEMORY"} -- examplevault "$file" >"$data/result" || code=$?
+wait "$upload_pid" 2>/dev/null || code=$?
+if ((code == 137)); then
+    [[ ! -t 2 ]] || echo >&2 # behind the bar
+    echo "killed, with $(grep -c '{"part":' "$data/journal") of its parts in the journal; the same command again:"
+    code=0
+    "${upload[@]}" >"$data/result" || code=$?
+fi
 cat "$data/result"
 ((code == 0)) || exit "$code"
 
