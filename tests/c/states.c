@@ -122,7 +122,7 @@ static const struct {
     {"start", start_and_wait, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
     {"wait", poll_end, {STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, GLACIER_E_PENDING, STATE, STATE}},
     {"write", write_byte, {0, 0, GONE, 0, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
-    {"finish", finish, {INVALID, INVALID, INVALID, INVALID, STATE, STATE, STATE, INVALID, STATE, BUSY, 0, CANCELED}},
+    {"finish", finish, {INVALID, INVALID, INVALID, INVALID, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
     {"initiate", initiate, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
     {"put_part", put, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
     {"put_part_checked", put_checked, {STATE, 0, GONE, 0, 0, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
