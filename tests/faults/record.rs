@@ -69,13 +69,16 @@ impl Record<'_> {
                 && list.number < request.number
                 && list.faults.contains(&Action::WrongTreeHash)
         });
+        // What a session before it left on its way may damage a part that arrived meanwhile.
+        let is_spoilt_late =
+            self.parts().filter(of_this_part).any(|other| session.unfinished.contains(&other.number) && spoils(other));
         let before = match self.parts().filter(of_this_part).filter(|other| session.sent(other)).last() {
-            Some(own) => was_told_that_it_is_held(own).then_some(own),
+            Some(own) => (was_told_that_it_is_held(own) && !is_spoilt_late).then_some(own),
             None => {
                 let before = || self.parts().filter(of_this_part).filter(|other| other.number < session.from);
                 let is_settled = !before().any(|other| session.unfinished.contains(&other.number));
                 let held = before().filter(|other| other.changed).last();
-                held.filter(|held| is_settled && !held.faults.contains(&Action::DamagePart))
+                held.filter(|held| is_settled && !spoils(held))
             }
         };
         match before {
@@ -135,6 +138,10 @@ impl Record<'_> {
 
 /// Whether its client could know that the service holds the part, and it does.
 fn was_told_that_it_is_held(request: &RequestRecord) -> bool {
-    let spoilt = |action: &Action| matches!(action, Action::WrongTreeHash | Action::LosePart | Action::DamagePart);
-    request.status == Some(204) && !request.faults.iter().any(spoilt)
+    request.status == Some(204) && !spoils(request) && !request.faults.contains(&Action::WrongTreeHash)
+}
+
+/// Whether the service does not hold afterwards what was sent.
+fn spoils(request: &RequestRecord) -> bool {
+    request.faults.iter().any(|action| matches!(action, Action::LosePart | Action::DamagePart))
 }
