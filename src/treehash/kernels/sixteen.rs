@@ -3,9 +3,9 @@
 #![allow(unsafe_code)] // Which instructions a function may use is not part of its type.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_set4_epi32, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    __m512i, _mm512_add_epi32, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_set4_epi32, _mm512_shuffle_epi8,
+    _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::mem::transmute;
 
@@ -28,29 +28,38 @@ fn take<const STATES: usize>(states: &mut [States; STATES], streams: [&[Block]; 
 #[target_feature(enable = "avx512f,avx512bw")]
 fn compress<const STATES: usize>(states: &mut [States; STATES], streams: [&[Block]; LANES]) {
     let mut all = states.map(|states| registers(states));
-    let mut inputs = [_mm512_setzero_si512(); 64];
     for n in 0..shortest(&streams) {
         let before = all;
-        fill_schedule(&mut inputs, transposed(streams.map(|stream| from_block(&stream[n]))));
-        for inputs in inputs.as_chunks::<8>().0 {
-            // The states take turns within a round, so that neither waits. Eight rounds bring each word of a state back
-            // to its place.
+        let mut words = transposed(streams.map(|stream| from_block(&stream[n])));
+        for (sixteen, constants) in ROUND_CONSTANTS.as_chunks::<16>().0.iter().enumerate() {
+            // Written out sixteen times, so that the words stay in their registers; each word of a state is then back at
+            // its place.
             macro_rules! round {
                 ($t:literal) => {
+                    if sixteen > 0 {
+                        words[$t] = next_word([0, 1, 9, 14].map(|ahead| words[($t + ahead) % 16]));
+                    }
+                    let input = _mm512_add_epi32(words[$t], _mm512_set1_epi32(constants[$t].cast_signed()));
+                    // The states take turns within a round, so that neither waits.
                     for state in &mut all {
-                        let at = |letter: usize| (letter + 8 - $t) % 8;
+                        let at = |letter: usize| (letter + 16 - $t) % 8;
                         let [a, b, c] = [state[at(0)], state[at(1)], state[at(2)]];
                         let [e, f, g] = [state[at(4)], state[at(5)], state[at(6)]];
-                        let choice = _mm512_ternarylogic_epi32::<0xca>(e, f, g);
-                        let majority = _mm512_ternarylogic_epi32::<0xe8>(a, b, c);
-                        let of_a = xor(_mm512_ror_epi32::<2>(a), _mm512_ror_epi32::<13>(a), _mm512_ror_epi32::<22>(a));
-                        let of_e = xor(_mm512_ror_epi32::<6>(e), _mm512_ror_epi32::<11>(e), _mm512_ror_epi32::<25>(e));
-                        let sum = _mm512_add_epi32(
-                            _mm512_add_epi32(state[at(7)], inputs[$t]),
-                            _mm512_add_epi32(of_e, choice),
-                        );
+                        // Two units of the processor share the work, one of which alone can rotate. Which takes what is
+                        // settled in the order of the instructions: rotations in a row would let the other wait.
+                        let e6 = _mm512_ror_epi32::<6>(e);
+                        let sum = _mm512_add_epi32(state[at(7)], input);
+                        let e11 = _mm512_ror_epi32::<11>(e);
+                        let sum = _mm512_add_epi32(sum, _mm512_ternarylogic_epi32::<CHOICE>(e, f, g));
+                        let e25 = _mm512_ror_epi32::<25>(e);
+                        let sum = _mm512_add_epi32(sum, xor(e6, e11, e25));
+                        let a2 = _mm512_ror_epi32::<2>(a);
+                        let majority = _mm512_ternarylogic_epi32::<MAJORITY>(a, b, c);
+                        let a13 = _mm512_ror_epi32::<13>(a);
                         state[at(3)] = _mm512_add_epi32(state[at(3)], sum);
-                        state[at(7)] = _mm512_add_epi32(sum, _mm512_add_epi32(of_a, majority));
+                        let a22 = _mm512_ror_epi32::<22>(a);
+                        let sum = _mm512_add_epi32(sum, majority);
+                        state[at(7)] = _mm512_add_epi32(sum, xor(a2, a13, a22));
                     }
                 };
             }
@@ -62,6 +71,14 @@ fn compress<const STATES: usize>(states: &mut [States; STATES], streams: [&[Bloc
             round!(5);
             round!(6);
             round!(7);
+            round!(8);
+            round!(9);
+            round!(10);
+            round!(11);
+            round!(12);
+            round!(13);
+            round!(14);
+            round!(15);
         }
         for (state, before) in all.iter_mut().zip(before) {
             for (word, before) in state.iter_mut().zip(before) {
@@ -72,45 +89,21 @@ fn compress<const STATES: usize>(states: &mut [States; STATES], streams: [&[Bloc
     *states = all.map(|registers| words(registers));
 }
 
-/// What each round takes, its constant included.
+/// Bit by bit, the second where the first is set, else the third.
+const CHOICE: i32 = 0xca;
+/// Bit by bit, what at least two of three are.
+const MAJORITY: i32 = 0xe8;
+
+/// The word sixteen rounds after `now`, which needs three that come in between.
 #[target_feature(enable = "avx512f")]
-fn fill_schedule(inputs: &mut [__m512i; 64], mut words: [__m512i; 16]) {
-    let (inputs, constants) = (inputs.as_chunks_mut::<16>().0, ROUND_CONSTANTS.as_chunks::<16>().0);
-    for (sixteen, (inputs, constants)) in inputs.iter_mut().zip(constants).enumerate() {
-        // Written out sixteen times, so that the words stay in their registers.
-        macro_rules! step {
-            ($t:literal) => {
-                if sixteen > 0 {
-                    let [near, far] = [words[($t + 1) % 16], words[($t + 14) % 16]];
-                    let of_near =
-                        xor(_mm512_ror_epi32::<7>(near), _mm512_ror_epi32::<18>(near), _mm512_srli_epi32::<3>(near));
-                    let of_far =
-                        xor(_mm512_ror_epi32::<17>(far), _mm512_ror_epi32::<19>(far), _mm512_srli_epi32::<10>(far));
-                    words[$t] = _mm512_add_epi32(
-                        _mm512_add_epi32(words[$t], words[($t + 9) % 16]),
-                        _mm512_add_epi32(of_near, of_far),
-                    );
-                }
-                inputs[$t] = _mm512_add_epi32(words[$t], _mm512_set1_epi32(constants[$t].cast_signed()));
-            };
-        }
-        step!(0);
-        step!(1);
-        step!(2);
-        step!(3);
-        step!(4);
-        step!(5);
-        step!(6);
-        step!(7);
-        step!(8);
-        step!(9);
-        step!(10);
-        step!(11);
-        step!(12);
-        step!(13);
-        step!(14);
-        step!(15);
-    }
+fn next_word([now, next, ninth, fourteenth]: [__m512i; 4]) -> __m512i {
+    let of_next = xor(_mm512_ror_epi32::<7>(next), _mm512_ror_epi32::<18>(next), _mm512_srli_epi32::<3>(next));
+    let of_fourteenth = xor(
+        _mm512_ror_epi32::<17>(fourteenth),
+        _mm512_ror_epi32::<19>(fourteenth),
+        _mm512_srli_epi32::<10>(fourteenth),
+    );
+    _mm512_add_epi32(_mm512_add_epi32(now, ninth), _mm512_add_epi32(of_next, of_fourteenth))
 }
 
 #[target_feature(enable = "avx512f")]
