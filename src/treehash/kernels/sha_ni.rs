@@ -2,9 +2,10 @@
 
 #![allow(unsafe_code)] // Which instructions a function may use is not part of its type.
 
+use std::arch::asm;
 use std::arch::x86_64::{
-    __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x, _mm_sha256msg1_epu32,
-    _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32,
+    __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi32, _mm_set_epi64x, _mm_sha256msg2_epu32,
+    _mm_shuffle_epi8, _mm_slli_epi32, _mm_srli_epi32, _mm_xor_si128,
 };
 use std::mem::transmute;
 
@@ -15,8 +16,7 @@ type Kernel<const STREAMS: usize> = fn(&mut [State; 2], [&[Block]; STREAMS]);
 
 /// Two states of one stream, which prepare its words for the rounds only once; and two states of two streams.
 pub(super) fn detect() -> Option<(Kernel<1>, Kernel<2>)> {
-    let can_run =
-        is_x86_feature_detected!("sha") && is_x86_feature_detected!("ssse3") && is_x86_feature_detected!("sse4.1");
+    let can_run = is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx");
     can_run.then_some((take::<1>, take::<2>))
 }
 
@@ -28,7 +28,7 @@ fn take<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; STREA
 /// The words of a state in the order of the instructions: F, E, B, A from the lowest up, and H, G, D, C.
 type Halves = [__m128i; 2];
 
-#[target_feature(enable = "sha,ssse3,sse4.1")]
+#[target_feature(enable = "sha,avx")]
 fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; STREAMS]) {
     let mut both = [halves(&states[0]), halves(&states[1])];
     for n in 0..shortest(&streams) {
@@ -39,18 +39,12 @@ fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; S
             macro_rules! four_rounds {
                 ($now:literal) => {
                     let input = words.map(|words| _mm_add_epi32(words[$now], constants[$now]));
-                    for (i, [feba, hgdc]) in both.iter_mut().enumerate() {
-                        let input = input[i % STREAMS];
-                        *hgdc = _mm_sha256rnds2_epu32(*hgdc, *feba, input);
-                        *feba = _mm_sha256rnds2_epu32(*feba, *hgdc, _mm_shuffle_epi32::<0b1110>(input));
+                    for (i, halves) in both.iter_mut().enumerate() {
+                        four_rounds(halves, input[i % STREAMS]);
                     }
                     if sixteen < 3 {
                         for words in &mut words {
-                            let [first, second] = [words[$now], words[($now + 1) % 4]];
-                            let [third, fourth] = [words[($now + 2) % 4], words[($now + 3) % 4]];
-                            let sum =
-                                _mm_add_epi32(_mm_sha256msg1_epu32(first, second), _mm_alignr_epi8::<4>(fourth, third));
-                            words[$now] = _mm_sha256msg2_epu32(sum, fourth);
+                            words[$now] = next_words([0, 1, 2, 3].map(|ahead| words[($now + ahead) % 4]));
                         }
                     }
                 };
@@ -67,13 +61,52 @@ fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; S
     *states = [state(both[0]), state(both[1])];
 }
 
-#[target_feature(enable = "sse4.1")]
+/// Four rounds, which take these words.
+#[target_feature(enable = "sha,avx")]
+fn four_rounds([feba, hgdc]: &mut Halves, input: __m128i) {
+    // In assembly, because the compiler would do all rounds of one state before those of the other: too far apart for the
+    // processor to see that they could overlap.
+    // SAFETY: the instructions change only the registers named here, and the caller has them.
+    unsafe {
+        asm!(
+            "sha256rnds2 {hgdc}, {feba}, xmm0",
+            "vpshufd xmm0, xmm0, 14",
+            "sha256rnds2 {feba}, {hgdc}, xmm0",
+            feba = inout(xmm_reg) *feba,
+            hgdc = inout(xmm_reg) *hgdc,
+            inout("xmm0") input => _,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+}
+
+/// The four words sixteen rounds after `now`.
+#[target_feature(enable = "sha,avx")]
+fn next_words([now, second, third, fourth]: [__m128i; 4]) -> __m128i {
+    // Not by sha256msg1: on some processors it takes seven cycles, in which no other instruction begins.
+    let next = _mm_alignr_epi8::<4>(second, now);
+    let of_next = xor(xor(rotate::<7, 25>(next), rotate::<18, 14>(next)), _mm_srli_epi32::<3>(next));
+    let sum = _mm_add_epi32(_mm_add_epi32(now, of_next), _mm_alignr_epi8::<4>(fourth, third));
+    _mm_sha256msg2_epu32(sum, fourth)
+}
+
+#[target_feature(enable = "avx")]
+fn rotate<const RIGHT: i32, const LEFT: i32>(words: __m128i) -> __m128i {
+    xor(_mm_srli_epi32::<RIGHT>(words), _mm_slli_epi32::<LEFT>(words))
+}
+
+#[target_feature(enable = "avx")]
+fn xor(a: __m128i, b: __m128i) -> __m128i {
+    _mm_xor_si128(a, b)
+}
+
+#[target_feature(enable = "avx")]
 fn halves(state: &State) -> Halves {
     let [a, b, c, d, e, f, g, h] = state.map(u32::cast_signed);
     [_mm_set_epi32(a, b, e, f), _mm_set_epi32(c, d, g, h)]
 }
 
-#[target_feature(enable = "sse4.1")]
+#[target_feature(enable = "avx")]
 fn state([feba, hgdc]: Halves) -> State {
     let [a, b] = [_mm_extract_epi32::<3>(feba), _mm_extract_epi32::<2>(feba)];
     let [e, f] = [_mm_extract_epi32::<1>(feba), _mm_extract_epi32::<0>(feba)];
@@ -83,7 +116,7 @@ fn state([feba, hgdc]: Halves) -> State {
 }
 
 /// The sixteen words of a block, which holds them as big-endian numbers.
-#[target_feature(enable = "ssse3")]
+#[target_feature(enable = "avx")]
 fn words(block: &Block) -> [__m128i; 4] {
     let swap = _mm_set_epi64x(0x0c0d0e0f_08090a0b, 0x04050607_00010203);
     // SAFETY: both types are 64 bytes, and any 64 bytes are a value of either.
