@@ -1,6 +1,9 @@
 //! From the hashes of subtrees to the root above them.
 
-use super::{Digest, sha256};
+use super::Digest;
+use super::kernels::Kernels;
+use super::messages::hash_each;
+use super::sha256::{self, BLOCK, INITIAL};
 use crate::error::{Error, Result};
 
 /// Folds subtrees of one size, in order, as they come; the last may be smaller. Holds at most one subtree a level.
@@ -26,6 +29,11 @@ impl Fold {
         self.count += 1;
     }
 
+    /// The tree hash over all leaves, which were pushed; of no bytes, it is their SHA-256. The fold is then empty again.
+    pub(super) fn tree_hash(&mut self) -> Digest {
+        self.finish().unwrap_or_else(|| sha256::finish(INITIAL, &[], 0))
+    }
+
     /// Whether nothing was pushed.
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -44,9 +52,34 @@ impl Fold {
 /// # Errors
 /// [`Invalid`](crate::error::Kind::Invalid) for no parts at all: there is no archive without a part.
 pub fn combine(digests: &[Digest]) -> Result<Digest> {
-    let mut fold = Fold::default();
-    for &digest in digests {
-        fold.push(digest);
+    combine_by(Kernels::best(), digests)
+        .ok_or_else(|| Error::invalid("there are no hashes to combine: an archive has at least one part"))
+}
+
+/// Level by level: a level has many nodes that do not wait for each other.
+fn combine_by(kernels: &Kernels, digests: &[Digest]) -> Option<Digest> {
+    let mut level: Vec<_> = digests.iter().map(|digest| digest.0).collect();
+    while level.len() > 1 {
+        let (neighbours, alone) = level.as_flattened().as_chunks::<BLOCK>();
+        let mut above = Vec::with_capacity(neighbours.len() + 1);
+        hash_each(kernels, neighbours, |node| above.push(node.0));
+        above.extend_from_slice(alone.as_chunks().0);
+        level = above;
     }
-    fold.finish().ok_or_else(|| Error::invalid("there are no hashes to combine: an archive has at least one part"))
+    level.pop().map(Digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_by_level_as_one_after_the_other() {
+        let digests: Vec<_> = (0..100_u8).map(|n| Digest([n; 32])).collect();
+        for (kernels, count) in Kernels::all().iter().flat_map(|kernels| (0..=100).map(move |count| (kernels, count))) {
+            let mut fold = Fold::default();
+            digests[..count].iter().for_each(|&digest| fold.push(digest));
+            assert_eq!(combine_by(kernels, &digests[..count]), fold.finish(), "{count}, {}", kernels.name());
+        }
+    }
 }

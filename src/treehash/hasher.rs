@@ -3,8 +3,11 @@
 use super::Digest;
 use super::fold::Fold;
 use super::kernels::Kernels;
-use super::leaves::{LEAF, hash_leaves, root};
+use super::messages::hash_each;
 use super::sha256::{BLOCK, Block, INITIAL, State, compress, finish};
+
+/// The bytes of a leaf. It is a whole number of blocks.
+pub(super) const LEAF: usize = 1 << 20;
 
 /// Computes a tree hash. The larger the slices, the faster: leaves that come whole are hashed several at a time.
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ impl TreeHasher {
         let (rest_of_leaf, data) = data.split_at(data.len().min((LEAF - begun.in_leaf) % LEAF));
         begun.update(rest_of_leaf);
         let (leaves, rest) = data.as_chunks();
-        hash_leaves(begun.kernels, leaves, |leaf| begun.fold.push(leaf));
+        hash_each::<LEAF>(begun.kernels, leaves, |leaf| begun.fold.push(leaf));
         begun.update(rest);
     }
 
@@ -144,7 +147,7 @@ impl<const LINEAR: bool> Leaves<LINEAR> {
         if self.in_leaf > 0 {
             self.end_leaf();
         }
-        let tree = root(&mut self.fold);
+        let tree = self.fold.tree_hash();
         *self = Self::new(self.kernels);
         tree
     }

@@ -4,8 +4,8 @@
 //! one root; a node without a neighbour moves up as it is. A part of 2^n MiB is therefore a whole subtree, and the hash
 //! of an archive folds from the hashes of its parts ([`combine`]) without reading a byte again.
 //!
-//! Each file holds one layer: `sha256` knows blocks and padding, `kernels` compresses blocks in bulk, `leaves` and
-//! `parts` hash several of these at once, `fold` joins subtrees, `hasher` takes bytes in slices of any size, `file`
+//! Each file holds one layer: `sha256` knows blocks and padding, `kernels` compresses blocks in bulk, `messages`
+//! and `parts` hash several of these at once, `fold` joins subtrees, `hasher` takes bytes in slices of any size, `file`
 //! spreads a file over threads.
 
 mod digest;
@@ -13,7 +13,7 @@ mod file;
 mod fold;
 mod hasher;
 mod kernels;
-mod leaves;
+mod messages;
 mod parts;
 mod sha256;
 

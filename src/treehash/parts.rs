@@ -1,9 +1,8 @@
 //! Both hashes of several parts, as many at a time as the processor takes.
 
 use super::fold::Fold;
-use super::hasher::{PartHasher, PartHashes};
+use super::hasher::{LEAF, PartHasher, PartHashes};
 use super::kernels::{Kernels, LANES, Sixteen, in_lanes, one_of, sixteen_times};
-use super::leaves::{LEAF, root};
 use super::sha256::{BLOCK, INITIAL, finish};
 use crate::error::Result;
 
@@ -68,7 +67,7 @@ fn hash_together(
     }
     let hashes = |(lane, mut fold): (usize, Fold)| PartHashes {
         linear: finish(one_of(&linear, lane), tail(parts[lane]), length as u64),
-        tree: root(&mut fold),
+        tree: fold.tree_hash(),
     };
     Ok(folds.into_iter().enumerate().map(hashes).collect())
 }

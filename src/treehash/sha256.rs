@@ -50,6 +50,19 @@ pub(super) fn finish(mut state: State, tail: &[u8], length: u64) -> Digest {
     padded.copy_within(..BLOCK, start);
     padded[LENGTH_AT..].copy_from_slice(&(length << 3).to_be_bytes());
     compress(&mut state, padded[start..].as_chunks().0);
+    digest(state)
+}
+
+/// What pads a message of a whole number of blocks: one block more.
+pub(super) fn padding(length: usize) -> Block {
+    let mut block = [0; BLOCK];
+    block[0] = 0x80;
+    block[BLOCK - size_of::<u64>()..].copy_from_slice(&((length as u64) << 3).to_be_bytes());
+    block
+}
+
+/// The digest of a message whose blocks a state has taken, its padding included.
+pub(super) fn digest(state: State) -> Digest {
     Digest(array::from_fn(|i| state[i / 4].to_be_bytes()[i % 4]))
 }
 

@@ -9,7 +9,7 @@ use super::resume::Listed;
 use crate::error::{Error, Kind, Result};
 use crate::limits::check_part;
 use crate::plan::ByteRange;
-use crate::treehash::{Digest, Fold};
+use crate::treehash::{Digest, combine};
 
 /// A part that the service holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Parts {
         if let Some(index) = self.uncertain.first() {
             return Err(incomplete(format!("part {index} was tried, but not acknowledged: put it again")));
         }
-        let mut fold = Fold::default();
+        let mut trees = Vec::with_capacity(self.held.len());
         for (index, first) in (0..).zip((0..size).step_by(usize::try_from(self.part_size).unwrap_or(usize::MAX))) {
             let range = self.range(index, self.part_size.min(size - first));
             let held = self.held(index).ok_or_else(|| {
@@ -102,7 +102,7 @@ impl Parts {
                     range.in_bytes()
                 )));
             }
-            fold.push(held.tree);
+            trees.push(held.tree);
         }
         if let Some((last, _)) = self.held.last_key_value().filter(|_| self.end() > size) {
             return Err(incomplete(format!(
@@ -110,7 +110,7 @@ impl Parts {
                 self.end()
             )));
         }
-        fold.finish().ok_or_else(|| incomplete("no part was put: an archive has at least 1 byte".to_owned()))
+        combine(&trees).map_err(|_| incomplete("no part was put: an archive has at least 1 byte".to_owned()))
     }
 
     /// Takes the list of the service for what it holds. What was tried and not acknowledged stays uncertain.

@@ -1,0 +1,50 @@
+//! SHA-256 of messages of one length, as many at a time as the processor takes: leaves, and pairs of nodes.
+
+use super::Digest;
+use super::kernels::{Kernels, LANES, Sixteen, in_lanes, one_of, sixteen_times};
+use super::sha256::{BLOCK, Block, INITIAL, State, compress, digest, padding};
+
+/// Computes the hashes of messages, each a whole number of blocks, and gives them away, in order.
+pub(super) fn hash_each<const LENGTH: usize>(
+    kernels: &Kernels,
+    messages: &[[u8; LENGTH]],
+    mut give: impl FnMut(Digest),
+) {
+    const { assert!(LENGTH.is_multiple_of(BLOCK)) };
+    for group in messages.chunks(LANES) {
+        match kernels.sixteen {
+            Some(sixteen) if group.len() >= sixteen.from => hash_together(sixteen, group, &mut give),
+            _ => hash_by_twos(kernels, group, &mut give),
+        }
+    }
+}
+
+/// At most sixteen messages, and at least one.
+fn hash_together<const LENGTH: usize>(sixteen: Sixteen, messages: &[[u8; LENGTH]], give: &mut impl FnMut(Digest)) {
+    let mut states = [sixteen_times(INITIAL)];
+    (sixteen.one)(&mut states, in_lanes(messages).map(blocks));
+    (sixteen.one)(&mut states, [&[padding(LENGTH)]; LANES]);
+    for lane in 0..messages.len() {
+        give(digest(one_of(&states[0], lane)));
+    }
+}
+
+fn hash_by_twos<const LENGTH: usize>(kernels: &Kernels, messages: &[[u8; LENGTH]], give: &mut impl FnMut(Digest)) {
+    let (pairs, last) = messages.as_chunks::<2>();
+    for pair in pairs {
+        let mut states = [INITIAL; 2];
+        (kernels.pair)(&mut states, pair.each_ref().map(blocks));
+        (kernels.pair)(&mut states, [&[padding(LENGTH)]; 2]);
+        states.into_iter().map(digest).for_each(&mut *give);
+    }
+    for message in last {
+        let mut state: State = INITIAL;
+        compress(&mut state, blocks(message));
+        compress(&mut state, &[padding(LENGTH)]);
+        give(digest(state));
+    }
+}
+
+fn blocks<const LENGTH: usize>(message: &[u8; LENGTH]) -> &[Block] {
+    message.as_chunks().0
+}
