@@ -84,6 +84,30 @@ fn parts_of_several_lengths_keep_their_places() {
 }
 
 #[test]
+fn parts_that_stand_at_different_places_go_on_together() {
+    let data = generate("sha256ctr:10", 6 * MIB);
+    let mut random = fastrand::Rng::with_seed(11);
+    for (kernels, aligned) in Kernels::all().iter().flat_map(|kernels| [(kernels, true), (kernels, false)]) {
+        // The first ones end early: the others go on without them, and in the end one after the other.
+        let mut parts: Vec<_> = (0..20).map(|i| &data[i * 1001..][..random.usize(..MIB) * (i + 1) / 4]).collect();
+        let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
+        let mut hashers = vec![PartHasher::by(kernels); parts.len()];
+        while parts.iter().any(|part| !part.is_empty()) {
+            let mut pieces = Vec::new();
+            for (hasher, part) in hashers.iter_mut().zip(&mut parts) {
+                let length = if aligned { MIB } else { random.usize(..2 * MIB) };
+                if random.u8(..4) > 0 {
+                    pieces.push((hasher, part.split_off(..length.min(part.len())).unwrap()));
+                }
+            }
+            kernels.update_parts(&mut pieces);
+        }
+        let hashes: Vec<_> = hashers.iter_mut().map(PartHasher::finish).collect();
+        assert_eq!(hashes, expected, "{} {aligned}", kernels.name());
+    }
+}
+
+#[test]
 fn parts_at_once_tell_how_far_they_are_and_can_be_stopped() {
     let data = generate("zeros", 3 * MIB + 5);
     for kernels in Kernels::all() {

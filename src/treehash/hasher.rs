@@ -79,6 +79,33 @@ impl PartHasher {
     pub fn finish(&mut self) -> PartHashes {
         PartHashes { linear: self.0.linear(), tree: self.0.finish() }
     }
+
+    /// Whether it is still in its first leaf, up to whose end both hashes are one.
+    pub(super) fn in_first_leaf(&self) -> bool {
+        self.0.in_first_leaf()
+    }
+
+    /// How many of the next bytes are blocks of one leaf: to take them is to compress them, and no more.
+    pub(super) fn blocks_within_leaf(&self, length: usize) -> usize {
+        if self.0.tail().is_empty() { length.min(LEAF - self.0.in_leaf) / BLOCK } else { 0 }
+    }
+
+    /// The states of the linear hash and of the leaf.
+    pub(super) fn states(&self) -> [State; 2] {
+        let Leaves { linear, leaf, .. } = self.0;
+        if self.in_first_leaf() { [leaf; 2] } else { [linear, leaf] }
+    }
+
+    /// Takes blocks of one leaf by the states after them.
+    pub(super) fn advance(&mut self, [linear, leaf]: [State; 2], blocks: usize) {
+        let begun = &mut self.0;
+        (begun.linear, begun.leaf) = (linear, leaf);
+        begun.length += (blocks * BLOCK) as u64;
+        begun.in_leaf += blocks * BLOCK;
+        if begun.in_leaf == LEAF {
+            begun.end_leaf();
+        }
+    }
 }
 
 impl Default for PartHasher {

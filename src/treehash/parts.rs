@@ -1,9 +1,10 @@
 //! Both hashes of several parts, as many at a time as the processor takes.
 
-use super::fold::Fold;
+use std::array;
+
 use super::hasher::{LEAF, PartHasher, PartHashes};
-use super::kernels::{Kernels, LANES, Sixteen, in_lanes, one_of, sixteen_times};
-use super::sha256::{BLOCK, INITIAL, finish};
+use super::kernels::{Kernels, LANES, Sixteen, States, in_lanes, one_of};
+use super::sha256::{BLOCK, Block, State};
 use crate::error::Result;
 
 impl Kernels {
@@ -25,67 +26,81 @@ impl Kernels {
         let mut all = Vec::with_capacity(parts.len());
         for same_length in by_length.chunk_by(|(_, one), (_, next)| one.len() == next.len()) {
             for group in same_length.chunks(LANES) {
-                let (places, parts): (Vec<usize>, Vec<_>) = group.iter().copied().unzip();
-                let hashes = match self.sixteen {
-                    Some(sixteen) if parts.len() >= sixteen.from => hash_together(sixteen, &parts, &mut hashed),
-                    _ => parts.iter().map(|part| hash_alone(self, part, &mut hashed)).collect(),
-                };
-                all.extend(places.into_iter().zip(hashes?));
+                let at_once = if self.sixteen_for(group.len()).is_some() { LANES } else { 1 };
+                for group in group.chunks(at_once) {
+                    let (places, parts): (Vec<usize>, Vec<_>) = group.iter().copied().unzip();
+                    all.extend(places.into_iter().zip(self.hash_group(&parts, &mut hashed)?));
+                }
             }
         }
         all.sort_unstable_by_key(|(place, _)| *place);
         Ok(all.into_iter().map(|(_, hashes)| hashes).collect())
     }
+
+    /// Has hashers take bytes, each its own: together as far as they all have some, if they are as many as
+    /// [`parts_at_once`](Self::parts_at_once) says, and else one after the other. Hashers that stand at the beginning of a
+    /// MiB, with the same number of bytes to take, go together best; where in its part each stands does not matter.
+    pub fn update_parts(&self, parts: &mut [(&mut PartHasher, &[u8])]) {
+        for group in parts.chunks_mut(LANES) {
+            if let Some(sixteen) = self.sixteen_for(group.len()) {
+                update_together(sixteen, group);
+            }
+            for (hasher, rest) in group {
+                hasher.update(rest);
+            }
+        }
+    }
+
+    /// At least one part, and at most sixteen if they are hashed together, all of one length.
+    fn hash_group(
+        &'static self,
+        parts: &[&[u8]],
+        hashed: &mut impl FnMut(u64) -> Result<()>,
+    ) -> Result<Vec<PartHashes>> {
+        let mut hashers = vec![PartHasher::by(self); parts.len()];
+        let length = parts[0].len();
+        for start in (0..length).step_by(LEAF) {
+            let end = length.min(start + LEAF);
+            let pieces = parts.iter().map(|part| &part[start..end]);
+            self.update_parts(&mut hashers.iter_mut().zip(pieces).collect::<Vec<_>>());
+            hashed((parts.len() * (end - start)) as u64)?;
+        }
+        Ok(hashers.iter_mut().map(PartHasher::finish).collect())
+    }
+
+    /// What is faster than to hash so many parts one after the other.
+    fn sixteen_for(&self, parts: usize) -> Option<Sixteen> {
+        self.sixteen.filter(|sixteen| parts >= sixteen.from)
+    }
 }
 
-/// At most sixteen parts, and at least one, of one length.
-fn hash_together(
-    sixteen: Sixteen,
-    parts: &[&[u8]],
-    hashed: &mut impl FnMut(u64) -> Result<()>,
-) -> Result<Vec<PartHashes>> {
-    let length = parts[0].len();
-    let mut linear = sixteen_times(INITIAL);
-    let mut folds = vec![Fold::default(); parts.len()];
-    for start in (0..length).step_by(LEAF) {
-        let leaves = in_lanes(parts).map(|part| &part[start..length.min(start + LEAF)]);
-        let blocks = leaves.map(|leaf| leaf.as_chunks().0);
-        let mut leaf = sixteen_times(INITIAL);
-        if start == 0 {
-            // Up to the end of the first leaf, both hashes are one.
-            (sixteen.one)(std::array::from_mut(&mut leaf), blocks);
+/// Has at most sixteen hashers take bytes, and at least one, until one of them has no whole block left.
+fn update_together(sixteen: Sixteen, parts: &mut [(&mut PartHasher, &[u8])]) {
+    loop {
+        let count = parts.iter().map(|(hasher, bytes)| hasher.blocks_within_leaf(bytes.len())).min().unwrap_or(0);
+        if count == 0 {
+            return;
+        }
+        let blocks: Vec<&[Block]> = parts.iter().map(|(_, bytes)| &bytes.as_chunks().0[..count]).collect();
+        let blocks = in_lanes(&blocks).map(|blocks| *blocks);
+        let states: Vec<_> = parts.iter().map(|(hasher, _)| hasher.states()).collect();
+        let [mut linear, mut leaf] = [0, 1].map(|which| in_words(in_lanes(&states).map(|states| states[which])));
+        if parts.iter().all(|(hasher, _)| hasher.in_first_leaf()) {
+            (sixteen.one)(array::from_mut(&mut leaf), blocks);
             linear = leaf;
         } else {
             let mut both = [linear, leaf];
             (sixteen.two)(&mut both, blocks);
             [linear, leaf] = both;
         }
-        for (lane, fold) in folds.iter_mut().enumerate() {
-            fold.push(finish(one_of(&leaf, lane), tail(leaves[lane]), leaves[lane].len() as u64));
+        for (lane, (hasher, bytes)) in parts.iter_mut().enumerate() {
+            hasher.advance([one_of(&linear, lane), one_of(&leaf, lane)], count);
+            *bytes = &bytes[count * BLOCK..];
         }
-        hashed((parts.len() * leaves[0].len()) as u64)?;
     }
-    let hashes = |(lane, mut fold): (usize, Fold)| PartHashes {
-        linear: finish(one_of(&linear, lane), tail(parts[lane]), length as u64),
-        tree: fold.tree_hash(),
-    };
-    Ok(folds.into_iter().enumerate().map(hashes).collect())
 }
 
-fn hash_alone(
-    kernels: &'static Kernels,
-    part: &[u8],
-    hashed: &mut impl FnMut(u64) -> Result<()>,
-) -> Result<PartHashes> {
-    let mut hasher = PartHasher::by(kernels);
-    for piece in part.chunks(LEAF) {
-        hasher.update(piece);
-        hashed(piece.len() as u64)?;
-    }
-    Ok(hasher.finish())
-}
-
-/// What remains after the last whole block.
-fn tail(bytes: &[u8]) -> &[u8] {
-    bytes.as_chunks::<BLOCK>().1
+/// The states of all lanes, word by word.
+fn in_words(states: [State; LANES]) -> States {
+    array::from_fn(|word| states.map(|state| state[word]))
 }
