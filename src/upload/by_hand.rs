@@ -4,7 +4,7 @@ use super::events::add;
 use super::gate::Entry;
 use super::journal;
 use super::state::{Action, Call, Event};
-use super::worker::{Outgoing, PartBytes};
+use super::worker::{Outgoing, PartBytes, hash_in_memory};
 use super::{PartEntry, Upload, lock};
 use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
@@ -12,7 +12,7 @@ use crate::http::Watch;
 use crate::log::Level;
 use crate::plan::{DEFAULT_PART_SIZE_MIN, Plan};
 use crate::source::Source;
-use crate::treehash::{Digest, part_hashes};
+use crate::treehash::Digest;
 
 impl Upload {
     /// Makes the upload, with the part size that was set, or the one that suits the source, or without one 16 MiB.
@@ -50,8 +50,11 @@ impl Upload {
             let length = data.len() as u64;
             lock(parts).send(index, length)?;
             self.counters.start(self.client.service.clock.monotonic());
-            let hashes = part_hashes(data);
-            add(&self.counters.bytes_hashed, length);
+            let hashed = |bytes| {
+                add(&self.counters.bytes_hashed, bytes);
+                watch.cancel.check()
+            };
+            let hashes = hash_in_memory(data, hashed).inspect_err(|_| lock(parts).withdrawn(index))?;
             if let Some(expected) = expected.map(Digest).filter(|expected| *expected != hashes.tree) {
                 lock(parts).withdrawn(index);
                 let message =

@@ -8,6 +8,7 @@ mod by_hand;
 mod complete;
 mod events;
 mod gate;
+mod hashing;
 mod journal;
 #[cfg(test)]
 mod model;

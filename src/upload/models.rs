@@ -11,10 +11,13 @@ use shuttle::thread;
 
 use super::events::{Flow, Listener};
 use super::gate::{Entry, Gate};
+use super::hashing::{Hashing, Unhashed, hash_step};
 use super::pacer::Pacer;
 use super::pipe::{Pipe, Turn};
 use super::queue::Queue;
+use super::resume::Todo;
 use super::state::{Current, Event, State};
+use super::worker::PartBytes;
 use super::{Upload, lock};
 use crate::bandwidth::Bucket;
 use crate::cancel::{Cancel, Reason};
@@ -24,7 +27,9 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Log};
 use crate::memory::Budget;
+use crate::plan::ByteRange;
 use crate::source::Supply;
+use crate::treehash::Kernels;
 use crate::turns::Turns;
 use crate::working::Bell;
 
@@ -75,6 +80,39 @@ fn who_waits_at_a_queue_sees_a_cancel() {
         assert!(!matches!(waiting.join().unwrap(), Ok(Some(_))));
         assert_eq!(queue.push(1, &cancel).err().map(|error| error.kind()), None, "there is room: nothing to wait for");
         assert_eq!(queue.push(2, &cancel).unwrap_err().kind(), Kind::Canceled);
+    });
+}
+
+#[test]
+fn every_part_gets_its_hashes_whoever_hashes_it() {
+    check(|| {
+        let (hashing, cancel) = (Arc::new(Hashing::new(Some(2..=2), 2)), Arc::new(Cancel::default()));
+        let hash = || {
+            let (hashing, cancel) = (hashing.clone(), cancel.clone());
+            Box::new(move || {
+                let mut indexes = Vec::new();
+                loop {
+                    let mut step = hashing.take(&cancel).unwrap();
+                    if step.is_empty() {
+                        return indexes;
+                    }
+                    hash_step(Kernels::best(), &mut step, &cancel, |_| ()).unwrap();
+                    indexes.extend(hashing.give_back(step).into_iter().map(|part| part.todo.index));
+                }
+            }) as Box<dyn FnOnce() -> Vec<u32> + Send>
+        };
+        let (works, put) = ([hash(), hash()], hashing.clone());
+        let read = move || {
+            for index in 0..5 {
+                let todo = Todo { index, range: ByteRange { first: 0, last: 0 }, listed: None, expected: None };
+                put.put(Unhashed::new(todo, PartBytes::Lent(b"x")), &Cancel::default()).unwrap();
+            }
+            put.end();
+            Vec::new()
+        };
+        let mut hashed = all(works.into_iter().chain([Box::new(read) as Box<_>]).collect()).concat();
+        hashed.sort_unstable();
+        assert_eq!(hashed, [0, 1, 2, 3, 4]);
     });
 }
 

@@ -1,14 +1,18 @@
 //! Reads and hashes parts ahead of the senders.
 
+use super::Upload;
 use super::events::add;
+use super::hashing::{Hashed, Unhashed, hash_step};
 use super::parts::Held;
 use super::resume::Todo;
-use super::transfer::{Left, Transfer};
-use super::worker::{Outgoing, PartBytes, Windows, hash_by_windows};
-use super::{Upload, lock};
+use super::stream::Stream;
+use super::transfer::Transfer;
+use super::worker::{Outgoing, PartBytes, Windows};
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::limits::MIB;
-use crate::treehash::{PartHashes, part_hashes};
+use crate::source::Source;
+use crate::treehash::Kernels;
 
 /// The pieces in which a part is read that is not held as a whole: large, so that a disk need not seek often.
 const WINDOW_MAX: u64 = MIB;
@@ -34,32 +38,55 @@ impl Way {
     }
 }
 
+/// The parts that nobody has read yet, in the order of the source.
+#[derive(Debug)]
+pub(super) enum Left<'a> {
+    /// Of a source that can be read at any place.
+    Parts(&'a Source, Way, std::vec::IntoIter<Todo>),
+    /// Of one that comes once.
+    Stream(&'a mut Stream),
+}
+
 impl Upload {
-    /// Prepares parts until none is left. Several threads do this at once; each reads alone, in the order of the source.
-    pub(super) fn prepare_parts<'a>(&'a self, transfer: &Transfer<'a>) -> Result<()> {
-        while let Some((todo, bytes)) = self.read_next(transfer)? {
-            let hashes = self.hash(transfer, todo, &bytes)?;
-            todo.check_unchanged(hashes.tree)?;
-            if todo.listed == Some(hashes.tree) {
-                let held = Held { length: todo.range.length(), tree: hashes.tree };
-                self.remember(todo.index, held);
-                self.is_held(todo.index, held, &transfer.watch)?;
-                continue;
-            }
-            let part = Outgoing { index: todo.index, range: todo.range, hashes, bytes };
-            transfer.ready.push(part, &transfer.watch.cancel)?;
+    /// Reads one part after the other, and leaves each to be hashed.
+    pub(super) fn read_parts<'a>(&'a self, mut left: Left<'a>, transfer: &Transfer<'a>) -> Result<()> {
+        let cancel = &transfer.watch.cancel;
+        while let Some((todo, bytes)) = self.read_next(&mut left, cancel)? {
+            transfer.hashing.put(Unhashed::new(todo, bytes), cancel)?;
         }
         Ok(())
     }
 
-    /// Takes the next part, with its bytes if they are to be held.
-    fn read_next<'a>(&'a self, transfer: &Transfer<'a>) -> Result<Option<(Todo, PartBytes<'a>)>> {
-        // Held while memory is waited for and bytes are read: what comes next in the source is read next.
-        let mut left = lock(&transfer.left);
-        transfer.watch.cancel.check()?;
-        let (source, way, todo) = match &mut *left {
+    /// Hashes parts until none is left. Several threads do this at once.
+    pub(super) fn hash_parts(&self, transfer: &Transfer<'_>) -> Result<()> {
+        let Transfer { hashing, ready, watch, .. } = transfer;
+        let hashed = |bytes| add(&self.counters.bytes_hashed, bytes);
+        loop {
+            let mut step = hashing.take(&watch.cancel)?;
+            if step.is_empty() {
+                return Ok(());
+            }
+            hash_step(Kernels::best(), &mut step, &watch.cancel, hashed)?;
+            for Hashed { todo, bytes, hashes } in hashing.give_back(step) {
+                let Todo { index, range, listed, .. } = todo;
+                todo.check_unchanged(hashes.tree)?;
+                if listed == Some(hashes.tree) {
+                    let held = Held { length: range.length(), tree: hashes.tree };
+                    self.remember(index, held);
+                    self.is_held(index, held, watch)?;
+                } else {
+                    ready.push(Outgoing { index, range, hashes, bytes }, &watch.cancel)?;
+                }
+            }
+        }
+    }
+
+    /// The next part, with its bytes if they are to be held.
+    fn read_next<'a>(&'a self, left: &mut Left<'a>, cancel: &Cancel) -> Result<Option<(Todo, PartBytes<'a>)>> {
+        cancel.check()?;
+        let (source, way, todo) = match left {
             Left::Stream(stream) => {
-                let next = self.next_of_stream(stream, &transfer.watch.cancel)?;
+                let next = self.next_of_stream(stream, cancel)?;
                 return Ok(next.map(|(todo, buffer, length)| (todo, PartBytes::Held { buffer, length, again: None })));
             }
             Left::Parts(source, way, parts) => {
@@ -75,31 +102,15 @@ impl Upload {
             Way::ReadTwice(length) => PartBytes::ReadTwice(source, Windows { memory, length }),
             Way::Hold => {
                 let length = usize::try_from(todo.range.length()).unwrap_or(usize::MAX);
-                let mut buffer = memory.take(length, &transfer.watch.cancel)?;
+                let mut buffer = memory.take(length, cancel)?;
                 for (n, piece) in buffer.chunks_mut(1 << 20).enumerate() {
-                    transfer.watch.cancel.check()?;
+                    cancel.check()?;
                     source.read_at(todo.range.first + n as u64 * MIB, piece)?;
                 }
                 PartBytes::Held { buffer, length, again: Some(source) }
             }
         };
         Ok(Some((todo, bytes)))
-    }
-
-    fn hash(&self, transfer: &Transfer<'_>, todo: Todo, bytes: &PartBytes<'_>) -> Result<PartHashes> {
-        let hashed = |length| add(&self.counters.bytes_hashed, length);
-        let whole = |bytes: &[u8]| {
-            let hashes = part_hashes(bytes);
-            hashed(bytes.len() as u64);
-            hashes
-        };
-        match bytes {
-            PartBytes::Lent(bytes) => Ok(whole(bytes)),
-            PartBytes::Held { buffer, length, .. } => Ok(whole(&buffer[..*length])),
-            PartBytes::ReadTwice(source, windows) => {
-                hash_by_windows(source, todo.range, *windows, &transfer.watch.cancel, hashed)
-            }
-        }
     }
 }
 

@@ -3,17 +3,18 @@
 use std::num::NonZero;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
+use super::hashing::Hashing;
 use super::journal::Entry;
 use super::options::PartRange;
 use super::pacer::Pacer;
 use super::parts::{Held, Parts};
-use super::prepare::Way;
+use super::prepare::{Left, Way};
 use super::queue::Queue;
 use super::resume::{self, Sameness, Todo};
 use super::state::{Action, Event, State};
-use super::stream::Stream;
 use super::worker::Outgoing;
 use super::{Upload, lock};
 use crate::cancel::{Cancel, Reason};
@@ -24,6 +25,7 @@ use crate::plan::Plan;
 use crate::source::Source;
 use crate::sync::{Condvar, Mutex};
 use crate::sys::thread::{join_all, spawn_scoped};
+use crate::treehash::Kernels;
 use crate::working::guarded;
 
 /// How far a run goes.
@@ -38,7 +40,7 @@ pub(super) enum Ending {
 /// What the threads of one run share.
 #[derive(Debug)]
 pub(super) struct Transfer<'a> {
-    pub(super) left: Mutex<Left<'a>>,
+    pub(super) hashing: Hashing<'a>,
     pub(super) ready: Queue<Outgoing<'a>>,
     pacer: Pacer<'a>,
     pub(super) watch: Watch,
@@ -49,15 +51,6 @@ pub(super) struct Transfer<'a> {
     /// The threads at work.
     threads: Mutex<usize>,
     thread_done: Condvar,
-}
-
-/// The parts that nobody has taken yet, in the order of the source.
-#[derive(Debug)]
-pub(super) enum Left<'a> {
-    /// Of a source that can be read at any place.
-    Parts(&'a Source, Way, std::vec::IntoIter<Todo>),
-    /// Of one that comes once.
-    Stream(&'a mut Stream),
 }
 
 /// How long a part may be acknowledged before the journal has it on the disk.
@@ -174,12 +167,15 @@ impl Upload {
         self.send_all(Left::Parts(source, way, left.into_iter()), senders, watch)
     }
 
-    /// Sends what is left, with one thread for each part in flight and as many as there are cores to read and hash.
+    /// Sends what is left, with one thread that reads, as many as there are cores to spare that hash, and one for each part
+    /// in flight.
     pub(super) fn send_all<'a>(&'a self, left: Left<'a>, senders: usize, watch: &Watch) -> Result<()> {
-        let preparers = std::thread::available_parallelism().map_or(1, NonZero::get).min(senders);
+        // One core is left to those that send.
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let hashers = (cores - 1).min(senders).max(1);
         let transfer = Transfer {
-            left: Mutex::new(left),
-            ready: Queue::new(preparers, preparers),
+            hashing: Hashing::new(Kernels::best().parts_at_once(), hashers),
+            ready: Queue::new(senders, hashers),
             pacer: Pacer::new(self, self.part_size()),
             // What fails in one thread stops the others, and no other call.
             watch: Watch { cancel: Arc::new(Cancel::below(Arc::clone(&watch.cancel))), ..watch.clone() },
@@ -189,49 +185,28 @@ impl Upload {
             thread_done: Condvar::new(),
         };
         self.happened(Event::Sending)?;
+        let Transfer { hashing, ready, .. } = &transfer;
         std::thread::scope(|scope| {
-            let mut threads = Vec::with_capacity(preparers + senders);
-            for n in 0..preparers {
-                let work = || {
-                    let _at_work = AtWork(&transfer);
-                    transfer.stop_all_on_error(guarded(|| self.prepare_parts(&transfer)));
-                    transfer.ready.writer_done();
-                };
-                *lock(&transfer.threads) += 1;
-                match spawn_scoped(scope, "glacier-read", work) {
-                    Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        // One that reads is enough; none is a failure.
-                        drop(AtWork(&transfer));
-                        transfer.ready.writer_done();
-                        transfer.stop_all_on_error(if n == 0 { Err(error) } else { Ok(()) });
-                    }
-                }
-            }
-            for n in 0..senders {
-                let work = || {
-                    let _at_work = AtWork(&transfer);
-                    transfer.stop_all_on_error(guarded(|| self.send_parts(&transfer)));
-                };
-                *lock(&transfer.threads) += 1;
-                match spawn_scoped(scope, "glacier-send", work) {
-                    Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        drop(AtWork(&transfer));
-                        transfer.stop_all_on_error(if n == 0 { Err(error) } else { Ok(()) });
-                        break;
-                    }
-                }
-            }
+            let read = || self.read_parts(left, &transfer);
+            let hash = || self.hash_parts(&transfer);
+            let send = || self.send_parts(&transfer);
+            let start_hasher = |_| transfer.start(scope, "glacier-hash", hash, || ready.writer_done());
+            let start_sender = |_| transfer.start(scope, "glacier-send", send, || ());
+            let crews = [
+                vec![transfer.start(scope, "glacier-read", read, || hashing.end())],
+                (0..hashers).map(start_hasher).collect(),
+                (0..senders).map(start_sender).collect(),
+            ];
+            let threads = crews.into_iter().flat_map(|crew| transfer.some_of(crew)).collect();
             while transfer.is_at_work(JOURNAL_DELAY) {
                 self.sync_journal();
             }
             join_all(threads);
         });
         self.sync_journal();
-        // What is in the queue after a failure goes back to the budget before the idle memory is freed.
-        let Transfer { ready, failure, .. } = transfer;
-        drop(ready);
+        // What waits after a failure goes back to the budget before the idle memory is freed.
+        let Transfer { hashing, ready, failure, .. } = transfer;
+        drop((hashing, ready));
         self.client.memory.trim();
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
@@ -256,6 +231,33 @@ impl Upload {
 }
 
 impl Transfer<'_> {
+    /// Starts a thread, whose error stops all. Afterwards, or if there is no thread to be had, it is `done`.
+    fn start<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        name: &str,
+        work: impl FnOnce() -> Result<()> + Send + 'scope,
+        done: impl Fn() + Send + Copy + 'scope,
+    ) -> Result<ScopedJoinHandle<'scope, ()>> {
+        *lock(&self.threads) += 1;
+        let at_work = AtWork(self);
+        let thread = spawn_scoped(scope, name, move || {
+            let _at_work = at_work;
+            self.stop_all_on_error(guarded(work));
+            done();
+        });
+        thread.inspect_err(|_| done())
+    }
+
+    /// The threads of one kind that could be started. One is enough; none is a failure.
+    fn some_of<T>(&self, crew: Vec<Result<T>>) -> Vec<T> {
+        let (started, failed): (Vec<_>, Vec<_>) = crew.into_iter().partition(Result::is_ok);
+        if started.is_empty() {
+            failed.into_iter().for_each(|failed| self.stop_all_on_error(failed.map(drop)));
+        }
+        started.into_iter().flatten().collect()
+    }
+
     /// Keeps the first error, and has all other threads stop for it.
     fn stop_all_on_error(&self, outcome: Result<()>) {
         let Err(error) = outcome else { return };

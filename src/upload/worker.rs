@@ -13,11 +13,15 @@ use crate::api::Part;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
+use crate::limits::MIB;
 use crate::memory::{Budget, Buffer};
 use crate::plan::ByteRange;
 use crate::retry::{Attempts, Class, classify};
 use crate::source::Source;
-use crate::treehash::{PartHasher, PartHashes, part_hashes};
+use crate::treehash::{PartHasher, PartHashes};
+
+/// The most bytes of a part that are hashed between two looks at the cancel.
+pub(super) const HASHED_AT_ONCE: usize = MIB as usize;
 
 /// A part that is ready to go.
 #[derive(Debug)]
@@ -37,6 +41,17 @@ pub(super) enum PartBytes<'a> {
     Held { buffer: Buffer, length: usize, again: Option<&'a Source> },
     /// In the source alone: what is too large to hold is read once to hash it, and once more to send it.
     ReadTwice(&'a Source, Windows<'a>),
+}
+
+impl PartBytes<'_> {
+    /// The bytes that are in memory: all, or none of a part that is read twice.
+    pub(super) fn in_memory(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Held { buffer, length, .. } => &buffer[..*length],
+            Self::ReadTwice(..) => &[],
+        }
+    }
 }
 
 /// Where the memory for reading a large part piece by piece comes from.
@@ -110,12 +125,11 @@ impl Upload {
         let facts = Part { index: *index, range: *range, hashes, attempt };
         let send = |body: &mut dyn Read| self.client.service.upload_part(self.name()?, &facts, body, watch);
         match bytes {
-            PartBytes::Lent(bytes) => send(&mut &**bytes),
-            PartBytes::Held { buffer, length, .. } => send(&mut &buffer[..*length]),
             PartBytes::ReadTwice(source, windows) => {
                 let window = windows.memory.take(windows.length, &watch.cancel)?;
                 send(&mut WindowReader { source, next: range.first, end: range.last + 1, window, unread: 0..0 })
             }
+            _ => send(&mut bytes.in_memory()),
         }
     }
 }
@@ -126,16 +140,12 @@ fn reread(part: &mut Outgoing<'_>, error: &Error, cancel: &Cancel) -> Result<()>
     if error.kind() != Kind::TreeHash {
         return Ok(());
     }
-    let now = match &mut part.bytes {
-        PartBytes::Lent(bytes) => part_hashes(bytes),
-        PartBytes::Held { buffer, length, again } => {
-            let bytes = &mut buffer[..*length];
-            if let Some(source) = again {
-                source.read_at(part.range.first, bytes)?;
-            }
-            part_hashes(bytes)
-        }
+    if let PartBytes::Held { buffer, length, again: Some(source) } = &mut part.bytes {
+        source.read_at(part.range.first, &mut buffer[..*length])?;
+    }
+    let now = match &part.bytes {
         PartBytes::ReadTwice(source, windows) => hash_by_windows(source, part.range, *windows, cancel, |_| ())?,
+        bytes => hash_in_memory(bytes.in_memory(), |_| cancel.check())?,
     };
     if now == part.hashes {
         return Ok(());
@@ -144,6 +154,16 @@ fn reread(part: &mut Outgoing<'_>, error: &Error, cancel: &Cancel) -> Result<()>
         Kind::SourceChanged,
         format!("the bytes of part {} ({}) changed while they were being sent", part.index, part.range.in_bytes()),
     ))
+}
+
+/// Both hashes of a part that is in memory. `hashed` is told the length of each piece, and can end it with an error.
+pub(super) fn hash_in_memory(bytes: &[u8], mut hashed: impl FnMut(u64) -> Result<()>) -> Result<PartHashes> {
+    let mut hasher = PartHasher::new();
+    for piece in bytes.chunks(HASHED_AT_ONCE) {
+        hasher.update(piece);
+        hashed(piece.len() as u64)?;
+    }
+    Ok(hasher.finish())
 }
 
 /// Both hashes of a part that is not held, read in pieces. `hashed` is told the length of each.

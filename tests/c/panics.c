@@ -20,7 +20,7 @@ static void count(void *destroyed)
 
 static void in_each_thread_of_a_run(glacier_client_t *client, const uint8_t *data, size_t size)
 {
-    static const char *const threads[] = {"glacier-job", "glacier-read", "glacier-send"};
+    static const char *const threads[] = {"glacier-job", "glacier-read", "glacier-hash", "glacier-send"};
     glacier_upload_t *upload = local_upload(client);
     int destroyed = 0;
     OK(glacier_upload_set_source_memory(upload, data, size, &err));
@@ -57,7 +57,7 @@ static void count_done(void *ended_with, glacier_result_t result, const glacier_
 /* Done comes all the same. */
 static void in_each_thread_of_a_started_run(glacier_client_t *client, const uint8_t *data, size_t size)
 {
-    static const char *const threads[] = {"glacier-run", "glacier-job", "glacier-read", "glacier-send"};
+    static const char *const threads[] = {"glacier-run", "glacier-job", "glacier-read", "glacier-hash", "glacier-send"};
     glacier_upload_t *upload = local_upload(client);
     OK(glacier_upload_set_source_memory(upload, data, size, &err));
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
@@ -83,7 +83,7 @@ static int32_t give_one(void *given, uint8_t *buf, size_t cap, size_t *out_len)
 /* One that is written has failed for good; one that a callback reads, and was not read yet, has not. */
 static void in_each_thread_of_a_stream(glacier_client_t *client, const uint8_t *data, size_t size)
 {
-    static const char *const threads[] = {"glacier-push", "glacier-job", "glacier-read", "glacier-send"};
+    static const char *const threads[] = {"glacier-push", "glacier-job", "glacier-read", "glacier-hash", "glacier-send"};
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         glacier_upload_t *upload = local_upload(client);
         int given = 0;
