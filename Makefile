@@ -13,7 +13,7 @@ LIBRARY := target/release/libglacier_mp.so
 SONAME := libglacier_mp.so.0
 EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
 
-.PHONY: all library examples demo test test-python test-clients models check header bench install clean
+.PHONY: all library examples demo test test-python test-clients models fuzz check header bench install clean
 
 all: library examples
 
@@ -49,6 +49,21 @@ models:
 	RUSTFLAGS="--cfg shuttle" $(CARGO) test --lib --target-dir target/shuttle \
 		--config 'profile.dev.package."*".opt-level=1' models::
 
+# Random inputs, FUZZ_SECONDS for each target; needs a C++ compiler. What led to code that nothing had led to before is kept,
+# and tried first the next time. The flags are those of cargo-fuzz, which stable Rust takes too; with --target they are
+# not for what runs at build time.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
+	inline-8bit-counters pc-table trace-compares)
+fuzz: fuzz-answers fuzz-hashes
+
+.PHONY: fuzz-answers fuzz-hashes
+fuzz-answers fuzz-hashes: fuzz-%:
+	@mkdir -p target/fuzz/corpus/$*
+	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) run --locked --release --manifest-path tests/fuzz/Cargo.toml \
+		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz --bin $* -- \
+		-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=target/fuzz/ target/fuzz/corpus/$*
+
 # With what cargo builds for the other tests: nothing is compiled twice.
 PYTHON ?= python3
 VENV := target/python-venv
@@ -78,6 +93,7 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fakecloud/Cargo.toml --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --features test-panics -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps

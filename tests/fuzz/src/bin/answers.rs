@@ -1,0 +1,9 @@
+//! Any answer of the service is read or refused; none panics.
+#![no_main]
+
+use glacier_mp::api::json::{error_body, parts_page, uploads_page};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let _ = (parts_page(body), uploads_page(body), error_body(body));
+});
