@@ -64,7 +64,7 @@ fn parts_at_once() {
         let parts: Vec<_> = (0..PARTS).map(|i| &data[i * 4099..][..length]).collect();
         let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
         for kernels in Kernels::all() {
-            for count in [0, 1, 9, 10, 16, PARTS] {
+            for count in [0, 1, 8, 9, 16, PARTS] {
                 let hashes = kernels.hash_parts(&parts[..count], |_| Ok(())).unwrap();
                 assert_eq!(hashes, expected[..count], "{count} of {length} bytes, {}", kernels.name());
             }
