@@ -81,6 +81,7 @@ CLIENTS := target/clients-venv
 test-clients: $(CLIENTS)/ready
 	$(CARGO) test --workspace --no-run
 	$(CARGO) build --locked --manifest-path tests/fakecloud/Cargo.toml --target-dir target/fakecloud
+	cd benches/python && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check .
 	cd tests/clients && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check . \
 		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(CLIENTS)/bin/python -m pytest
 
@@ -92,7 +93,7 @@ target/%-venv/ready: tests/%/requirements.txt
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fakecloud/Cargo.toml --check
-	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --check
+	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --features test-panics -- -D warnings
@@ -103,9 +104,21 @@ check:
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
 
-# Beside others that do the same; needs the development files of OpenSSL.
-bench:
-	$(CARGO) run --locked --release --manifest-path benches/compare/Cargo.toml --target-dir target/compare --bin hashes
+# What the library costs, beside others that do the same: hashes, then whole uploads to a local Glacier, in about ten
+# minutes. make bench [BENCH_BYTES=4294967296] [BENCH_REPETITIONS=3] [BENCH_QUICK=1]
+export BENCH_BYTES BENCH_REPETITIONS BENCH_QUICK
+COMPARE := --locked --release --manifest-path benches/compare/Cargo.toml --target-dir target/compare
+bench: examples target/bench-c/watched $(CLIENTS)/ready
+	$(CARGO) build --release -p glacier-emulator
+	$(CARGO) build $(COMPARE) --no-default-features -p compare -p sdk
+	@if pkg-config --exists openssl; then $(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1); \
+		else echo "bench: the hashes are left out: beside them stand those of OpenSSL, which need libssl-dev"; fi
+	@target/compare/release/uploads
+
+target/bench-c/%: benches/c/%.c include/glacier_mp.h | library
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LDFLAGS) -Ltarget/release -lglacier_mp -pthread \
+		-Wl,-rpath,'$$ORIGIN/../release'
 
 install: library
 	install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(DESTDIR)$(includedir)"

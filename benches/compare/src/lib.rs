@@ -47,20 +47,21 @@ pub fn compare(title: &str, bytes: usize, repetitions: usize, references: &[usiz
 }
 
 /// The processor's time that all threads of this process took.
-fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// The first decile, the median and the last decile.
-fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
+pub fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     let last = values.len() - 1;
     [last / 10, last / 2, last - last / 10].map(|at| values[at])
 }
 
-fn load() -> String {
+/// How much else the machine does.
+pub fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or_default().to_owned()
 }

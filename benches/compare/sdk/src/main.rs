@@ -1,0 +1,102 @@
+//! Uploads a file by the `aws-sdk-glacier` crate as its users do: a task for each part, so many at once, and the hashes
+//! of a part by the crate. `sdk ENDPOINT VAULT FILE PART_SIZE WORKERS`
+
+use std::error::Error;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use aws_sdk_glacier::Client;
+use aws_sdk_glacier::config::{Config, Credentials, Region};
+use aws_sdk_glacier::primitives::ByteStream;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, spawn_blocking};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// One upload, as its tasks share it.
+struct Upload {
+    client: Client,
+    vault: String,
+    id: String,
+    file: File,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [endpoint, vault, file, part_size, workers] = arguments.try_into().map_err(|_| "five arguments")?;
+    let (part_size, workers) = (part_size.parse::<u64>()?, workers.parse()?);
+
+    let client = client(endpoint)?;
+    let initiate = client.initiate_multipart_upload().account_id("-").vault_name(&vault);
+    let started = initiate.part_size(part_size.to_string()).send().await?;
+    let id = started.upload_id.ok_or("no upload ID")?;
+    let file = File::open(file)?;
+    let size = file.metadata()?.len();
+    let upload = Arc::new(Upload { client, vault, id, file });
+
+    let room = Arc::new(Semaphore::new(workers));
+    let mut parts = JoinSet::new();
+    for first in (0..size).step_by(usize::try_from(part_size)?) {
+        let admitted = room.clone().acquire_owned().await?;
+        let part = upload.clone().put(first, part_size.min(size - first));
+        parts.spawn(async move {
+            let _until_done = admitted;
+            part.await
+        });
+    }
+    let mut hashes = parts.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+    hashes.sort();
+
+    let complete = upload.client.complete_multipart_upload().account_id("-").vault_name(&upload.vault);
+    let tree_hash = fold(hashes.into_iter().map(|(_, hash)| hash).collect());
+    complete.upload_id(&upload.id).archive_size(size.to_string()).checksum(tree_hash).send().await?;
+    Ok(())
+}
+
+fn client(endpoint: String) -> Result<Client> {
+    let (key, secret) = (std::env::var("AWS_ACCESS_KEY_ID")?, std::env::var("AWS_SECRET_ACCESS_KEY")?);
+    let config = Config::builder()
+        .behavior_version_latest()
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(key, secret, None, None, "environment"))
+        .endpoint_url(endpoint);
+    Ok(Client::from_conf(config.build()))
+}
+
+impl Upload {
+    /// Sends the part that begins here: where, and its tree hash.
+    async fn put(self: Arc<Self>, first: u64, length: u64) -> Result<(u64, String)> {
+        let upload = self.clone();
+        let bytes = spawn_blocking(move || {
+            let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+            upload.file.read_exact_at(&mut bytes, first).map(|()| bytes)
+        });
+        let part = self.client.upload_multipart_part().account_id("-").vault_name(&self.vault).upload_id(&self.id);
+        let part = part.range(format!("bytes {first}-{}/*", first + length - 1)).body(ByteStream::from(bytes.await??));
+        Ok((first, part.send().await?.checksum.ok_or("no tree hash")?))
+    }
+}
+
+/// The root over the tree hashes of the parts, in hex: the crate has no such function.
+fn fold(mut level: Vec<String>) -> String {
+    while level.len() > 1 {
+        let fold = |pair: &[String]| match pair {
+            [left, right] => hex(&Sha256::digest([bytes(left), bytes(right)].concat())),
+            odd => odd[0].clone(),
+        };
+        level = level.chunks(2).map(fold).collect();
+    }
+    level.pop().unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.as_bytes().chunks(2);
+    digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
