@@ -2,15 +2,17 @@
 //! processor's time that its work took, without what went before.
 //!
 //! `floor hash one|sixteen PART_SIZE BYTES`, `floor encrypt HTTPS_ENDPOINT CA_FILE BYTES`, `floor send ADDRESS BYTES`,
-//! `floor read FILE PART_SIZE`; and `floor receive`, which prints the address where it takes what is sent.
+//! `floor read FILE PART_SIZE`; and `floor receive`, which prints the address where it takes what is sent, until its
+//! standard input ends.
 
 use std::error::Error;
 use std::fs::File;
 use std::hint::black_box;
-use std::io::{Read, Write, sink};
+use std::io::{Read, Write, copy, sink, stdin};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::thread::spawn;
 
 use compare::processor_time;
 use glacier_mp::treehash::{Kernels, part_hashes};
@@ -95,11 +97,13 @@ fn send(address: &str, bytes: usize) -> Result<f64> {
 fn receive() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
-    let mut buffer = vec![0; 256 << 10];
-    for socket in listener.incoming() {
-        let mut socket = socket?;
-        while socket.read(&mut buffer)? > 0 {}
-    }
+    spawn(move || {
+        let mut buffer = vec![0; 256 << 10];
+        for mut socket in listener.incoming().flatten() {
+            while socket.read(&mut buffer).is_ok_and(|length| length > 0) {}
+        }
+    });
+    copy(&mut stdin(), &mut sink())?;
     Ok(())
 }
 

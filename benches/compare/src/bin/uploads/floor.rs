@@ -18,7 +18,7 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) fn start() -> Result<Self> {
-        let mut process = start(sibling("floor")?.arg("receive").stdout(Stdio::piped()))?;
+        let mut process = start(sibling("floor")?.arg("receive").stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let mut address = String::new();
         BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut address)?;
         Ok(Self { address: address.trim().to_owned(), process })
@@ -27,7 +27,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        _ = self.process.kill();
+        self.process.stdin = None;
         _ = self.process.wait();
     }
 }

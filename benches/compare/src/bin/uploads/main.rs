@@ -21,8 +21,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use archive::Archive;
-
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const KIB: u64 = 1 << 10;
@@ -43,7 +41,7 @@ impl Settings {
         let quick = env::var("BENCH_QUICK").is_ok_and(|value| !value.is_empty());
         let [bytes, repetitions] = if quick { [512 * MIB, 1] } else { [4 * GIB, 3] };
         Ok(Self {
-            bytes: number("BENCH_BYTES", bytes)?.max(256 * MIB) / MIB * MIB,
+            bytes: number("BENCH_BYTES", bytes)?.max(256 * MIB).next_multiple_of(4 * MIB),
             repetitions: usize::try_from(number("BENCH_REPETITIONS", repetitions)?.max(1))?,
             quick,
         })
@@ -99,8 +97,7 @@ fn run() -> Result<()> {
         println!("A quick run: it shows that all of this works, and no figure of it counts.");
     }
     preparation::measure(&settings)?;
-    let archive = Archive::make(scratch.path("archive"), settings.bytes)?;
-    whole::measure(&settings, &scratch, &archive)?;
+    whole::measure(&settings, &scratch)?;
     many::measure(&settings, &scratch)?;
     memory::measure(&settings, &scratch)
 }

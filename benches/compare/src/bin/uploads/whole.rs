@@ -31,42 +31,59 @@ const ALL: [Row; 9] = [
 /// The most parts that an upload may have.
 const PARTS_MAX: u64 = 10_000;
 
-/// Where the server is what takes the time, each client once.
+/// Each client once.
 const FEW: [Row; 3] = [REFERENCE, (Client::Boto3, WORKERS, PART), (Client::Sdk, WORKERS, PART)];
 
-pub(crate) fn measure(settings: &Settings, scratch: &Scratch, archive: &Archive) -> Result<()> {
-    let mut tables = vec![
-        (Glacier::start(scratch, false, "count", &[])?, "HTTP, to the Glacier that only counts", ALL.to_vec()),
-        (Glacier::start(scratch, true, "count", &[])?, "HTTPS, to the Glacier that only counts", ALL.to_vec()),
-        (Glacier::start(scratch, false, "hashes", &[])?, "HTTP, to the Glacier that checks all hashes", FEW.to_vec()),
-        (Glacier::start(scratch, true, "hashes", &[])?, "HTTPS, to the Glacier that checks all hashes", FEW.to_vec()),
-    ];
-    if let Err(why) = check_curl(archive) {
+/// One Glacier, and what is uploaded to it.
+struct Table<'a> {
+    name: &'static str,
+    glacier: Glacier,
+    archive: &'a Archive,
+    rows: Vec<Row>,
+}
+
+pub(crate) fn measure(settings: &Settings, scratch: &Scratch) -> Result<()> {
+    let whole = Archive::make(scratch.path("archive"), settings.bytes)?;
+    // A server that hashes everything as servers do is what takes the time.
+    let quarter = Archive::make(scratch.path("quarter"), settings.bytes / 4)?;
+    let curl = check_curl(&whole);
+    if let Err(why) = curl {
         println!("\nWithout curl: {why}.");
-        tables.iter_mut().for_each(|(_, _, rows)| rows.retain(|(client, ..)| *client != Client::Curl));
     }
-    let fits = |part_size: u64| archive.bytes.div_ceil(part_size) <= PARTS_MAX;
-    tables.iter_mut().for_each(|(_, _, rows)| rows.retain(|(_, _, part_size)| fits(*part_size)));
+    let table = |name, tls, storage, archive, rows: &[Row]| -> Result<Table<'_>> {
+        let fits = |(client, _, part_size): &Row| match client {
+            Client::Curl => curl.is_ok(),
+            _ => whole.bytes.div_ceil(*part_size) <= PARTS_MAX,
+        };
+        let rows = rows.iter().copied().filter(fits).collect();
+        Ok(Table { name, glacier: Glacier::start(scratch, tls, storage, &[])?, archive, rows })
+    };
+    let tables = [
+        table("HTTP, to the Glacier that only counts", false, "count", &whole, &ALL)?,
+        table("HTTPS, to the Glacier that only counts", true, "count", &whole, &ALL)?,
+        table("HTTP, to the Glacier that checks all hashes", false, "hashes", &quarter, &FEW)?,
+        table("HTTPS, to the Glacier that checks all hashes", true, "hashes", &quarter, &FEW)?,
+    ];
     let receiver = Receiver::start()?;
 
     // All at once, so that every repetition has each of them, and the figures of the floor are of the same minutes.
-    let mut ways = floor::ways(&receiver, &tables[1].0, archive, PART)?;
+    let mut ways = floor::ways(&receiver, &tables[1].glacier, &whole, PART)?;
     let pieces = ways.len();
-    for (glacier, _, rows) in &tables {
+    for Table { glacier, archive, rows, .. } in &tables {
         ways.extend(rows.iter().map(|row| upload(glacier, archive, *row)));
     }
     let costs = costs_of(settings.repetitions, &mut ways)?;
 
     let (pieces, mut uploads) = costs.split_at(pieces);
     let mut references = Vec::new();
-    for (_, name, rows) in &tables {
-        let (own, others) = uploads.split_at(rows.len());
-        print(&format!("{}, {name} (× the first)", size(archive.bytes)), archive.bytes, rows, own);
+    for table in &tables {
+        let (own, others) = uploads.split_at(table.rows.len());
+        print(table, own);
         references.push(&own[0]);
         uploads = others;
     }
     let names: Vec<_> = ways[..pieces.len()].iter().map(|way| way.name.as_str()).collect();
-    floor::print(archive.bytes, &names, pieces, references[0], references[1]);
+    floor::print(whole.bytes, &names, pieces, references[0], references[1]);
     Ok(())
 }
 
@@ -74,8 +91,8 @@ fn upload<'a>(glacier: &'a Glacier, archive: &'a Archive, (client, workers, part
     way(client.name(), move || client.upload(glacier, archive, part_size, workers))
 }
 
-fn print(title: &str, bytes: u64, rows: &[Row], costs: &[Vec<Cost>]) {
-    let reference = &costs[0];
+fn print(Table { name, archive, rows, .. }: &Table<'_>, costs: &[Vec<Cost>]) {
+    let (reference, bytes) = (&costs[0], archive.bytes);
     let line = |((client, workers, part_size), own): (&Row, &Vec<Cost>)| {
         vec![
             format!("{:.2}", ratio(own, reference, |cost| cost.cpu)),
@@ -90,7 +107,8 @@ fn print(title: &str, bytes: u64, rows: &[Row], costs: &[Vec<Cost>]) {
         ]
     };
     let header = ["CPU ×", "wall ×", "memory ×", "CPU s/GiB", "wall s", "peak MiB", "workers", "parts", "client"];
-    table::print(title, &header, &rows.iter().zip(costs).map(line).collect::<Vec<_>>());
+    let title = format!("{}, {name} (× the first)", size(bytes));
+    table::print(&title, &header, &rows.iter().zip(costs).map(line).collect::<Vec<_>>());
 }
 
 /// Such as "16 MiB".
