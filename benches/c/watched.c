@@ -18,6 +18,8 @@
 
 #include "glacier_mp.h"
 
+#define NEAR_THE_END ((uint64_t)16 << 20)
+
 struct moment {
     uint64_t parts;    /* held by the service; 0: this moment never came */
     double wall, cpu;  /* seconds */
@@ -60,7 +62,7 @@ static void *watch_upload(void *argument)
             note(&watch->all, p.parts_done, p.parts_done == p.parts_total);
             if (p.parts_in_flight > watch->most_in_flight)
                 watch->most_in_flight = p.parts_in_flight;
-            if (p.parts_done + 16 >= p.parts_total)
+            if (p.bytes_resumed + p.bytes_sent + NEAR_THE_END >= p.bytes_total)
                 pause /= 10;
         }
         if (watch->completing == 0 && glacier_upload_state(watch->upload) == GLACIER_STATE_COMPLETING)

@@ -1,7 +1,7 @@
 //! Whole uploads to a local Glacier, beside others that do the same, and what there is to say about them: tables, ratios
 //! first. `make bench` builds all that it runs.
 //!
-//! From the environment: `BENCH_BYTES`, the size of the file (4 GiB); `BENCH_REPETITIONS`, of which the medians are
+//! From the environment: `BENCH_BYTES`, the size of the file (2 GiB); `BENCH_REPETITIONS`, of which the medians are
 //! printed (3); `BENCH_QUICK`, which makes all of it small and once, to see that it works.
 
 mod archive;
@@ -39,7 +39,7 @@ struct Settings {
 impl Settings {
     fn from_environment() -> Result<Self> {
         let quick = env::var("BENCH_QUICK").is_ok_and(|value| !value.is_empty());
-        let [bytes, repetitions] = if quick { [512 * MIB, 1] } else { [4 * GIB, 3] };
+        let [bytes, repetitions] = if quick { [512 * MIB, 1] } else { [2 * GIB, 3] };
         Ok(Self {
             bytes: number("BENCH_BYTES", bytes)?.max(256 * MIB).next_multiple_of(4 * MIB),
             repetitions: usize::try_from(number("BENCH_REPETITIONS", repetitions)?.max(1))?,
