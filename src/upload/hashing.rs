@@ -206,7 +206,7 @@ mod tests {
     use crate::source::Source;
     use crate::treehash::part_hashes;
 
-    const LEAF: usize = MIB as usize;
+    const LEAF: usize = 1 << 20;
 
     fn part(index: u32, bytes: &[u8]) -> Unhashed<'_> {
         Unhashed::new(todo(index, bytes.len() as u64), PartBytes::Lent(bytes))

@@ -24,6 +24,8 @@ pub(super) struct Held {
 pub(super) struct Parts {
     part_size: u64,
     held: BTreeMap<u32, Held>,
+    /// The lengths of those held that are short: looked at for each part that goes out, of which there may be 10,000.
+    short: BTreeMap<u32, u64>,
     in_flight: BTreeMap<u32, u64>,
     /// Tried, and neither acknowledged nor refused: the service may hold the old bytes, the new ones, or none.
     uncertain: BTreeSet<u32>,
@@ -31,7 +33,8 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(part_size: u64) -> Self {
-        Self { part_size, held: BTreeMap::new(), in_flight: BTreeMap::new(), uncertain: BTreeSet::new() }
+        let (held, short, in_flight) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { part_size, held, short, in_flight, uncertain: BTreeSet::new() }
     }
 
     pub(super) fn held(&self, index: u32) -> Option<Held> {
@@ -59,13 +62,14 @@ impl Parts {
     pub(super) fn acknowledged(&mut self, index: u32, part: Held) {
         self.in_flight.remove(&index);
         self.uncertain.remove(&index);
-        self.held.insert(index, part);
+        self.hold(index, part);
     }
 
     /// Sending a part failed. What the service holds there cannot be known.
     pub(super) fn failed(&mut self, index: u32) {
         self.in_flight.remove(&index);
         self.held.remove(&index);
+        self.short.remove(&index);
         self.uncertain.insert(index);
     }
 
@@ -115,25 +119,34 @@ impl Parts {
 
     /// Takes the list of the service for what it holds. What was tried and not acknowledged stays uncertain.
     pub(super) fn adopt(&mut self, listed: &BTreeMap<u32, Listed>) {
-        let held = |part: &Listed| Held { length: part.length(self.part_size), tree: part.tree };
-        self.held = listed.iter().map(|(index, part)| (*index, held(part))).collect();
+        self.held.clear();
+        self.short.clear();
+        for (index, part) in listed {
+            self.hold(*index, Held { length: part.length(self.part_size), tree: part.tree });
+        }
+    }
+
+    fn hold(&mut self, index: u32, part: Held) {
+        self.held.insert(index, part);
+        if part.length < self.part_size {
+            self.short.insert(index, part.length);
+        } else {
+            self.short.remove(&index);
+        }
     }
 
     fn check_shortness(&self, index: u32, length: u64) -> Result<()> {
-        let known = || {
-            let held = self.held.iter().map(|(index, held)| (*index, held.length));
-            held.chain(self.in_flight.iter().map(|(index, length)| (*index, *length)))
-                .filter(|(other, _)| *other != index)
-        };
-        if length < self.part_size
-            && let Some((above, _)) = known().find(|(other, _)| *other > index)
-        {
+        let above = index.saturating_add(1)..;
+        let held_above = self.held.range(above.clone()).map(|(above, _)| above).next();
+        let above = held_above.or_else(|| self.in_flight.range(above).map(|(above, _)| above).next());
+        if let Some(above) = above.filter(|_| length < self.part_size) {
             return Err(Error::invalid(format!(
                 "part {index} has {length} bytes, less than the part size {}, but is not the last: part {above} was put",
                 self.part_size
             )));
         }
-        if let Some((short, have)) = known().find(|(other, have)| *have < self.part_size && *other < index) {
+        let in_flight = self.in_flight.iter().filter(|(_, length)| **length < self.part_size);
+        if let Some((short, have)) = self.short.iter().chain(in_flight).find(|(other, _)| **other < index) {
             return Err(Error::invalid(format!(
                 "part {short} has {have} bytes, less than the part size {}: it is the last, and part {index} cannot follow it",
                 self.part_size

@@ -13,7 +13,6 @@ use crate::api::Part;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
-use crate::limits::MIB;
 use crate::memory::{Budget, Buffer};
 use crate::plan::ByteRange;
 use crate::retry::{Attempts, Class, classify};
@@ -21,7 +20,7 @@ use crate::source::Source;
 use crate::treehash::{PartHasher, PartHashes};
 
 /// The most bytes of a part that are hashed between two looks at the cancel.
-pub(super) const HASHED_AT_ONCE: usize = MIB as usize;
+pub(super) const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// A part that is ready to go.
 #[derive(Debug)]

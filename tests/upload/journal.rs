@@ -176,8 +176,8 @@ fn what_is_freed_in_the_middle_lets_its_journal_go_at_once() {
     let source = file(&content);
     let write = |upload: &Arc<Upload>| upload.write(&content[..5 << 20]);
     let start_it = |upload: &Arc<Upload>| upload.set_source_file(source.path()).and_then(|()| upload.start(None));
-    let ways: [&dyn Fn(&Arc<Upload>) -> Result<(), Error>; 2] = [&write, &start_it];
-    for begin in ways {
+    type Begin<'a> = &'a dyn Fn(&Arc<Upload>) -> Result<(), Error>;
+    for begin in [&write as Begin<'_>, &start_it] {
         let (glacier, place) = (start(), Place::new());
         glacier
             .add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).always());
