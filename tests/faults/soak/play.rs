@@ -146,7 +146,12 @@ impl Player<'_> {
             let result = self.stopped(&process, stop, |upload| upload.transfer());
             match result {
                 Ok(()) => return Ok(()),
-                Err(error) => self.check_failure(&process, stop, &error)?,
+                Err(error) => {
+                    self.check_failure(&process, stop, &error)?;
+                    if self.is_over(&error) {
+                        return Ok(());
+                    }
+                }
             }
         }
         Err("a range does not come to an end".to_owned())
@@ -350,8 +355,12 @@ impl Player<'_> {
             return if is_right { Ok(true) } else { Err(format!("{made:?} is not the archive that was made")) };
         };
         self.check_failure(process, stop, error)?;
-        let is_made = !self.scene.glacier.archives().is_empty();
-        Ok(is_made && matches!(error.kind(), Kind::NotFound | Kind::TreeHash))
+        Ok(self.is_over(error))
+    }
+
+    /// Whether an error says that there is an archive: one that a session made and could not learn of.
+    fn is_over(&self, error: &Error) -> bool {
+        !self.scene.glacier.archives().is_empty() && matches!(error.kind(), Kind::NotFound | Kind::TreeHash)
     }
 
     /// Whether a session had to fail, and its error says what is left.
