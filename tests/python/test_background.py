@@ -27,15 +27,6 @@ class OfTheProgram(Exception):
     pass
 
 
-@pytest.fixture
-def without_collector() -> Iterator[None]:
-    """What has to go by itself must not need the collector of cycles."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def test_a_future_gives_the_archive(glacier: Glacier) -> None:
     glacier.fault("delay_answer", PART, millis=300)
     told: list[Future[Archive]] = []

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import gc
 import io
 import itertools
 import mmap
 import pickle
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Callable
@@ -21,18 +19,11 @@ from local import MIB, VAULT, Glacier, child, content, until
 
 PART = "UploadMultipartPart"
 
+pytestmark = pytest.mark.usefixtures("without_collector")
+
 
 class Buffer(bytearray):
     """One that a weak reference can watch."""
-
-
-@pytest.fixture(autouse=True)
-def without_collector() -> Iterator[None]:
-    """What has to go by itself must not need the collector of cycles."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def test_a_buffer_is_held_until_the_upload_is_closed(glacier: Glacier) -> None:

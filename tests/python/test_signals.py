@@ -93,6 +93,16 @@ except {exception}:
 """
 
 
+def assert_ended_by_ctrl_c(child: subprocess.Popen[str]) -> None:
+    """Sends it, and looks at how the program ended."""
+    child.send_signal(signal.SIGINT)
+    output, errors = child.communicate()
+    assert output == ""
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "ignored" not in errors
+    assert child.returncode == -signal.SIGINT
+
+
 @contextmanager
 def started(glacier: Glacier, program: str = PROGRAM, **pieces: str) -> Iterator[subprocess.Popen[str]]:
     pieces = {"exception": "KeyboardInterrupt", "settings": "", "arguments": "", "call": "upload.run()", **pieces}
@@ -167,12 +177,7 @@ def test_ctrl_c_ends_a_program_as_it_ends_any_other(glacier: Glacier) -> None:
         glacier, exception="OSError", call="signal.signal(2, signal.default_int_handler); upload.run()"
     ) as child:
         until(lambda: glacier.requests(PART))
-        child.send_signal(signal.SIGINT)
-        output, errors = child.communicate()
-    assert output == ""
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert "ignored" not in errors
-    assert child.returncode == -signal.SIGINT
+        assert_ended_by_ctrl_c(child)
     assert len(glacier.uploads()) == 2, "the uploads stay in the vault"
 
 
@@ -225,9 +230,4 @@ def test_ctrl_c_ends_a_program_with_a_started_run(glacier: Glacier, source: str)
     call = f"{source}.start().result()"
     with started(glacier, STREAM_PROGRAM, call=call, exception="OSError", then="") as child:
         until(lambda: said(child) == "reads" if source == "piped" else glacier.requests(PART))
-        child.send_signal(signal.SIGINT)
-        output, errors = child.communicate()
-    assert output == ""
-    assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert "ignored" not in errors
-    assert child.returncode == -signal.SIGINT
+        assert_ended_by_ctrl_c(child)
