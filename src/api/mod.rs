@@ -10,7 +10,7 @@ mod outdated;
 mod send;
 
 use std::fmt;
-use std::io::Read;
+use std::io::BufRead;
 use std::sync::Arc;
 
 pub use self::json::{PartEntry, UploadEntry};
@@ -145,7 +145,7 @@ impl Service {
         &self,
         upload: UploadName<'_>,
         part: &Part<'_>,
-        body: &mut dyn Read,
+        body: &mut dyn BufRead,
         watch: &Watch,
     ) -> Result<()> {
         let call = Call::new(Operation::UploadPart, Method::Put, self.upload_path(upload), 204)

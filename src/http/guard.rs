@@ -1,5 +1,4 @@
-//! What ureq gets to see of a connection. It hands ureq a connection that is open already, and keeps an answer that comes
-//! before the request is all sent: ureq by itself sends on, and loses it when the peer closes.
+//! What ureq gets to see of a connection that is open already.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -16,21 +15,20 @@ use crate::error::{Error, Kind};
 
 /// ureq's input buffer; the head of an answer must fit in it.
 const INPUT: usize = 16 << 10;
-/// ureq's output buffer: what one write carries.
+/// ureq's output buffer: the head of a request must fit in it, and of a payload, which never lies in it, no more than this
+/// is sent in one step.
 const OUTPUT: usize = 128 << 10;
 
 /// The line as ureq's transport. Dropping it closes the connection.
 pub(crate) struct Guard {
     line: SharedLine,
     buffers: LazyBuffers,
-    /// The beginning of an early answer lies in the buffer, and ureq does not know yet.
-    unseen: bool,
 }
 
 impl Guard {
     /// Over an open line.
     pub(crate) fn new(line: SharedLine) -> Self {
-        Self { line, buffers: LazyBuffers::new(INPUT, OUTPUT), unseen: false }
+        Self { line, buffers: LazyBuffers::new(INPUT, OUTPUT) }
     }
 }
 
@@ -40,20 +38,11 @@ impl UreqSocket for Guard {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let (input, output) = self.buffers.tmp_and_output();
-        let bytes = output.get(..amount).unwrap_or_default();
-        let early = look(&self.line).send(bytes, input).map_err(carried)?;
-        if early > 0 {
-            self.buffers.input_appended(early);
-            self.unseen = true;
-        }
-        Ok(())
+        let bytes = self.buffers.output().get(..amount).unwrap_or_default();
+        look(&self.line).send(bytes).map_err(carried)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
-        if std::mem::take(&mut self.unseen) {
-            return Ok(true);
-        }
         let input = self.buffers.input_append_buf();
         if input.is_empty() {
             let text = format!("the head of the answer is longer than {INPUT} bytes");

@@ -22,6 +22,9 @@ pub(crate) fn look(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How much of an answer is taken in one look while the request is still being sent; the rest stays for later.
+const EARLY: usize = 4 << 10;
+
 /// A connection and the exchange on it.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -32,6 +35,10 @@ pub(crate) struct Line {
     canceled: Option<Instant>,
     /// An answer came before the request was all sent: the rest of it stays unsent.
     answered_early: bool,
+    /// What came of that answer, until it is received.
+    early: Vec<u8>,
+    /// Bytes of payload that were sent already, and that ureq is about to hand down.
+    ahead: usize,
     /// The first byte of the answer came.
     answering: bool,
     /// When a byte last moved, and how many had arrived then.
@@ -51,6 +58,8 @@ impl Line {
             watch: watch.clone(),
             canceled: None,
             answered_early: false,
+            early: Vec::new(),
+            ahead: 0,
             answering: false,
             moved: Instant::now(),
             arrived: 0,
@@ -63,6 +72,7 @@ impl Line {
     pub(crate) fn begin(&mut self, watch: &Watch) {
         self.watch = watch.clone();
         self.canceled = None;
+        self.ahead = 0;
         self.answering = false;
         self.moved = Instant::now();
         self.payload = 0;
@@ -86,13 +96,6 @@ impl Line {
         self.answered_early
     }
 
-    /// That many bytes of payload are about to be sent. How long they took to come, from the source or by the bandwidth
-    /// limit, is no stall of the line.
-    pub(crate) fn add_payload(&mut self, bytes: usize) {
-        self.moved = Instant::now();
-        self.payload += bytes as u64;
-    }
-
     /// Fails once the exchange is canceled and its grace is over.
     pub(crate) fn check_cancel(&mut self) -> Result<()> {
         if !self.watch.cancel.is_raised() {
@@ -102,27 +105,43 @@ impl Line {
         if since.elapsed() < self.watch.grace { Ok(()) } else { Err(canceled()) }
     }
 
-    /// Sends all of `bytes`, unless an answer comes first: then it puts the answer's beginning into `answer` and returns
-    /// its length, and from then on sends nothing more. Otherwise it returns 0.
-    pub(crate) fn send(&mut self, bytes: &[u8], answer: &mut [u8]) -> Result<usize> {
+    /// Sends what ureq hands down, unless an answer came: from then on nothing more is sent.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        match std::mem::take(&mut self.ahead) {
+            0 => self.send_all(bytes),
+            ahead if ahead == bytes.len() => Ok(()),
+            ahead => {
+                let text = format!("{ahead} bytes of payload were sent, and {} came behind them", bytes.len());
+                Err(Error::new(Kind::Internal, text))
+            }
+        }
+    }
+
+    /// Sends payload from where it lies. It need not be copied for ureq, which hands down as many bytes next, of any content.
+    pub(crate) fn send_payload(&mut self, bytes: &[u8]) -> Result<()> {
+        self.ahead += bytes.len();
+        self.payload += bytes.len() as u64;
+        // How long they took to come, from the source or by the bandwidth limit, is no stall of the line.
+        self.moved = Instant::now();
+        self.send_all(bytes)
+    }
+
+    fn send_all(&mut self, bytes: &[u8]) -> Result<()> {
         if self.answered_early {
-            return Ok(0);
+            return Ok(());
         }
         let mut rest = bytes;
         let mut ready = Ready { read: true, write: true };
         loop {
             self.check_cancel()?;
-            if ready.read {
-                let length = self.early_answer(answer)?;
-                if length > 0 {
-                    return Ok(length);
-                }
+            if ready.read && self.is_answered()? {
+                return Ok(());
             }
             let step = if rest.is_empty() { self.channel.flush().map(|()| 0) } else { self.channel.push(rest) };
             match step {
                 Ok(_) if rest.is_empty() => {
                     self.count();
-                    return Ok(0);
+                    return Ok(());
                 }
                 Ok(taken) => {
                     rest = rest.get(taken..).unwrap_or_default();
@@ -133,8 +152,8 @@ impl Line {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The peer has closed. What it said before that still lies in the socket.
                 Err(error) => {
-                    return match self.early_answer(answer) {
-                        Ok(length) if length > 0 => Ok(length),
+                    return match self.is_answered() {
+                        Ok(true) => Ok(()),
                         _ => Err(self.lost("the connection was lost while the request was sent", error)),
                     };
                 }
@@ -144,6 +163,13 @@ impl Line {
 
     /// Receives into `buf`; 0 is the peer's end.
     pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if !self.early.is_empty() {
+            let length = self.early.len().min(buf.len());
+            for (byte, came) in buf.iter_mut().zip(self.early.drain(..length)) {
+                *byte = came;
+            }
+            return Ok(length);
+        }
         loop {
             self.check_cancel()?;
             match self.channel.pull(buf) {
@@ -162,17 +188,19 @@ impl Line {
         }
     }
 
-    /// Looks for an answer without waiting for it.
-    fn early_answer(&mut self, answer: &mut [u8]) -> Result<usize> {
-        match self.channel.pull(answer) {
+    /// Whether an answer has come already; waits for none.
+    fn is_answered(&mut self) -> Result<bool> {
+        let mut came = [0; EARLY];
+        match self.channel.pull(&mut came) {
             Ok(0) => Err(self.closed("while the request was sent")),
             Ok(length) => {
-                let length = drop_interim(answer, length);
-                self.answered_early |= length > 0;
-                self.answering |= length > 0;
-                Ok(length)
+                let answer = without_interim(came.get(..length).unwrap_or_default());
+                self.early.extend_from_slice(answer);
+                self.answered_early |= !answer.is_empty();
+                self.answering |= self.answered_early;
+                Ok(self.answered_early)
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
             Err(error) => Err(self.lost("the connection was lost while the request was sent", error)),
         }
     }
@@ -236,17 +264,14 @@ impl Line {
     }
 }
 
-/// Takes interim answers (1xx) off the beginning of what came, and returns the length of what remains: they do not say
-/// what becomes of the request.
-fn drop_interim(answer: &mut [u8], mut length: usize) -> usize {
-    while let Some(came) = answer.get(..length)
-        && came.starts_with(b"HTTP/1.1 1")
+/// What came, without the interim answers (1xx) that it begins with: they do not say what becomes of the request.
+fn without_interim(mut came: &[u8]) -> &[u8] {
+    while came.starts_with(b"HTTP/1.1 1")
         && let Some(end) = came.windows(4).position(|four| four == b"\r\n\r\n")
     {
-        answer.copy_within(end + 4..length, 0);
-        length -= end + 4;
+        came = came.get(end + 4..).unwrap_or_default();
     }
-    length
+    came
 }
 
 #[cfg(test)]
@@ -274,7 +299,7 @@ mod tests {
         let mut line = Line::new(Arc::new(site), channel, &Watch::default());
         line.moved = Instant::now().checked_sub(2 * MINUTE).unwrap();
         assert_eq!(line.wait(Interest::Write).unwrap_err().kind(), Kind::Timeout);
-        line.add_payload(1);
+        line.send_payload(b"1").unwrap();
         assert!(line.wait(Interest::Write).unwrap().write);
     }
 
@@ -287,9 +312,8 @@ mod tests {
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n"),
             ("HTTP/1.1 1", "HTTP/1.1 1"),
         ] {
-            let mut answer = came.as_bytes().to_vec();
-            let length = drop_interim(&mut answer, came.len());
-            assert_eq!(std::str::from_utf8(&answer[..length]).unwrap(), left, "{came:?}");
+            let answer = without_interim(came.as_bytes());
+            assert_eq!(std::str::from_utf8(answer).unwrap(), left, "{came:?}");
         }
     }
 }

@@ -14,7 +14,7 @@ mod tls;
 mod transport;
 
 use std::fmt;
-use std::io::Read;
+use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -90,12 +90,13 @@ pub struct Request {
 pub enum Payload<'a> {
     /// Nothing: GET and DELETE without a body, POST with length 0.
     Empty,
-    /// Exactly `length` bytes from a reader. An early end is the reader's to report, as an error and not as `Ok(0)`.
+    /// Exactly `length` bytes from a reader, sent from its own buffer. An early end is the reader's to report, as an error and
+    /// not as an empty buffer.
     Reader {
         /// The number of bytes.
         length: u64,
         /// Where they come from. A [`crate::error::Error`] inside its `io::Error` comes back out of `exchange` as it is.
-        reader: &'a mut dyn Read,
+        reader: &'a mut dyn BufRead,
     },
 }
 

@@ -1,82 +1,83 @@
-//! The payload as ureq reads it: exactly as long as announced, counted, no faster than the bandwidth limit lets it go, and
-//! not read at all once an answer is there.
+//! The payload as ureq asks for it: exactly as long as announced, no faster than the bandwidth limit lets it go, and not
+//! read at all once an answer is there.
+//!
+//! ureq would have it copied into a buffer of its own, to be sent from there. It is sent from where it lies instead, while
+//! ureq asks for it, and ureq gets no more than its length.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use super::Watch;
 use super::line::{SharedLine, look};
 use crate::error::{Error, Kind};
 
-/// A reader of exactly `left` bytes.
+/// What is left of a payload: exactly `left` bytes.
 pub(crate) struct Metered<'a> {
     line: SharedLine,
     watch: &'a Watch,
-    reader: &'a mut dyn Read,
+    reader: &'a mut dyn BufRead,
     left: u64,
 }
 
 impl<'a> Metered<'a> {
     /// Of a payload of that length, for an exchange on that line.
-    pub(crate) fn new(line: SharedLine, watch: &'a Watch, reader: &'a mut dyn Read, length: u64) -> Self {
+    pub(crate) fn new(line: SharedLine, watch: &'a Watch, reader: &'a mut dyn BufRead, length: u64) -> Self {
         Self { line, watch, reader, left: length }
     }
 }
 
 impl Read for Metered<'_> {
+    /// Sends as much as there is room for in `buf`, which stays as it is.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let buf = buf.get_mut(..most).unwrap_or_default();
-        if buf.is_empty() {
+        if most == 0 {
             return Ok(0);
         }
-        let length = match self.skip(buf.len())? {
-            Some(skipped) => skipped,
-            None => self.take_within_limit(buf)?,
-        };
+        let length = if self.is_answered()? { most } else { self.send_within_limit(most)? };
         self.left -= length as u64;
         Ok(length)
     }
 }
 
 impl Metered<'_> {
-    /// Once an answer is there ureq still wants the rest, which goes nowhere: whatever lies in its buffer will do.
-    fn skip(&self, length: usize) -> io::Result<Option<usize>> {
+    /// Whether an answer is there. ureq still wants the rest then, which goes nowhere.
+    fn is_answered(&self) -> io::Result<bool> {
         let mut line = look(&self.line);
-        if !line.is_answered_early() {
-            return Ok(None);
+        if line.is_answered_early() {
+            line.check_cancel().map_err(io::Error::other)?;
         }
-        line.check_cancel().map_err(io::Error::other)?;
-        Ok(Some(length))
+        Ok(line.is_answered_early())
     }
 
-    /// Takes as much as may go now. Waits for that with no lock held: other connections, and a cancel, go on.
-    fn take_within_limit(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(bandwidth) = &self.watch.bandwidth else { return self.take(buf) };
-        let may = bandwidth.take(buf.len(), &self.watch.cancel).map_err(io::Error::other)?;
-        let length = self.take(buf.get_mut(..may).unwrap_or_default())?;
+    /// Sends as much as may go now. Waits for that with no lock held: other connections, and a cancel, go on.
+    fn send_within_limit(&mut self, most: usize) -> io::Result<usize> {
+        let Some(bandwidth) = &self.watch.bandwidth else { return self.send(most) };
+        let may = bandwidth.take(most, &self.watch.cancel).map_err(io::Error::other)?;
+        let length = self.send(may)?;
         bandwidth.give_back(may.saturating_sub(length));
         Ok(length)
     }
 
-    fn take(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.reader.read(buf) {
+    fn send(&mut self, most: usize) -> io::Result<usize> {
+        let bytes = loop {
+            match self.reader.fill_buf() {
                 // ureq would ask again for ever.
-                Ok(0) => return Err(io::Error::other(self.short())),
-                Ok(length) => {
-                    look(&self.line).add_payload(length);
-                    return Ok(length);
-                }
+                Ok([]) => return Err(io::Error::other(short(self.left))),
+                Ok(bytes) => break bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => return Err(error),
                 Err(error) => return Err(io::Error::other(unreadable(error))),
             }
-        }
+        };
+        let bytes = bytes.get(..most).unwrap_or(bytes);
+        let length = bytes.len();
+        look(&self.line).send_payload(bytes).map_err(io::Error::other)?;
+        self.reader.consume(length);
+        Ok(length)
     }
+}
 
-    fn short(&self) -> Error {
-        Error::new(Kind::SourceShort, format!("the payload ended {} bytes before its announced length", self.left))
-    }
+fn short(left: u64) -> Error {
+    Error::new(Kind::SourceShort, format!("the payload ended {left} bytes before its announced length"))
 }
 
 fn unreadable(error: io::Error) -> Error {

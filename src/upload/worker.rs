@@ -1,6 +1,6 @@
 //! One part's way to the service: signed, sent, judged, and sent again where that helps.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl Upload {
     fn attempt_part(&self, part: &mut Outgoing<'_>, attempt: u32, watch: &Watch) -> Result<()> {
         let Outgoing { index, range, hashes, bytes } = part;
         let facts = Part { index: *index, range: *range, hashes, attempt };
-        let send = |body: &mut dyn Read| self.client.service.upload_part(self.name()?, &facts, body, watch);
+        let send = |body: &mut dyn BufRead| self.client.service.upload_part(self.name()?, &facts, body, watch);
         match bytes {
             PartBytes::ReadTwice(source, windows) => {
                 let window = windows.memory.take(windows.length, &watch.cancel)?;
@@ -202,18 +202,26 @@ struct WindowReader<'a> {
     unread: std::ops::Range<usize>,
 }
 
-impl Read for WindowReader<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+impl BufRead for WindowReader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.unread.is_empty() && self.next < self.end {
             let piece = piece(&mut self.window, self.end - self.next);
             self.source.read_at(self.next, piece).map_err(io::Error::other)?;
             self.unread = 0..piece.len();
             self.next += piece.len() as u64;
         }
-        let length = into.len().min(self.unread.len());
-        let start = self.unread.start;
-        into[..length].copy_from_slice(&self.window[start..start + length]);
+        Ok(&self.window[self.unread.clone()])
+    }
+
+    fn consume(&mut self, length: usize) {
         self.unread.start += length;
+    }
+}
+
+impl Read for WindowReader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(into)?;
+        self.consume(length);
         Ok(length)
     }
 }

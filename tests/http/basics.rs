@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::{BODY_MAX, Endpoint, Method, Payload, UreqTransport};
 
-use crate::client::{Source, connect, connection, get, put, request, settings, watch};
+use crate::client::{Source, connect, connection, get, put, put_lent, request, settings, watch};
 use crate::server::{Peer, Server, always, named};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nX-Amzn-RequestId: id 1\r\nContent-Length: 5\r\n\r\nhello";
@@ -36,10 +36,11 @@ fn a_payload_is_sent_with_its_exact_length() {
             peer.send(format!("HTTP/1.1 {verdict}\r\nContent-Length: 0\r\n\r\n"));
             peer.drain();
         });
-        let (source, watch) = (Source::default(), watch());
-        let answer = put(&mut *connect(&server), length, &mut source.clone(), &watch).unwrap();
+        let (bytes, watch) = (Source::bytes(length + 1), watch());
+        let mut left = bytes.as_slice();
+        let answer = put_lent(&mut *connect(&server), length, &mut left, &watch).unwrap();
         assert_eq!(answer.status, 204);
-        assert_eq!(source.was_read(), length, "nothing is read beyond the announced length");
+        assert_eq!(left.len(), 1, "nothing is taken beyond the announced length");
         assert_eq!(watch.sent.load(Ordering::SeqCst), length);
         let head = server.heads.lock().unwrap()[0].clone();
         assert_eq!(head.matches("content-length: 3000001\r\n").count(), 1, "{head}");

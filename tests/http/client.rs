@@ -1,6 +1,6 @@
 //! What the tests send with.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -48,6 +48,15 @@ pub(crate) fn put(
     connection: &mut dyn Connection,
     length: u64,
     reader: &mut dyn Read,
+    watch: &Watch,
+) -> Result<Response> {
+    put_lent(connection, length, &mut BufReader::new(reader), watch)
+}
+
+pub(crate) fn put_lent(
+    connection: &mut dyn Connection,
+    length: u64,
+    reader: &mut dyn BufRead,
     watch: &Watch,
 ) -> Result<Response> {
     connection.exchange(&request(Method::Put), Payload::Reader { length, reader }, watch)
