@@ -4,7 +4,7 @@
 
 mod support;
 
-use glacier_mp::error::{Error, Kind};
+use glacier_mp::error::Kind;
 use glacier_mp::plan::Plan;
 use glacier_mp::treehash::{Digest, Fold, Kernels, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
 use proptest::prelude::*;
@@ -49,10 +49,17 @@ fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
         assert_eq!(part.finish(), expected, "{name}, {}", kernels.name());
         assert_eq!(tree.finish(), expected.tree, "{name}, {}", kernels.name());
         if data.len() < 8 * MIB {
-            let parts = kernels.hash_parts(&[data.as_slice(); 16], |_| Ok(())).unwrap();
+            let parts = together(kernels, &[data.as_slice(); 16]);
             assert_eq!(parts, [expected; 16], "{name}, {}", kernels.name());
         }
     }
+}
+
+/// The hashes of parts that are in memory.
+fn together(kernels: &'static Kernels, parts: &[&[u8]]) -> Vec<PartHashes> {
+    let mut hashers = vec![PartHasher::by(kernels); parts.len()];
+    kernels.update_parts(&mut hashers.iter_mut().zip(parts.iter().copied()).collect::<Vec<_>>());
+    hashers.iter_mut().map(PartHasher::finish).collect()
 }
 
 #[test]
@@ -64,9 +71,13 @@ fn parts_at_once() {
         let parts: Vec<_> = (0..PARTS).map(|i| &data[i * 4099..][..length]).collect();
         let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
         for kernels in Kernels::all() {
-            for count in [0, 1, 8, 9, 16, PARTS] {
-                let hashes = kernels.hash_parts(&parts[..count], |_| Ok(())).unwrap();
-                assert_eq!(hashes, expected[..count], "{count} of {length} bytes, {}", kernels.name());
+            for count in 0..=PARTS {
+                assert_eq!(
+                    together(kernels, &parts[..count]),
+                    expected[..count],
+                    "{count} of {length} bytes, {}",
+                    kernels.name()
+                );
             }
         }
     }
@@ -79,7 +90,7 @@ fn parts_of_several_lengths_keep_their_places() {
     let parts: Vec<_> = lengths.enumerate().map(|(i, length)| &data[i * 1001..][..length]).collect();
     let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
     for kernels in Kernels::all() {
-        assert_eq!(kernels.hash_parts(&parts, |_| Ok(())).unwrap(), expected, "{}", kernels.name());
+        assert_eq!(together(kernels, &parts), expected, "{}", kernels.name());
     }
 }
 
@@ -104,31 +115,6 @@ fn parts_that_stand_at_different_places_go_on_together() {
         }
         let hashes: Vec<_> = hashers.iter_mut().map(PartHasher::finish).collect();
         assert_eq!(hashes, expected, "{} {aligned}", kernels.name());
-    }
-}
-
-#[test]
-fn parts_at_once_tell_how_far_they_are_and_can_be_stopped() {
-    let data = generate("zeros", 3 * MIB + 5);
-    for kernels in Kernels::all() {
-        for parts in [vec![&data[..]; 12], vec![&data[..2 * MIB], &data[..], &data[..0]]] {
-            let mut told = Vec::new();
-            let hashed = |bytes| {
-                told.push(bytes);
-                Ok(())
-            };
-            kernels.hash_parts(&parts, hashed).unwrap();
-            assert_eq!(told.iter().sum::<u64>(), parts.iter().map(|part| part.len() as u64).sum::<u64>());
-            assert!(told.iter().all(|bytes| *bytes <= 16 * MIB as u64), "{told:?}");
-
-            let mut calls = 0;
-            let stop = |_| {
-                calls += 1;
-                Err(Error::new(Kind::Canceled, "enough"))
-            };
-            assert_eq!(kernels.hash_parts(&parts, stop).unwrap_err().kind(), Kind::Canceled);
-            assert_eq!(calls, 1, "nothing is hashed after an error");
-        }
     }
 }
 

@@ -2,20 +2,18 @@
 //! for others to come.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use super::resume::Todo;
 use super::worker::{HASHED_AT_ONCE, PartBytes, hash_by_windows};
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::Result;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
-use crate::treehash::{Kernels, PartHasher, PartHashes};
+use crate::treehash::{Kernels, PartHasher, PartHashes, Together};
 
 /// Between the thread that reads parts and those that hash them step by step.
 #[derive(Debug)]
 pub(super) struct Hashing<'a> {
-    /// How many parts are hashed faster together.
-    at_once: Option<RangeInclusive<usize>>,
+    together: Together,
     capacity: usize,
     state: Mutex<State<'a>>,
     /// Tells the one that reads.
@@ -56,9 +54,9 @@ pub(super) struct Hashed<'a> {
 impl<'a> Hashing<'a> {
     /// A place for at most `capacity` parts to wait at, but at least for as many as are hashed together, if any number of
     /// them is hashed faster so.
-    pub(super) fn new(at_once: Option<RangeInclusive<usize>>, capacity: usize) -> Self {
-        let capacity = at_once.as_ref().map_or(capacity, |at_once| capacity.max(*at_once.end()));
-        Self { at_once, capacity, state: Mutex::default(), room: Condvar::new(), work: Condvar::new() }
+    pub(super) fn new(together: Together, capacity: usize) -> Self {
+        let capacity = capacity.max(together.most());
+        Self { together, capacity, state: Mutex::default(), room: Condvar::new(), work: Condvar::new() }
     }
 
     /// Leaves a part to be hashed, waiting for room.
@@ -84,7 +82,7 @@ impl<'a> Hashing<'a> {
         let mut state = self.lock();
         loop {
             cancel.check()?;
-            let step = state.take_step(self.at_once.as_ref());
+            let step = state.take_step(self.together);
             if !step.is_empty() {
                 self.room.notify_one();
                 if !state.waiting.is_empty() {
@@ -126,18 +124,17 @@ impl<'a> Hashing<'a> {
 
 impl<'a> State<'a> {
     /// The first part, and those beside it that can go on together with it, if they are enough.
-    fn take_step(&mut self, at_once: Option<&RangeInclusive<usize>>) -> Vec<Unhashed<'a>> {
+    fn take_step(&mut self, together: Together) -> Vec<Unhashed<'a>> {
         let Some((first, length)) = self.waiting.first_key_value().map(|(index, part)| (*index, part.next().len()))
         else {
             return Vec::new();
         };
         let mut step = vec![first];
-        if let Some(at_once) = at_once.filter(|_| length > 0) {
+        // What is read twice has nothing in memory, and goes by itself.
+        if length > 0 {
             let alike = self.waiting.iter().filter(|(_, part)| part.next().len() == length);
-            let alike: Vec<_> = alike.map(|(index, _)| *index).take(*at_once.end()).collect();
-            if at_once.contains(&alike.len()) {
-                step = alike;
-            }
+            step = alike.map(|(index, _)| *index).collect();
+            step.truncate(together.of(step.len()));
         }
         self.taken += step.len();
         step.into_iter().filter_map(|index| self.waiting.remove(&index)).collect()
@@ -207,6 +204,8 @@ mod tests {
     use crate::treehash::part_hashes;
 
     const LEAF: usize = 1 << 20;
+    const NEVER: Together = Together { few: usize::MAX, many: usize::MAX };
+    const TWO: Together = Together { few: 2, many: usize::MAX };
 
     fn part(index: u32, bytes: &[u8]) -> Unhashed<'_> {
         Unhashed::new(todo(index, bytes.len() as u64), PartBytes::Lent(bytes))
@@ -240,19 +239,23 @@ mod tests {
     #[test]
     fn parts_that_wait_are_hashed_together_and_a_lone_one_at_once() {
         let data = vec![7; 2 * LEAF];
-        let hashing = Hashing::new(Some(3..=4), 6);
+        let hashing = Hashing::new(Together { few: 3, many: 12 }, 6);
         put(&hashing, 0, &[&data]);
         assert_eq!(step(&hashing).0, [0], "nothing came, and nothing is waited for");
         put(&hashing, 1, &[&data]);
         assert_eq!(step(&hashing).0, [0], "two are hashed faster one after the other");
-        put(&hashing, 2, &[&data[..]; 4]);
-        assert_eq!(steps(&hashing), [vec![1, 2, 3, 4], vec![1, 2, 3, 4], vec![5], vec![5]]);
+        put(&hashing, 2, &[&data[..]; 9]);
+        let (eight, two): (Vec<_>, _) = ((1..9).collect(), [9, 10]);
+        assert_eq!(steps(&hashing), [&eight[..], &eight, &two[..1], &two[..1], &two[1..], &two[1..]]);
+        let hashing = Hashing::new(Together { few: 3, many: 12 }, 6);
+        put(&hashing, 0, &[&data[..LEAF]; 13]);
+        assert_eq!(steps(&hashing), [(0..13).collect::<Vec<_>>()], "so many go together as a whole");
     }
 
     #[test]
     fn what_comes_meanwhile_joins_in_the_middle_of_the_others() {
         let data = vec![7; 3 * LEAF];
-        let hashing = Hashing::new(Some(2..=4), 4);
+        let hashing = Hashing::new(TWO, 4);
         put(&hashing, 0, &[&data[..]; 2]);
         assert_eq!(step(&hashing).0, [0, 1]);
         put(&hashing, 2, &[&data]);
@@ -260,9 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_kernel_for_many_the_first_part_is_hashed_first() {
+    fn where_none_go_together_the_first_part_is_hashed_first() {
         let data = vec![7; 2 * LEAF];
-        let hashing = Hashing::new(None, 3);
+        let hashing = Hashing::new(NEVER, 3);
         put(&hashing, 0, &[&data[..]; 3]);
         assert_eq!(steps(&hashing), [[0], [0], [1], [1], [2], [2]]);
     }
@@ -273,7 +276,7 @@ mod tests {
         let source = Source::Memory(data);
         let memory = std::sync::Arc::new(crate::memory::Budget::new(MIB));
         let windows = super::super::worker::Windows { memory: &memory, length: 4096 };
-        let hashing = Hashing::new(Some(2..=4), 8);
+        let hashing = Hashing::new(TWO, 8);
         put(&hashing, 0, &[data, data, &data[..LEAF], &data[..7]]);
         for index in [4, 5] {
             let twice = Unhashed::new(todo(index, data.len() as u64), PartBytes::ReadTwice(&source, windows));
@@ -287,7 +290,7 @@ mod tests {
         let data: Vec<u8> = (0..=250).cycle().take(5 * LEAF).collect();
         let parts: Vec<_> = (0..18).map(|i| &data[i * 999..][..LEAF * (i % 4) + i * 1001 + 1]).collect();
         for kernels in Kernels::all() {
-            let hashing = Hashing::new(kernels.parts_at_once(), 18);
+            let hashing = Hashing::new(kernels.together(), 18);
             let (cancel, counted) = (Cancel::default(), std::cell::Cell::new(0));
             let mut all = Vec::new();
             put(&hashing, 0, &parts);
@@ -311,7 +314,7 @@ mod tests {
     #[test]
     fn no_more_wait_than_there_is_room_for_and_cancel_ends_both_waits() {
         let cancel = Cancel::default();
-        let hashing = Hashing::new(None, 1);
+        let hashing = Hashing::new(NEVER, 1);
         put(&hashing, 0, &[b"x"]);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| hashing.put(part(1, b"y"), &cancel));
@@ -326,7 +329,7 @@ mod tests {
     #[test]
     fn who_hashes_stays_until_the_last_part_has_its_hashes() {
         let data = vec![7; 2 * LEAF];
-        let hashing = Hashing::new(None, 1);
+        let hashing = Hashing::new(NEVER, 1);
         put(&hashing, 0, &[&data]);
         hashing.end();
         let cancel = Cancel::default();

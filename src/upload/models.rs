@@ -29,7 +29,7 @@ use crate::log::{Level, Log};
 use crate::memory::Budget;
 use crate::plan::ByteRange;
 use crate::source::Supply;
-use crate::treehash::Kernels;
+use crate::treehash::{Kernels, Together};
 use crate::turns::Turns;
 use crate::working::Bell;
 
@@ -86,7 +86,7 @@ fn who_waits_at_a_queue_sees_a_cancel() {
 #[test]
 fn every_part_gets_its_hashes_whoever_hashes_it() {
     check(|| {
-        let (hashing, cancel) = (Arc::new(Hashing::new(Some(2..=2), 2)), Arc::new(Cancel::default()));
+        let (hashing, cancel) = (Arc::new(Hashing::new(Together { few: 2, many: 3 }, 2)), Arc::new(Cancel::default()));
         let hash = || {
             let (hashing, cancel) = (hashing.clone(), cancel.clone());
             Box::new(move || {

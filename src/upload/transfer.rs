@@ -174,7 +174,7 @@ impl Upload {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let hashers = (cores - 1).min(senders).max(1);
         let transfer = Transfer {
-            hashing: Hashing::new(Kernels::best().parts_at_once(), hashers),
+            hashing: Hashing::new(Kernels::best().together(), hashers),
             ready: Queue::new(senders, hashers),
             pacer: Pacer::new(self, self.part_size()),
             // What fails in one thread stops the others, and no other call.

@@ -12,7 +12,6 @@ mod sha_ni;
 mod sixteen;
 
 use std::array;
-use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use super::sha256::{Block, State};
@@ -31,8 +30,9 @@ pub struct Kernels {
 /// Sixteen streams at once, at a cost that does not depend on how many of them are wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sixteen {
-    /// From so many streams on, it is faster than the other kernels.
+    /// From so many streams on, it is faster with one state each than the other kernels.
     pub(super) from: usize,
+    together: Together,
     /// Each stream has one state.
     pub(super) one: fn(&mut [States; 1], [&[Block]; LANES]),
     /// Each stream has two states, which take the same blocks.
@@ -41,6 +41,33 @@ pub(super) struct Sixteen {
 
 /// How many streams a processor takes at once, at most.
 pub(super) const LANES: usize = 16;
+
+/// How many parts are hashed faster together than one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Together {
+    /// From so many on, up to eight are: each of their two hashes has a lane of its own.
+    pub(crate) few: usize,
+    /// From so many on, up to sixteen are: both hashes of a part have one lane, which does more for each block.
+    pub(crate) many: usize,
+}
+
+impl Together {
+    const NEVER: Self = Self { few: usize::MAX, many: usize::MAX };
+
+    /// How many of so many parts that wait are best hashed now; one is hashed by itself.
+    pub fn of(self, waiting: usize) -> usize {
+        match waiting {
+            _ if waiting >= self.many => waiting.min(LANES),
+            _ if waiting >= self.few => waiting.min(LANES / 2),
+            _ => waiting.min(1),
+        }
+    }
+
+    /// How many are hashed at a time, at most.
+    pub fn most(self) -> usize {
+        self.of(LANES)
+    }
+}
 
 impl Kernels {
     /// The fastest that this processor can run.
@@ -59,9 +86,9 @@ impl Kernels {
         self.name
     }
 
-    /// How many parts of one length are hashed faster together than one after the other; `None` if no number of them is.
-    pub fn parts_at_once(&self) -> Option<RangeInclusive<usize>> {
-        self.sixteen.map(|sixteen| sixteen.from..=LANES)
+    /// How many parts it hashes faster together.
+    pub fn together(&self) -> Together {
+        self.sixteen.map_or(Together::NEVER, |sixteen| sixteen.together)
     }
 
     /// How many leaves it takes to use the processor fully.
@@ -81,16 +108,16 @@ fn detect() -> Vec<Kernels> {
 fn detect() -> Vec<Kernels> {
     let mut all = vec![PORTABLE];
     let mut best = PORTABLE;
-    // Of streams that take seven times as long one by one, two are enough.
-    let mut from = 2;
+    // Where one alone takes seven times as long, two are enough.
+    let (mut from, mut together) = (2, Together { few: 2, many: 11 });
     if let Some((dual, pair)) = sha_ni::detect() {
         best = Kernels { name: "SHA-NI", dual, pair, sixteen: None };
         all.push(best);
-        // Measured: eight streams take about the same either way.
-        from = 9;
+        // Measured: five take about the same either way; and ten as eight together, and two by themselves.
+        (from, together) = (8, Together { few: 6, many: 11 });
     }
     if let Some((one, two)) = sixteen::detect() {
-        all.push(Kernels { name: "AVX-512", sixteen: Some(Sixteen { from, one, two }), ..best });
+        all.push(Kernels { name: "AVX-512", sixteen: Some(Sixteen { from, together, one, two }), ..best });
     }
     all
 }

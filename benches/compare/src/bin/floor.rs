@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::spawn;
 
 use compare::processor_time;
-use glacier_mp::treehash::{Kernels, part_hashes};
+use glacier_mp::treehash::{Kernels, PartHasher};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -54,11 +54,9 @@ fn hash(at_once: usize, part_size: usize, bytes: usize) -> f64 {
             for group in parts.chunks(at_once) {
                 let group = &group[..group.len().min(left)];
                 left -= group.len();
-                if let [part] = group {
-                    black_box(part_hashes(part));
-                } else {
-                    _ = black_box(Kernels::best().hash_parts(group, |_| Ok(())));
-                }
+                let mut hashers = vec![PartHasher::new(); group.len()];
+                Kernels::best().update_parts(&mut hashers.iter_mut().zip(group.iter().copied()).collect::<Vec<_>>());
+                hashers.iter_mut().for_each(|hasher| _ = black_box(hasher.finish()));
             }
         }
     })
