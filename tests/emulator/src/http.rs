@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::hash::{Digest, Hasher};
+use crate::pace::Pace;
 use crate::stop::Stop;
 use crate::wire::Wire;
 
@@ -146,7 +147,7 @@ pub(crate) struct Body<'a> {
     remaining: u64,
     read: u64,
     continue_first: bool,
-    bytes_per_second: Option<u64>,
+    pace: Option<(Pace, Instant)>,
     moments: Vec<Moment<'a>>,
     hasher: Option<Hasher>,
     hashes: Option<(Digest, Digest)>,
@@ -167,7 +168,7 @@ impl<'a> Body<'a> {
             remaining: length,
             read: 0,
             continue_first: length > 0 && head.expects_continue(),
-            bytes_per_second: None,
+            pace: None,
             moments: Vec::new(),
             hasher: None,
             hashes: None,
@@ -201,7 +202,7 @@ impl<'a> Body<'a> {
 
     /// Reads no faster than this from now on.
     pub(crate) fn slow_down(&mut self, bytes_per_second: u64) {
-        self.bytes_per_second = Some(bytes_per_second.max(1));
+        self.pace = Some((Pace::new(bytes_per_second.max(1)), Instant::now()));
     }
 
     /// Does this once so many bytes are read; none, or more than there are, means all.
@@ -241,10 +242,8 @@ impl<'a> Body<'a> {
         if std::mem::take(&mut self.continue_first) {
             self.wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        if let Some(rate) = self.bytes_per_second {
-            // Twenty sips a second.
-            most = most.min((rate / 20).max(1));
-            self.stop.wait(Duration::from_secs(most) / u32::try_from(rate).unwrap_or(u32::MAX));
+        if let Some((pace, _)) = &self.pace {
+            most = most.min(pace.at_once());
         }
         let piece = self.wire.take(most)?;
         if piece.is_empty() {
@@ -252,6 +251,9 @@ impl<'a> Body<'a> {
         }
         self.remaining -= piece.len() as u64;
         self.read += piece.len() as u64;
+        if let Some((pace, began)) = &mut self.pace {
+            self.stop.wait(pace.wait(piece.len() as u64, began.elapsed(), self.remaining == 0));
+        }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(piece);
         }

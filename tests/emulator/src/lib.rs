@@ -25,6 +25,7 @@ mod ids;
 mod kinds;
 mod operations;
 mod options;
+mod pace;
 mod paging;
 mod random;
 mod rate;
