@@ -12,6 +12,7 @@
 //!
 //! Rust programs may use these modules, and the tests do; only the C ABI is kept stable.
 
+mod aligned;
 pub mod api;
 pub mod bandwidth;
 pub mod cancel;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::aligned::AlignedBytes;
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
@@ -24,11 +25,11 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Bytes of all buffers, those that lie idle included, but not those of reserves.
+    /// Bytes of all buffers, those that lie idle included, but not those of reserves, nor the slack that aligns each.
     allocated: u64,
     /// Bytes that reserves have.
     reserved: u64,
-    idle: Vec<Vec<u8>>,
+    idle: Vec<AlignedBytes>,
 }
 
 impl Budget {
@@ -79,7 +80,7 @@ impl Budget {
             ));
         }
         state.reserved += length as u64;
-        Ok(Reserve { length, room: Arc::new(Mutex::new(Some(Vec::new()))), budget: Arc::clone(self) })
+        Ok(Reserve { length, room: Arc::new(Mutex::new(Some(AlignedBytes::default()))), budget: Arc::clone(self) })
     }
 
     /// As `take`, but the reserve's own room is as good as that for all, and waits for nobody's turn.
@@ -104,19 +105,18 @@ impl Budget {
     }
 
     /// A buffer of its length, out of bytes that were admitted.
-    fn filled(self: &Arc<Self>, mut bytes: Vec<u8>, room: Option<Room>, length: usize) -> Result<Buffer> {
+    fn filled(self: &Arc<Self>, bytes: AlignedBytes, room: Option<Room>, length: usize) -> Result<Buffer> {
         // Whoever waits for its reserve may be the first in line now.
         self.returned.notify_all();
-        if let Err(cause) = bytes.try_reserve_exact(length) {
-            match room {
-                Some(room) => *lock(&room) = Some(Vec::new()),
+        let whole = if bytes.len() == length { Ok(bytes) } else { AlignedBytes::new(length) };
+        let bytes = whole.map_err(|cause| {
+            match &room {
+                Some(room) => *lock(room) = Some(AlignedBytes::default()),
                 None => self.lock().allocated -= length as u64,
             }
             self.returned.notify_all();
-            let message = format!("no memory for a part buffer of {length} bytes");
-            return Err(Error::new(Kind::Memory, message).caused_by(cause));
-        }
-        bytes.resize(length, 0);
+            Error::new(Kind::Memory, format!("no memory for a part buffer of {length} bytes")).caused_by(cause)
+        })?;
         Ok(Buffer { bytes, room, budget: Arc::clone(self) })
     }
 
@@ -136,7 +136,7 @@ impl Budget {
     }
 
     /// Room for a buffer, if there is any now: one of that length that lies idle, or an empty one to fill.
-    fn admitted(&self, state: &mut State, length: usize) -> Option<Vec<u8>> {
+    fn admitted(&self, state: &mut State, length: usize) -> Option<AlignedBytes> {
         if let Some(at) = state.idle.iter().position(|bytes| bytes.len() == length) {
             return Some(state.idle.swap_remove(at));
         }
@@ -145,10 +145,10 @@ impl Budget {
             state.allocated -= unused.len() as u64;
         }
         state.allocated += length as u64;
-        Some(Vec::new())
+        Some(AlignedBytes::default())
     }
 
-    fn give_back(&self, bytes: Vec<u8>, room: Option<&Room>) {
+    fn give_back(&self, bytes: AlignedBytes, room: Option<&Room>) {
         let mut state = self.lock();
         match room {
             Some(room) => *lock(room) = Some(bytes),
@@ -164,7 +164,7 @@ impl Budget {
 }
 
 /// Where the buffer of a reserve lies while nobody holds it. Locked below the budget's own lock.
-type Room = Arc<Mutex<Option<Vec<u8>>>>;
+type Room = Arc<Mutex<Option<AlignedBytes>>>;
 
 /// Room for one buffer, set aside until this is dropped.
 #[derive(Debug)]
@@ -193,7 +193,7 @@ impl Drop for Reserve {
 
 /// Bytes from a budget, given back when dropped.
 pub struct Buffer {
-    bytes: Vec<u8>,
+    bytes: AlignedBytes,
     /// The room it goes back to, if it is of a reserve.
     room: Option<Room>,
     budget: Arc<Budget>,
@@ -290,6 +290,20 @@ mod tests {
         let error = budget.take(isize::MAX as usize, &Cancel::default()).unwrap_err();
         assert_eq!(error.kind(), Kind::Memory);
         assert_eq!(allocated(&budget), 0);
+    }
+
+    #[test]
+    fn every_buffer_begins_on_a_cache_line() {
+        let budget = Arc::new(Budget::new(100_000));
+        let cancel = Cancel::default();
+        let reserve = budget.reserve(5000).unwrap();
+        for _first_then_used_again in 0..2 {
+            let taken = [1, 100, 50_000].map(|length| budget.take(length, &cancel).unwrap());
+            for buffer in taken.into_iter().chain([reserve.take(&cancel).unwrap(), reserve.take(&cancel).unwrap()]) {
+                assert_eq!(buffer.as_ptr().addr() % 64, 0, "{buffer:?}");
+            }
+        }
+        assert_eq!(allocated(&budget), 1 + 100 + 50_000 + 5000, "those of the second time were idle");
     }
 
     #[test]
