@@ -1,16 +1,21 @@
 //! Uploads of files and memory, and by hand: what arrives, what is sent twice, and what is said when something goes wrong.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options};
-use glacier_mp::error::Kind;
+use glacier_mp::cancel::Cancel;
+use glacier_mp::clock::Clock;
+use glacier_mp::error::{Kind, Result};
 use glacier_mp::log::Level;
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Upload};
 
 use crate::support::data::generate;
-use crate::support::glacier::{self, Lines, MIB, VAULT, archive, client, config, file, upload};
+use crate::support::glacier::{
+    self, Lines, MIB, QuickClock, VAULT, archive, client, client_over, config, file, upload,
+};
 use crate::{acknowledged_parts, code, content, of, ready, ready_for_one_at_a_time, refusal, start, status};
 
 /// The part size of what is sent by hand.
@@ -482,6 +487,58 @@ fn by_hand_from_many_threads() {
     upload.complete().unwrap();
     assert_eq!(of(&glacier, Operation::ListParts).len(), lists, "this handle put every part");
     assert_eq!(archive(&glacier), content);
+}
+
+/// Cancels an upload when its working thread looks at the time: `put_part` does right before it hashes.
+#[derive(Debug, Default)]
+struct CancelingClock {
+    quick: QuickClock,
+    upload: Mutex<Option<Arc<Upload>>>,
+}
+
+impl Clock for CancelingClock {
+    fn unix_time(&self) -> i64 {
+        self.quick.unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        // The caller's thread looks too, whenever it reports.
+        if std::thread::current().name() == Some("glacier-job")
+            && let Some(upload) = self.upload.lock().unwrap().take()
+        {
+            upload.cancel();
+        }
+        self.quick.monotonic()
+    }
+
+    fn wait(&self, time: Duration, cancel: &Cancel) -> Result<()> {
+        self.quick.wait(time, cancel)
+    }
+}
+
+#[test]
+fn by_hand_counts_what_it_hashes_and_a_cancel_ends_it_there() {
+    let (glacier, clock) = (start(), Arc::new(CancelingClock::default()));
+    let client = client_over(config(&glacier), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let upload = Upload::new(&client, VAULT).unwrap();
+    upload.set_part_size(4 * MIB).unwrap();
+    upload.initiate().unwrap();
+    let hashed = || upload.progress().unwrap().bytes_hashed;
+    let part = vec![7; 4 * PART];
+
+    *clock.upload.lock().unwrap() = Some(Arc::clone(&upload));
+    assert_eq!(code(upload.put_part(0, &part, None)), Kind::Canceled);
+    assert_eq!(hashed(), MIB, "between two looks at the cancel");
+    assert!(of(&glacier, Operation::UploadMultipartPart).is_empty());
+
+    upload.put_part(0, &part, None).unwrap();
+    assert_eq!(hashed(), 5 * MIB, "the part is free to be put again");
+    assert_eq!(code(upload.put_part(1, &part[..5], Some([1; 32]))), Kind::TreeHash);
+    assert_eq!(hashed(), 5 * MIB + 5, "what was hashed in vain counts too");
+    upload.put_part(1, &part[..5], None).unwrap();
+    assert_eq!(hashed(), 5 * MIB + 10);
+    upload.complete().unwrap();
+    assert_eq!(archive(&glacier), vec![7; 4 * PART + 5]);
 }
 
 #[test]
