@@ -89,12 +89,20 @@ pub(crate) fn run(command: &mut Command) -> Result<Finished> {
 /// One way to do something.
 pub(crate) struct Way<'a> {
     pub(crate) name: String,
+    only_once: bool,
     run: Box<dyn FnMut() -> Result<Cost> + 'a>,
+}
+
+impl Way<'_> {
+    /// The same, but in the first repetition alone.
+    pub(crate) fn only_once(self) -> Self {
+        Self { only_once: true, ..self }
+    }
 }
 
 /// A way, and what it is called in its table.
 pub(crate) fn way<'a>(name: impl Into<String>, run: impl FnMut() -> Result<Cost> + 'a) -> Way<'a> {
-    Way { name: name.into(), run: Box::new(run) }
+    Way { name: name.into(), only_once: false, run: Box::new(run) }
 }
 
 /// A way that says itself what it took of the processor's time.
@@ -102,14 +110,17 @@ pub(crate) fn timed_by_itself<'a>(name: impl Into<String>, mut command: Command)
     way(name, move || Ok(Cost { cpu: run(&mut command)?.number("cpu")?, ..Cost::default() }))
 }
 
-/// What each way costs in each repetition. A repetition runs all of them, every time beginning with another: what else
+/// What each way costs in each of its repetitions. A repetition runs all of them, every time beginning with another: what else
 /// the machine does meanwhile meets all alike.
 pub(crate) fn measure(repetitions: usize, ways: &mut [Way<'_>]) -> Result<Vec<Vec<Cost>>> {
     let mut costs = vec![Vec::with_capacity(repetitions); ways.len()];
     for repetition in 0..repetitions {
         for turn in 0..ways.len() {
             let turn = (turn + repetition * ways.len() / repetitions) % ways.len();
-            costs[turn].push((ways[turn].run)().map_err(|error| format!("{}: {error}", ways[turn].name))?);
+            let way = &mut ways[turn];
+            if repetition == 0 || !way.only_once {
+                costs[turn].push((way.run)().map_err(|error| format!("{}: {error}", way.name))?);
+            }
         }
     }
     Ok(costs)

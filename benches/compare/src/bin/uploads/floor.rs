@@ -54,7 +54,7 @@ pub(crate) fn ways<'a>(receiver: &Receiver, tls: &Glacier, archive: &Archive, pa
 }
 
 /// The pieces, their sums, and the library's uploads over HTTP and HTTPS against these.
-pub(crate) fn print(bytes: u64, names: &[&str], pieces: &[Vec<Cost>], http: &[Cost], https: &[Cost]) {
+pub(crate) fn print(bytes: u64, names: &[String], pieces: &[Vec<Cost>], http: &[Cost], https: &[Cost]) {
     let [hash, tls, socket, file] = pieces else { return };
     let sum = |of: &[&Vec<Cost>]| -> Vec<Cost> {
         let one = |n: usize| Cost { cpu: of.iter().map(|costs| costs[n].cpu).sum(), ..Cost::default() };

@@ -1,8 +1,9 @@
 //! Whole uploads to a local Glacier, beside others that do the same, and what there is to say about them: tables, ratios
 //! first. `make bench` builds all that it runs.
 //!
-//! From the environment: `BENCH_BYTES`, the size of the file (2 GiB); `BENCH_REPETITIONS`, of which the medians are
-//! printed (3); `BENCH_QUICK`, which makes all of it small and once, to see that it works.
+//! From the environment: `BENCH_BYTES`, the size of the file (4 GiB); `BENCH_REPETITIONS`, of which the medians are
+//! printed (3); `BENCH_QUICK`, which makes all of it small and once, to see that it works. `uploads [SECTION]...` measures
+//! these sections alone.
 
 mod archive;
 mod child;
@@ -39,7 +40,7 @@ struct Settings {
 impl Settings {
     fn from_environment() -> Result<Self> {
         let quick = env::var("BENCH_QUICK").is_ok_and(|value| !value.is_empty());
-        let [bytes, repetitions] = if quick { [512 * MIB, 1] } else { [2 * GIB, 3] };
+        let [bytes, repetitions] = if quick { [512 * MIB, 1] } else { [4 * GIB, 3] };
         Ok(Self {
             bytes: number("BENCH_BYTES", bytes)?.max(256 * MIB).next_multiple_of(4 * MIB),
             repetitions: usize::try_from(number("BENCH_REPETITIONS", repetitions)?.max(1))?,
@@ -91,15 +92,38 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let settings = Settings::from_environment()?;
+    let sections = sections()?;
     let scratch = Scratch::new()?;
-    println!("\nMedians of {}, load {} at the start, on {}.", settings.repetitions, compare::load(), machine());
+    let repetitions = settings.repetitions;
+    println!(
+        "\nMedians of {repetitions}, but for what is measured once; load {} at the start, on {}.",
+        compare::load(),
+        machine()
+    );
     if settings.quick {
         println!("A quick run: it shows that all of this works, and no figure of it counts.");
     }
-    preparation::measure(&settings)?;
-    whole::measure(&settings, &scratch)?;
-    many::measure(&settings, &scratch)?;
-    memory::measure(&settings, &scratch)
+    for (_, measure) in sections {
+        measure(&settings, &scratch)?;
+    }
+    Ok(())
+}
+
+type Section = (&'static str, fn(&Settings, &Scratch) -> Result<()>);
+
+/// Those that are asked for; all, if none is.
+fn sections() -> Result<Vec<Section>> {
+    let all: [Section; 4] = [
+        ("preparation", preparation::measure),
+        ("whole", whole::measure),
+        ("many", many::measure),
+        ("memory", memory::measure),
+    ];
+    let asked: Vec<_> = env::args().skip(1).collect();
+    if let Some(unknown) = asked.iter().find(|asked| all.iter().all(|(name, _)| name != asked)) {
+        return Err(format!("there is no section {unknown}, but {}", all.map(|(name, _)| name).join(", ")).into());
+    }
+    Ok(all.into_iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|asked| asked == name)).collect())
 }
 
 /// What the figures are of.

@@ -4,9 +4,9 @@ use glacier_mp::treehash::Kernels;
 
 use crate::child::{Way, measure as costs_of, median, ratio, sibling, timed_by_itself};
 use crate::clients::python;
-use crate::{GIB, MIB, Result, Settings, table};
+use crate::{GIB, MIB, Result, Scratch, Settings, table};
 
-pub(crate) fn measure(settings: &Settings) -> Result<()> {
+pub(crate) fn measure(settings: &Settings, _: &Scratch) -> Result<()> {
     let bytes = if settings.quick { 128 * MIB } else { 512 * MIB };
     let mut rows = Vec::new();
     for mib in [1, 16, 64, 128] {
