@@ -1,5 +1,6 @@
 //! The clients: how each uploads a file.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::archive::Archive;
@@ -37,7 +38,7 @@ impl Client {
     pub(crate) fn upload(self, glacier: &Glacier, archive: &Archive, part_size: u64, workers: u64) -> Result<Cost> {
         let before = glacier.count(archive)?;
         let cost = match self {
-            Self::Ours => run(&mut ours(glacier, archive, part_size, workers))?.cost,
+            Self::Ours => run(&mut ours(glacier, &archive.path, part_size, workers))?.cost,
             Self::Boto3 => run(&mut boto3(glacier, archive, part_size, workers))?.cost,
             Self::Sdk => run(&mut sdk(glacier, archive, part_size, workers)?)?.cost,
             Self::Curl => curl(glacier, archive)?,
@@ -49,14 +50,15 @@ impl Client {
     }
 }
 
-fn ours(glacier: &Glacier, archive: &Archive, part_size: u64, workers: u64) -> Command {
+/// The C example, for more options to be added.
+pub(crate) fn ours(glacier: &Glacier, file: &Path, part_size: u64, workers: u64) -> Command {
     let mut command = program(root().join("target/examples-c/upload"));
     command.arg(format!("--endpoint={}", glacier.endpoint));
     command.args([format!("--part-size={part_size}"), format!("--workers={workers}")]);
     if let Some(ca_file) = &glacier.ca_file {
         command.arg("--ca-file").arg(ca_file);
     }
-    command.args(["--", VAULT]).arg(&archive.path);
+    command.arg(VAULT).arg(file);
     command
 }
 

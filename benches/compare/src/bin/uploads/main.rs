@@ -7,6 +7,7 @@
 
 mod archive;
 mod child;
+mod choices;
 mod clients;
 mod floor;
 mod glacier;
@@ -113,11 +114,12 @@ type Section = (&'static str, fn(&Settings, &Scratch) -> Result<()>);
 
 /// Those that are asked for; all, if none is.
 fn sections() -> Result<Vec<Section>> {
-    let all: [Section; 4] = [
+    let all: [Section; 5] = [
         ("preparation", preparation::measure),
         ("whole", whole::measure),
         ("many", many::measure),
         ("memory", memory::measure),
+        ("choices", choices::measure),
     ];
     let asked: Vec<_> = env::args().skip(1).collect();
     if let Some(unknown) = asked.iter().find(|asked| all.iter().all(|(name, _)| name != asked)) {
