@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A wait shorter than this is left to add up: the system makes short ones longer than they were to be.
-const WORTH_A_WAIT: Duration = Duration::from_millis(5);
+const WORTH_A_WAIT: Duration = Duration::from_millis(10);
 
 /// How far behind its time a reader may be and still make up for it. A wait that took longer than it was to is made up
 /// for; what a client leaves unused is lost, as it is on a line.
@@ -82,10 +82,10 @@ mod tests {
     #[test]
     fn short_waits_add_up_until_the_last() {
         let mut pace = Pace::new(MIB);
-        let (millisecond, now) = (MIB / 1000 + 1, Duration::ZERO);
-        let waits = [(); 6].map(|()| pace.wait(millisecond, now, false).as_millis());
-        assert_eq!(waits, [0, 0, 0, 0, 5, 6]);
-        assert_eq!(Pace::new(MIB).wait(millisecond, now, true).as_millis(), 1);
+        let (two_milliseconds, now) = (MIB / 500 + 1, Duration::ZERO);
+        let waits = [(); 6].map(|()| pace.wait(two_milliseconds, now, false).as_millis());
+        assert_eq!(waits, [0, 0, 0, 0, 10, 12]);
+        assert_eq!(Pace::new(MIB).wait(two_milliseconds, now, true).as_millis(), 2);
     }
 
     #[test]
