@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use super::Endpoint;
 use crate::error::{Error, Kind, Result};
 
-/// How much plaintext is encrypted ahead of the socket: one of ureq's output buffers, so that its records leave in one
+/// How much plaintext is encrypted ahead of the socket: what is sent in one step, so that its records leave in one
 /// system call.
 const AHEAD: usize = 128 << 10;
 
