@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::file as advice;
 
 /// Size, time of change and inode of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,7 @@ impl SteadyFile {
             return Err(Error::new(Kind::Io, format!("cannot read {}: it is {what}", path.display())));
         }
         let identity = identity_of(&file).map_err(|cause| failed("look at", path, cause))?;
+        advice::will_be_read_on(&file);
         Ok(Self { path: path.to_owned(), file, identity })
     }
 
@@ -63,6 +65,11 @@ impl SteadyFile {
             }
             _ => failed("read", &self.path, cause),
         })
+    }
+
+    /// Has the system load bytes that will be read soon. Returns at once, whether or not it does.
+    pub fn expect_read(&self, offset: u64, length: u64) {
+        advice::will_be_read(&self.file, offset, length);
     }
 
     /// Fails if what was read may be of bytes that never stood in the file together.

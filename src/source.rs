@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Kind, Result};
 use crate::file::{Identity, SteadyFile};
+use crate::limits::MIB;
 use crate::sync::{Mutex, lock};
+
+/// How far ahead of a reader the system is told what to load: enough for a disk to be busy with, little of its cache.
+const READ_AHEAD: u64 = 4 * MIB;
 
 /// A source as the caller named it, before anything is read.
 #[derive(Clone, Debug)]
@@ -160,6 +164,19 @@ impl Source {
         }
     }
 
+    /// As [`Source::read_at`], for who reads on like this up to `end`: the system is told to load what comes then. By itself
+    /// it reads ahead for one reader of a file; of several, each at another place, it does too little for any.
+    ///
+    /// # Errors
+    /// As [`Source::read_at`].
+    pub fn read_on(&self, offset: u64, buffer: &mut [u8], end: u64) -> Result<()> {
+        if let Self::File { file, .. } = self {
+            let ahead = offset.saturating_add(READ_AHEAD);
+            file.expect_read(ahead, end.saturating_sub(ahead).min(buffer.len() as u64));
+        }
+        self.read_at(offset, buffer)
+    }
+
     /// Fails if the source is not any more what it was when it was opened.
     ///
     /// # Errors
@@ -195,6 +212,22 @@ mod tests {
         source.read_at(3, &mut bytes).unwrap();
         assert_eq!((source.size(), &bytes), (10, b"3456"));
         assert_eq!(source.borrowed(0, 1), None);
+    }
+
+    #[test]
+    fn files_are_read_on_as_they_are_read() {
+        let content: Vec<u8> = (0..=250).cycle().take(5 << 20).collect();
+        let file = file(&content);
+        let source = open(&file);
+        let mut bytes = vec![0; 1 << 20];
+        for (offset, end) in [(0, 5 * MIB), (MIB, 5 * MIB), (4 * MIB, 5 * MIB), (7, 5 * MIB), (MIB, 2 * MIB), (0, 0)] {
+            source.read_on(offset, &mut bytes, end).unwrap();
+            let start = usize::try_from(offset).unwrap();
+            assert!(bytes == content[start..start + (1 << 20)], "{offset} {end}");
+        }
+        for offset in [4 * MIB + 1, u64::MAX >> 1, u64::MAX] {
+            source.read_on(offset, &mut bytes, u64::MAX).unwrap_err();
+        }
     }
 
     #[test]

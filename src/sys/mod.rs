@@ -1,5 +1,6 @@
 //! The few calls to the system that the standard library lacks.
 
+pub(crate) mod file;
 pub(crate) mod process;
 pub(crate) mod socket;
 pub(crate) mod thread;

@@ -179,7 +179,7 @@ pub(super) fn hash_by_windows(
     while next <= range.last {
         cancel.check()?;
         let piece = piece(&mut window, range.last + 1 - next);
-        source.read_at(next, piece)?;
+        source.read_on(next, piece, range.last + 1)?;
         hasher.update(piece);
         hashed(piece.len() as u64);
         next += piece.len() as u64;
@@ -206,7 +206,7 @@ impl BufRead for WindowReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.unread.is_empty() && self.next < self.end {
             let piece = piece(&mut self.window, self.end - self.next);
-            self.source.read_at(self.next, piece).map_err(io::Error::other)?;
+            self.source.read_on(self.next, piece, self.end).map_err(io::Error::other)?;
             self.unread = 0..piece.len();
             self.next += piece.len() as u64;
         }
