@@ -1,7 +1,8 @@
 //! The tree hash of a file, by several threads.
 //!
 //! One thread reads at a time, in the order of the file: a disk that must seek need not. What it read it hashes while
-//! others read, so that there are only as many buffers as reading can keep busy.
+//! others read. Each has a buffer of its own, and has it before its first turn to read: the system takes longer to give so
+//! much fresh memory than to fill it from its cache.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -11,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use super::{Digest, Fold, Kernels, TreeHasher};
+use crate::aligned::AlignedBytes;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::file::SteadyFile;
@@ -51,7 +53,6 @@ fn hash_file_by(
         kernels,
         source: &source,
         next: Mutex::default(),
-        idle: Mutex::default(),
         done: AtomicU64::new(0),
         roots: Mutex::default(),
         failure: OnceLock::new(),
@@ -77,8 +78,6 @@ struct Work<'a> {
     source: &'a SteadyFile,
     /// The next group of leaves that nobody read yet. Held while it is read.
     next: Mutex<u64>,
-    /// Buffers that nobody uses now.
-    idle: Mutex<Vec<Vec<u8>>>,
     /// The bytes hashed.
     done: AtomicU64,
     roots: Mutex<Roots>,
@@ -94,9 +93,9 @@ impl Work<'_> {
         let groups = self.source.identity().size.div_ceil(self.group_size());
         let threads = usize::try_from(groups).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
-            let others = (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_groups()).ok());
+            let others = (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_part()).ok());
             let others = others.collect();
-            self.take_groups();
+            self.take_part();
             join_all(others);
         });
         if let Some(failure) = self.failure.into_inner() {
@@ -106,52 +105,52 @@ impl Work<'_> {
         root.ok_or_else(|| Error::new(Kind::Internal, "a file with bytes has no leaves"))
     }
 
-    fn take_groups(&self) {
-        #[cfg(feature = "test-panics")]
-        crate::panics::in_this_thread();
-        let mut hasher = TreeHasher::by(self.kernels);
-        loop {
-            match self.read_group() {
-                Ok(Some((index, bytes))) => self.hash_group(index, bytes, &mut hasher),
-                Ok(None) => return,
-                Err(error) => {
-                    // An error after the first adds nothing.
-                    let _ = self.failure.set(error);
-                    return;
-                }
-            }
+    /// A thread's share of the work. An error after the first adds nothing.
+    fn take_part(&self) {
+        if let Err(error) = self.hash_groups() {
+            let _ = self.failure.set(error);
         }
     }
 
+    fn hash_groups(&self) -> Result<()> {
+        #[cfg(feature = "test-panics")]
+        crate::panics::in_this_thread();
+        let mut hasher = TreeHasher::by(self.kernels);
+        let mut buffer = self.buffer()?;
+        while let Some((index, bytes)) = self.read_group(&mut buffer)? {
+            hasher.update(bytes);
+            lock(&self.roots).push(index, hasher.finish());
+            let length = bytes.len() as u64;
+            (self.report)(self.done.fetch_add(length, Ordering::Relaxed) + length);
+        }
+        Ok(())
+    }
+
+    /// Room for a group, or for all of a file that is shorter.
+    fn buffer(&self) -> Result<AlignedBytes> {
+        let length = usize::try_from(self.group_size().min(self.source.identity().size)).unwrap_or(usize::MAX);
+        AlignedBytes::new(length).map_err(|cause| {
+            let message = format!("no memory for a buffer of {length} bytes to read into");
+            Error::new(Kind::Memory, message).caused_by(cause)
+        })
+    }
+
     /// The next group with its number; nothing after the last, or after a failure.
-    fn read_group(&self) -> Result<Option<(u64, Vec<u8>)>> {
+    fn read_group<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<(u64, &'b [u8])>> {
         let mut next = lock(&self.next);
         let start = *next * self.group_size();
-        let size = self.source.identity().size;
-        if start >= size || self.failure.get().is_some() {
+        let left = self.source.identity().size.saturating_sub(start);
+        if left == 0 || self.failure.get().is_some() {
             return Ok(None);
         }
-        let length = usize::try_from(self.group_size().min(size - start)).unwrap_or(usize::MAX);
-        let mut bytes = lock(&self.idle).pop().unwrap_or_default();
-        if let Err(cause) = bytes.try_reserve_exact(length.saturating_sub(bytes.len())) {
-            let message = format!("no memory for a buffer of {length} bytes to read into");
-            return Err(Error::new(Kind::Memory, message).caused_by(cause));
-        }
-        bytes.resize(length, 0);
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let bytes = &mut buffer[..length];
         for (offset, piece) in (start..).step_by(READ).zip(bytes.chunks_mut(READ)) {
             self.cancel.check()?;
             self.source.read_at(offset, piece)?;
         }
         *next += 1;
         Ok(Some((*next - 1, bytes)))
-    }
-
-    fn hash_group(&self, index: u64, bytes: Vec<u8>, hasher: &mut TreeHasher) {
-        hasher.update(&bytes);
-        lock(&self.roots).push(index, hasher.finish());
-        let length = bytes.len() as u64;
-        lock(&self.idle).push(bytes);
-        (self.report)(self.done.fetch_add(length, Ordering::Relaxed) + length);
     }
 
     /// The bytes that are read at a time: a power of two of MiB, so that they are a subtree.
