@@ -94,10 +94,10 @@ impl Record<'_> {
         let made: Vec<_> = self.requests.iter().filter(complete).filter(|request| request.changed).collect();
         match &made[..] {
             [] => Ok(()),
-            // What a client had sent when it was stopped may come late.
+            // What a client had sent when it was stopped, or failed, may come late.
             [made] => self.parts().filter(|part| part.number > made.number).try_for_each(|part| {
                 let session = self.session_of(part)?;
-                let is_late = session.canceled && session.from < made.number;
+                let is_late = session.from < made.number && (session.canceled || !session.sent(made));
                 if is_late { Ok(()) } else { Err(format!("a part was sent behind the archive: {part:?}")) }
             }),
             _ => Err(format!("more than one archive was made: {made:?}")),
