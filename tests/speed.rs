@@ -181,7 +181,8 @@ fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
         let (mut config, lines) = (config(&glacier), Lines::default());
         config.set_concurrency(4).unwrap();
         glacier.add_fault(Fault::new(action.clone()).on(Operation::UploadMultipartPart));
-        let upload = many_parts(&client(config, &lines), 12);
+        // Far more than the others send while the answer that pushes back is on its way.
+        let upload = many_parts(&client(config, &lines), 64);
         upload.run().unwrap();
         let halved = in_flight(&lines, Level::Warn);
         assert_eq!(halved.len(), 1, "{action:?}: {halved:?}");
