@@ -104,8 +104,8 @@ check:
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
 
-# What the library costs, beside others that do the same: hashes, then whole uploads to a local Glacier, in about half an
-# hour. BENCH_QUICK=1 shows in a few minutes that it works.
+# What the library costs, beside others that do the same: hashes, then whole uploads to a local Glacier, in some 35 minutes.
+# BENCH_QUICK=1 shows in a few minutes that it works.
 # make bench [BENCH_BYTES=4294967296] [BENCH_REPETITIONS=3] [BENCH_QUICK=1]
 export BENCH_BYTES BENCH_REPETITIONS BENCH_QUICK
 COMPARE := --locked --release --manifest-path benches/compare/Cargo.toml --target-dir target/compare

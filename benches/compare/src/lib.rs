@@ -2,12 +2,13 @@
 //!
 //! Each repetition runs all of them, every time beginning with another, and ratios are taken within a repetition: what
 //! else the machine does meanwhile meets all alike. What counts is the processor's time of the process, since waiting
-//! for a turn is nobody's cost.
+//! for a turn is nobody's cost; but for threads that share their work, it is the time on the clock.
 
 use std::fs;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+pub use rustix::time::ClockId;
+use rustix::time::clock_gettime;
 
 /// One way to do it.
 pub struct Way<'a> {
@@ -21,14 +22,26 @@ pub fn way<'a>(name: impl Into<String>, run: impl FnMut() + 'a) -> Way<'a> {
 }
 
 /// Runs the ways over `bytes` bytes each, and prints how many times as fast each is as the ways at `references`.
-pub fn compare(title: &str, bytes: usize, repetitions: usize, references: &[usize], mut ways: Vec<Way<'_>>) {
+pub fn compare(title: &str, bytes: usize, repetitions: usize, references: &[usize], ways: Vec<Way<'_>>) {
+    compare_by(ClockId::ProcessCPUTime, title, bytes, repetitions, references, ways);
+}
+
+/// The same by a clock of the caller's choice.
+pub fn compare_by(
+    clock: ClockId,
+    title: &str,
+    bytes: usize,
+    repetitions: usize,
+    references: &[usize],
+    mut ways: Vec<Way<'_>>,
+) {
     let mut seconds = vec![Vec::with_capacity(repetitions); ways.len()];
     for repetition in 0..repetitions {
         for turn in 0..ways.len() {
             let turn = (turn + repetition) % ways.len();
-            let before = processor_time();
+            let before = time(clock);
             (ways[turn].run)();
-            seconds[turn].push((processor_time() - before).as_secs_f64());
+            seconds[turn].push((time(clock) - before).as_secs_f64());
         }
     }
     println!("\n{title} ({repetitions} repetitions, load {})", load());
@@ -48,7 +61,11 @@ pub fn compare(title: &str, bytes: usize, repetitions: usize, references: &[usiz
 
 /// The processor's time that all threads of this process took.
 pub fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time(ClockId::ProcessCPUTime)
+}
+
+fn time(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
