@@ -17,7 +17,7 @@ use crate::error::{Error, Kind};
 const INPUT: usize = 16 << 10;
 /// ureq's output buffer: the head of a request must fit in it, and of a payload, which never lies in it, no more than this
 /// is sent in one step.
-const OUTPUT: usize = 128 << 10;
+pub(super) const OUTPUT: usize = 128 << 10;
 
 /// The line as ureq's transport. Dropping it closes the connection.
 pub(crate) struct Guard {

@@ -7,11 +7,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::Endpoint;
+use super::guard::OUTPUT;
 use crate::error::{Error, Kind, Result};
-
-/// How much plaintext is encrypted ahead of the socket: what is sent in one step, so that its records leave in one
-/// system call.
-const AHEAD: usize = 128 << 10;
 
 /// Makes the TLS side of connections. They share tickets, so that later handshakes are short.
 #[derive(Clone, Debug)]
@@ -43,7 +40,8 @@ impl Tls {
     /// The TLS side of one new connection.
     pub(crate) fn client(&self) -> std::result::Result<ClientConnection, rustls::Error> {
         let mut client = ClientConnection::new(self.config.clone(), self.name.clone())?;
-        client.set_buffer_limit(Some(AHEAD));
+        // What is sent in one step is encrypted ahead of the socket, so that its records leave in one system call.
+        client.set_buffer_limit(Some(OUTPUT));
         Ok(client)
     }
 }

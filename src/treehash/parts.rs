@@ -32,8 +32,7 @@ fn update_together(sixteen: Sixteen, parts: &mut [(&mut PartHasher, &[u8])]) {
             return;
         }
         let blocks: Vec<&[Block]> = parts.iter().map(|(_, bytes)| &bytes.as_chunks().0[..count]).collect();
-        let [linear, leaf] =
-            [0, 1].map(|which| parts.iter().map(|(hasher, _)| hasher.states()[which]).collect::<Vec<_>>());
+        let (linear, leaf): (Vec<_>, Vec<_>) = parts.iter().map(|(hasher, _)| <(_, _)>::from(hasher.states())).unzip();
         let (linear, leaf) = if parts.iter().all(|(hasher, _)| hasher.in_first_leaf()) {
             let leaf = compress_one(sixteen, &leaf, &blocks);
             (leaf.clone(), leaf)

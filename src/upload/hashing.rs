@@ -204,8 +204,7 @@ mod tests {
     use crate::treehash::part_hashes;
 
     const LEAF: usize = 1 << 20;
-    const NEVER: Together = Together { few: usize::MAX, many: usize::MAX };
-    const TWO: Together = Together { few: 2, many: usize::MAX };
+    const TWO: Together = Together { few: 2, ..Together::NEVER };
 
     fn part(index: u32, bytes: &[u8]) -> Unhashed<'_> {
         Unhashed::new(todo(index, bytes.len() as u64), PartBytes::Lent(bytes))
@@ -265,7 +264,7 @@ mod tests {
     #[test]
     fn where_none_go_together_the_first_part_is_hashed_first() {
         let data = vec![7; 2 * LEAF];
-        let hashing = Hashing::new(NEVER, 3);
+        let hashing = Hashing::new(Together::NEVER, 3);
         put(&hashing, 0, &[&data[..]; 3]);
         assert_eq!(steps(&hashing), [[0], [0], [1], [1], [2], [2]]);
     }
@@ -314,7 +313,7 @@ mod tests {
     #[test]
     fn no_more_wait_than_there_is_room_for_and_cancel_ends_both_waits() {
         let cancel = Cancel::default();
-        let hashing = Hashing::new(NEVER, 1);
+        let hashing = Hashing::new(Together::NEVER, 1);
         put(&hashing, 0, &[b"x"]);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| hashing.put(part(1, b"y"), &cancel));
@@ -329,7 +328,7 @@ mod tests {
     #[test]
     fn who_hashes_stays_until_the_last_part_has_its_hashes() {
         let data = vec![7; 2 * LEAF];
-        let hashing = Hashing::new(NEVER, 1);
+        let hashing = Hashing::new(Together::NEVER, 1);
         put(&hashing, 0, &[&data]);
         hashing.end();
         let cancel = Cancel::default();

@@ -52,7 +52,7 @@ pub struct Together {
 }
 
 impl Together {
-    const NEVER: Self = Self { few: usize::MAX, many: usize::MAX };
+    pub(crate) const NEVER: Self = Self { few: usize::MAX, many: usize::MAX };
 
     /// How many of so many parts that wait are best hashed now; one is hashed by itself.
     pub fn of(self, waiting: usize) -> usize {
