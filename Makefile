@@ -71,16 +71,14 @@ test-python: $(VENV)/ready
 	$(CARGO) test --workspace --no-run
 	cd bindings/python && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check . \
 		&& $(CURDIR)/$(VENV)/bin/mypy .
-	cd tests/python && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check . \
+	cd tests/python && $(CURDIR)/$(VENV)/bin/ruff check . ../support && $(CURDIR)/$(VENV)/bin/ruff format --check . ../support \
 		&& $(CURDIR)/$(VENV)/bin/mypy . \
 		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(VENV)/bin/pytest
 
-# boto3 and the AWS command line against the local Glacier; the library together with them, and against a Glacier that
-# is not ours.
+# boto3 and the AWS CLI against the local Glacier, alone and together with the library.
 CLIENTS := target/clients-venv
 test-clients: $(CLIENTS)/ready
 	$(CARGO) test --workspace --no-run
-	$(CARGO) build --locked --manifest-path tests/fakecloud/Cargo.toml --target-dir target/fakecloud
 	cd benches/python && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check .
 	cd tests/clients && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check . \
 		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(CLIENTS)/bin/python -m pytest
@@ -92,7 +90,6 @@ target/%-venv/ready: tests/%/requirements.txt
 
 check:
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path tests/fakecloud/Cargo.toml --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from local import FAKECLOUD, VAULT, Glacier, Server
+from local import Glacier
 from programs import Programs
 
 
@@ -47,15 +47,6 @@ def glacier(request, start, tmp_path, monkeypatch):
 @pytest.fixture
 def plain_glacier(start):
     return start()
-
-
-@pytest.fixture
-def fakecloud(clean_environment):
-    """Another project's Glacier, with a vault."""
-    server = Server(str(FAKECLOUD))
-    server.boto3().create_vault(vaultName=VAULT)
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")

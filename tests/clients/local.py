@@ -1,46 +1,28 @@
-"""A local Glacier for one test, the clients that talk to it, and our own programs."""
+"""The local Glacier with the published clients that talk to it."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import ssl
 import subprocess
 import sys
-import urllib.request
-from pathlib import Path
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.utils import calculate_tree_hash
 
-ROOT = Path(__file__).resolve().parents[2]
-FAKECLOUD = Path(os.environ.get("FAKECLOUD_MOUNT") or ROOT / "target/fakecloud/debug/fakecloud-mount")
-EMULATOR = Path(os.environ.get("GLACIER_EMULATOR") or ROOT / "target/debug/glacier-emulator")
-VAULT = "examplevault"
-MIB = 1 << 20
-KEY = {
-    "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
-    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-}
+from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
+
+__all__ = ["KEY", "MIB", "ROOT", "VAULT", "Glacier", "Upload", "content", "refusal", "tree_hash"]
 
 
-class Server:
-    """A program that says where it listens, and runs until its standard input ends."""
+class Glacier(LocalGlacier):
+    """A local Glacier with the published clients that talk to it."""
 
-    def __init__(self, *command):
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.endpoint = self._process.stdout.readline().strip()
-        self.ca_file = None
-        assert self.endpoint, f"{command[0]} did not start"
-
-    def close(self):
-        self._process.communicate("")
-
-    def boto3(self, region="us-east-1", attempts=1, **key):
-        """A client that tries this often."""
+    def boto3(self, region=REGION, attempts=1, **key):
+        """A boto3 client that makes this many attempts."""
         return boto3.session.Session().client(
             "glacier",
             region_name=region,
@@ -49,57 +31,25 @@ class Server:
             **(KEY | key),
         )
 
-
-class Glacier(Server):
-    """The local Glacier."""
-
-    def __init__(self, *arguments, ca_file=None):
-        if ca_file:
-            arguments = ("--tls", "--ca-out", str(ca_file), *arguments)
-        super().__init__(str(EMULATOR), "--until-stdin-closes", *arguments)
-        self.ca_file = ca_file
-
-    def aws(self, *arguments, check=True):
-        """Runs `aws glacier` to its end. What it prints is JSON, if anything."""
+    def aws(self, *arguments, vault=VAULT, check=True):
+        """Runs `aws glacier` to its end and returns the JSON that it prints, if any."""
         environment = {
             **os.environ,
             "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": KEY["aws_secret_access_key"],
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL_GLACIER": self.endpoint,
             "AWS_MAX_ATTEMPTS": "1",
         }
         operation, *options = arguments
-        command = [sys.executable, "-m", "awscli", "glacier", operation, "--account-id=-", "--vault-name=" + VAULT]
+        command = [sys.executable, "-m", "awscli", "glacier", operation, "--account-id=-"]
+        command += [f"--vault-name={vault}"] if vault else []
         done = subprocess.run([*command, *options], env=environment, capture_output=True, text=True)
         if not check:
             return done
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else None
-
-    def fault(self, operation, action, **conditions):
-        """Lets something go wrong with the next request of an operation."""
-        self.admin("POST", "faults", {"operation": operation, "action": action, **conditions})
-
-    def heal(self):
-        self.admin("DELETE", "faults")
-
-    def requests(self, operation):
-        return [r for r in json.loads(self.admin("GET", "requests")) if r["operation"] == operation]
-
-    def archives(self):
-        return json.loads(self.admin("GET", "archives"))
-
-    def archive(self, archive_id):
-        return self.admin("GET", f"archives/{archive_id}/data")
-
-    def admin(self, method, path, document=None):
-        body = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(f"{self.endpoint}/.admin/{path}", body, method=method)
-        context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
-        with urllib.request.urlopen(request, context=context) as answer:
-            return answer.read()
 
 
 class Upload:
@@ -133,11 +83,6 @@ class Upload:
 
     def list_parts(self, **arguments):
         return self.client.list_parts(vaultName=VAULT, uploadId=self.id, **arguments)
-
-
-def content(size):
-    """Bytes of which no two parts are alike."""
-    return b"".join(number.to_bytes(8, "big") for number in range(-(-size // 8)))[:size]
 
 
 def tree_hash(data):

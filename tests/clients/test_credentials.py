@@ -51,7 +51,7 @@ def test_session_tokens(start):
     upload.put(0)
     assert refusal(list_uploads, glacier.boto3())[:2] == (UNKNOWN, 400)
     assert refusal(list_uploads, glacier.boto3(aws_session_token="another"))[:2] == (UNKNOWN, 400)
-    glacier.admin("POST", "token", {"session_token": "second"})
+    glacier.replace_token("second")
     assert refusal(upload.complete)[:2] == ("ExpiredTokenException", 403)
     upload.client = glacier.boto3(aws_session_token="second")
     assert glacier.archive(upload.complete()["archiveId"]) == whole
@@ -61,9 +61,9 @@ def test_session_tokens(start):
 def test_a_skewed_clock(plain_glacier, offset, text):
     client = plain_glacier.boto3()
     for within in (240, -240):
-        plain_glacier.admin("POST", "clock", {"offset": within})
+        plain_glacier.set_clock(within)
         list_uploads(client)
-    plain_glacier.admin("POST", "clock", {"offset": offset})
+    plain_glacier.set_clock(offset)
     code, status, message = refusal(list_uploads, client)
     assert (code, status) == (SIGNATURE, 403)
     assert message.startswith(text) and "5 min.)" in message

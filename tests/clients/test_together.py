@@ -4,12 +4,6 @@ import pytest
 
 from local import MIB, VAULT, Upload, content, refusal, tree_hash
 
-REFUSED = {
-    "kind": "status",
-    "status": 403,
-    "body": '{"code": "AccessDeniedException", "message": "No.", "type": "Client"}',
-}
-
 
 def test_boto3_begins_and_the_library_ends(glacier, programs, tmp_path):
     whole = content(4 * MIB + 17)
@@ -31,7 +25,7 @@ def test_boto3_begins_and_the_library_ends(glacier, programs, tmp_path):
 
 def test_the_library_begins_and_boto3_ends(glacier, programs, tmp_path):
     whole = content(3 * MIB + 17)
-    glacier.fault("UploadMultipartPart", REFUSED, part=2, times=None)
+    glacier.refuse(403, "AccessDeniedException", "UploadMultipartPart", part=2, always=True)
     options = ("--part-size=1M", "--description=begun by the library")
     code, said, errors = programs.upload(glacier, file(tmp_path, whole), *options)
     assert code == 3, errors
@@ -58,7 +52,7 @@ def test_the_library_begins_and_boto3_ends(glacier, programs, tmp_path):
 
 def test_the_library_begins_and_boto3_aborts(plain_glacier, programs, tmp_path):
     path = file(tmp_path, content(2 * MIB))
-    plain_glacier.fault("UploadMultipartPart", REFUSED, part=1, times=None)
+    plain_glacier.refuse(403, "AccessDeniedException", "UploadMultipartPart", part=1, always=True)
     code, said, _ = programs.upload(plain_glacier, path, "--part-size=1M")
     assert code == 3
     plain_glacier.heal()

@@ -180,10 +180,9 @@ def test_the_modelled_exceptions_are_raised(plain_glacier):
 )
 def test_what_botocore_tries_again(plain_glacier, status, code):
     upload = Upload(plain_glacier.boto3(attempts=2), content(5))
-    body = f'{{"code": "{code}", "message": "By script.", "type": "Client"}}'
-    plain_glacier.fault("UploadMultipartPart", {"kind": "status", "status": status, "body": body})
+    plain_glacier.refuse(status, code, "UploadMultipartPart")
     upload.put(0)
     assert [r["status"] for r in plain_glacier.requests("UploadMultipartPart")] == [status, 204]
-    plain_glacier.fault("UploadMultipartPart", {"kind": "lost_answer", "then": "close"})
+    plain_glacier.fault("lost_answer", "UploadMultipartPart", then="close")
     upload.put(0)
     assert len(upload.list_parts()["Parts"]) == 1

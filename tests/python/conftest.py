@@ -47,6 +47,6 @@ def glacier() -> Iterator[Glacier]:
 def secure_glacier(tmp_path: Path) -> Iterator[tuple[Glacier, Path]]:
     """With the certificate authority to trust."""
     ca_file = tmp_path / "ca.pem"
-    local = Glacier("--tls", "--ca-out", str(ca_file))
+    local = Glacier(ca_file=ca_file)
     yield local, ca_file
     local.close()

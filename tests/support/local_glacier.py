@@ -1,0 +1,113 @@
+"""The local Glacier as a process for one test, shared by tests/python and tests/clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parents[2]
+EMULATOR = Path(os.environ.get("GLACIER_EMULATOR") or ROOT / "target" / "debug" / "glacier-emulator")
+REGION = "us-east-1"
+VAULT = "examplevault"
+MIB = 1 << 20
+# The only key that the local Glacier accepts, under the names that both boto3 and glacier_mp.Config use.
+KEY = {
+    "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}
+
+
+class LocalGlacier:
+    """A running glacier-emulator. With `ca_file` it serves HTTPS and writes its CA certificate there."""
+
+    ca_file: Optional[Path] = None
+
+    def __init__(self, *arguments: str, ca_file: Optional[Path] = None) -> None:
+        self.ca_file = ca_file
+        if ca_file is not None:
+            arguments = ("--tls", "--ca-out", str(ca_file), *arguments)
+        command = [str(EMULATOR), "--until-stdin-closes", *arguments]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.endpoint = self._process.stdout.readline().strip()
+        assert self.endpoint, "the emulator did not start"
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.communicate("")
+
+    def fault(
+        self,
+        kind: str,
+        operation: Optional[str] = None,
+        *,
+        part: Optional[int] = None,
+        skip: int = 0,
+        always: bool = False,
+        **facts: Any,
+    ) -> None:
+        """Injects a fault into the next matching request, or into all of them, after `skip` requests."""
+        fault = {"operation": operation, "part": part, "skip": skip, "action": {"kind": kind, **facts}}
+        self.admin("POST", "faults", {**fault, "times": None} if always else fault)
+
+    def refuse(
+        self,
+        status: int,
+        code: str,
+        operation: Optional[str] = None,
+        *,
+        part: Optional[int] = None,
+        always: bool = False,
+    ) -> None:
+        """Answers the next matching request, or all of them, with an error of the service."""
+        body = json.dumps({"code": code, "message": "By script.", "type": "Client"})
+        self.fault("status", operation, part=part, always=always, status=status, body=body)
+
+    def heal(self) -> None:
+        """Removes all faults that are still waiting."""
+        self.admin("DELETE", "faults")
+
+    def replace_token(self, token: str) -> None:
+        """Expires the session tokens that are valid and makes this one valid."""
+        self.admin("POST", "token", {"session_token": token})
+
+    def set_clock(self, seconds: int) -> None:
+        """Sets the service's clock this many seconds ahead of the real one."""
+        self.admin("POST", "clock", {"offset": seconds})
+
+    def requests(self, operation: Optional[str] = None) -> list[dict[str, Any]]:
+        requests = json.loads(self.admin("GET", "requests"))
+        return [request for request in requests if operation in (None, request["operation"])]
+
+    def uploads(self) -> list[dict[str, Any]]:
+        uploads: list[dict[str, Any]] = json.loads(self.admin("GET", "uploads"))
+        return uploads
+
+    def archives(self) -> list[dict[str, Any]]:
+        archives: list[dict[str, Any]] = json.loads(self.admin("GET", "archives"))
+        return archives
+
+    def archive(self, archive_id: str) -> bytes:
+        return self.admin("GET", f"archives/{quote(archive_id, safe='')}/data")
+
+    def admin(self, method: str, path: str, document: Optional[dict[str, Any]] = None) -> bytes:
+        """Sends a request to the emulator's admin address and returns the response body."""
+        body = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(f"{self.endpoint}/.admin/{path}", body, method=method)
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self.ca_file is not None:
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(self.ca_file))))
+        with urllib.request.build_opener(*handlers).open(request) as response:
+            content: bytes = response.read()
+        return content
+
+
+def content(size: int) -> bytes:
+    """Bytes of which no two parts are alike."""
+    return b"".join(number.to_bytes(8, "big") for number in range(-(-size // 8)))[:size]
