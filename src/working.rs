@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use crate::clock::ActiveInstant;
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Condvar, Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
@@ -74,6 +75,8 @@ pub fn while_working<T: Send>(
 pub fn attend<T>(bell: &Bell, attendant: &mut impl Attendant, outcome: impl Fn() -> Option<T>) -> T {
     let mut delivered = Instant::now();
     loop {
+        // Keeps the active time running while every other thread is in a call that does not tick, such as a name lookup.
+        ActiveInstant::now();
         if let Some(outcome) = outcome() {
             attendant.deliver();
             return outcome;
