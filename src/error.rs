@@ -25,7 +25,7 @@ pub enum Kind {
     Forked,
     /// A local file could not be read.
     Io,
-    /// Memory could not be had.
+    /// Out of memory or another system resource, such as descriptors or threads.
     Memory,
     /// The source ended before its announced size.
     SourceShort,
@@ -84,6 +84,23 @@ pub enum Outdated {
     TooSlow,
 }
 
+/// The step in which opening a connection failed. Nothing of the request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectFailure {
+    /// The host name does not exist or has no address (`EAI_NONAME`, `EAI_NODATA`).
+    NameNotFound,
+    /// The name lookup failed for another reason, such as a name server that does not respond (`EAI_AGAIN`).
+    NameLookup,
+    /// No address accepted a TCP connection within the connect timeout.
+    Tcp,
+    /// The connection was lost, or timed out, during the TLS handshake.
+    TlsHandshake,
+    /// The peer was reached, and its certificate or its kind of TLS was refused. Permanent.
+    TlsRefused,
+    /// The process or the system has no descriptor or no memory for another socket.
+    NoResources,
+}
+
 /// An error: kind, message, and what the service said about it.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -103,8 +120,22 @@ struct Detail {
     retry_after: Option<Duration>,
     outdated: Option<Outdated>,
     unsent: bool,
+    connect_failure: Option<ConnectFailure>,
     resumable: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Kind {
+    /// The kind of a failed system call: `Memory` if a descriptor, a buffer or memory is missing, else `otherwise`.
+    pub fn of_io(error: &std::io::Error, otherwise: Self) -> Self {
+        if is_exhausted(error) { Self::Memory } else { otherwise }
+    }
+}
+
+/// Whether a system call failed because the process or the system is out of descriptors, buffers or memory.
+fn is_exhausted(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+        || error.kind() == std::io::ErrorKind::OutOfMemory
 }
 
 impl Error {
@@ -167,6 +198,13 @@ impl Error {
     pub fn unsent(mut self) -> Self {
         self.detail.unsent = true;
         self
+    }
+
+    /// No connection could be opened, so that nothing of the request was sent.
+    #[must_use]
+    pub fn not_connected(mut self, failure: ConnectFailure) -> Self {
+        self.detail.connect_failure = Some(failure);
+        self.unsent()
     }
 
     /// The same error as one of another kind.
@@ -245,6 +283,11 @@ impl Error {
     /// Whether nothing of the request went out.
     pub fn is_unsent(&self) -> bool {
         self.detail.unsent
+    }
+
+    /// The step in which opening a connection failed, if that is what failed.
+    pub fn connect_failure(&self) -> Option<ConnectFailure> {
+        self.detail.connect_failure
     }
 
     /// Whether the upload still exists and can be carried on.
