@@ -100,6 +100,102 @@ pub enum Action {
     },
     /// The connection is closed before the end of the answer's content, or of its headers if it has none.
     TruncatedAnswer,
+    /// Acknowledges a part without reading all of its body, and stores nothing: 204 with the tree hash that the request
+    /// names. No effect on other operations.
+    EarlySuccess {
+        /// See above.
+        #[serde(default)]
+        after_bytes: u64,
+        /// What happens to the connection.
+        then: Afterwards,
+    },
+    /// Interim responses (1xx) before the response.
+    InterimResponse {
+        /// When the first one is sent; at the end of the body, if there is none.
+        #[serde(default)]
+        after_bytes: Option<u64>,
+        /// The status code, 100 to 199.
+        #[serde(default = "continue_status")]
+        status: u16,
+        /// Sends the status line with `HTTP/1.0`.
+        #[serde(default)]
+        http_1_0: bool,
+        /// How many; without end, until the client closes the connection, if there is none.
+        #[serde(default = "once")]
+        count: Option<u64>,
+        /// The length of a `Link` header in each of them; 0 sends no header.
+        #[serde(default)]
+        header_bytes: usize,
+        /// Sends each of them in segments of this many bytes.
+        #[serde(default)]
+        segment_bytes: Option<usize>,
+        /// The pause after each segment, or after each interim response if they are not segmented.
+        #[serde(default)]
+        millis: u64,
+    },
+    /// Sends the response in segments, as separate writes.
+    SegmentedResponse {
+        /// The length of a segment.
+        bytes: usize,
+        /// The pause after each segment.
+        #[serde(default)]
+        millis: u64,
+    },
+    /// Sends each header of the response over two lines (obsolete line folding, RFC 9112 section 5.2).
+    FoldedHeaders,
+    /// Sends the response without `Content-Length`; the end of the connection ends its content.
+    CloseDelimited {
+        /// How the connection ends.
+        #[serde(default = "close")]
+        then: Ending,
+    },
+    /// Ends the connection after a part of the response.
+    CutResponse {
+        /// How much of it is sent.
+        after: Sent,
+        /// How the connection ends.
+        #[serde(default = "close")]
+        then: Ending,
+    },
+    /// The response has no tree hash header.
+    MissingTreeHash,
+    /// A response of a proxy instead of the service's: without `x-amzn-RequestId`, once the body is read.
+    ProxyResponse {
+        /// The status code.
+        status: u16,
+        /// The content; empty, if there is none.
+        #[serde(default)]
+        body: Option<String>,
+        /// `text/html`, if there is none.
+        #[serde(default)]
+        content_type: Option<String>,
+    },
+}
+
+/// How much of a response is sent before the connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// Half of the status line.
+    HalfStatusLine,
+    /// The status line, and half of the rest of the header section.
+    HalfHeaders,
+    /// The whole header section, and nothing of the content.
+    Headers,
+    /// The whole header section, and half of the content.
+    HalfContent,
+}
+
+fn continue_status() -> u16 {
+    100
+}
+
+fn once() -> Option<u64> {
+    Some(1)
+}
+
+fn close() -> Ending {
+    Ending::Close
 }
 
 /// What a refusal says is wrong, whether it is or not.
@@ -147,6 +243,8 @@ pub enum Ending {
     Close,
     /// By a TCP reset.
     Reset,
+    /// By closing the TCP connection without a TLS `close_notify`. Without TLS the same as `Close`.
+    Abrupt,
 }
 
 impl Action {

@@ -23,6 +23,7 @@ pub(crate) fn serve(service: &Service, mut wire: Wire, number: u64) {
     };
     match ending {
         Ending::Close => wire.close(),
+        Ending::Abrupt => wire.close_abruptly(),
         // A reset that cannot be had becomes a close.
         Ending::Reset => drop(wire.reset()),
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::action::{Action, Afterwards, Ending, Reason};
+use crate::action::{Action, Afterwards, Ending, Reason, Sent};
+use crate::framing::{Framing, Segments};
 use crate::http::{Content, Response};
+use crate::interim::Interim;
 
 /// How a request goes. Without any action it goes as it should.
 #[derive(Debug, Default)]
@@ -18,21 +20,27 @@ pub(crate) struct Course {
     pub(crate) instead: Option<Instead>,
     /// What the work does wrong.
     pub(crate) harm: Option<Harm>,
-    /// Whether the answer names another tree hash.
-    pub(crate) wrong_tree_hash: bool,
+    /// What is wrong with the tree hash in the response.
+    pub(crate) tree_hash: Option<TreeHash>,
     /// How much later the answer comes.
     pub(crate) delay: Option<Duration>,
     /// How much of the answer comes.
     pub(crate) delivery: Option<Delivery>,
+    /// The form in which the response is sent.
+    pub(crate) framing: Framing,
+    /// How the connection ends behind a response that was sent whole.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// Something between two bytes of a body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Moment {
     /// Nothing happens for so long.
     Pause(Duration),
     /// The clock is set.
     Clock(i64),
+    /// Interim responses are sent.
+    Interim(Interim),
 }
 
 /// An end after so many bytes of the body.
@@ -51,6 +59,8 @@ pub(crate) enum How {
     Stall,
     /// This answer comes.
     Answer(Response, Afterwards),
+    /// The part is acknowledged.
+    Acknowledge(Afterwards),
 }
 
 /// What comes instead of the work.
@@ -73,11 +83,22 @@ pub(crate) enum Harm {
     Damage,
 }
 
+/// What is wrong with the tree hash in a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TreeHash {
+    /// It is another one.
+    Other,
+    /// It is not there.
+    Missing,
+}
+
 /// How much of an answer comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Delivery {
     /// About half of it.
     Half,
+    /// This much; then the connection ends.
+    Cut(Sent, Ending),
     /// Nothing: the connection ends.
     Nothing(Ending),
 }
@@ -108,10 +129,39 @@ impl Course {
                 Action::LosePart => first(&mut course.harm, Harm::Lose),
                 Action::DamagePart => first(&mut course.harm, Harm::Damage),
                 Action::Garbage => first(&mut course.instead, Instead::Garbage),
-                Action::WrongTreeHash => course.wrong_tree_hash = true,
+                Action::WrongTreeHash => first(&mut course.tree_hash, TreeHash::Other),
+                Action::MissingTreeHash => first(&mut course.tree_hash, TreeHash::Missing),
                 Action::DelayAnswer { millis } => first(&mut course.delay, Duration::from_millis(millis)),
                 Action::TruncatedAnswer => first(&mut course.delivery, Delivery::Half),
                 Action::LostAnswer { then } => first(&mut course.delivery, Delivery::Nothing(then)),
+                Action::CutResponse { after, then } => first(&mut course.delivery, Delivery::Cut(after, then)),
+                Action::EarlySuccess { after_bytes, then } => course.cut(Some(after_bytes), How::Acknowledge(then)),
+                Action::InterimResponse {
+                    after_bytes,
+                    status,
+                    http_1_0,
+                    count,
+                    header_bytes,
+                    segment_bytes,
+                    millis,
+                } => {
+                    let pause = Duration::from_millis(millis);
+                    let interim = Interim { status, http_1_0, count, header_bytes, segment_bytes, pause };
+                    course.moments.push((after_bytes, Moment::Interim(interim)));
+                }
+                Action::SegmentedResponse { bytes, millis } => {
+                    first(&mut course.framing.segments, Segments { bytes, pause: Duration::from_millis(millis) });
+                }
+                Action::FoldedHeaders => course.framing.folded = true,
+                Action::CloseDelimited { then } => {
+                    course.framing.close_delimited = true;
+                    first(&mut course.ending, then);
+                }
+                Action::ProxyResponse { status, body, content_type } => {
+                    let content_type = content_type.or_else(|| Some("text/html".to_owned()));
+                    let response = Response { from_proxy: true, ..answer(status, body, content_type) };
+                    first(&mut course.instead, Instead::Answer(response));
+                }
             }
         }
         course

@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use crate::action::{Afterwards, Ending, Reason};
-use crate::course::{Course, Cut, Delivery, Harm, How, Instead, Moment};
+use crate::action::{Afterwards, Ending, Reason, Sent};
+use crate::course::{Course, Cut, Delivery, Harm, How, Instead, Moment, TreeHash};
+use crate::framing::Framing;
 use crate::http::{Body, Content, Head, Response};
 use crate::operations::{self, Done};
 use crate::records::RequestRecord;
@@ -12,6 +13,8 @@ use crate::refusal::{Failure, Refusal, SIGNATURE_SECONDS};
 use crate::request::{Operation, Target, content_range};
 use crate::service::Service;
 use crate::wire::Wire;
+
+const TREE_HASH: &str = "x-amz-sha256-tree-hash";
 
 /// How a request leaves its connection: `None` lets another follow.
 pub(crate) type Next = Option<Ending>;
@@ -27,6 +30,7 @@ pub(crate) struct Exchange<'a> {
     body: Body<'a>,
     number: usize,
     course: Course,
+    framing: Framing,
     /// The upload that the request has started.
     started: Option<String>,
     changed: bool,
@@ -80,6 +84,7 @@ impl<'a> Exchange<'a> {
             target,
             body,
             number,
+            framing: course.framing,
             course,
             started: None,
             changed: false,
@@ -116,14 +121,20 @@ impl<'a> Exchange<'a> {
             self.body.slow_down(rate);
         }
         for (after_bytes, moment) in course.moments {
-            self.body.meanwhile(after_bytes, move || match moment {
-                Moment::Pause(time) => drop(service.stop.wait(time)),
-                Moment::Clock(offset) => service.set_clock_offset(offset),
+            self.body.meanwhile(after_bytes, move |wire| {
+                match moment {
+                    Moment::Pause(time) => drop(service.stop.wait(time)),
+                    Moment::Clock(offset) => service.set_clock_offset(offset),
+                    Moment::Interim(interim) => interim.send(wire, &service.stop)?,
+                }
+                Ok(())
             });
         }
         // What comes before the first byte comes also where the body is never read.
         self.read(Some(0))?;
-        if let Some(Cut { after_bytes, how }) = course.cut {
+        let is_part = self.target.as_ref().is_some_and(|target| target.operation == Operation::UploadMultipartPart);
+        let cut = course.cut.filter(|cut| is_part || !matches!(cut.how, How::Acknowledge(_)));
+        if let Some(Cut { after_bytes, how }) = cut {
             self.read(after_bytes)?;
             return self.cut(how);
         }
@@ -143,12 +154,19 @@ impl<'a> Exchange<'a> {
             self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
             return Ok(CLOSE);
         };
-        if course.wrong_tree_hash {
-            answer = with_wrong_tree_hash(answer);
+        match course.tree_hash {
+            None => {}
+            Some(TreeHash::Other) => answer = with_wrong_tree_hash(answer),
+            Some(TreeHash::Missing) => answer.headers.retain(|(name, _)| name != TREE_HASH),
         }
         match course.delivery {
-            None => self.answer(answer),
-            Some(Delivery::Half) => self.half(answer),
+            None => self.answer(answer).map(|next| next.or(course.ending)),
+            Some(Delivery::Half) => {
+                let has_content = !matches!(&answer.content, Content::Bytes(content) if content.is_empty());
+                self.cut_response(answer, if has_content { Sent::HalfContent } else { Sent::HalfHeaders })?;
+                Ok(CLOSE)
+            }
+            Some(Delivery::Cut(sent, ending)) => self.cut_response(answer, sent).map(|()| Some(ending)),
             Some(Delivery::Nothing(ending)) => Ok(Some(ending)),
         }
     }
@@ -159,15 +177,24 @@ impl<'a> Exchange<'a> {
         match how {
             How::End(ending) => return Ok(Some(ending)),
             How::Stall => self.body.wire().hold(stop, Duration::MAX),
-            How::Answer(answer, then) => {
-                self.answer(answer)?;
-                match then {
-                    Afterwards::Close => {}
-                    Afterwards::Hold => self.body.wire().hold(stop, Duration::MAX),
-                    Afterwards::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
-                    Afterwards::Drain => return self.read(None).map(|()| None),
-                }
+            How::Answer(answer, then) => return self.answer_early(answer, then),
+            How::Acknowledge(then) => {
+                let tree_hash = self.head.header(TREE_HASH).unwrap_or_default();
+                return self.answer_early(Response::empty(204).with(TREE_HASH, tree_hash), then);
             }
+        }
+        Ok(CLOSE)
+    }
+
+    /// Sends a response before the body has been read.
+    fn answer_early(&mut self, answer: Response, then: Afterwards) -> io::Result<Next> {
+        self.answer(answer)?;
+        let stop = &self.service.stop;
+        match then {
+            Afterwards::Close => {}
+            Afterwards::Hold => self.body.wire().hold(stop, Duration::MAX),
+            Afterwards::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
+            Afterwards::Drain => return self.read(None).map(|()| None),
         }
         Ok(CLOSE)
     }
@@ -195,7 +222,7 @@ impl<'a> Exchange<'a> {
     fn refusal(&self, reason: Reason) -> Refusal {
         const TOO_FAR: i64 = SIGNATURE_SECONDS + 1;
         let now = self.service.clock.now();
-        let tree_hash = self.head.header("x-amz-sha256-tree-hash").unwrap_or_default();
+        let tree_hash = self.head.header(TREE_HASH).unwrap_or_default();
         match reason {
             Reason::Throttling => Refusal::throttled(),
             Reason::RequestTimeout => Refusal::request_timeout(),
@@ -220,27 +247,22 @@ impl<'a> Exchange<'a> {
         // Noted first: who has the answer may ask for the record at once.
         self.status = Some(answer.status);
         self.note(false);
-        self.service.with_common_headers(answer).send(self.body.wire())?;
+        let answer = self.service.with_common_headers(answer);
+        self.framing.send(&answer, None, self.body.wire(), &self.service.stop)?;
         Ok(if self.unasked { CLOSE } else { None })
     }
 
-    /// Sends half of the content; of an answer without content half of the headers.
-    fn half(&mut self, answer: Response) -> io::Result<Next> {
+    /// Sends a part of the response.
+    fn cut_response(&mut self, answer: Response, sent: Sent) -> io::Result<()> {
         let answer = self.service.with_common_headers(answer);
-        let mut bytes = answer.head();
-        match &answer.content {
-            Content::Bytes(content) if !content.is_empty() => bytes.extend(&content[..content.len() / 2]),
-            _ => bytes.truncate(bytes.len() / 2),
-        }
-        self.body.wire().send(&bytes)?;
-        Ok(CLOSE)
+        self.framing.send(&answer, Some(sent), self.body.wire(), &self.service.stop)
     }
 }
 
 /// Changes the tree hash in the header, and that of the first part in a list.
 fn with_wrong_tree_hash(mut answer: Response) -> Response {
     for (name, value) in &mut answer.headers {
-        if name == "x-amz-sha256-tree-hash" {
+        if name == TREE_HASH {
             *value = other_hash(value);
         }
     }

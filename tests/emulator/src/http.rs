@@ -153,10 +153,12 @@ pub(crate) struct Body<'a> {
     hashes: Option<(Digest, Digest)>,
 }
 
+type Act<'a> = Box<dyn FnOnce(&mut Wire) -> io::Result<()> + 'a>;
+
 /// What is done once so many bytes are read.
 struct Moment<'a> {
     after_bytes: u64,
-    act: Box<dyn FnOnce() + 'a>,
+    act: Act<'a>,
 }
 
 impl<'a> Body<'a> {
@@ -205,8 +207,8 @@ impl<'a> Body<'a> {
         self.pace = Some((Pace::new(bytes_per_second.max(1)), Instant::now()));
     }
 
-    /// Does this once so many bytes are read; none, or more than there are, means all.
-    pub(crate) fn meanwhile(&mut self, after_bytes: Option<u64>, act: impl FnOnce() + 'a) {
+    /// Calls `act` once this many bytes are read; `None`, or more than there are, means all.
+    pub(crate) fn meanwhile(&mut self, after_bytes: Option<u64>, act: impl FnOnce(&mut Wire) -> io::Result<()> + 'a) {
         let after_bytes = after_bytes.unwrap_or(u64::MAX).min(self.read + self.remaining);
         self.moments.push(Moment { after_bytes, act: Box::new(act) });
         self.moments.sort_by_key(|moment| moment.after_bytes);
@@ -232,7 +234,7 @@ impl<'a> Body<'a> {
 
     fn next_up_to(&mut self, most: u64) -> io::Result<Option<&[u8]>> {
         while self.moments.first().is_some_and(|moment| moment.after_bytes <= self.read) {
-            (self.moments.remove(0).act)();
+            (self.moments.remove(0).act)(self.wire)?;
         }
         let until = self.moments.first().map_or(u64::MAX, |moment| moment.after_bytes - self.read);
         let mut most = most.min(self.remaining).min(until);
@@ -270,6 +272,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) content: Content,
+    /// Whether a proxy sends it, which knows no `x-amzn-RequestId`.
+    pub(crate) from_proxy: bool,
 }
 
 /// What an answer carries.
@@ -284,14 +288,14 @@ pub(crate) enum Content {
 impl Response {
     /// An answer without content.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), content: Content::Bytes(Vec::new()) }
+        Self { status, headers: Vec::new(), content: Content::Bytes(Vec::new()), from_proxy: false }
     }
 
     /// An answer that carries a document.
     pub(crate) fn json(status: u16, document: &impl serde::Serialize) -> Self {
         // The documents have text keys and no way to fail.
         let bytes = serde_json::to_vec(document).unwrap_or_default();
-        Self { status, headers: Vec::new(), content: Content::Bytes(bytes) }.with("Content-Type", "application/json")
+        Self { content: Content::Bytes(bytes), ..Self::empty(status) }.with("Content-Type", "application/json")
     }
 
     /// Adds a header.
@@ -305,14 +309,14 @@ impl Response {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
-    /// The status line and headers as they go on the wire, with `Content-Length` unless one was set by hand.
-    pub(crate) fn head(&self) -> Vec<u8> {
+    /// The status line and headers as they go on the wire; `with_length` adds `Content-Length` where there may be one.
+    pub(crate) fn head(&self, with_length: bool) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         let has_length = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        if self.status != 204 && !has_length {
+        if with_length && self.status != 204 && !has_length {
             let length = match &self.content {
                 Content::Bytes(bytes) => bytes.len() as u64,
                 Content::File(_, length) => *length,
@@ -325,7 +329,7 @@ impl Response {
 
     /// Sends it all.
     pub(crate) fn send(self, wire: &mut Wire) -> io::Result<()> {
-        let mut head = self.head();
+        let mut head = self.head(true);
         match self.content {
             Content::Bytes(bytes) => {
                 head.extend(bytes);
@@ -400,11 +404,17 @@ mod tests {
         let mut body = Body::new(&mut wire, &stop, &head("/", &[]), 30);
         for (after_bytes, name) in [(None, "end"), (Some(99), "beyond"), (Some(20), "20"), (Some(0), "0")] {
             let seen = &seen;
-            body.meanwhile(after_bytes, move || seen.borrow_mut().push(name));
+            body.meanwhile(after_bytes, move |_| {
+                seen.borrow_mut().push(name);
+                Ok(())
+            });
         }
         body.skip(20).unwrap();
         assert_eq!(*seen.borrow(), ["0", "20"]);
-        body.meanwhile(Some(25), || seen.borrow_mut().push("25"));
+        body.meanwhile(Some(25), |_| {
+            seen.borrow_mut().push("25");
+            Ok(())
+        });
         assert_eq!(body.next().unwrap(), Some(&[7; 5][..]));
         assert_eq!(*seen.borrow(), ["0", "20"]);
         assert_eq!(body.next().unwrap(), Some(&[7; 5][..]));

@@ -93,9 +93,13 @@ impl Service {
         self.rate.set(per_second, self.clock.now());
     }
 
-    /// What every answer carries.
-    pub(crate) fn with_common_headers(&self, answer: Response) -> Response {
-        answer.with("x-amzn-RequestId", self.ids.request_id()).with("Date", self.clock.now().http())
+    /// Adds the headers that every response has. Only the service's own have a request ID.
+    pub(crate) fn with_common_headers(&self, response: Response) -> Response {
+        let date = self.clock.now().http();
+        if response.from_proxy {
+            return response.with("Date", date);
+        }
+        response.with("x-amzn-RequestId", self.ids.request_id()).with("Date", date)
     }
 
     /// The name of a vault in documents and messages.

@@ -85,6 +85,12 @@ impl Wire {
             // that has gone has no use for it.
             while tls.conn.wants_write() && tls.conn.write_tls(&mut tls.sock).is_ok() {}
         }
+        self.close_abruptly();
+    }
+
+    /// Closes the TCP connection without ending the TLS session.
+    pub(crate) fn close_abruptly(self) {
+        // The client may have closed it already.
         let _ = self.tcp().shutdown(std::net::Shutdown::Write);
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Client, MIB, Request, data, start, start_with};
 use glacier_emulator::{
-    Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Reason, Storage, error_document,
+    Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Reason, Sent, Storage, error_document,
 };
 
 /// An emulator, a connection, and an upload of parts of 1 MiB.
@@ -484,6 +484,171 @@ fn a_clock_that_is_wrong_shows_in_each_date() {
         assert_eq!(answer.status, 200);
         assert_date(&answer, offset, before);
     }
+}
+
+#[test]
+fn early_success_acknowledges_a_part_that_is_not_stored() {
+    let (emulator, mut client, id) = upload();
+    emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: Afterwards::Drain }));
+    let request = Request::part(&id, 0, &data(MIB));
+    client.write(&request.head(&client.host)).unwrap();
+    let answer = client.read_answer().unwrap();
+    let hash = client::tree_hash(&data(MIB));
+    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(hash.as_str())));
+    client.write(&request.body).unwrap();
+    assert!(client.send(&Request::list_parts(&id, "")).json()["Parts"].as_array().unwrap().is_empty());
+    let record = emulator.requests().swap_remove(1);
+    assert_eq!((record.status, record.changed), (Some(204), false));
+
+    // Other operations are carried out.
+    emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: Afterwards::Close }));
+    assert_eq!(client.send(&Request::list_parts(&id, "")).status, 200);
+    recovers(&emulator, &id);
+}
+
+/// One interim response of status 100.
+fn interim(after_bytes: Option<u64>) -> Action {
+    Action::InterimResponse {
+        after_bytes,
+        status: 100,
+        http_1_0: false,
+        count: Some(1),
+        header_bytes: 0,
+        segment_bytes: None,
+        millis: 0,
+    }
+}
+
+#[test]
+fn interim_responses_precede_the_response() {
+    let (emulator, mut client, id) = upload();
+    let action = Action::InterimResponse {
+        after_bytes: None,
+        status: 103,
+        http_1_0: true,
+        count: Some(2),
+        header_bytes: 5,
+        segment_bytes: Some(7),
+        millis: 1,
+    };
+    emulator.add_fault(Fault::new(action).and(Action::Close { after_bytes: None }));
+    client.write(&Request::list_parts(&id, "").head(&client.host)).unwrap();
+    let early_hints = "HTTP/1.0 103 Early Hints\r\nLink: xxxxx\r\n\r\n";
+    assert_eq!(client.read_to_end().0, early_hints.repeat(2));
+
+    let mut client = Client::connect(&emulator);
+    emulator.add_fault(Fault::new(interim(Some(0))).and(interim(Some(1000))).and(interim(None)));
+    let request = Request::part(&id, 0, &data(MIB));
+    client.write(&request.head(&client.host)).unwrap();
+    assert_eq!(client.read_answer().unwrap().status, 100);
+    client.write(&request.body[..1000]).unwrap();
+    assert_eq!(client.read_answer().unwrap().status, 100);
+    client.write(&request.body[1000..]).unwrap();
+    assert_eq!([(); 2].map(|()| client.read_answer().unwrap().status), [100, 204]);
+    assert_eq!(emulator.uploads()[0].parts.len(), 1);
+}
+
+#[test]
+fn endless_interim_responses_end_with_the_connection() {
+    let (emulator, mut client, id) = upload();
+    let endless: Fault = serde_json::from_str(r#"{"action": {"kind": "interim_response", "count": null}}"#).unwrap();
+    emulator.add_fault(endless);
+    client.write(&Request::list_parts(&id, "").head(&client.host)).unwrap();
+    assert!((0..100).all(|_| client.read_answer().unwrap().status == 100));
+    drop(client);
+    let started = Instant::now();
+    while emulator.open_connections() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "still open");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn segmented_response_has_the_same_bytes() {
+    let (emulator, mut client, id) = upload();
+    emulator.add_fault(Fault::new(Action::SegmentedResponse { bytes: 20, millis: 5 }));
+    let started = Instant::now();
+    let list = client.send(&Request::list_parts(&id, ""));
+    assert_eq!(list.json()["MultipartUploadId"], id.as_str());
+    let least = Duration::from_millis(5 * list.body.len() as u64 / 20);
+    assert!(started.elapsed() >= least, "{:?}", started.elapsed());
+    assert_eq!(client.send(&Request::list_parts(&id, "")).body, list.body);
+}
+
+#[test]
+fn folded_headers_take_two_lines_each() {
+    let (emulator, mut client, id) = upload();
+    emulator.add_fault(Fault::new(Action::FoldedHeaders).and(Action::CloseDelimited { then: Ending::Close }));
+    client.write(&Request::part(&id, 0, b"abc").head(&client.host)).unwrap();
+    client.write(b"abc").unwrap();
+    let text = client.read_to_end().0;
+    assert!(text.starts_with("HTTP/1.1 204 No Content\r\n"), "{text}");
+    let folded = format!("x-amz-sha256-tree-hash:\r\n {}\r\n", client::tree_hash(b"abc"));
+    assert!(text.contains(&folded) && text.contains("Date: ") && text.contains(",\r\n "), "{text}");
+    assert_eq!(emulator.uploads()[0].parts.len(), 1);
+}
+
+#[test]
+fn close_delimited_response_has_no_length() {
+    for (tls, then, orderly) in
+        [(false, Ending::Close, true), (true, Ending::Close, true), (true, Ending::Abrupt, false)]
+    {
+        let (emulator, mut client) = start_with(Options { tls, storage: Storage::Hashes, ..Options::default() });
+        let denied = Action::error(403, "AccessDeniedException", "No.");
+        emulator.add_fault(Fault::new(denied).and(Action::CloseDelimited { then }));
+        client.write(&Request::list_uploads("").head(&client.host)).unwrap();
+        let (text, ended) = client.read_to_end();
+        assert!(text.starts_with("HTTP/1.1 403 ") && !text.contains("Content-Length"), "{text}");
+        assert!(text.ends_with("\r\n\r\n{\"code\":\"AccessDeniedException\",\"message\":\"No.\",\"type\":\"Client\"}"));
+        assert_eq!(ended.is_ok(), orderly, "{ended:?}");
+    }
+}
+
+#[test]
+fn cut_response_ends_at_its_place() {
+    let list = |after, then| {
+        let (emulator, mut client, id) = upload();
+        emulator.add_fault(Fault::new(Action::CutResponse { after, then }));
+        client.write(&Request::list_parts(&id, "").head(&client.host)).unwrap();
+        let (text, ended) = client.read_to_end();
+        assert_eq!(emulator.requests()[1].status, None);
+        (text, ended)
+    };
+    assert_eq!(list(Sent::HalfStatusLine, Ending::Close).0, "HTTP/1.1");
+    let (text, _) = list(Sent::HalfHeaders, Ending::Close);
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && !text.contains("\r\n\r\n"), "{text}");
+    let (text, _) = list(Sent::Headers, Ending::Close);
+    assert!(text.ends_with("\r\n\r\n") && text.contains("Content-Length: "), "{text}");
+    let (text, _) = list(Sent::HalfContent, Ending::Close);
+    assert!(text.contains("\r\n\r\n{\"") && !text.ends_with('}'), "{text}");
+    let (_, ended) = list(Sent::Headers, Ending::Reset);
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn missing_tree_hash_is_not_in_the_response() {
+    let (emulator, mut client, id) = upload();
+    let answer = hit(&emulator, &mut client, &id, Action::MissingTreeHash).unwrap();
+    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, None));
+    assert_eq!(emulator.uploads()[0].parts.len(), 1);
+    emulator.add_fault(Fault::new(Action::MissingTreeHash));
+    let answer = client.send(&Request::complete(&id, &data(MIB)));
+    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (201, None));
+    assert_eq!(answer.header("x-amz-archive-id"), Some(emulator.archives()[0].archive_id.as_str()));
+}
+
+#[test]
+fn proxy_response_has_no_request_id() {
+    let (emulator, mut client, id) = upload();
+    let html = Action::ProxyResponse { status: 404, body: Some("<html>".to_owned()), content_type: None };
+    let answer = hit(&emulator, &mut client, &id, html).unwrap();
+    let got = (answer.status, answer.header("content-type"), answer.header("x-amzn-requestid"));
+    assert_eq!(got, (404, Some("text/html"), None));
+    let empty = Action::ProxyResponse { status: 404, body: None, content_type: None };
+    let answer = hit(&emulator, &mut client, &id, empty).unwrap();
+    assert_eq!((answer.status, answer.body.len(), answer.header("x-amzn-requestid")), (404, 0, None));
+    assert_eq!(emulator.connections(), 1);
+    recovers(&emulator, &id);
 }
 
 /// The answer's `Date` is so many seconds off; it came after `before`.

@@ -308,6 +308,13 @@ impl Client {
         Ok(Answer { status, headers, body })
     }
 
+    /// Everything that the server sends until the connection ends, and how it ends.
+    pub(crate) fn read_to_end(&mut self) -> (String, io::Result<()>) {
+        let mut bytes = Vec::new();
+        let ended = self.stream.read_to_end(&mut bytes).map(drop);
+        (String::from_utf8(bytes).unwrap(), ended)
+    }
+
     /// Whether the server has closed the connection with nothing more to say.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.stream.read(&mut [0]).is_ok_and(|read| read == 0)
