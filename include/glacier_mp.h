@@ -588,7 +588,10 @@ glacier_result_t glacier_error_code(const glacier_error_t *error);
  * What happened, to what, and where it helps, what to do: one line of English for people, without a newline at its
  * end.
  *
- * It names the upload ID where an upload stays in the vault. It never has a secret key or token in it.
+ * It names the upload ID where an upload stays in the vault. Values from outside, such as the service's text and file
+ * names, are sanitized: control characters and invisible ones are escaped ("\n", "\x1b", "\u{202e}"), long values are
+ * cut, and an echo of a secret key or session token that the client has or had, or of 16 or more characters of one, is
+ * replaced by "[redacted]".
  * Valid until the error is freed; NULL for NULL. Since: 0.1
  */
 const char *glacier_error_message(const glacier_error_t *error);
@@ -764,7 +767,7 @@ typedef enum {
 } glacier_log_level_names;
 
 /**
- * Told what happened: one line of English, without a newline at its end, and never with a secret key or token in it.
+ * Receives one line of the log: English, without a newline at its end, sanitized as glacier_error_message is.
  *
  * message is valid inside the callback only. Since: 0.1
  */
@@ -1517,14 +1520,16 @@ const char *glacier_error_operation(const glacier_error_t *error);
 int32_t glacier_error_http_status(const glacier_error_t *error);
 
 /**
- * The service's own error code, such as "ResourceNotFoundException"; NULL if the answer had none, and for NULL.
+ * The service's own error code, such as "ResourceNotFoundException"; NULL if the response had none, and for NULL.
+ * Sanitized as the message is, and at most 128 characters long.
  *
  * Valid until the error is freed. Since: 0.1
  */
 const char *glacier_error_service_code(const glacier_error_t *error);
 
 /**
- * The service's ID of the failed request, which AWS support asks for; NULL if there was no answer, and for NULL.
+ * The service's ID of the failed request, which AWS support asks for; NULL if there was no response, and for NULL.
+ * Sanitized as the message is, and at most 128 characters long.
  *
  * Valid until the error is freed. Since: 0.1
  */

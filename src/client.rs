@@ -54,7 +54,7 @@ impl Client {
         let service = Service {
             account_id: settled.account_id,
             host: settled.endpoint.authority_for_host_header(),
-            keys: Keys::new(settled.credentials),
+            keys: Keys::registering(settled.credentials, settled.redactor),
             signer: Signer::new(settled.region),
             connections: Pool::new(transport),
             policy: settled.policy,

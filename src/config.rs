@@ -12,6 +12,7 @@ use crate::http::Endpoint;
 use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
 use crate::log::{Level, Log, Sink};
 use crate::retry::Policy;
+use crate::sanitize::Redactor;
 use crate::sign::Key;
 
 /// The smallest memory limit: one window for reading and sending.
@@ -36,6 +37,8 @@ pub struct Config {
     connect_timeout: Duration,
     stall_timeout: Duration,
     log: Arc<Log>,
+    /// Knows the secrets of all clients made from these settings.
+    redactor: Arc<Redactor>,
 }
 
 /// A text and where it comes from, so that an error can name the variable.
@@ -74,12 +77,16 @@ pub struct Settled {
     pub stall_timeout: Duration,
     /// Where to tell what happens.
     pub log: Arc<Log>,
+    /// Keeps secrets out of messages.
+    pub redactor: Arc<Redactor>,
 }
 
 impl Config {
     /// Defaults and what the environment of the process says. Reads the environment now, and never again.
     pub fn from_environment() -> Self {
-        Self::from_variables(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        // A value that is not UTF-8 is refused as such where it is used, under the name of its variable.
+        let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Self::from_variables(|name| variable(name).filter(|value| !value.is_empty()))
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -87,6 +94,11 @@ impl Config {
             let set = names.into_iter().find_map(|name| variable(name).map(|value| (name, value)));
             set.map_or(Setting { value: None, from: "" }, |(from, value)| Setting { value: Some(value), from })
         };
+        let environment_key = credentials::from_environment(&variable);
+        let redactor = Arc::new(Redactor::default());
+        if let Ok(Some(key)) = &environment_key {
+            key.register(&redactor);
+        }
         Self {
             region: first(["AWS_REGION", "AWS_DEFAULT_REGION"]),
             endpoint: first(["AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL"]),
@@ -94,8 +106,7 @@ impl Config {
             ca_file: None,
             user_agent: format!("libglacier_mp/{}", env!("CARGO_PKG_VERSION")),
             credentials: None,
-            environment_key: credentials::from_environment(&variable)
-                .map_err(|error| (error.kind(), error.message().to_owned())),
+            environment_key: environment_key.map_err(|error| (error.kind(), error.message().to_owned())),
             workers: 8,
             memory_limit: 256 * MIB,
             bandwidth_limit: 0,
@@ -103,6 +114,7 @@ impl Config {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
             log: Arc::new(Log::off()),
+            redactor,
         }
     }
 
@@ -215,7 +227,9 @@ impl Config {
     /// The key to sign with, and its session token if it is a temporary one.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_credentials(&mut self, id: &str, secret: &str, token: Option<&str>) -> Result<()> {
-        self.credentials = Some(Origin::Key(Arc::new(credentials::key(id, secret, token)?)));
+        let key = credentials::key(id, secret, token)?;
+        key.register(&self.redactor);
+        self.credentials = Some(Origin::Key(Arc::new(key)));
         Ok(())
     }
 
@@ -229,7 +243,7 @@ impl Config {
     /// What to tell, and to whom.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_log(&mut self, level: Level, sink: Option<Sink>) -> Result<()> {
-        self.log = Arc::new(Log::new(level, sink));
+        self.log = Arc::new(Log::redacting(level, sink, Arc::clone(&self.redactor)));
         Ok(())
     }
 
@@ -238,6 +252,10 @@ impl Config {
     /// # Errors
     /// `Invalid` for what is wrong or missing, `Credentials` without a key, `Io` for the CA file.
     pub fn settle(&self) -> Result<Settled> {
+        self.settled().map_err(|error| error.redacted(&self.redactor))
+    }
+
+    fn settled(&self) -> Result<Settled> {
         let region = self.region.value.clone().ok_or_else(|| {
             Error::invalid("no region is set: set one, or the environment variable AWS_REGION or AWS_DEFAULT_REGION")
         })?;
@@ -260,6 +278,7 @@ impl Config {
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
             log: Arc::clone(&self.log),
+            redactor: Arc::clone(&self.redactor),
         })
     }
 

@@ -1,8 +1,11 @@
 //! What can go wrong, as one type: a kind that callers switch on, a text for people, and what the service said.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::sanitize::{NAME_MAX, Redactor, TEXT_MAX, escaped};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -139,9 +142,10 @@ fn is_exhausted(error: &std::io::Error) -> bool {
 }
 
 impl Error {
-    /// An error of a kind, with a text for people: what happened, to what, and where it helps, what to do.
+    /// An error of a kind, with a text for people: what happened, to what, and where it helps, what to do. Whatever of
+    /// the text is from outside is escaped and cut here.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: Box::default() }
+        Self { kind, message: escaped(&message.into(), TEXT_MAX), detail: Box::default() }
     }
 
     /// A value that is not allowed.
@@ -167,15 +171,15 @@ impl Error {
     #[must_use]
     pub fn answered(mut self, status: u16, request_id: Option<String>, service_code: Option<String>) -> Self {
         self.detail.http_status = Some(status);
-        self.detail.request_id = request_id;
-        self.detail.service_code = service_code;
+        self.detail.request_id = request_id.map(|id| escaped(&id, NAME_MAX));
+        self.detail.service_code = service_code.map(|code| escaped(&code, NAME_MAX));
         self
     }
 
     /// When the answer was given, as its `Date` header had it.
     #[must_use]
     pub fn dated(mut self, date: Option<String>) -> Self {
-        self.detail.date = date;
+        self.detail.date = date.map(|date| escaped(&date, NAME_MAX));
         self
     }
 
@@ -224,6 +228,7 @@ impl Error {
     /// Puts a text behind the message.
     #[must_use]
     pub fn with_note(mut self, note: impl fmt::Display) -> Self {
+        let note = escaped(&note.to_string(), TEXT_MAX);
         self.message = format!("{}; {note}", self.message);
         self
     }
@@ -231,7 +236,26 @@ impl Error {
     /// Puts a text before the message.
     #[must_use]
     pub fn within(mut self, what: impl fmt::Display) -> Self {
+        let what = escaped(&what.to_string(), TEXT_MAX);
         self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// The same error without the secrets that its texts echo. Its cause, which may echo them too, is dropped then.
+    #[must_use]
+    pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        let detail = &mut self.detail;
+        let texts = [&mut detail.service_code, &mut detail.request_id, &mut detail.date];
+        let mut is_changed = false;
+        for text in texts.into_iter().flatten().chain([&mut self.message]) {
+            if let Cow::Owned(redacted) = redactor.redacted(text) {
+                *text = redacted;
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            self.detail.source = None;
+        }
         self
     }
 

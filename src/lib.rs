@@ -8,6 +8,7 @@
 //! - [`api`]: the service's six operations, typed, over [`http`], signed by [`sign`] with the keys of
 //!   [`credentials`], judged by [`retry`].
 //! - [`treehash`]: both hashes of a part in one pass, and the tree hash of files.
+//! - [`sanitize`]: text from outside, made safe for messages.
 //! - [`working`] and [`reentry`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
 //!
 //! Rust programs may use these modules, and the tests do; only the C ABI is kept stable.
@@ -32,6 +33,7 @@ mod panics;
 pub mod plan;
 pub mod reentry;
 pub mod retry;
+pub mod sanitize;
 pub mod sign;
 pub mod source;
 mod sync;

@@ -3,6 +3,7 @@
 //! Each rule stands here once; whoever takes a value from a caller asks here first.
 
 use crate::error::{Error, Result};
+pub use crate::sanitize::quoted;
 
 /// One mebibyte: the leaf of a tree hash and the unit of part sizes.
 pub const MIB: u64 = 1 << 20;
@@ -132,16 +133,6 @@ pub fn check_upload_id(id: &str) -> Result<()> {
         "upload ID {} is not allowed: it must not be empty, \".\" or \"..\", or hold control characters",
         quoted(id)
     )))
-}
-
-/// A caller's text for an error message: escaped, and cut where it is long.
-pub fn quoted(text: &str) -> String {
-    const SHOWN: usize = 80;
-    if text.chars().count() <= SHOWN {
-        return format!("{text:?}");
-    }
-    let start: String = text.chars().take(SHOWN).collect();
-    format!("{start:?}... ({} bytes)", text.len())
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fmt;
+use std::sync::Arc;
 
+use crate::sanitize::Redactor;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
@@ -30,6 +32,8 @@ pub enum Level {
 pub type Sink = Box<dyn Fn(Level, &std::ffi::CStr) + Send + Sync>;
 
 const QUEUE_MAX: usize = 4096;
+/// The most characters of a line: an error message has several texts.
+const LINE_MAX: usize = 16 << 10;
 
 /// The queue, with the level from which lines enter it and the callback that takes them.
 pub struct Log {
@@ -37,6 +41,7 @@ pub struct Log {
     sink: Option<Sink>,
     queue: Mutex<Queue>,
     delivering: AtomicBool,
+    redactor: Arc<Redactor>,
 }
 
 #[derive(Default)]
@@ -53,7 +58,12 @@ impl Log {
 
     /// A log of one level that ends in a callback.
     pub fn new(level: Level, sink: Option<Sink>) -> Self {
-        Self { level, sink, queue: Mutex::default(), delivering: AtomicBool::new(false) }
+        Self::redacting(level, sink, Arc::default())
+    }
+
+    /// A log whose lines hold no secret that the redactor knows.
+    pub fn redacting(level: Level, sink: Option<Sink>, redactor: Arc<Redactor>) -> Self {
+        Self { level, sink, queue: Mutex::default(), delivering: AtomicBool::new(false), redactor }
     }
 
     /// Whether lines of this level are wanted; asked before a costly line is made.
@@ -61,12 +71,12 @@ impl Log {
         self.sink.is_some() && level != Level::Off && level <= self.level
     }
 
-    /// Puts a line into the queue.
+    /// Puts a line into the queue, sanitized.
     pub fn write(&self, level: Level, line: fmt::Arguments<'_>) {
         if !self.wants(level) {
             return;
         }
-        let line = line.to_string();
+        let line = self.redactor.sanitized(&line.to_string(), LINE_MAX);
         let mut queue = lock(&self.queue);
         if queue.lines.len() < QUEUE_MAX {
             queue.lines.push_back((level, line));
@@ -140,7 +150,6 @@ pub fn c_text(text: impl Into<String>) -> CString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn collecting(level: Level) -> (Log, Arc<Mutex<Vec<String>>>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -173,10 +182,20 @@ mod tests {
     }
 
     #[test]
-    fn nul_does_not_cut_a_line() {
+    fn writes_one_line_per_message() {
         let (log, lines) = collecting(Level::Warn);
-        log.write(Level::Warn, format_args!("a\0b"));
+        log.write(Level::Warn, format_args!("a\0b\r\nERROR forged \x1b[2J"));
         log.deliver();
-        assert_eq!(*lines.lock().unwrap(), ["a?b"]);
+        assert_eq!(*lines.lock().unwrap(), ["a\\x00b\\r\\nERROR forged \\x1b[2J"]);
+        assert_eq!(c_text("a\0b").to_str().unwrap(), "a?b");
+    }
+
+    #[test]
+    fn redacts_secrets_added_after_its_start() {
+        let (log, lines) = collecting(Level::Warn);
+        log.redactor.add("a-secret-of-the-client");
+        log.write(Level::Warn, format_args!("sent a-secret-of-the-client"));
+        log.deliver();
+        assert_eq!(*lines.lock().unwrap(), ["sent [redacted]"]);
     }
 }

@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::sanitize::Redactor;
 use crate::sync::{Mutex, lock};
 
 /// The service that signatures are for.
@@ -38,6 +39,14 @@ impl Key {
             access_key_id: access_key_id.into(),
             secret: Zeroizing::new(secret.into()),
             session_token: session_token.map(Zeroizing::new),
+        }
+    }
+
+    /// Makes its secrets known to a redactor.
+    pub fn register(&self, redactor: &Redactor) {
+        redactor.add(&self.secret);
+        if let Some(token) = &self.session_token {
+            redactor.add(token);
         }
     }
 

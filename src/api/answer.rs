@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 use crate::api::json;
 use crate::error::{Error, Kind, Result};
 use crate::http::Response;
-use crate::limits::quoted;
+use crate::sanitize::{NAME_MAX, escaped, quoted};
 use crate::treehash::Digest;
 
 const TREE_HASH: &str = "x-amz-sha256-tree-hash";
+/// The most characters of a service's message that are shown.
+const SHOWN_MAX: usize = 500;
 
 /// Fails unless the answer has the status that the operation succeeds with.
 ///
@@ -64,8 +66,8 @@ fn refusal(response: &Response) -> Error {
         .map(|value| value.split(':').next().unwrap_or(value).to_owned())
         .or_else(|| body.as_ref().map(|body| body.code.clone()));
     let said = match (&code, body.and_then(|body| body.message)) {
-        (Some(code), Some(message)) => format!("{code}: {}", cut(&message)),
-        (Some(code), None) => code.clone(),
+        (Some(code), Some(message)) => format!("{}: {}", escaped(code, NAME_MAX), escaped(&message, SHOWN_MAX)),
+        (Some(code), None) => escaped(code, NAME_MAX),
         (None, _) => not_a_document(response),
     };
     let kind = kind_of(status, code.as_deref(), &said);
@@ -141,13 +143,4 @@ fn retry_after(response: &Response) -> Option<Duration> {
     let until = httpdate::parse_http_date(value).ok()?;
     let now = response.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
     until.duration_since(now.unwrap_or_else(SystemTime::now)).ok()
-}
-
-/// A text of the service, short enough for a message.
-fn cut(text: &str) -> String {
-    const SHOWN: usize = 500;
-    match text.char_indices().nth(SHOWN) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}... ({} bytes)", text.get(..end).unwrap_or(text), text.len()),
-    }
 }

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use crate::error::{Error, Kind, Result};
-use crate::limits::{check_part_size, quoted};
+use crate::limits::check_part_size;
 use crate::plan::ByteRange;
+use crate::sanitize::{escaped, quoted};
 use crate::treehash::Digest;
 
 /// A part that the service holds.
@@ -147,7 +148,8 @@ struct RawError {
 }
 
 fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(body).map_err(|cause| broken(&cause.to_string()).caused_by(cause))
+    // The cause repeats values of the document, whatever they are: its text is shown, cut, and it is not kept.
+    serde_json::from_slice(body).map_err(|cause| broken(&escaped(&cause.to_string(), 200)))
 }
 
 fn part_entry(raw: RawPart) -> Result<PartEntry> {

@@ -49,7 +49,11 @@ impl Service {
         let mut uploads = Vec::new();
         let path = self.vault_path(vault, "/multipart-uploads");
         self.pages(Operation::ListUploads, &path, watch, json::uploads_page, |page| {
-            uploads.extend(page.uploads);
+            for mut upload in page.uploads {
+                upload.id = self.id(&upload.id)?;
+                upload.description = upload.description.map(|text| self.keys.redactor().redacted(&text).into_owned());
+                uploads.push(upload);
+            }
             Ok((page.marker, ()))
         })?;
         Ok(uploads)
@@ -69,12 +73,12 @@ impl Service {
         loop {
             let call = Call::new(operation, Method::Get, target, 200);
             let page = self.retried(&call, watch, |response| read(&response.body))?;
-            let (marker, last) = take(page).map_err(|error| call.name_error(error))?;
+            let (marker, last) = take(page).map_err(|error| self.named(&call, error))?;
             let Some(marker) = marker else { return Ok(last) };
             target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", encoded(&marker));
             if !seen.insert(marker.clone()) {
                 let message = format!("the service gave the marker {} twice: the list would not end", quoted(&marker));
-                return Err(call.name_error(Error::new(Kind::Protocol, message)));
+                return Err(self.named(&call, Error::new(Kind::Protocol, message)));
             }
         }
     }

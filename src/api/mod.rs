@@ -19,11 +19,12 @@ pub use self::outdated::Skew;
 use self::send::Call;
 use crate::clock::Clock;
 use crate::credentials::Keys;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::{Method, Payload, Pool, Response, Watch};
 use crate::log::{Level, Log};
 use crate::plan::ByteRange;
 use crate::retry::{Attempts, Policy};
+use crate::sanitize::TEXT_MAX;
 use crate::sign::Signer;
 use crate::treehash::{Digest, PartHashes};
 
@@ -131,8 +132,8 @@ impl Service {
         }
         self.retried(&call, watch, |response| {
             Ok(Initiated {
-                id: answer::required_header(response, "x-amz-multipart-upload-id")?.to_owned(),
-                location: answer::required_header(response, "location")?.to_owned(),
+                id: self.id(answer::required_header(response, "x-amz-multipart-upload-id")?)?,
+                location: self.location(response)?,
             })
         })
     }
@@ -155,7 +156,7 @@ impl Service {
             .part(part.index);
         let payload = Payload::Reader { length: part.range.length(), reader: body };
         let response = self.attempt(&call, part.attempt, payload, watch)?;
-        answer::compare_tree_hash(&response, part.hashes.tree).map_err(|error| call.name_error(error))
+        answer::compare_tree_hash(&response, part.hashes.tree).map_err(|error| self.named(&call, error))
     }
 
     /// Asks once to turn the parts into an archive (API page "Complete Multipart Upload"). Idempotent for a while.
@@ -175,13 +176,13 @@ impl Service {
             .header("x-amz-sha256-tree-hash", tree.to_string());
         let read = |response: &Response| {
             Ok(Completed {
-                archive_id: answer::required_header(response, "x-amz-archive-id")?.to_owned(),
-                location: answer::required_header(response, "location")?.to_owned(),
+                archive_id: self.id(answer::required_header(response, "x-amz-archive-id")?)?,
+                location: self.location(response)?,
                 tree_hash: answer::tree_hash(response)?,
             })
         };
         let response = self.attempt(&call, attempt, Payload::Empty, watch)?;
-        read(&response).map_err(|error| call.name_error(error))
+        read(&response).map_err(|error| self.named(&call, error))
     }
 
     /// Throws the upload away (API page "Abort Multipart Upload"). Idempotent for a while.
@@ -191,6 +192,18 @@ impl Service {
     pub fn abort(&self, upload: UploadName<'_>, watch: &Watch) -> Result<()> {
         let call = Call::new(Operation::Abort, Method::Delete, self.upload_path(upload), 204);
         self.retried(&call, watch, |_| Ok(()))
+    }
+
+    /// An ID from the service. It goes into paths, journals and getters, so one that echoes a secret is refused.
+    fn id(&self, id: &str) -> Result<String> {
+        if self.keys.redactor().finds_in(id) {
+            return Err(Error::new(Kind::Protocol, "the service's ID holds a part of the credentials"));
+        }
+        Ok(id.to_owned())
+    }
+
+    fn location(&self, response: &Response) -> Result<String> {
+        Ok(self.keys.redactor().sanitized(answer::required_header(response, "location")?, TEXT_MAX))
     }
 
     fn vault_path(&self, vault: &str, rest: &str) -> String {
@@ -208,7 +221,7 @@ impl Service {
         loop {
             let outcome = self
                 .attempt(call, attempts.number(), Payload::Empty, watch)
-                .and_then(|response| read(&response).map_err(|error| call.name_error(error)));
+                .and_then(|response| read(&response).map_err(|error| self.named(call, error)));
             let error = match outcome {
                 Ok(value) => return Ok(value),
                 // Without a payload there is nothing to read again.

@@ -58,7 +58,7 @@ impl Call {
         }
     }
 
-    pub(super) fn name_error(&self, error: Error) -> Error {
+    fn name_error(&self, error: Error) -> Error {
         match error.kind() {
             Kind::Canceled => error,
             _ => error.within(self.label()).during(self.operation.name()),
@@ -84,7 +84,12 @@ impl Service {
                 Ok(()) => Ok(response),
                 Err(error) => Err(self.mended(error, signed)),
             })
-            .map_err(|error| call.name_error(error))
+            .map_err(|error| self.named(call, error))
+    }
+
+    /// An error of a call, without the secrets that the service may have echoed.
+    pub(super) fn named(&self, call: &Call, error: Error) -> Error {
+        call.name_error(error.redacted(self.keys.redactor()))
     }
 
     /// The answer to a request, and what that was signed with.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::{Credentials, Origin};
 use crate::cancel::{Cancel, LOOK_EVERY, canceled};
 use crate::error::{Error, Kind, Result};
+use crate::sanitize::Redactor;
 use crate::sign::Key;
 use crate::working::guarded;
 
@@ -21,6 +22,7 @@ pub struct Keys {
     origin: Origin,
     state: Mutex<State>,
     changed: Condvar,
+    redactor: Arc<Redactor>,
 }
 
 /// A key, and its number among those of the client.
@@ -51,12 +53,25 @@ struct State {
 impl Keys {
     /// Keys from there. None is asked for yet.
     pub fn new(origin: Origin) -> Self {
+        Self::registering(origin, Arc::default())
+    }
+
+    /// Keys whose secrets are made known to a redactor.
+    pub fn registering(origin: Origin, redactor: Arc<Redactor>) -> Self {
         let current = match &origin {
-            Origin::Key(key) => Some(Arc::clone(key)),
+            Origin::Key(key) => {
+                key.register(&redactor);
+                Some(Arc::clone(key))
+            }
             Origin::Provider(_) => None,
         };
         let state = State { number: u64::from(current.is_some()), current, ..State::default() };
-        Self { origin, state: Mutex::new(state), changed: Condvar::new() }
+        Self { origin, state: Mutex::new(state), changed: Condvar::new(), redactor }
+    }
+
+    /// Knows the secrets of all keys so far.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// The key to sign with at `now`, by the service's clock. Waits while another one is to be had.
@@ -120,6 +135,9 @@ impl Keys {
         }
         // A panic counts as a refusal: whoever waits must not wait for ever.
         let answer = guarded(|| provider());
+        if let Ok(credentials) = &answer {
+            credentials.key.register(&self.redactor);
+        }
         let mut state = self.lock();
         state.asking = false;
         state.waiting = 0;

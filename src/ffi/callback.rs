@@ -133,7 +133,7 @@ pub enum glacier_log_level_names {
     GLACIER_LOG_DEBUG = 4,
 }
 
-/// Told what happened: one line of English, without a newline at its end, and never with a secret key or token in it.
+/// Receives one line of the log: English, without a newline at its end, sanitized as glacier_error_message is.
 ///
 /// message is valid inside the callback only. Since: 0.1
 pub type glacier_log_fn =

@@ -54,7 +54,10 @@ pub unsafe extern "C" fn glacier_error_code(error: *const glacier_error_t) -> gl
 /// What happened, to what, and where it helps, what to do: one line of English for people, without a newline at its
 /// end.
 ///
-/// It names the upload ID where an upload stays in the vault. It never has a secret key or token in it.
+/// It names the upload ID where an upload stays in the vault. Values from outside, such as the service's text and file
+/// names, are sanitized: control characters and invisible ones are escaped ("\n", "\x1b", "\u{202e}"), long values are
+/// cut, and an echo of a secret key or session token that the client has or had, or of 16 or more characters of one, is
+/// replaced by "[redacted]".
 /// Valid until the error is freed; NULL for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_message(error: *const glacier_error_t) -> *const c_char {
@@ -75,7 +78,8 @@ pub unsafe extern "C" fn glacier_error_http_status(error: *const glacier_error_t
     guard::get(error, 0, |error| error.http_status)
 }
 
-/// The service's own error code, such as "ResourceNotFoundException"; NULL if the answer had none, and for NULL.
+/// The service's own error code, such as "ResourceNotFoundException"; NULL if the response had none, and for NULL.
+/// Sanitized as the message is, and at most 128 characters long.
 ///
 /// Valid until the error is freed. Since: 0.1
 #[unsafe(no_mangle)]
@@ -83,7 +87,8 @@ pub unsafe extern "C" fn glacier_error_service_code(error: *const glacier_error_
     guard::get(error, ptr::null(), |error| or_null(error.service_code.as_deref()))
 }
 
-/// The service's ID of the failed request, which AWS support asks for; NULL if there was no answer, and for NULL.
+/// The service's ID of the failed request, which AWS support asks for; NULL if there was no response, and for NULL.
+/// Sanitized as the message is, and at most 128 characters long.
 ///
 /// Valid until the error is freed. Since: 0.1
 #[unsafe(no_mangle)]

@@ -596,7 +596,7 @@ impl Upload {
 
     /// What an error means for the upload: why it stopped, and whether it can be carried on.
     fn judge(&self, error: Error, entered: &Entered<'_>) -> Error {
-        let error = self.told_by_callback(error);
+        let error = self.told_by_callback(error).redacted(self.client.service.keys.redactor());
         if matches!(error.kind(), Kind::Canceled | Kind::OutcomeUnknown) {
             entered.was_canceled();
         }
