@@ -5,17 +5,19 @@ use std::sync::Arc;
 pub use crate::api::UploadEntry;
 use crate::api::{Service, Skew};
 use crate::bandwidth::Bucket;
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Reason};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Settled};
 use crate::credentials::Keys;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::http::{self, Pool, Transport, UreqTransport, Watch};
 use crate::limits::check_vault_name;
 use crate::log::Log;
 use crate::memory::Budget;
+use crate::reachability::Reachability;
 use crate::reentry;
 use crate::sign::Signer;
+use crate::sync::{Mutex, lock};
 use crate::sys::process::Owner;
 use crate::working::{Bell, while_working};
 
@@ -30,6 +32,37 @@ pub struct Client {
     pub(crate) workers: u32,
     pub(crate) log: Arc<Log>,
     pub(crate) owner: Owner,
+    /// What [`Client::cancel`] raises: it stops the client's own calls, not its uploads.
+    cancel: Arc<Cancel>,
+    calls: Mutex<Calls>,
+}
+
+/// The client's own calls in progress.
+#[derive(Debug, Default)]
+struct Calls {
+    count: u32,
+    /// The cancel has stopped one of them.
+    canceled: bool,
+}
+
+/// One call in progress. The last one to return clears the cancel if it stopped any of them.
+struct InCall<'a>(&'a Client);
+
+impl<'a> InCall<'a> {
+    fn new(client: &'a Client) -> Self {
+        lock(&client.calls).count += 1;
+        Self(client)
+    }
+}
+
+impl Drop for InCall<'_> {
+    fn drop(&mut self) {
+        let mut calls = lock(&self.0.calls);
+        calls.count -= 1;
+        if calls.count == 0 && std::mem::take(&mut calls.canceled) {
+            self.0.cancel.clear(Reason::Asked);
+        }
+    }
 }
 
 impl Client {
@@ -59,6 +92,7 @@ impl Client {
             connections: Pool::new(transport),
             policy: settled.policy,
             clock: Arc::clone(&clock),
+            reachability: Reachability::default(),
             skew: Skew::default(),
             log: Arc::clone(&settled.log),
         };
@@ -70,23 +104,40 @@ impl Client {
             workers: settled.workers,
             log: settled.log,
             owner: Owner::current(),
+            cancel: Arc::default(),
+            calls: Mutex::default(),
         }
     }
 
-    /// All uploads of a vault that are open, in the service's order.
+    /// Returns all uploads in progress in a vault, in the service's order.
     ///
     /// # Errors
-    /// `Invalid`, `Forked`, `Busy` inside a callback of the client; what the service refuses; what the network does.
+    /// `Invalid`, `Forked`, `Busy` inside a callback of the client; `Canceled`; `Protocol` for a list that does not end;
+    /// what the service refuses; network errors.
     pub fn list_uploads(&self, vault: &str) -> Result<Vec<UploadEntry>> {
         self.owner.check()?;
         reentry::refuse(self)?;
+        let _in_call = InCall::new(self);
+        let watch = Watch { cancel: Arc::clone(&self.cancel), ..Watch::default() };
+        let listed = watch.cancel.check().and_then(|()| self.list_uploads_now(vault, &watch));
+        if listed.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {
+            lock(&self.calls).canceled = true;
+        }
+        listed
+    }
+
+    /// Stops [`Client::list_uploads`] or, if none is in progress, the next one. Safe in a signal handler.
+    pub fn cancel(&self) {
+        self.cancel.raise();
+    }
+
+    fn list_uploads_now(&self, vault: &str, watch: &Watch) -> Result<Vec<UploadEntry>> {
         check_vault_name(vault)?;
-        let watch = Watch::default();
         let deliver = || {
             self.deliver_log();
             self.ask_for_credentials(&watch.cancel);
         };
-        while_working(&Bell::default(), || self.service.list_uploads(vault, &watch), deliver)
+        while_working(&Bell::default(), || self.service.list_uploads(vault, watch), deliver)
     }
 
     /// Whether a thread of the library waits for a key that only the credentials provider can give.

@@ -177,10 +177,10 @@ impl Config {
         Ok(())
     }
 
-    /// Attempts for one part; 0: only time counts.
+    /// Attempts for one request, an outage included; 0: only time counts.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_max_attempts(&mut self, attempts: u32) -> Result<()> {
-        self.policy.max_attempts = attempts;
+        self.policy.max_attempts = Some(attempts);
         Ok(())
     }
 

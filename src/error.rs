@@ -314,6 +314,11 @@ impl Error {
         self.detail.connect_failure
     }
 
+    /// Whether the response came from the service: it has a request ID or a Glacier error document.
+    pub fn is_from_service(&self) -> bool {
+        self.detail.request_id.is_some() || self.detail.service_code.is_some()
+    }
+
     /// Whether the upload still exists and can be carried on.
     pub fn is_resumable(&self) -> bool {
         self.detail.resumable

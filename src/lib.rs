@@ -21,6 +21,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod credentials;
+pub mod decimal;
 pub mod error;
 pub mod ffi;
 pub mod file;
@@ -31,6 +32,7 @@ pub mod memory;
 #[cfg(feature = "test-panics")]
 mod panics;
 pub mod plan;
+pub mod reachability;
 pub mod reentry;
 pub mod retry;
 pub mod sanitize;

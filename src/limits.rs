@@ -21,6 +21,14 @@ pub const DESCRIPTION_MAX: usize = 1024;
 pub const VAULT_NAME_MAX: usize = 255;
 /// The most entries in one page of either list.
 pub const LIST_PAGE_MAX: u32 = 50;
+/// The longest upload ID, in bytes. Those of the service have some 90; an ID is part of the path of each request.
+pub const UPLOAD_ID_MAX: usize = 1024;
+/// The longest marker of a list, in bytes. A marker is part of the query of the next request.
+pub const MARKER_MAX: usize = 4096;
+/// The most pages of one list. A service that keeps returning new markers would never end it.
+pub const LIST_PAGES_MAX: u32 = 10_000;
+/// The most uploads that are listed of a vault.
+pub const LISTED_UPLOADS_MAX: usize = 50_000;
 /// The most workers that one upload may use.
 pub const WORKERS_MAX: u32 = 32;
 
@@ -121,16 +129,18 @@ pub fn check_description(text: &str) -> Result<()> {
     }
 }
 
-/// Checks an upload ID as far as an opaque text can be checked: not empty, no control characters, not `.` or `..`.
+/// Checks an upload ID as far as an opaque text can be checked: 1 to [`UPLOAD_ID_MAX`] bytes, no control characters, not
+/// `.` or `..`.
 ///
 /// # Errors
 /// `Invalid` names the value and the rule.
 pub fn check_upload_id(id: &str) -> Result<()> {
-    if !id.is_empty() && !id.chars().any(char::is_control) && id != "." && id != ".." {
+    let legal_length = (1..=UPLOAD_ID_MAX).contains(&id.len());
+    if legal_length && !id.chars().any(char::is_control) && id != "." && id != ".." {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "upload ID {} is not allowed: it must not be empty, \".\" or \"..\", or hold control characters",
+        "upload ID {} is not allowed: it must have 1 to {UPLOAD_ID_MAX} bytes, no control characters, and not be \".\" or \"..\"",
         quoted(id)
     )))
 }
@@ -200,7 +210,8 @@ mod tests {
     fn upload_ids() {
         check_upload_id("-Gj3WZerNPY").unwrap();
         check_upload_id("with space/and?slash").unwrap();
-        for id in ["", ".", "..", "a\nb", "a\u{0}"] {
+        check_upload_id(&"i".repeat(UPLOAD_ID_MAX)).unwrap();
+        for id in ["", ".", "..", "a\nb", "a\u{0}", &"i".repeat(UPLOAD_ID_MAX + 1), &"i".repeat(70_000)] {
             refused(check_upload_id(id), "upload ID");
         }
     }

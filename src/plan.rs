@@ -1,5 +1,6 @@
 //! How an archive is cut into parts: pure arithmetic.
 
+use crate::decimal::parse_decimal;
 use crate::error::{Error, Result};
 use crate::limits::{
     ARCHIVE_SIZE_MAX, MIB, PART_SIZE_MAX, PART_SIZE_MIN, PARTS_MAX, check_archive_size, check_part_size,
@@ -146,7 +147,7 @@ impl ByteRange {
     /// that is reversed or leaves the largest archive.
     pub fn parse_in_bytes(text: &str) -> Option<Self> {
         let (first, last) = text.split_once('-')?;
-        let range = Self { first: first.parse().ok()?, last: last.parse().ok()? };
+        let range = Self { first: parse_decimal(first)?, last: parse_decimal(last)? };
         let sound = range.first <= range.last && range.last < ARCHIVE_SIZE_MAX;
         (sound && range.in_bytes() == text).then_some(range)
     }

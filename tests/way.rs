@@ -11,8 +11,9 @@ use std::time::Duration;
 use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
 use glacier_mp::cancel::Cancel;
 use glacier_mp::clock::Clock;
-use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
 use glacier_mp::http::{Connection, Endpoint, Payload, Request, Response, Settings, Transport, UreqTransport, Watch};
+use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
 use support::glacier::{Lines, QuickClock, VAULT, client, client_over, config, file};
@@ -182,36 +183,165 @@ fn a_service_that_comes_up_late_is_waited_for() {
     assert_eq!(clock.waits.lock().unwrap().len(), 3);
 }
 
-/// The first connections are to a host whose name has no address.
+/// A transport that cannot open connections for a number of attempts.
 #[derive(Debug)]
-struct LateName {
-    nameless: UreqTransport,
-    named: UreqTransport,
-    failures: Arc<AtomicUsize>,
+struct Outage {
+    transport: UreqTransport,
+    failure: ConnectFailure,
+    left: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
-struct LateConnection {
-    nameless: Box<dyn Connection>,
-    named: Box<dyn Connection>,
-    failures: Arc<AtomicUsize>,
+struct OutageConnection {
+    connection: Box<dyn Connection>,
+    failure: ConnectFailure,
+    left: Arc<AtomicUsize>,
 }
 
-impl Transport for LateName {
+impl Transport for Outage {
     fn connection(&self) -> Box<dyn Connection> {
-        let (nameless, named) = (self.nameless.connection(), self.named.connection());
-        Box::new(LateConnection { nameless, named, failures: Arc::clone(&self.failures) })
+        let connection = self.transport.connection();
+        Box::new(OutageConnection { connection, failure: self.failure, left: Arc::clone(&self.left) })
     }
 }
 
-impl Connection for LateConnection {
+impl Connection for OutageConnection {
     fn open(&mut self, watch: &Watch) -> Result<()> {
-        let left = self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if left.is_ok() { self.nameless.open(watch) } else { self.named.open(watch) }
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            Ok(_) => Err(Error::new(Kind::Network, "there is an outage").not_connected(self.failure)),
+            Err(_) => self.connection.open(watch),
+        }
     }
 
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
-        self.named.exchange(request, payload, watch)
+        self.connection.exchange(request, payload, watch)
+    }
+}
+
+/// A client whose connections fail for `left` attempts, at first 0.
+fn client_with_outage(
+    glacier: &Emulator,
+    failure: ConnectFailure,
+    lines: &Lines,
+) -> (Arc<glacier_mp::client::Client>, Arc<AtomicUsize>) {
+    let left = Arc::new(AtomicUsize::new(0));
+    let wrap = |transport| -> Arc<dyn Transport> { Arc::new(Outage { transport, failure, left: Arc::clone(&left) }) };
+    let client = client_over(config(glacier), lines, Arc::new(QuickClock::default()), wrap);
+    (client, left)
+}
+
+/// Eight workers fail fifteen times each, on average, before any connection can be opened again: more than the attempts
+/// that a part has.
+#[test]
+fn an_outage_does_not_use_up_attempts() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    for failure in [ConnectFailure::Tcp, ConnectFailure::NameNotFound, ConnectFailure::TlsHandshake] {
+        let lines = Lines::default();
+        let (client, left) = client_with_outage(&glacier, failure, &lines);
+        let upload = Upload::new(&client, VAULT).unwrap();
+        upload.set_part_size(1 << 20).unwrap();
+        upload.set_source_memory(vec![7; 8 << 20].leak()).unwrap();
+        upload.initiate().unwrap();
+        left.store(8 * 15, Ordering::Relaxed);
+        upload.run().unwrap_or_else(|error| panic!("{failure:?}: {error}"));
+        assert_eq!(upload.progress().unwrap().retries, 8 * 15, "{failure:?}");
+        let warnings = lines.of(Level::Warn);
+        assert_eq!(warnings.iter().filter(|line| line.contains("there is an outage")).count(), 8 * 15);
+    }
+}
+
+#[test]
+fn an_endpoint_that_was_never_reached_is_given_up_soon() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let waited = |failure| {
+        let lines = Lines::default();
+        let (client, left) = client_with_outage(&glacier, failure, &lines);
+        left.store(usize::MAX, Ordering::Relaxed);
+        let upload = Upload::new(&client, VAULT).unwrap();
+        upload.set_source_memory(b"x").unwrap();
+        let error = upload.run().unwrap_err();
+        assert_eq!(error.kind(), Kind::Network, "{error}");
+        assert!(error.message().contains("region"), "{error}");
+        let progress = upload.progress().unwrap();
+        assert_eq!(progress.retries + 1, (usize::MAX - left.load(Ordering::Relaxed)) as u64);
+        (progress.retries + 1, Duration::from_millis(progress.elapsed_ms))
+    };
+    let (attempts, time) = waited(ConnectFailure::NameNotFound);
+    assert!(attempts == 3 && time < Duration::from_secs(2), "{attempts} attempts, {time:?}");
+    let (attempts, time) = waited(ConnectFailure::Tcp);
+    assert!(attempts > 3 && time < Duration::from_secs(46), "{attempts} attempts, {time:?}");
+}
+
+#[test]
+fn counts_the_retries_of_all_requests_when_they_fail() {
+    for operation in OPERATIONS.into_iter().filter(|operation| *operation != Operation::ListMultipartUploads) {
+        let glacier = Emulator::start(Options::default()).unwrap();
+        let clock = Arc::new(WatchedClock::default());
+        let client = client_over(config(&glacier), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+        let upload = upload_before(operation, &client);
+        let (seen, upload_in_wait) = (Arc::new(Mutex::new(None)), Arc::clone(&upload));
+        let into = Arc::clone(&seen);
+        let look = move || *into.lock().unwrap() = Some(upload_in_wait.progress().unwrap().retries);
+        *clock.in_wait.lock().unwrap() = Some(InWait(1, Box::new(look)));
+        glacier.add_fault(Fault::new(Action::status(503)).on(operation));
+        perform(operation, &upload, &client).unwrap();
+        assert_eq!(*seen.lock().unwrap(), Some(1), "{operation:?}: in the first wait");
+        assert_eq!(upload.progress().unwrap().retries, 1, "{operation:?}");
+    }
+}
+
+#[test]
+fn a_404_of_a_proxy_is_retried_and_leaves_the_upload() {
+    let page = || Action::ProxyResponse {
+        status: 404,
+        body: Some("<html>no such page</html>".to_owned()),
+        content_type: None,
+    };
+    for operation in OPERATIONS {
+        let (outcome, requests) = performed(operation, Fault::new(page()));
+        outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+        assert_eq!(requests, 2, "{operation:?}");
+    }
+    for operation in OPERATIONS {
+        let (outcome, requests) = performed(operation, Fault::new(page()).always());
+        let error = outcome.unwrap_err();
+        let unknown = operation == Operation::CompleteMultipartUpload;
+        let want = if unknown { Kind::OutcomeUnknown } else { Kind::Service };
+        assert_eq!((error.kind(), error.http_status()), (want, Some(404)), "{operation:?}: {error}");
+        assert_eq!(requests, 10, "{operation:?}");
+        let has_upload = !matches!(operation, Operation::InitiateMultipartUpload | Operation::ListMultipartUploads);
+        assert_eq!(error.is_resumable(), has_upload, "{operation:?}: {error}");
+    }
+}
+
+/// A 403 without the service's headers comes from a firewall or a captive portal, and may be over soon.
+#[test]
+fn other_responses_of_a_proxy_are_retried_a_few_times() {
+    for (status, kind) in [(400, Kind::Service), (403, Kind::Access), (407, Kind::Access), (302, Kind::Protocol)] {
+        let page = || Action::ProxyResponse { status, body: None, content_type: None };
+        let operation = Operation::UploadMultipartPart;
+        let (outcome, requests) = performed(operation, Fault::new(page()));
+        outcome.unwrap_or_else(|error| panic!("{status}: {error}"));
+        assert_eq!(requests, 2, "{status}");
+        let (outcome, requests) = performed(operation, Fault::new(page()).always());
+        let error = outcome.unwrap_err();
+        assert_eq!((error.kind(), error.is_resumable(), requests), (kind, true, 4), "{status}: {error}");
+    }
+}
+
+/// Without the service's tree hash nothing is acknowledged.
+#[test]
+fn a_success_without_its_tree_hash_is_retried_a_few_times() {
+    for operation in [Operation::UploadMultipartPart, Operation::CompleteMultipartUpload] {
+        let (outcome, requests) = performed(operation, Fault::new(Action::MissingTreeHash));
+        outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+        assert_eq!(requests, 2, "{operation:?}");
+        let (outcome, requests) = performed(operation, Fault::new(Action::MissingTreeHash).always());
+        let error = outcome.unwrap_err();
+        let unknown = operation == Operation::CompleteMultipartUpload;
+        assert_eq!(error.kind(), if unknown { Kind::OutcomeUnknown } else { Kind::Protocol }, "{error}");
+        assert!(error.is_resumable(), "{error}");
+        assert_eq!(requests, 4, "{operation:?}");
     }
 }
 
@@ -232,7 +362,16 @@ fn a_complete_that_finds_no_connection_has_not_been_sent() {
 #[test]
 fn a_name_that_is_not_found_is_looked_up_again() {
     let glacier = Emulator::start(Options::default()).unwrap();
-    // A name that no resolver asks for: one of its labels is too long.
+    let (client, left) = client_with_outage(&glacier, ConnectFailure::NameNotFound, &Lines::default());
+    left.store(2, Ordering::Relaxed);
+    client.list_uploads(VAULT).unwrap();
+    left.store(30, Ordering::Relaxed);
+    client.list_uploads(VAULT).unwrap();
+}
+
+/// No resolver is asked for this name: one of its labels is too long.
+#[test]
+fn a_failed_name_lookup_is_a_network_error() {
     let nameless = UreqTransport::new(Settings {
         endpoint: Endpoint::parse(&format!("http://{}.example", "a".repeat(64))).unwrap(),
         user_agent: "tests/1".to_owned(),
@@ -240,18 +379,9 @@ fn a_name_that_is_not_found_is_looked_up_again() {
         connect_timeout: Duration::from_secs(30),
         stall_timeout: Duration::from_secs(30),
     });
-    let error = nameless.as_ref().unwrap().connection().open(&Watch::default()).unwrap_err();
+    let error = nameless.unwrap().connection().open(&Watch::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
     assert!(error.message().contains("looked up"), "{error}");
-
-    let lines = Lines::default();
-    let wrap = |named| -> Arc<dyn Transport> {
-        Arc::new(LateName { nameless: nameless.unwrap(), named, failures: Arc::new(AtomicUsize::new(3)) })
-    };
-    let client = client_over(config(&glacier), &lines, Arc::new(QuickClock::default()), wrap);
-    client.list_uploads(VAULT).unwrap();
-    let warnings = lines.of(glacier_mp::log::Level::Warn);
-    assert_eq!(warnings.iter().filter(|line| line.contains("looked up")).count(), 3, "{warnings:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::{Error, Kind, Result};
-use crate::limits::check_part_size;
+use crate::limits::{DESCRIPTION_MAX, MARKER_MAX, check_part_size, check_upload_id};
 use crate::plan::ByteRange;
 use crate::sanitize::{escaped, quoted};
 use crate::treehash::Digest;
@@ -72,10 +72,10 @@ pub fn parts_page(body: &[u8]) -> Result<PartsPage> {
     let parts = page.parts.into_iter().map(part_entry).collect::<Result<_>>()?;
     check_part_size(page.part_size).map_err(|error| broken(error.message()))?;
     Ok(PartsPage {
-        description: page.description.filter(|text| !text.is_empty()),
+        description: description(page.description)?,
         part_size: page.part_size,
         parts,
-        marker: page.marker,
+        marker: marker(page.marker)?,
     })
 }
 
@@ -86,7 +86,7 @@ pub fn parts_page(body: &[u8]) -> Result<PartsPage> {
 pub fn uploads_page(body: &[u8]) -> Result<UploadsPage> {
     let page: RawUploadsPage = document(body)?;
     let uploads = page.uploads.into_iter().map(upload_entry).collect::<Result<_>>()?;
-    Ok(UploadsPage { uploads, marker: page.marker })
+    Ok(UploadsPage { uploads, marker: marker(page.marker)? })
 }
 
 /// Reads an error body; `None` if it is no Glacier error document: empty, cut, or a proxy's page.
@@ -94,10 +94,21 @@ pub fn error_body(body: &[u8]) -> Option<ErrorBody> {
     let raw: RawError = serde_json::from_slice(body).ok()?;
     let code = raw.code?;
     // The other names come from gateways in front of the service, some as "prefix#Code:suffix".
-    let code = code.rsplit('#').next().unwrap_or(&code);
-    let code = code.split(':').next().unwrap_or(code).trim();
-    (!code.is_empty()).then(|| ErrorBody { code: code.to_owned(), message: raw.message })
+    Some(ErrorBody { code: error_code(&code)?, message: raw.message })
 }
+
+/// Returns the error code in a text that may have the form "prefix#Code:suffix"; `None` if it cannot be one.
+pub fn error_code(text: &str) -> Option<String> {
+    let code = text.rsplit('#').next().unwrap_or(text);
+    let code = code.split(':').next().unwrap_or(code).trim();
+    let legal = (1..=ERROR_CODE_MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    legal.then(|| code.to_owned())
+}
+
+/// The longest error code, in bytes. The service's have up to some 40 letters.
+const ERROR_CODE_MAX: usize = 128;
+/// The longest creation date, in bytes: the form has 24.
+const DATE_MAX: usize = 40;
 
 #[derive(Deserialize)]
 struct RawPartsPage {
@@ -160,16 +171,37 @@ fn part_entry(raw: RawPart) -> Result<PartEntry> {
 }
 
 fn upload_entry(raw: RawUpload) -> Result<UploadEntry> {
-    let created_unix = unix_time(&raw.created).ok_or_else(|| {
+    check_upload_id(&raw.id).map_err(|error| broken(error.message()))?;
+    let created_unix = unix_time(&raw.created).filter(|_| raw.created.len() <= DATE_MAX).ok_or_else(|| {
         broken(&format!("CreationDate {} is not of the form 2012-03-20T17:03:43.221Z", quoted(&raw.created)))
     })?;
     Ok(UploadEntry {
         id: raw.id,
-        description: raw.description.filter(|text| !text.is_empty()),
+        description: description(raw.description)?,
         created: raw.created,
         created_unix,
         part_size: raw.part_size,
     })
+}
+
+/// An archive description of the service. Another client may have set what this one would not, within the service's limit.
+fn description(text: Option<String>) -> Result<Option<String>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.contains('\0') || text.chars().count() > DESCRIPTION_MAX {
+        let rule = format!("it must have at most {DESCRIPTION_MAX} characters and no NUL");
+        return Err(broken(&format!("ArchiveDescription {} is not allowed: {rule}", quoted(&text))));
+    }
+    Ok(Some(text))
+}
+
+/// A marker goes back to the service in the next request, which has a limit.
+fn marker(text: Option<String>) -> Result<Option<String>> {
+    match text {
+        Some(text) if text.len() > MARKER_MAX => {
+            Err(broken(&format!("Marker {} is not allowed: it must have at most {MARKER_MAX} bytes", quoted(&text))))
+        }
+        text => Ok(text),
+    }
 }
 
 fn broken(what: &str) -> Error {

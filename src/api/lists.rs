@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use sha2::{Digest, Sha256};
+
 use super::json::{self, PartEntry, PartsPage, UploadEntry};
 use super::send::{Call, encoded};
 use super::{Operation, Service, UploadName};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Method, Watch};
-use crate::limits::{LIST_PAGE_MAX, quoted};
+use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX, quoted};
 
 /// What ListParts tells of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ impl Service {
                 return Err(Error::new(Kind::Protocol, "the part size differs from page to page"));
             }
             parts.extend(page.parts);
+            check_count("parts", parts.len(), PARTS_MAX as usize)?;
             Ok((page.marker, (page.description, page.part_size)))
         })
         .map(|(description, part_size)| {
@@ -54,6 +57,7 @@ impl Service {
                 upload.description = upload.description.map(|text| self.keys.redactor().redacted(&text).into_owned());
                 uploads.push(upload);
             }
+            check_count("uploads", uploads.len(), LISTED_UPLOADS_MAX)?;
             Ok((page.marker, ()))
         })?;
         Ok(uploads)
@@ -68,18 +72,29 @@ impl Service {
         read: impl Fn(&[u8]) -> Result<P>,
         mut take: impl FnMut(P) -> Result<(Option<String>, L)>,
     ) -> Result<L> {
+        // Hashes instead of the markers, which may be long.
         let mut seen = HashSet::new();
         let mut target = format!("{path}?limit={LIST_PAGE_MAX}");
-        loop {
+        for _ in 0..LIST_PAGES_MAX {
             let call = Call::new(operation, Method::Get, target, 200);
             let page = self.retried(&call, watch, |response| read(&response.body))?;
             let (marker, last) = take(page).map_err(|error| self.named(&call, error))?;
             let Some(marker) = marker else { return Ok(last) };
             target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", encoded(&marker));
-            if !seen.insert(marker.clone()) {
+            if !seen.insert(Sha256::digest(&marker)) {
                 let message = format!("the service gave the marker {} twice: the list would not end", quoted(&marker));
                 return Err(self.named(&call, Error::new(Kind::Protocol, message)));
             }
         }
+        let message = format!("{operation}: the list does not end: it has more than {LIST_PAGES_MAX} pages");
+        Err(Error::new(Kind::Protocol, message).during(operation.name()))
     }
+}
+
+/// Fails once a list has more entries than it can have, before an endless one fills the memory.
+fn check_count(what: &str, count: usize, max: usize) -> Result<()> {
+    if count <= max {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Protocol, format!("the service lists more than {max} {what}")))
 }

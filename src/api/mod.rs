@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Method, Payload, Pool, Response, Watch};
 use crate::log::{Level, Log};
 use crate::plan::ByteRange;
+use crate::reachability::Reachability;
 use crate::retry::{Attempts, Policy};
 use crate::sanitize::TEXT_MAX;
 use crate::sign::Signer;
@@ -82,6 +83,8 @@ pub struct Service {
     pub policy: Policy,
     /// The time of signatures and waits.
     pub clock: Arc<dyn Clock>,
+    /// What the requests have reached.
+    pub reachability: Reachability,
     /// What that clock lacks.
     pub skew: Skew,
     /// Where requests and retries are told of.
@@ -113,8 +116,8 @@ pub struct Completed {
     pub archive_id: String,
     /// The archive's path at the service.
     pub location: String,
-    /// The archive's tree hash as the service computed it; not every answer has it.
-    pub tree_hash: Option<Digest>,
+    /// The archive's tree hash as the service computed it.
+    pub tree_hash: Digest,
 }
 
 impl Service {
@@ -131,10 +134,7 @@ impl Service {
             call = call.header("x-amz-archive-description", description.to_owned());
         }
         self.retried(&call, watch, |response| {
-            Ok(Initiated {
-                id: self.id(answer::required_header(response, "x-amz-multipart-upload-id")?)?,
-                location: self.location(response)?,
-            })
+            Ok(Initiated { id: self.id(answer::upload_id(response)?)?, location: self.location(response)? })
         })
     }
 
@@ -216,8 +216,8 @@ impl Service {
 
     /// Sends a request without payload until it succeeds, or cannot.
     fn retried<T>(&self, call: &Call, watch: &Watch, read: impl Fn(&Response) -> Result<T>) -> Result<T> {
-        let start = self.clock.monotonic();
-        let mut attempts = Attempts::default();
+        let start = self.clock.active();
+        let mut attempts = Attempts::new(self.reachability.contact());
         loop {
             let outcome = self
                 .attempt(call, attempts.number(), Payload::Empty, watch)
@@ -228,7 +228,7 @@ impl Service {
                 Err(error) if error.kind() == Kind::TreeHash => return Err(error),
                 Err(error) => error,
             };
-            let idle = self.clock.monotonic().saturating_sub(start);
+            let idle = self.clock.active().saturating_sub(start);
             self.wait_to_retry(error, &mut attempts, &call.label(), idle, watch)?;
             if call.operation == Operation::Initiate {
                 let text = "is made again; if only its answer was lost, an empty upload stays behind";

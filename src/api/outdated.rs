@@ -40,11 +40,11 @@ impl Service {
     /// What a refusal means for a signature: what can be mended has been afterwards.
     pub(super) fn mended(&self, error: Error, signed: Signed) -> Error {
         match error.service_code() {
-            Some("InvalidSignatureException") => self.with_the_right_time(error, signed.at),
-            Some("ExpiredTokenException") if self.keys.expired(signed.key) => {
+            Some("InvalidSignatureException" | "InvalidSignature" | "SignatureDoesNotMatch") => self.with_the_right_time(error, signed.at),
+            Some("ExpiredTokenException" | "ExpiredToken") if self.keys.expired(signed.key) => {
                 error.outdated(Outdated::Key).with_note("the key was given by the credentials provider")
             }
-            Some("ExpiredTokenException") => error.with_note(
+            Some("ExpiredTokenException" | "ExpiredToken") => error.with_note(
                 "the session token has expired, and there is no credentials provider to ask for another: a client with fresh \
                  credentials is needed, and a new handle made with it carries on from the upload ID",
             ),

@@ -1,5 +1,6 @@
 //! One request on its way: the headers that every request has, the signature, the log line, and the wait before another try.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -97,6 +98,7 @@ impl Service {
         let (mut connection, InUse { key, number }) = self.ready(watch).map_err(Error::unsent)?;
         let now = self.now();
         let response = connection.exchange(&self.signed(call, &key, now), payload, watch)?;
+        self.reachability.response_received();
         Ok((response, Signed { at: now, key: number }))
     }
 
@@ -107,6 +109,7 @@ impl Service {
         let key = self.keys.take(self.now().unix_time, &watch.cancel)?;
         let mut connection = self.connections.take();
         connection.open(watch)?;
+        self.reachability.connection_opened();
         Ok((connection, key))
     }
 
@@ -129,8 +132,8 @@ impl Service {
         Request { method: call.method, target: call.target.clone(), headers }
     }
 
-    /// Waits until the next attempt may be made, or fails with the error if there is to be none. `idle` is the time since
-    /// anything was achieved last.
+    /// Waits until the next attempt may be made, or fails with the error if there is to be none. `idle` is the active time
+    /// since the last progress.
     ///
     /// # Errors
     /// `error`, or `Canceled`.
@@ -146,13 +149,18 @@ impl Service {
             return Err(error);
         }
         let number = attempts.number();
-        let Some(wait) = attempts.after(&error, &self.policy, idle, fastrand::f64()) else {
-            return Err(if number > 1 {
-                error.with_note(format_args!("given up after {number} attempts"))
-            } else {
-                error
+        let contact = self.reachability.contact();
+        let Some(wait) = attempts.next_delay(&error, &self.policy, idle, contact, fastrand::f64()) else {
+            return Err(match number {
+                1 => error,
+                _ if contact.connected => error.with_note(format_args!("given up after {number} attempts")),
+                _ => error.with_note(format_args!(
+                    "given up after {number} attempts, none of which made a connection: check region, endpoint and network"
+                )),
             });
         };
+        // Before the wait, so that progress callbacks show the first failure at once.
+        watch.retries.fetch_add(1, Ordering::Relaxed);
         self.log.write(
             Level::Warn,
             format_args!("{label} attempt {number} failed, the next follows in {} ms: {error}", wait.as_millis()),

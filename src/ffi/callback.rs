@@ -54,7 +54,8 @@ pub struct glacier_progress_t {
     pub parts_done: u64,
     /// The parts being sent at this moment.
     pub parts_in_flight: u64,
-    /// The attempts after the first, of all parts.
+    /// The failed attempts after which another one follows, of all requests: Initiate, ListParts, parts, Complete and
+    /// Abort. Counted when the attempt fails, before the wait.
     pub retries: u64,
     /// The most parts that may be in flight at this moment: those that were set, or fewer when the service pushes back
     /// or the line is slow. While memory is short, fewer are.

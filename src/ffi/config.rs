@@ -181,15 +181,21 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
     guard::call(err, || set(config, |config| config.set_concurrency(workers)))
 }
 
-/// Sets how often one request, a part for example, is attempted while it fails in a way that can pass (a lost
-/// connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
-/// counts: glacier_config_set_give_up_after_ms.
+/// Sets the maximum number of attempts per request for transient failures: a lost connection, a stall, HTTP 408, 429,
+/// 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. With 0 only time counts:
+/// glacier_config_set_give_up_after_ms.
 ///
-/// A 400 without an error document, an answer that is not HTTP, and a part that arrives damaged are attempted at most
-/// 3 times more. A request that is signed again, with a corrected clock or with fresh keys, takes no attempt away.
+/// If it is not set, the maximum is 10, and an outage does not use it up: an attempt that does not reach the service (no
+/// connection, a connection that is lost or stalls, a response that is cut) counts only if another request of the client
+/// was answered meanwhile. If it is set, every attempt counts.
 ///
-/// The wait before another attempt is a random time, up to 0.5 s at first, then up to twice that each time, up to 20
-/// s: ten attempts that fail at once take some 45 s, at most 91 s. A longer wait that the service asks for is kept.
+/// Ambiguous failures are retried at most 3 times: a success without the tree hash or ID it must have, a part that
+/// arrives damaged, a response that is not HTTP, and any other response without a Glacier error document and without
+/// x-amzn-RequestId, as a proxy sends it. Re-signing a request with a corrected clock or new keys does not count as an
+/// attempt.
+///
+/// The wait before a retry is random (exponential backoff with full jitter): up to 0.5 s at first, then up to twice that
+/// each time, up to 20 s. A longer Retry-After of the service is honoured, up to 300 s.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
@@ -242,7 +248,8 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
     guard::call(err, || set(config, |config| config.set_bandwidth_limit(bytes_per_s)))
 }
 
-/// Sets how long making one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s).
+/// Sets how long opening one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s). Time in
+/// which the process was stopped does not count.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
@@ -267,9 +274,13 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
     guard::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
 }
 
-/// Sets the longest time without any part acknowledged, in milliseconds: after it, a request that fails is not
-/// attempted again, and the call fails with the error of the last attempt. The default is 1,800,000 (30 min). The
-/// upload stays in the vault.
+/// Sets the longest time without any part acknowledged, in milliseconds: after it, a failed request is not retried, and
+/// the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The upload
+/// stays in the vault.
+///
+/// Until a client has opened its first connection, the time is 45 s if this is longer, and a host name that does not
+/// exist is final after 3 attempts: then region, endpoint or network are more likely wrong than down. Time in which the
+/// process was stopped (SIGSTOP, a debugger, a suspended machine) does not count, here and in the other timeouts.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]

@@ -96,9 +96,9 @@ pub unsafe extern "C" fn glacier_error_request_id(error: *const glacier_error_t)
     guard::get(error, ptr::null(), |error| or_null(error.request_id.as_deref()))
 }
 
-/// 1 if what failed can pass by itself, so that the same call may succeed later; 0 otherwise, and for NULL.
+/// 1 if the failure is transient or ambiguous, so that the same call may succeed later; 0 otherwise, and for NULL.
 ///
-/// The library has repeated such a request already, as glacier_config_set_max_attempts says. Since: 0.1
+/// The library has retried the request already: see glacier_config_set_max_attempts. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_t) -> i32 {
     guard::get(error, 0, |error| error.is_retryable.into())

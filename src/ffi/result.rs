@@ -50,22 +50,25 @@ pub enum glacier_result_names {
     GLACIER_E_NETWORK = 200,
     /// The certificate of the service, or TLS itself, was refused.
     GLACIER_E_TLS = 201,
-    /// Nothing moved, or nothing was acknowledged, for too long; or a part takes longer than the 5 minutes that a
-    /// signature holds, also with the line for itself.
+    /// The last attempt ended in a timeout: no connection within the connect timeout, a stall, or no response to
+    /// Complete within glacier_config_set_give_up_after_ms; or a part takes longer than the 5 minutes that a signature
+    /// is valid, even when no other part is in flight. If another error ended the last attempt, its code is returned.
     GLACIER_E_TIMEOUT = 202,
-    /// The answer is not what the service's protocol allows.
+    /// The response is not what the protocol allows: not HTTP, a document that cannot be read, a success without the
+    /// tree hash or ID that acknowledges it, a list that does not end, or an ID that could not be sent back.
     GLACIER_E_PROTOCOL = 203,
 
     /// The service refused the request for a reason without a code of its own here: see glacier_error_service_code.
     GLACIER_E_SERVICE = 300,
-    /// The credentials may not do this, or the account ID is not theirs.
+    /// The credentials lack permission for this operation or do not belong to this account; or a proxy denies access.
     GLACIER_E_ACCESS = 301,
     /// The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
     /// corrected.
     GLACIER_E_CREDENTIALS = 302,
     /// The service went on asking for fewer requests until the attempts were used up.
     GLACIER_E_THROTTLED = 303,
-    /// The vault does not exist in this region and account, or the service does not know the upload any more.
+    /// The service reports that the vault does not exist in this region and account, or the upload no longer exists. A
+    /// 404 of a proxy is not this: it is retried, and then GLACIER_E_SERVICE.
     GLACIER_E_NOT_FOUND = 304,
     /// A limit of the service would be, or was, exceeded.
     GLACIER_E_LIMIT = 305,

@@ -87,8 +87,8 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
 /// yet: the first working call takes part size and description from the service; a description set here is not used.
 ///
 /// upload_id comes from glacier_upload_id, which can be read after a failure too, or from glacier_uploads_id. The
-/// service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text is taken that is not
-/// empty, "." or "..", and holds no control characters. Two handles that work on one upload at once, here or
+/// service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text of 1 to 1,024 bytes is
+/// accepted that is not "." or ".." and has no control characters. Two handles that work on one upload at once, here or
 /// elsewhere, do no harm if they have the same source, but send parts twice.
 ///
 /// Before the first working call; one handle is one upload, so a second, different ID is refused.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::decimal::parse_decimal;
 use crate::error::{Error, Result};
 use crate::limits::quoted;
 
@@ -115,10 +116,7 @@ fn checked_host(host: &str) -> std::result::Result<String, &'static str> {
 
 fn checked_port(port: &str) -> std::result::Result<u16, &'static str> {
     const RULE: &str = "its port is not a number from 1 to 65535";
-    if !port.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(RULE);
-    }
-    port.parse().ok().filter(|&port| port != 0).ok_or(RULE)
+    parse_decimal(port).filter(|&port| port != 0).ok_or(RULE)
 }
 
 #[cfg(test)]

@@ -141,6 +141,8 @@ pub struct Watch {
     pub answer_timeout: Option<Duration>,
     /// Counts the bytes of payload that went out on the wire.
     pub sent: Arc<AtomicU64>,
+    /// Counts the failed attempts after which another one follows.
+    pub retries: Arc<AtomicU64>,
     /// What bytes of payload are taken from before they go out; `None`: they go as fast as they can.
     pub bandwidth: Option<Arc<Bucket>>,
 }

@@ -64,7 +64,7 @@ impl Upload {
             self.happened(Event::Sending)?;
             let range = lock(parts).range(index, length);
             let mut part = Outgoing { index, range, hashes, bytes: PartBytes::Lent(data) };
-            let start = self.client.service.clock.monotonic();
+            let start = self.client.service.clock.active();
             self.send_part(&mut part, None, || start, watch)?;
             self.sync_journal();
             Ok(())

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
 use crate::log::Level;
 use crate::plan::Plan;
-use crate::retry::Attempts;
+use crate::retry::{Attempts, had_no_effect};
 use crate::source::Source;
 use crate::treehash::Digest;
 
@@ -101,8 +101,8 @@ impl Upload {
         if !sent_before {
             self.note_durably(&Entry::Completing { size, tree });
         }
-        let start = service.clock.monotonic();
-        let mut attempts = Attempts::default();
+        let start = service.clock.active();
+        let mut attempts = Attempts::new(service.reachability.contact());
         let mut maybe_done = sent_before;
         loop {
             self.happened(Event::CompleteSent)?;
@@ -118,9 +118,9 @@ impl Upload {
                 }
                 // It was looked at, and is open: no Complete before this one was carried out either.
                 _ if is_refusal_of_parts(&error) => return Err(self.refused(error)?),
-                _ => maybe_done |= !was_not_done(&error),
+                _ => maybe_done |= !had_no_effect(&error),
             }
-            let idle = service.clock.monotonic().saturating_sub(start);
+            let idle = service.clock.active().saturating_sub(start);
             if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, watch) {
                 return Err(if maybe_done { self.outcome_unknown(error) } else { self.refused(error)? });
             }
@@ -167,14 +167,10 @@ impl Upload {
         self.happened(Event::Completed)?;
         self.say(Level::Info, format_args!("archive {} made, tree hash {tree}", made.archive_id));
         let Completed { archive_id, location, tree_hash } = made;
-        let entry = Entry::Completed {
-            archive_id: archive_id.clone(),
-            location: location.clone(),
-            tree: tree_hash.unwrap_or(tree),
-        };
+        let entry = Entry::Completed { archive_id: archive_id.clone(), location: location.clone(), tree: tree_hash };
         self.note_durably(&entry);
         self.let_journal_go();
-        self.facts.made(archive_id, location, tree_hash.unwrap_or(tree));
+        self.facts.made(archive_id, location, tree_hash);
         self.check_made().map_err(|error| error.during("CompleteMultipartUpload"))
     }
 
@@ -200,10 +196,4 @@ impl Upload {
 fn is_refusal_of_parts(error: &Error) -> bool {
     let of_parts = matches!(error.kind(), Kind::Service | Kind::TreeHash | Kind::Incomplete);
     of_parts && error.http_status() == Some(400) && error.service_code().is_some()
-}
-
-/// Whether this one request was not carried out: it never left, or its answer says so. What ran out of time, or failed inside the service,
-/// may have been.
-fn was_not_done(error: &Error) -> bool {
-    error.is_unsent() || error.http_status().is_some_and(|status| (400..500).contains(&status) && status != 408)
 }

@@ -59,7 +59,7 @@ pub struct Progress {
     pub parts_done: u64,
     /// Parts that are being sent.
     pub parts_in_flight: u64,
-    /// Attempts after the first, of all requests for parts.
+    /// Failed attempts after which another one follows, of all requests.
     pub retries: u64,
     /// The most parts that may be in flight at this moment.
     pub workers: u64,
@@ -78,7 +78,7 @@ pub(super) struct Counters {
     pub(super) parts_total: AtomicU64,
     pub(super) parts_done: AtomicU64,
     pub(super) parts_in_flight: AtomicU64,
-    pub(super) retries: AtomicU64,
+    pub(super) retries: Arc<AtomicU64>,
     pub(super) workers: AtomicU64,
     /// How often a part began to be in flight.
     flights: AtomicU64,
@@ -98,7 +98,7 @@ impl Default for Counters {
             parts_total: AtomicU64::new(u64::MAX),
             parts_done: AtomicU64::default(),
             parts_in_flight: AtomicU64::default(),
-            retries: AtomicU64::default(),
+            retries: Arc::default(),
             workers: AtomicU64::default(),
             flights: AtomicU64::default(),
             started: OnceLock::new(),

@@ -498,6 +498,7 @@ impl Upload {
             grace: Duration::ZERO,
             answer_timeout: None,
             sent: Arc::clone(&self.counters.bytes_sent),
+            retries: Arc::clone(&self.counters.retries),
             bandwidth: Some(Arc::clone(&self.bandwidth)),
         }
     }
@@ -523,9 +524,6 @@ impl Upload {
     ) -> Result<()> {
         let description = lock(&self.options).description.clone();
         let made = self.client.service.initiate(self.vault_name(), &description, part_size, watch)?;
-        check_upload_id(&made.id).map_err(|error| {
-            Error::new(Kind::Protocol, format!("the service gave an upload ID that cannot be one: {error}"))
-        })?;
         let _ = self.facts.id.set(c_text(made.id.as_str()));
         let _ = self.facts.location.set(c_text(made.location));
         self.facts.set_part_size(part_size);

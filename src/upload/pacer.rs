@@ -7,7 +7,7 @@ use super::pace::{Moment, Outcome, Pace, Ticket};
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Result};
 use crate::log::Level;
-use crate::retry::is_push_back;
+use crate::retry::is_throttling;
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 use crate::turns::Turns;
 
@@ -54,7 +54,7 @@ impl<'a> Pacer<'a> {
     fn end(&self, ticket: Ticket, error: Option<&Error>) {
         let outcome = match error {
             None => Outcome::Acknowledged,
-            Some(error) if is_push_back(error) => Outcome::PushedBack,
+            Some(error) if is_throttling(error) => Outcome::PushedBack,
             Some(_) => Outcome::Failed,
         };
         self.change(&mut lock(&self.pace), error, |pace, now| pace.end(ticket, outcome, now));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::parts::Held;
+use crate::decimal::parse_decimal;
 use crate::error::{Error, Kind, Result};
 use crate::file::Identity;
 use crate::limits::{check_part, check_part_size, check_upload_id};
@@ -196,7 +197,7 @@ impl Past {
 
 fn not_ours(text: &[u8]) -> Error {
     let version = text.strip_prefix(FORMAT).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
-    let version = version.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u32>().ok());
+    let version = version.and_then(|digits| parse_decimal::<u32>(std::str::from_utf8(digits).ok()?));
     let message = match version {
         Some(version) if version > 1 => format!("it is of version {version}, and this library knows only version 1"),
         _ => "the file is not a journal of glacier_mp".to_owned(),

@@ -179,7 +179,7 @@ impl Upload {
             pacer: Pacer::new(self, self.part_size()),
             // What fails in one thread stops the others, and no other call.
             watch: Watch { cancel: Arc::new(Cancel::below(Arc::clone(&watch.cancel))), ..watch.clone() },
-            last_progress: Mutex::new(self.client.service.clock.monotonic()),
+            last_progress: Mutex::new(self.client.service.clock.active()),
             failure: Mutex::default(),
             threads: Mutex::new(0),
             thread_done: Condvar::new(),
@@ -217,7 +217,7 @@ impl Upload {
     fn send_parts(&self, transfer: &Transfer<'_>) -> Result<()> {
         while let Some(mut part) = transfer.ready.pop(&transfer.watch.cancel)? {
             self.send_part(&mut part, Some(&transfer.pacer), || *lock(&transfer.last_progress), &transfer.watch)?;
-            *lock(&transfer.last_progress) = self.client.service.clock.monotonic();
+            *lock(&transfer.last_progress) = self.client.service.clock.active();
         }
         Ok(())
     }

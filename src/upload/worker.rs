@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::events::{InFlight, add};
+use super::events::InFlight;
 use super::journal::Entry;
 use super::pacer::Pacer;
 use super::parts::Held;
@@ -73,9 +73,9 @@ impl Upload {
         let service = &self.client.service;
         let parts = self.known_parts(watch)?;
         let label = format!("part {}", part.index);
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::new(service.reachability.contact());
         // The time that the source took to come up with it was not spent in vain.
-        let began = service.clock.monotonic();
+        let began = service.clock.active();
         let outcome = loop {
             let mut had_the_line = false;
             let mut attempt = || {
@@ -96,11 +96,10 @@ impl Upload {
             if let Err(changed) = reread(part, &error, &watch.cancel) {
                 break Err(changed);
             }
-            let idle = service.clock.monotonic().saturating_sub(last_progress().max(began));
+            let idle = service.clock.active().saturating_sub(last_progress().max(began));
             if let Err(error) = service.wait_to_retry(error, &mut attempts, &label, idle, watch) {
                 break Err(error);
             }
-            add(&self.counters.retries, 1);
         };
         if outcome.is_err() {
             lock(parts).failed(part.index);

@@ -27,7 +27,7 @@ class Progress:
         parts_total (int or None): the parts of the whole archive; None while unknown.
         parts_done (int): the parts that the service holds, those it held before included.
         parts_in_flight (int): the parts being sent at this moment.
-        retries (int): the attempts after the first, of all parts.
+        retries (int): the failed attempts after which another one follows, of all requests.
         workers (int): the most parts that may be in flight at this moment: as many as were set, or fewer when the
             service pushes back or the line is slow. While memory is short, fewer are.
         elapsed (float): seconds since the first call that moved data began.

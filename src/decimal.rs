@@ -1,0 +1,30 @@
+//! Decimal numbers in texts from outside: header fields, documents, journals, URLs.
+
+use std::str::FromStr;
+
+/// Returns the number that `text` writes in decimal digits; `None` for anything else. Unlike [`str::parse`] it accepts no
+/// sign: the grammars of HTTP and of the service have none.
+pub fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
+    let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits_only { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_digits() {
+        assert_eq!(parse_decimal::<u64>("0"), Some(0));
+        assert_eq!(parse_decimal::<u64>("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_decimal::<u16>("00080"), Some(80));
+    }
+
+    #[test]
+    fn rejects_everything_else() {
+        for text in ["", "+1", "-1", " 1", "1 ", "1_000", "0x10", "1.0", "1e3", "\u{0661}", "18446744073709551616"] {
+            assert_eq!(parse_decimal::<u64>(text), None, "{text:?}");
+        }
+        assert_eq!(parse_decimal::<u16>("65536"), None);
+    }
+}
