@@ -7,9 +7,13 @@
 #include <signal.h>
 
 #include "local.h"
+#include "service.h"
 #include "threads.h"
 
+#define LISTS "\"ListMultipartUploads\""
+
 static glacier_upload_t *in_progress;
+static glacier_client_t *listing;
 static pthread_t main_thread;
 
 static void *cancel(void *unused)
@@ -52,6 +56,59 @@ static void part_is_canceled_by(void *(*canceler)(void *), const uint8_t *part)
     join(thread);
 }
 
+static void wait_for_lists(unsigned count)
+{
+    while (requests_with(LISTS) < count)
+        ;
+}
+
+static void *cancel_list(void *count)
+{
+    wait_for_lists(*(const unsigned *)count);
+    glacier_client_cancel(listing);
+    return NULL;
+}
+
+static void cancel_list_on_signal(int signal_number)
+{
+    (void)signal_number;
+    glacier_client_cancel(listing);
+}
+
+static void *send_list_signal(void *count)
+{
+    wait_for_lists(*(const unsigned *)count);
+    CHECK_NUMBER(pthread_kill(main_thread, SIGUSR2), 0);
+    return NULL;
+}
+
+/* The requests of both calls stall until they are canceled. */
+static void list_is_canceled(glacier_client_t *client)
+{
+    glacier_uploads_t *uploads = NULL;
+    unsigned count = requests_with(LISTS) + 1;
+    listing = client;
+    service_fault("{\"operation\": \"ListMultipartUploads\", \"times\": 2, \"action\": {\"kind\": \"stall\"}}");
+    pthread_t thread = start(cancel_list, &count);
+    FAILS(GLACIER_E_CANCELED, glacier_client_list_uploads(client, VAULT, &uploads, &err));
+    join(thread);
+    count++;
+    thread = start(send_list_signal, &count);
+    FAILS(GLACIER_E_CANCELED, glacier_client_list_uploads(client, VAULT, &uploads, &err));
+    join(thread);
+
+    OK(glacier_client_list_uploads(client, VAULT, &uploads, &err)); /* the request is cleared */
+    glacier_uploads_free(uploads);
+    count = requests_with(LISTS);
+    glacier_client_cancel(client);
+    glacier_client_cancel(client); /* twice is once: it stops the next call, which sends nothing */
+    FAILS(GLACIER_E_CANCELED, glacier_client_list_uploads(client, VAULT, &uploads, &err));
+    CHECK_NUMBER(requests_with(LISTS), count);
+    OK(glacier_client_list_uploads(client, VAULT, &uploads, &err));
+    glacier_uploads_free(uploads);
+    glacier_client_cancel(NULL);
+}
+
 static void wait_is_canceled_by(void *(*canceler)(void *))
 {
     OK(glacier_upload_start(in_progress, NULL, NULL, NULL, &err));
@@ -92,7 +149,10 @@ int main(void)
     struct sigaction handler = {0};
     handler.sa_handler = cancel_on_signal;
     CHECK_NUMBER(sigaction(SIGUSR1, &handler, NULL), 0);
+    handler.sa_handler = cancel_list_on_signal;
+    CHECK_NUMBER(sigaction(SIGUSR2, &handler, NULL), 0);
     main_thread = pthread_self();
+    list_is_canceled(client);
 
     OK(glacier_upload_set_source_memory(all_at_once, data, 3 * MIB, &err));
     in_progress = all_at_once;

@@ -1,13 +1,15 @@
 //! The test programs: what each does stands in its source; here, what the local Glacier does and what must have arrived.
 
 use std::io::{BufRead, BufReader, Write};
+use std::thread;
+use std::time::Duration;
 
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
 use tempfile::TempDir;
 
 use crate::harness::{
     Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
-    only_archive, start, succeed, under_valgrind,
+    only_archive, signal, start, succeed, under_valgrind,
 };
 
 const MIB: usize = 1 << 20;
@@ -24,6 +26,7 @@ in_both_builds!(
     callbacks,
     credentials,
     cancel,
+    stopped,
     threads,
     freeing,
     plan_and_hash,
@@ -152,6 +155,28 @@ fn cancel(build: Build) {
     assert!(outcome.status.success(), "{outcome:?}");
     program.tell_checks(&outcome);
     assert_archives(&glacier, &vec![data(3 * MIB); 3]);
+}
+
+/// Stopped as soon as the part is sent, for longer than the time to give up and the longest gap that counts as busy. The
+/// reset comes while it is stopped.
+fn stopped(build: Build) {
+    const STOP: Duration = Duration::from_secs(9);
+    let glacier = local_glacier();
+    let lost = Fault::new(Action::DelayAnswer { millis: 6000 }).and(Action::Reset { after_bytes: None });
+    glacier.add_fault(lost.on(Operation::UploadMultipartPart));
+    let program = Program::c("tests/c/stopped.c", build);
+    let child = start(&mut program.command_at(&glacier));
+    let sent = || glacier.requests().iter().any(|r| r.operation == Some(Operation::UploadMultipartPart));
+    while !sent() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    signal("STOP", child.id());
+    thread::sleep(STOP);
+    signal("CONT", child.id());
+    let outcome = finish(child);
+    assert!(outcome.status.success(), "{outcome:?}");
+    program.tell_checks(&outcome);
+    assert_holds(&only_archive(&glacier), &data(MIB));
 }
 
 fn threads(build: Build) {
