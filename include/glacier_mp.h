@@ -90,7 +90,8 @@
  * Cancel. glacier_upload_cancel stops each working call in progress or, if there is none, the next. It may be called
  * from any thread and from a signal handler. Calls return within 250 ms, but a callback that is being called is
  * waited for, and while Complete is on its way its answer is awaited for up to 10 s. The upload stays in the vault
- * and can be carried on; only the parts in flight are sent again. For Ctrl-C:
+ * and can be carried on; only the parts in flight are sent again. glacier_client_cancel does the same for
+ * glacier_client_list_uploads. For Ctrl-C:
  *
  *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is taken away
  *     static void on_signal(int number) { (void)number; glacier_upload_cancel(running); }
@@ -170,7 +171,8 @@ extern "C" {
 typedef struct glacier_config_t glacier_config_t;
 
 /**
- * The way to the service: endpoint, account, credentials, and the memory limit that its uploads share.
+ * A client: the endpoint, account and credentials used for requests, and the memory and bandwidth limits shared by its
+ * uploads.
  *
  * Any number of threads may use a client at once. Its uploads keep it alive: it may be freed before them.
  */
@@ -236,15 +238,19 @@ typedef enum {
     /** The certificate of the service, or TLS itself, was refused. */
     GLACIER_E_TLS = 201,
     /**
-     * Nothing moved, or nothing was acknowledged, for too long; or a part takes longer than the 5 minutes that a
-     * signature holds, also with the line for itself.
+     * The last attempt ended in a timeout: no connection within the connect timeout, a stall, or no response to
+     * Complete within glacier_config_set_give_up_after_ms; or a part takes longer than the 5 minutes that a signature
+     * is valid, even when no other part is in flight. If another error ended the last attempt, its code is returned.
      */
     GLACIER_E_TIMEOUT = 202,
-    /** The answer is not what the service's protocol allows. */
+    /**
+     * The response is not what the protocol allows: not HTTP, a document that cannot be read, a success without the
+     * tree hash or ID that acknowledges it, a list that does not end, or an ID that could not be sent back.
+     */
     GLACIER_E_PROTOCOL = 203,
     /** The service refused the request for a reason without a code of its own here: see glacier_error_service_code. */
     GLACIER_E_SERVICE = 300,
-    /** The credentials may not do this, or the account ID is not theirs. */
+    /** The credentials lack permission for this operation or do not belong to this account; or a proxy denies access. */
     GLACIER_E_ACCESS = 301,
     /**
      * The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
@@ -253,7 +259,10 @@ typedef enum {
     GLACIER_E_CREDENTIALS = 302,
     /** The service went on asking for fewer requests until the attempts were used up. */
     GLACIER_E_THROTTLED = 303,
-    /** The vault does not exist in this region and account, or the service does not know the upload any more. */
+    /**
+     * The service reports that the vault does not exist in this region and account, or the upload no longer exists. A
+     * 404 of a proxy is not this: it is retried, and then GLACIER_E_SERVICE.
+     */
     GLACIER_E_NOT_FOUND = 304,
     /** A limit of the service would be, or was, exceeded. */
     GLACIER_E_LIMIT = 305,
@@ -334,7 +343,10 @@ typedef struct {
     uint64_t parts_done;
     /** The parts being sent at this moment. */
     uint64_t parts_in_flight;
-    /** The attempts after the first, of all parts. */
+    /**
+     * The failed attempts after which another one follows, of all requests: Initiate, ListParts, parts, Complete and
+     * Abort. Counted when the attempt fails, before the wait.
+     */
     uint64_t retries;
     /**
      * The most parts that may be in flight at this moment: those that were set, or fewer when the service pushes back
@@ -405,7 +417,7 @@ void glacier_config_free(glacier_config_t *config);
  * Makes a client from a copy of the settings: changing or freeing config afterwards has no effect on it. Nothing is
  * sent.
  *
- * What is wrong in the environment, and what is missing, shows here.
+ * Missing or invalid environment values are reported here.
  *
  * *out gets the client; free it with glacier_client_free. Any thread, as long as no other uses config.
  * Results: GLACIER_OK; GLACIER_E_NULL (config, out); GLACIER_E_INVALID (no region is set, a value from the
@@ -417,7 +429,7 @@ glacier_result_t glacier_client_new(const glacier_config_t *config,
                                     glacier_client_t **out,
                                     glacier_error_t **err);
 
-/** Gives a client back. Its uploads go on working. NULL is ignored. Since: 0.1 */
+/** Frees a client. Its uploads keep working. NULL is ignored. Since: 0.1 */
 void glacier_client_free(glacier_client_t *client);
 
 /**
@@ -665,15 +677,21 @@ glacier_result_t glacier_config_set_concurrency(glacier_config_t *config,
                                                 glacier_error_t **err);
 
 /**
- * Sets how often one request, a part for example, is attempted while it fails in a way that can pass (a lost
- * connection, a stall, HTTP 408, 429, 500, 502, 503 and 504, throttling); the default is 10. With 0 only time
- * counts: glacier_config_set_give_up_after_ms.
+ * Sets the maximum number of attempts per request for transient failures: a lost connection, a stall, HTTP 408, 429,
+ * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. With 0 only time counts:
+ * glacier_config_set_give_up_after_ms.
  *
- * A 400 without an error document, an answer that is not HTTP, and a part that arrives damaged are attempted at most
- * 3 times more. A request that is signed again, with a corrected clock or with fresh keys, takes no attempt away.
+ * If it is not set, the maximum is 10, and an outage does not use it up: an attempt that does not reach the service (no
+ * connection, a connection that is lost or stalls, a response that is cut) counts only if another request of the client
+ * was answered meanwhile. If it is set, every attempt counts.
  *
- * The wait before another attempt is a random time, up to 0.5 s at first, then up to twice that each time, up to 20
- * s: ten attempts that fail at once take some 45 s, at most 91 s. A longer wait that the service asks for is kept.
+ * Ambiguous failures are retried at most 3 times: a success without the tree hash or ID it must have, a part that
+ * arrives damaged, a response that is not HTTP, and any other response without a Glacier error document and without
+ * x-amzn-RequestId, as a proxy sends it. Re-signing a request with a corrected clock or new keys does not count as an
+ * attempt.
+ *
+ * The wait before a retry is random (exponential backoff with full jitter): up to 0.5 s at first, then up to twice that
+ * each time, up to 20 s. A longer Retry-After of the service is honoured, up to 300 s.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */
@@ -717,7 +735,8 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
                                                     glacier_error_t **err);
 
 /**
- * Sets how long making one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s).
+ * Sets how long opening one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s). Time in
+ * which the process was stopped does not count.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */
@@ -736,9 +755,13 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
                                                      glacier_error_t **err);
 
 /**
- * Sets the longest time without any part acknowledged, in milliseconds: after it, a request that fails is not
- * attempted again, and the call fails with the error of the last attempt. The default is 1,800,000 (30 min). The
- * upload stays in the vault.
+ * Sets the longest time without any part acknowledged, in milliseconds: after it, a failed request is not retried, and
+ * the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The upload
+ * stays in the vault.
+ *
+ * Until a client has opened its first connection, the time is 45 s if this is longer, and a host name that does not
+ * exist is final after 3 attempts: then region, endpoint or network are more likely wrong than down. Time in which the
+ * process was stopped (SIGSTOP, a debugger, a suspended machine) does not count, here and in the other timeouts.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */
@@ -895,8 +918,8 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
  * yet: the first working call takes part size and description from the service; a description set here is not used.
  *
  * upload_id comes from glacier_upload_id, which can be read after a failure too, or from glacier_uploads_id. The
- * service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text is taken that is not
- * empty, "." or "..", and holds no control characters. Two handles that work on one upload at once, here or
+ * service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text of 1 to 1,024 bytes is
+ * accepted that is not "." or ".." and has no control characters. Two handles that work on one upload at once, here or
  * elsewhere, do no harm if they have the same source, but send parts twice.
  *
  * Before the first working call; one handle is one upload, so a second, different ID is refused.
@@ -943,23 +966,35 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
 typedef struct glacier_uploads_t glacier_uploads_t;
 
 /**
- * Asks the service for all multipart uploads in progress in a vault, page by page to the end.
+ * Lists all multipart uploads in progress in a vault. It requests page after page, up to 10,000 pages and 50,000
+ * uploads; a longer list is GLACIER_E_PROTOCOL, and so is a list that repeats a page or has an ID that
+ * glacier_upload_set_upload_id does not accept.
  *
- * An upload of which no part came for 24 hours may be gone from it. The list does not say who initiated an upload.
+ * An upload that received no part for 24 hours may be missing. The list does not say who initiated an upload.
  *
  * vault is the vault's name. *out gets the list, which may be empty; free it with glacier_uploads_free. Any thread;
- * log lines are delivered on it, and a credentials provider is asked on it.
+ * log lines are delivered on it, and a credentials provider is called on it. glacier_client_cancel stops it.
  * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
  * (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
  * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
  * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_CALLBACK (the credentials provider did not return GLACIER_CONTINUE); GLACIER_E_PANIC; GLACIER_E_INTERNAL.
- * Since: 0.1
+ * GLACIER_E_CALLBACK (the credentials provider did not return GLACIER_CONTINUE); GLACIER_E_CANCELED; GLACIER_E_PANIC;
+ * GLACIER_E_INTERNAL. Since: 0.1
  */
 glacier_result_t glacier_client_list_uploads(const glacier_client_t *client,
                                              const char *vault,
                                              glacier_uploads_t **out,
                                              glacier_error_t **err);
+
+/**
+ * Requests that glacier_client_list_uploads stop: it returns GLACIER_E_CANCELED within 250 ms. A name lookup of the
+ * system that is in progress is not interrupted. Uploads of the client are not affected: see glacier_upload_cancel.
+ *
+ * The request stops each call in progress or, if there is none, the next one. When all calls in progress have returned,
+ * at least one of them with GLACIER_E_CANCELED, the request is cleared; otherwise it stays pending and stops the next
+ * call. Any thread, at any time, and in a signal handler: it is one atomic store. NULL is ignored. Since: 0.1
+ */
+void glacier_client_cancel(glacier_client_t *client);
 
 /** The number of uploads in the list. 0 for NULL. Since: 0.1 */
 size_t glacier_uploads_count(const glacier_uploads_t *uploads);
@@ -1536,9 +1571,9 @@ const char *glacier_error_service_code(const glacier_error_t *error);
 const char *glacier_error_request_id(const glacier_error_t *error);
 
 /**
- * 1 if what failed can pass by itself, so that the same call may succeed later; 0 otherwise, and for NULL.
+ * 1 if the failure is transient or ambiguous, so that the same call may succeed later; 0 otherwise, and for NULL.
  *
- * The library has repeated such a request already, as glacier_config_set_max_attempts says. Since: 0.1
+ * The library has retried the request already: see glacier_config_set_max_attempts. Since: 0.1
  */
 int32_t glacier_error_is_retryable(const glacier_error_t *error);
 

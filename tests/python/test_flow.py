@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any, Callable
 
 import pytest
 
-from glacier_mp import Archive, GlacierError, State, TreeHash, Upload
-from local import MIB, VAULT, Glacier, content
+from glacier_mp import Archive, GlacierError, State, StoppedError, TreeHash, Upload
+from local import MIB, VAULT, Glacier, content, until
 
 SIZE = 2 * MIB + 5
 
@@ -174,3 +175,25 @@ def test_uploads_are_listed(glacier: Glacier) -> None:
     assert {info.upload_id: info.archive_description for info in listed} == made
     assert {info.part_size for info in listed} == {2 * MIB}
     assert all(before <= info.created <= datetime.now(timezone.utc) for info in listed)
+
+
+def test_list_uploads_can_be_canceled(glacier: Glacier) -> None:
+    glacier.fault("stall", "ListMultipartUploads")
+    with glacier.client() as client:
+
+        def cancel() -> None:
+            until(lambda: glacier.requests("ListMultipartUploads"))
+            client.cancel()
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        with pytest.raises(StoppedError) as caught:
+            client.list_uploads(VAULT)
+        thread.join()
+        assert caught.value.name == "GLACIER_E_CANCELED"
+        assert client.list_uploads(VAULT) == []
+        client.cancel()
+        with pytest.raises(StoppedError):
+            client.list_uploads(VAULT)
+        assert client.list_uploads(VAULT) == []
+    client.cancel()

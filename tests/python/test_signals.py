@@ -151,6 +151,20 @@ def test_a_signal_stops_the_call(glacier: Glacier, operation: str, pieces: dict[
     assert len(glacier.archives()) == 1
 
 
+def test_ctrl_c_ends_the_request_of_list_uploads(glacier: Glacier) -> None:
+    """The call in C has returned as well, and the next one is not affected."""
+    glacier.fault("stall", "ListMultipartUploads")
+    check = "say(str(len(glacier_mp._calls._running))); client.list_uploads(VAULT); upload.run()"
+    program = PROGRAM.replace("    upload.run()\n    say", f"    {check}\n    say")
+    with started(glacier, program, call="client.list_uploads(VAULT)") as child:
+        until(lambda: glacier.requests("ListMultipartUploads"))
+        child.send_signal(signal.SIGINT)
+        assert said(child) == "signal"
+        assert said(child) == "stopped None"
+        output, errors = child.communicate("go on\n")
+        assert (output, errors, child.returncode) == ("0\ncompleted\n", "", 0)
+
+
 def test_nobody_has_to_wait_for_the_answer_to_complete(glacier: Glacier) -> None:
     """After a cancel it is awaited for 10 s. A second signal leaves the call alone, and it ends with the program."""
     glacier.fault("stall", "CompleteMultipartUpload")

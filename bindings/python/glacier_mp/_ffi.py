@@ -139,6 +139,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "glacier_config_free": (None, (ConfigHandle,)),
     "glacier_client_new": (RESULT, (ConfigHandle, POINTER(ClientHandle), ERR)),
     "glacier_client_list_uploads": (RESULT, (ClientHandle, c_char_p, POINTER(UploadsHandle), ERR)),
+    "glacier_client_cancel": (None, (ClientHandle,)),
     "glacier_client_free": (None, (ClientHandle,)),
     "glacier_upload_new": (RESULT, (ClientHandle, c_char_p, POINTER(UploadHandle), ERR)),
     "glacier_upload_set_description": (RESULT, (UploadHandle, c_char_p, ERR)),

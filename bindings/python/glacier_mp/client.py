@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import Optional
+from typing import Any, Optional
 
 from . import _arguments
 from ._calls import Call, ReportProgress
@@ -58,6 +59,8 @@ class Client:
         self._log = config._log
         self._keys = config._keys
         self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
+        # The calls of list_uploads in progress.
+        self._listing: set[Call[Any]] = set()
 
     def upload(
         self,
@@ -109,19 +112,24 @@ class Client:
                 raise
 
     def list_uploads(self, vault_name: str) -> list[UploadInfo]:
-        """Asks the service for all multipart uploads in progress in a vault, in no order.
+        """Lists all multipart uploads in progress in a vault, in no order: at most 50,000.
 
-        An upload of which no part came for 24 hours may be gone from it. Ctrl-C leaves the call at once; the request
-        on its way then ends by itself.
+        An upload that received no part for 24 hours may be missing. Ctrl-C stops the call, and so does cancel().
 
         Raises:
+            StoppedError: cancel() was called.
             UsageError, TransportError, ServiceError (GLACIER_E_NOT_FOUND: the vault), LocalError, InternalError.
         """
-        name = _arguments.text("vault_name", vault_name)
-        call = Call(
-            lib.glacier_client_list_uploads, self._handle, name, log=self._log, keys=self._keys, stoppable=False
-        )
-        listed = call.result()
+        name, handle = _arguments.text("vault_name", vault_name), self._handle
+        call = Call(lib.glacier_client_list_uploads, handle, name, log=self._log, keys=self._keys, stoppable=False)
+        self._listing.add(call)
+        try:
+            listed = call.result()
+        except BaseException:
+            self._stop_listing(call, handle)
+            raise
+        finally:
+            self._listing.discard(call)
         return [
             UploadInfo(
                 upload_id=decoded(lib.glacier_uploads_id(listed, index)) or "",
@@ -131,6 +139,28 @@ class Client:
             )
             for index in range(lib.glacier_uploads_count(listed))
         ]
+
+    def cancel(self) -> None:
+        """Requests that the calls of list_uploads in progress stop, or the next one if there is none: they raise
+        StoppedError within a quarter of a second. Uploads are not affected: see Upload.cancel.
+
+        Any thread, at any time, in callbacks and in signal handlers. On a closed client it does nothing.
+        """
+        handle = self._open_handle
+        if handle is not None:
+            lib.glacier_client_cancel(handle)
+
+    def _stop_listing(self, call: Call[Any], handle: ClientHandle) -> None:
+        """Stops a call of list_uploads that an exception left in progress. With others beside it, which the library would
+        stop as well, it is left to itself."""
+        if call.over.done() or self._listing != {call}:
+            return
+        lib.glacier_client_cancel(handle)
+        call.over.result()
+        # If the call ended at the same moment for another reason, the request is pending and would stop the next one. It
+        # is cleared by a call that cannot send anything.
+        with suppress(GlacierError):
+            lib.glacier_client_list_uploads(handle, b"")
 
     def close(self) -> None:
         """Lets the client go. Calls at work on it go on, and uploads made with it may still run; new ones, and
