@@ -35,6 +35,12 @@ demo: check-file all
 	$(CARGO) build --release -p glacier-emulator
 	@bindings/c/examples/demo.sh target/release/glacier-emulator target/examples-c '$(subst ','\'',$(FILE))'
 
+# make emulator [EMULATOR_FLAGS="--vault my-vault"]: a local Glacier for your own programs. Prints the variables to set.
+.PHONY: emulator
+emulator:
+	$(CARGO) build --release -p glacier-emulator
+	@exec target/release/glacier-emulator --print-exports $(EMULATOR_FLAGS)
+
 .PHONY: check-file
 check-file:
 	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }

@@ -15,7 +15,7 @@ from botocore.utils import calculate_tree_hash
 
 from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
 
-__all__ = ["KEY", "MIB", "ROOT", "VAULT", "Glacier", "Upload", "content", "refusal", "tree_hash"]
+__all__ = ["KEY", "MIB", "REGION", "ROOT", "VAULT", "Glacier", "Upload", "content", "refusal", "tree_hash"]
 
 
 class Glacier(LocalGlacier):

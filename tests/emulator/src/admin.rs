@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 use crate::faults::Fault;
 use crate::http::{Body, Content, Head, Response, percent_decode};
+use crate::number;
 use crate::random::RandomFaults;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -101,7 +102,7 @@ fn answer(service: &Service, head: &Head, document: &[u8]) -> Result<Response, S
 
 fn requests(service: &Service, head: &Head) -> Result<Response, String> {
     let from = head.query("from").unwrap_or_else(|| "0".to_owned());
-    let from = from.parse().map_err(|_| format!("from takes a number, not {from}"))?;
+    let from = number::unsigned(&from).ok_or_else(|| format!("from takes digits only, not {from}"))?;
     Ok(Response::json(200, &service.log.from(from)))
 }
 

@@ -21,7 +21,10 @@ pub const CHOICES: &[(&str, &str)] = &[
     ("an empty account", "another account than the key's: 403 `AccessDeniedException`"),
     ("API version other than 2012-06-01", "Invalid"),
     ("part size missing", "Invalid, \"Invalid part size: null. …\""),
-    ("a range not aligned, longer than a part, or with a total for `*`", "Invalid, \"Invalid Content-Range: …\""),
+    (
+        "a range not aligned, longer than a part, or with a total that it does not fit into",
+        "Invalid, \"Invalid Content-Range: …\"",
+    ),
     ("tree hash in upper-case hex", "Invalid, \"Invalid x-amz-sha256-tree-hash: …\""),
     ("Complete: missing range, short part, wrong size", "Invalid; the message names the range, the part or the size"),
     ("Complete: several things wrong", "the first of missing range, short part, size, tree hash"),
@@ -36,7 +39,20 @@ pub const CHOICES: &[(&str, &str)] = &[
     ("order of ListMultipartUploads", "by upload ID, which is as good as none"),
     ("a query parameter that the operation does not know", "ignored"),
     ("`Transfer-Encoding`, two lengths, a payload without one", "400 `BadRequest`, and the connection is closed"),
-    ("a body where the operation takes none", "400 `BadRequest`"),
+    (
+        "a body where the operation takes none",
+        "400 `BadRequest`, except `{}` for CreateVault, Initiate and Complete, which SDKs send",
+    ),
+    ("a number with anything but digits, a `+` included", "as one that is out of range"),
+    (
+        "the inventory of a vault",
+        "taken when the vault is asked for; without archives `LastInventoryDate` is null and the counts are 0",
+    ),
+    ("`limit` of ListVaults", "as for the other lists, but 10 without it"),
+    (
+        "a marker of ListVaults",
+        "the list begins at the vault that the ARN names, existing or not; anything else is Invalid",
+    ),
     ("an address that is no operation here", "400 `BadRequest`"),
     (
         "how many requests are admitted",
@@ -57,3 +73,6 @@ pub const IDLE_SECONDS: i64 = 24 * 3600;
 
 /// The most entries on a page of a list.
 pub const PAGE_MAX: usize = 50;
+
+/// The entries on a page of ListVaults without `limit`.
+pub const LIST_VAULTS_DEFAULT: usize = 10;

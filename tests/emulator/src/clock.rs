@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::number;
+
 /// The time of day plus an offset.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
@@ -86,10 +88,7 @@ impl Instant {
         if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
             return None;
         }
-        let number = |from: usize, to: usize| {
-            let digits = text.get(from..to)?;
-            if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse::<i64>().ok() } else { None }
-        };
+        let number = |from: usize, to: usize| number::unsigned::<i64>(text.get(from..to)?);
         let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
         let (hour, minute, second) = (number(9, 11)?, number(11, 13)?, number(13, 15)?);
         let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;

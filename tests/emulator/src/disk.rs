@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::hash;
+use crate::number;
 use crate::records::ArchiveRecord;
 use crate::upload::{Facts, Part};
 
@@ -182,7 +183,7 @@ fn part_name(part: &Part) -> String {
 
 fn parse_part_name(name: &str) -> Option<Part> {
     let mut fields = name.splitn(3, '-');
-    let first = fields.next()?.parse().ok()?;
-    let last = fields.next()?.parse().ok()?;
+    let first = number::unsigned(fields.next()?)?;
+    let last = number::unsigned(fields.next()?)?;
     Some(Part { first, last, tree_hash: hash::parse_hex(fields.next()?)? })
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::time::Instant;
 
 use crate::hash::{Digest, Hasher};
+use crate::number;
 use crate::pace::Pace;
 use crate::stop::Stop;
 use crate::wire::Wire;
@@ -76,10 +77,11 @@ impl Head {
         let mut lengths = self.headers.iter().filter(|(name, _)| name == "content-length").map(|(_, value)| value);
         match (lengths.next(), lengths.next()) {
             (None, _) => Ok(None),
-            (Some(length), None) if length.bytes().all(|b| b.is_ascii_digit()) => {
-                length.parse().map(Some).map_err(|_| format!("Invalid Content-Length: {length}"))
-            }
-            (Some(length), _) => Err(format!("Invalid Content-Length: {length}")),
+            (Some(length), None) => match number::unsigned(length) {
+                Some(number) => Ok(Some(number)),
+                None => Err(format!("Invalid Content-Length: {length}")),
+            },
+            (Some(length), Some(_)) => Err(format!("Invalid Content-Length: {length}")),
         }
     }
 

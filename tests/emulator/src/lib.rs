@@ -1,4 +1,4 @@
-//! The local Glacier: the vault API's multipart operations, strict, on 127.0.0.1, for tests and demos.
+//! The local Glacier: the vault API's multipart operations, strict, on 127.0.0.1, for tests, demos and your own programs.
 //!
 //! It checks what the service checks: signatures (with a published implementation), the clock, both hashes of every
 //! payload, ranges, sizes and limits; and answers with the texts that the live service uses. It streams: a payload is
@@ -25,6 +25,7 @@ mod http;
 mod ids;
 mod interim;
 mod kinds;
+pub mod number;
 mod operations;
 mod options;
 mod pace;
@@ -40,6 +41,7 @@ mod stop;
 mod store;
 mod tls;
 mod upload;
+mod vaults;
 mod wire;
 
 pub use action::{Action, Afterwards, Ending, Reason, Sent, error_document};

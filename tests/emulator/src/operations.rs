@@ -1,22 +1,27 @@
 //! The operations: a request in, an answer out.
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
+use crate::choices::LIST_VAULTS_DEFAULT;
 use crate::clock::Instant;
 use crate::course::Harm;
 use crate::disk::Incoming;
 use crate::hash::{self, Digest, EMPTY, Hasher};
 use crate::http::{Body, Head, Response};
-use crate::paging::Page;
+use crate::number;
+use crate::paging::{self, Page};
 use crate::records::ArchiveRecord;
 use crate::refusal::{Failure, Refusal};
 use crate::request::{Operation, Target, content_range};
 use crate::service::Service;
 use crate::signature::Signed;
 use crate::upload::{Facts, Part, Upload};
+use crate::vaults::{VaultDescription, VaultList};
 
 /// What an operation has done.
 pub(crate) struct Done {
@@ -38,14 +43,21 @@ pub(crate) fn perform(
     if !service.rate.admits(now) {
         return Err(Failure::from(Refusal::throttled()));
     }
-    let signed = service.verifier.verify(head, now)?;
+    let without_payload = match target {
+        Some(target) if target.operation.takes_body() => None,
+        _ => Some(Document::read(body).map_err(Failure::Broken)?),
+    };
+    let body_hash = without_payload.as_ref().map_or(EMPTY, |document| &document.hash);
+    let signed = service.verifier.verify(head, body_hash, now)?;
     let target =
         target.ok_or_else(|| Refusal::bad_request(format!("No such operation: {} {}", head.method, head.path())))?;
     let harm = harm.filter(|_| target.operation == Operation::UploadMultipartPart);
     let call = Call { service, head, target, signed: &signed, now, harm };
-    call.check_common(body)?;
+    call.check_common(without_payload.as_ref())?;
     match target.operation {
         Operation::CreateVault => call.create_vault(),
+        Operation::DescribeVault => call.describe_vault(),
+        Operation::ListVaults => call.list_vaults(),
         Operation::UploadArchive => call.upload_archive(body),
         Operation::InitiateMultipartUpload => call.initiate(),
         Operation::ListMultipartUploads => call.list_uploads(),
@@ -53,6 +65,28 @@ pub(crate) fn perform(
         Operation::CompleteMultipartUpload => call.complete(&*call.upload()?),
         Operation::AbortMultipartUpload => call.abort(&*call.upload()?),
         Operation::ListParts => call.list_parts(&*call.upload()?),
+    }
+}
+
+/// The body of a request without payload.
+struct Document {
+    /// Its SHA-256 in hex.
+    hash: String,
+    /// Its first bytes: enough to tell an empty JSON document from all else.
+    start: Vec<u8>,
+}
+
+impl Document {
+    const EMPTY_JSON: &[u8] = b"{}";
+
+    fn read(body: &mut Body<'_>) -> io::Result<Self> {
+        let (mut hasher, mut start) = (Sha256::new(), Vec::new());
+        while let Some(piece) = body.next()? {
+            hasher.update(piece);
+            let room = Self::EMPTY_JSON.len() + 1 - start.len();
+            start.extend(piece.iter().take(room));
+        }
+        Ok(Self { hash: hex::encode(hasher.finalize()), start })
     }
 }
 
@@ -115,8 +149,8 @@ struct UploadEntry {
 }
 
 impl Call<'_> {
-    /// What every operation asks of a request.
-    fn check_common(&self, body: &Body<'_>) -> Result<(), Refusal> {
+    /// What every operation asks of a request; `document` is the body of one without payload.
+    fn check_common(&self, document: Option<&Document>) -> Result<(), Refusal> {
         let Target { operation, account, vault, .. } = self.target;
         if account != "-" && *account != self.service.account {
             return Err(Refusal::access_denied(account));
@@ -126,31 +160,70 @@ impl Call<'_> {
             Some(other) => return Err(Refusal::invalid(format!("Invalid API version: {other}"))),
             None => return Err(Refusal::missing("API version")),
         }
-        let known = *operation == Operation::CreateVault || self.service.store.has_vault(vault);
-        if !known || !is_vault_name(vault) {
+        let exists = match operation {
+            Operation::ListVaults => true,
+            Operation::CreateVault => is_vault_name(vault),
+            _ => is_vault_name(vault) && self.service.store.vaults.contains(vault),
+        };
+        if !exists {
             return Err(Refusal::vault_not_found(&self.service.vault_arn(vault)));
         }
-        if operation.takes_body() {
-            return Ok(());
-        }
-        if body.remaining() > 0 {
+        let Some(Document { hash, start }) = document else { return Ok(()) };
+        let is_allowed = start.is_empty() || (operation.takes_empty_document() && start == Document::EMPTY_JSON);
+        if !is_allowed {
             return Err(Refusal::bad_request("This operation takes no body"));
         }
-        if self.signed.payload_hash != EMPTY {
-            return Err(Refusal::payload_mismatch(EMPTY, &self.signed.payload_hash));
+        if self.signed.payload_hash != *hash {
+            return Err(Refusal::payload_mismatch(hash, &self.signed.payload_hash));
         }
         Ok(())
     }
 
     fn create_vault(&self) -> Result<Done, Failure> {
-        let changed = self.service.store.create_vault(&self.target.vault);
-        let location = format!("/{}/vaults/{}", self.service.account, self.target.vault);
-        Ok(Done { answer: created().with("Location", location), changed })
+        let changed = self.service.store.vaults.create(&self.target.vault, &self.now.extended());
+        Ok(Done { answer: created().with("Location", self.vault_path()), changed })
+    }
+
+    fn describe_vault(&self) -> Result<Done, Failure> {
+        let name = &self.target.vault;
+        let created = self.service.store.vaults.created(name);
+        let created = created.ok_or_else(|| Refusal::vault_not_found(&self.service.vault_arn(name)))?;
+        Ok(Done { answer: Response::json(200, &self.description_of(name.clone(), created)), changed: false })
+    }
+
+    /// The marker is the ARN of the next vault, as the service documents it.
+    fn list_vaults(&self) -> Result<Done, Failure> {
+        let limit = paging::limit(self.head, LIST_VAULTS_DEFAULT)?.min(self.service.page_max);
+        let from = match self.head.query("marker") {
+            None => String::new(),
+            Some(marker) => {
+                let name = marker.strip_prefix(&self.service.vault_arn("")).filter(|name| is_vault_name(name));
+                name.ok_or_else(|| Refusal::invalid(format!("Invalid marker: {marker}")))?.to_owned()
+            }
+        };
+        let mut rest = self.service.store.vaults.from(&from).into_iter();
+        let page = rest.by_ref().take(limit);
+        let vault_list = page.map(|(name, created)| self.description_of(name, created)).collect();
+        let marker = rest.next().map(|(name, _)| self.service.vault_arn(&name));
+        Ok(Done { answer: Response::json(200, &VaultList { marker, vault_list }), changed: false })
+    }
+
+    fn description_of(&self, vault_name: String, creation_date: String) -> VaultDescription {
+        let archives = self.service.store.archives();
+        let sizes: Vec<_> = archives.iter().filter(|archive| archive.vault == vault_name).map(|one| one.size).collect();
+        VaultDescription {
+            creation_date,
+            last_inventory_date: (!sizes.is_empty()).then(|| self.now.extended()),
+            number_of_archives: sizes.len() as u64,
+            size_in_bytes: sizes.iter().sum(),
+            vault_arn: self.service.vault_arn(&vault_name),
+            vault_name,
+        }
     }
 
     fn initiate(&self) -> Result<Done, Failure> {
         let given = self.head.header("x-amz-part-size");
-        let part_size = given.and_then(|text| text.parse::<u64>().ok());
+        let part_size = given.and_then(number::unsigned::<u64>);
         let legal = |size: &u64| size.is_power_of_two() && (1 << 20..=1 << 32).contains(size);
         let part_size = part_size.filter(legal).ok_or_else(|| {
             Refusal::invalid(format!(
@@ -199,7 +272,8 @@ impl Call<'_> {
 
     fn complete(&self, upload: &Upload) -> Result<Done, Failure> {
         let size = self.required("x-amz-archive-size", "x-amz-archive-size")?;
-        let size = size.parse().map_err(|_| Refusal::invalid(format!("Invalid x-amz-archive-size: {size}")))?;
+        let size =
+            number::unsigned(size).ok_or_else(|| Refusal::invalid(format!("Invalid x-amz-archive-size: {size}")))?;
         let store = &self.service.store;
         let archive_id = self.service.ids.archive_id();
         let (archive, new) = upload.complete(store.disk(), size, self.tree_hash()?, archive_id)?;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use crate::choices::PAGE_MAX;
 use crate::http::Head;
 use crate::ids::Ids;
+use crate::number;
 use crate::refusal::Refusal;
 use crate::stop::lock;
 
@@ -39,7 +40,7 @@ impl Markers {
         ids: &Ids,
         entries: Vec<(String, T)>,
     ) -> Result<Page<T>, Refusal> {
-        let limit = limit(head)?.min(page_max);
+        let limit = limit(head, PAGE_MAX)?.min(page_max);
         let from = match head.query("marker") {
             None => String::new(),
             Some(marker) => self.find(list, &marker)?,
@@ -62,10 +63,11 @@ impl Markers {
     }
 }
 
-fn limit(head: &Head) -> Result<usize, Refusal> {
-    let Some(text) = head.query("limit") else { return Ok(PAGE_MAX) };
-    match text.parse() {
-        Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
+/// The `limit` of a request; `default` without one.
+pub(crate) fn limit(head: &Head, default: usize) -> Result<usize, Refusal> {
+    let Some(text) = head.query("limit") else { return Ok(default) };
+    match number::unsigned(&text) {
+        Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
         _ => Err(Refusal::invalid(format!("Invalid limit: {text}. Limit must be between 1 and {PAGE_MAX}."))),
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::http::{Head, percent_decode};
+use crate::number;
 
 /// An operation of the service, by the service's own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,12 +24,21 @@ pub enum Operation {
     UploadArchive,
     /// Makes a vault.
     CreateVault,
+    /// Returns the facts of a vault.
+    DescribeVault,
+    /// Lists the vaults of the account.
+    ListVaults,
 }
 
 impl Operation {
     /// Whether the request carries bytes of an archive.
     pub(crate) fn takes_body(self) -> bool {
         matches!(self, Self::UploadMultipartPart | Self::UploadArchive)
+    }
+
+    /// Whether an empty JSON document may be the body of a request without payload.
+    pub(crate) fn takes_empty_document(self) -> bool {
+        matches!(self, Self::CreateVault | Self::InitiateMultipartUpload | Self::CompleteMultipartUpload)
     }
 }
 
@@ -37,6 +47,7 @@ impl Operation {
 pub(crate) struct Target {
     pub(crate) operation: Operation,
     pub(crate) account: String,
+    /// Empty where the operation has none.
     pub(crate) vault: String,
     /// Empty where the operation has none.
     pub(crate) upload_id: String,
@@ -57,6 +68,8 @@ impl Target {
             ("GET", ["vaults", vault, "multipart-uploads", id]) => (vault, *id, Operation::ListParts),
             ("POST", ["vaults", vault, "archives"]) => (vault, "", Operation::UploadArchive),
             ("PUT", ["vaults", vault]) => (vault, "", Operation::CreateVault),
+            ("GET", ["vaults", vault]) => (vault, "", Operation::DescribeVault),
+            ("GET", ["vaults"]) => (&"", "", Operation::ListVaults),
             _ => return None,
         };
         Some(Self {
@@ -68,15 +81,14 @@ impl Target {
     }
 }
 
-/// The bytes that a part's `Content-Range` names, both ends included. `None` unless it is `bytes first-last/*`.
+/// The first and last byte of a part's `Content-Range`. `None` unless it is `bytes first-last/total`, where the total is
+/// `*` or a number that the range fits into.
 pub(crate) fn content_range(value: &str) -> Option<(u64, u64)> {
-    let (first, last) = value.strip_prefix("bytes ")?.strip_suffix("/*")?.split_once('-')?;
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if digits { text.parse::<u64>().ok() } else { None }
-    };
-    let (first, last) = (number(first)?, number(last)?);
-    (first <= last && last < u64::MAX).then_some((first, last))
+    let (range, total) = value.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last) = (number::unsigned(first)?, number::unsigned(last)?);
+    let end = if total == "*" { u64::MAX } else { number::unsigned(total)? };
+    (first <= last && last < end).then_some((first, last))
 }
 
 #[cfg(test)]
@@ -87,9 +99,25 @@ mod tests {
     fn ranges() {
         assert_eq!(content_range("bytes 0-0/*"), Some((0, 0)));
         assert_eq!(content_range("bytes 4194304-8388607/*"), Some((4_194_304, 8_388_607)));
-        for bad in
-            ["", "0-1/*", "bytes 0-1", "bytes 1-0/*", "bytes 0-1/2", "bytes +0-1/*", "bytes 0-/*", "bytes -0-1/*"]
-        {
+        assert_eq!(content_range("bytes 0-4/5"), Some((0, 4)));
+        assert_eq!(content_range("bytes 0-4/99"), Some((0, 4)));
+        for bad in [
+            "",
+            "0-1/*",
+            "bytes 0-1",
+            "bytes 1-0/*",
+            "bytes +0-1/*",
+            "bytes 0-+1/*",
+            "bytes 0-/*",
+            "bytes -0-1/*",
+            "bytes 0-4/4",
+            "bytes 0-4/0",
+            "bytes 0-4/",
+            "bytes 0-4/+5",
+            "bytes 0-4/**",
+            "bytes 0-4/5/5",
+            "bytes 0-18446744073709551615/*",
+        ] {
             assert_eq!(content_range(bad), None, "{bad}");
         }
     }

@@ -13,7 +13,6 @@ use aws_sigv4::sign::v4;
 
 use crate::choices::MAY_BE_UNSIGNED;
 use crate::clock::Instant;
-use crate::hash::EMPTY;
 use crate::http::Head;
 use crate::refusal::{Refusal, SIGNATURE_SECONDS};
 use crate::stop::lock;
@@ -87,8 +86,9 @@ impl Verifier {
         self.add_token(session_token, None);
     }
 
-    /// Checks everything about the signature that the head alone tells; the payload is the caller's to compare.
-    pub(crate) fn verify(&self, head: &Head, now: Instant) -> Result<Signed, Refusal> {
+    /// Checks the signature. The payload's hash is the one that `x-amz-content-sha256` names, for the caller to compare,
+    /// or `body_hash` without that header.
+    pub(crate) fn verify(&self, head: &Head, body_hash: &str, now: Instant) -> Result<Signed, Refusal> {
         let authorization = head.header("authorization").ok_or_else(Refusal::not_authenticated)?;
         let authorization = Authorization::parse(authorization)?;
         let (at, date_header) = signing_time(head)?;
@@ -96,7 +96,7 @@ impl Verifier {
         self.check_token(head.header("x-amz-security-token"), now)?;
         check_signed_headers(head, &authorization, date_header)?;
 
-        let payload_hash = head.header("x-amz-content-sha256").unwrap_or(EMPTY).to_owned();
+        let payload_hash = head.header("x-amz-content-sha256").unwrap_or(body_hash).to_owned();
         let signed = Signed { payload_hash, at };
         signed.check_clock(now)?;
         let expected = self.signature(head, &authorization, &signed, date_header);
@@ -223,6 +223,7 @@ fn check_signed_headers(head: &Head, authorization: &Authorization<'_>, date: &s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::EMPTY;
 
     /// The known answers, each as the request that carries it.
     fn vectors() -> Vec<(String, Verifier, Instant, Head)> {
@@ -248,7 +249,7 @@ mod tests {
         let vectors = vectors();
         assert_eq!(vectors.len(), 41);
         for (name, verifier, at, head) in vectors {
-            verifier.verify(&head, at).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+            verifier.verify(&head, EMPTY, at).unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
         }
     }
 
@@ -258,14 +259,14 @@ mod tests {
             for changed in 0..head.headers.len() {
                 let mut other = head.clone();
                 other.headers[changed].1.push('0');
-                assert!(verifier.verify(&other, at).is_err(), "{name}: {:?}", other.headers[changed]);
+                assert!(verifier.verify(&other, EMPTY, at).is_err(), "{name}: {:?}", other.headers[changed]);
             }
             let mut other = head.clone();
             other.target.push('0');
-            assert!(verifier.verify(&other, at).is_err(), "{name}: target");
+            assert!(verifier.verify(&other, EMPTY, at).is_err(), "{name}: target");
             let mut other = head;
             other.method = "PATCH".to_owned();
-            assert!(verifier.verify(&other, at).is_err(), "{name}: method");
+            assert!(verifier.verify(&other, EMPTY, at).is_err(), "{name}: method");
         }
     }
 
@@ -273,10 +274,10 @@ mod tests {
     fn five_minutes_either_way() {
         let (_, verifier, at, head) = vectors().swap_remove(0);
         for seconds in [-301, 301] {
-            assert!(verifier.verify(&head, at.plus_seconds(seconds)).is_err(), "{seconds}");
+            assert!(verifier.verify(&head, EMPTY, at.plus_seconds(seconds)).is_err(), "{seconds}");
         }
         for seconds in [-300, 0, 300] {
-            assert!(verifier.verify(&head, at.plus_seconds(seconds)).is_ok(), "{seconds}");
+            assert!(verifier.verify(&head, EMPTY, at.plus_seconds(seconds)).is_ok(), "{seconds}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Vaults, uploads and archives: what the service remembers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -12,13 +12,14 @@ use crate::records::{ArchiveRecord, UploadRecord};
 use crate::refusal::Refusal;
 use crate::stop::lock;
 use crate::upload::{Facts, Upload};
+use crate::vaults::Vaults;
 
 /// Everything kept between requests.
 #[derive(Debug)]
 pub(crate) struct Store {
     disk: Option<Disk>,
     hashing: bool,
-    vaults: Mutex<BTreeSet<String>>,
+    pub(crate) vaults: Vaults,
     /// By upload ID. Completed and aborted ones stay for a while, so that a repeated request finds them.
     uploads: Mutex<BTreeMap<String, Arc<Upload>>>,
     archives: Mutex<Vec<ArchiveRecord>>,
@@ -35,10 +36,13 @@ impl Store {
         let mut store = Self {
             disk,
             hashing: *storage != Storage::Count,
-            vaults: Mutex::new(vaults.iter().cloned().collect()),
+            vaults: Vaults::default(),
             uploads: Mutex::default(),
             archives: Mutex::default(),
         };
+        for vault in vaults {
+            store.vaults.create(vault, &now.extended());
+        }
         store.load(now)?;
         Ok(store)
     }
@@ -51,15 +55,6 @@ impl Store {
     /// The directory, if bytes are kept.
     pub(crate) fn disk(&self) -> Option<&Disk> {
         self.disk.as_ref()
-    }
-
-    /// Says whether it is new.
-    pub(crate) fn create_vault(&self, vault: &str) -> bool {
-        lock(&self.vaults).insert(vault.to_owned())
-    }
-
-    pub(crate) fn has_vault(&self, vault: &str) -> bool {
-        lock(&self.vaults).contains(vault)
     }
 
     pub(crate) fn add_upload(&self, facts: Facts, now: Instant) -> Result<(), Refusal> {
@@ -127,13 +122,13 @@ impl Store {
 
     fn load(&mut self, now: Instant) -> io::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        let (mut vaults, mut uploads, mut archives) = (lock(&self.vaults), lock(&self.uploads), lock(&self.archives));
+        let (mut uploads, mut archives) = (lock(&self.uploads), lock(&self.archives));
         for (facts, parts) in disk.load_uploads()? {
-            vaults.insert(facts.vault.clone());
+            self.vaults.create(&facts.vault, &facts.created);
             uploads.insert(facts.upload_id.clone(), Arc::new(Upload::open(facts, parts, now)));
         }
         for KeptArchive { archive, upload } in disk.load_archives()? {
-            vaults.insert(archive.vault.clone());
+            self.vaults.create(&archive.vault, &now.extended());
             archives.push(archive.clone());
             let Some(facts) = upload else { continue };
             let upload_id = facts.upload_id.clone();

@@ -1,14 +1,18 @@
 //! The emulator as a program: what it takes on its command line, and what its manual says.
 
-#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is test code, which clippy sees only inside of tests")]
 
 mod client;
 
 use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use client::{Client, MIB, Request, start};
-use glacier_emulator::FaultKind;
+use glacier_emulator::{FaultKind, Options};
 
 /// A running one, until this is dropped.
 struct Program {
@@ -63,13 +67,18 @@ fn a_wrong_command_line_is_refused() {
     for (wrong, says) in [
         (&["--nonsense"][..], "unknown option --nonsense"),
         (&["--port"], "--port needs a value"),
-        (&["--port", "x"], "--port takes a number, not x"),
+        (&["--port", "x"], "--port takes a number in digits only, not x"),
+        (&["--port", "+0"], "--port takes a number in digits only, not +0"),
+        (&["--port", "65536"], "--port takes a number in digits only, not 65536"),
+        (&["--page-max", "+5"], "--page-max takes a number in digits only, not +5"),
         (&["--storage", "tape"], "unknown storage tape"),
         (&["--ca-out", "f"], "--ca-out needs --tls"),
         (&["--token-seconds", "60"], "--token-seconds needs --session-token"),
-        (&["--token-seconds", "soon"], "--token-seconds takes a number, not soon"),
-        (&["--clock-offset", "noon"], "--clock-offset takes a number, not noon"),
-        (&["--requests-per-second", "-1"], "--requests-per-second takes a number, not -1"),
+        (&["--token-seconds", "soon"], "--token-seconds takes a number in digits only, not soon"),
+        (&["--clock-offset", "noon"], "--clock-offset takes a number in digits only, with - or without, not noon"),
+        (&["--clock-offset", "+5"], "--clock-offset takes a number in digits only, with - or without, not +5"),
+        (&["--requests-per-second", "-1"], "--requests-per-second takes a number in digits only, not -1"),
+        (&["--background", "--until-stdin-closes"], "--background and --until-stdin-closes exclude each other"),
         (&["--fault", "{}"], "--fault {}: missing field `action`"),
         (&["--fault", r#"{"action": {"kind": "flood"}}"#], "unknown variant `flood`"),
         (&["--random-faults", r#"{"seed": 1, "probability": 7}"#], "7 is no share: it goes from 0 to 1"),
@@ -117,6 +126,100 @@ fn clock_token_and_rate_come_from_the_command_line() {
     running.client().send(&list("t", 0)).expect_refusal(400, "ThrottlingException", "Rate exceeded");
 }
 
+/// Starts the program with its temporary directory in `directory`, through `env` with this option.
+fn start_in(directory: &Path, dispositions: &str) -> (Child, String) {
+    let mut command = Command::new("env");
+    command.arg(dispositions).arg(env!("CARGO_BIN_EXE_glacier-emulator")).env("TMPDIR", directory);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut endpoint = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
+    (child, endpoint.trim_end().to_owned())
+}
+
+fn send_signal(name: &str, pid: &str) {
+    let command = format!("kill -{name} {pid}");
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+}
+
+fn entries(directory: &Path) -> usize {
+    directory.read_dir().unwrap().count()
+}
+
+#[test]
+fn signals_remove_the_temporary_directory() {
+    for (name, number) in [("HUP", 1), ("INT", 2), ("TERM", 15)] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut child, endpoint) = start_in(directory.path(), "--default-signal=HUP,INT,TERM");
+        // A connection in the middle of a request does not delay the end.
+        let mut client = Client::connect_without_tls(&endpoint);
+        let id = client.initiate(MIB);
+        client.write(&Request::part(&id, 0, &[7; MIB]).head(&client.host)).unwrap();
+        assert_eq!(entries(directory.path()), 1);
+        send_signal(name, &child.id().to_string());
+        assert_eq!(child.wait().unwrap().signal(), Some(number), "{name}");
+        assert_eq!(entries(directory.path()), 0, "{name}");
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, endpoint) = start_in(directory.path(), "--ignore-signal=HUP");
+    send_signal("HUP", &child.id().to_string());
+    assert_eq!(Client::connect_without_tls(&endpoint).send(&list()).status, 200);
+    send_signal("TERM", &child.id().to_string());
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+/// Runs a shell script that finds the program as `$emulator`, and returns the words that it prints.
+fn shell(script: &str) -> Vec<String> {
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .env("emulator", env!("CARGO_BIN_EXE_glacier-emulator"))
+        .env("AWS_SESSION_TOKEN", "of something else")
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn exports_set_a_client_up_and_the_background_ends_by_its_process_id() {
+    const SHOW: &str = "echo $GLACIER_EMULATOR_PID $AWS_ENDPOINT_URL_GLACIER $AWS_REGION $AWS_DEFAULT_REGION \
+                        $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY ${AWS_SESSION_TOKEN-none}";
+    // With and without quotes around the substitution.
+    for eval in [r#"eval "$($emulator --background --vault v)""#, r"eval $($emulator --background --vault v)"] {
+        let words = shell(&format!("{eval}\n{SHOW}"));
+        let [pid, endpoint, settings @ ..] = &words[..] else { panic!("{words:?}") };
+        let defaults = Options::default();
+        assert_eq!(settings, [&defaults.region, &defaults.region, &defaults.access_key, &defaults.secret_key, "none"]);
+        let vault = Request::new("GET", "/-/vaults/v");
+        assert_eq!(Client::connect_without_tls(endpoint).send(&vault).status, 200);
+        send_signal("TERM", pid);
+        let address = endpoint.strip_prefix("http://").unwrap();
+        while TcpStream::connect(address).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("it's a ca.pem");
+    let start = format!("eval \"$($emulator --background --tls --ca-out \"{}\" --session-token t)\"", ca.display());
+    let words = shell(&format!("{start}\necho $GLACIER_EMULATOR_PID $AWS_SESSION_TOKEN $AWS_CA_BUNDLE"));
+    assert_eq!(words[1..].join(" "), format!("t {}", ca.display()));
+    assert!(ca.exists());
+    send_signal("TERM", &words[0]);
+}
+
+#[test]
+fn a_background_that_does_not_start_says_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = program().args(["--background", "--port", &port]).output().unwrap();
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{why}");
+    assert!(why.starts_with("glacier-emulator: cannot start: ") && why.lines().count() == 1, "{why}");
+}
+
 #[test]
 fn the_help_is_exact() {
     let run = |arguments: &[&str]| program().args(arguments).output().unwrap();
@@ -134,7 +237,9 @@ fn the_help_is_exact() {
         named.push(option);
     }
     // Each option that the program knows stands between quotes in its source.
-    let known = include_str!("../src/main.rs").split('"').filter(|text| text.starts_with("--") && !text.contains(' '));
+    let known = include_str!("../src/bin/glacier-emulator/settings.rs")
+        .split('"')
+        .filter(|text| text.starts_with("--") && !text.contains(' '));
     let mut known: Vec<_> = known.collect();
     known.sort_unstable();
     named.sort_unstable();

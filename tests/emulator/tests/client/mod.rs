@@ -47,6 +47,8 @@ pub(crate) struct Request {
     pub(crate) signed_host: Option<String>,
     /// Whether `Host` is sent.
     pub(crate) sends_host: bool,
+    /// The body whose hash is signed without `x-amz-content-sha256`, instead of the one that is sent.
+    pub(crate) signed_body: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -68,6 +70,7 @@ impl Request {
             date_header: "x-amz-date",
             signed_host: None,
             sends_host: true,
+            signed_body: None,
         }
     }
 
@@ -180,7 +183,8 @@ impl Request {
         let named = std::iter::once(&host).chain(headers).filter(|(name, _)| !self.unsigned.contains(name));
         let named = named.map(|(name, value)| (name.as_str(), value.as_str()));
         let payload = headers.iter().find(|(name, _)| name == "x-amz-content-sha256").map(|(_, value)| value.clone());
-        let payload = payload.map_or(SignableBody::Bytes(&[]), SignableBody::Precomputed);
+        let body = self.signed_body.as_deref().unwrap_or(&self.body);
+        let payload = payload.map_or(SignableBody::Bytes(body), SignableBody::Precomputed);
         let identity = Credentials::new(&self.access_key, &self.secret_key, None, None, "test").into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)

@@ -1,5 +1,7 @@
 //! What holds for every request and every answer.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::client::{Client, MIB, Request, data, upload};
 use crate::rule::{Group, Rule};
 use crate::{INVALID, MISSING, NOT_FOUND, SIGNATURE};
@@ -128,10 +130,20 @@ pub(crate) const GROUP: Group = Group {
         Rule::refuses(
             "an operation without payload takes no body",
             "choice: a body where the operation takes none",
-            &[|s| {
-                s.refused(&Request::initiate(MIB).body(b"x"), 400, "BadRequest", "takes no body");
-                assert!(s.emulator.uploads().is_empty());
-            }],
+            &[
+                |s| {
+                    s.refused(&Request::initiate(MIB).body(b"x"), 400, "BadRequest", "takes no body");
+                    assert!(s.emulator.uploads().is_empty());
+                },
+                |s| s.refused(&Request::initiate(MIB).body(b"{} "), 400, "BadRequest", "takes no body"),
+                |s| s.refused(&Request::initiate(MIB).body(b"{}{}"), 400, "BadRequest", "takes no body"),
+                |s| {
+                    let id = s.initiate(MIB);
+                    s.refused(&Request::abort(&id).body(b"{}"), 400, "BadRequest", "takes no body");
+                    assert_eq!(s.emulator.uploads().len(), 1);
+                },
+                |s| s.refused(&list("-", "examplevault").body(b"{}"), 400, "BadRequest", "takes no body"),
+            ],
         ),
         Rule::gives(
             "`Accept` may be left out, and makes no difference",
@@ -264,6 +276,50 @@ pub(crate) const GROUP: Group = Group {
                 s.emulator.limit_requests(Some(0));
                 s.refused(&list("-", "examplevault"), 400, "ThrottlingException", "Rate exceeded");
             }],
+        ),
+        Rule::gives(
+            "`{}` may be the body of CreateVault, Initiate and Complete",
+            "P",
+            &[
+                |s| drop(s.accepted(&Request::new("PUT", "/-/vaults/v").body(b"{}"))),
+                |s| {
+                    s.accepted(&Request::initiate(MIB).body(b"{}"));
+                    assert_eq!(s.emulator.uploads().len(), 1);
+                },
+                |s| {
+                    let id = s.initiate(MIB);
+                    s.accepted(&Request::part(&id, 0, b"abc"));
+                    let complete = Request::complete(&id, b"abc").body(b"{}");
+                    s.accepted(&complete.header("x-amz-content-sha256", hex::encode(Sha256::digest(b"{}"))));
+                },
+            ],
+        ),
+        Rule::refuses(
+            "a number is written in digits only",
+            "choice: a number with anything but digits, a `+` included",
+            &[
+                |s| {
+                    let request = Request::initiate(MIB).header("x-amz-part-size", "+1048576");
+                    s.refused(&request, 400, INVALID, "Invalid part size: +1048576. ");
+                },
+                |s| {
+                    let id = s.initiate(MIB);
+                    s.accepted(&Request::part(&id, 0, b"abc"));
+                    let request = Request::complete(&id, b"abc").header("x-amz-archive-size", "+3");
+                    s.refused(&request, 400, INVALID, "Invalid x-amz-archive-size: +3");
+                },
+                |s| s.refused(&Request::list_uploads("?limit=%2B5"), 400, INVALID, "Invalid limit: +5."),
+                |s| {
+                    let id = s.initiate(MIB);
+                    let request = Request::part(&id, 0, b"abc").header("content-range", "bytes 0-+2/*");
+                    s.refused(&request, 400, INVALID, "Invalid Content-Range: bytes 0-+2/*");
+                },
+                |s| {
+                    let request =
+                        Request::initiate(MIB).header("content-length", "+0").with(|r| r.content_length = None);
+                    s.refused(&request, 400, "BadRequest", "Invalid Content-Length: +0");
+                },
+            ],
         ),
     ],
 };

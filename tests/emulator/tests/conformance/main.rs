@@ -16,6 +16,7 @@ mod rule;
 mod scene;
 mod signature;
 mod starts;
+mod vaults;
 
 use std::path::Path;
 
@@ -41,6 +42,8 @@ const GROUPS: &[Group] = &[
     archives::GROUP,
     archives::HASHES,
     errors::GROUP,
+    vaults::DESCRIBE,
+    vaults::LIST,
 ];
 
 #[test]

@@ -29,9 +29,8 @@ pub(crate) const GROUP: Group = Group {
         ),
         Rule::refuses(
             "the range is written so and not otherwise, and lies on the parts",
-            "choice: a range not aligned, longer than a part, or with a total for `*`",
+            "choice: a range not aligned, longer than a part, or with a total that it does not fit into",
             &[
-                |s| wrong_range(s, "bytes 0-2/3"),
                 |s| wrong_range(s, "bytes 0-2"),
                 |s| wrong_range(s, "0-2"),
                 |s| wrong_range(s, "bytes 1-3/*"),
@@ -41,6 +40,9 @@ pub(crate) const GROUP: Group = Group {
                     let long = Request::part(&id, 0, &data(MIB + 1));
                     s.refused(&long, 400, INVALID, "Invalid Content-Range: bytes 0-1048576/*");
                 },
+                |s| wrong_range(s, "bytes 0-2/2"),
+                |s| wrong_range(s, "bytes 0-2/"),
+                |s| wrong_range(s, "bytes 0-2/+3"),
             ],
         ),
         Rule::asks(
@@ -217,6 +219,22 @@ pub(crate) const GROUP: Group = Group {
                 drop(directory);
                 s.refused(&part, 500, "ServiceUnavailableException", "The storage failed");
             }],
+        ),
+        Rule::gives(
+            "the total may be a number that the range fits into, instead of `*`",
+            "P",
+            &[
+                |s| {
+                    let part = abc(s).header("content-range", "bytes 0-2/3");
+                    s.accepted(&part);
+                },
+                |s| {
+                    let part = abc(s).header("content-range", "bytes 0-2/5242880");
+                    s.accepted(&part);
+                    let part = &s.emulator.uploads()[0].parts[0];
+                    assert_eq!((part.first, part.last), (0, 2));
+                },
+            ],
         ),
     ],
 };

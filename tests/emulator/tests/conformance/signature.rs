@@ -250,6 +250,29 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
+        Rule::asks(
+            "without `x-amz-content-sha256`, the hash of the body is signed",
+            "G",
+            &[|s| drop(s.accepted(&Request::initiate(MIB).body(b"{}")))],
+            &[|s| {
+                let request = Request::initiate(MIB).body(b"{}").with(|r| r.signed_body = Some(Vec::new()));
+                s.refused(&request, 403, SIGNATURE, "does not match the signature");
+            }],
+        ),
+        Rule::refuses(
+            "a part is not accepted without `x-amz-content-sha256`, whatever is signed",
+            "L",
+            &[
+                |s| {
+                    let part = abc(s).without("x-amz-content-sha256");
+                    s.refused(&part, 403, SIGNATURE, "does not match the signature");
+                },
+                |s| {
+                    let part = abc(s).without("x-amz-content-sha256").with(|r| r.signed_body = Some(Vec::new()));
+                    s.refused(&part, 403, SIGNATURE, "The request has no x-amz-content-sha256");
+                },
+            ],
+        ),
     ],
 };
 

@@ -1,14 +1,12 @@
-//! The local Glacier as a program: its first line says where it listens, and it runs until it is killed.
+//! The command line.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use glacier_emulator::{Emulator, Options, Storage};
+use glacier_emulator::{Options, Storage, number};
 use serde::de::DeserializeOwned;
 
-const USAGE: &str = "\
-A local Glacier for tests and demos, on 127.0.0.1.
+pub(crate) const USAGE: &str = "\
+A local Glacier for tests, demos and your own programs, on 127.0.0.1.
 
 Usage: glacier-emulator [OPTION]...
 
@@ -31,52 +29,34 @@ Usage: glacier-emulator [OPTION]...
   --fault JSON            let this go wrong, as for POST /.admin/faults; may be repeated
   --random-faults JSON    let things go wrong at random, as for POST /.admin/random; {\"seed\": 7} will do
   --until-stdin-closes    exit when standard input reaches its end
+  --print-exports         print shell commands that set the variables for a client, instead of the endpoint
+  --background            start in the background and print the same: eval \"$(glacier-emulator --background)\"
+                          ends with: kill $GLACIER_EMULATOR_PID
   --help                  this text
 
-The first line on standard output is the endpoint, such as http://127.0.0.1:41234. The JSON forms, and what a test can
-ask for and see under /.admin/, are described in tests/emulator/README.md.
+The first line on standard output is the endpoint, such as http://127.0.0.1:41234. SIGTERM, SIGINT and SIGHUP end the
+program and remove its temporary directory. The JSON forms, and what a test can ask for and see under /.admin/, are
+described in tests/emulator/README.md.
 ";
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("glacier-emulator: {why}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), String> {
-    let Some(settings) = Settings::parse(std::env::args().skip(1))? else {
-        print!("{USAGE}");
-        return Ok(());
-    };
-    let emulator = Emulator::start(settings.options).map_err(|e| format!("cannot start: {e}"))?;
-    if let (Some(path), Some(pem)) = (settings.ca_out, emulator.ca_pem()) {
-        std::fs::write(&path, pem).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    }
-    let mut out = io::stdout();
-    writeln!(out, "{}", emulator.endpoint()).and_then(|()| out.flush()).map_err(|e| e.to_string())?;
-    if settings.until_stdin_closes {
-        io::copy(&mut io::stdin(), &mut io::sink()).map_err(|e| e.to_string())?;
-        return Ok(());
-    }
-    loop {
-        std::thread::park();
-    }
-}
-
-struct Settings {
-    options: Options,
-    ca_out: Option<PathBuf>,
-    until_stdin_closes: bool,
+pub(crate) struct Settings {
+    pub(crate) options: Options,
+    pub(crate) ca_out: Option<PathBuf>,
+    pub(crate) until_stdin_closes: bool,
+    pub(crate) print_exports: bool,
+    pub(crate) background: bool,
 }
 
 impl Settings {
     /// `None` asks for the usage.
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut settings = Self { options: Options::default(), ca_out: None, until_stdin_closes: false };
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        let mut settings = Self {
+            options: Options::default(),
+            ca_out: None,
+            until_stdin_closes: false,
+            print_exports: false,
+            background: false,
+        };
         let mut data = None;
         let mut storage = "disk".to_owned();
         let mut vaults = Vec::new();
@@ -86,6 +66,8 @@ impl Settings {
                 "--help" => return Ok(None),
                 "--tls" => options.tls = true,
                 "--until-stdin-closes" => settings.until_stdin_closes = true,
+                "--print-exports" => settings.print_exports = true,
+                "--background" => settings.background = true,
                 _ => {
                     let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
                     match name.as_str() {
@@ -100,7 +82,7 @@ impl Settings {
                         "--secret-key" => options.secret_key = value()?,
                         "--session-token" => options.session_token = Some(value()?),
                         "--token-seconds" => options.session_token_seconds = Some(number(&name, &value()?)?),
-                        "--clock-offset" => options.clock_offset = number(&name, &value()?)?,
+                        "--clock-offset" => options.clock_offset = signed(&name, &value()?)?,
                         "--requests-per-second" => options.requests_per_second = Some(number(&name, &value()?)?),
                         "--fault" => options.faults.push(json(&name, &value()?)?),
                         "--random-faults" => options.random_faults = Some(json(&name, &value()?)?),
@@ -126,12 +108,19 @@ impl Settings {
         if settings.options.session_token_seconds.is_some() && settings.options.session_token.is_none() {
             return Err("--token-seconds needs --session-token".to_owned());
         }
+        if settings.background && settings.until_stdin_closes {
+            return Err("--background and --until-stdin-closes exclude each other".to_owned());
+        }
         Ok(Some(settings))
     }
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{name} takes a number, not {text}"))
+    number::unsigned(text).ok_or_else(|| format!("{name} takes a number in digits only, not {text}"))
+}
+
+fn signed(name: &str, text: &str) -> Result<i64, String> {
+    number::signed(text).ok_or_else(|| format!("{name} takes a number in digits only, with - or without, not {text}"))
 }
 
 fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, String> {

@@ -1,0 +1,45 @@
+//! Starts the program again, in the background.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use crate::exports::PID;
+
+/// Starts a process with the same arguments, prints its exports and leaves it running, in a process group of its own: a
+/// Ctrl-C in the terminal does not end it.
+pub(crate) fn start(arguments: &[String]) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
+    let mut child = Command::new(program)
+        .args(arguments.iter().filter(|argument| *argument != "--background"))
+        .arg("--print-exports")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|e| format!("cannot start in the background: {e}"))?;
+    let mut exports = String::new();
+    if let Some(out) = child.stdout.take() {
+        for line in BufReader::new(out).lines() {
+            let line = line.map_err(|e| format!("cannot read from the background: {e}"))?;
+            exports.push_str(&format!("{line}\n"));
+            if line.starts_with(&format!("export {PID}=")) {
+                let mut out = io::stdout();
+                let printed = out.write_all(exports.as_bytes()).and_then(|()| out.flush());
+                if printed.is_err() {
+                    // Nobody has its process ID.
+                    let _ = child.kill();
+                }
+                return printed.map_err(|e| format!("standard output: {e}"));
+            }
+        }
+    }
+    let mut why = String::new();
+    if let Some(mut err) = child.stderr.take() {
+        err.read_to_string(&mut why).map_err(|e| format!("cannot read from the background: {e}"))?;
+    }
+    child.wait().map_err(|e| format!("cannot wait for the background: {e}"))?;
+    let why = why.trim_end();
+    Err(why.strip_prefix("glacier-emulator: ").unwrap_or(why).to_owned())
+}

@@ -1,0 +1,33 @@
+//! Numbers in headers, queries and options: digits only. `str::parse` alone accepts a leading `+`.
+
+use std::str::FromStr;
+
+/// A number of one or more digits; `None` for anything else, or one that is too large for the type.
+pub fn unsigned<T: FromStr>(text: &str) -> Option<T> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+/// The same, with `-` before the digits or not.
+pub fn signed(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    unsigned::<u64>(digits)?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_digits_only() {
+        assert_eq!(["0", "007", "255"].map(unsigned::<u8>), [Some(0), Some(7), Some(255)]);
+        for bad in ["", "+1", "-1", " 1", "1 ", "1.0", "0x1", "1_000", "256", "\u{661}"] {
+            assert_eq!(unsigned::<u8>(bad), None, "{bad:?}");
+        }
+        assert_eq!(["-3600", "3600", "-0"].map(signed), [Some(-3600), Some(3600), Some(0)]);
+        for bad in ["", "-", "+1", "--1", "-+1", "- 1", "9223372036854775808"] {
+            assert_eq!(signed(bad), None, "{bad:?}");
+        }
+    }
+}
