@@ -250,7 +250,10 @@ typedef enum {
     GLACIER_E_PROTOCOL = 203,
     /** The service refused the request for a reason without a code of its own here: see glacier_error_service_code. */
     GLACIER_E_SERVICE = 300,
-    /** The credentials lack permission for this operation or do not belong to this account; or a proxy denies access. */
+    /**
+     * The credentials lack permission for this operation or do not belong to this account. Or a
+     * proxy denies access.
+     */
     GLACIER_E_ACCESS = 301,
     /**
      * The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
@@ -756,8 +759,8 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
 
 /**
  * Sets the longest time without any part acknowledged, in milliseconds: after it, a failed request is not retried, and
- * the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The upload
- * stays in the vault.
+ * the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The
+ * upload stays in the vault.
  *
  * Until a client has opened its first connection, the time is 45 s if this is longer, and a host name that does not
  * exist is final after 3 attempts: then region, endpoint or network are more likely wrong than down. Time in which the

@@ -275,8 +275,8 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
 }
 
 /// Sets the longest time without any part acknowledged, in milliseconds: after it, a failed request is not retried, and
-/// the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The upload
-/// stays in the vault.
+/// the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The
+/// upload stays in the vault.
 ///
 /// Until a client has opened its first connection, the time is 45 s if this is longer, and a host name that does not
 /// exist is final after 3 attempts: then region, endpoint or network are more likely wrong than down. Time in which the

@@ -60,7 +60,8 @@ pub enum glacier_result_names {
 
     /// The service refused the request for a reason without a code of its own here: see glacier_error_service_code.
     GLACIER_E_SERVICE = 300,
-    /// The credentials lack permission for this operation or do not belong to this account; or a proxy denies access.
+    /// The credentials lack permission for this operation or do not belong to this account. Or a
+    /// proxy denies access.
     GLACIER_E_ACCESS = 301,
     /// The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
     /// corrected.
