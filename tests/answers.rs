@@ -366,7 +366,7 @@ fn markers_are_passed_on_as_they_are_and_end() {
     for long in [4097, 200_000] {
         let marker = page(&format!("\"{}\"", "m".repeat(long)));
         let error = Prepared::new([marker]).service().list_parts(UPLOAD, &watch()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Protocol, "{error}");
+        assert!(error.kind() == Kind::Protocol && error.message().contains("at most 4096 bytes"), "{error}");
     }
 
     let endless = Prepared::new([page("\"again\"")]).service().list_parts(UPLOAD, &watch()).unwrap_err();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::thread;
 use std::time::Duration;
 
-use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
+use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
 use tempfile::TempDir;
 
 use crate::harness::{
@@ -162,7 +162,7 @@ fn cancel(build: Build) {
 fn stopped(build: Build) {
     const STOP: Duration = Duration::from_secs(9);
     let glacier = local_glacier();
-    let lost = Fault::new(Action::DelayAnswer { millis: 6000 }).and(Action::Reset { after_bytes: None });
+    let lost = Fault::new(Action::DelayAnswer { millis: 6000 }).and(Action::LostAnswer { then: Ending::Reset });
     glacier.add_fault(lost.on(Operation::UploadMultipartPart));
     let program = Program::c("tests/c/stopped.c", build);
     let child = start(&mut program.command_at(&glacier));
@@ -172,6 +172,7 @@ fn stopped(build: Build) {
     }
     signal("STOP", child.id());
     thread::sleep(STOP);
+    assert_eq!(glacier.requests().len(), 2, "Initiate and the part: nothing was sent while it was stopped");
     signal("CONT", child.id());
     let outcome = finish(child);
     assert!(outcome.status.success(), "{outcome:?}");
