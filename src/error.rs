@@ -136,7 +136,7 @@ impl Kind {
 }
 
 /// Whether a system call failed because the process or the system is out of descriptors, buffers or memory.
-fn is_exhausted(error: &std::io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
         || error.kind() == std::io::ErrorKind::OutOfMemory
 }

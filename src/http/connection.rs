@@ -62,7 +62,7 @@ impl Connection for UreqConnection {
 
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
         let site = self.site.clone();
-        let (open, line) = self.line(watch)?;
+        let (open, line) = self.line(watch).map_err(Error::unsent)?;
         look(&line).begin(watch);
         let result =
             exchange(&site, &open.agent, &line, request, payload, watch).map_err(|error| recovered(&site, error));

@@ -1,125 +1,268 @@
-//! How a connection comes about: look the name up, connect to one of its addresses, shake hands.
+//! Opens a connection: looks the name up, connects to its addresses as [`super::happy_eyeballs`] says, and does the TLS
+//! handshake on the first connection that is accepted.
+//!
+//! If the handshake on it is lost, the race goes on with the other addresses. If it is refused, because of a certificate for
+//! example, the error is final: all addresses are one service. A handshake that does not end takes the rest of the connect
+//! timeout. Either way the next connection tries that address last.
 
+use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use super::certificate;
 use super::channel::Channel;
+use super::happy_eyeballs::Schedule;
+use super::resolve::LookupError;
 use super::transport::Site;
 use crate::cancel::{Cancel, LOOK_EVERY};
-use crate::error::{Error, Kind, Result};
-use crate::sys::socket::{Interest, Socket};
+use crate::clock::ActiveInstant;
+use crate::error::{ConnectFailure, Error, Kind, Result, is_exhausted};
+use crate::sync::lock;
+use crate::sys::socket::{Socket, wait_connected};
 
-/// Makes a connection, within the connect timeout and until `cancel` is raised. The lookup of the name is the system's
-/// and bounded by nothing else: to interrupt it would take a thread that nobody waits for.
+/// Opens a connection within the connect timeout, or until `cancel` is raised. The name lookup is the system's: nothing
+/// bounds it, because to interrupt it would take a thread that is abandoned.
 pub(crate) fn dial(site: &Site, cancel: &Cancel) -> Result<Channel> {
-    let addresses = look_up(site)?;
-    let attempt = Attempt { site, cancel, start: Instant::now() };
-    let mut failure = None;
-    for (tried, address) in addresses.iter().enumerate() {
-        match attempt.connect(*address, addresses.len() - tried) {
-            Ok(socket) => return attempt.secure(socket),
-            Err(error) if error.kind() == Kind::Canceled => return Err(error),
-            Err(error) => failure = Some(error),
+    let found = look_up(site)?;
+    let order = lock(&site.addresses).order(&found);
+    let mut race = Race {
+        site,
+        cancel,
+        start: ActiveInstant::now(),
+        schedule: Schedule::new(order),
+        in_flight: vec![],
+        failed: vec![],
+    };
+    loop {
+        let (address, socket) = race.connect()?;
+        match race.secure(socket) {
+            Ok(channel) => {
+                lock(&site.addresses).opened(address);
+                return Ok(channel);
+            }
+            Err(error) if error.connect_failure() == Some(ConnectFailure::TlsHandshake) => {
+                lock(&site.addresses).failed(address);
+                if error.kind() == Kind::Timeout || !race.has_others() {
+                    return Err(error);
+                }
+                race.fail(address, io::Error::other(error));
+            }
+            Err(error) => return Err(error),
         }
     }
-    Err(failure.unwrap_or_else(|| Error::new(Kind::Network, format!("{}: the name has no address", site.address))))
 }
 
 fn look_up(site: &Site) -> Result<Vec<SocketAddr>> {
     let endpoint = &site.settings.endpoint;
-    match (endpoint.host(), endpoint.port()).to_socket_addrs() {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) => {
-            Err(Error::new(Kind::Network, format!("{}: the name cannot be looked up: {error}", site.address))
-                .caused_by(error))
+    site.resolver.look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
+        LookupError::NotFound(text) => {
+            let what =
+                format!("{}: the host name does not exist: {text}; {}", site.address, hint_at_name(endpoint.host()));
+            Error::new(Kind::Network, what).not_connected(ConnectFailure::NameNotFound)
         }
+        LookupError::Failed(text) => {
+            Error::new(Kind::Network, format!("{}: the name lookup failed: {text}", site.address))
+                .not_connected(ConnectFailure::NameLookup)
+        }
+        LookupError::NoResources(error) => no_resources(site, "the name lookup", error),
+    })
+}
+
+/// What is likely wrong with a name that does not exist. A region that does not exist gives such a name.
+fn hint_at_name(host: &str) -> String {
+    let region = host.strip_prefix("glacier.").and_then(|rest| rest.split_once('.')).map(|(region, _)| region);
+    match region {
+        Some(region) => format!("check the region {region:?}, and that Glacier exists there"),
+        None => "check the endpoint".to_owned(),
     }
 }
 
-struct Attempt<'a> {
-    site: &'a Site,
-    cancel: &'a Cancel,
-    start: Instant,
+fn no_resources(site: &Site, what: &str, error: io::Error) -> Error {
+    let text = format!("{}: no descriptor or memory for {what}: {error}; raise the limit on open files", site.address);
+    Error::new(Kind::Memory, text).caused_by(error).not_connected(ConnectFailure::NoResources)
 }
 
-impl Attempt<'_> {
-    /// Connects to one address. It gets its share of the time that is left, so that one that never answers leaves some
-    /// to those behind it.
-    fn connect(&self, address: SocketAddr, candidates: usize) -> Result<Socket> {
-        let share = self.left() / u32::try_from(candidates).unwrap_or(u32::MAX);
-        let start = Instant::now();
-        let failed = |error| self.failed("no connection", error);
-        let socket = Socket::connect(address).map_err(failed)?;
-        while !self.wait(&socket, Interest::Write, share.saturating_sub(start.elapsed()))? {}
-        socket.connected().map_err(failed)?;
-        Ok(socket)
+const HANDSHAKE_LOST: &str = "the connection was lost during the TLS handshake";
+
+/// The attempts to open one connection.
+struct Race<'a> {
+    site: &'a Site,
+    cancel: &'a Cancel,
+    start: ActiveInstant,
+    schedule: Schedule,
+    in_flight: Vec<Attempt>,
+    /// The attempts that failed, and why.
+    failed: Vec<(SocketAddr, io::Error)>,
+}
+
+/// A TCP connection that is being established.
+struct Attempt {
+    address: SocketAddr,
+    socket: Socket,
+}
+
+impl Race<'_> {
+    /// Returns the first connection that is accepted. Attempts that are still in flight then are given up; they are made
+    /// again if this is called again.
+    fn connect(&mut self) -> Result<(SocketAddr, Socket)> {
+        loop {
+            self.cancel.check()?;
+            if self.left().is_zero() {
+                return Err(self.timed_out());
+            }
+            while let Some(address) = self.schedule.start(self.start.elapsed()) {
+                self.begin(address)?;
+            }
+            if self.in_flight.is_empty() && self.schedule.wait(Duration::ZERO).is_none() {
+                return Err(self.all_failed());
+            }
+            if let Some(Attempt { address, socket }) = self.wait()? {
+                for attempt in self.in_flight.drain(..) {
+                    self.schedule.give_back(attempt.address);
+                }
+                return Ok((address, socket));
+            }
+        }
+    }
+
+    /// Whether an address is left that may be tried.
+    fn has_others(&self) -> bool {
+        self.schedule.wait(Duration::ZERO).is_some()
+    }
+
+    fn begin(&mut self, address: SocketAddr) -> Result<()> {
+        match Socket::connect(address) {
+            Ok(socket) => self.in_flight.push(Attempt { address, socket }),
+            Err(error) if is_exhausted(&error) && self.in_flight.is_empty() => {
+                return Err(no_resources(self.site, "a socket", error));
+            }
+            Err(error) if is_exhausted(&error) => self.schedule.put_off(address),
+            Err(error) => self.fail(address, error),
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, address: SocketAddr, error: io::Error) {
+        self.failed.push((address, error));
+        self.schedule.attempt_failed();
+    }
+
+    /// Waits a little for the attempts in flight, and returns one that was accepted.
+    fn wait(&mut self) -> Result<Option<Attempt>> {
+        let next_start = self.schedule.wait(self.start.elapsed()).unwrap_or(Duration::MAX);
+        let limit = self.left().min(next_start).min(LOOK_EVERY);
+        let ready = wait_connected(self.in_flight.iter().map(|attempt| &attempt.socket), limit)
+            .map_err(|error| self.lost(ConnectFailure::Tcp, "no connection", error))?;
+        let mut accepted = None;
+        let attempts = std::mem::take(&mut self.in_flight);
+        for (attempt, ready) in attempts.into_iter().zip(ready) {
+            // Of several that were accepted meanwhile, the one that started first.
+            if !ready || accepted.is_some() {
+                self.in_flight.push(attempt);
+                continue;
+            }
+            match attempt.socket.connected() {
+                Ok(()) => accepted = Some(attempt),
+                Err(error) => self.fail(attempt.address, error),
+            }
+        }
+        Ok(accepted)
     }
 
     fn secure(&self, socket: Socket) -> Result<Channel> {
-        let refused = |error: &dyn std::fmt::Display| {
-            Error::new(Kind::Tls, format!("{}: TLS failed: {error}", self.site.address))
-        };
         let tls = match &self.site.tls {
-            Some(tls) => Some(tls.client().map_err(|error| refused(&error).caused_by(error))?),
+            Some(tls) => Some(tls.client().map_err(|error| self.refused(error))?),
             None => None,
         };
         let mut channel = Channel::new(socket, tls);
         loop {
             match channel.handshake() {
                 Ok(()) => return Ok(channel),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(channel.socket(), channel.wants(), self.left())?;
-                }
-                // What rustls itself finds; all else is the connection's.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData && !is_interruption(&error) => {
-                    return Err(refused(&error).caused_by(error));
-                }
-                Err(error) => return Err(self.failed("the connection was lost during the TLS handshake", error)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_handshake(&channel)?,
+                Err(error) => return Err(self.handshake_failed(error)),
             }
         }
     }
 
-    /// Waits a little; true if the socket is ready.
-    fn wait(&self, socket: &Socket, interest: Interest, left: Duration) -> Result<bool> {
+    fn wait_for_handshake(&self, channel: &Channel) -> Result<()> {
         self.cancel.check()?;
+        let left = self.left();
         if left.is_zero() {
-            return Err(Error::new(
-                Kind::Timeout,
-                format!("{}: no connection within {:?}", self.site.address, self.site.settings.connect_timeout),
-            ));
+            let text =
+                format!("no end of the TLS handshake within {:?} of connecting", self.site.settings.connect_timeout);
+            return Err(self.error(Kind::Timeout, text).not_connected(ConnectFailure::TlsHandshake));
         }
-        match socket.wait(interest, left.min(LOOK_EVERY)) {
-            Ok(ready) => Ok(ready.read || ready.write),
-            Err(error) => Err(self.failed("no connection", error)),
+        let waited = channel.socket().wait(channel.wants(), left.min(LOOK_EVERY));
+        waited.map(|_| ()).map_err(|error| self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error))
+    }
+
+    /// rustls reports what it finds wrong with what it received as `InvalidData`; all else comes from the connection.
+    fn handshake_failed(&self, error: io::Error) -> Error {
+        let found =
+            (error.kind() == io::ErrorKind::InvalidData).then(|| certificate::tls_error(&error)).flatten().cloned();
+        match found {
+            Some(found) if !certificate::is_interruption(&found) => self.refused(found),
+            _ => self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error),
         }
+    }
+
+    fn refused(&self, error: rustls::Error) -> Error {
+        let has_ca_file = self.site.settings.ca_pem.is_some();
+        let text = certificate::describe(&error, self.site.settings.endpoint.host(), has_ca_file);
+        self.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
     }
 
     fn left(&self) -> Duration {
         self.site.settings.connect_timeout.saturating_sub(self.start.elapsed())
     }
 
-    fn failed(&self, what: &str, error: io::Error) -> Error {
-        Error::new(Kind::Network, format!("{}: {what}: {error}", self.site.address)).caused_by(error)
+    fn timed_out(&self) -> Error {
+        let silent = self.in_flight.len();
+        let mut text = format!("no connection within {:?}", self.site.settings.connect_timeout);
+        if silent > 0 {
+            let addresses = self.in_flight.iter().map(|attempt| attempt.address);
+            text = format!("{text}: no response from {}", listed(addresses));
+        }
+        if !self.failed.is_empty() {
+            text = format!("{text}; {}", self.failures());
+        }
+        self.error(Kind::Timeout, text).not_connected(ConnectFailure::Tcp)
+    }
+
+    fn all_failed(&mut self) -> Error {
+        let text = match self.failed.as_slice() {
+            [] => "no connection: the name has no address".to_owned(),
+            [(address, error)] if address.to_string() == self.site.address => format!("no connection: {error}"),
+            _ => format!("no connection: {}", self.failures()),
+        };
+        let error = self.error(Kind::Network, text).not_connected(ConnectFailure::Tcp);
+        match self.failed.pop() {
+            Some((_, cause)) => error.caused_by(cause),
+            None => error,
+        }
+    }
+
+    fn failures(&self) -> String {
+        listed(self.failed.iter().map(|(address, error)| format!("{address}: {error}")))
+    }
+
+    fn lost(&self, failure: ConnectFailure, what: &str, error: io::Error) -> Error {
+        self.error(Kind::Network, format!("{what}: {error}")).caused_by(error).not_connected(failure)
+    }
+
+    fn error(&self, kind: Kind, what: String) -> Error {
+        Error::new(kind, format!("{}: {what}", self.site.address))
     }
 }
 
-/// Whether a handshake failed by bytes that were damaged on the way, or by a peer in trouble: both may pass. Certificates
-/// that are refused, and peers that speak no TLS or none of ours, stay as they are.
-fn is_interruption(error: &io::Error) -> bool {
-    use rustls::AlertDescription as Alert;
-    let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
-    matches!(
-        of_tls,
-        Some(
-            rustls::Error::DecryptError
-                | rustls::Error::AlertReceived(
-                    Alert::BadRecordMac
-                        | Alert::DecodeError
-                        | Alert::DecryptError
-                        | Alert::InternalError
-                        | Alert::UserCanceled
-                )
-        )
-    )
+/// A list for a message, cut where it is long.
+fn listed(items: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
+    const SHOWN: usize = 4;
+    let count = items.len();
+    let mut shown: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
+    if count > SHOWN {
+        shown.push(format!("and {} more", count - SHOWN));
+    }
+    shown.join(", ")
 }

@@ -294,7 +294,7 @@ mod tests {
             connect_timeout: MINUTE,
             stall_timeout: MINUTE,
         };
-        let site = Site { settings, address: address.to_string(), tls: None, config: ureq::config::Config::default() };
+        let site = Site::new(settings, Arc::new(crate::http::SystemResolver)).unwrap();
         let channel = Channel::new(Socket::connect(address).unwrap(), None);
         let mut line = Line::new(Arc::new(site), channel, &Watch::default());
         line.moved = Instant::now().checked_sub(2 * MINUTE).unwrap();

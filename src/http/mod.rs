@@ -2,14 +2,17 @@
 //!
 //! The interface is here; `ureq` stands behind it in the files beside this one. Nothing here knows of Glacier.
 
+mod certificate;
 mod channel;
 mod connection;
 mod dial;
 mod endpoint;
 mod guard;
+mod happy_eyeballs;
 mod line;
 mod payload;
 mod pool;
+mod resolve;
 mod tls;
 mod transport;
 
@@ -26,6 +29,7 @@ use crate::error::Result;
 pub use connection::UreqConnection;
 pub use endpoint::Endpoint;
 pub use pool::{Pool, Pooled};
+pub use resolve::{LookupError, Resolver, SystemResolver};
 pub use transport::{Settings, UreqTransport};
 
 /// Makes connections to one endpoint.

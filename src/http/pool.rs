@@ -1,31 +1,37 @@
-//! Connections that are not in use, kept for the next request.
+//! The connection pool: connections that are not in use are kept for the next request.
+//!
+//! If there is no descriptor for another connection, a request waits for one that is in use, as long as there is any.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::{Connection, Payload, Request, Response, Transport, Watch};
-use crate::error::Result;
+use crate::cancel::LOOK_EVERY;
+use crate::error::{ConnectFailure, Result};
 use crate::limits::WORKERS_MAX;
+use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 
 /// The most connections that are kept: one for each worker that an upload may have.
 const IDLE_MAX: usize = WORKERS_MAX as usize;
 
-/// The connections to one endpoint that nobody uses just now.
+/// The connections of a client to one endpoint.
 #[derive(Clone, Debug)]
 pub struct Pool(Arc<Shared>);
 
 impl Pool {
-    /// A pool of connections by that transport; empty.
+    /// An empty pool of connections by that transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self(Arc::new(Shared { transport, idle: Mutex::default() }))
+        Self(Arc::new(Shared { transport, state: Mutex::default(), changed: Condvar::new() }))
     }
 
     /// A connection: the one that was used last, since it is the likeliest to be open still, or a new one.
     pub fn take(&self) -> Pooled {
-        Pooled { connection: self.0.idle().pop(), home: self.0.clone() }
+        let mut state = lock(&self.0.state);
+        state.in_use += 1;
+        Pooled { connection: state.idle.pop(), home: self.0.clone() }
     }
 }
 
-/// A connection out of the pool, to which it goes back when this is dropped.
+/// A connection out of the pool, to which it returns when this is dropped.
 #[derive(Debug)]
 pub struct Pooled {
     connection: Option<Box<dyn Connection>>,
@@ -39,8 +45,20 @@ impl Pooled {
 }
 
 impl Connection for Pooled {
+    /// Opens the connection. If there is no descriptor for it, waits for a connection of another request, and fails once no
+    /// other is in use.
     fn open(&mut self, watch: &Watch) -> Result<()> {
-        self.connection().open(watch)
+        loop {
+            let error = match self.connection().open(watch) {
+                Err(error) if error.connect_failure() == Some(ConnectFailure::NoResources) => error,
+                result => return result,
+            };
+            self.connection = None;
+            match self.home.wait_for_release(watch)? {
+                Released::Connection(connection) => self.connection = connection,
+                Released::NothingInUse => return Err(error),
+            }
+        }
     }
 
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
@@ -50,23 +68,67 @@ impl Connection for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let mut idle = self.home.idle();
-        if idle.len() < IDLE_MAX {
-            idle.extend(self.connection.take());
+        let mut state = lock(&self.home.state);
+        state.in_use -= 1;
+        state.released = state.released.wrapping_add(1);
+        if state.idle.len() < IDLE_MAX {
+            state.idle.extend(self.connection.take());
         }
+        drop(state);
+        self.home.changed.notify_all();
     }
 }
 
 #[derive(Debug)]
 struct Shared {
     transport: Arc<dyn Transport>,
-    idle: Mutex<Vec<Box<dyn Connection>>>,
+    state: Mutex<State>,
+    /// A connection was released, or a request began to wait for one.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    idle: Vec<Box<dyn Connection>>,
+    /// The requests that have a connection, or are opening one. Those that wait for a descriptor are not among them, so two
+    /// requests never wait for each other.
+    in_use: usize,
+    /// Counts releases.
+    released: u64,
+}
+
+/// What a wait for a descriptor ended with.
+enum Released {
+    /// Another request released its connection: the idle one to use next, or none if it was closed.
+    Connection(Option<Box<dyn Connection>>),
+    /// No other request has a connection that it could release.
+    NothingInUse,
 }
 
 impl Shared {
-    /// A list of whole connections is right after a panic too.
-    fn idle(&self) -> MutexGuard<'_, Vec<Box<dyn Connection>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until another request releases a connection, or until no other has one.
+    fn wait_for_release(&self, watch: &Watch) -> Result<Released> {
+        let mut state = lock(&self.state);
+        let before = state.released;
+        state.in_use -= 1;
+        self.changed.notify_all();
+        let result = loop {
+            if let Some(idle) = state.idle.pop() {
+                break Ok(Released::Connection(Some(idle)));
+            }
+            if state.released != before {
+                break Ok(Released::Connection(None));
+            }
+            if state.in_use == 0 {
+                break Ok(Released::NothingInUse);
+            }
+            if let Err(canceled) = watch.cancel.check() {
+                break Err(canceled);
+            }
+            state = wait_at_most(&self.changed, state, LOOK_EVERY);
+        };
+        state.in_use += 1;
+        result
     }
 }
 

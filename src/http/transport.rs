@@ -7,10 +7,12 @@ use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::HeaderValue;
 
-use super::tls::{Tls, authorities};
-use super::{Connection, Endpoint, Transport, UreqConnection};
+use super::happy_eyeballs::AddressMemory;
+use super::tls::{Tls, check_ca_file};
+use super::{Connection, Endpoint, Resolver, SystemResolver, Transport, UreqConnection};
 use crate::error::{Error, Result};
 use crate::limits::quoted;
+use crate::sync::Mutex;
 
 /// What a transport is made from.
 #[derive(Clone, Debug)]
@@ -21,7 +23,7 @@ pub struct Settings {
     pub user_agent: String,
     /// The certificate authorities to trust, in PEM, instead of those that browsers trust.
     pub ca_pem: Option<Vec<u8>>,
-    /// How long connecting may take, from the looked-up name to the end of the TLS handshake.
+    /// How long connecting may take, from the end of the name lookup to the end of the TLS handshake.
     pub connect_timeout: Duration,
     /// How long no byte may move in an exchange.
     pub stall_timeout: Duration,
@@ -34,11 +36,20 @@ pub struct UreqTransport {
 }
 
 impl UreqTransport {
-    /// Checks the settings; opens nothing.
+    /// Checks the settings; opens nothing. Names are looked up by the system.
     ///
     /// # Errors
     /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value and the rule.
     pub fn new(settings: Settings) -> Result<Self> {
+        Self::with_resolver(settings, Arc::new(SystemResolver))
+    }
+
+    /// As [`UreqTransport::new`], with names looked up by `resolver`: for tests that need several addresses, or a name that
+    /// does not exist.
+    ///
+    /// # Errors
+    /// As [`UreqTransport::new`].
+    pub fn with_resolver(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Self> {
         if HeaderValue::from_str(&settings.user_agent).is_err() {
             return Err(Error::invalid(format!(
                 "user agent {} is not allowed: it must be of printable ASCII characters",
@@ -46,14 +57,8 @@ impl UreqTransport {
             )));
         }
         // Checked for plain HTTP too: a bad file is found when it is set, not when the endpoint changes.
-        settings.ca_pem.as_deref().map(authorities).transpose()?;
-        let tls = match settings.endpoint.is_tls() {
-            true => Some(Tls::new(&settings.endpoint, settings.ca_pem.as_deref())?),
-            false => None,
-        };
-        let address = settings.endpoint.address();
-        let config = ureq_config(&settings.user_agent);
-        Ok(Self { site: Arc::new(Site { settings, address, tls, config }) })
+        settings.ca_pem.as_deref().map(check_ca_file).transpose()?;
+        Ok(Self { site: Arc::new(Site::new(settings, resolver)?) })
     }
 }
 
@@ -71,6 +76,21 @@ pub(crate) struct Site {
     pub(crate) address: String,
     pub(crate) tls: Option<Tls>,
     pub(crate) config: Config,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    /// Which address worked last; shared by all connections of a client.
+    pub(crate) addresses: Mutex<AddressMemory>,
+}
+
+impl Site {
+    pub(crate) fn new(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Self> {
+        let tls = match settings.endpoint.is_tls() {
+            true => Some(Tls::new(&settings.endpoint, settings.ca_pem.as_deref())?),
+            false => None,
+        };
+        let address = settings.endpoint.address();
+        let config = ureq_config(&settings.user_agent);
+        Ok(Self { settings, address, tls, config, resolver, addresses: Mutex::default() })
+    }
 }
 
 /// ureq as a plain HTTP/1.1 engine: it follows, adds, looks up and times nothing. None of its timeouts is set, for we

@@ -2,5 +2,6 @@
 
 pub(crate) mod file;
 pub(crate) mod process;
+pub(crate) mod resolve;
 pub(crate) mod socket;
 pub(crate) mod thread;

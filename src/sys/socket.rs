@@ -55,6 +55,13 @@ impl Socket {
         }
     }
 
+    /// Fails if the process or the system has no descriptor for two more sockets.
+    pub(crate) fn check_resources() -> io::Result<()> {
+        let socket = || socket2::Socket::new(Domain::IPV4, Type::DGRAM, None);
+        let (_one, _two) = (socket()?, socket()?);
+        Ok(())
+    }
+
     /// How connecting went.
     pub(crate) fn connected(&self) -> io::Result<()> {
         self.0.take_error()?.map_or(Ok(()), Err)
@@ -67,18 +74,9 @@ impl Socket {
             Interest::Write => libc::POLLOUT,
             Interest::Both => libc::POLLIN | libc::POLLOUT,
         };
-        // At least a millisecond: zero would make the last wait before a deadline a busy one.
-        let millis = c_int::try_from(limit.as_millis().max(1)).unwrap_or(c_int::MAX);
-        let mut entry = libc::pollfd { fd: self.0.as_raw_fd(), events, revents: 0 };
-        // SAFETY: `entry` is one pollfd, borrowed by nobody else, and its descriptor stays open while `self` lives.
-        let result = unsafe { libc::poll(&raw mut entry, 1, millis) };
-        if result < 0 {
-            let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::Interrupted => Ok(Ready { read: false, write: false }),
-                _ => Err(error),
-            };
-        }
+        let mut entries = [libc::pollfd { fd: self.0.as_raw_fd(), events, revents: 0 }];
+        poll(&mut entries, limit)?;
+        let [entry] = entries;
         let trouble = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
         Ok(Ready {
             read: entry.revents & (libc::POLLIN | trouble) != 0,
@@ -100,6 +98,32 @@ impl Socket {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn unacknowledged(&self) -> u64 {
         0
+    }
+}
+
+/// Waits until one of the sockets is connected or has failed, or the limit has passed, or a signal came. Returns for each
+/// socket, in their order, whether [`Socket::connected`] can tell how connecting went.
+pub(crate) fn wait_connected<'a>(sockets: impl Iterator<Item = &'a Socket>, limit: Duration) -> io::Result<Vec<bool>> {
+    let entry = |socket: &Socket| libc::pollfd { fd: socket.0.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    let mut entries: Vec<_> = sockets.map(entry).collect();
+    poll(&mut entries, limit)?;
+    Ok(entries.iter().map(|entry| entry.revents != 0).collect())
+}
+
+/// Polls the descriptors of `entries`, which the caller keeps open. A signal ends the wait with nothing ready.
+fn poll(entries: &mut [libc::pollfd], limit: Duration) -> io::Result<()> {
+    // At least a millisecond: zero would make the last wait before a deadline a busy one.
+    let millis = c_int::try_from(limit.as_millis().max(1)).unwrap_or(c_int::MAX);
+    let count = libc::nfds_t::try_from(entries.len()).map_err(io::Error::other)?;
+    // SAFETY: `entries` is valid for `count` pollfds and borrowed exclusively.
+    let result = unsafe { libc::poll(entries.as_mut_ptr(), count, millis) };
+    if result >= 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        _ => Err(error),
     }
 }
 

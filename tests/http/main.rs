@@ -4,6 +4,7 @@
 mod bandwidth;
 mod basics;
 mod client;
+mod connect;
 mod early;
 mod server;
 #[path = "../support/mod.rs"]

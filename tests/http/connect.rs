@@ -1,0 +1,231 @@
+//! Connecting to a host that has several addresses, some of which do not work, and to one that has none.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use glacier_mp::error::{ConnectFailure, Error, Kind};
+use glacier_mp::http::{Connection, Endpoint, LookupError, Resolver, Settings, Transport, UreqTransport};
+
+use crate::client::{get, watch};
+use crate::server::{Server, always, named};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Gives every name the same addresses, or none.
+#[derive(Debug, Default)]
+struct Names(Mutex<Vec<SocketAddr>>);
+
+impl Names {
+    fn of(addresses: &[SocketAddr]) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(addresses.to_vec())))
+    }
+
+    fn set(&self, addresses: &[SocketAddr]) {
+        *self.0.lock().unwrap() = addresses.to_vec();
+    }
+}
+
+impl Resolver for Names {
+    fn look_up(&self, _: &str, _: u16) -> Result<Vec<SocketAddr>, LookupError> {
+        match self.0.lock().unwrap().as_slice() {
+            [] => Err(LookupError::NotFound("Name or service not known".to_owned())),
+            addresses => Ok(addresses.to_vec()),
+        }
+    }
+}
+
+/// Fails every lookup as without a name server.
+#[derive(Debug)]
+struct NoNameServer;
+
+impl Resolver for NoNameServer {
+    fn look_up(&self, _: &str, _: u16) -> Result<Vec<SocketAddr>, LookupError> {
+        Err(LookupError::Failed("Temporary failure in name resolution".to_owned()))
+    }
+}
+
+fn settings(url: &str, connect_timeout: Duration) -> Settings {
+    Settings {
+        endpoint: Endpoint::parse(url).unwrap(),
+        user_agent: "tests/1".to_owned(),
+        ca_pem: None,
+        connect_timeout,
+        stall_timeout: LONG,
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn transport(names: &Arc<Names>, connect_timeout: Duration) -> UreqTransport {
+    UreqTransport::with_resolver(settings("http://glacier.example:80", connect_timeout), names.clone()).unwrap()
+}
+
+fn refusal(connection: &mut dyn Connection) -> Error {
+    connection.open(&watch()).unwrap_err()
+}
+
+/// An address that refuses connections: it was in use a moment ago.
+fn closed() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// An address that never responds: its queue of connections that nobody accepts is full.
+struct Silent {
+    address: SocketAddr,
+    _listener: socket2::Socket,
+    _queue: Vec<socket2::Socket>,
+}
+
+impl Silent {
+    fn new() -> Self {
+        let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let listener = socket();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = Vec::new();
+        // Until one is not accepted at once.
+        loop {
+            let filler = socket();
+            let connected = filler.connect_timeout(&address.into(), Duration::from_millis(100));
+            queue.push(filler);
+            if connected.is_err() {
+                return Self { address, _listener: listener, _queue: queue };
+            }
+            assert!(queue.len() < 100, "this system accepts more connections than the queue has room for");
+        }
+    }
+}
+
+#[test]
+fn connects_to_another_address_if_the_first_does_not_respond() {
+    let (silent, other, server) = (Silent::new(), Silent::new(), Server::plain(always(OK)));
+    let names = Names::of(&[silent.address, other.address, server.address]);
+    assert_eq!(get(&mut *transport(&names, LONG).connection()).unwrap().body, b"ok");
+}
+
+#[test]
+fn connects_to_another_address_if_the_first_refuses() {
+    let server = Server::plain(always(OK));
+    let names = Names::of(&[closed(), closed(), server.address, closed()]);
+    assert_eq!(get(&mut *transport(&names, LONG).connection()).unwrap().body, b"ok");
+}
+
+#[test]
+fn connects_over_ipv6_and_over_ipv4() {
+    let Ok(v6) = TcpListener::bind("[::1]:0") else { return };
+    let unused_v6 = v6.local_addr().unwrap();
+    drop(v6);
+    let server = Server::plain(always(OK));
+    let names = Names::of(&[unused_v6, server.address]);
+    assert_eq!(get(&mut *transport(&names, LONG).connection()).unwrap().body, b"ok");
+}
+
+#[test]
+fn tries_the_address_that_worked_first_on_the_next_connection() {
+    let (first, second) = (Server::plain(always(OK)), Server::plain(always(OK)));
+    let names = Names::of(&[second.address]);
+    let transport = transport(&names, LONG);
+    get(&mut *transport.connection()).unwrap();
+    names.set(&[first.address, second.address]);
+    get(&mut *transport.connection()).unwrap();
+    assert_eq!((first.connections(), second.connections()), (0, 2));
+}
+
+#[test]
+fn reports_every_address_that_refuses() {
+    let addresses = [closed(), closed()];
+    let error = refusal(&mut *transport(&Names::of(&addresses), LONG).connection());
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Tcp)), "{error}");
+    assert!(error.is_unsent());
+    for address in addresses {
+        assert!(error.message().contains(&format!("{address}: Connection refused")), "{error}");
+    }
+}
+
+#[test]
+fn the_connect_timeout_bounds_all_attempts_together() {
+    let (one, two) = (Silent::new(), Silent::new());
+    let names = Names::of(&[one.address, closed(), two.address]);
+    let error = refusal(&mut *transport(&names, Duration::from_millis(300)).connection());
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Timeout, Some(ConnectFailure::Tcp)), "{error}");
+    assert!(error.is_unsent());
+    assert!(error.message().contains("300ms: no response from"), "{error}");
+    assert!(error.message().contains("Connection refused"), "{error}");
+}
+
+#[test]
+fn a_cancel_ends_connecting() {
+    let silent = Silent::new();
+    let (transport, watch) = (transport(&Names::of(&[silent.address]), LONG), watch());
+    let cancel = watch.cancel.clone();
+    named("cancel", move || {
+        std::thread::sleep(Duration::from_millis(20));
+        cancel.raise();
+    });
+    let error = transport.connection().open(&watch).unwrap_err();
+    assert_eq!(error.kind(), Kind::Canceled, "{error}");
+}
+
+#[test]
+fn a_host_name_that_does_not_exist_is_told_from_a_failed_lookup() {
+    let names = Names::of(&[]);
+    let of = |url: &str| {
+        let transport = UreqTransport::with_resolver(settings(url, LONG), names.clone()).unwrap();
+        refusal(&mut *transport.connection())
+    };
+    for (url, hint) in [
+        ("https://glacier.eu-wets-1.amazonaws.com", "check the region \"eu-wets-1\""),
+        ("https://storage.example", "check the endpoint"),
+    ] {
+        let error = of(url);
+        assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameNotFound)));
+        assert!(error.is_unsent());
+        assert!(error.message().contains("does not exist") && error.message().contains(hint), "{error}");
+    }
+    let transport = UreqTransport::with_resolver(settings("http://glacier.example", LONG), Arc::new(NoNameServer));
+    let error = refusal(&mut *transport.unwrap().connection());
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameLookup)), "{error}");
+}
+
+/// An address at which handshakes are lost is tried once, and last the next time.
+#[test]
+fn a_lost_handshake_goes_on_at_the_next_address() {
+    let broken = Server::plain(|peer| {
+        peer.payload(10);
+        peer.reset();
+    });
+    let server = Server::tls(always(OK));
+    let names = Names::of(&[broken.address, server.address]);
+    let ca_pem = server.ca_pem.clone().map(String::into_bytes);
+    let settings = Settings { ca_pem, ..settings("https://localhost:443", LONG) };
+    let transport = UreqTransport::with_resolver(settings, names.clone()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(get(&mut *transport.connection()).unwrap().body, b"ok");
+    }
+    assert_eq!((broken.connections(), server.connections()), (1, 2));
+    names.set(&[broken.address]);
+    let error = refusal(&mut *transport.connection());
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::TlsHandshake)), "{error}");
+}
+
+/// All addresses are one service: what it is refused for at one, it would be refused for at the others.
+#[test]
+fn a_refused_certificate_is_final() {
+    let (untrusted, server) = (Server::tls(always(OK)), Server::tls(always(OK)));
+    let names = Names::of(&[untrusted.address, server.address]);
+    let ca_pem = server.ca_pem.clone().map(String::into_bytes);
+    let settings = Settings { ca_pem, ..settings("https://localhost:443", LONG) };
+    let error = refusal(&mut *UreqTransport::with_resolver(settings, names).unwrap().connection());
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn an_ip_address_needs_no_lookup() {
+    let server = Server::plain(always(OK));
+    let url = format!("http://{}", server.address);
+    let mut connection = UreqTransport::new(settings(&url, LONG)).unwrap().connection();
+    assert_eq!(get(&mut *connection).unwrap().body, b"ok");
+}
