@@ -137,6 +137,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::error::{Error, Kind};
+    use crate::sync::atomic::AtomicBool;
 
     /// Numbers its connections; each answers with its number as the status.
     #[derive(Debug, Default)]
@@ -188,5 +190,149 @@ mod tests {
         use_many();
         use_many();
         assert_eq!(transport.0.load(Ordering::Relaxed), IDLE_MAX + 3 + 3);
+    }
+
+    /// Opens connections as long as there are descriptors.
+    #[derive(Debug)]
+    struct Scarce {
+        descriptors: Arc<Mutex<usize>>,
+        /// How often opening failed.
+        refusals: Arc<AtomicUsize>,
+        /// Whether a connection closes after one exchange.
+        closes: bool,
+    }
+
+    #[derive(Debug)]
+    struct Holder {
+        descriptors: Arc<Mutex<usize>>,
+        refusals: Arc<AtomicUsize>,
+        is_open: bool,
+        closes: bool,
+    }
+
+    impl Transport for Scarce {
+        fn connection(&self) -> Box<dyn Connection> {
+            Box::new(Holder {
+                descriptors: self.descriptors.clone(),
+                refusals: self.refusals.clone(),
+                is_open: false,
+                closes: self.closes,
+            })
+        }
+    }
+
+    impl Connection for Holder {
+        fn open(&mut self, _: &Watch) -> Result<()> {
+            let mut left = lock(&self.descriptors);
+            if !self.is_open && *left == 0 {
+                self.refusals.fetch_add(1, Ordering::SeqCst);
+                let error = Error::new(Kind::Memory, "too many open files");
+                return Err(error.not_connected(ConnectFailure::NoResources));
+            }
+            *left -= usize::from(!self.is_open);
+            self.is_open = true;
+            Ok(())
+        }
+
+        fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &Watch) -> Result<Response> {
+            if self.closes {
+                self.close();
+            }
+            Ok(Response::default())
+        }
+    }
+
+    impl Holder {
+        fn close(&mut self) {
+            *lock(&self.descriptors) += usize::from(self.is_open);
+            self.is_open = false;
+        }
+    }
+
+    impl Drop for Holder {
+        fn drop(&mut self) {
+            self.close();
+        }
+    }
+
+    fn scarce(descriptors: usize, closes: bool) -> (Pool, Arc<AtomicUsize>) {
+        let refusals = Arc::new(AtomicUsize::new(0));
+        let descriptors = Arc::new(Mutex::new(descriptors));
+        (Pool::new(Arc::new(Scarce { descriptors, refusals: refusals.clone(), closes })), refusals)
+    }
+
+    #[test]
+    fn fails_at_once_without_descriptors_if_nothing_is_in_use() {
+        let (pool, refusals) = scarce(0, false);
+        let error = pool.take().open(&Watch::default()).unwrap_err();
+        assert_eq!((error.kind(), error.connect_failure()), (Kind::Memory, Some(ConnectFailure::NoResources)));
+        assert!(error.is_unsent());
+        assert_eq!(refusals.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn fails_without_descriptors_if_all_others_fail_too() {
+        let (pool, _) = scarce(0, false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(pool.take().open(&Watch::default()).unwrap_err().kind(), Kind::Memory));
+            }
+        });
+    }
+
+    #[test]
+    fn waits_without_descriptors_for_a_connection_in_use() {
+        for closes in [false, true] {
+            let (pool, refusals) = scarce(1, closes);
+            let mut first = pool.take();
+            first.open(&Watch::default()).unwrap();
+            std::thread::scope(|scope| {
+                let waiter = scope.spawn(|| pool.take().open(&Watch::default()));
+                while refusals.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now();
+                }
+                number(&mut first);
+                drop(first);
+                waiter.join().unwrap().unwrap();
+            });
+        }
+    }
+
+    #[test]
+    fn shares_two_descriptors_among_eight_threads() {
+        let (pool, _) = scarce(2, false);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let mut taken = pool.take();
+                        taken.open(&Watch::default()).unwrap();
+                        number(&mut taken);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_cancel_ends_the_wait_for_a_connection() {
+        let (pool, refusals) = scarce(1, false);
+        let mut first = pool.take();
+        first.open(&Watch::default()).unwrap();
+        let watch = Watch::default();
+        let is_canceled = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let error = pool.take().open(&watch).unwrap_err();
+                assert!(is_canceled.load(Ordering::SeqCst));
+                error.kind()
+            });
+            while refusals.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            is_canceled.store(true, Ordering::SeqCst);
+            watch.cancel.raise();
+            assert_eq!(waiter.join().unwrap(), Kind::Canceled);
+        });
     }
 }

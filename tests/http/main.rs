@@ -3,6 +3,7 @@
 
 mod bandwidth;
 mod basics;
+mod certificates;
 mod client;
 mod connect;
 mod early;

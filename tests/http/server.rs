@@ -30,6 +30,16 @@ impl Server {
         Self::start(Some(config), Some(ca_pem), script)
     }
 
+    /// A server with that certificate; clients are given `ca_pem`.
+    pub(crate) fn with_certificate(
+        certificate: &rcgen::Certificate,
+        key: &rcgen::KeyPair,
+        ca_pem: String,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(Some(config(certificate, key)), Some(ca_pem), script)
+    }
+
     pub(crate) fn either(tls: bool, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         if tls { Self::tls(script) } else { Self::plain(script) }
     }
@@ -165,14 +175,18 @@ pub(crate) fn named(name: &str, run: impl FnOnce() + Send + 'static) {
 /// A certificate for a name that is its own authority, in PEM.
 pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+    (config(&certified.cert, &certified.signing_key), certified.cert.pem())
+}
+
+fn config(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
-    (Arc::new(config), certified.cert.pem())
+    Arc::new(config)
 }
 
 trait Stream: Read + Write + Send {}

@@ -1,0 +1,192 @@
+//! Which server certificates are accepted, and what is said of those that are not.
+
+use glacier_mp::error::{ConnectFailure, Error, Kind};
+use glacier_mp::http::{Endpoint, Settings};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+};
+
+use crate::client::{connection, get, settings, watch};
+use crate::server::{Server, always};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// A certificate for localhost; `change` makes it another.
+fn params(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    change(&mut params);
+    params
+}
+
+/// As `openssl req -x509` makes it by default: self-signed, with CA:TRUE.
+fn as_openssl_makes_it(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+/// A server with a self-signed certificate, which is also the CA file.
+fn self_signed(params: &CertificateParams) -> Server {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let pem = certificate.pem();
+    Server::with_certificate(&certificate, &key, pem, always(OK))
+}
+
+/// A server with a certificate by an authority, and the authority.
+fn issued(params: &CertificateParams) -> (Server, CertifiedIssuer<'static, KeyPair>) {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "Authority");
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    let pem = authority.pem();
+    (Server::with_certificate(&certificate, &key, pem, always(OK)), authority)
+}
+
+fn accepted(settings: Settings) {
+    assert_eq!(get(&mut *connection(settings)).unwrap().body, b"ok");
+}
+
+/// Refuses, and says all of these words.
+fn refused(settings: Settings, words: &[&str]) -> Error {
+    let error = connection(settings).open(&watch()).unwrap_err();
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert!(error.is_unsent());
+    for word in words {
+        assert!(error.message().contains(word), "{word:?} is not in: {error}");
+    }
+    for internal in ["OtherError", "CaUsedAsEndEntity", "DnsName", "UnixTime"] {
+        assert!(!error.message().contains(internal), "{error}");
+    }
+    error
+}
+
+fn trusting(server: &Server, ca_pem: Option<String>) -> Settings {
+    Settings { ca_pem: ca_pem.map(String::into_bytes), ..settings(server) }
+}
+
+fn some_other_certificate() -> String {
+    params(|params| params.distinguished_name = rcgen::DistinguishedName::new())
+        .self_signed(&KeyPair::generate().unwrap())
+        .unwrap()
+        .pem()
+}
+
+#[test]
+fn accepts_the_self_signed_certificate_of_the_server_as_the_ca_file() {
+    let server = self_signed(&params(as_openssl_makes_it));
+    accepted(settings(&server));
+    let both = some_other_certificate() + server.ca_pem.as_deref().unwrap();
+    accepted(trusting(&server, Some(both)));
+}
+
+#[test]
+fn accepts_the_issued_certificate_of_the_server_as_the_ca_file() {
+    let key = KeyPair::generate().unwrap();
+    let (_, authority) = issued(&params(|_| {}));
+    let certificate = params(|_| {}).signed_by(&key, &authority).unwrap();
+    let pem = certificate.pem();
+    accepted(settings(&Server::with_certificate(&certificate, &key, pem, always(OK))));
+}
+
+#[test]
+fn refuses_an_outdated_certificate_even_if_it_is_in_the_ca_file() {
+    for (from, to, words) in [
+        (2000, 2001, ["it expired on Mon, 01 Jan 2001 00:00:00 GMT", "correct the clock"]),
+        (9000, 9001, ["it is valid from Wed, 01 Jan 9000 00:00:00 GMT", "correct the clock"]),
+    ] {
+        let outdated = |params: &mut CertificateParams| {
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(to, 1, 1);
+        };
+        for is_ca in [false, true] {
+            let params = params(|params| {
+                outdated(params);
+                if is_ca {
+                    as_openssl_makes_it(params);
+                }
+            });
+            refused(settings(&self_signed(&params)), &words);
+        }
+        refused(settings(&issued(&params(outdated)).0), &words);
+    }
+}
+
+#[test]
+fn refuses_a_certificate_for_another_host_even_if_it_is_in_the_ca_file() {
+    let server = self_signed(&params(as_openssl_makes_it));
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
+    let words = ["not for the host 127.0.0.1", "only for localhost", "glacier_config_set_endpoint"];
+    refused(Settings { endpoint: endpoint.clone(), ..settings(&server) }, &words);
+    let (server, _) = issued(&params(|_| {}));
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
+    refused(Settings { endpoint, ..settings(&server) }, &words);
+}
+
+#[test]
+fn refuses_another_self_signed_certificate() {
+    // The same name and the same marks, but another key.
+    let (server, other) = (self_signed(&params(as_openssl_makes_it)), self_signed(&params(as_openssl_makes_it)));
+    let words = ["self-signed", "not in the CA file", "glacier_config_set_ca_file"];
+    refused(trusting(&server, other.ca_pem.clone()), &words);
+    refused(trusting(&server, Some(some_other_certificate())), &words);
+    refused(trusting(&server, None), &["self-signed", "no CA file is set", "glacier_config_set_ca_file"]);
+}
+
+#[test]
+fn names_the_ca_file_if_the_issuer_is_unknown() {
+    let (server, _) = issued(&params(|_| {}));
+    let words = ["its issuer is not one of the public certificate authorities", "glacier_config_set_ca_file"];
+    refused(trusting(&server, None), &words);
+    let words = ["its issuer is not in the CA file", "glacier_config_set_ca_file"];
+    refused(trusting(&server, Some(some_other_certificate())), &words);
+}
+
+#[test]
+fn tells_the_certificate_of_an_authority_from_that_of_a_server() {
+    let (server, _) = issued(&params(as_openssl_makes_it));
+    refused(settings(&server), &["certificate authority (CA:TRUE)", "glacier_config_set_ca_file"]);
+}
+
+#[test]
+fn refuses_a_certificate_for_another_purpose() {
+    let for_clients =
+        |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    refused(settings(&issued(&params(for_clients)).0), &["extended key usage"]);
+}
+
+#[test]
+fn tells_a_port_without_tls_from_a_bad_certificate() {
+    for greeting in ["HTTP/1.1 400 Bad Request\r\n\r\n", "220 ready\r\n", "SSH-2.0-x\r\n"] {
+        let server = Server::plain(move |peer| {
+            peer.send(greeting);
+            peer.hold();
+        });
+        let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
+        let words = ["does not speak TLS on this port", "http://", "glacier_config_set_endpoint"];
+        refused(Settings { endpoint, ..settings(&server) }, &words);
+    }
+}
+
+#[test]
+fn names_what_the_server_asks_of_tls() {
+    const PROTOCOL_VERSION: u8 = 70;
+    const HANDSHAKE_FAILURE: u8 = 40;
+    const UNRECOGNIZED_NAME: u8 = 112;
+    const CERTIFICATE_REQUIRED: u8 = 116;
+    for (alert, word) in [
+        (PROTOCOL_VERSION, "neither TLS 1.2 nor TLS 1.3"),
+        (HANDSHAKE_FAILURE, "no TLS settings in common"),
+        (UNRECOGNIZED_NAME, "does not serve the host name localhost"),
+        (CERTIFICATE_REQUIRED, "requires a client certificate"),
+    ] {
+        let server = Server::plain(move |peer| {
+            peer.payload(10);
+            peer.send([21, 3, 3, 0, 2, 2, alert]);
+            peer.hold();
+        });
+        let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
+        refused(Settings { endpoint, ..settings(&server) }, &[word]);
+    }
+}
