@@ -223,7 +223,10 @@ typedef enum {
     GLACIER_E_FORKED = 6,
     /** A local file could not be opened, read or written. */
     GLACIER_E_IO = 100,
-    /** Memory, or another resource of the machine, could not be had. */
+    /**
+     * Out of memory or another system resource, such as file descriptors or threads. If a connection finds no
+     * descriptor while another request of the client has a connection, it waits for that one instead.
+     */
     GLACIER_E_MEMORY = 101,
     /** The source ended before its announced size. */
     GLACIER_E_SOURCE_SHORT = 102,
@@ -643,8 +646,10 @@ glacier_result_t glacier_config_set_account_id(glacier_config_t *config,
                                                glacier_error_t **err);
 
 /**
- * Sets the file of CA certificates, in PEM, that the service's certificate is checked against, instead of the
- * built-in ones. It is read by glacier_client_new.
+ * Sets the CA file: certificates in PEM that the service's certificate is checked against, instead of the built-in
+ * list of public certificate authorities. glacier_client_new reads it. The service's certificate is accepted if a
+ * certificate authority in the file issued it, or if it is in the file itself, such as a self-signed one made by
+ * openssl req -x509. Either way it must be within its validity and for the endpoint's host.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config, path); GLACIER_E_INVALID (empty); GLACIER_E_BUSY; GLACIER_E_PANIC.
  * Since: 0.1
@@ -739,7 +744,9 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
 
 /**
  * Sets how long opening one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s). Time in
- * which the process was stopped does not count.
+ * which the process was stopped does not count, nor does the name lookup, which the system bounds. If the host has
+ * several addresses, they are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The
+ * first that accepts is used, and tried first for the next connection of the client.
  *
  * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */

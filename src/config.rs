@@ -324,7 +324,8 @@ fn duration(name: &str, ms: u64) -> Result<Duration> {
 
 fn read_ca_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|cause| {
-        Error::new(Kind::Io, format!("the CA file {} cannot be read: {cause}", path.display())).caused_by(cause)
+        let kind = Kind::of_io(&cause, Kind::Io);
+        Error::new(kind, format!("cannot read the CA file {}: {cause}", path.display())).caused_by(cause)
     })
 }
 

@@ -101,5 +101,6 @@ fn identity_of(file: &File) -> io::Result<Identity> {
 }
 
 fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
-    Error::new(Kind::Io, format!("cannot {to} {}: {cause}", path.display())).caused_by(cause)
+    let kind = Kind::of_io(&cause, Kind::Io);
+    Error::new(kind, format!("cannot {to} {}: {cause}", path.display())).caused_by(cause)
 }

@@ -24,7 +24,7 @@ use crate::http::{Method, Payload, Pool, Response, Watch};
 use crate::log::{Level, Log};
 use crate::plan::ByteRange;
 use crate::reachability::Reachability;
-use crate::retry::{Attempts, Policy};
+use crate::retry::{Attempts, Policy, had_no_effect};
 use crate::sanitize::TEXT_MAX;
 use crate::sign::Signer;
 use crate::treehash::{Digest, PartHashes};
@@ -229,8 +229,9 @@ impl Service {
                 Err(error) => error,
             };
             let idle = self.clock.active().saturating_sub(start);
+            let may_leave_upload = call.operation == Operation::Initiate && !had_no_effect(&error);
             self.wait_to_retry(error, &mut attempts, &call.label(), idle, watch)?;
-            if call.operation == Operation::Initiate {
+            if may_leave_upload {
                 let text = "is made again; if only its answer was lost, an empty upload stays behind";
                 self.log.write(Level::Warn, format_args!("{} {text}", call.operation));
             }

@@ -135,8 +135,10 @@ pub unsafe extern "C" fn glacier_config_set_account_id(
     guard::call(err, || set(config, |config| config.set_account_id(guard::str_arg(account_id, "account_id")?)))
 }
 
-/// Sets the file of CA certificates, in PEM, that the service's certificate is checked against, instead of the
-/// built-in ones. It is read by glacier_client_new.
+/// Sets the CA file: certificates in PEM that the service's certificate is checked against, instead of the built-in
+/// list of public certificate authorities. glacier_client_new reads it. The service's certificate is accepted if a
+/// certificate authority in the file issued it, or if it is in the file itself, such as a self-signed one made by
+/// openssl req -x509. Either way it must be within its validity and for the endpoint's host.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config, path); GLACIER_E_INVALID (empty); GLACIER_E_BUSY; GLACIER_E_PANIC.
 /// Since: 0.1
@@ -249,7 +251,9 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
 }
 
 /// Sets how long opening one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s). Time in
-/// which the process was stopped does not count.
+/// which the process was stopped does not count, nor does the name lookup, which the system bounds. If the host has
+/// several addresses, they are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The
+/// first that accepts is used, and tried first for the next connection of the client.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]

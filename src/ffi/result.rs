@@ -35,7 +35,8 @@ pub enum glacier_result_names {
 
     /// A local file could not be opened, read or written.
     GLACIER_E_IO = 100,
-    /// Memory, or another resource of the machine, could not be had.
+    /// Out of memory or another system resource, such as file descriptors or threads. If a connection finds no
+    /// descriptor while another request of the client has a connection, it waits for that one instead.
     GLACIER_E_MEMORY = 101,
     /// The source ended before its announced size.
     GLACIER_E_SOURCE_SHORT = 102,
@@ -172,7 +173,7 @@ const RESULTS: [Row; 31] = [
     (GLACIER_E_PENDING, c"GLACIER_E_PENDING", c"the work is not over yet"),
     (GLACIER_E_FORKED, c"GLACIER_E_FORKED", c"the handle belongs to the parent process"),
     (GLACIER_E_IO, c"GLACIER_E_IO", c"a local file could not be read"),
-    (GLACIER_E_MEMORY, c"GLACIER_E_MEMORY", c"memory could not be had"),
+    (GLACIER_E_MEMORY, c"GLACIER_E_MEMORY", c"out of memory or another system resource"),
     (GLACIER_E_SOURCE_SHORT, c"GLACIER_E_SOURCE_SHORT", c"the source ended before its announced size"),
     (GLACIER_E_SOURCE_CHANGED, c"GLACIER_E_SOURCE_CHANGED", c"the source changed"),
     (GLACIER_E_JOURNAL, c"GLACIER_E_JOURNAL", c"the journal is damaged or belongs to something else"),

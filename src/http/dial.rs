@@ -79,7 +79,10 @@ fn hint_at_name(host: &str) -> String {
 }
 
 fn no_resources(site: &Site, what: &str, error: io::Error) -> Error {
-    let text = format!("{}: no descriptor or memory for {what}: {error}; raise the limit on open files", site.address);
+    let text = format!(
+        "{}: no descriptor or memory for {what}: {error}; raise the limit on open files (ulimit -n)",
+        site.address
+    );
     Error::new(Kind::Memory, text).caused_by(error).not_connected(ConnectFailure::NoResources)
 }
 

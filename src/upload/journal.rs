@@ -291,7 +291,8 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
 }
 
 fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
-    Error::new(Kind::Io, format!("cannot {to} the journal {}: {cause}", path.display())).caused_by(cause)
+    let kind = Kind::of_io(&cause, Kind::Io);
+    Error::new(kind, format!("cannot {to} the journal {}: {cause}", path.display())).caused_by(cause)
 }
 
 #[cfg(test)]

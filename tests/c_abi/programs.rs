@@ -26,6 +26,7 @@ in_both_builds!(
     callbacks,
     credentials,
     cancel,
+    descriptors,
     stopped,
     threads,
     freeing,
@@ -155,6 +156,22 @@ fn cancel(build: Build) {
     assert!(outcome.status.success(), "{outcome:?}");
     program.tell_checks(&outcome);
     assert_archives(&glacier, &vec![data(3 * MIB); 3]);
+}
+
+/// Three archives: at an address, at a name, and with two descriptors for eight workers.
+fn descriptors(build: Build) {
+    let glacier = local_glacier();
+    let (_directory, file) = data_file("file", MIB);
+    let program = Program::c("tests/c/descriptors.c", build);
+    program.check(program.command_at(&glacier).arg(file));
+    let archives = glacier.archives();
+    assert_eq!(
+        archives.iter().map(|archive| archive.size).collect::<Vec<_>>(),
+        [MIB as u64, MIB as u64, 24 * MIB as u64]
+    );
+    assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 3);
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 1 + 1 + 24);
+    assert_eq!(glacier.requests().len(), 3 + 26 + 3, "nothing is sent without descriptors, and nothing twice");
 }
 
 /// Stopped as soon as the part is sent, for longer than the time to give up and the longest gap that counts as busy. The

@@ -40,8 +40,8 @@ class Config:
                     keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="upload")["Credentials"]
                     return keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], keys["Expiration"]
 
-        ca_file (path): CA certificates, in PEM, that the service's certificate is checked against instead of the
-            built-in ones.
+        ca_file (path): certificates in PEM that the service's certificate is checked against instead of the built-in
+            list of public certificate authorities: those of authorities, or the service's own.
         user_agent (str): names the program in the User-Agent header, 1 to 256 printable ASCII characters.
         concurrency (int): how many parts Upload.run sends at once, at most, 1 to 32; default 8. It sends fewer while
             the service pushes back, and over a slow line.
@@ -55,7 +55,8 @@ class Config:
             those sent again included; default 0, no limit. Upload.set_bandwidth_limit sets one for a single upload.
             One part should not take longer than 4 minutes: a limit below the part size divided by 240 wants smaller
             parts.
-        connect_timeout (float): seconds that making one connection may take; default 10.
+        connect_timeout (float): seconds that opening one connection may take, on all addresses of the host together;
+            default 10.
         stall_timeout (float): seconds that a connection may move no byte; default 60.
         give_up_after (float): seconds without any part acknowledged after which a request that fails is not attempted
             again; default 1800 (30 minutes). The upload stays in the vault.
