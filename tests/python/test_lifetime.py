@@ -229,11 +229,7 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
         "first = client; second = upload; del client, upload, config",
         "sys.kept = upload; sys.client = client; del upload, client",
         "cycle = [upload, client]; cycle.append(cycle); del upload, client",
-        # Some versions of Python start no thread any more by then.
-        "def later():\n"
-        "    try: upload.run()\n"
-        "    except glacier_mp.LocalError as error: assert 'no thread could be had' in str(error)\n"
-        "atexit.register(later)",
+        "atexit.register(upload.run)",
         "upload.initiate(); sys.exit(0)",
         "threading.Thread(target=upload.run).start()",
         "glacier.fault('stall', 'UploadMultipartPart')\n"
@@ -278,6 +274,101 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
 def test_the_interpreter_ends_cleanly(glacier: Glacier, program: str) -> None:
     ended = child(AT_THE_END + program, glacier.endpoint)
     assert (ended.stderr, ended.returncode) == ("", 0)
+
+
+# Registered before the package is imported, a function runs after the package has stopped its threads.
+REGISTERED_EARLY = """
+import atexit
+atexit.register(lambda: at_exit())
+"""
+
+# What Python 3.12 and later do as soon as the main thread has ended.
+NO_THREAD = """
+def start_no_thread(*arguments):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+from glacier_mp import _threads
+_threads.start_new_thread = threading.Thread.start = start_no_thread
+"""
+
+AT_EXIT_CALLS = """
+def pieces():
+    yield content(MIB)
+    yield b"the end"
+
+def at_exit():
+    upload.run()
+    client.upload(VAULT, pieces(), part_size=MIB)
+    with Upload(client, VAULT, part_size=MIB) as stream:
+        stream.write(content(MIB + 1))
+        stream.finish()
+    with Upload(client, VAULT, part_size=MIB) as by_hand:
+        by_hand.initiate()
+        by_hand.put_part(0, content(5))
+        assert len(by_hand.list_parts()) == 1
+        by_hand.abort()
+    assert client.list_uploads(VAULT) == []
+    print(len(glacier.archives()))
+"""
+
+AT_EXIT_ERRORS = """
+class OfTheProgram(Exception):
+    pass
+
+def fail(*_):
+    raise OfTheProgram
+
+def failing():
+    yield content(MIB)
+    fail()
+
+def at_exit():
+    glacier.fault("delay_answer", "UploadMultipartPart", always=True, millis=600)
+    for source, progress in ((content(MIB), fail), (failing(), None)):
+        with Upload(client, VAULT, source, part_size=MIB, progress=progress) as failed:
+            try: failed.run()
+            except OfTheProgram as error: assert error.__traceback__.tb_next
+            else: raise AssertionError
+    try: client.upload("no-such-vault", b"data")
+    except glacier_mp.ServiceError as error: assert error.name == "GLACIER_E_NOT_FOUND"
+    else: raise AssertionError
+    try: started = upload.start()
+    except glacier_mp.UsageError as error:
+        assert error.name == "GLACIER_E_STATE"
+        assert "ending" in str(error) and "run()" in str(error), error
+    else:
+        # Not all versions of Python refuse to start a thread by then.
+        assert sys.argv[2] == "late"
+        started.result()
+    upload.run()
+    print(len(glacier.archives()))
+"""
+
+
+@pytest.mark.parametrize("order", ["early", "late", "late, no thread"])
+@pytest.mark.parametrize(("program", "archives"), [(AT_EXIT_CALLS, 3), (AT_EXIT_ERRORS, 1)], ids=["calls", "errors"])
+def test_calls_work_while_the_interpreter_ends(glacier: Glacier, program: str, archives: int, order: str) -> None:
+    whole = {
+        "early": REGISTERED_EARLY + AT_THE_END + program,
+        "late": AT_THE_END + program + "atexit.register(at_exit)\n",
+        "late, no thread": AT_THE_END + program + NO_THREAD + "atexit.register(at_exit)\n",
+    }[order]
+    ended = child(whole, glacier.endpoint, order)
+    assert (ended.stdout, ended.stderr, ended.returncode) == (f"{archives}\n", "", 0)
+
+
+def test_thread_that_is_joined_uploads_after_the_main_thread_has_ended(glacier: Glacier) -> None:
+    program = """
+def later():
+    threading.main_thread().join()
+    client.upload(VAULT, content(MIB))
+    upload.run()
+    print(len(glacier.archives()))
+threading.Thread(target=later).start()
+"""
+    for whole in (AT_THE_END + program, AT_THE_END + program + "_threads = None\n" + NO_THREAD):
+        ended = child(whole, glacier.endpoint)
+        assert (ended.stderr, ended.returncode) == ("", 0)
+    assert len(glacier.archives()) == 4
 
 
 FORK = """

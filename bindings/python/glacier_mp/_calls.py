@@ -1,26 +1,40 @@
-"""Working calls: those that take their time, and from which the library calls back.
+"""Working calls: functions of the library that use the network or files, and that call back.
 
-A call runs on a thread of its own, and the caller's thread waits for it in Python. There, and not in C, it is where
-signals are handled and callbacks run: Ctrl-C and an exception in a callback are ordinary exceptions, which stop the
-call and go on with their traceback. If the caller's thread were inside C, Python would raise a signal's exception at
-the first instruction of the next callback, where ctypes can only print it, and the library could not be stopped.
+A call runs on a thread of its own, and the caller's thread waits for it in Python. Signals are handled and callbacks
+run on the waiting thread: Ctrl-C and an exception in a callback are ordinary exceptions, which stop the call and keep
+their traceback. If the caller's thread were inside C, Python would raise a signal's exception at the first instruction
+of the next callback, where ctypes can only print it, and the call could not be stopped.
 
-A call in the background is the same, with a thread of Python's in the caller's place. The library could start one by
-itself; but its threads are nobody's, and a callback on one of them runs in the main interpreter, whoever began it.
+A background call is the same, with a thread of Python in the caller's place. The library could start a thread too, but
+Python does not know such a thread: a callback on it runs in the main interpreter, whichever interpreter began it.
+
+While the interpreter shuts down, Python 3.12 and later start no thread. Then the call runs on the caller's thread.
 """
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import ctypes
 import os
-import threading
-from concurrent.futures import Future
-from queue import SimpleQueue
+import sys
+from _queue import SimpleQueue
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
-from ._ffi import CONTINUE, E_BUSY, E_MEMORY, E_STATE, STOP, CredentialsFn, LogFn, ProgressFn, ReadFn, error_of, lib
+from . import _threads
+from ._ffi import (
+    CONTINUE,
+    E_BUSY,
+    E_MEMORY,
+    E_SOURCE_SHORT,
+    E_STATE,
+    STOP,
+    CredentialsFn,
+    LogFn,
+    ProgressFn,
+    ReadFn,
+    error_of,
+    lib,
+)
 from .errors import GlacierError
 from .progress import Progress, progress_of
 
@@ -33,11 +47,11 @@ T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """A call of a function of the library; meanwhile `progress`, `log`, `read` and `keys` are called, on the thread
-    that waits for its result.
+    """A call of a function of the library. Meanwhile `progress`, `log`, `read` and `keys` are called, on the thread or
+    greenlet that waits for the result.
 
-    A call that is stoppable calls ON_PROGRESS all the time. Any other is left to itself when it shall stop. `holding`
-    is what the function uses: it is held until the function has returned, also if nobody waits for that any more.
+    A stoppable call calls ON_PROGRESS at least 4 times a second. Any other is abandoned when it is stopped. `holding`
+    is what the function uses: it is held until the function returns, also if the call was abandoned.
     """
 
     def __init__(
@@ -66,28 +80,36 @@ class Call(Generic[T]):
         self._cancel: Optional[Callable[[], object]] = None
         self._returned: Optional[T] = None
         self._raised: Optional[BaseException] = None
-        # What the waiting thread is to call, and None when there is nothing more to come.
-        self._events: SimpleQueue[Optional[tuple[Callable[..., object], tuple[Any, ...]]]] = SimpleQueue()
-        self._answers: SimpleQueue[Any] = SimpleQueue()
-        # Done when the function has returned: from then on nothing of the call is used in C.
-        self.over: Future[None] = Future()
-        self.over.set_running_or_notify_cancel()
+        # Without a thread of its own the call keeps here what a callback raised.
+        self._on_own_thread = True
+        self._raised_by_callback: Optional[BaseException] = None
+        # What the waiting thread is to call; None when the function has returned.
+        self._events: Optional[_threads.Inbox[Optional[tuple[Callable[..., object], tuple[Any, ...]]]]] = None
+        self._responses: SimpleQueue[Any] = SimpleQueue()
+        # Set when the function has returned: from then on nothing of the call is used in C.
+        self.over = _threads.Completion()
 
     def result(self) -> T:
-        """Lets the call run, serves it on this thread, and gives what the function returned."""
-        if _ending:
-            raise error_of(E_STATE, "the interpreter is ending: nothing can be started any more")
+        """Runs the call, runs its callbacks on this thread, and returns what the function returned."""
+        if sys.is_finalizing() or (_ending and _threads.native_ident() != _ending_on):
+            raise error_of(E_STATE, "the interpreter is ending: no call can be started any more")
+        events = self._events = _threads.inbox()
         try:
-            self._start()
-            while (event := self._events.get()) is not None:
-                callback, facts = event
-                self._answers.put(callback(*facts))
-        except BaseException:
+            if _ending or not self._start():
+                self._run_here()
+            else:
+                while (event := events.get()) is not None:
+                    callback, facts = event
+                    self._responses.put(callback(*facts))
+        except BaseException as error:
             self.stop()
             if self._stoppable:
-                # A second Ctrl-C gets through this: then the call ends by itself.
-                self.over.result()
+                # A second Ctrl-C ends this wait; the call then ends without it.
+                self.over.wait()
+            self._complete_error(error)
             raise
+        finally:
+            self._raised_by_callback = None
         try:
             if self._raised is not None:
                 raise self._raised
@@ -97,21 +119,21 @@ class Call(Generic[T]):
             self._raised = None
 
     def stop(self) -> None:
-        """Answers whatever the call asks from now on, and what it may be asking at this moment."""
+        """Ends the call at its next callback, or at the one that it may be waiting for now."""
         self._stopped = True
-        self._answers.put(_STOPPED)
+        self._responses.put(_STOPPED)
 
     def cancel(self, cancel: Callable[[], object]) -> None:
-        """Has it canceled at its next beat, when it is surely this call, and not one after it, that is ended."""
+        """Calls `cancel` at the next progress callback: then it ends this call, and no later one."""
         self._cancel = cancel
 
     def wait_if_it_calls_back(self) -> None:
-        """Waits for the end of a call that still comes back into Python."""
+        """Waits for the end of a call that still calls back into Python."""
         if self._stoppable or self._log is not None or self._keys is not None:
-            self.over.result()
+            self.over.wait_natively()
 
     def on_progress(self, raw: Any) -> int:
-        """A beat of the call, on the call's thread."""
+        """The progress callback, on the call's thread."""
         if self._stopped:
             return STOP
         if self._cancel is not None:
@@ -121,7 +143,7 @@ class Call(Generic[T]):
         return STOP if self._ask(self._progress, progress_of(raw)) is _STOPPED else CONTINUE
 
     def on_read(self, room: memoryview) -> Optional[int]:
-        """Fills the room with the next bytes of the source, on the call's thread; None: stop."""
+        """Fills `room` with the next bytes of the source, on the call's thread; None stops the call."""
         if self._stopped or self._read is None:
             return None
         # The program never sees the library's memory: it might keep it, or be reading still when the call is stopped.
@@ -152,17 +174,41 @@ class Call(Generic[T]):
         return CONTINUE
 
     def _ask(self, callback: Callable[..., object], *facts: Any) -> Any:
-        self._events.put((callback, facts))
-        return self._answers.get()
-
-    def _start(self) -> None:
+        if self._on_own_thread:
+            assert self._events is not None
+            self._events.put((callback, facts))
+            return self._responses.get()
         try:
-            _running.add(self)
-            _thread.start_new_thread(self._run, ())
+            return callback(*facts)
+        except BaseException as error:
+            self._raised_by_callback = error
+            self._stopped = True
+            return _STOPPED
+
+    def _start(self) -> bool:
+        """Starts the call's thread; False if the interpreter shuts down and starts none."""
+        _running.add(self)
+        try:
+            _threads.start_new_thread(self._run, ())
         except RuntimeError as error:
             _running.discard(self)
-            self.over.set_result(None)
+            if _threads.is_shutdown(error):
+                return False
+            self.over.set()
             raise no_thread(error) from error
+        return True
+
+    def _run_here(self) -> None:
+        """Runs the function on this thread. An exception of a callback is raised when the function has returned."""
+        self._on_own_thread = False
+        outside = getattr(_here, "call", None)
+        _running.add(self)
+        try:
+            self._run()
+        finally:
+            _here.call = outside
+        if self._raised_by_callback is not None:
+            raise self._raised_by_callback
 
     def _run(self) -> None:
         _here.call = self
@@ -176,23 +222,40 @@ class Call(Generic[T]):
         finally:
             self._arguments, self._holding = (), None
             _running.discard(self)
-            self.over.set_result(None)
-            # At the interpreter's end only a thread that nobody joins can be waiting: it is to vanish where it is.
-            if not _ending:
+            self.over.set()
+            # When the interpreter ends, only a thread that nobody joins can be waiting: it must not run again.
+            if not _ending and self._events is not None:
                 self._events.put(None)
+
+    def _complete_error(self, error: BaseException) -> None:
+        """Adds to an error that the package itself raised in a callback what the library knows of the upload."""
+        known = self._raised
+        if isinstance(error, GlacierError) and error.code == E_SOURCE_SHORT and isinstance(known, GlacierError):
+            error.upload_id, error.resumable = known.upload_id, known.resumable
+
+
+def check_background() -> None:
+    """Raises if no background call can run to its end any more."""
+    if _ending:
+        raise error_of(E_STATE, _NO_BACKGROUND)
 
 
 def no_thread(error: RuntimeError) -> GlacierError:
-    """What a failure to start a thread becomes."""
+    """Returns what a failure to start a thread is raised as."""
+    if _threads.is_shutdown(error):
+        return error_of(E_STATE, _NO_BACKGROUND)
     return error_of(E_MEMORY, f"no thread could be had for the call: {error}")
+
+
+_NO_BACKGROUND = "the interpreter is ending and starts no background thread: call run() instead"
 
 
 def _on_progress(_user_data: Any, progress: Any) -> int:
     try:
-        answer: int = _here.call.on_progress(progress.contents)
+        response: int = _here.call.on_progress(progress.contents)
     except MemoryError:
-        answer = STOP
-    return answer
+        response = STOP
+    return response
 
 
 def _on_read(_user_data: Any, buffer: Any, room: int, length: Any) -> int:
@@ -212,38 +275,41 @@ def _on_log(_user_data: Any, level: int, message: bytes) -> None:
 
 def _on_credentials(_user_data: Any, out: Any) -> int:
     try:
-        answer: int = _here.call.on_credentials(out)
+        response: int = _here.call.on_credentials(out)
     except MemoryError:
-        answer = STOP
-    return answer
+        response = STOP
+    return response
 
 
 def _give(give: GiveKeys) -> tuple[bytes, bytes, Optional[bytes], int]:
+    caller = _threads.greenlet_or_thread()
     outside = _giving()
-    _here.giving = (*outside, give)
+    _giving_in[caller] = (*outside, give)
     try:
         return give()
     finally:
-        _here.giving = outside
+        if outside:
+            _giving_in[caller] = outside
+        else:
+            del _giving_in[caller]
 
 
 def _giving() -> tuple[GiveKeys, ...]:
-    """The callables for keys that this thread is inside of."""
-    inside: tuple[GiveKeys, ...] = getattr(_here, "giving", ())
-    return inside
+    """Returns the callables for keys that this thread or greenlet is inside of."""
+    return _giving_in.get(_threads.greenlet_or_thread(), ())
 
 
 def _raise(error: BaseException) -> None:
     raise error
 
 
-# The only callbacks that the library knows. They are never released, so nothing can be called that is gone.
+# The only callbacks that the library is given. They are never released, so none can be called after its end.
 ON_PROGRESS = ProgressFn(_on_progress)
 ON_READ = ReadFn(_on_read)
 ON_LOG = LogFn(_on_log)
 ON_CREDENTIALS = CredentialsFn(_on_credentials)
 
-# The answer to what a call asks when it shall stop.
+# The response to a callback of a call that is to stop.
 _STOPPED = object()
 
 _memory_at = ctypes.pythonapi.PyMemoryView_FromMemory
@@ -251,17 +317,22 @@ _memory_at.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
 _memory_at.restype = ctypes.py_object
 _WRITABLE = 0x200
 
-# The call that this thread is for; and of a thread that waits for calls, what it gives keys for.
-_here = threading.local()
+# The call that this thread runs.
+_here = _threads.Local()
+
+# The callables for keys that threads and greenlets are inside of.
+_giving_in: dict[int, tuple[GiveKeys, ...]] = {}
 
 _running: set[Call[Any]] = set()
+# Whether the interpreter is ending, and the thread that ends it: of all threads only this one may still run a call.
 _ending = False
+_ending_on = 0
 
 
 def _stop_all() -> None:
-    """Stops what threads that nobody joins are still doing: at the interpreter's end they would be torn out of C."""
-    global _ending
-    _ending = True
+    """Stops the calls of threads that nobody joins: the end of the interpreter would end these threads inside C."""
+    global _ending, _ending_on
+    _ending, _ending_on = True, _threads.native_ident()
     calls = list(_running)
     for call in calls:
         call.stop()

@@ -19,7 +19,9 @@ ABI_VERSION = 0
 
 E_STATE = 3
 E_BUSY = 4
+E_IO = 100
 E_MEMORY = 101
+E_SOURCE_SHORT = 102
 E_OUTCOME_UNKNOWN = 307
 
 STOP = 0
@@ -27,6 +29,9 @@ CONTINUE = 1
 
 UNKNOWN_LENGTH = (1 << 64) - 1
 ALL_PARTS = (1 << 32) - 1
+
+# In bytes: 10,000 parts of 4 GiB.
+LARGEST_ARCHIVE = 10_000 << 32
 
 
 class Handle(c_void_p):

@@ -1,4 +1,4 @@
-"""Calls in the background: a Future in place of a thread that waits."""
+"""Background calls: a Future in place of a thread that waits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Optional, TypeVar
 
-from ._calls import Call, no_thread
+from ._calls import Call, check_background, no_thread
 from ._ffi import UploadHandle, lib
 
 T = TypeVar("T")
@@ -46,6 +46,7 @@ def in_background(call: Call[T], handle: UploadHandle) -> tuple[Future[T], Backg
     Neither that thread nor the call refers to the Future: when nobody else does any more, the call is canceled; not
     what the upload may be doing next by then.
     """
+    check_background()
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
     background = Background(call, future)

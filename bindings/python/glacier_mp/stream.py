@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Callable, Optional
 
+from . import _threads
 from ._ffi import E_BUSY, E_STATE, error_of
 from .errors import GlacierError
 
@@ -34,6 +34,8 @@ class UploadStream(_File):
     stream never becomes an archive by itself. For the same reason close() alone does not make one, nor does the last
     reference to the object going: wrappers such as io.TextIOWrapper close it whatever happened. Whoever uses it without
     `with` calls finish() of the Upload.
+
+    A copy loop does not notice a connection that ends early: set the Upload's archive_size if the size is known.
 
     It cannot be read, nor can it seek, and flush() does nothing: a part goes on its way when it is full. After close()
     everything but close() raises ValueError; the Upload is still open.
@@ -83,7 +85,7 @@ class Gather:
         self._gathered = bytearray()
         self._begun = False
         self._torn = False
-        self._in_use = threading.Lock()
+        self._in_use = _threads.allocate_lock()
 
     def write(self, data: ReadableBuffer, push: Push) -> int:
         """Takes bytes, and returns their number."""
