@@ -117,7 +117,8 @@ def test_an_outcome_that_is_not_known(glacier: Glacier) -> None:
 def test_this_machine(glacier: Glacier, tmp_path: Path) -> None:
     with glacier.client() as client:
         error = failure(lambda: client.upload(VAULT, tmp_path / "missing"))
-        assert (type(error), error.name) == (glacier_mp.LocalError, "GLACIER_E_IO")
+        assert isinstance(error, glacier_mp.LocalError)
+        assert error.name == "GLACIER_E_IO"
         assert "missing" in error.message
         path = tmp_path / "archive"
         path.write_bytes(b"1" * MIB)

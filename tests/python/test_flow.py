@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import mmap
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -71,6 +73,20 @@ def test_settings_come_from_the_environment(glacier: Glacier, path: Path, monkey
     with Client() as client:
         client.upload(VAULT, path)
     assert len(glacier.archives()) == 1
+
+
+@pytest.mark.parametrize("state", State)
+def test_state_prints_its_name(state: State) -> None:
+    assert str(state) == f"{state}" == format(state) == f"{state!s}" == "%s" % state == state.name  # noqa: UP031
+    assert f"{state:>15}" == f"{state.name:>15}"
+    assert f"{state:d}" == "%d" % state == str(int(state))  # noqa: UP031
+    assert repr(state) == f"<State.{state.name}: {state.value}>"
+    assert json.dumps(state) == str(int(state))
+    assert pickle.loads(pickle.dumps(state)) is state
+
+
+def test_state_of_a_newer_library_prints_as_a_name() -> None:
+    assert (str(State(99)), f"{State(99)}", int(State(99))) == ("STATE_99",) * 2 + (99,)
 
 
 def test_facts_and_states(glacier: Glacier, path: Path) -> None:

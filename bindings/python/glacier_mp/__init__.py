@@ -33,9 +33,11 @@ Source       the type of what can be uploaded; Data the part of it that is memor
 GlacierError and its classes: what went wrong
 
 Names are those of boto3 where it has them; a checksum is the SHA-256 tree hash. Sizes are in bytes, times in seconds.
-Ctrl-C on the main thread, or an exception in a callback, stops the call at work and is raised from it; the upload stays
-in the vault.
-Python's global lock is free while bytes move. After a fork the child needs a Client of its own.
+Ctrl-C on the main thread, or an exception in a callback, stops the call in progress and is raised from it; the upload
+stays in the vault. While the interpreter ends, in functions of atexit, calls run without a thread of their own: Ctrl-C
+may then be raised as a StoppedError.
+Python's global lock is free while bytes move. After a fork the child needs a Client of its own. Under gevent and
+eventlet other greenlets keep running.
 """
 
 from ._ffi import decoded as _decoded

@@ -11,6 +11,7 @@ from typing import Any, Optional
 from . import _arguments
 from ._calls import Call, ReportProgress
 from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, decoded, error_of, lib
+from ._os_errors import paths_named
 from .config import Config
 from .errors import GlacierError
 from .source import Source
@@ -50,7 +51,7 @@ class Client:
     Raises:
         UsageError: no region is set, a value from the environment is not allowed, or the CA file has no certificate.
         ServiceError: no credentials are set (GLACIER_E_CREDENTIALS).
-        LocalError: the CA file cannot be read.
+        LocalError: the CA file cannot be read (GLACIER_E_IO: it is an OSError too).
     """
 
     def __init__(self, config: Optional[Config] = None) -> None:
@@ -58,7 +59,8 @@ class Client:
         self._text = repr(config)
         self._log = config._log
         self._keys = config._keys
-        self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
+        with paths_named(config._ca_file):
+            self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
         # The calls of list_uploads in progress.
         self._listing: set[Call[Any]] = set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, Callable, Optional, Union
 
 from . import _arguments
@@ -101,6 +102,7 @@ class Config:
         self._set(lib.glacier_config_set_account_id, "account_id", account_id, _arguments.text)
         self._set_credentials(aws_access_key_id, aws_secret_access_key, aws_session_token)
         self._keys = self._set_provider(credentials, aws_access_key_id)
+        self._ca_file = None if ca_file is None else os.fsencode(ca_file)
         self._set(lib.glacier_config_set_ca_file, "ca_file", ca_file, _arguments.path)
         self._set(lib.glacier_config_set_user_agent, "user_agent", user_agent, _arguments.text)
         self._set(lib.glacier_config_set_concurrency, "concurrency", concurrency, _arguments.u32)

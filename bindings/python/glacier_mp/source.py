@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional, Protocol, Union
 
-from . import _arguments
+from . import _arguments, _length
 from ._calls import ON_READ
-from ._ffi import NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, lib
+from ._ffi import E_SOURCE_SHORT, LARGEST_ARCHIVE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
 
 Data = Union[bytes, bytearray, memoryview, mmap.mmap]
 
@@ -33,8 +33,10 @@ class Stream(Protocol):
         """The next bytes, about so many at most; none at the end."""
 
 
-def set_source(handle: UploadHandle, source: Source) -> Optional[Stream]:
-    """Gives the library its source; what is returned is for it to read from, by Reading."""
+def set_source(
+    handle: UploadHandle, source: Source, archive_size: Optional[int], expected_size: Optional[int]
+) -> Optional[Stream]:
+    """Sets the library's source. Returns the stream that it is read from by Reading; None for a path or memory."""
     if isinstance(source, (str, os.PathLike)):
         lib.glacier_upload_set_source_file(handle, _arguments.path("source", source))
         return None
@@ -42,11 +44,23 @@ def set_source(handle: UploadHandle, source: Source) -> Optional[Stream]:
         memory = _arguments.Memory(source)
     except TypeError:
         stream = _stream(source)
-        lib.glacier_upload_set_source_callback(handle, ON_READ, UNKNOWN_LENGTH, None, NO_DESTROY)
-        return stream
+        # The archive_size takes the place of what the source says of its length.
+        return stream if _set_stream(handle, source, archive_size, expected_size) else _Complete(stream, source)
     handle.held.append(memory)
     lib.glacier_upload_set_source_memory(handle, memory.address, memory.length)
     return None
+
+
+def _set_stream(handle: UploadHandle, source: Any, archive_size: Optional[int], expected_size: Optional[int]) -> bool:
+    """Sets the read callback; True if the program has set the archive_size."""
+    declared = None if archive_size is not None else _length.declared_by(source)
+    total = UNKNOWN_LENGTH
+    if declared is not None and declared.exact:
+        total = declared.size
+    elif declared is not None and expected_size is None and declared.size <= LARGEST_ARCHIVE:
+        lib.glacier_upload_set_expected_size(handle, declared.size)
+    lib.glacier_upload_set_source_callback(handle, ON_READ, total, None, NO_DESTROY)
+    return archive_size is not None
 
 
 class Reading:
@@ -110,6 +124,43 @@ class _Pieces:
         if self._iterator is None:
             self._iterator = iter(self._pieces)
         return next(filter(None, map(_as_bytes, self._iterator)), _NOTHING)
+
+
+class _Complete:
+    """A stream that fails if it ends before the length that its source declares."""
+
+    def __init__(self, stream: Stream, source: Any) -> None:
+        self._stream = stream
+        self._source = source
+        self._begun = False
+        self._declared: Optional[int] = None
+        self._taken = 0
+
+    def next(self, most: int) -> memoryview:
+        if not self._begun:
+            # Not before: the program may have moved the file's position since it made the Upload.
+            declared = _length.declared_by(self._source)
+            self._declared = None if declared is None else declared.size
+            self._begun = True
+        piece = self._stream.next(most)
+        self._taken += len(piece)
+        if not piece:
+            self._check_end()
+        return piece
+
+    def _check_end(self) -> None:
+        if self._declared is not None and self._taken < self._declared:
+            raise error_of(
+                E_SOURCE_SHORT,
+                f"the source ended after {self._taken} of the {self._declared} bytes that it declares: read it again "
+                "from its first byte, or set archive_size if it has no more",
+            )
+        missing = _length.missing_of(self._source)
+        if missing:
+            raise error_of(
+                E_SOURCE_SHORT,
+                f"the source, an HTTP response, ended {missing} bytes before its Content-Length: request it again",
+            )
 
 
 # Pieces of less are put together, for so many seconds.

@@ -8,6 +8,7 @@ from typing import Optional
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import TreeHashHandle, lib
+from ._os_errors import paths_named
 from .source import Data
 
 # A large buffer is hashed in pieces: between them Python can handle signals.
@@ -68,10 +69,12 @@ class TreeHash:
         are filled. An exception in it stops the hashing and is raised.
 
         Raises:
-            LocalError: it cannot be read, is not a regular file, or changed meanwhile.
+            LocalError: it cannot be read or is not a regular file (GLACIER_E_IO: it is an OSError too), or it changed
+                meanwhile.
         """
         out = _arguments.hash_buffer()
         name = _arguments.path("path", path)
         count = _arguments.u32("threads", threads)
-        Call(lib.glacier_treehash_file, name, count, ON_PROGRESS, None, out, progress=progress).result()
+        with paths_named(name):
+            Call(lib.glacier_treehash_file, name, count, ON_PROGRESS, None, out, progress=progress).result()
         return bytes(out)

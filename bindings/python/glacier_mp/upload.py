@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import os
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import ALL_PARTS, E_BUSY, E_STATE, NO_DESTROY, RawProgress, UploadHandle, decoded, error_of, lib
+from ._os_errors import paths_named
 from .background import Background, in_background
 from .errors import GlacierError
 from .progress import Progress, progress_of
@@ -27,13 +29,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The format types of integers: f"{state:d}".
+_NUMBER_FORMATS = frozenset("bcdeEfFgGnoxX%")
+
 
 class State(enum.IntEnum):
-    """Where an upload stands.
+    """The state of an upload. It prints as its name; int(state) is its number.
 
-    NEW: nothing was asked of the service yet, also if there is an upload_id to attach to. INITIATED: it has an
+    NEW: nothing was sent to the service yet, also if there is an upload_id to attach to. INITIATED: it has an
     upload_id, and this object has sent no part. TRANSFERRING: parts are being sent, or were. COMPLETING: Complete was
-    sent, and its answer is awaited, or will be asked for again. COMPLETED: there is an archive. ABORTED: it is deleted.
+    sent; its response is awaited, or will be requested again. COMPLETED: there is an archive. ABORTED: it is deleted.
     UNKNOWN: Complete was sent, and whether there is an archive cannot be known.
     """
 
@@ -53,6 +58,13 @@ class State(enum.IntEnum):
         state = int.__new__(cls, value)
         state._name_, state._value_ = f"STATE_{value}", value
         return state
+
+    def __str__(self) -> str:
+        """Returns the name. int(state) is the number."""
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return format(int(self) if spec[-1:] in _NUMBER_FORMATS else self.name, spec)
 
 
 @dataclass(frozen=True)
@@ -128,8 +140,11 @@ class Upload:
     the properties also when it is closed; everything else then raises UsageError. Nothing is sent, and no file is
     opened, before the first call that works.
 
-    Python hands Ctrl-C to its main thread only. A program that uploads on other threads catches KeyboardInterrupt
-    there, and cancels each Upload.
+    Python raises KeyboardInterrupt in its main thread only. A program that uploads on other threads catches it there,
+    and cancels each Upload.
+
+    If gevent or eventlet has replaced Python's threads, a greenlet that calls waits in its hub: other greenlets keep
+    running. "Thread" then means greenlet: callbacks run in the one that called, and may switch.
 
     Args:
         client (Client): the way to the service.
@@ -143,14 +158,21 @@ class Upload:
             A file object gives bytes by read() or readinto(), and must wait for them; it is read from where it stands
             to its end, and not closed. Other iterables give bytes-like pieces of any size. Either is read on the thread
             that runs, an exception in it stops the call and is raised from it, and each part is held in memory until
-            the service has it: twice the part size must fit into the memory limit. It is read once: to carry on after a
+            the service has it: twice the part size must fit into the memory limit. It is read once: to resume after a
             failure, another Upload with the journal or the upload ID is given it from its first byte again.
+            If such a source declares its length and ends before it, the call raises LocalError with
+            GLACIER_E_SOURCE_SHORT, and no archive is created; archive_size takes precedence. These declare a length:
+            responses of http.client, urllib, urllib3 and requests, what is left of their Content-Length; other objects
+            with headers, by Content-Length, unless the content is encoded; files of open() and tempfile, and
+            io.BytesIO, by their size, though a file may grow; file objects with __len__, len, length, content_length
+            or size in bytes, less tell(). A connection that ends early without a declared length cannot be noticed
+            here.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
             Upload"); other text must be encoded by the program. Default: none; an archive has no name of its own.
         part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at most 10,000
             parts (developer guide, "Uploading Large Archives in Parts"). Default: what plan() says for a path or
-            memory, or for the archive_size; for a stream what suits the expected_size, else 67,108,864 (64 MiB), which
-            ends at 671,088,640,000 bytes; by hand 16,777,216 (16 MiB).
+            memory, or for the archive_size; for a stream what suits the expected_size or the length that it declares,
+            else 67,108,864 (64 MiB), which ends at 671,088,640,000 bytes; by hand 16,777,216 (16 MiB).
         upload_id (str): attaches to an upload that exists already. Its part size and description are the service's: a
             part_size that differs fails the first call that works, an archive_description is not looked at.
         journal (path): a file, on a disk of this machine, that lets a new process carry on after a crash without
@@ -160,11 +182,11 @@ class Upload:
             stays as it is. It is never deleted: after success, running with it gives the archive and sends nothing.
         part_range (tuple of int): the first part, counted from 0, and how many, or None for all to the last: what
             transfer() sends of a path or memory.
-        archive_size (int): what the archive has, exactly, in bytes, where the source does not tell it: checked against
-            the end of a stream, and before the parts are completed. An upload_id without source and journal cannot be
+        archive_size (int): the exact size of the archive in bytes, if the source does not have it: compared with the
+            end of a stream, and before the parts are completed. An upload_id without source and journal cannot be
             completed without it.
-        expected_size (int): what a stream may have, in bytes; better too much than too little. It chooses the part
-            size.
+        expected_size (int): an estimate of a stream's size in bytes, better too large than too small. It chooses the
+            part size.
         progress (callable): called with a Progress at least 4 times a second while a call works, also when nothing
             moves, on the thread of that call. What it returns is ignored. An exception in it stops the call and is
             raised from it; the upload stays in the vault.
@@ -207,7 +229,8 @@ class Upload:
             lib.glacier_upload_set_archive_size(handle, _arguments.u64("archive_size", archive_size))
         if expected_size is not None:
             lib.glacier_upload_set_expected_size(handle, _arguments.u64("expected_size", expected_size))
-        self._source = None if source is None else set_source(handle, source)
+        self._source = None if source is None else set_source(handle, source, archive_size, expected_size)
+        self._paths = _paths_of(source, journal)
         self._open_handle: Optional[UploadHandle] = handle
         self._last_facts: dict[str, Any] = {}
         self._progress = progress
@@ -225,12 +248,13 @@ class Upload:
 
         Raises:
             GlacierError: of any class. UsageError if there is no source, or it is empty, too large for its part size,
-                not of the archive_size, or a file object or an iterable that was read before; LocalError if it
-                cannot be opened or read, is not a regular file, or changes meanwhile, and for what is wrong with the
-                journal: nothing is initiated for a source or a journal that cannot be opened. ServiceError with
-                GLACIER_E_NOT_FOUND and an upload_id if the service does not know the upload; to upload all of it again,
-                begin without the upload_id, and with another journal. If the error is resumable, carry on as described
-                under Upload; doing so without looking at the cause makes sense only if it is retryable too.
+                not of the archive_size, or a file object or an iterable that was read before. LocalError if the source
+                cannot be opened or read or is not a regular file (GLACIER_E_IO, which is an OSError too), if it changes
+                meanwhile or ends short, and for a fault of the journal: nothing is initiated for a source or a journal
+                that cannot be opened. ServiceError with GLACIER_E_NOT_FOUND and an upload_id if the service does not
+                know the upload; to upload all of it again, begin without the upload_id, and with another journal. If
+                the error is resumable, resume as described under Upload; resuming without looking at the cause makes
+                sense only if it is retryable too.
             Exception: whatever progress, the log, or a source that is read, has raised.
         """
         return self._making(lib.glacier_upload_run).result()
@@ -248,12 +272,13 @@ class Upload:
         The Future is running from the beginning, so its cancel() does nothing and returns False; cancel() of the Upload
         stops it, and it then ends with a StoppedError. Until it is over, other calls that work get GLACIER_E_BUSY, but
         for abort(), which stops it first. It is canceled when the Upload is closed, and so by leaving its `with` block;
-        when neither the Upload nor the Future is referred to any more; and when the program ends, for which nobody has
-        to wait. In a forked child the Future never ends.
+        when neither the Upload nor the Future is referred to any more; and when the program ends, which does not wait
+        for it. In a forked child the Future never ends.
 
         Raises:
-            UsageError: it is closed, or was started and is not over (GLACIER_E_BUSY).
-            LocalError: no thread can be had.
+            UsageError: it is closed, or was started and is not over (GLACIER_E_BUSY); or the interpreter is ending and
+                starts no thread (GLACIER_E_STATE). Then run() still works.
+            LocalError: no thread can be started (GLACIER_E_MEMORY).
         """
         return self._start()[0]
 
@@ -278,11 +303,19 @@ class Upload:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             background.stop()
-            over = asyncio.wrap_future(background.over)
-            # Who cancels often, as some of asyncio's own functions do, waits all the same.
-            while not over.done():
+            loop = asyncio.get_running_loop()
+            over = asyncio.Event()
+
+            def report(_: object) -> None:
+                # A loop that was closed meanwhile waits for nothing.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(over.set)
+
+            background.over.add_done_callback(report)
+            # Some functions of asyncio cancel a task repeatedly: each time it keeps waiting.
+            while not over.is_set():
                 with suppress(asyncio.CancelledError):
-                    await asyncio.wait([over])
+                    await over.wait()
             raise
         finally:
             # An error in it refers to this frame.
@@ -410,7 +443,7 @@ class Upload:
         """
         if self._background is not None and self._background.is_at_work():
             self._background.stop()
-            self._background.over.result()
+            self._background.over.wait()
         self._call(lib.glacier_upload_abort).result()
 
     def cancel(self) -> None:
@@ -546,7 +579,7 @@ class Upload:
         """A working call."""
         source = self._source
         return Call(
-            partial(_of_the_upload, function),
+            partial(_of_the_upload, function, self._paths),
             self._handle,
             *arguments,
             holding=holding,
@@ -575,10 +608,17 @@ def _archive_by(function: Any, handle: UploadHandle) -> Archive:
     return Archive(fact("archive_id") or "", fact("archive_location"), fact("tree_hash"))
 
 
-def _of_the_upload(function: Callable[..., T], handle: UploadHandle, *arguments: Any) -> T:
-    """A working call whose error tells the upload that it is about."""
+def _paths_of(source: Optional[Source], journal: Optional[_arguments.StrPath]) -> tuple[bytes, ...]:
+    """The paths that the program gave. Bytes are a path as journal, and content as source."""
+    of_source = [os.fsencode(source)] if isinstance(source, (str, os.PathLike)) else []
+    return (*of_source, *([] if journal is None else [os.fsencode(journal)]))
+
+
+def _of_the_upload(function: Callable[..., T], paths: tuple[bytes, ...], handle: UploadHandle, *arguments: Any) -> T:
+    """A working call whose error has the upload ID and the file that it is about."""
     try:
-        return function(handle, *arguments)
+        with paths_named(*paths):
+            return function(handle, *arguments)
     except GlacierError as error:
         error.upload_id = decoded(lib.glacier_upload_id(handle))
         raise
