@@ -1,7 +1,8 @@
 """Puts the shared library into the wheel, beside the Python files.
 
-It is the one that GLACIER_MP_LIB names, else one built here with cargo, from the repository that this directory is in.
-The wheel fits every Python 3 of its platform; GLACIER_MP_PLAT names another platform tag than this machine's own.
+GLACIER_MP_BUILD_LIBRARY names a library that is built already; without it, cargo builds one from the repository that
+contains this directory. The wheel suits every Python 3 of its platform. GLACIER_MP_PLAT sets another platform tag than
+that of this machine.
 """
 
 import json
@@ -21,7 +22,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         build_data["tag"] = f"py3-none-{platform.replace('-', '_').replace('.', '_')}"
         # A package that is installed to be edited finds the library in the repository's target directory.
         if version != "editable":
-            library = Path(os.environ.get("GLACIER_MP_LIB") or built(Path(self.root).parents[1]))
+            library = Path(os.environ.get("GLACIER_MP_BUILD_LIBRARY") or built(Path(self.root).parents[1]))
             build_data["force_include"][str(library)] = f"glacier_mp/{library.name}"
 
 
