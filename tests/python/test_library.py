@@ -98,7 +98,11 @@ def test_what_cannot_be_loaded_is_told(package: Path) -> None:
 
 
 def test_a_wheel_has_the_library_in_it(tmp_path: Path) -> None:
-    environment = {**child_environment(), "GLACIER_MP_BUILD_LIBRARY": str(LIBRARY), "GLACIER_MP_PLAT": "manylinux_2_34-x86_64"}
+    environment = {
+        **child_environment(),
+        "GLACIER_MP_BUILD_LIBRARY": str(LIBRARY),
+        "GLACIER_MP_PLAT": "manylinux_2_34-x86_64",
+    }
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     project = ROOT / "bindings" / "python"
     subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
