@@ -35,14 +35,19 @@ def paths_named(*paths: Optional[bytes]) -> Iterator[None]:
 
 
 def _named(paths: list[bytes], message: str) -> Optional[bytes]:
-    """The path that the text names last before the system's error; of two that end there, the longer. A text may have
-    a path in escaped form: then a single path is the one."""
-    before = message.split(" (os error", 1)[0]
+    """Returns the path that the text names last before the system's error; of two that end there, the longer. If there
+    is only one path, it is that one."""
+    before, is_of_system, _ = message.partition(" (os error")
+    if is_of_system:
+        # Without the system's own text for the error.
+        before = before.rpartition(": ")[0]
 
     def place(path: bytes) -> tuple[int, int]:
+        # The text has control characters and others that cannot be printed in an escaped form.
         text = path.decode("utf-8", "replace")
-        start = before.rfind(text)
-        return (start + len(text), len(text)) if start >= 0 else (-1, 0)
+        pattern = "".join(re.escape(c) if c.isprintable() else r"\\[a-z0-9{}]+?" for c in text)
+        pattern = rf"(?<!\w){pattern}(?!\w)"
+        return max(((found.end(), len(text)) for found in re.finditer(pattern, before)), default=(-1, 0))
 
     best = max(paths, key=place, default=None)
     return best if best is not None and (len(paths) == 1 or place(best)[0] >= 0) else None
