@@ -153,14 +153,14 @@ class Client:
             lib.glacier_client_cancel(handle)
 
     def _stop_listing(self, call: Call[Any], handle: ClientHandle) -> None:
-        """Stops a call of list_uploads that an exception left in progress. With others beside it, which the library would
-        stop as well, it is left to itself."""
+        """Stops a call of list_uploads that an exception left in progress. If others are in progress, which the library
+        would stop too, the call is abandoned."""
         if call.over.done() or self._listing != {call}:
             return
         lib.glacier_client_cancel(handle)
-        call.over.result()
-        # If the call ended at the same moment for another reason, the request is pending and would stop the next one. It
-        # is cleared by a call that cannot send anything.
+        call.over.wait()
+        # If the call ended at the same moment for another reason, the request is pending and would stop the next one.
+        # A call that cannot send anything clears it.
         with suppress(GlacierError):
             lib.glacier_client_list_uploads(handle, b"")
 

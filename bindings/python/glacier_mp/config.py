@@ -46,9 +46,9 @@ class Config:
         user_agent (str): names the program in the User-Agent header, 1 to 256 printable ASCII characters.
         concurrency (int): how many parts Upload.run sends at once, at most, 1 to 32; default 8. It sends fewer while
             the service pushes back, and over a slow line.
-        max_attempts (int): the maximum number of attempts per request for transient failures; 0: only time counts. If it
-            is not set, it is 10, and attempts that do not reach the service during an outage do not count.
-            With 0 only time counts: give_up_after.
+        max_attempts (int): the maximum number of attempts per request for transient failures. If it is not set, it is
+            10, and attempts that do not reach the service during an outage do not count. With 0 only time counts:
+            give_up_after.
         memory_limit (int): the bytes of memory that the parts in work of all uploads of a client take together;
             default 268,435,456 (256 MiB), at least 1,048,576 (1 MiB). A part larger than this divided by concurrency
             is not held in memory but read twice.

@@ -107,9 +107,9 @@ class IntegrityError(GlacierError):
 
 
 class StoppedError(GlacierError):
-    """A stop on request (500 to 599): GLACIER_E_CANCELED, by Upload.cancel or Client.cancel; GLACIER_E_CALLBACK, because
-    another thread's call was stopped by an exception, in a callback of the same upload or in the callable that gives
-    the keys of the client, or because the upload was started, and abort stopped it."""
+    """A stop on request (500 to 599): GLACIER_E_CANCELED, by Upload.cancel or Client.cancel; GLACIER_E_CALLBACK,
+    because another thread's call was stopped by an exception, in a callback of the same upload or in the callable that
+    gives the keys of the client, or because the upload was started, and abort stopped it."""
 
 
 class InternalError(GlacierError):
