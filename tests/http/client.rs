@@ -14,10 +14,15 @@ use crate::server::Server;
 
 /// Settings for a server, with timeouts that no test should meet by accident.
 pub(crate) fn settings(server: &Server) -> Settings {
+    Settings { ca_pem: server.ca_pem.clone().map(String::into_bytes), ..settings_at(&server.url()) }
+}
+
+/// The same for a server that is known by its URL.
+pub(crate) fn settings_at(url: &str) -> Settings {
     Settings {
-        endpoint: Endpoint::parse(&server.url()).unwrap(),
+        endpoint: Endpoint::parse(url).unwrap(),
         user_agent: "tests/1".to_owned(),
-        ca_pem: server.ca_pem.clone().map(String::into_bytes),
+        ca_pem: None,
         connect_timeout: Duration::from_secs(30),
         stall_timeout: Duration::from_secs(30),
     }
