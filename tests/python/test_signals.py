@@ -14,6 +14,9 @@ from local import Glacier, child_environment, until
 
 PART = "UploadMultipartPart"
 
+# Python does not install its handler if it starts with SIGINT ignored, as under nohup and in a background job.
+PYTHON_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
 # `call` is what is at work when the signal comes; the rest of the program must come after it.
 PROGRAM = """
 import logging, os, signal, sys, threading
@@ -107,7 +110,7 @@ def assert_ended_by_ctrl_c(child: subprocess.Popen[str]) -> None:
 def started(glacier: Glacier, program: str = PROGRAM, **pieces: str) -> Iterator[subprocess.Popen[str]]:
     pieces = {"exception": "KeyboardInterrupt", "settings": "", "arguments": "", "call": "upload.run()", **pieces}
     child = subprocess.Popen(
-        [sys.executable, "-c", program.format(**pieces), glacier.endpoint],
+        [sys.executable, "-c", PYTHON_SIGINT + program.format(**pieces), glacier.endpoint],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
