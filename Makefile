@@ -1,138 +1,182 @@
-# For those who use the library from C: builds it with cargo, and the examples with $(CC).
+# For C users: builds the library with cargo, and the examples with $(CC).
 
 CARGO ?= cargo
+PYTHON ?= python3
 PREFIX ?= /usr/local
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 CFLAGS ?= -O2 -Wall -Wextra
-# They are meant for the examples: cargo would compile the C code of its crates with them.
+# These flags are for the examples: cargo would compile the C code of its crates with them.
 unexport CFLAGS CPPFLAGS LDFLAGS
+export CARGO PYTHON
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-LIBRARY := target/release/libglacier_mp.so
 SONAME := libglacier_mp.so.0
-EXAMPLES := $(patsubst bindings/c/examples/%.c,target/examples-c/%,$(wildcard bindings/c/examples/*.c))
 
-.PHONY: all library examples demo test test-python test-clients models fuzz check header bench install clean
+# The directory that cargo builds in: from CARGO_TARGET_DIR or a configuration file of cargo. Its name may have spaces, so
+# no file in it is a target of make. Where cargo is not in the PATH, as under sudo, the default stands.
+TARGET_DIR := $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null \
+	| sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+TARGET_DIR := $(or $(TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
+BUILD_DIR := $(TARGET_DIR)$(addprefix /,$(CARGO_BUILD_TARGET))
+RELEASE := $(BUILD_DIR)/release
+DEBUG := $(BUILD_DIR)/debug
+EXAMPLES := $(BUILD_DIR)/examples-c
+
+# Compiles the C program $(2) into the directory $(1), which is beside the directory of the library.
+define compile_c
+	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o "$(1)/$(basename $(notdir $(2)))" $(2) $(LDFLAGS) -L"$(RELEASE)" \
+		-lglacier_mp -pthread -Wl,-rpath,'$$ORIGIN/../release'
+
+endef
+
+.PHONY: all library examples header install uninstall clean
 
 all: library examples
 
-# cargo skips link-time optimisation when a library is built as cdylib and rlib at once, so it is built as cdylib alone.
+# cargo skips link-time optimisation if a library is built as cdylib and rlib at once, so it is built as cdylib alone.
 library:
 	$(CARGO) rustc --release --lib --crate-type cdylib
-	ln -sf libglacier_mp.so target/release/$(SONAME)
+	ln -sf libglacier_mp.so "$(RELEASE)/$(SONAME)"
 
-examples: $(EXAMPLES)
+examples: library
+	@mkdir -p "$(EXAMPLES)"
+	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
-target/examples-c/%: bindings/c/examples/%.c $(wildcard bindings/c/examples/*.h) include/glacier_mp.h | library
-	@mkdir -p $(@D)
-	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LDFLAGS) -Ltarget/release -lglacier_mp -pthread \
-		-Wl,-rpath,'$$ORIGIN/../release'
+# These targets first check that this machine has what they need.
+CHECKED := demo emulator test test-rust test-python test-clients models check stress stress-one bench fuzz
+.PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
+$(CHECKED):
+	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
+	@scripts/prerequisites $@
+	@$(MAKE) --no-print-directory run-$@
 
 # make demo FILE=any-file [PART_SIZE=1M] [WORKERS=8] [MEMORY=256M] [TLS=1] [STORAGE=disk|hashes]
 export PART_SIZE WORKERS MEMORY TLS STORAGE
-demo: check-file all
+demo: check-file
+run-demo: all
 	$(CARGO) build --release -p glacier-emulator
-	@bindings/c/examples/demo.sh target/release/glacier-emulator target/examples-c '$(subst ','\'',$(FILE))'
+	@bindings/c/examples/demo.sh "$(RELEASE)/glacier-emulator" "$(EXAMPLES)" '$(subst ','\'',$(FILE))'
 
-# make emulator [EMULATOR_FLAGS="--vault my-vault"]: a local Glacier for your own programs. Prints the variables to set.
-.PHONY: emulator
-emulator:
-	$(CARGO) build --release -p glacier-emulator
-	@exec target/release/glacier-emulator --print-exports $(EMULATOR_FLAGS)
-
-.PHONY: check-file
 check-file:
 	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }
 	@[ -f '$(subst ','\'',$(FILE))' ] || { echo "make demo:" '$(subst ','\'',$(FILE))' "is not a file" >&2; exit 2; }
 
-test: test-python test-clients models
+# make emulator [EMULATOR_FLAGS="--vault my-vault"]: a local Glacier for your own programs. Prints the variables to set.
+run-emulator:
+	$(CARGO) build --release -p glacier-emulator
+	@exec "$(RELEASE)/glacier-emulator" --print-exports $(EMULATOR_FLAGS)
+
+run-test: run-test-rust run-test-python run-test-clients run-models
+
+run-test-rust:
 	$(CARGO) test --workspace
 
-# What threads share, under a model checker. Its types are compiled in, so it has a target directory of its own; its
+# The code that threads share, under a model checker. Its types are compiled in, so it has a target directory of its own; its
 # dependencies need not be fast.
-models:
-	RUSTFLAGS="--cfg shuttle" $(CARGO) test --lib --target-dir target/shuttle \
+run-models:
+	RUSTFLAGS="--cfg shuttle" $(CARGO) test --lib --target-dir "$(TARGET_DIR)/shuttle" \
 		--config 'profile.dev.package."*".opt-level=1' models::
 
-# Random inputs, FUZZ_SECONDS for each target; needs a C++ compiler. What led to code that nothing had led to before is kept,
-# and tried first the next time. The flags are those of cargo-fuzz, which stable Rust takes too; with --target they are
-# not for what runs at build time.
-FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
-	inline-8bit-counters pc-table trace-compares)
-fuzz: fuzz-answers fuzz-hashes
-
-.PHONY: fuzz-answers fuzz-hashes
-fuzz-answers fuzz-hashes: fuzz-%:
-	@mkdir -p target/fuzz/corpus/$*
-	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) run --locked --release --manifest-path tests/fuzz/Cargo.toml \
-		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz --bin $* -- \
-		-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=target/fuzz/ target/fuzz/corpus/$*
-
-# With what cargo builds for the other tests: nothing is compiled twice.
-PYTHON ?= python3
-VENV := target/python-venv
-test-python: $(VENV)/ready
+build-tests:
 	$(CARGO) test --workspace --no-run
-	cd bindings/python && $(CURDIR)/$(VENV)/bin/ruff check . && $(CURDIR)/$(VENV)/bin/ruff format --check . \
-		&& $(CURDIR)/$(VENV)/bin/mypy .
-	cd tests/python && $(CURDIR)/$(VENV)/bin/ruff check . ../support && $(CURDIR)/$(VENV)/bin/ruff format --check . ../support \
-		&& $(CURDIR)/$(VENV)/bin/mypy . \
-		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(VENV)/bin/pytest
+
+# The Python tests use what cargo built for the Rust tests.
+export RUFF_CACHE_DIR := $(TARGET_DIR)/ruff
+export MYPY_CACHE_DIR := $(TARGET_DIR)/mypy
+run-test-python run-test-clients: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so
+run-test-python run-test-clients: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+
+run-test-python: PYTHON_TESTS := "$(TARGET_DIR)/python-venv/bin/python" -m
+run-test-python: build-tests
+	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
+	cd bindings/python && $(PYTHON_TESTS) ruff check . && $(PYTHON_TESTS) ruff format --check . && $(PYTHON_TESTS) mypy .
+	cd tests/python && $(PYTHON_TESTS) ruff check . ../support && $(PYTHON_TESTS) ruff format --check . ../support \
+		&& $(PYTHON_TESTS) mypy . && $(PYTHON_TESTS) pytest
 
 # boto3 and the AWS CLI against the local Glacier, alone and together with the library.
-CLIENTS := target/clients-venv
-test-clients: $(CLIENTS)/ready
-	$(CARGO) test --workspace --no-run
-	cd benches/python && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check .
-	cd tests/clients && $(CURDIR)/$(CLIENTS)/bin/ruff check . && $(CURDIR)/$(CLIENTS)/bin/ruff format --check . \
-		&& GLACIER_MP_LIBRARY=$(CURDIR)/target/debug/deps/libglacier_mp.so $(CURDIR)/$(CLIENTS)/bin/python -m pytest
+CLIENTS := "$(TARGET_DIR)/clients-venv/bin/python" -m
+run-test-clients: build-tests
+	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
+	cd benches/python && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check .
+	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest
 
-target/%-venv/ready: tests/%/requirements.txt
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
+# The suites repeatedly under adverse conditions; scripts/stress.py has the variables.
+# make stress [STRESS_RUNS=1] [STRESS_CONDITIONS="load umask+tmpdir"] [STRESS_SUITES="rust c python clients"]
+# make stress-one TEST=part-of-a-name [N=200]
+export STRESS_RUNS STRESS_CONDITIONS STRESS_SUITES TEST
+N ?= 200
+run-stress-one: STRESS_RUNS := $(N)
+run-stress run-stress-one: export STRESS_TARGET_DIR := $(TARGET_DIR)
+run-stress run-stress-one: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so
+run-stress run-stress-one: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+run-stress run-stress-one: build-tests
+	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
+	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
+	$(PYTHON) scripts/stress.py
 
-check:
+# Compiles nothing to machine code: the tests are in make test.
+run-check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --features test-panics -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
-	$(CARGO) test --test header --test symbols
 
 # Writes include/glacier_mp.h from the sources.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
 
-# What the library costs, beside others that do the same: hashes, then whole uploads to a local Glacier, in some 35 minutes.
-# BENCH_QUICK=1 shows in a few minutes that it works.
+# Random inputs, FUZZ_SECONDS for each target. Inputs that reach new code are kept in the corpus and tried first the next
+# time. The flags are those of cargo-fuzz, which stable Rust accepts. With --target they do not apply to build scripts.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
+	inline-8bit-counters pc-table trace-compares)
+FUZZ_DIR := $(TARGET_DIR)/fuzz
+run-fuzz: fuzz-answers fuzz-hashes
+
+.PHONY: fuzz-answers fuzz-hashes
+fuzz-answers fuzz-hashes: fuzz-%:
+	@mkdir -p "$(FUZZ_DIR)/corpus/$*"
+	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) run --locked --release --manifest-path tests/fuzz/Cargo.toml \
+		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir "$(FUZZ_DIR)" --bin $* -- \
+		-max_total_time=$(FUZZ_SECONDS) -artifact_prefix="$(FUZZ_DIR)/" "$(FUZZ_DIR)/corpus/$*"
+
+# The cost of the library beside other programs that do the same: hashes, then whole uploads to a local Glacier, in some 35
+# minutes. BENCH_QUICK=1 only shows that it works, in a few minutes.
 # make bench [BENCH_BYTES=4294967296] [BENCH_REPETITIONS=3] [BENCH_QUICK=1]
 export BENCH_BYTES BENCH_REPETITIONS BENCH_QUICK
-COMPARE := --locked --release --manifest-path benches/compare/Cargo.toml --target-dir target/compare
-bench: examples target/bench-c/watched $(CLIENTS)/ready
+COMPARE := --locked --release --manifest-path benches/compare/Cargo.toml --target-dir "$(TARGET_DIR)/compare"
+run-bench: examples
+	@mkdir -p "$(BUILD_DIR)/bench-c"
+	$(call compile_c,$(BUILD_DIR)/bench-c,benches/c/watched.c)
+	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	$(CARGO) build --release -p glacier-emulator
-	$(CARGO) build $(COMPARE) --no-default-features -p compare -p sdk
-	@if pkg-config --exists openssl; then $(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1); \
-		else echo "bench: the hashes are left out: beside them stand those of OpenSSL, which need libssl-dev"; fi
-	@target/compare/release/uploads
+	$(CARGO) build $(COMPARE) -p compare -p sdk
+	$(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1)
+	CARGO_TARGET_DIR="$(TARGET_DIR)" "$(TARGET_DIR)/compare/release/uploads"
 
-target/bench-c/%: benches/c/%.c include/glacier_mp.h | library
-	@mkdir -p $(@D)
-	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o $@ $< $(LDFLAGS) -Ltarget/release -lglacier_mp -pthread \
-		-Wl,-rpath,'$$ORIGIN/../release'
-
-install: library
+# Copies what was built, and builds nothing: it may run as root, without cargo.
+install:
+	@[ -f "$(RELEASE)/libglacier_mp.so" ] || { echo "make install: $(RELEASE)/libglacier_mp.so does not exist:" \
+		"run make first, with the same CARGO_TARGET_DIR" >&2; exit 2; }
 	install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(DESTDIR)$(includedir)"
-	install -m 755 $(LIBRARY) "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)"
+	install -m 755 "$(RELEASE)/libglacier_mp.so" "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)"
 	ln -sf libglacier_mp.so.$(VERSION) "$(DESTDIR)$(libdir)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(libdir)/libglacier_mp.so"
 	install -m 644 include/glacier_mp.h "$(DESTDIR)$(includedir)/glacier_mp.h"
 	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
 		-e 's|@version@|$(VERSION)|' bindings/c/glacier_mp.pc.in >"$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
 	chmod 644 "$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
+	@$(if $(DESTDIR),,scripts/refresh-linker-cache "$(libdir)")
+
+# Removes what make install with the same variables installed.
+uninstall:
+	rm -f "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)" "$(DESTDIR)$(libdir)/$(SONAME)" \
+		"$(DESTDIR)$(libdir)/libglacier_mp.so" "$(DESTDIR)$(includedir)/glacier_mp.h" \
+		"$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
+	@$(if $(DESTDIR),,[ ! -d "$(libdir)" ] || scripts/refresh-linker-cache "$(libdir)" >/dev/null)
 
 clean:
 	$(CARGO) clean

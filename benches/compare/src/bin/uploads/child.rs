@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use wait4::Wait4;
 
-use crate::{Result, root};
+use crate::{Result, target_dir};
 
 /// What a program took, its threads and what it started included.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +69,7 @@ pub(crate) fn start(command: &mut Command) -> Result<Child> {
 
 /// Runs it to its end. That it failed is an error.
 pub(crate) fn run(command: &mut Command) -> Result<Finished> {
-    let complaints = root().join("target/bench/complaints");
+    let complaints = target_dir().join("bench/complaints");
     let began = Instant::now();
     let mut child = start(command.stdout(Stdio::piped()).stderr(File::create(&complaints)?))?;
     let mut said = String::new();

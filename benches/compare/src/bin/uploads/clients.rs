@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::archive::Archive;
 use crate::child::{Cost, Finished, program, run, sibling};
 use crate::glacier::Glacier;
-use crate::{GIB, MIB, Result, root};
+use crate::{GIB, MIB, Result, root, target_dir};
 
 /// The vault that the local Glacier has from the start.
 const VAULT: &str = "examplevault";
@@ -52,7 +52,7 @@ impl Client {
 
 /// The C example, for more options to be added.
 pub(crate) fn ours(glacier: &Glacier, file: &Path, part_size: u64, workers: u64) -> Command {
-    let mut command = program(root().join("target/examples-c/upload"));
+    let mut command = program(target_dir().join("examples-c/upload"));
     command.arg(format!("--endpoint={}", glacier.endpoint));
     command.args([format!("--part-size={part_size}"), format!("--workers={workers}")]);
     if let Some(ca_file) = &glacier.ca_file {
@@ -64,7 +64,7 @@ pub(crate) fn ours(glacier: &Glacier, file: &Path, part_size: u64, workers: u64)
 
 /// Python with what the tests of the clients install.
 pub(crate) fn python(script: &str) -> Command {
-    let mut command = program(root().join("target/clients-venv/bin/python"));
+    let mut command = program(target_dir().join("clients-venv/bin/python"));
     command.arg(root().join("benches/python").join(script));
     command
 }

@@ -10,7 +10,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::archive::Archive;
 use crate::child::{program, start};
-use crate::{Result, Scratch, root};
+use crate::{Result, Scratch, target_dir};
 
 /// It ends with this.
 pub(crate) struct Glacier {
@@ -25,7 +25,7 @@ impl Glacier {
     /// Starts one with this storage and these options.
     pub(crate) fn start(scratch: &Scratch, tls: bool, storage: &str, options: &[&str]) -> Result<Self> {
         let ca_file = tls.then(|| scratch.path(&format!("ca-{storage}.pem")));
-        let mut command = program(root().join("target/release/glacier-emulator"));
+        let mut command = program(target_dir().join("release/glacier-emulator"));
         command.args(["--until-stdin-closes", "--storage", storage]).args(options);
         if let Some(ca_file) = &ca_file {
             command.arg("--tls").arg("--ca-out").arg(ca_file);

@@ -60,7 +60,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self> {
-        let directory = root().join("target/bench");
+        let directory = target_dir().join("bench");
         // Of a run that was killed.
         _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory)?;
@@ -78,7 +78,12 @@ impl Drop for Scratch {
     }
 }
 
-/// Of the repository.
+/// The directory that cargo builds in. The Makefile sets the variable.
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The root of the repository.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::archive::make_sparse_and_read;
 use crate::child::{Finished, program, run};
 use crate::glacier::Glacier;
-use crate::{MIB, Result, Scratch, Settings, root, table};
+use crate::{MIB, Result, Scratch, Settings, table, target_dir};
 
 pub(crate) fn measure(settings: &Settings, scratch: &Scratch) -> Result<()> {
     let parts = if settings.quick { 1_000 } else { 10_000 };
@@ -68,7 +68,7 @@ pub(crate) fn measure(settings: &Settings, scratch: &Scratch) -> Result<()> {
 
 /// The program that has an upload watched by a thread beside it.
 pub(crate) fn watched(glacier: &Glacier) -> Command {
-    let mut command = program(root().join("target/bench-c/watched"));
+    let mut command = program(target_dir().join("bench-c/watched"));
     command.env("AWS_ENDPOINT_URL_GLACIER", &glacier.endpoint);
     command.envs(glacier.ca_file.as_ref().map(|ca_file| ("CA_FILE", ca_file)));
     command
