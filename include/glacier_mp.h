@@ -397,8 +397,8 @@ glacier_config_t *glacier_config_new(void);
  * The three belong together: none of them is taken from the environment any more. Of this and
  * glacier_config_set_credentials_provider the one called last counts.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, or with a space or a
- * character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, longer than 32,768
+ * bytes, or with a space or a character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
  */
 glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
                                                 const char *key_id,

@@ -20,6 +20,7 @@ use glacier_mp::reachability::Reachability;
 use glacier_mp::retry::{self, Class, Policy};
 use glacier_mp::sign::{Key, Signer, amz_date};
 use glacier_mp::treehash::{Digest, PartHashes};
+use proptest::prelude::*;
 use serde_json::Value;
 use support::glacier::QuickClock;
 use support::{known_answers, known_rows};
@@ -321,6 +322,86 @@ fn a_404_means_not_found_only_from_the_service() {
     for (status, kind) in [(401, Kind::Access), (403, Kind::Access), (407, Kind::Access), (302, Kind::Protocol)] {
         let error = initiate(response(status, &[], "<html>"));
         assert_eq!((error.kind(), retry::classify(&error)), (kind, Class::Ambiguous), "{status}");
+    }
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~]{0,40}", "\\PC{0,20}", Just("\u{0}\u{fffd}".to_owned()), Just("x".repeat(70_000))]
+}
+
+fn any_header() -> impl Strategy<Value = (String, String)> {
+    let names = [
+        "x-amz-sha256-tree-hash",
+        "x-amz-archive-id",
+        "x-amz-multipart-upload-id",
+        "location",
+        "x-amzn-requestid",
+        "x-amzn-errortype",
+        "retry-after",
+        "date",
+    ];
+    let value = prop_oneof![any_text(), Just("00".repeat(32)), Just("18446744073709551616".to_owned())];
+    (prop::sample::select(names.to_vec()).prop_map(str::to_owned), value)
+}
+
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let quoted = |text: String| serde_json::to_string(&text).unwrap();
+    let parts = (any_text(), any::<u64>(), any_text()).prop_map(move |(range, size, marker)| {
+        format!(
+            r#"{{"PartSizeInBytes":{size},"Parts":[{{"RangeInBytes":{},"SHA256TreeHash":"{}"}}],"Marker":{}}}"#,
+            quoted(range),
+            "00".repeat(32),
+            quoted(marker)
+        )
+    });
+    let uploads = (any_text(), any_text(), any_text()).prop_map(move |(id, date, marker)| {
+        format!(
+            r#"{{"UploadsList":[{{"MultipartUploadId":{},"CreationDate":{},"PartSizeInBytes":1}}],"Marker":{}}}"#,
+            quoted(id),
+            quoted(date),
+            quoted(marker)
+        )
+    });
+    let error = (any_text(), any_text())
+        .prop_map(move |(code, message)| format!(r#"{{"code":{},"message":{}}}"#, quoted(code), quoted(message)));
+    let document = prop_oneof![parts, uploads, error].prop_map(String::into_bytes);
+    prop_oneof![document, prop::collection::vec(any::<u8>(), 0..64)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// GLACIER_E_INTERNAL and GLACIER_E_INVALID are about the library and its caller, and never about the service.
+    #[test]
+    fn no_response_is_the_fault_of_library_or_caller(
+        status in prop_oneof![Just(200u16), Just(201), Just(204), 100u16..1000],
+        headers in prop::collection::vec(any_header(), 0..6),
+        body in any_body(),
+    ) {
+        let service = Prepared::new([Response { status, headers, body }]).service();
+        let outcomes = [
+            service.initiate("v1", "", 1 << 20, &watch()).err(),
+            upload_part(&service, Digest([0; 32])).err(),
+            service.complete(UPLOAD, 1, Digest([0; 32]), 1, &watch()).err(),
+            service.abort(UPLOAD, &watch()).err(),
+            service.list_parts(UPLOAD, &watch()).err(),
+            service.list_uploads("v1", &watch()).err(),
+        ];
+        for error in outcomes.into_iter().flatten() {
+            let of_the_service = matches!(
+                error.kind(),
+                Kind::Protocol
+                    | Kind::Service
+                    | Kind::Access
+                    | Kind::Credentials
+                    | Kind::Throttled
+                    | Kind::NotFound
+                    | Kind::Limit
+                    | Kind::NoLongerSupported
+                    | Kind::TreeHash
+            );
+            prop_assert!(of_the_service, "{:?}: {}", error.kind(), error);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
 use glacier_mp::cancel::Cancel;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
-use glacier_mp::http::{Connection, Endpoint, Payload, Request, Response, Settings, Transport, UreqTransport, Watch};
+use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
 use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
@@ -329,6 +329,24 @@ fn other_responses_of_a_proxy_are_retried_a_few_times() {
     }
 }
 
+/// The longest ID, of characters that are encoded in paths, and the longest keys still make a request.
+#[test]
+fn the_longest_values_that_are_accepted_can_be_sent() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let mut config = config(&glacier);
+    let longest = "k".repeat(32 << 10);
+    let upload_with = |config| {
+        let upload = Upload::new(&client(config, &Lines::default()), &"v".repeat(255)).unwrap();
+        upload.set_upload_id(&"\u{fc}".repeat(512)).unwrap();
+        upload
+    };
+    let error = upload_with(config.clone()).list_parts().unwrap_err();
+    assert_eq!((error.kind(), error.http_status()), (Kind::NotFound, Some(404)), "{error}");
+    config.set_credentials("id", &longest, Some(&longest)).unwrap();
+    let error = upload_with(config).list_parts().unwrap_err();
+    assert_ne!(error.kind(), Kind::Internal, "{error}");
+}
+
 /// Without the service's tree hash nothing is acknowledged.
 #[test]
 fn a_success_without_its_tree_hash_is_retried_a_few_times() {
@@ -371,17 +389,14 @@ fn a_name_that_is_not_found_is_looked_up_again() {
 
 /// No resolver is asked for this name: one of its labels is too long.
 #[test]
-fn a_failed_name_lookup_is_a_network_error() {
-    let nameless = UreqTransport::new(Settings {
-        endpoint: Endpoint::parse(&format!("http://{}.example", "a".repeat(64))).unwrap(),
-        user_agent: "tests/1".to_owned(),
-        ca_pem: None,
-        connect_timeout: Duration::from_secs(30),
-        stall_timeout: Duration::from_secs(30),
-    });
-    let error = nameless.unwrap().connection().open(&Watch::default()).unwrap_err();
-    assert_eq!(error.kind(), Kind::Network);
-    assert!(error.message().contains("looked up"), "{error}");
+fn a_region_or_endpoint_that_does_not_exist_is_reported_soon() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let (mut config, lines) = (config(&glacier), Lines::default());
+    config.set_endpoint(&format!("http://{}.example", "a".repeat(64))).unwrap();
+    let error = client(config, &lines).list_uploads(VAULT).unwrap_err();
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameNotFound)), "{error}");
+    assert!(error.message().contains("does not exist") && error.message().contains("region"), "{error}");
+    assert_eq!(lines.of(Level::Warn).len(), 2, "three attempts");
 }
 
 #[test]

@@ -82,10 +82,17 @@ fn named_key(names: [&str; 3], id: &str, secret: &str, token: Option<&str>) -> R
     Ok(Key::new(id, secret, token.map(str::to_owned)))
 }
 
+/// The longest part of a key, in bytes. Session tokens have up to some thousand; a request whose headers are much larger is
+/// refused everywhere.
+const KEY_PART_MAX: usize = 32 << 10;
+
 /// Each part goes into headers, where a line break would end the header.
 fn check_part(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         return Err(Error::invalid(format!("{name} is empty")));
+    }
+    if value.len() > KEY_PART_MAX {
+        return Err(Error::invalid(format!("{name} has {} bytes: it must have at most {KEY_PART_MAX}", value.len())));
     }
     let Some((at, bad)) = value.char_indices().find(|(_, c)| !c.is_ascii_graphic()) else { return Ok(()) };
     let what = match bad {

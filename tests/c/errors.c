@@ -14,7 +14,9 @@ static void wrong_values_are_named(glacier_client_t *client)
     glacier_config_t *config = glacier_config_new();
     glacier_upload_t *upload = local_upload(client), *none = NULL;
     glacier_progress_t progress;
+    static char huge[70001];
     char too_long[1026];
+    memset(huge, 'h', sizeof huge - 1);
     memset(too_long, 'd', sizeof too_long);
     too_long[sizeof too_long - 1] = '\0';
 
@@ -35,6 +37,8 @@ static void wrong_values_are_named(glacier_client_t *client)
     FAILS_SAYING(GLACIER_E_INVALID, "0x09", glacier_upload_set_description(upload, "tab\there", &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_set_upload_id(upload, "", &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_set_upload_id(upload, "a\nb", &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "at most 32768", glacier_config_set_credentials(config, "id", "secret", huge, &err));
+    FAILS_SAYING(GLACIER_E_INVALID, "1024 bytes", glacier_upload_set_upload_id(upload, huge, &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_set_source_file(upload, "", &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_progress(upload, &progress, 7, &err));
     CHECK(none == NULL);
