@@ -45,6 +45,23 @@
  * than the result does. Free it with glacier_error_free before err is used again. There is no "last error" of a
  * thread.
  *
+ * Success. GLACIER_OK means: the service acknowledged, with equal hashes, exactly the bytes that the source of this
+ * call has; without a source, the parts that were given to this handle or that the service lists. This holds for
+ * glacier_upload_run, _transfer, _start, _finish and _complete alike, also where a lost response is settled first, and
+ * on a completed handle or journal, where nothing is sent: there the source is compared with the archive.
+ *     A file is told by its device, inode, size, mtime and ctime. During a call, another size or mtime is
+ * GLACIER_E_SOURCE_CHANGED. If the ctime alone differs (after a rename, a hard link or a chmod, or a modification whose
+ * mtime was set back), the file is read again and compared before Complete. Between two calls, another size is
+ * GLACIER_E_SOURCE_CHANGED; after any other difference the file is read again, and parts that differ are
+ * GLACIER_E_SOURCE_CHANGED. Times less than 2 s old are not trusted: what is read of a file that was modified just
+ * before is read again. Before its identity is recorded, a file is synced to its disk. Other sources have no identity
+ * and are hashed in each call.
+ *     What cannot be detected: a change after the last comparison, which comes right before Complete; a change that is
+ * undone before it is read; a modification that leaves size, mtime and ctime as they were, because the clock was set
+ * back, the clock of a file server is slow by more than 2 s, or the bytes were written past the file system; stores
+ * through a shared mapping on a file system that does not record their time, such as tmpfs; and a change of memory
+ * while a call works on it.
+ *
  * Ownership. What a function whose name ends in _new returns or stores in *out, and a list that one stores there, is
  * the caller's, and is given back by the _free of its type, once. _free(NULL) does nothing. Handles may be freed in
  * any order: an upload keeps its client alive.
@@ -128,7 +145,7 @@
  *     parts            at most 10,000
  *     archive          1 byte to 42,949,672,960,000 bytes
  *     vault name       1 to 255 of A-Z a-z 0-9 _ - . and neither "." nor ".."
- *     description      at most 1,024 bytes, each 0x20 to 0x7E
+ *     description      at most 1,024 bytes, each 0x20 to 0x7E, no space at either end
  *     account ID       12 digits without hyphens, or "-" for the account of the credentials
  *     idle upload      may be removed 24 hours after the last part came
  *
@@ -456,7 +473,8 @@ glacier_result_t glacier_upload_new(glacier_client_t *client,
 
 /**
  * Sets the archive's description, which an inventory of the vault shows: at most 1,024 bytes, each a printable ASCII
- * character (0x20 to 0x7E). Empty, the default, is none. It cannot be changed once the upload is initiated.
+ * character (0x20 to 0x7E), without a space at its beginning or end, which would be dropped on the way. Empty, the
+ * default, is none. It cannot be changed once the upload is initiated.
  *
  * Before the first working call.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, description); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
@@ -512,25 +530,30 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
                                              glacier_error_t **err);
 
 /**
- * Keeps a journal in a file: what a new process needs to carry the upload on after a crash, without reading again what
- * arrived of a file. The first call that initiates the upload or sends parts of it makes the file, or carries on the
- * upload that it is of; so a program sets the same journal each time, whether the upload is new or not, and does the
- * same with it.
+ * Keeps a journal in a file: what a new process needs to resume the upload after a crash, without reading again what
+ * the service has of a file. The first call that initiates the upload or sends parts of it makes the file, or resumes
+ * the upload of the file that is there. So a program sets the same journal each time, whether the upload is new or not.
  *
- * It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and none of the data: some
- * 150 bytes a part. It must be on a disk of this machine, and belong to one upload; from the first working call on
- * until the upload is completed or aborted, or the handle freed, another handle or process gets GLACIER_E_LOCKED. A
- * file that is not a journal, or one of another upload (vault, region, account, endpoint, part size and so on), is
- * GLACIER_E_JOURNAL and stays as it is; one that cannot be opened or made is GLACIER_E_IO, and nothing is sent. That
- * it cannot be written later on, as on a full disk, is only logged: the service knows its parts as well.
+ * It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and no data: some 150 bytes
+ * a part. It must be on a disk of this machine. From the first working call until the upload is completed or aborted,
+ * or the handle is freed, another handle or process gets GLACIER_E_LOCKED. The working call is GLACIER_E_JOURNAL for a
+ * file that is not a journal, is damaged, or is of another upload (vault, region, account, endpoint, part size and so
+ * on), and GLACIER_E_INVALID for a file that is the source itself, under whatever name. Such a file is not changed, and
+ * nothing is sent.
  *
- * A journal that cannot be made is GLACIER_E_IO: before anything is sent; or, if the disk fills up just then, before
- * the first part is, with the upload ID in the message. One that cannot be written later, as on a full disk, stops
- * nothing: warnings in the log say what it misses. A later run with it then reads more of the source; if it is the end
- * that is missing, it may get GLACIER_E_NOT_FOUND instead of the archive ID.
+ * A journal that cannot be opened, made or written is GLACIER_E_IO before the first part is sent: nothing is initiated,
+ * unless only the upload ID could not be written, as on a disk that fills up at that moment; then the upload exists, and
+ * the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it misses.
+ * Resuming with it re-reads more of the source; if the end is missing, it may give GLACIER_E_NOT_FOUND instead of the
+ * archive ID.
  *
- * The source of the next run must be the same. A file that is only touched is read again and compared; if a part
- * differs, it is GLACIER_E_SOURCE_CHANGED.
+ * The source of the next run must have the same bytes: see "Success" above. On a finished journal glacier_upload_run
+ * compares the source with the archive and sends nothing: GLACIER_OK if they are equal, otherwise
+ * GLACIER_E_SOURCE_CHANGED. A program that uploads the same file again and again needs a new journal each time.
+ *
+ * Delete a finished journal once the archive ID is stored elsewhere: afterwards only an inventory of the vault has it.
+ * Delete an unfinished one to upload anew: after glacier_upload_abort, or if the upload is gone (GLACIER_E_NOT_FOUND).
+ * Journals of earlier versions are read; what they record of a file is read again and compared.
  *
  * Before the first working call.
  * Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
@@ -544,8 +567,9 @@ glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
  * Uploads the source: initiates the upload, or carries on the one that exists; sends the parts that the service does
  * not hold yet, several at once; completes. Returns when that is done, or cannot be.
  *
- * Then glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK
- * and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source; others
+ * Then glacier_upload_archive_id and the other facts are known. On a handle or journal that is completed it sends
+ * nothing: it returns GLACIER_OK if the source has the archive's bytes, and otherwise GLACIER_E_SOURCE_CHANGED, or
+ * GLACIER_E_IO if the source cannot be read, with the archive ID in the message. Parts that the service holds are skipped only if their tree hash is that of the source; others
  * are sent again and replaced.
  *
  * The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
@@ -1060,8 +1084,12 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
  *     glacier_upload_run(upload, &err);
  *
- * Neither can be read twice: to carry on after a failure, a new handle with the same journal or the upload ID is given
- * the stream from byte 0 again.
+ * Memory. Each part is held in memory until the service has acknowledged it, and while one is sent another is filled.
+ * Twice the part size must fit the client's memory limit (glacier_config_set_memory_limit); otherwise the first call is
+ * GLACIER_E_INVALID, and nothing is initiated. With the default limit parts may have up to 128 MiB.
+ *
+ * Resuming. Neither can be read twice: after a failure, give a new handle the same journal or the upload ID, and the
+ * stream from byte 0. Parts that the service holds with the same hash are not sent again; others are replaced.
  */
 
 /**
@@ -1139,7 +1167,7 @@ typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, si
  * total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
  * GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
  *
- * What holds for its memory, and what a new handle needs to carry it on, stands under "Streams" above. This handle
+ * See "Streams" above for the memory that it needs, and for how a new handle resumes. This handle
  * cannot once the callback was called, for the next bytes are not the first: glacier_upload_run and its like then give
  * GLACIER_E_STATE, unless all parts arrived and completing is all that is left.
  *
@@ -1332,8 +1360,13 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
 
 /**
  * Makes the archive out of the parts, after checking that they cover it from 0 to its end. Then
- * glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK and
- * sends nothing.
+ * glacier_upload_archive_id and the other facts are known. On a handle that is completed it sends nothing.
+ *
+ * If a source is set, the parts, or the archive there is, must have its bytes: see "Success" above. What this handle
+ * did not read of a file or of memory is read and compared, all of it if other handles sent the parts; a difference is
+ * GLACIER_E_SOURCE_CHANGED, and the message names the part. To complete without reading, set
+ * glacier_upload_set_archive_size and no source. A callback is not read here: unless this handle has read it to its
+ * end, it is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
  *
  * The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
  * the journal has, or that of a stream which came to its end; without them the end of what was put by hand, if this

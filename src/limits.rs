@@ -110,7 +110,8 @@ pub fn check_account_id(id: &str) -> Result<()> {
     )))
 }
 
-/// Checks an archive description: at most 1,024 bytes, each from 0x20 to 0x7E.
+/// Checks an archive description: at most 1,024 bytes, each from 0x20 to 0x7E, no space at either end. The service drops
+/// leading spaces, HTTP trailing ones.
 ///
 /// # Errors
 /// `Invalid` names the offending byte and the rule.
@@ -122,6 +123,9 @@ pub fn check_description(text: &str) -> Result<()> {
         )));
     }
     match text.bytes().enumerate().find(|(_, b)| !(0x20..=0x7e).contains(b)) {
+        None if text.trim_matches(' ') != text => Err(Error::invalid(
+            "the archive description begins or ends with a space: the service would drop it, remove it".to_owned(),
+        )),
         None => Ok(()),
         Some((at, byte)) => Err(Error::invalid(format!(
             "the archive description has byte 0x{byte:02X} at offset {at}: only the printable ASCII characters 0x20 to 0x7E are allowed"
@@ -198,7 +202,10 @@ mod tests {
     #[test]
     fn descriptions() {
         check_description("").unwrap();
-        check_description(" two  spaces ~").unwrap();
+        check_description("two  spaces ~").unwrap();
+        for text in [" leading", "trailing ", " "] {
+            refused(check_description(text), "begins or ends with a space");
+        }
         check_description(&"d".repeat(1024)).unwrap();
         refused(check_description(&"d".repeat(1025)), "1025");
         refused(check_description("tab\there"), "0x09 at offset 3");

@@ -33,7 +33,7 @@ impl Origin {
     pub fn open(&self) -> Result<Option<Source>> {
         let (source, what) = match self {
             Self::File(path) => (
-                Source::File { file: SteadyFile::open(path)?, reading: Mutex::new(()) },
+                Source::File { file: SteadyFile::open_to_record(path)?, reading: Mutex::new(()) },
                 format!("the file {}", path.display()),
             ),
             Self::Memory(bytes) => (Source::Memory(bytes), "the source in memory".to_owned()),
@@ -110,26 +110,25 @@ impl Source {
     /// The size in bytes, as it was when the source was opened.
     pub fn size(&self) -> u64 {
         match self {
-            Self::File { file, .. } => file.identity().size,
+            Self::File { file, .. } => file.size(),
             Self::Memory(bytes) => bytes.len() as u64,
         }
     }
 
-    /// What tells this source from another, or from itself after a change.
-    pub fn identity(&self) -> Identity {
-        match self {
-            Self::File { file, .. } => file.identity(),
-            Self::Memory(bytes) => {
-                Identity { size: bytes.len() as u64, modified_ns: 0, inode: bytes.as_ptr().addr() as u64 }
-            }
-        }
-    }
-
-    /// The identity, if another process could tell the source by it.
-    pub fn lasting_identity(&self) -> Option<Identity> {
+    /// The identity of a file when it was opened, or when it was checked last. Memory has none: nothing shows whether its bytes were replaced.
+    pub fn identity(&self) -> Option<Identity> {
         match self {
             Self::File { file, .. } => Some(file.identity()),
             Self::Memory(_) => None,
+        }
+    }
+
+    /// Whether bytes that are read from now on stay those of the source for as long as its identity stays the same, or of
+    /// memory until the call returns.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::File { file, .. } => file.is_settled(),
+            Self::Memory(_) => true,
         }
     }
 
@@ -177,14 +176,14 @@ impl Source {
         self.read_at(offset, buffer)
     }
 
-    /// Fails if the source is not any more what it was when it was opened.
+    /// Returns the identity of a file now, which differs in ctime at most, and holds the file to it from now on.
     ///
     /// # Errors
-    /// `SourceChanged` says what changed.
-    pub fn check_unchanged(&self) -> Result<()> {
+    /// `SourceChanged` names the difference, if the file was modified; `Io`.
+    pub fn check_unchanged(&self) -> Result<Option<Identity>> {
         match self {
-            Self::File { file, .. } => file.check_unchanged(),
-            Self::Memory(_) => Ok(()),
+            Self::File { file, .. } => file.check_unchanged().map(Some),
+            Self::Memory(_) => Ok(None),
         }
     }
 }

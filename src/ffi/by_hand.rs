@@ -120,8 +120,13 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 }
 
 /// Makes the archive out of the parts, after checking that they cover it from 0 to its end. Then
-/// glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK and
-/// sends nothing.
+/// glacier_upload_archive_id and the other facts are known. On a handle that is completed it sends nothing.
+///
+/// If a source is set, the parts, or the archive there is, must have its bytes: see "Success" above. What this handle
+/// did not read of a file or of memory is read and compared, all of it if other handles sent the parts; a difference is
+/// GLACIER_E_SOURCE_CHANGED, and the message names the part. To complete without reading, set
+/// glacier_upload_set_archive_size and no source. A callback is not read here: unless this handle has read it to its
+/// end, it is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
 ///
 /// The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
 /// the journal has, or that of a stream which came to its end; without them the end of what was put by hand, if this

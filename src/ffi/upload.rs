@@ -47,7 +47,8 @@ pub unsafe extern "C" fn glacier_upload_new(
 }
 
 /// Sets the archive's description, which an inventory of the vault shows: at most 1,024 bytes, each a printable ASCII
-/// character (0x20 to 0x7E). Empty, the default, is none. It cannot be changed once the upload is initiated.
+/// character (0x20 to 0x7E), without a space at its beginning or end, which would be dropped on the way. Empty, the
+/// default, is none. It cannot be changed once the upload is initiated.
 ///
 /// Before the first working call.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, description); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
@@ -106,25 +107,30 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
     })
 }
 
-/// Keeps a journal in a file: what a new process needs to carry the upload on after a crash, without reading again what
-/// arrived of a file. The first call that initiates the upload or sends parts of it makes the file, or carries on the
-/// upload that it is of; so a program sets the same journal each time, whether the upload is new or not, and does the
-/// same with it.
+/// Keeps a journal in a file: what a new process needs to resume the upload after a crash, without reading again what
+/// the service has of a file. The first call that initiates the upload or sends parts of it makes the file, or resumes
+/// the upload of the file that is there. So a program sets the same journal each time, whether the upload is new or not.
 ///
-/// It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and none of the data: some
-/// 150 bytes a part. It must be on a disk of this machine, and belong to one upload; from the first working call on
-/// until the upload is completed or aborted, or the handle freed, another handle or process gets GLACIER_E_LOCKED. A
-/// file that is not a journal, or one of another upload (vault, region, account, endpoint, part size and so on), is
-/// GLACIER_E_JOURNAL and stays as it is; one that cannot be opened or made is GLACIER_E_IO, and nothing is sent. That
-/// it cannot be written later on, as on a full disk, is only logged: the service knows its parts as well.
+/// It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and no data: some 150 bytes
+/// a part. It must be on a disk of this machine. From the first working call until the upload is completed or aborted,
+/// or the handle is freed, another handle or process gets GLACIER_E_LOCKED. The working call is GLACIER_E_JOURNAL for a
+/// file that is not a journal, is damaged, or is of another upload (vault, region, account, endpoint, part size and so
+/// on), and GLACIER_E_INVALID for a file that is the source itself, under whatever name. Such a file is not changed, and
+/// nothing is sent.
 ///
-/// A journal that cannot be made is GLACIER_E_IO: before anything is sent; or, if the disk fills up just then, before
-/// the first part is, with the upload ID in the message. One that cannot be written later, as on a full disk, stops
-/// nothing: warnings in the log say what it misses. A later run with it then reads more of the source; if it is the end
-/// that is missing, it may get GLACIER_E_NOT_FOUND instead of the archive ID.
+/// A journal that cannot be opened, made or written is GLACIER_E_IO before the first part is sent: nothing is initiated,
+/// unless only the upload ID could not be written, as on a disk that fills up at that moment; then the upload exists, and
+/// the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it misses.
+/// Resuming with it re-reads more of the source; if the end is missing, it may give GLACIER_E_NOT_FOUND instead of the
+/// archive ID.
 ///
-/// The source of the next run must be the same. A file that is only touched is read again and compared; if a part
-/// differs, it is GLACIER_E_SOURCE_CHANGED.
+/// The source of the next run must have the same bytes: see "Success" above. On a finished journal glacier_upload_run
+/// compares the source with the archive and sends nothing: GLACIER_OK if they are equal, otherwise
+/// GLACIER_E_SOURCE_CHANGED. A program that uploads the same file again and again needs a new journal each time.
+///
+/// Delete a finished journal once the archive ID is stored elsewhere: afterwards only an inventory of the vault has it.
+/// Delete an unfinished one to upload anew: after glacier_upload_abort, or if the upload is gone (GLACIER_E_NOT_FOUND).
+/// Journals of earlier versions are read; what they record of a file is read again and compared.
 ///
 /// Before the first working call.
 /// Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
@@ -241,7 +247,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
 /// total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
 /// GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
 ///
-/// What holds for its memory, and what a new handle needs to carry it on, stands under "Streams" above. This handle
+/// See "Streams" above for the memory that it needs, and for how a new handle resumes. This handle
 /// cannot once the callback was called, for the next bytes are not the first: glacier_upload_run and its like then give
 /// GLACIER_E_STATE, unless all parts arrived and completing is all that is left.
 ///
@@ -297,8 +303,9 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 /// Uploads the source: initiates the upload, or carries on the one that exists; sends the parts that the service does
 /// not hold yet, several at once; completes. Returns when that is done, or cannot be.
 ///
-/// Then glacier_upload_archive_id and the other facts are known. On a handle that is completed it returns GLACIER_OK
-/// and sends nothing. Parts that the service holds are skipped only if their tree hash is that of the source; others
+/// Then glacier_upload_archive_id and the other facts are known. On a handle or journal that is completed it sends
+/// nothing: it returns GLACIER_OK if the source has the archive's bytes, and otherwise GLACIER_E_SOURCE_CHANGED, or
+/// GLACIER_E_IO if the source cannot be read, with the archive ID in the message. Parts that the service holds are skipped only if their tree hash is that of the source; others
 /// are sent again and replaced.
 ///
 /// The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is

@@ -45,7 +45,7 @@ fn hash_file_by(
 ) -> Result<Digest> {
     cancel.check()?;
     let source = SteadyFile::open(path)?;
-    if source.identity().size == 0 {
+    if source.size() == 0 {
         source.check_unchanged()?;
         return Ok(TreeHasher::new().finish());
     }
@@ -90,7 +90,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// The hash of the file. The calling thread does its share, and all of it if there are no others.
     fn run(self, threads: usize) -> Result<Digest> {
-        let groups = self.source.identity().size.div_ceil(self.group_size());
+        let groups = self.source.size().div_ceil(self.group_size());
         let threads = usize::try_from(groups).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
             let others = (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_part()).ok());
@@ -128,7 +128,7 @@ impl Work<'_> {
 
     /// Room for a group, or for all of a file that is shorter.
     fn buffer(&self) -> Result<AlignedBytes> {
-        let length = usize::try_from(self.group_size().min(self.source.identity().size)).unwrap_or(usize::MAX);
+        let length = usize::try_from(self.group_size().min(self.source.size())).unwrap_or(usize::MAX);
         AlignedBytes::new(length).map_err(|cause| {
             let message = format!("no memory for a buffer of {length} bytes to read into");
             Error::new(Kind::Memory, message).caused_by(cause)
@@ -139,7 +139,7 @@ impl Work<'_> {
     fn read_group<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<(u64, &'b [u8])>> {
         let mut next = lock(&self.next);
         let start = *next * self.group_size();
-        let left = self.source.identity().size.saturating_sub(start);
+        let left = self.source.size().saturating_sub(start);
         if left == 0 || self.failure.get().is_some() {
             return Ok(None);
         }

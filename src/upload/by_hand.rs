@@ -29,10 +29,10 @@ impl Upload {
                 Some(size) => Plan::new(size, wanted)?.part_size(),
                 None => wanted.unwrap_or(DEFAULT_PART_SIZE_MIN),
             };
-            let identity = source.as_ref().and_then(Source::lasting_identity);
+            let identity = source.as_ref().and_then(Source::identity);
             self.initiate_now(part_size, size, identity, watch)?;
             match source {
-                Some(source) => lock(&self.known).compare(source.identity()).map(drop),
+                Some(source) => self.compare_source(source.identity()).map(drop),
                 None => Ok(()),
             }
         })
@@ -63,7 +63,7 @@ impl Upload {
             }
             self.happened(Event::Sending)?;
             let range = lock(parts).range(index, length);
-            let mut part = Outgoing { index, range, hashes, bytes: PartBytes::Lent(data) };
+            let mut part = Outgoing { index, range, hashes, bytes: PartBytes::Lent(data), trusted: false };
             let start = self.client.service.clock.active();
             self.send_part(&mut part, None, || start, watch)?;
             self.sync_journal();
@@ -98,16 +98,21 @@ impl Upload {
 
     /// Complete, as the state machine answered.
     pub(super) fn complete_as(&self, action: Action, watch: &Watch) -> Result<()> {
+        let is_streamed = self.is_being_streamed(lock(&self.options).source.as_ref());
         match action {
-            Action::Nothing => return Ok(()),
-            Action::RepeatComplete => return self.repeat_complete(watch),
-            Action::Proceed => {}
-        }
-        let size = match self.size_wanted(self.open_source()?.as_ref())? {
-            Some(size) => size,
-            None if !lock(&self.options).puts_by_hand() => {
+            Action::Nothing => return self.check_archive(watch),
+            Action::RepeatComplete => {
+                self.repeat_complete(watch)?;
+                return self.check_archive(watch);
+            }
+            Action::Proceed if is_streamed && !self.has_all_of_stream() => {
                 return Err(Error::invalid("the size of the archive is not known: its stream did not come to its end"));
             }
+            Action::Proceed => {}
+        }
+        let source = self.open_source()?;
+        let size = match self.size_wanted(source.as_ref())? {
+            Some(size) => size,
             None if self.initiated_here() => lock(self.known_parts(watch)?).end(),
             None => {
                 return Err(Error::invalid(
@@ -118,6 +123,11 @@ impl Upload {
         };
         if !(self.initiated_here() && self.remembers_all_of(size)) {
             self.adopt_listed(watch)?;
+        }
+        if let Some(source) = source {
+            let plan = Plan::new(size, Some(self.part_size()))?;
+            self.compare_source(source.identity())?;
+            self.check_parts(&source, &plan, 0..plan.part_count(), watch)?;
         }
         self.complete_unhealed(size, watch)
     }

@@ -32,13 +32,15 @@ impl Upload {
         let size = plan.archive_size();
         let mut mended = 0;
         loop {
+            self.check_parts(source, plan, 0..plan.part_count(), watch)?;
             let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
             let refused = match self.complete_now(size, tree, watch) {
                 Err(error) if mended < MENDED_MAX && is_refusal_of_parts(&error) => error,
                 outcome => return outcome,
             };
             let listed = self.list(watch)?;
-            let resume::Comparison { left, .. } = resume::what_is_left(plan, &listed, &lock(&self.known))?;
+            let mut left = resume::what_is_left(plan, &listed, &lock(&self.known))?.left;
+            left.retain(differs);
             if left.is_empty() && mended > 0 {
                 return Err(refused.with_note(NOTHING_TO_MEND));
             }
@@ -52,7 +54,6 @@ impl Upload {
                 ),
             );
             self.send_parts_of(source, plan, left, watch)?;
-            source.check_unchanged()?;
         }
     }
 
@@ -67,8 +68,7 @@ impl Upload {
         let listed = self.list(watch)?;
         resume::check_end(&listed, size)?;
         let left = resume::what_is_left(&plan, &listed, &lock(&self.known))?.left;
-        let differs = |todo: &&Todo| todo.listed.is_none() || (todo.expected.is_some() && todo.listed != todo.expected);
-        match left.iter().find(differs) {
+        match left.iter().find(|todo| differs(todo)) {
             Some(todo) => Err(refused.of_kind(Kind::Incomplete).within(format_args!(
                 "part {} ({}) is missing at the service, or is not what was sent: send it again",
                 todo.index,
@@ -190,6 +190,11 @@ impl Upload {
             ),
         ))
     }
+}
+
+/// Whether the service does not hold a part, or holds other bytes than were sent.
+fn differs(todo: &Todo) -> bool {
+    todo.listed.is_none() || (todo.expected.is_some() && todo.listed != todo.expected)
 }
 
 /// Whether the service refused Complete for what the parts are.

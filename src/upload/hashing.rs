@@ -179,7 +179,8 @@ pub(super) fn hash_step(
     hashed: impl Fn(u64),
 ) -> Result<()> {
     if let [Unhashed { todo, bytes: PartBytes::ReadTwice(source, windows), hashes, .. }] = step {
-        *hashes = Some(hash_by_windows(source, todo.range, *windows, cancel, hashed)?);
+        let hashed = hash_by_windows(source, todo.range, *windows, cancel, hashed);
+        *hashes = Some(hashed.map_err(|error| todo.in_part(error))?);
         return Ok(());
     }
     kernels.update_parts(&mut step.iter_mut().map(Unhashed::with_hasher).collect::<Vec<_>>());
@@ -211,7 +212,7 @@ mod tests {
     }
 
     fn todo(index: u32, length: u64) -> Todo {
-        Todo { index, range: ByteRange { first: 0, last: length - 1 }, listed: None, expected: None }
+        Todo::new(index, ByteRange { first: 0, last: length - 1 })
     }
 
     /// Puts parts of so many bytes, with indexes from `first` on.

@@ -4,14 +4,14 @@
 //! a full disk left it, is cut off before anything is written behind it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::lock;
-pub(super) use super::records::{Ending, Entry, Head, Past};
-use super::records::{FIRST, line, read};
+pub(super) use super::records::{Ending, Entry, Head, PartRecord, Past};
+use super::records::{FIRST, Version, read};
 use crate::error::{Error, Kind, Result};
 use crate::limits::MIB;
 use crate::sync::Mutex;
@@ -29,6 +29,7 @@ const TRIES: u32 = 8;
 /// An open journal, locked against every other process and handle until it is let go, or dropped.
 pub(super) struct Journal {
     path: PathBuf,
+    version: Version,
     locked: Locked,
     tail: Mutex<Tail>,
     /// Up to where a crash of the machine leaves the file as it is. Held during a sync, and locked before `tail`.
@@ -56,13 +57,13 @@ struct Tail {
 impl Journal {
     /// Opens, locks and reads the journal at a path. Where there is none, `create` makes one, and without it this is `None`.
     /// The file's name, first line and records are on the disk when this returns: one that is full or read-only is noticed
-    /// before anything is sent.
+    /// before anything is sent. `source` is the file to be uploaded, if it is one.
     ///
     /// # Errors
-    /// `Locked` if another process or handle has it open; `Journal` for one that is damaged or of a later version, and for
-    /// any other file, of which not a byte is changed; `Io`, also for what is no regular file.
-    pub(super) fn open(path: &Path, create: bool) -> Result<Option<(Self, Past)>> {
-        let Some(locked) = open_locked(path, create)? else { return Ok(None) };
+    /// `Invalid` if it is the source; `Locked` if another process or handle has it open; `Journal` for one that is damaged or
+    /// of a later version, and for any other file, of which not a byte is changed; `Io`, also for what is no regular file.
+    pub(super) fn open(path: &Path, create: bool, source: Option<&Metadata>) -> Result<Option<(Self, Past)>> {
+        let Some(locked) = open_locked(path, create, source)? else { return Ok(None) };
         let file = &locked.file;
         let text = contents(file, path)?;
         let (past, end) = read(&text).map_err(|error| error.within(format_args!("journal {}", path.display())))?;
@@ -75,7 +76,8 @@ impl Journal {
         }
         file.sync_all().and_then(|()| sync_directory_of(path)).map_err(|cause| failed("sync", path, cause))?;
         let durable = Mutex::new(tail.end);
-        Ok(Some((Self { path: path.to_owned(), locked, tail: Mutex::new(tail), durable }, past)))
+        let version = past.version;
+        Ok(Some((Self { path: path.to_owned(), version, locked, tail: Mutex::new(tail), durable }, past)))
     }
 
     /// Writes down what the upload is. It is on the disk when this returns.
@@ -84,7 +86,7 @@ impl Journal {
     /// `Io`; `Internal` if an upload was begun before, or cannot be so.
     pub(super) fn begin(&self, head: &Head) -> Result<()> {
         head.check().map_err(|error| self.misused(error.message()))?;
-        let line = line(head)?;
+        let line = self.version.line_of_head(head)?;
         let mut durable = lock(&self.durable);
         {
             let mut tail = lock(&self.tail);
@@ -103,11 +105,11 @@ impl Journal {
     /// # Errors
     /// `Io`: it is not noted, and the journal is as it was. `Internal` if no upload was begun, or it cannot have the part.
     pub(super) fn note(&self, entry: &Entry) -> Result<()> {
-        let line = line(entry)?;
+        let line = self.version.line_of_entry(entry)?;
         let mut tail = lock(&self.tail);
         let part_size = tail.part_size.ok_or_else(|| self.misused("no upload was begun"))?;
         entry.check(part_size).map_err(|error| self.misused(error.message()))?;
-        if matches!(entry, Entry::Part { .. }) && tail.end + line.len() as u64 > PARTS_END {
+        if matches!(entry, Entry::Part(_)) && tail.end + line.len() as u64 > PARTS_END {
             let full = format!(
                 "cannot write the journal {}: it has {} bytes, and no room for parts",
                 self.path.display(),
@@ -228,13 +230,13 @@ impl Tail {
     }
 }
 
-fn open_locked(path: &Path, create: bool) -> Result<Option<Locked>> {
+fn open_locked(path: &Path, create: bool, source: Option<&Metadata>) -> Result<Option<Locked>> {
     for _ in 0..TRIES {
         let file = match open_file(path, create) {
             Err(cause) if cause.kind() == ErrorKind::NotFound && !create => return Ok(None),
             opened => opened.map_err(|cause| failed("open", path, cause))?,
         };
-        if let Some(locked) = lock_file(file, path)? {
+        if let Some(locked) = lock_file(file, path, source)? {
             return Ok(Some(locked));
         }
     }
@@ -248,11 +250,14 @@ fn open_file(path: &Path, create: bool) -> io::Result<File> {
 }
 
 /// Locks an open file. `None` if it is not the one at the path any more: a lock on that keeps nobody out.
-fn lock_file(file: File, path: &Path) -> Result<Option<Locked>> {
+fn lock_file(file: File, path: &Path, source: Option<&Metadata>) -> Result<Option<Locked>> {
     let opened = file.metadata().map_err(|cause| failed("look at", path, cause))?;
     if !opened.is_file() {
         let what = format!("cannot use {} as a journal: it is not a regular file", path.display());
         return Err(Error::new(Kind::Io, what));
+    }
+    if source.is_some_and(|source| is_same_file(source, &opened)) {
+        return Err(is_source(path));
     }
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => {
@@ -263,10 +268,19 @@ fn lock_file(file: File, path: &Path) -> Result<Option<Locked>> {
     })?;
     let locked = Locked { file, owner: Owner::current() };
     match fs::metadata(path) {
-        Ok(there) => Ok(((there.dev(), there.ino()) == (opened.dev(), opened.ino())).then_some(locked)),
+        Ok(there) => Ok(is_same_file(&there, &opened).then_some(locked)),
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(failed("look at", path, cause)),
     }
+}
+
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// The error of a journal that would be written into what is uploaded.
+pub(super) fn is_source(path: &Path) -> Error {
+    Error::invalid(format!("the journal {} is the source file: set another path for the journal", path.display()))
 }
 
 fn contents(file: &File, path: &Path) -> Result<Vec<u8>> {
@@ -328,7 +342,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> (Journal, Past) {
-        Journal::open(path, true).unwrap().unwrap()
+        Journal::open(path, true, None).unwrap().unwrap()
     }
 
     fn begun(path: &Path) -> Journal {
@@ -338,7 +352,7 @@ mod tests {
     }
 
     fn part(index: u32) -> Entry {
-        Entry::Part { index, part: Held { length: 1 << 20, tree: Digest([7; 32]) } }
+        Entry::Part(PartRecord { index, part: Held { length: 1 << 20, tree: Digest([7; 32]) }, trusted: true })
     }
 
     fn refused(result: Result<impl fmt::Debug>, kind: Kind, words: &[&str]) {
@@ -352,7 +366,7 @@ mod tests {
     #[test]
     fn what_is_noted_is_told() {
         let (_directory, path) = directory();
-        assert!(Journal::open(&path, false).unwrap().is_none());
+        assert!(Journal::open(&path, false, None).unwrap().is_none());
         assert!(!path.exists());
         let (journal, past) = open(&path);
         assert_eq!(past, Past::default());
@@ -364,7 +378,7 @@ mod tests {
         journal.sync().unwrap();
         assert_eq!(fs::read(&path).unwrap(), SAMPLE);
         drop(journal);
-        let (journal, past) = Journal::open(&path, false).unwrap().unwrap();
+        let (journal, past) = Journal::open(&path, false, None).unwrap().unwrap();
         assert_eq!(past, told(Some(&head()), &entries()));
         assert_eq!(journal.path(), path);
         assert_eq!(format!("{journal:?}"), format!("Journal({path:?})"));
@@ -375,7 +389,7 @@ mod tests {
         for create in [true, false] {
             let (_directory, path) = directory();
             fs::write(&path, "").unwrap();
-            let (journal, past) = Journal::open(&path, create).unwrap().unwrap();
+            let (journal, past) = Journal::open(&path, create, None).unwrap().unwrap();
             assert_eq!(past, Past::default());
             journal.begin(&head()).unwrap();
             drop(journal);
@@ -410,7 +424,7 @@ mod tests {
         let (_directory, path) = directory();
         let gone = begun(&path);
         gone.note(&part(1)).unwrap();
-        refused(Journal::open(&path, true), Kind::Locked, &["in use"]);
+        refused(Journal::open(&path, true, None), Kind::Locked, &["in use"]);
         gone.let_go();
         let (journal, _) = open(&path);
         journal.note(&part(2)).unwrap();
@@ -419,7 +433,7 @@ mod tests {
         lock(&gone.tail).cut(&gone.locked.file, 0).unwrap();
         drop(gone);
         assert_eq!(fs::read(&path).unwrap(), text);
-        refused(Journal::open(&path, true), Kind::Locked, &["in use"]);
+        refused(Journal::open(&path, true, None), Kind::Locked, &["in use"]);
     }
 
     #[test]
@@ -462,7 +476,7 @@ mod tests {
         let unchanged = |text: &[u8], words: &[&str]| {
             fs::write(&path, text).unwrap();
             for create in [true, false] {
-                refused(Journal::open(&path, create), Kind::Journal, words);
+                refused(Journal::open(&path, create, None), Kind::Journal, words);
             }
             assert!(fs::read(&path).unwrap() == text, "{words:?}");
         };
@@ -476,7 +490,7 @@ mod tests {
         for text in [&b"x"[..], b"a text\n", b"{\"upload_id\":\"x\"}\n", b"\0\xff\x89PNG\r\n", &[0; 100_000]] {
             unchanged(text, &[name, "not a journal of glacier_mp", "not overwritten"]);
         }
-        unchanged(b"glacier_mp journal 2\n", &[name, "version 2", "not overwritten"]);
+        unchanged(b"glacier_mp journal 3\n", &[name, "version 3", "not overwritten"]);
     }
 
     #[test]
@@ -484,7 +498,7 @@ mod tests {
         let (_directory, path) = directory();
         fs::write(&path, SAMPLE).unwrap();
         File::options().write(true).open(&path).unwrap().set_len(SIZE_MAX + 1).unwrap();
-        refused(Journal::open(&path, true), Kind::Journal, &["67108865", "not overwritten"]);
+        refused(Journal::open(&path, true, None), Kind::Journal, &["67108865", "not overwritten"]);
         assert_eq!(fs::metadata(&path).unwrap().len(), SIZE_MAX + 1);
     }
 
@@ -507,11 +521,11 @@ mod tests {
             (directory.path(), "directory"),
             (&path.join("below"), "Not a directory"),
         ] {
-            refused(Journal::open(path, true), Kind::Io, &[path.to_str().unwrap(), word]);
-            refused(Journal::open(path, false), Kind::Io, &[path.to_str().unwrap(), word]);
+            refused(Journal::open(path, true, None), Kind::Io, &[path.to_str().unwrap(), word]);
+            refused(Journal::open(path, false, None), Kind::Io, &[path.to_str().unwrap(), word]);
         }
         let nowhere = directory.path().join("missing/journal");
-        refused(Journal::open(&nowhere, true), Kind::Io, &["cannot open", nowhere.to_str().unwrap()]);
+        refused(Journal::open(&nowhere, true, None), Kind::Io, &["cannot open", nowhere.to_str().unwrap()]);
     }
 
     #[test]
@@ -527,7 +541,7 @@ mod tests {
         let (_directory, path) = directory();
         let journal = begun(&path);
         for create in [true, false] {
-            refused(Journal::open(&path, create), Kind::Locked, &[path.to_str().unwrap()]);
+            refused(Journal::open(&path, create, None), Kind::Locked, &[path.to_str().unwrap()]);
         }
         // As a child has it that was forked meanwhile.
         let shared = journal.locked.file.try_clone().unwrap();
@@ -542,23 +556,23 @@ mod tests {
         let journal = begun(&path);
         let copy = Locked { file: journal.locked.file.try_clone().unwrap(), owner: Owner::another() };
         drop(copy);
-        refused(Journal::open(&path, true), Kind::Locked, &[]);
+        refused(Journal::open(&path, true, None), Kind::Locked, &[]);
     }
 
     #[test]
     fn a_file_that_was_replaced_before_the_lock_is_not_taken() {
         let (_directory, path) = directory();
         let opened = || open_file(&path, true).unwrap();
-        assert!(lock_file(opened(), &path).unwrap().is_some());
+        assert!(lock_file(opened(), &path, None).unwrap().is_some());
         let file = opened();
         fs::remove_file(&path).unwrap();
-        assert!(lock_file(file, &path).unwrap().is_none(), "deleted");
+        assert!(lock_file(file, &path, None).unwrap().is_none(), "deleted");
         let file = opened();
         let other = path.with_extension("new");
         fs::write(&other, "").unwrap();
         fs::rename(&other, &path).unwrap();
-        assert!(lock_file(file, &path).unwrap().is_none(), "replaced");
-        assert!(Journal::open(&path, false).unwrap().is_some());
+        assert!(lock_file(file, &path, None).unwrap().is_none(), "replaced");
+        assert!(Journal::open(&path, false, None).unwrap().is_some());
     }
 
     /// Runs a test of this module again in a process of its own, after some shell commands. It finds its journal by
@@ -589,7 +603,7 @@ mod tests {
         let mut other = other.stdin(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().ends_with("locked")), "the child does not have the journal");
-        refused(Journal::open(&path, true), Kind::Locked, &[path.to_str().unwrap()]);
+        refused(Journal::open(&path, true, None), Kind::Locked, &[path.to_str().unwrap()]);
         other.kill().unwrap();
         other.wait().unwrap();
         assert_eq!(open(&path).1, told(Some(&head()), &[]));
@@ -634,14 +648,16 @@ mod tests {
         let mut run = child("trap '' XFSZ; ulimit -f 1", "a_full_disk_leaves_no_half_a_record", &path);
         let output = run.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        let noted = [FIRST, &line(&head).unwrap(), &line(&Entry::Refused).unwrap()].concat();
+        let noted =
+            [FIRST, &Version::Two.line_of_head(&head).unwrap(), &Version::Two.line_of_entry(&Entry::Refused).unwrap()]
+                .concat();
         assert_eq!(String::from_utf8(fs::read(&path).unwrap()).unwrap(), String::from_utf8(noted).unwrap());
     }
 
     #[test]
     fn a_disk_that_is_full_before_is_noticed_at_once() {
         if let Some(path) = in_the_child() {
-            refused(Journal::open(&path, true), Kind::Io, &["cannot write", path.to_str().unwrap()]);
+            refused(Journal::open(&path, true, None), Kind::Io, &["cannot write", path.to_str().unwrap()]);
             println!("refused");
             return;
         }
@@ -723,12 +739,15 @@ mod tests {
 
     fn entry() -> impl Strategy<Value = Entry> {
         let digest = || any::<u8>().prop_map(|n| Digest([n; 32]));
-        let identity = (any::<u64>(), any::<i64>(), any::<u64>());
-        let part = (0..5_u32, 1..=1_u64 << 20, digest());
+        let identity = (any::<(u64, u64, u64)>(), any::<(i64, i64)>());
+        let part = (0..5_u32, 1..=1_u64 << 20, digest(), any::<bool>());
         prop_oneof![
-            4 => part.prop_map(|(index, length, tree)| Entry::Part { index, part: Held { length, tree } }),
-            1 => identity.prop_map(|(size, modified_ns, inode)| {
-                Entry::Source(Identity { size, modified_ns: modified_ns.into(), inode })
+            4 => part.prop_map(|(index, length, tree, trusted)| {
+                Entry::Part(PartRecord { index, part: Held { length, tree }, trusted })
+            }),
+            1 => identity.prop_map(|((device, inode, size), (modified, changed))| {
+                let (modified_ns, changed_ns) = (modified.into(), changed.into());
+                Entry::Source(Identity { device, inode, size, modified_ns, changed_ns })
             }),
             1 => (any::<u64>(), digest()).prop_map(|(size, tree)| Entry::Completing { size, tree }),
             1 => Just(Entry::Refused),

@@ -28,6 +28,7 @@ mod resume;
 pub mod state;
 mod stream;
 mod transfer;
+mod verify;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -102,6 +103,8 @@ pub struct Upload {
     /// Size and tree hash of the Complete that was sent.
     completing: Mutex<Option<(u64, Digest)>>,
     pushed: Mutex<Option<Arc<Pushed>>>,
+    /// Whether the stream that this handle read to its end is what the service has.
+    stream_outcome: Mutex<Option<Result<()>>>,
     background: Background,
     counters: Counters,
     listener: Listener,
@@ -145,6 +148,7 @@ impl Upload {
             size_known: Mutex::default(),
             completing: Mutex::default(),
             pushed: Mutex::default(),
+            stream_outcome: Mutex::default(),
             background: Background::default(),
             counters: Counters::default(),
             listener: Listener::default(),
@@ -429,18 +433,14 @@ impl Upload {
         let source = lock(&self.options).source.clone();
         let bell = Arc::new(Bell::default());
         let Some(Origin::Callback(reader, size)) = source else {
-            let job = |action, watch: &Watch| match action {
-                Action::Nothing => Ok(()),
-                Action::RepeatComplete | Action::Proceed => self.run_to_the_end(action, ending, watch),
-            };
+            let job = |action, watch: &Watch| self.run_to_the_end(action, ending, watch);
             return self.work(entered, call, &bell, job, || self.deliver());
         };
         let pipe = Arc::new(Pipe::new(Arc::clone(&bell)));
         let was_read = reader.was_read();
-        let job = |action, watch: &Watch| match action {
-            Action::Nothing => Ok(()),
-            Action::RepeatComplete | Action::Proceed if was_read => self.end_of_stream(action, ending, watch),
-            Action::RepeatComplete | Action::Proceed => self.stream_to_the_end(action, &pipe, size, ending, watch),
+        let job = |action, watch: &Watch| match was_read {
+            true => self.end_of_stream(action, ending, watch),
+            false => self.stream_to_the_end(action, &pipe, size, ending, watch),
         };
         self.work(entered, call, &bell, job, Reading { upload: self, pipe: &pipe, reader: &reader })
     }
@@ -458,12 +458,12 @@ impl Upload {
         if let Some(mode) = mode {
             self.may_use(mode)?;
         }
-        self.take_up_journal(mode.is_some() || call == Call::Initiate)?;
+        self.take_up_journal(call)?;
         let mut options = lock(&self.options);
         let state = self.state();
         let attached = state == State::New && self.id().is_some();
         let from = if attached { state.after(Event::Known)? } else { state };
-        let action = from.answer(call)?;
+        let action = from.answer(call).map_err(|error| self.about_ended_journal(error, from, &options))?;
         // A call that finds nothing to do, as on a completed upload, does not ask how the upload came about.
         if action == Action::Nothing {
             self.check_made()?;
@@ -564,6 +564,16 @@ impl Upload {
                 listed.part_size
             )));
         }
+        let known = self.part_size();
+        if known != 0 && known != listed.part_size {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!(
+                    "the service lists parts of {} bytes, but the upload has parts of {known} bytes",
+                    listed.part_size
+                ),
+            ));
+        }
         self.facts.set_part_size(listed.part_size);
         Ok(listed)
     }
@@ -574,12 +584,7 @@ impl Upload {
             return Err(Error::invalid(format!("archive size {wanted} was set, but the source has {source} bytes")));
         }
         match *lock(&self.size_known) {
-            Some(before) if before != source => Err(Error::new(
-                Kind::SourceChanged,
-                format!(
-                    "the source has {source} bytes, but had {before} when the upload began: it is another, or it changed"
-                ),
-            )),
+            Some(before) if before != source => Err(resume::another_size(source, before)),
             _ => Ok(()),
         }
     }
@@ -619,6 +624,9 @@ impl Upload {
             _ => error,
         };
         let error = match lock(&self.options).journal.as_deref().filter(|_| tell && self.id().is_some()) {
+            Some(path) if gone => {
+                error.with_note(format_args!("to upload the archive anew, remove its journal {}", path.display()))
+            }
             Some(path) => error.with_note(format_args!("its journal is {}", path.display())),
             None => error,
         };

@@ -93,9 +93,9 @@ fn hash(index: u32) -> Digest {
 impl World {
     fn new() -> Self {
         let plan = Plan::new(u64::from(PARTS) * MIB - 7, Some(MIB)).unwrap();
-        let source = Identity { size: plan.archive_size(), modified_ns: 0, inode: 1 };
+        let source = Identity { device: 1, inode: 1, size: plan.archive_size(), modified_ns: 0, changed_ns: 0 };
         let mut known = Known::default();
-        known.compare(source).unwrap();
+        known.compare(Some(source)).unwrap();
         Self {
             plan,
             service: Service { holds: BTreeMap::new(), archive: false },
@@ -167,7 +167,7 @@ impl World {
     fn acknowledged(&mut self, index: u32) {
         let held = self.held(index);
         self.parts.acknowledged(index, held);
-        self.known.note(index, held);
+        self.known.note(index, held, true);
         self.journal.push(Record::Part(index, held));
     }
 
@@ -212,7 +212,7 @@ impl World {
             .map(|(index, tree)| PartEntry { range: self.plan.range(*index).unwrap(), tree_hash: *tree })
             .collect();
         let listed = resume::by_index(MIB, &listed).unwrap();
-        if self.known.compare(self.source).unwrap() == resume::Sameness::Touched {
+        if self.known.compare(Some(self.source)).unwrap() == resume::SourceMatch::MaybeChanged {
             self.journal.push(Record::Source(self.source));
         }
         let comparison = resume::what_is_left(&self.plan, &listed, &self.known).unwrap();

@@ -104,7 +104,7 @@ fn every_part_gets_its_hashes_whoever_hashes_it() {
         let (works, put) = ([hash(), hash()], hashing.clone());
         let read = move || {
             for index in 0..5 {
-                let todo = Todo { index, range: ByteRange { first: 0, last: 0 }, listed: None, expected: None };
+                let todo = Todo::new(index, ByteRange { first: 0, last: 0 });
                 put.put(Unhashed::new(todo, PartBytes::Lent(b"x")), &Cancel::default()).unwrap();
             }
             put.end();

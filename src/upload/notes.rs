@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::journal::{Ending, Entry, Head, Journal, Past};
+use super::journal::{self, Ending, Entry, Head, Journal, Past};
 use super::options::Options;
 use super::resume::Known;
-use super::state::State;
+use super::state::{Call, State};
 use super::{Upload, lock};
 use crate::error::{Error, Kind, Result};
 use crate::file::Identity;
@@ -29,17 +29,29 @@ pub(super) enum Notes {
 }
 
 impl Upload {
-    /// Opens the journal that was set, once, and goes on from what it tells. `create`: one that is not there is made.
-    pub(super) fn take_up_journal(&self, create: bool) -> Result<()> {
+    /// Opens the journal that was set, once, and continues from what it records. A call that sends something makes one where
+    /// there is none.
+    pub(super) fn take_up_journal(&self, call: Call) -> Result<()> {
         let options = lock(&self.options);
         let Some(path) = &options.journal else { return Ok(()) };
         let mut notes = lock(&self.notes);
         if !matches!(*notes, Notes::Closed) {
             return Ok(());
         }
-        let Some((journal, past)) = Journal::open(path, create)? else { return Ok(()) };
+        let reads_source = matches!(call, Call::Run | Call::Transfer | Call::Initiate);
+        let mut create = reads_source || matches!(call, Call::Write | Call::PutPart);
+        let mut about = None;
+        if let Some(Origin::File(source)) = &options.source {
+            about = std::fs::metadata(source).ok();
+            if about.is_none() && source == path {
+                return Err(journal::is_source(path));
+            }
+            // Without a source the call is going to fail, and must not make the source by making the journal.
+            create &= about.is_some() || !reads_source;
+        }
+        let Some((journal, past)) = Journal::open(path, create, about.as_ref())? else { return Ok(()) };
         let journal = Arc::new(journal);
-        let Past { head, source, parts, trusted, completing, end } = past;
+        let Past { head, source, parts, trusted, completing, end, .. } = past;
         let Some(head) = head else {
             *notes = Notes::Open { journal, begun: false };
             return Ok(());
@@ -52,9 +64,6 @@ impl Upload {
             (None, None, false) => State::Transferring,
             (None, None, true) => State::Initiated,
         };
-        if state == State::Completed {
-            check_finished(&journal, &head, &options)?;
-        }
         let _ = self.facts.id.set(c_text(head.upload_id));
         self.facts.set_part_size(head.part_size);
         *lock(&self.size_known) = head.archive_size;
@@ -123,6 +132,20 @@ impl Upload {
         }
     }
 
+    /// Says in an error of an upload that has ended without a known archive what to do with its journal.
+    pub(super) fn about_ended_journal(&self, error: Error, state: State, options: &Options) -> Error {
+        match (&options.journal, state) {
+            (Some(path), State::Aborted) => {
+                error.with_note(format_args!("to upload the archive anew, remove the journal {}", path.display()))
+            }
+            (Some(path), State::Unknown) => error.with_note(format_args!(
+                "if there is none, remove the journal {} and upload the archive anew",
+                path.display()
+            )),
+            _ => error,
+        }
+    }
+
     /// Fails if the journal is of another upload than the one that the settings speak of.
     fn check_head(&self, journal: &Journal, head: &Head, options: &Options) -> Result<()> {
         let service = &self.client.service;
@@ -162,7 +185,7 @@ const LOSS_OF_PARTS: &str = "a resume reads more of the source for it";
 /// What it means that the journal misses an entry.
 fn loss_of(entry: &Entry) -> &'static str {
     match entry {
-        Entry::Source(_) | Entry::Part { .. } => LOSS_OF_PARTS,
+        Entry::Source(_) | Entry::Part(_) => LOSS_OF_PARTS,
         Entry::Completing { .. } => {
             "if this process dies before Complete is answered, the next cannot learn the outcome"
         }
@@ -174,21 +197,4 @@ fn loss_of(entry: &Entry) -> &'static str {
 
 fn end_is_known(state: State) -> bool {
     matches!(state, State::Completed | State::Aborted)
-}
-
-/// Fails if the journal of a finished upload is given together with a file that cannot be what was uploaded.
-fn check_finished(journal: &Journal, head: &Head, options: &Options) -> Result<()> {
-    let (Some(Origin::File(path)), Some(size)) = (&options.source, head.archive_size) else { return Ok(()) };
-    match std::fs::metadata(path) {
-        Ok(file) if file.len() != size => Err(Error::new(
-            Kind::SourceChanged,
-            format!(
-                "the journal {} is of a finished upload of {size} bytes, but {} has {}: another archive needs another journal",
-                journal.path().display(),
-                path.display(),
-                file.len()
-            ),
-        )),
-        _ => Ok(()),
-    }
 }

@@ -82,11 +82,6 @@ impl Options {
         }
     }
 
-    /// Whether the caller decides which parts there are.
-    pub(super) fn puts_by_hand(&self) -> bool {
-        matches!(self.mode, None | Some(Mode::ByHand))
-    }
-
     /// A working call begins: settings are fixed from here on.
     pub(super) fn start(&mut self) {
         self.started = true;

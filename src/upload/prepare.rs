@@ -1,7 +1,6 @@
 //! Reads and hashes parts ahead of the senders.
 
 use super::Upload;
-use super::events::add;
 use super::hashing::{Hashed, Unhashed, hash_step};
 use super::parts::Held;
 use super::resume::Todo;
@@ -57,34 +56,42 @@ impl Upload {
         Ok(())
     }
 
-    /// Hashes parts until none is left. Several threads do this at once.
-    pub(super) fn hash_parts(&self, transfer: &Transfer<'_>) -> Result<()> {
-        let Transfer { hashing, ready, watch, .. } = transfer;
-        let hashed = |bytes| add(&self.counters.bytes_hashed, bytes);
+    /// Hashes parts until none is left, and hands each to `then`. Several threads do this at once.
+    pub(super) fn hash_parts<'a>(
+        &self,
+        transfer: &Transfer<'a>,
+        counted: impl Fn(u64),
+        then: impl Fn(Hashed<'a>) -> Result<()>,
+    ) -> Result<()> {
+        let Transfer { hashing, watch, .. } = transfer;
         loop {
             let mut step = hashing.take(&watch.cancel)?;
             if step.is_empty() {
                 return Ok(());
             }
-            hash_step(Kernels::best(), &mut step, &watch.cancel, hashed)?;
-            for Hashed { todo, bytes, hashes } in hashing.give_back(step) {
-                let Todo { index, range, listed, .. } = todo;
-                todo.check_unchanged(hashes.tree)?;
-                if listed == Some(hashes.tree) {
-                    let held = Held { length: range.length(), tree: hashes.tree };
-                    self.remember(index, held);
-                    self.is_held(index, held, watch)?;
-                } else {
-                    ready.push(Outgoing { index, range, hashes, bytes }, &watch.cancel)?;
-                }
-            }
+            hash_step(Kernels::best(), &mut step, &watch.cancel, &counted)?;
+            hashing.give_back(step).into_iter().try_for_each(&then)?;
         }
+    }
+
+    /// Leaves a part that has its hashes to be sent, unless the service holds it.
+    pub(super) fn send_or_skip<'a>(&self, part: Hashed<'a>, transfer: &Transfer<'a>) -> Result<()> {
+        let Transfer { ready, watch, .. } = transfer;
+        let Hashed { todo, bytes, hashes } = part;
+        let Todo { index, range, listed, trusted, .. } = todo;
+        todo.check_unchanged(hashes.tree)?;
+        if listed != Some(hashes.tree) {
+            return ready.push(Outgoing { index, range, hashes, bytes, trusted }, &watch.cancel);
+        }
+        let held = Held { length: range.length(), tree: hashes.tree };
+        self.remember(index, held, trusted);
+        self.is_held(index, held, watch)
     }
 
     /// The next part, with its bytes if they are to be held.
     fn read_next<'a>(&'a self, left: &mut Left<'a>, cancel: &Cancel) -> Result<Option<(Todo, PartBytes<'a>)>> {
         cancel.check()?;
-        let (source, way, todo) = match left {
+        let (source, way, mut todo) = match left {
             Left::Stream(stream) => {
                 let next = self.next_of_stream(stream, cancel)?;
                 return Ok(next.map(|(todo, buffer, length)| (todo, PartBytes::Held { buffer, length, again: None })));
@@ -94,6 +101,8 @@ impl Upload {
                 (*source, *way, todo)
             }
         };
+        // Before a byte of it is read.
+        todo.trusted = source.is_settled();
         if let Some(bytes) = source.borrowed(todo.range.first, todo.range.length()) {
             return Ok(Some((todo, PartBytes::Lent(bytes))));
         }
@@ -105,7 +114,7 @@ impl Upload {
                 let mut buffer = memory.take(length, cancel)?;
                 for (n, piece) in buffer.chunks_mut(1 << 20).enumerate() {
                     cancel.check()?;
-                    source.read_at(todo.range.first + n as u64 * MIB, piece)?;
+                    source.read_at(todo.range.first + n as u64 * MIB, piece).map_err(|error| todo.in_part(error))?;
                 }
                 PartBytes::Held { buffer, length, again: Some(source) }
             }

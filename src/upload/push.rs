@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::gate::{Entered, Entry};
 use super::options::Mode;
 use super::pipe::Pipe;
-use super::state::{Action, Call, State};
+use super::state::Call;
 use super::transfer::Ending;
 use super::{Upload, lock};
 use crate::error::{Error, Kind, Result};
@@ -75,10 +75,7 @@ impl Upload {
         let entered = self.enter_stream()?;
         let Some(pushed) = lock(&self.pushed).clone() else {
             lock(&self.options).may_use(Mode::Pushed)?;
-            return match self.state() {
-                State::Completed => Ok(()),
-                _ => Err(Error::invalid("nothing was written: an archive has at least 1 byte")),
-            };
+            return Err(Error::invalid("nothing was written: an archive has at least 1 byte"));
         };
         let failed_before = matches!(*lock(&pushed.outcome), Some(Err(_)));
         let outcome = if failed_before && pushed.pipe.has_ended() && self.has_all_of_stream() {
@@ -152,13 +149,7 @@ impl Upload {
     fn send_pushed(&self, pipe: &Arc<Pipe>) -> Result<()> {
         let watch = self.watch();
         let action = self.begin(Call::Write)?;
-        if action != Action::Nothing {
-            self.stream_to_the_end(action, pipe, None, Ending::Archive, &watch)?;
-        }
-        if !pipe.has_ended() {
-            self.compare_with_archive(pipe, &watch)?;
-        }
-        Ok(())
+        self.stream_to_the_end(action, pipe, None, Ending::Archive, &watch)
     }
 }
 

@@ -3,6 +3,8 @@
 //! The first line names the format and its version. Each further line is one record: 16 hexadecimal digits, the start of the
 //! SHA-256 of the JSON that follows a space. The first record is the [`Head`], each later one an [`Entry`].
 
+mod version_1;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
@@ -20,7 +22,7 @@ use crate::treehash::Digest;
 /// What an upload is: written once, before its first part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Head {
+pub(super) struct Head<I = Identity> {
     pub(super) endpoint: String,
     pub(super) region: String,
     pub(super) account_id: String,
@@ -32,21 +34,17 @@ pub(super) struct Head {
     pub(super) archive_size: Option<u64>,
     pub(super) description: String,
     /// `None` for a source that is no file.
-    pub(super) source: Option<Identity>,
+    pub(super) source: Option<I>,
 }
 
 /// What happened to the upload since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Entry {
-    /// The file is not the one it was: hashes noted before may be of other bytes.
-    Source(Identity),
+pub(super) enum Entry<I = Identity, P = PartRecord> {
+    /// The file has another identity: the hashes of earlier records may be of other bytes.
+    Source(I),
     /// The service acknowledged a part.
-    Part {
-        index: u32,
-        #[serde(rename = "held")]
-        part: Held,
-    },
+    Part(P),
     /// Complete is about to be sent, with this size in bytes and this tree hash.
     Completing { size: u64, tree: Digest },
     /// Complete was refused: the upload is still open.
@@ -57,16 +55,36 @@ pub(super) enum Entry {
     Aborted,
 }
 
+/// A part that the service holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartRecord {
+    pub(super) index: u32,
+    #[serde(rename = "held")]
+    pub(super) part: Held,
+    /// The hash is that of the file's bytes for as long as the file has the identity recorded last.
+    pub(super) trusted: bool,
+}
+
+/// A version of the format. A journal keeps the one it was begun with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Version {
+    One,
+    #[default]
+    Two,
+}
+
 /// What a journal tells of its upload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Past {
+    pub(super) version: Version,
     /// `None` if no upload was begun.
     pub(super) head: Option<Head>,
     /// The source as it was last.
     pub(super) source: Option<Identity>,
     /// Each part as it was noted last, by its index.
     pub(super) parts: BTreeMap<u32, Held>,
-    /// The parts that were noted since the source is what it is: their hashes are those of its bytes.
+    /// The parts whose hashes are those of the source's bytes, if it still has that identity.
     pub(super) trusted: BTreeSet<u32>,
     /// Size and tree hash of the Complete that may have been sent, and was not refused.
     pub(super) completing: Option<(u64, Digest)>,
@@ -80,18 +98,61 @@ pub(super) enum Ending {
     Aborted,
 }
 
-/// The first line of every journal.
-pub(super) const FIRST: &[u8] = b"glacier_mp journal 1\n";
+/// The first line of a new journal.
+pub(super) const FIRST: &[u8] = b"glacier_mp journal 2\n";
 /// What it has in common with the first lines of other versions.
 const FORMAT: &[u8] = b"glacier_mp journal ";
 /// How many hexadecimal digits a checksum has.
 const CHECKSUM: usize = 16;
 
-/// The line of a head or an entry.
-///
-/// # Errors
-/// `Internal`.
-pub(super) fn line(record: &impl Serialize) -> Result<Vec<u8>> {
+impl Version {
+    const ALL: [Self; 2] = [Self::One, Self::Two];
+
+    fn first_line(self) -> &'static [u8] {
+        match self {
+            Self::One => version_1::FIRST,
+            Self::Two => FIRST,
+        }
+    }
+
+    /// The line of a head.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub(super) fn line_of_head(self, head: &Head) -> Result<Vec<u8>> {
+        match self {
+            Self::One => version_1::line_of_head(head),
+            Self::Two => line_of(head),
+        }
+    }
+
+    /// The line of an entry.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub(super) fn line_of_entry(self, entry: &Entry) -> Result<Vec<u8>> {
+        match self {
+            Self::One => version_1::line_of_entry(entry),
+            Self::Two => line_of(entry),
+        }
+    }
+
+    fn head(self, json: &[u8]) -> Result<Head> {
+        match self {
+            Self::One => version_1::head(json),
+            Self::Two => parse(json),
+        }
+    }
+
+    fn entry(self, json: &[u8]) -> Result<Option<Entry>> {
+        match self {
+            Self::One => version_1::entry(json),
+            Self::Two => parse(json).map(Some),
+        }
+    }
+}
+
+fn line_of(record: &impl Serialize) -> Result<Vec<u8>> {
     let json = serde_json::to_vec(record)
         .map_err(|cause| Error::new(Kind::Internal, format!("a record of the journal cannot be written: {cause}")))?;
     let checksum = checksum(&json);
@@ -104,11 +165,13 @@ pub(super) fn line(record: &impl Serialize) -> Result<Vec<u8>> {
 /// `Journal` if the text is of another version or no journal at all, or has a record that is damaged, or cannot stand where
 /// it does: the message names its line.
 pub(super) fn read(text: &[u8]) -> Result<(Past, usize)> {
-    let mut past = Past::default();
-    let Some(records) = text.strip_prefix(FIRST) else {
-        return if FIRST.starts_with(text) { Ok((past, 0)) } else { Err(not_ours(text)) };
+    let Some(version) = Version::ALL.into_iter().find(|version| text.starts_with(version.first_line())) else {
+        let torn = Version::ALL.iter().any(|version| version.first_line().starts_with(text));
+        return if torn { Ok((Past::default(), 0)) } else { Err(not_ours(text)) };
     };
-    let mut position = FIRST.len();
+    let mut past = Past { version, ..Past::default() };
+    let (first, records) = text.split_at(version.first_line().len());
+    let mut position = first.len();
     let mut end = position;
     let mut bad = None;
     for (number, line) in (2..).zip(records.split_inclusive(|byte| *byte == b'\n')) {
@@ -123,6 +186,14 @@ pub(super) fn read(text: &[u8]) -> Result<(Past, usize)> {
         }
     }
     Ok((past, end))
+}
+
+impl<I> Head<I> {
+    fn with_source<J>(self, source: impl FnOnce(I) -> J) -> Head<J> {
+        let Self { endpoint, region, account_id, vault, upload_id, part_size, archive_size, description, .. } = self;
+        let source = self.source.map(source);
+        Head { endpoint, region, account_id, vault, upload_id, part_size, archive_size, description, source }
+    }
 }
 
 impl Head {
@@ -140,6 +211,19 @@ impl Head {
     }
 }
 
+impl<I, P> Entry<I, P> {
+    fn map<J, Q>(self, source: impl FnOnce(I) -> J, part: impl FnOnce(P) -> Q) -> Entry<J, Q> {
+        match self {
+            Self::Source(identity) => Entry::Source(source(identity)),
+            Self::Part(record) => Entry::Part(part(record)),
+            Self::Completing { size, tree } => Entry::Completing { size, tree },
+            Self::Refused => Entry::Refused,
+            Self::Completed { archive_id, location, tree } => Entry::Completed { archive_id, location, tree },
+            Self::Aborted => Entry::Aborted,
+        }
+    }
+}
+
 impl Entry {
     /// Checks that an upload can have the part.
     ///
@@ -147,7 +231,7 @@ impl Entry {
     /// `Invalid`.
     pub(super) fn check(&self, part_size: u64) -> Result<()> {
         match self {
-            Self::Part { index, part } => check_part(*index, part.length, part_size),
+            Self::Part(PartRecord { index, part, .. }) => check_part(*index, part.length, part_size),
             _ => Ok(()),
         }
     }
@@ -156,22 +240,26 @@ impl Entry {
 impl Past {
     fn learn(&mut self, json: &[u8]) -> Result<()> {
         let Some(head) = &self.head else {
-            let head: Head = parse(json)?;
+            let head = self.version.head(json)?;
             head.check()?;
             self.source = head.source;
             self.head = Some(head);
             return Ok(());
         };
-        let entry: Entry = parse(json)?;
+        let Some(entry) = self.version.entry(json)? else { return Ok(()) };
         entry.check(head.part_size)?;
         match entry {
             Entry::Source(identity) => {
                 self.source = Some(identity);
                 self.trusted.clear();
             }
-            Entry::Part { index, part } => {
+            Entry::Part(PartRecord { index, part, trusted }) => {
                 self.parts.insert(index, part);
-                self.trusted.insert(index);
+                if trusted {
+                    self.trusted.insert(index);
+                } else {
+                    self.trusted.remove(&index);
+                }
             }
             Entry::Completing { size, tree } => self.completing = Some((size, tree)),
             Entry::Refused => self.completing = None,
@@ -199,7 +287,9 @@ fn not_ours(text: &[u8]) -> Error {
     let version = text.strip_prefix(FORMAT).and_then(|rest| rest.split(|byte| *byte == b'\n').next());
     let version = version.and_then(|digits| parse_decimal::<u32>(std::str::from_utf8(digits).ok()?));
     let message = match version {
-        Some(version) if version > 1 => format!("it is of version {version}, and this library knows only version 1"),
+        Some(version) if version > 2 => {
+            format!("it has format version {version}, and this library reads versions 1 and 2: use a later library")
+        }
         _ => "the file is not a journal of glacier_mp".to_owned(),
     };
     Error::new(Kind::Journal, message + "; it is not overwritten")
@@ -233,7 +323,9 @@ pub(super) mod tests {
     use super::*;
 
     /// A journal with every record, its checksums by `sha256sum`.
-    pub(in crate::upload) const SAMPLE: &[u8] = include_bytes!("../../tests/data/journal-1.txt");
+    pub(in crate::upload) const SAMPLE: &[u8] = include_bytes!("../../tests/data/journal-2.txt");
+    /// The same of version 1.
+    pub(in crate::upload) const SAMPLE_1: &[u8] = include_bytes!("../../tests/data/journal-1.txt");
 
     const EVERY_BIT: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 
@@ -248,16 +340,23 @@ pub(super) mod tests {
             part_size: 1 << 20,
             archive_size: Some((1 << 20) + 1),
             description: "two words".to_owned(),
-            source: Some(Identity { size: (1 << 20) + 1, modified_ns: 1_332_263_023_221_000_000, inode: u64::MAX }),
+            source: Some(Identity {
+                device: 64_769,
+                inode: u64::MAX,
+                size: (1 << 20) + 1,
+                modified_ns: 1_332_263_023_221_000_000,
+                changed_ns: 1_332_263_023_222_000_000,
+            }),
         }
     }
 
     pub(in crate::upload) fn entries() -> Vec<Entry> {
         let (a, b) = (Digest([0xaa; 32]), Digest([0xbb; 32]));
         vec![
-            Entry::Part { index: 0, part: Held { length: 1 << 20, tree: a } },
-            Entry::Source(Identity { size: (1 << 20) + 1, modified_ns: -1, inode: 7 }),
-            Entry::Part { index: 1, part: Held { length: 1, tree: b } },
+            Entry::Part(PartRecord { index: 0, part: Held { length: 1 << 20, tree: a }, trusted: true }),
+            Entry::Source(Identity { device: 1, inode: 7, size: (1 << 20) + 1, modified_ns: -1, changed_ns: 5 }),
+            Entry::Part(PartRecord { index: 0, part: Held { length: 1 << 20, tree: a }, trusted: false }),
+            Entry::Part(PartRecord { index: 1, part: Held { length: 1, tree: b }, trusted: true }),
             Entry::Completing { size: (1 << 20) + 1, tree: a },
             Entry::Refused,
             Entry::Completing { size: (1 << 20) + 1, tree: b },
@@ -275,16 +374,21 @@ pub(super) mod tests {
     /// What a journal with these records must tell.
     pub(in crate::upload) fn told(head: Option<&Head>, entries: &[Entry]) -> Past {
         let since = |what: fn(&Entry) -> bool| entries.iter().rposition(what).map_or(entries, |at| &entries[at + 1..]);
-        let index = |entry: &Entry| if let Entry::Part { index, .. } = entry { Some(*index) } else { None };
+        let part = |entry: &Entry| if let Entry::Part(record) = entry { Some(*record) } else { None };
+        let records: BTreeMap<_, _> = entries.iter().filter_map(part).map(|record| (record.index, record)).collect();
+        let last: BTreeMap<_, _> = since(|entry| matches!(entry, Entry::Source(_)))
+            .iter()
+            .filter_map(part)
+            .map(|record| (record.index, record.trusted))
+            .collect();
         Past {
+            version: Version::Two,
             head: head.cloned(),
             source: (entries.iter().rev())
                 .find_map(|entry| if let Entry::Source(identity) = entry { Some(*identity) } else { None })
                 .or(head.and_then(|head| head.source)),
-            parts: (entries.iter())
-                .filter_map(|entry| if let Entry::Part { index, part } = entry { Some((*index, *part)) } else { None })
-                .collect(),
-            trusted: since(|entry| matches!(entry, Entry::Source(_))).iter().filter_map(index).collect(),
+            parts: records.iter().map(|(index, record)| (*index, record.part)).collect(),
+            trusted: last.iter().filter(|(_, trusted)| **trusted).map(|(index, _)| *index).collect(),
             completing: since(|entry| *entry == Entry::Refused).iter().rev().find_map(|entry| match entry {
                 Entry::Completing { size, tree } => Some((*size, *tree)),
                 _ => None,
@@ -299,9 +403,21 @@ pub(super) mod tests {
         }
     }
 
+    /// What a journal of version 1 with these records must tell: no identity, and no hash that is trusted.
+    pub(in crate::upload) fn told_1(head: Option<&Head>, entries: &[Entry]) -> Past {
+        let told = told(head, entries);
+        let head = told.head.map(|head| Head { source: None, ..head });
+        Past { version: Version::One, head, source: None, trusted: BTreeSet::new(), ..told }
+    }
+
     fn text(head: &Head, entries: &[Entry]) -> Vec<u8> {
-        let lines = entries.iter().map(|entry| line(entry).unwrap());
-        [FIRST.to_vec(), line(head).unwrap()].into_iter().chain(lines).collect::<Vec<_>>().concat()
+        text_of(Version::Two, head, entries)
+    }
+
+    fn text_of(version: Version, head: &Head, entries: &[Entry]) -> Vec<u8> {
+        let lines = entries.iter().map(|entry| version.line_of_entry(entry).unwrap());
+        let first = [version.first_line().to_vec(), version.line_of_head(head).unwrap()];
+        first.into_iter().chain(lines).collect::<Vec<_>>().concat()
     }
 
     /// A journal of the sample's head and lines that are made of any JSON.
@@ -322,15 +438,46 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_text_is_that_of_version_1() {
+    fn writes_and_reads_the_text_of_version_2() {
         assert_eq!(String::from_utf8(text(&head(), &entries())).unwrap(), String::from_utf8_lossy(SAMPLE));
         assert_eq!(read(SAMPLE).unwrap(), (told(Some(&head()), &entries()), SAMPLE.len()));
     }
 
     #[test]
+    fn reads_and_continues_version_1_and_trusts_none_of_its_hashes() {
+        let entries: Vec<_> =
+            entries().into_iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, one)| one).collect();
+        assert_eq!(
+            String::from_utf8(text_of(Version::One, &head(), &entries)).unwrap(),
+            String::from_utf8_lossy(SAMPLE_1)
+        );
+        assert_eq!(read(SAMPLE_1).unwrap(), (told_1(Some(&head()), &entries), SAMPLE_1.len()));
+        let first = &SAMPLE_1[..version_1::FIRST.len()];
+        assert_eq!(read(first).unwrap(), (Past { version: Version::One, ..Past::default() }, first.len()));
+        assert_eq!(read(&first[..first.len() - 1]).unwrap(), (Past::default(), 0), "torn");
+    }
+
+    #[test]
+    fn a_record_of_one_version_is_damage_in_the_other() {
+        let text = |version: Version, record: &[u8]| {
+            [version.first_line(), &version.line_of_head(&head()).unwrap(), record].concat()
+        };
+        for entry in &entries()[..3] {
+            for (version, other) in [(Version::One, Version::Two), (Version::Two, Version::One)] {
+                refused(&text(version, &other.line_of_entry(entry).unwrap()), &["line 3 is damaged"]);
+            }
+        }
+        for (version, other) in [(Version::One, Version::Two), (Version::Two, Version::One)] {
+            let text = [version.first_line(), &other.line_of_head(&head()).unwrap()].concat();
+            refused(&text, &["line 2 is damaged"]);
+        }
+    }
+
+    #[test]
     fn every_value_comes_back() {
         for modified_ns in [i128::MIN, i128::MAX, 0, (1 << 53) + 1] {
-            let identity = Identity { size: u64::MAX, modified_ns, inode: u64::MAX };
+            let identity =
+                Identity { device: u64::MAX, inode: u64::MAX, size: u64::MAX, modified_ns, changed_ns: modified_ns };
             let strange = "\u{0}\n\r\" \\ \u{7f} \u{2028} \u{1f600} ".to_owned();
             let head = Head {
                 endpoint: strange.clone(),
@@ -342,7 +489,11 @@ pub(super) mod tests {
             };
             let entries = [
                 Entry::Source(identity),
-                Entry::Part { index: 9_999, part: Held { length: 1 << 20, tree: Digest([0xff; 32]) } },
+                Entry::Part(PartRecord {
+                    index: 9_999,
+                    part: Held { length: 1 << 20, tree: Digest([0xff; 32]) },
+                    trusted: true,
+                }),
                 Entry::Completing { size: u64::MAX, tree: Digest([0; 32]) },
                 Entry::Completed { archive_id: strange.clone(), location: strange, tree: Digest([1; 32]) },
             ];
@@ -367,7 +518,7 @@ pub(super) mod tests {
     fn a_torn_tail_may_hold_anything_but_a_record() {
         let entries = &entries()[..3];
         let whole = text(&head(), entries);
-        let line = line(&Entry::Aborted).unwrap();
+        let line = line_of(&Entry::<Identity, PartRecord>::Aborted).unwrap();
         let shifted: Vec<u8> = [b"x", line.as_slice()].concat();
         for tail in [&b"\n"[..], b"\n\n\n", &[0; 5000], b"\xff\xfe\n\xff", &line[..line.len() - 1], &line[1..]] {
             let text = [&whole, tail].concat();
@@ -409,7 +560,8 @@ pub(super) mod tests {
     #[test]
     fn records_that_cannot_stand_where_they_do() {
         let part = |index: u32, length: u64| {
-            format!(r#"{{"part":{{"index":{index},"held":{{"length":{length},"tree":"{}"}}}}}}"#, "0".repeat(64))
+            let held = format!(r#"{{"length":{length},"tree":"{}"}}"#, "0".repeat(64));
+            format!(r#"{{"part":{{"index":{index},"held":{held},"trusted":true}}}}"#)
         };
         read(&with_lines(&[&part(9_999, 1 << 20)])).unwrap();
         let second_head = serde_json::to_string(&head()).unwrap();
@@ -422,7 +574,9 @@ pub(super) mod tests {
             (r#""paused""#, "paused"),
             (r#"{"completing":{"size":1,"tree":"00"}}"#, "64 hexadecimal digits"),
             (r#"{"completing":{"size":-1,"tree":""}}"#, "-1"),
-            (r#"{"source":{"size":1,"modified_ns":1,"inode":1,"device":1}}"#, "device"),
+            (r#"{"source":{"size":1,"modified_ns":1,"inode":1}}"#, "device"),
+            (r#"{"source":{"device":1,"inode":1,"size":1,"modified_ns":1,"changed_ns":1,"mode":1}}"#, "mode"),
+            (&part(1, 1).replace(",\"trusted\":true", ""), "trusted"),
             (&part(1, 1).replace("\"index\"", "\"speed\":9,\"index\""), "speed"),
             (&part(1, 1).replace("\"length\"", "\"speed\":9,\"length\""), "speed"),
             ("", "EOF"),
@@ -436,7 +590,7 @@ pub(super) mod tests {
 
     #[test]
     fn heads_that_no_upload_can_have() {
-        let entry = line(&Entry::Refused).unwrap();
+        let entry = line_of(&Entry::<Identity, PartRecord>::Refused).unwrap();
         refused(&[FIRST, entry.as_slice()].concat(), &["line 2 is damaged"]);
         for (head, word) in [
             (Head { part_size: 3, ..head() }, "part size 3"),
@@ -456,12 +610,12 @@ pub(super) mod tests {
     fn other_files_and_later_versions() {
         let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
         let json = br#"{"upload_id":"x","parts":[]}"#;
-        let almost = [&b"glacier_mp journal\n"[..], b"glacier_mp journal 1 \n", b"glacier_mp journal 1\r\n"];
+        let almost = [&b"glacier_mp journal\n"[..], b"glacier_mp journal 2 \n", b"glacier_mp journal 2\r\n"];
         for text in [&b"x"[..], b"\n", b"a text\nof two lines\n", png, json, &[0; 21]].into_iter().chain(almost) {
             refused(text, &["not a journal of glacier_mp", "not overwritten"]);
         }
-        for text in [&b"glacier_mp journal 2\n"[..], b"glacier_mp journal 2"] {
-            refused(text, &["version 2", "only version 1", "not overwritten"]);
+        for text in [&b"glacier_mp journal 3\n"[..], b"glacier_mp journal 3"] {
+            refused(text, &["version 3", "versions 1 and 2", "not overwritten"]);
         }
         refused(b"glacier_mp journal 10\nwhatever", &["version 10"]);
     }

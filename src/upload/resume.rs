@@ -17,12 +17,23 @@ pub(super) struct Todo {
     pub(super) range: ByteRange,
     /// What the service holds there: if the source's bytes have the same hash, the part need not be sent.
     pub(super) listed: Option<Digest>,
-    /// What the source's bytes had when they were read before: if they have not any more, the source changed.
+    /// The hash that the source's bytes must have, as they had it when they were read before: otherwise the source changed.
     pub(super) expected: Option<Digest>,
+    /// Whether the hash, once it is known, is that of the source's bytes for as long as the source has its identity.
+    pub(super) trusted: bool,
 }
 
 impl Todo {
-    /// Fails if the source's bytes are not what they were.
+    pub(super) fn new(index: u32, range: ByteRange) -> Self {
+        Self { index, range, listed: None, expected: None, trusted: false }
+    }
+
+    /// Says in an error which part of the source it is about.
+    pub(super) fn in_part(&self, error: Error) -> Error {
+        error.within(format_args!("part {} ({})", self.index, self.range.in_bytes()))
+    }
+
+    /// Fails if the source's bytes do not have the hash that they must have.
     pub(super) fn check_unchanged(&self, now: Digest) -> Result<()> {
         if self.expected.is_none_or(|before| before == now) {
             return Ok(());
@@ -30,7 +41,8 @@ impl Todo {
         Err(Error::new(
             Kind::SourceChanged,
             format!(
-                "the source changed since it was read before: part {} ({}) has another tree hash now",
+                "part {} ({}) of the source has the tree hash {now}, but the upload has another: the source was replaced or \
+                 modified since it was read before",
                 self.index,
                 self.range.in_bytes()
             ),
@@ -40,28 +52,28 @@ impl Todo {
 
 /// All parts of a plan, as of an upload that has none yet.
 pub(super) fn everything(plan: &Plan) -> Vec<Todo> {
-    let part = |index| plan.range(index).map(|range| Todo { index, range, listed: None, expected: None });
+    let part = |index| plan.range(index).map(|range| Todo::new(index, range));
     (0..plan.part_count()).filter_map(part).collect()
 }
 
-/// What is remembered of the source, and of the parts that were sent of it: by this handle, or by a journal.
+/// What is remembered of the source, and of the parts that the service holds of it: by this handle, or by a journal.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     source: Option<Identity>,
     parts: BTreeMap<u32, Held>,
-    /// The parts whose hashes were taken from the source as it is now.
+    /// The parts whose hashes are those of the source's bytes for as long as it has that identity.
     trusted: BTreeSet<u32>,
 }
 
-/// How a source compares with what is remembered of it.
+/// How a source compares with the one that is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sameness {
-    /// Nothing is remembered.
-    First,
-    /// It is the same: what was hashed need not be hashed again.
+pub(super) enum SourceMatch {
+    /// None is remembered.
+    Unknown,
+    /// It has the same identity: trusted hashes are those of its bytes.
     Same,
-    /// It may be the same, or not: what was hashed is hashed again, and compared.
-    Touched,
+    /// It may have changed: what was hashed is hashed again, and compared.
+    MaybeChanged,
 }
 
 impl Known {
@@ -70,15 +82,30 @@ impl Known {
         Self { source, parts, trusted }
     }
 
-    /// Takes note of a part that was hashed, and is held by the service.
-    pub(super) fn note(&mut self, index: u32, held: Held) {
+    /// Takes note of a part that the service holds. `trusted`: its hash is that of the source's bytes for as long as the
+    /// source has the identity that was compared last.
+    pub(super) fn note(&mut self, index: u32, held: Held, trusted: bool) {
         self.parts.insert(index, held);
-        self.trusted.insert(index);
+        if trusted {
+            self.trusted.insert(index);
+        } else {
+            self.trusted.remove(&index);
+        }
     }
 
-    /// What a part's bytes had when they were read last.
+    /// The part as it was hashed last.
     pub(super) fn part(&self, index: u32) -> Option<Held> {
         self.parts.get(&index).copied()
+    }
+
+    /// Whether the source's bytes of a part have this hash, without reading them.
+    pub(super) fn is_trusted(&self, index: u32, held: Held) -> bool {
+        self.trusted.contains(&index) && self.part(index) == Some(held)
+    }
+
+    /// Whether the source that was compared last has an identity.
+    pub(super) fn has_identity(&self) -> bool {
+        self.source.is_some()
     }
 
     /// Whether something is remembered of each of the first `count` parts.
@@ -86,31 +113,32 @@ impl Known {
         (0..count).all(|index| self.parts.contains_key(&index))
     }
 
-    /// Compares the source with the one that is remembered, and remembers this one.
+    /// Compares the source with the one that is remembered, and remembers this one. Memory has no identity, and may have
+    /// changed between two calls.
     ///
     /// # Errors
     /// `SourceChanged` if its size is another.
-    pub(super) fn compare(&mut self, now: Identity) -> Result<Sameness> {
-        let sameness = match self.source {
-            None if self.parts.is_empty() => Sameness::First,
-            Some(before) if before == now => Sameness::Same,
-            Some(before) if before.size != now.size => {
-                return Err(Error::new(
-                    Kind::SourceChanged,
-                    format!(
-                        "the source has {} bytes, but had {} when the upload began: it is another, or it changed",
-                        now.size, before.size
-                    ),
-                ));
-            }
-            _ => Sameness::Touched,
+    pub(super) fn compare(&mut self, now: Option<Identity>) -> Result<SourceMatch> {
+        let sameness = match (self.source, now) {
+            (Some(before), Some(now)) if before.size != now.size => return Err(another_size(now.size, before.size)),
+            (Some(before), Some(now)) if before == now => SourceMatch::Same,
+            (None, _) if self.parts.is_empty() => SourceMatch::Unknown,
+            _ => SourceMatch::MaybeChanged,
         };
-        self.source = Some(now);
-        if sameness == Sameness::Touched {
+        self.source = now;
+        if sameness == SourceMatch::MaybeChanged {
             self.trusted.clear();
         }
         Ok(sameness)
     }
+}
+
+/// The error of a source that has another size than the upload's.
+pub(super) fn another_size(now: u64, before: u64) -> Error {
+    Error::new(
+        Kind::SourceChanged,
+        format!("the source has {now} bytes, but had {before} when the upload began: it was replaced or modified"),
+    )
 }
 
 /// A part as the service lists it.
@@ -173,7 +201,7 @@ pub(super) fn what_is_left(plan: &Plan, listed: &BTreeMap<u32, Listed>, known: &
         let before = known.part(todo.index).filter(|held| held.length == todo.range.length());
         todo.expected = before.map(|held| held.tree);
         match before {
-            Some(held) if known.trusted.contains(&todo.index) && todo.listed == Some(held.tree) => {
+            Some(held) if known.is_trusted(todo.index, held) && todo.listed == Some(held.tree) => {
                 comparison.done.push((todo.index, held));
             }
             _ => comparison.left.push(todo),
@@ -217,7 +245,7 @@ mod tests {
         let mut known = Known::default();
         for (index, n) in parts {
             let length = plan().range(*index).unwrap().length();
-            known.note(*index, Held { length, tree: Digest([*n; 32]) });
+            known.note(*index, Held { length, tree: Digest([*n; 32]) }, true);
         }
         known
     }
@@ -247,27 +275,57 @@ mod tests {
     }
 
     #[test]
-    fn what_a_touched_source_had_is_compared_and_not_trusted() {
-        let mut known = known(&[(0, 1)]);
-        let identity = Identity { size: 3 * MIB + 5, modified_ns: 1, inode: 1 };
-        known.source = Some(identity);
-        assert_eq!(known.compare(identity).unwrap(), Sameness::Same);
+    fn rereads_parts_of_a_source_that_may_have_changed() {
+        let identity = Identity { device: 1, inode: 1, size: 3 * MIB + 5, modified_ns: 1, changed_ns: 1 };
         let listed = [entry(0, MIB - 1, 1)];
-        assert_eq!(compare(&listed, &known).unwrap().done.len(), 1);
+        let part = Held { length: MIB, tree: Digest([1; 32]) };
+        for touched in [
+            Identity { modified_ns: 2, ..identity },
+            Identity { changed_ns: 2, ..identity },
+            Identity { inode: 2, ..identity },
+            Identity { device: 2, ..identity },
+        ] {
+            let mut known = known(&[(0, 1)]);
+            known.source = Some(identity);
+            assert_eq!(known.compare(Some(identity)).unwrap(), SourceMatch::Same);
+            assert_eq!(compare(&listed, &known).unwrap().done.len(), 1);
 
-        let touched = Identity { modified_ns: 2, ..identity };
-        assert_eq!(known.compare(touched).unwrap(), Sameness::Touched);
-        let todo = compare(&listed, &known).unwrap().left[0];
-        todo.check_unchanged(Digest([1; 32])).unwrap();
-        let error = todo.check_unchanged(Digest([2; 32])).unwrap_err();
-        assert_eq!(error.kind(), Kind::SourceChanged);
-        assert!(error.message().contains("part 0 (0-1048575)"), "{error}");
-        assert_eq!(known.compare(touched).unwrap(), Sameness::Same, "it is the one remembered now");
-        known.note(0, Held { length: MIB, tree: Digest([1; 32]) });
-        assert_eq!(compare(&listed, &known).unwrap().done.len(), 1);
-
+            assert_eq!(known.compare(Some(touched)).unwrap(), SourceMatch::MaybeChanged, "{touched:?}");
+            let todo = compare(&listed, &known).unwrap().left[0];
+            todo.check_unchanged(Digest([1; 32])).unwrap();
+            let error = todo.check_unchanged(Digest([2; 32])).unwrap_err();
+            assert_eq!(error.kind(), Kind::SourceChanged);
+            assert!(error.message().contains("part 0 (0-1048575)"), "{error}");
+            assert_eq!(known.compare(Some(touched)).unwrap(), SourceMatch::Same, "it is the one remembered now");
+            known.note(0, part, true);
+            assert_eq!(compare(&listed, &known).unwrap().done.len(), 1);
+        }
+        let mut known = known(&[(0, 1)]);
+        known.source = Some(identity);
         let longer = Identity { size: 1, ..identity };
-        assert_eq!(known.compare(longer).unwrap_err().kind(), Kind::SourceChanged);
+        assert_eq!(known.compare(Some(longer)).unwrap_err().kind(), Kind::SourceChanged);
+    }
+
+    #[test]
+    fn rereads_parts_that_are_not_trusted() {
+        let (listed, part) = ([entry(0, MIB - 1, 1)], Held { length: MIB, tree: Digest([1; 32]) });
+        let mut known = Known::default();
+        known.note(0, part, false);
+        let Comparison { left, done } = compare(&listed, &known).unwrap();
+        assert!(done.is_empty() && left[0].expected == Some(part.tree));
+        known.note(0, part, true);
+        assert!(!known.is_trusted(0, Held { tree: Digest([2; 32]), ..part }), "another hash");
+        known.note(0, part, false);
+        assert!(!known.is_trusted(0, part), "the last note counts");
+    }
+
+    #[test]
+    fn memory_may_have_changed_between_two_calls() {
+        let mut known = Known::default();
+        assert_eq!(known.compare(None).unwrap(), SourceMatch::Unknown);
+        known.note(0, Held { length: MIB, tree: Digest([1; 32]) }, true);
+        assert_eq!(known.compare(None).unwrap(), SourceMatch::MaybeChanged);
+        assert!(known.trusted.is_empty());
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Upload;
+use super::events::add;
 use super::lock;
 use super::pipe::Pipe;
 use super::prepare::Left;
 use super::resume::{self, Listed, Todo};
 use super::state::{Action, State};
 use super::transfer::Ending;
+use super::verify::another_hash;
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
 use crate::http::Watch;
@@ -18,6 +20,7 @@ use crate::limits::{MIB, PARTS_MAX};
 use crate::log::Level;
 use crate::memory::{Buffer, Reserve};
 use crate::plan::{self, Plan, STREAM_WARNS_AT};
+use crate::source::Origin;
 use crate::treehash::TreeHasher;
 
 /// The stream, cut into parts as it comes.
@@ -47,8 +50,13 @@ impl Upload {
         watch: &Watch,
     ) -> Result<()> {
         self.counters.start(self.client.service.clock.monotonic());
-        if action == Action::RepeatComplete && self.completes_by_repeating(watch)? {
-            return Ok(());
+        let is_archive = match action {
+            Action::Nothing => true,
+            Action::RepeatComplete => self.completes_by_repeating(watch)?,
+            Action::Proceed => false,
+        };
+        if is_archive {
+            return self.compare_with_archive(pipe, announced, watch);
         }
         let announced = self.announced_size(announced)?;
         let listed = match self.state() {
@@ -91,6 +99,7 @@ impl Upload {
         let size = stream.size;
         self.count_on(&Plan::new(size, Some(part_size))?);
         *lock(&self.size_known) = Some(size);
+        *lock(&self.stream_outcome) = Some(Ok(()));
         match ending {
             Ending::AllParts => Ok(()),
             Ending::Archive => self.complete_unhealed(size, watch),
@@ -102,42 +111,60 @@ impl Upload {
         if action == Action::Proceed && !self.has_all_of_stream() {
             return Err(Error::new(
                 Kind::State,
-                "the read callback was called before, and cannot begin at byte 0 again: a new handle with the same journal \
-                 or the upload ID carries on, with a callback that begins there",
+                "the read callback has already been called and cannot restart at byte 0; resume with a new handle, which has the \
+                 same journal or the upload ID, and a callback that starts at byte 0",
             ));
         }
         match ending {
-            Ending::AllParts => Ok(()),
-            Ending::Archive => self.complete_as(action, watch),
+            Ending::AllParts if action != Action::Nothing => Ok(()),
+            _ => self.complete_as(action, watch),
         }
     }
 
-    /// Whether the service has a stream to its end: what is left is Complete.
+    /// Whether the service has this handle's stream to its end: what is left is Complete.
     pub(super) fn has_all_of_stream(&self) -> bool {
-        lock(&self.size_known).is_some_and(|size| self.remembers_all_of(size))
+        matches!(*lock(&self.stream_outcome), Some(Ok(())))
+    }
+
+    /// Whether the source of a call is a stream.
+    pub(super) fn is_being_streamed(&self, source: Option<&Origin>) -> bool {
+        matches!(source, Some(Origin::Callback(..))) || lock(&self.pushed).is_some()
+    }
+
+    /// Fails unless this handle's stream came to its end, and is what the service has.
+    pub(super) fn check_stream(&self) -> Result<()> {
+        lock(&self.stream_outcome).clone().unwrap_or_else(|| {
+            Err(Error::new(
+                Kind::State,
+                "this handle has not read its stream to the end, so that whether the upload has the same bytes is not known; \
+                 resume with a new handle and the stream from byte 0",
+            ))
+        })
     }
 
     /// Reads a stream whose archive is there already, and fails if it is not that archive.
-    pub(super) fn compare_with_archive(&self, pipe: &Pipe, watch: &Watch) -> Result<()> {
-        let mut hasher = TreeHasher::new();
+    fn compare_with_archive(&self, pipe: &Pipe, announced: Option<u64>, watch: &Watch) -> Result<()> {
+        let announced = self.announced_size(announced).map_err(|error| self.about_archive(error))?;
+        let archive = self.archive_tree()?;
+        let (mut hasher, mut size) = (TreeHasher::new(), 0);
         loop {
             let buffer = self.client.memory.take(1 << 20, &watch.cancel)?;
             let (buffer, length) = pipe.fill(buffer, &watch.cancel)?;
             hasher.update(&buffer[..length]);
+            add(&self.counters.bytes_hashed, length as u64);
+            size += length as u64;
             if length < buffer.len() {
                 break;
             }
         }
-        let tree = hasher.finish().to_hex();
-        match self.tree_hash().map(|hash| hash.to_string_lossy()) {
-            Some(archive) if archive != tree => Err(Error::new(
-                Kind::SourceChanged,
-                format!(
-                    "the upload is completed, and its archive has the tree hash {archive}, but the stream has {tree}"
-                ),
-            )),
+        let tree = hasher.finish();
+        let outcome = match announced {
+            _ if tree != archive => Err(another_hash(tree, archive)),
+            Some(announced) if announced != size => Err(ended_early(size, announced)),
             _ => Ok(()),
-        }
+        };
+        let outcome = outcome.map_err(|error| self.about_archive(error));
+        lock(&self.stream_outcome).insert(outcome).clone()
     }
 
     /// The next part of a stream with its bytes; `None` after the last.
@@ -204,7 +231,7 @@ impl Stream {
         self.next += 1;
         let range = plan::ByteRange { first: self.size - length as u64, last: self.size - 1 };
         let listed = self.listed.get(&index).filter(|part| part.covers(range)).map(|part| part.tree);
-        Ok(Some((Todo { index, range, listed, expected: None }, buffer, length)))
+        Ok(Some((Todo { listed, ..Todo::new(index, range) }, buffer, length)))
     }
 
     /// Holds the stream to what was said of its length.
@@ -214,10 +241,7 @@ impl Stream {
                 Kind::SourceChanged,
                 format!("the stream has more than the {announced} bytes that were announced"),
             )),
-            Some(announced) if self.ended && self.size < announced => Err(Error::new(
-                Kind::SourceShort,
-                format!("the stream ended after {} bytes, of {announced} that were announced", self.size),
-            )),
+            Some(announced) if self.ended && self.size < announced => Err(ended_early(self.size, announced)),
             _ => Ok(()),
         }
     }
@@ -233,4 +257,8 @@ impl Stream {
             ),
         )
     }
+}
+
+fn ended_early(size: u64, announced: u64) -> Error {
+    Error::new(Kind::SourceShort, format!("the stream ended after {size} bytes, of {announced} that were announced"))
 }

@@ -1,19 +1,20 @@
 //! A run: makes the upload or finds what is left of it, keeps the threads busy that prepare and send, and completes it.
 
 use std::num::NonZero;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use super::hashing::Hashing;
-use super::journal::Entry;
+use super::events::add;
+use super::hashing::{Hashed, Hashing};
 use super::options::PartRange;
 use super::pacer::Pacer;
 use super::parts::{Held, Parts};
 use super::prepare::{Left, Way};
 use super::queue::Queue;
-use super::resume::{self, Sameness, Todo};
+use super::resume::{self, Todo};
 use super::state::{Action, Event, State};
 use super::worker::Outgoing;
 use super::{Upload, lock};
@@ -60,53 +61,47 @@ impl Upload {
     /// From wherever the upload stands to its archive, or to its last part.
     pub(super) fn run_to_the_end(&self, action: Action, ending: Ending, watch: &Watch) -> Result<()> {
         self.counters.start(self.client.service.clock.monotonic());
-        if action == Action::RepeatComplete && self.completes_by_repeating(watch)? {
-            return Ok(());
+        let is_archive = match action {
+            Action::Nothing => true,
+            Action::RepeatComplete => self.completes_by_repeating(watch)?,
+            Action::Proceed => false,
+        };
+        if is_archive {
+            return self.check_archive(watch);
         }
         let origin = lock(&self.options).source.clone();
         let source = origin.map(|origin| origin.open()).transpose()?.flatten();
         let source = source.ok_or_else(|| Error::new(Kind::Internal, "a run without a source"))?;
         self.check_size(source.size())?;
-        let (plan, left) = self.what_to_send(&source, watch)?;
+        let (plan, range, left) = self.what_to_send(&source, watch)?;
         self.send_parts_of(&source, &plan, left, watch)?;
-        source.check_unchanged()?;
         match ending {
-            Ending::AllParts => Ok(()),
+            Ending::AllParts => self.check_parts(&source, &plan, range, watch),
             Ending::Archive => self.complete_healing(&source, &plan, watch),
         }
     }
 
-    /// The plan of the archive, and what is left of it; the upload exists afterwards.
-    fn what_to_send(&self, source: &Source, watch: &Watch) -> Result<(Plan, Vec<Todo>)> {
+    /// The plan of the archive, the parts that this handle is to send, and what is left of these; the upload exists
+    /// afterwards.
+    fn what_to_send(&self, source: &Source, watch: &Watch) -> Result<(Plan, Range<u32>, Vec<Todo>)> {
         let wanted = lock(&self.options).part_size;
         if self.state() == State::New {
             let plan = Plan::new(source.size(), wanted)?;
             self.refuse_range()?;
             self.count_on(&plan);
             self.count_workers();
-            self.initiate_now(plan.part_size(), Some(plan.archive_size()), source.lasting_identity(), watch)?;
-            lock(&self.known).compare(source.identity())?;
-            return Ok((plan, resume::everything(&plan)));
+            self.initiate_now(plan.part_size(), Some(plan.archive_size()), source.identity(), watch)?;
+            self.compare_source(source.identity())?;
+            return Ok((plan, 0..plan.part_count(), resume::everything(&plan)));
         }
         let listed = self.list(watch)?;
         let plan = Plan::new(source.size(), Some(self.part_size()))?;
         let range = self.planned_range(&plan)?;
         self.count_on(&plan);
         self.count_workers();
-        let mut known = lock(&self.known);
-        let sameness = known.compare(source.identity())?;
-        let comparison = resume::what_is_left(&plan, &listed, &known)?;
-        drop(known);
-        self.begin_journal(Some(plan.archive_size()), source.lasting_identity())?;
-        if sameness == Sameness::Touched
-            && let Some(identity) = source.lasting_identity()
-        {
-            self.say(
-                Level::Warn,
-                format_args!("the source was touched since it was read: it is read again and compared"),
-            );
-            self.note(&Entry::Source(identity));
-        }
+        self.begin_journal(Some(plan.archive_size()), source.identity())?;
+        self.compare_source(source.identity())?;
+        let comparison = resume::what_is_left(&plan, &listed, &lock(&self.known))?;
         *lock(self.parts_so_far()) = Parts::new(self.part_size());
         for (index, held) in comparison.done.iter().filter(|(index, _)| range.contains(index)) {
             self.is_held(*index, *held, watch)?;
@@ -122,11 +117,11 @@ impl Upload {
                 range.len()
             ),
         );
-        Ok((plan, left))
+        Ok((plan, range, left))
     }
 
     /// The parts that this handle is to send.
-    fn planned_range(&self, plan: &Plan) -> Result<std::ops::Range<u32>> {
+    fn planned_range(&self, plan: &Plan) -> Result<Range<u32>> {
         let Some(PartRange { first, count }) = lock(&self.options).part_range else { return Ok(0..plan.part_count()) };
         let end = if count == u32::MAX { Some(plan.part_count()) } else { first.checked_add(count) };
         match end {
@@ -167,12 +162,42 @@ impl Upload {
         self.send_all(Left::Parts(source, way, left.into_iter()), senders, watch)
     }
 
-    /// Sends what is left, with one thread that reads, as many as there are cores to spare that hash, and one for each part
-    /// in flight.
+    /// Sends what is left, with one thread for each part in flight.
     pub(super) fn send_all<'a>(&'a self, left: Left<'a>, senders: usize, watch: &Watch) -> Result<()> {
+        self.happened(Event::Sending)?;
+        let counted = |bytes| add(&self.counters.bytes_hashed, bytes);
+        let hash =
+            |transfer: &Transfer<'a>| self.hash_parts(transfer, counted, |part| self.send_or_skip(part, transfer));
+        self.pass_through(left, senders, senders, &hash, watch)
+    }
+
+    /// Reads and hashes parts of a source, hands each to `then`, and sends none.
+    pub(super) fn hash_parts_of(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        parts: Vec<Todo>,
+        then: &(dyn Fn(Hashed<'_>) -> Result<()> + Sync),
+        watch: &Watch,
+    ) -> Result<()> {
+        let way = Way::choose(plan.part_size(), self.client.workers, self.client.memory.limit());
+        let hash = |transfer: &Transfer<'_>| self.hash_parts(transfer, |_| (), then);
+        let left = Left::Parts(source, way, parts.into_iter());
+        self.pass_through(left, self.client.workers as usize, 0, &hash, watch)
+    }
+
+    /// Has parts read by one thread, hashed by as many as there are cores to spare, but at most `hashers`, and sent.
+    fn pass_through<'a>(
+        &'a self,
+        left: Left<'a>,
+        hashers: usize,
+        senders: usize,
+        hash: &(dyn Fn(&Transfer<'a>) -> Result<()> + Sync),
+        watch: &Watch,
+    ) -> Result<()> {
         // One core is left to those that send.
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let hashers = (cores - 1).min(senders).max(1);
+        let hashers = (cores - 1).min(hashers).max(1);
         let transfer = Transfer {
             hashing: Hashing::new(Kernels::best().together(), hashers),
             ready: Queue::new(senders, hashers),
@@ -184,13 +209,11 @@ impl Upload {
             threads: Mutex::new(0),
             thread_done: Condvar::new(),
         };
-        self.happened(Event::Sending)?;
         let Transfer { hashing, ready, .. } = &transfer;
         std::thread::scope(|scope| {
             let read = || self.read_parts(left, &transfer);
-            let hash = || self.hash_parts(&transfer);
             let send = || self.send_parts(&transfer);
-            let start_hasher = |_| transfer.start(scope, "glacier-hash", hash, || ready.writer_done());
+            let start_hasher = |_| transfer.start(scope, "glacier-hash", || hash(&transfer), || ready.writer_done());
             let start_sender = |_| transfer.start(scope, "glacier-send", send, || ());
             let crews = [
                 vec![transfer.start(scope, "glacier-read", read, || hashing.end())],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::InFlight;
-use super::journal::Entry;
+use super::journal::{Entry, PartRecord};
 use super::pacer::Pacer;
 use super::parts::Held;
 use super::{Upload, lock};
@@ -29,6 +29,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) range: ByteRange,
     pub(super) hashes: PartHashes,
     pub(super) bytes: PartBytes<'a>,
+    /// Whether the source has these bytes for as long as it has its identity.
+    pub(super) trusted: bool,
 }
 
 /// Where the bytes of a part are while it is sent.
@@ -107,19 +109,23 @@ impl Upload {
         }
         let held = Held { length: part.range.length(), tree: part.hashes.tree };
         lock(parts).acknowledged(part.index, held);
-        self.remember(part.index, held);
+        self.remember(part.index, held, part.trusted);
         self.counters.part_done(part.index, held.length, true);
         Ok(())
     }
 
     /// Keeps for a resume what the service holds, and the source has.
-    pub(super) fn remember(&self, index: u32, held: Held) {
-        lock(&self.known).note(index, held);
-        self.note(&Entry::Part { index, part: held });
+    pub(super) fn remember(&self, index: u32, part: Held, trusted: bool) {
+        let mut known = lock(&self.known);
+        known.note(index, part, trusted);
+        // The journal has the identity of a file, which says nothing of memory.
+        let trusted = trusted && known.has_identity();
+        drop(known);
+        self.note(&Entry::Part(PartRecord { index, part, trusted }));
     }
 
     fn attempt_part(&self, part: &mut Outgoing<'_>, attempt: u32, watch: &Watch) -> Result<()> {
-        let Outgoing { index, range, hashes, bytes } = part;
+        let Outgoing { index, range, hashes, bytes, .. } = part;
         let facts = Part { index: *index, range: *range, hashes, attempt };
         let send = |body: &mut dyn BufRead| self.client.service.upload_part(self.name()?, &facts, body, watch);
         match bytes {

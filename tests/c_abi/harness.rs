@@ -3,12 +3,13 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glacier_emulator::{ArchiveRecord, Emulator, Operation, Options};
 use tempfile::TempDir;
@@ -253,6 +254,22 @@ pub(crate) fn data_file(name: &str, size: usize) -> (TempDir, PathBuf) {
     let path = directory.path().join(name);
     fs::write(&path, data(size)).unwrap();
     (directory, path)
+}
+
+/// The path of a file of such bytes whose times are so old that they are trusted: it is made once, and must not be changed.
+pub(crate) fn settled_data_file(size: usize) -> PathBuf {
+    static MAKING: Mutex<()> = Mutex::new(());
+    const AGE: Duration = Duration::from_millis(2100);
+    let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("data-{size}"));
+    if fs::metadata(&path).map_or(0, |about| about.len()) != size as u64 {
+        fs::write(&path, data(size)).unwrap();
+    }
+    let about = fs::metadata(&path).unwrap();
+    let changed = UNIX_EPOCH + Duration::new(u64::try_from(about.ctime()).unwrap(), 0) + Duration::from_secs(1);
+    let age = SystemTime::now().duration_since(changed).unwrap_or_default();
+    thread::sleep(AGE.saturating_sub(age));
+    path
 }
 
 /// The only archive there is.

@@ -8,6 +8,7 @@ mod arguments;
 mod crash;
 mod examples;
 mod harness;
+mod histories;
 mod panics;
 mod programs;
 #[path = "../support/mod.rs"]

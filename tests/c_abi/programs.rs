@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::{
     Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
-    only_archive, signal, start, succeed, under_valgrind,
+    only_archive, settled_data_file, signal, start, succeed, under_valgrind,
 };
 
 const MIB: usize = 1 << 20;
@@ -252,7 +252,8 @@ fn background(build: Build) {
 
 fn journal(build: Build) {
     let glacier = local_glacier();
-    let (directory, file) = data_file("file", 3 * MIB + 1000);
+    let directory = TempDir::new().unwrap();
+    let file = settled_data_file(3 * MIB + 1000);
     let program = Program::c("tests/c/journal.c", build);
     program.check(program.command_at(&glacier).arg(file).arg(directory.path()));
     assert_archives(&glacier, &vec![data(3 * MIB + 1000); 5]);

@@ -106,6 +106,18 @@ pub(crate) fn file(content: &[u8]) -> NamedTempFile {
     file
 }
 
+/// The same, and its times are so old that they are trusted.
+pub(crate) fn settled_file(content: &[u8]) -> NamedTempFile {
+    let file = file(content);
+    settle();
+    file
+}
+
+/// Waits until the times of a file that was changed just now are trusted.
+pub(crate) fn settle() {
+    std::thread::sleep(Duration::from_millis(2100));
+}
+
 /// The bytes of the only archive.
 pub(crate) fn archive(glacier: &Emulator) -> Vec<u8> {
     let archives = glacier.archives();

@@ -4,6 +4,7 @@
 mod background;
 mod basics;
 mod healing;
+mod identity;
 mod journal;
 mod shared;
 mod streams;

@@ -168,7 +168,8 @@ class Upload:
             or size in bytes, less tell(). A connection that ends early without a declared length cannot be noticed
             here.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
-            Upload"); other text must be encoded by the program. Default: none; an archive has no name of its own.
+            Upload"), without a space at either end; other text must be encoded by the program. Default: none; an
+            archive has no name of its own.
         part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at most 10,000
             parts (developer guide, "Uploading Large Archives in Parts"). Default: what plan() says for a path or
             memory, or for the archive_size; for a stream what suits the expected_size or the length that it declares,
@@ -179,7 +180,8 @@ class Upload:
             reading again what arrived. The first call that works makes it, or carries on the upload that it is of: a
             program names the same journal each time, and runs. One upload has one journal; a second user of it gets
             LocalError with GLACIER_E_LOCKED, and a file that is none, or of another upload, is GLACIER_E_JOURNAL and
-            stays as it is. It is never deleted: after success, running with it gives the archive and sends nothing.
+            stays as it is. It is never deleted: after success, running with it compares the source with the archive and
+            sends nothing. A source with other bytes is LocalError with GLACIER_E_SOURCE_CHANGED.
         part_range (tuple of int): the first part, counted from 0, and how many, or None for all to the last: what
             transfer() sends of a path or memory.
         archive_size (int): the exact size of the archive in bytes, if the source does not have it: compared with the

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::MIB;
 
-const FIRST: &str = "glacier_mp journal 1\n";
+const FIRST: &str = "glacier_mp journal 2\n";
 
 /// What a journal tells.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use glacier_emulator::{Action, Emulator, Fault, Operation, RequestRecord, Upload
 use tempfile::TempDir;
 
 use self::journal::Journal;
-use crate::harness::{Build, Outcome, Program, assert_holds, data, local_glacier, wait_until};
+use crate::harness::{Build, Outcome, Program, assert_holds, data, local_glacier, settled_data_file, wait_until};
 
 const MIB: usize = 1 << 20;
 
@@ -77,8 +77,8 @@ impl<'a> Scene<'a> {
     /// With another name of the journal.
     fn at(program: &'a Program, way: Way, memory: Memory, size: usize, name: impl AsRef<Path>) -> Self {
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let (path, source) = (directory.path().join(name), directory.path().join("source"));
-        fs::write(&source, data(size)).unwrap();
+        // What is journalled of a file that was just made is read again.
+        let (path, source) = (directory.path().join(name), settled_data_file(size));
         let glacier = local_glacier();
         Self { program, way, memory, glacier, path, source, size, starts: Vec::new(), _directory: directory }
     }

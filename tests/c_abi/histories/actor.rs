@@ -1,0 +1,140 @@
+//! A process of tests/c/histories.c.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::harness::start;
+
+/// How the bytes of the file come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Memory,
+    Callback,
+    Unknown,
+    Pushed,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] = [Self::File, Self::Memory, Self::Callback, Self::Unknown, Self::Pushed];
+
+    /// Whether the bytes come once.
+    pub(super) fn is_stream(self) -> bool {
+        matches!(self, Self::Callback | Self::Unknown | Self::Pushed)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Memory => "memory",
+            Self::Callback => "callback",
+            Self::Unknown => "unknown",
+            Self::Pushed => "pushed",
+        }
+    }
+}
+
+/// A call that works on the upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Run,
+    Start,
+    Transfer,
+    Complete,
+}
+
+impl Call {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Start => "start",
+            Self::Transfer => "transfer",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+/// What a call gave.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) result: String,
+    pub(super) archive_id: Option<String>,
+    pub(super) upload_id: Option<String>,
+    pub(super) message: String,
+}
+
+pub(super) struct Actor {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Actor {
+    pub(super) fn start(mut command: Command, source: &Path, journal: Option<&Path>) -> Self {
+        command.arg(source).arg(journal.unwrap_or(Path::new("-")));
+        let mut child = start(&mut command);
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, input, output }
+    }
+
+    pub(super) fn open(&mut self, kind: Kind, upload_id: Option<&str>) {
+        self.done(&format!("open {} {}", kind.name(), upload_id.unwrap_or("-")));
+    }
+
+    /// Holds the call to come at its read of this number.
+    pub(super) fn hold(&mut self, read: u32) {
+        self.done(&format!("hold {read}"));
+    }
+
+    /// Has the process die at this point of the journal's life to come.
+    pub(super) fn die(&mut self, point: u32) {
+        self.done(&format!("die {point}"));
+    }
+
+    pub(super) fn map(&mut self) {
+        self.done("map");
+    }
+
+    pub(super) fn store(&mut self, offset: usize, byte: u8) {
+        self.done(&format!("store {offset} {byte}"));
+    }
+
+    /// Calls; `meanwhile` runs if the call is held. `None` if the process dies of it.
+    pub(super) fn call(&mut self, call: Call, meanwhile: impl FnOnce()) -> Option<Answer> {
+        self.send(call.name());
+        let mut line = self.line()?;
+        if line == "held" {
+            meanwhile();
+            self.send("go");
+            line = self.line()?;
+        }
+        let mut words = line.strip_prefix("result ").expect(&line).splitn(4, ' ').map(str::to_owned);
+        let mut word = || words.next().unwrap();
+        let known = |word: String| Some(word).filter(|word| word != "-");
+        Some(Answer { result: word(), archive_id: known(word()), upload_id: known(word()), message: word() })
+    }
+
+    fn done(&mut self, command: &str) {
+        self.send(command);
+        assert_eq!(self.line().as_deref(), Some("done"), "{command}");
+    }
+
+    fn send(&mut self, command: &str) {
+        writeln!(self.input, "{command}").unwrap();
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.strip_suffix('\n').map(str::to_owned)
+    }
+}
+
+impl Drop for Actor {
+    /// As by `kill -9`, if it is still there.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

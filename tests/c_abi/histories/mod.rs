@@ -1,0 +1,369 @@
+//! Random histories of one source file, against the rule for `GLACIER_OK`: the archive is the source at the time of the call.
+//!
+//! A history is drawn from a seed: kinds of sources, changes of the file, states of the journal, lost responses and deaths of
+//! the process, call after call, through the C ABI with real files and processes (tests/c/histories.c). The local Glacier
+//! gives the archive back for comparison. Changes happen between two calls, or while a call is held at one of its reads of
+//! the file. Then the time of the call is after the change: all that it does from there on must notice it.
+//!
+//! GLACIER_HISTORIES is the number of histories, GLACIER_HISTORY_SEED the first seed: with one alone, that is played.
+
+mod actor;
+mod changes;
+mod journals;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use glacier_emulator::{Action, Emulator, Ending, Fault, Operation};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use self::actor::{Actor, Answer, Call, Kind};
+use self::changes::Change;
+use crate::harness::{Build, Program, local_glacier};
+
+const MIB: usize = 1 << 20;
+/// How long until the times of a file are trusted.
+const REST: Duration = Duration::from_millis(2100);
+/// Histories at once: most of the time of each is rest.
+const THREADS: u64 = 12;
+
+#[test]
+fn ok_implies_that_the_archive_is_the_source() {
+    let setting = |name| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let first = setting("GLACIER_HISTORY_SEED");
+    let count = setting("GLACIER_HISTORIES").unwrap_or(if first.is_some() { 1 } else { 100 });
+    let seeds = first.unwrap_or(1)..;
+    let program = Program::c("tests/c/histories.c", Build::Plain);
+    let next = Mutex::new(seeds.take(usize::try_from(count).unwrap()));
+    let (tally, failed) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..THREADS.min(count) {
+            scope.spawn(|| {
+                while failed.lock().unwrap().is_empty() {
+                    let Some(seed) = next.lock().unwrap().next() else { break };
+                    let mut history = History::new(&program, seed);
+                    let played = catch_unwind(AssertUnwindSafe(|| history.play()));
+                    let mut tally = tally.lock().unwrap();
+                    history.tally.iter().for_each(|(what, count)| *tally.entry(what.clone()).or_insert(0) += count);
+                    if played.is_err() {
+                        failed
+                            .lock()
+                            .unwrap()
+                            .push(format!("{}\nGLACIER_HISTORY_SEED={seed}", history.told.join("\n")));
+                    }
+                }
+            });
+        }
+    });
+    let (tally, failed) = (tally.into_inner().unwrap(), failed.into_inner().unwrap());
+    println!("{count} histories: {tally:?}");
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+    if count >= 100 {
+        for met in ["GLACIER_OK", "GLACIER_E_SOURCE_CHANGED", "held", "died"] {
+            assert!(tally.contains_key(met), "{met} was not met: {tally:?}");
+        }
+    }
+}
+
+struct History<'a> {
+    rng: Rng,
+    program: &'a Program,
+    glacier: Emulator,
+    directory: TempDir,
+    source: PathBuf,
+    journal: Option<PathBuf>,
+    /// The bytes of the source in the beginning.
+    original: Vec<u8>,
+    /// How the bytes mostly come.
+    mostly: Kind,
+    workers: u32,
+    memory_limit: u64,
+    actor: Option<Opened>,
+    /// The process that stores through a mapping, with the number and the length of the file that it maps.
+    mapper: Option<(Actor, u64, u64)>,
+    upload_id: Option<String>,
+    /// The bytes or the time of modification were changed, once.
+    was_modified: bool,
+    told: Vec<String>,
+    tally: BTreeMap<String, u64>,
+}
+
+/// A process with a handle.
+struct Opened {
+    actor: Actor,
+    kind: Kind,
+    /// The bytes of the source then.
+    bytes: Vec<u8>,
+    /// It may die in any call.
+    is_to_die: bool,
+}
+
+impl<'a> History<'a> {
+    fn new(program: &'a Program, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let source = directory.path().join("source");
+        let mut original = vec![0; rng.usize(MIB..=3 * MIB) + 100];
+        rng.fill(&mut original);
+        fs::write(&source, &original).unwrap();
+        let journal = (rng.u8(..4) > 0).then(|| directory.path().join("journal"));
+        let mostly = if rng.bool() { Kind::File } else { rng.choice(Kind::ALL).unwrap() };
+        Self {
+            program,
+            glacier: local_glacier(),
+            directory,
+            source,
+            journal,
+            original,
+            mostly,
+            workers: rng.u32(1..=3),
+            memory_limit: if rng.u8(..4) == 0 { 2 << 20 } else { 64 << 20 },
+            actor: None,
+            mapper: None,
+            upload_id: None,
+            was_modified: false,
+            told: Vec::new(),
+            tally: BTreeMap::new(),
+            rng,
+        }
+    }
+
+    fn play(&mut self) {
+        for _ in 0..self.rng.u32(3..8) {
+            if self.rng.bool() {
+                self.rest();
+            }
+            for _ in 0..self.rng.u32(..3) {
+                let change = self.rng.choice(Change::ALL).unwrap();
+                self.change(change);
+                if self.rng.u8(..3) == 0 {
+                    self.rest();
+                }
+            }
+            if self.rng.u8(..3) == 0 {
+                self.actor = None;
+                self.treat_journal();
+            }
+            if self.source.exists() || self.actor.is_some() {
+                self.call();
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        self.tell("rests".to_owned());
+        thread::sleep(REST);
+    }
+
+    fn tell(&mut self, what: String) {
+        self.told.push(what);
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.tally.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Changes the source; says whether its bytes or its time of modification may be others now.
+    fn change(&mut self, change: Change) {
+        self.tell(format!("{change:?}"));
+        self.was_modified |= !change.is_of_attributes_alone();
+        match fs::metadata(&self.source) {
+            Ok(about) if change == Change::Store => self.store(about.ino(), about.len()),
+            _ if change == Change::Store => {}
+            _ => change.apply(&self.source, &self.original, &mut self.rng),
+        }
+    }
+
+    /// Stores through a mapping that lasts: only the first store to a page need change the times.
+    fn store(&mut self, inode: u64, length: u64) {
+        let as_mapped = |(_, of, long): &(Actor, u64, u64)| (*of, *long) == (inode, length);
+        if !self.mapper.as_ref().is_some_and(as_mapped) {
+            let mut command = self.program.command_at(&self.glacier);
+            command.env("WORKERS", "1").env("MEMORY_LIMIT", "1048576");
+            let mut actor = Actor::start(command, &self.source, None);
+            actor.map();
+            self.mapper = Some((actor, inode, length));
+        }
+        // Few places, so that one page is often stored to twice.
+        let offset = self.rng.usize(..4) * 300_000;
+        let byte = self.rng.u8(..);
+        if let Some((mapper, ..)) = &mut self.mapper {
+            mapper.store(offset, byte);
+        }
+    }
+
+    fn treat_journal(&mut self) {
+        let Some(journal) = self.journal.clone().filter(|journal| journal.exists()) else { return };
+        match self.rng.u8(..8) {
+            0 => {
+                self.tell("the journal is torn".to_owned());
+                journals::tear(&journal, &mut self.rng);
+            }
+            1 | 2 => {
+                self.tell("the journal is of version 1".to_owned());
+                journals::to_version_1(&journal);
+            }
+            3 => {
+                self.tell("the journal is removed".to_owned());
+                fs::remove_file(&journal).unwrap();
+            }
+            _ => {}
+        }
+    }
+
+    /// The handle that is called next: the one there is, or a new one, of this process or another.
+    fn opened(&mut self) -> Opened {
+        let now = fs::read(&self.source).ok();
+        if let Some(mut opened) = self.actor.take() {
+            // What a handle's stream gives is fixed at the first call.
+            let stays = !opened.kind.is_stream() || now.as_ref() == Some(&opened.bytes);
+            match (self.rng.u8(..3), &now) {
+                (0, _) if stays => return opened,
+                (1, Some(now)) => {
+                    opened = Opened { kind: self.kind(), bytes: now.clone(), ..opened };
+                    self.open(&mut opened);
+                    return opened;
+                }
+                (_, None) if stays => return opened,
+                _ => {}
+            }
+        }
+        let mut command = self.program.command_at(&self.glacier);
+        command.env("WORKERS", self.workers.to_string()).env("MEMORY_LIMIT", self.memory_limit.to_string());
+        let actor = Actor::start(command, &self.source, self.journal.as_deref());
+        self.tell("a new process".to_owned());
+        let mut opened = Opened { actor, kind: self.kind(), bytes: now.unwrap_or_default(), is_to_die: false };
+        self.open(&mut opened);
+        opened
+    }
+
+    fn kind(&mut self) -> Kind {
+        if self.rng.u8(..4) > 0 { self.mostly } else { self.rng.choice(Kind::ALL).unwrap() }
+    }
+
+    fn open(&mut self, opened: &mut Opened) {
+        let kind = opened.kind;
+        if kind != Kind::File && !self.source.exists() {
+            opened.kind = Kind::File;
+        }
+        let upload_id = self.upload_id.clone().filter(|_| self.journal.is_none());
+        self.tell(format!("opens as {:?}, ID {upload_id:?}", opened.kind));
+        opened.actor.open(opened.kind, upload_id.as_deref());
+    }
+
+    fn call(&mut self) {
+        let mut opened = self.opened();
+        let call = match self.rng.u8(..10) {
+            _ if opened.kind == Kind::Pushed => Call::Run,
+            0..=4 => Call::Run,
+            5 => Call::Start,
+            6 | 7 => Call::Transfer,
+            _ => Call::Complete,
+        };
+        self.set_fault();
+        let before = fs::read(&self.source).ok();
+        let change = (opened.kind == Kind::File && self.rng.bool()).then(|| self.rng.choice(Change::ALL).unwrap());
+        if change.is_some() {
+            opened.actor.hold(self.rng.u32(1..8));
+        }
+        if self.journal.is_some() && self.rng.u8(..4) == 0 {
+            opened.actor.die(self.rng.u32(1..30));
+            opened.is_to_die = true;
+        }
+        self.tell(format!("{call:?}, to die: {}", opened.is_to_die));
+        let mut held = None;
+        let answer = opened.actor.call(call, || {
+            if let Some(change) = change {
+                self.change(change);
+                held = Some(change);
+            }
+        });
+        self.glacier.clear_faults();
+        if let Some(change) = held {
+            self.count("held");
+            self.tell(format!("held, for {change:?}"));
+        }
+        let Some(answer) = answer else {
+            assert!(opened.is_to_die, "the process has died by itself");
+            self.count("died");
+            return self.tell("died".to_owned());
+        };
+        self.tell(format!("{answer:?}"));
+        self.count(&answer.result);
+        let source = match (opened.kind, held) {
+            // What was opened stays what it was, under whatever name.
+            (Kind::File, None | Some(Change::Replaced | Change::Copied | Change::Removed)) => before,
+            (Kind::File, Some(_)) => fs::read(&self.source).ok(),
+            _ => Some(opened.bytes.clone()),
+        };
+        self.check(call, &answer, source);
+        if let Some(id) = &answer.upload_id {
+            self.upload_id =
+                Some(id.clone()).filter(|_| answer.result != "GLACIER_E_NOT_FOUND" && answer.archive_id.is_none());
+        }
+        self.actor = Some(opened);
+    }
+
+    fn set_fault(&mut self) {
+        let ending = if self.rng.bool() { Ending::Close } else { Ending::Reset };
+        let refusal = Action::error(403, "AccessDeniedException", "No.");
+        let (complete, part) = (Operation::CompleteMultipartUpload, Operation::UploadMultipartPart);
+        let fault = match self.rng.u8(..8) {
+            0 | 1 => Fault::new(Action::LostAnswer { then: ending }).on(complete).always(),
+            2 => Fault::new(refusal).on(complete),
+            3 => Fault::new(refusal).on(part).part(self.rng.u64(..4)),
+            4 => Fault::new(Action::LostAnswer { then: ending }).on(part),
+            _ => return,
+        };
+        self.tell(format!("{fault:?}"));
+        self.glacier.add_fault(fault);
+    }
+
+    fn check(&mut self, call: Call, answer: &Answer, source: Option<Vec<u8>>) {
+        let Answer { result, message, .. } = answer;
+        assert!(!matches!(result.as_str(), "GLACIER_E_PANIC" | "GLACIER_E_INTERNAL"), "{message}");
+        assert!(self.was_modified || result != "GLACIER_E_SOURCE_CHANGED", "nothing was modified: {message}");
+        if result != "GLACIER_OK" {
+            return;
+        }
+        let source = source.expect("there is no source");
+        let Some(id) = &answer.archive_id else {
+            assert_eq!(call, Call::Transfer);
+            return self.check_parts(answer.upload_id.as_ref().unwrap(), &source);
+        };
+        let archives = self.glacier.archives();
+        let archive = archives.iter().find(|archive| archive.archive_id == *id).expect("there is such an archive");
+        let bytes = fs::read(archive.path.as_ref().unwrap()).unwrap();
+        assert!(bytes == source, "the archive is not the source: {:?}", first_difference(&bytes, &source));
+    }
+
+    /// The service holds the parts of the source, which have 1 MiB each: a leaf of the tree hash.
+    fn check_parts(&self, upload_id: &str, source: &[u8]) {
+        let uploads = self.glacier.uploads();
+        let upload = uploads.iter().find(|upload| upload.upload_id == upload_id).expect("there is such an upload");
+        let held: Vec<_> = upload.parts.iter().map(|part| part.tree_hash.clone()).collect();
+        let parts: Vec<_> = source.chunks(MIB).map(|part| hex::encode(Sha256::digest(part))).collect();
+        assert_eq!(held, parts, "the parts are not those of the source");
+    }
+}
+
+impl Drop for History<'_> {
+    fn drop(&mut self) {
+        // Before the directory is removed.
+        (self.actor, self.mapper) = (None, None);
+        let _ = fs::remove_dir_all(self.directory.path());
+    }
+}
+
+fn first_difference(one: &[u8], other: &[u8]) -> (usize, usize, Option<usize>) {
+    (one.len(), other.len(), one.iter().zip(other).position(|(one, other)| one != other))
+}
