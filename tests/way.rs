@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
+use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options, Sent};
 use glacier_mp::cancel::Cancel;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
@@ -72,7 +72,7 @@ fn performed(operation: Operation, fault: Fault) -> (Result<()>, usize) {
 #[test]
 fn each_operation_gets_through_what_passes() {
     let actions = [
-        Action::TruncatedAnswer,
+        Action::CutResponse { after: Sent::HalfHeaders, then: Ending::Close },
         Action::Garbage,
         Action::Reset { after_bytes: None },
         Action::Close { after_bytes: None },
@@ -92,6 +92,20 @@ fn each_operation_gets_through_what_passes() {
             let (outcome, requests) = performed(operation, Fault::new(action.clone()));
             outcome.unwrap_or_else(|error| panic!("{operation:?}, {action:?}: {error}"));
             assert_eq!(requests, 2, "{operation:?}, {action:?}");
+        }
+    }
+}
+
+/// RFC 9112 §8. The body of a success says nothing, except that of a list.
+#[test]
+fn the_header_section_of_a_response_suffices_except_for_lists() {
+    for operation in OPERATIONS {
+        for then in [Ending::Close, Ending::Reset] {
+            let cut = Action::CutResponse { after: Sent::Headers, then };
+            let (outcome, requests) = performed(operation, Fault::new(cut));
+            outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+            let is_list = matches!(operation, Operation::ListParts | Operation::ListMultipartUploads);
+            assert_eq!(requests, if is_list { 2 } else { 1 }, "{operation:?}");
         }
     }
 }

@@ -265,8 +265,18 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
     guard::call(err, || set(config, |config| config.set_connect_timeout_ms(milliseconds)))
 }
 
-/// Sets how long a connection may move no byte before the attempt counts as failed, in milliseconds; the default is
-/// 60,000 (60 s). It does not bound how long a part may take, nor the answer to Complete, which may take many minutes.
+/// Sets the stall timeout, in milliseconds; the default is 60,000 (60 s). An attempt of a request fails, and the request
+/// is retried, if
+/// - less than 1 KB of the request is acknowledged within the stall timeout. Time in which the library waits for the
+///   source or for the bandwidth limit does not count. What is left of a request may be less than 1 KB;
+/// - the response does not begin within the stall timeout after the request was acknowledged. The response to Complete
+///   may take many minutes: only glacier_config_set_give_up_after_ms bounds the wait for it;
+/// - the header section of a response, or of an interim response (HTTP status 1xx), does not end within the stall
+///   timeout of its first byte;
+/// - the body of a list does not end within the stall timeout of its first byte.
+///
+/// An interim response changes no timeout; more than 8 of them are an error. At most 64 KiB of the body of an error
+/// response are read, for at most 5 s. A bandwidth limit below 1 KB per stall timeout is allowed.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]

@@ -54,17 +54,24 @@ impl Channel {
         }
     }
 
-    /// Takes bytes to be sent; what it took may still need a [`flush`](Self::flush).
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.flush()?;
-        match &mut self.tls {
-            None => Counted(&self.socket, &mut self.written).write(bytes),
-            Some(tls) => tls.writer().write(bytes),
+    /// Sends bytes with at most one system call, and returns how many of them were taken. With TLS, some of what was taken
+    /// may still be [pending](Self::is_pending): the next step sends that first.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return Counted(&self.socket, &mut self.written).write(bytes) };
+        let taken = if tls.wants_write() { 0 } else { tls.writer().write(bytes)? };
+        match tls.write_tls(&mut Counted(&self.socket, &mut self.written)) {
+            Err(error) if taken == 0 || !is_retried(&error) => Err(error),
+            _ => Ok(taken),
         }
     }
 
-    /// Sends what was taken.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    /// Whether some of what was taken was not sent.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// Sends what is pending.
+    fn flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             while tls.wants_write() {
                 tls.write_tls(&mut Counted(&self.socket, &mut self.written))?;
@@ -97,6 +104,10 @@ impl Channel {
             }
         }
     }
+}
+
+fn is_retried(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// Counts what the socket takes.

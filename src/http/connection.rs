@@ -12,7 +12,7 @@ use super::guard::{Guard, Handover, NoLookup};
 use super::line::{Line, SharedLine, look};
 use super::payload::Metered;
 use super::transport::Site;
-use super::{BODY_MAX, Connection, Method, Payload, Request, Response, Watch};
+use super::{Connection, Method, Payload, Request, Response, Watch};
 use crate::error::{Error, Kind, Result};
 
 /// How long a connection may lie idle. Longer, and the service may be closing it just as the next request goes out.
@@ -63,7 +63,7 @@ impl Connection for UreqConnection {
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
         let site = self.site.clone();
         let (open, line) = self.line(watch).map_err(Error::unsent)?;
-        look(&line).begin(watch);
+        look(&line).begin(watch, payload.length());
         let result =
             exchange(&site, &open.agent, &line, request, payload, watch).map_err(|error| recovered(&site, error));
         open.last_use = Instant::now();
@@ -106,7 +106,7 @@ fn exchange(
     for (name, value) in &request.headers {
         head = head.header(*name, value);
     }
-    let answer = match payload {
+    let response = match payload {
         Payload::Reader { length, reader } => {
             let mut reader = Metered::new(line.clone(), watch, reader, length);
             agent.run(head.header("content-length", length).body(SendBody::from_reader(&mut reader))?)
@@ -119,8 +119,8 @@ fn exchange(
             agent.run(head.body(SendBody::none())?)
         }
     }?;
-    let (parts, body) = answer.into_parts();
-    Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: drained(body)? })
+    let (parts, body) = response.into_parts();
+    Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
 }
 
 fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
@@ -129,12 +129,10 @@ fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads a body to its end, so that the connection can be used again. One that is larger than what is kept is left, and
-/// its connection closed with it.
-fn drained(body: Body) -> io::Result<Vec<u8>> {
+/// Reads a body to its end. The response reader has bounded it.
+fn read_body(body: Body) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    body.into_reader().take(BODY_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    bytes.truncate(BODY_MAX);
+    body.into_reader().read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -144,13 +142,11 @@ fn recovered(site: &Site, error: ureq::Error) -> Error {
     match error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(ours) => ours,
-            Err(error) => {
-                at(Kind::Network, "the peer closed the connection before the end of the answer").caused_by(error)
-            }
+            Err(error) => at(Kind::Network, &format!("the exchange failed: {error}")).caused_by(error),
         },
         ureq::Error::ConnectionFailed => at(Kind::Network, "the peer closed the connection"),
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => {
-            at(Kind::Protocol, &format!("the answer is not HTTP as it should be: {error}")).caused_by(error)
+            at(Kind::Protocol, &format!("the response is not HTTP: {error}")).caused_by(error)
         }
         error => at(Kind::Internal, &format!("the request cannot be sent: {error}")).caused_by(error),
     }

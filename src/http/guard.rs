@@ -11,10 +11,11 @@ use ureq::unversioned::transport::{
 };
 
 use super::line::{SharedLine, look};
-use crate::error::{Error, Kind};
+use super::response::HEAD_MAX;
+use crate::error::Error;
 
-/// ureq's input buffer; the head of an answer must fit in it.
-const INPUT: usize = 16 << 10;
+/// ureq's input buffer. The header section of a response must fit in it, with the few bytes that normalizing adds.
+const INPUT: usize = HEAD_MAX + (4 << 10);
 /// ureq's output buffer: the head of a request must fit in it, and of a payload, which never lies in it, no more than this
 /// is sent in one step.
 pub(super) const OUTPUT: usize = 128 << 10;
@@ -44,17 +45,13 @@ impl UreqSocket for Guard {
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         let input = self.buffers.input_append_buf();
-        if input.is_empty() {
-            let text = format!("the head of the answer is longer than {INPUT} bytes");
-            return Err(carried(Error::new(Kind::Protocol, text)));
-        }
         let length = look(&self.line).receive(input).map_err(carried)?;
         self.buffers.input_appended(length);
         Ok(length > 0)
     }
 
     fn is_open(&mut self) -> bool {
-        look(&self.line).is_reusable()
+        look(&self.line).is_persistent()
     }
 
     fn is_tls(&self) -> bool {

@@ -1,13 +1,19 @@
-//! One connection at work: sends and receives whole pieces, and while it waits looks at the watch of the exchange, at
-//! the stall clock, and for an answer that comes before the request is all sent.
+//! One exchange on a connection: sends the request, receives the response, and meanwhile checks the cancel token and the
+//! deadlines.
+//!
+//! A success acknowledges a request only if it came after the request. An error response that comes earlier ends the
+//! sending. A success that comes earlier breaks the exchange, as do bytes that come before the request.
 
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Watch;
 use super::channel::Channel;
+use super::deadline::Deadlines;
+use super::response::{Phase, ResponseReader, Unreadable};
+use super::stopwatch::Stopwatch;
 use super::transport::Site;
 use crate::cancel::{LOOK_EVERY, canceled};
 use crate::error::{Error, Kind, Result};
@@ -22,61 +28,77 @@ pub(crate) fn look(line: &Mutex<Line>) -> MutexGuard<'_, Line> {
     line.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How much of an answer is taken in one look while the request is still being sent; the rest stays for later.
-const EARLY: usize = 4 << 10;
+/// How many bytes of a response are received in one step.
+const STEP: usize = 8 << 10;
 
 /// A connection and the exchange on it.
 #[derive(Debug)]
 pub(crate) struct Line {
     site: Arc<Site>,
     channel: Channel,
+    /// Whether the connection can carry another exchange, as far as the last one tells.
+    is_persistent: bool,
     watch: Watch,
     /// When `watch.cancel` was first seen raised.
     canceled: Option<Instant>,
-    /// An answer came before the request was all sent: the rest of it stays unsent.
-    answered_early: bool,
-    /// What came of that answer, until it is received.
-    early: Vec<u8>,
+    time: Stopwatch,
+    deadlines: Deadlines,
+    request: Sending,
+    reader: ResponseReader,
+    /// The response as ureq gets it, and how much of it ureq has.
+    response: Vec<u8>,
+    handed_up: usize,
+}
+
+/// How much of the request is sent.
+#[derive(Debug, Default)]
+struct Sending {
+    /// The length of the payload, and how much of it was handed down.
+    length: u64,
+    payload: u64,
+    /// How much of the payload `watch.sent` counts.
+    counted: u64,
     /// Bytes of payload that were sent already, and that ureq is about to hand down.
     ahead: usize,
-    /// The first byte of the answer came.
-    answering: bool,
-    /// When a byte last moved, and how many had arrived then.
-    moved: Instant,
-    arrived: u64,
-    /// Payload handed down in this exchange, and how much of it `watch.sent` knows.
-    payload: u64,
-    counted: u64,
+    /// The number of bytes that the socket had taken before the request.
+    begun_at: u64,
+    /// The number of response bytes received when the last write of the request returned.
+    sent_at: Option<u64>,
+    /// An error response came: the rest of the request stays unsent.
+    is_stopped: bool,
 }
 
 impl Line {
     /// A line over a channel that is ready.
     pub(crate) fn new(site: Arc<Site>, channel: Channel, watch: &Watch) -> Self {
+        let deadlines = Deadlines::new(site.settings.stall_timeout, None, 0);
         Self {
             site,
             channel,
+            is_persistent: true,
             watch: watch.clone(),
             canceled: None,
-            answered_early: false,
-            early: Vec::new(),
-            ahead: 0,
-            answering: false,
-            moved: Instant::now(),
-            arrived: 0,
-            payload: 0,
-            counted: 0,
+            time: Stopwatch::new(),
+            deadlines,
+            request: Sending::default(),
+            reader: ResponseReader::default(),
+            response: Vec::new(),
+            handed_up: 0,
         }
     }
 
-    /// The next exchange begins.
-    pub(crate) fn begin(&mut self, watch: &Watch) {
+    /// The next exchange begins, with a payload of that length.
+    pub(crate) fn begin(&mut self, watch: &Watch, length: u64) {
+        let (written, unacknowledged) = self.channel.written();
+        let acknowledged = written.saturating_sub(unacknowledged);
         self.watch = watch.clone();
         self.canceled = None;
-        self.ahead = 0;
-        self.answering = false;
-        self.moved = Instant::now();
-        self.payload = 0;
-        self.counted = 0;
+        self.time = Stopwatch::new();
+        self.deadlines = Deadlines::new(self.site.settings.stall_timeout, watch.answer_timeout, acknowledged);
+        self.request = Sending { length, begun_at: written, ..Sending::default() };
+        self.reader = ResponseReader::default();
+        self.response.clear();
+        self.handed_up = 0;
     }
 
     /// Whether bytes are encrypted.
@@ -84,16 +106,21 @@ impl Line {
         self.channel.is_tls()
     }
 
-    /// Whether the next request may go out on it: the last one was sent whole, and the peer neither ended the
-    /// connection nor said anything unasked.
+    /// Whether the last exchange left the connection open.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.is_persistent
+    }
+
+    /// Whether the next request may go out on the connection: the last exchange left it open, and since then the peer
+    /// neither ended it nor sent anything.
     pub(crate) fn is_reusable(&mut self) -> bool {
         let quiet = matches!(self.channel.pull(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        quiet && !self.answered_early
+        quiet && self.is_persistent
     }
 
     /// Whether the rest of the request need not be sent any more.
     pub(crate) fn is_answered_early(&self) -> bool {
-        self.answered_early
+        self.request.is_stopped
     }
 
     /// Fails once the exchange is canceled and its grace is over.
@@ -105,10 +132,14 @@ impl Line {
         if since.elapsed() < self.watch.grace { Ok(()) } else { Err(canceled()) }
     }
 
-    /// Sends what ureq hands down, unless an answer came: from then on nothing more is sent.
+    /// Sends what ureq hands down, unless an error response came: from then on nothing more is sent.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        match std::mem::take(&mut self.ahead) {
-            0 => self.send_all(bytes),
+        match std::mem::take(&mut self.request.ahead) {
+            0 if bytes.is_empty() => Ok(()),
+            0 => self.send_all(bytes, self.request.length == 0).map_err(|error| {
+                let is_unsent = self.channel.written().0 == self.request.begun_at;
+                if is_unsent { error.unsent() } else { error }
+            }),
             ahead if ahead == bytes.len() => Ok(()),
             ahead => {
                 let text = format!("{ahead} bytes of payload were sent, and {} came behind them", bytes.len());
@@ -119,102 +150,157 @@ impl Line {
 
     /// Sends payload from where it lies. It need not be copied for ureq, which hands down as many bytes next, of any content.
     pub(crate) fn send_payload(&mut self, bytes: &[u8]) -> Result<()> {
-        self.ahead += bytes.len();
-        self.payload += bytes.len() as u64;
-        // How long they took to come, from the source or by the bandwidth limit, is no stall of the line.
-        self.moved = Instant::now();
-        self.send_all(bytes)
+        self.request.ahead += bytes.len();
+        self.request.payload += bytes.len() as u64;
+        // The source or the bandwidth limit had these bytes until now: that is no stall of the connection.
+        self.time.skip();
+        self.send_all(bytes, self.request.payload == self.request.length)
     }
 
-    fn send_all(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.answered_early {
+    /// Sends bytes. `is_last`: they are the end of the request.
+    fn send_all(&mut self, bytes: &[u8], is_last: bool) -> Result<()> {
+        if self.request.is_stopped {
             return Ok(());
         }
         let mut rest = bytes;
         let mut ready = Ready { read: true, write: true };
-        loop {
+        while !rest.is_empty() || self.channel.is_pending() {
             self.check_cancel()?;
-            if ready.read && self.is_answered()? {
-                return Ok(());
-            }
-            let step = if rest.is_empty() { self.channel.flush().map(|()| 0) } else { self.channel.push(rest) };
-            match step {
-                Ok(_) if rest.is_empty() => {
-                    self.count();
+            // Any write may be the last one of the request. What is there before it came before the request was sent.
+            if ready.read || is_last {
+                self.receive_early()?;
+                if self.request.is_stopped {
                     return Ok(());
                 }
+            }
+            match self.channel.step(rest) {
                 Ok(taken) => {
                     rest = rest.get(taken..).unwrap_or_default();
-                    self.moved = Instant::now();
                     ready.read = false;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready = self.wait(Interest::Both)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The peer has closed. What it said before that still lies in the socket.
+                // The peer has closed. What it sent before that can still be received.
                 Err(error) => {
-                    return match self.is_answered() {
-                        Ok(true) => Ok(()),
-                        _ => Err(self.lost("the connection was lost while the request was sent", error)),
+                    let _ = self.receive_early();
+                    self.check_order()?;
+                    return if self.request.is_stopped {
+                        Ok(())
+                    } else {
+                        Err(self.lost("the connection was lost while the request was sent", error))
                     };
                 }
             }
         }
+        if is_last {
+            self.request.sent_at = Some(self.reader.received());
+        }
+        self.count();
+        Ok(())
     }
 
-    /// Receives into `buf`; 0 is the peer's end.
-    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize> {
-        if !self.early.is_empty() {
-            let length = self.early.len().min(buf.len());
-            for (byte, came) in buf.iter_mut().zip(self.early.drain(..length)) {
-                *byte = came;
-            }
-            return Ok(length);
-        }
-        loop {
-            self.check_cancel()?;
-            match self.channel.pull(buf) {
-                Ok(length) => {
-                    self.moved = Instant::now();
-                    self.answering |= length > 0;
-                    self.count();
-                    return Ok(length);
+    /// Receives what has come while the request is being sent; waits for nothing. An error response stops the sending.
+    fn receive_early(&mut self) -> Result<()> {
+        while !self.request.is_stopped {
+            match self.receive_some() {
+                Ok(0) => return Err(self.closed("while the request was sent")),
+                Ok(_) => self.request.is_stopped = self.reader.status().is_some(),
+                Err(Failure::WouldBlock) => return Ok(()),
+                Err(Failure::Lost(error)) => {
+                    return Err(self.lost("the connection was lost while the request was sent", error));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Failure::Broken(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives into `buf` what ureq takes for the response.
+    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if self.response.is_empty() {
+            self.receive_response()?;
+            self.is_persistent = self.reader.is_persistent() && self.request.sent_at.is_some();
+            self.response = self.reader.normalized().map_err(|error| self.unreadable(error))?;
+        }
+        let left = self.response.get(self.handed_up..).unwrap_or_default();
+        let length = left.len().min(buf.len());
+        for (to, from) in buf.iter_mut().zip(left) {
+            *to = *from;
+        }
+        self.handed_up += length;
+        Ok(length)
+    }
+
+    /// Receives the response, or the part of it that counts.
+    fn receive_response(&mut self) -> Result<()> {
+        let outcome = self.receive_whole();
+        self.check_order()?;
+        // Nothing that happens to an optional body takes the response back.
+        if outcome.is_err() && self.reader.is_body_optional() && self.reader.end(false) { Ok(()) } else { outcome }
+    }
+
+    fn receive_whole(&mut self) -> Result<()> {
+        const LOST: &str = "the connection was lost before the end of the response";
+        while self.reader.phase() != Phase::Complete {
+            self.check_cancel()?;
+            match self.receive_some() {
+                Ok(0) if self.reader.end(true) => {}
+                Ok(0) => return Err(self.closed("before the end of the response")),
+                Ok(_) => {}
+                Err(Failure::WouldBlock) => {
                     self.wait(Interest::Read)?;
                 }
+                Err(Failure::Lost(error)) => return Err(self.lost(LOST, error)),
+                Err(Failure::Broken(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives bytes of the response, and returns how many; 0 is the peer's proper end.
+    fn receive_some(&mut self) -> std::result::Result<usize, Failure> {
+        let mut came = [0; STEP];
+        let length = loop {
+            match self.channel.pull(&mut came) {
+                Ok(length) => break length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Failure::WouldBlock),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.lost("the connection was lost before the end of the answer", error)),
+                Err(error) => return Err(Failure::Lost(error)),
             }
+        };
+        self.reader
+            .push(came.get(..length).unwrap_or_default())
+            .map_err(|error| Failure::Broken(self.unreadable(error)))?;
+        self.deadlines.receive(self.time.now(), self.reader.interim(), self.reader.phase());
+        self.count();
+        self.check_order().map_err(Failure::Broken)?;
+        Ok(length)
+    }
+
+    /// Fails if bytes came before the request, or a success before the end of the request.
+    fn check_order(&self) -> Result<()> {
+        if self.reader.received() > 0 && self.channel.written().0 == self.request.begun_at {
+            return Err(self.broken("the peer sent bytes before the request"));
+        }
+        let is_early = self.request.sent_at.is_none_or(|sent_at| self.reader.start() < sent_at);
+        match self.reader.status() {
+            Some(status @ 200..300) if is_early => {
+                let text = format!("the response {status} came before the request was sent completely");
+                Err(self.broken(&text).answered(status, None, None))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Whether an answer has come already; waits for none.
-    fn is_answered(&mut self) -> Result<bool> {
-        let mut came = [0; EARLY];
-        match self.channel.pull(&mut came) {
-            Ok(0) => Err(self.closed("while the request was sent")),
-            Ok(length) => {
-                let answer = without_interim(came.get(..length).unwrap_or_default());
-                self.early.extend_from_slice(answer);
-                self.answered_early |= !answer.is_empty();
-                self.answering |= self.answered_early;
-                Ok(self.answered_early)
-            }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
-            Err(error) => Err(self.lost("the connection was lost while the request was sent", error)),
-        }
-    }
-
-    /// Waits until the socket is ready, or fails because nothing moved for too long, or because of a cancel.
+    /// Waits until the socket is ready, or fails because of a deadline or a cancel.
     fn wait(&mut self, interest: Interest) -> Result<Ready> {
         loop {
             self.check_cancel()?;
             self.count();
-            let limit = self.limit(interest);
-            let left = limit.saturating_sub(self.moved.elapsed());
-            if left.is_zero() {
-                return Err(self.stalled(interest, limit));
-            }
+            let optional = self.reader.status().filter(|_| self.reader.is_body_optional());
+            let left = self.deadlines.left(self.time.now(), interest != Interest::Read, optional);
+            let left =
+                left.map_err(|overdue| Error::new(Kind::Timeout, format!("{}: {overdue}", self.site.address)))?;
             match self.channel.socket().wait(interest, left.min(LOOK_EVERY)) {
                 Ok(Ready { read: false, write: false }) => {}
                 Ok(ready) => return Ok(ready),
@@ -223,36 +309,28 @@ impl Line {
         }
     }
 
-    /// How long nothing may move.
-    fn limit(&self, interest: Interest) -> Duration {
-        let waits_for_answer = interest == Interest::Read && !self.answering;
-        let answer_timeout = self.watch.answer_timeout.filter(|_| waits_for_answer);
-        answer_timeout.unwrap_or(self.site.settings.stall_timeout)
-    }
-
-    /// Notes what has arrived since the last look. The clock starts anew with it, so that a slow line that drains the
-    /// kernel's buffer is no stall, and the wait for the answer begins when the request is there.
+    /// Notes what the peer has acknowledged since the last look.
     fn count(&mut self) {
         let (written, unacknowledged) = self.channel.written();
-        let arrived = written.saturating_sub(unacknowledged);
-        if arrived > self.arrived {
-            self.moved = Instant::now();
-            self.arrived = arrived;
-        }
-        let payload = self.payload.saturating_sub(unacknowledged);
-        if let Some(new @ 1..) = payload.checked_sub(self.counted) {
+        self.deadlines.acknowledge(self.time.now(), written, unacknowledged);
+        let payload = self.request.payload.saturating_sub(unacknowledged);
+        if let Some(new @ 1..) = payload.checked_sub(self.request.counted) {
             self.watch.sent.fetch_add(new, Ordering::Relaxed);
-            self.counted = payload;
+            self.request.counted = payload;
         }
     }
 
-    fn stalled(&self, interest: Interest, limit: Duration) -> Error {
-        let what = match (interest, self.answering) {
-            (Interest::Read, false) => "no answer came",
-            (Interest::Read, true) => "nothing more of the answer came",
-            (Interest::Write | Interest::Both, _) => "nothing of the request could be sent",
-        };
-        Error::new(Kind::Timeout, format!("{}: {what} for {limit:?}", self.site.address))
+    fn unreadable(&self, error: Unreadable) -> Error {
+        match error {
+            Unreadable::Malformed(text) => Error::new(Kind::Protocol, format!("{}: {text}", self.site.address)),
+            Unreadable::Memory(error) => {
+                Error::new(Kind::Memory, "out of memory while the response was received").caused_by(error)
+            }
+        }
+    }
+
+    fn broken(&self, what: &str) -> Error {
+        Error::new(Kind::Network, format!("{}: {what}: the connection is closed", self.site.address))
     }
 
     fn closed(&self, when: &str) -> Error {
@@ -264,56 +342,12 @@ impl Line {
     }
 }
 
-/// What came, without the interim answers (1xx) that it begins with: they do not say what becomes of the request.
-fn without_interim(mut came: &[u8]) -> &[u8] {
-    while came.starts_with(b"HTTP/1.1 1")
-        && let Some(end) = came.windows(4).position(|four| four == b"\r\n\r\n")
-    {
-        came = came.get(end + 4..).unwrap_or_default();
-    }
-    came
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-    use crate::http::{Endpoint, Settings};
-    use crate::sys::socket::Socket;
-
-    #[test]
-    fn the_time_until_there_is_payload_is_no_stall() {
-        const MINUTE: Duration = Duration::from_secs(60);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let settings = Settings {
-            endpoint: Endpoint::parse(&format!("http://{address}")).unwrap(),
-            user_agent: String::new(),
-            ca_pem: None,
-            connect_timeout: MINUTE,
-            stall_timeout: MINUTE,
-        };
-        let site = Site::new(settings, Arc::new(crate::http::SystemResolver)).unwrap();
-        let channel = Channel::new(Socket::connect(address).unwrap(), None);
-        let mut line = Line::new(Arc::new(site), channel, &Watch::default());
-        line.moved = Instant::now().checked_sub(2 * MINUTE).unwrap();
-        assert_eq!(line.wait(Interest::Write).unwrap_err().kind(), Kind::Timeout);
-        line.send_payload(b"1").unwrap();
-        assert!(line.wait(Interest::Write).unwrap().write);
-    }
-
-    #[test]
-    fn interim_answers_are_no_answers() {
-        for (came, left) in [
-            ("HTTP/1.1 100 Continue\r\n\r\n", ""),
-            ("HTTP/1.1 102 Processing\r\nA: b\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", ""),
-            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 Forbidden\r\n", "HTTP/1.1 403 Forbidden\r\n"),
-            ("HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n"),
-            ("HTTP/1.1 1", "HTTP/1.1 1"),
-        ] {
-            let answer = without_interim(came.as_bytes());
-            assert_eq!(std::str::from_utf8(answer).unwrap(), left, "{came:?}");
-        }
-    }
+/// Why nothing was received.
+enum Failure {
+    /// Nothing has come.
+    WouldBlock,
+    /// The connection was lost.
+    Lost(io::Error),
+    /// What came is not what may come.
+    Broken(Error),
 }

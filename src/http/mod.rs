@@ -5,6 +5,7 @@
 mod certificate;
 mod channel;
 mod connection;
+mod deadline;
 mod dial;
 mod endpoint;
 mod guard;
@@ -13,6 +14,8 @@ mod line;
 mod payload;
 mod pool;
 mod resolve;
+pub mod response;
+mod stopwatch;
 mod tls;
 mod transport;
 
@@ -102,6 +105,16 @@ pub enum Payload<'a> {
         /// Where they come from. A [`crate::error::Error`] inside its `io::Error` comes back out of `exchange` as it is.
         reader: &'a mut dyn BufRead,
     },
+}
+
+impl Payload<'_> {
+    /// The number of bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Reader { length, .. } => *length,
+        }
+    }
 }
 
 impl fmt::Debug for Payload<'_> {

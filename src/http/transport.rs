@@ -103,7 +103,7 @@ fn ureq_config(user_agent: &str) -> Config {
         .proxy(None)
         .user_agent(user_agent)
         .accept("")
-        .accept_encoding("")
+        .accept_encoding("identity")
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .max_idle_age(Duration::MAX)

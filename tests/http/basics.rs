@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use glacier_mp::error::{Error, Kind};
-use glacier_mp::http::{BODY_MAX, Endpoint, Method, Payload, UreqTransport};
+use glacier_mp::http::response::ERROR_BODY_MAX;
+use glacier_mp::http::{Endpoint, Method, Payload, UreqTransport};
 
 use crate::client::{Source, connect, connection, get, put, put_lent, request, settings, settings_at, watch};
 use crate::server::{Peer, Server, always};
@@ -22,8 +23,8 @@ fn a_request_goes_out_as_it_is_and_its_answer_comes_back_whole() {
     // Nothing that the caller did not give: a header that nobody signed is noise at best.
     assert_eq!(
         server.heads.lock().unwrap()[0],
-        "GET /-/vaults/v%20v?limit=50 HTTP/1.1\r\nuser-agent: tests/1\r\nhost: glacier.example:8080\r\n\
-         x-amz-glacier-version: 2012-06-01\r\n\r\n"
+        "GET /-/vaults/v%20v?limit=50 HTTP/1.1\r\naccept-encoding: identity\r\nuser-agent: tests/1\r\n\
+         host: glacier.example:8080\r\nx-amz-glacier-version: 2012-06-01\r\n\r\n"
     );
 }
 
@@ -127,10 +128,10 @@ fn redirects_are_answers() {
 }
 
 #[test]
-fn a_huge_body_is_cut_and_its_connection_dropped() {
+fn the_body_of_an_error_is_cut_at_64_kib_and_its_connection_closed() {
     let server = Server::plain(|peer| {
         while peer.whole_request().is_some() {
-            let body = vec![b'x'; BODY_MAX + 1];
+            let body = vec![b'x'; ERROR_BODY_MAX + 1];
             peer.send(format!("HTTP/1.1 500 Oops\r\nContent-Length: {}\r\n\r\n", body.len()));
             peer.send(body);
         }
@@ -138,7 +139,7 @@ fn a_huge_body_is_cut_and_its_connection_dropped() {
     let mut connection = connect(&server);
     for _ in 0..2 {
         let answer = get(&mut *connection).unwrap();
-        assert_eq!((answer.status, answer.body.len()), (500, BODY_MAX));
+        assert_eq!((answer.status, answer.body.len()), (500, ERROR_BODY_MAX));
     }
     assert_eq!(server.connections(), 2);
 }

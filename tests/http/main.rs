@@ -7,6 +7,8 @@ mod certificates;
 mod client;
 mod connect;
 mod early;
+mod order;
+mod responses;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -120,8 +120,18 @@ impl Peer {
 
     /// Sends raw bytes; a client that has gone is no matter.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes);
+    }
+
+    /// Sends raw bytes; false once the client has gone.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let stream = self.stream.get_mut();
-        let _ = stream.write_all(bytes.as_ref()).and_then(|()| stream.flush());
+        stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()).is_ok()
+    }
+
+    /// Ends the connection properly, with close_notify where there is TLS.
+    pub(crate) fn close(&mut self) {
+        self.stream.get_mut().close();
     }
 
     /// Reads until the client ends the connection, and returns how many bytes came.
@@ -189,5 +199,21 @@ fn config(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Arc<ServerC
     Arc::new(config)
 }
 
-trait Stream: Read + Write + Send {}
-impl<S: Read + Write + Send> Stream for S {}
+trait Stream: Read + Write + Send {
+    /// Says that nothing more is sent.
+    fn close(&mut self);
+}
+
+impl Stream for TcpStream {
+    fn close(&mut self) {
+        let _ = self.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+impl Stream for StreamOwned<ServerConnection, TcpStream> {
+    fn close(&mut self) {
+        self.conn.send_close_notify();
+        let _ = self.conn.complete_io(&mut self.sock);
+        let _ = self.sock.shutdown(std::net::Shutdown::Write);
+    }
+}

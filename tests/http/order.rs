@@ -1,0 +1,173 @@
+//! The order of request and response: a success that comes before the request was sent completely acknowledges nothing,
+//! and bytes that come before the request belong to no request.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use glacier_mp::error::Kind;
+use glacier_mp::http::Connection;
+
+use crate::client::{Source, connect, get, put, watch};
+use crate::server::{Peer, Server};
+
+const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+/// More than the kernels hold between the two ends: while the server does not read, this cannot be sent completely.
+const LENGTH: u64 = 64 << 20;
+
+#[test]
+fn a_success_before_the_end_of_the_request_is_no_success() {
+    for tls in [false, true] {
+        for response in [
+            NO_CONTENT,
+            "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+        ] {
+            for reads_on in [false, true] {
+                let server = Server::either(tls, move |peer| {
+                    peer.request();
+                    peer.send(response);
+                    if reads_on {
+                        peer.drain();
+                    }
+                    peer.hold();
+                });
+                let mut connection = connect(&server);
+                assert_early(&mut *connection);
+                assert_early(&mut *connection);
+                assert_eq!(server.connections(), 2, "the broken connection is not used again");
+            }
+        }
+    }
+}
+
+/// The first byte counts, not the last.
+#[test]
+fn a_success_that_begins_before_the_end_of_the_request_is_no_success() {
+    for tls in [false, true] {
+        for split in [1, 9, 12, 15, NO_CONTENT.len() - 1] {
+            let server = Server::either(tls, move |peer| {
+                peer.request();
+                peer.send(&NO_CONTENT[..split]);
+                peer.payload(LENGTH);
+                peer.send(&NO_CONTENT[split..]);
+                peer.hold();
+            });
+            assert_early(&mut *connect(&server));
+        }
+    }
+}
+
+#[test]
+fn an_interim_response_that_begins_early_and_ends_late_is_skipped() {
+    const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    for tls in [false, true] {
+        for split in [1, 10, 12, CONTINUE.len() - 1] {
+            let server = Server::either(tls, move |peer| {
+                peer.request();
+                peer.send(&CONTINUE[..split]);
+                peer.payload(LENGTH);
+                peer.send(&CONTINUE[split..]);
+                peer.send(NO_CONTENT);
+                peer.hold();
+            });
+            let response = put(&mut *connect(&server), LENGTH, &mut Source::default(), &watch()).unwrap();
+            assert_eq!(response.status, 204, "split at byte {split}");
+        }
+    }
+}
+
+#[test]
+fn bytes_before_the_first_request_are_no_response() {
+    for tls in [false, true] {
+        let (tell, told) = mpsc::channel();
+        let (tell, is_first) = (Mutex::new(tell), AtomicBool::new(true));
+        let server = Server::either(tls, move |peer| {
+            if is_first.swap(false, Ordering::SeqCst) {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked");
+                tell.lock().unwrap().send(()).unwrap();
+                peer.request();
+                peer.hold();
+            }
+            while peer.whole_request().is_some() {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nasked");
+            }
+        });
+        let mut connection = connect(&server);
+        connection.open(&watch()).unwrap();
+        told.recv().unwrap();
+        // Whether the bytes are found before the request or after it was begun: they are not its response.
+        match put(&mut *connection, LENGTH, &mut Source::default(), &watch()) {
+            Ok(response) => assert_eq!(response.body, b"asked"),
+            Err(error) => assert_eq!(error.kind(), Kind::Network, "{error}"),
+        }
+        let response = put(&mut *connection, 1000, &mut Source::default(), &watch()).unwrap();
+        assert_eq!((response.body.as_slice(), server.connections()), (&b"asked"[..], 2));
+    }
+}
+
+/// What follows a response, in the same segment or later, belongs to no request, and the connection is closed.
+#[test]
+fn a_response_that_comes_twice_acknowledges_one_request() {
+    for tls in [false, true] {
+        for (first, second) in [
+            (NO_CONTENT, NO_CONTENT),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "hello"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n"),
+        ] {
+            for in_one_segment in [true, false] {
+                let (tell, told) = mpsc::channel();
+                let tell = Mutex::new(tell);
+                let server = Server::either(tls, move |peer| {
+                    while peer.whole_request().is_some() {
+                        if in_one_segment {
+                            peer.send(format!("{first}{second}"));
+                        } else {
+                            peer.send(first);
+                            peer.send(second);
+                        }
+                        tell.lock().unwrap().send(()).unwrap();
+                    }
+                });
+                let mut connection = connect(&server);
+                for number in 1..=3 {
+                    get(&mut *connection).unwrap();
+                    told.recv().unwrap();
+                    thread::sleep(Duration::from_millis(20));
+                    assert_eq!(server.connections(), number, "{first:?} {second:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A success for one request is none for the next on the same connection, whenever it comes.
+#[test]
+fn a_reused_connection_gives_no_early_success() {
+    for tls in [false, true] {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = requests.clone();
+        let server = Server::either(tls, move |peer: &mut Peer| {
+            peer.whole_request();
+            peer.send(NO_CONTENT);
+            while peer.request().is_some() {
+                count.fetch_add(1, Ordering::SeqCst);
+                peer.send(NO_CONTENT);
+                peer.payload(LENGTH);
+            }
+        });
+        let mut connection = connect(&server);
+        put(&mut *connection, 1000, &mut Source::default(), &watch()).unwrap();
+        assert_early(&mut *connection);
+        assert_eq!((server.connections(), requests.load(Ordering::SeqCst)), (1, 1));
+    }
+}
+
+#[track_caller]
+fn assert_early(connection: &mut dyn Connection) {
+    let error = put(connection, LENGTH, &mut Source::default(), &watch()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network, "{error}");
+    assert!(error.message().contains("before the request was sent completely"), "{error}");
+}
