@@ -391,6 +391,21 @@ fn a_complete_that_finds_no_connection_has_not_been_sent() {
     assert_eq!(upload.state(), State::Transferring);
 }
 
+/// The warning is for an upload that may exist although its ID is not known.
+#[test]
+fn warns_of_an_empty_upload_only_if_initiate_was_sent() {
+    let glacier = Emulator::start(Options::default()).unwrap();
+    let lines = Lines::default();
+    let (client, left) = client_with_outage(&glacier, ConnectFailure::Tcp, &lines);
+    let warnings = || lines.of(Level::Warn).iter().filter(|line| line.contains("an empty upload")).count();
+    left.store(2, Ordering::Relaxed);
+    Upload::new(&client, VAULT).unwrap().initiate().unwrap();
+    assert_eq!((lines.of(Level::Warn).len(), warnings()), (2, 0));
+    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::InitiateMultipartUpload));
+    Upload::new(&client, VAULT).unwrap().initiate().unwrap();
+    assert_eq!(warnings(), 1);
+}
+
 #[test]
 fn a_name_that_is_not_found_is_looked_up_again() {
     let glacier = Emulator::start(Options::default()).unwrap();

@@ -232,7 +232,7 @@ impl Service {
             let may_leave_upload = call.operation == Operation::Initiate && !had_no_effect(&error);
             self.wait_to_retry(error, &mut attempts, &call.label(), idle, watch)?;
             if may_leave_upload {
-                let text = "is made again; if only its answer was lost, an empty upload stays behind";
+                let text = "is sent again; if only its response was lost, an empty upload remains until it expires";
                 self.log.write(Level::Warn, format_args!("{} {text}", call.operation));
             }
         }
