@@ -147,7 +147,7 @@ fn reports_every_address_that_refuses() {
 #[test]
 fn the_connect_timeout_bounds_all_attempts_together() {
     let (one, two) = (Silent::new(), Silent::new());
-    let names = Names::of(&[one.address, closed(), two.address]);
+    let names = Names::of(&[closed(), one.address, two.address]);
     let error = refusal(&mut *transport(&names, Duration::from_millis(300)).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Timeout, Some(ConnectFailure::Tcp)), "{error}");
     assert!(error.is_unsent());
