@@ -1,0 +1,103 @@
+//! Lies about parts: with 1 and 8 workers, HTTP and HTTPS, parts that are held in memory and parts that are read twice.
+
+use glacier_mp::config::Config;
+use glacier_mp::error::Result;
+use glacier_mp::upload::Upload;
+
+use crate::server::Server;
+use crate::service::{LIES, Lie, Service};
+use crate::support::data::generate;
+use crate::support::glacier::{Lines, MIB, VAULT, client, file};
+
+/// How often a service lies that becomes honest.
+const SOME: usize = 3;
+
+#[test]
+fn lies_that_come_early_over_http() {
+    check(false, true);
+}
+
+#[test]
+fn lies_that_come_early_over_https() {
+    check(true, true);
+}
+
+#[test]
+fn lies_about_what_was_read_over_http() {
+    check(false, false);
+}
+
+#[test]
+fn lies_about_what_was_read_over_https() {
+    check(true, false);
+}
+
+#[test]
+fn the_service_can_be_honest() {
+    for tls in [false, true] {
+        let (source, outcome, service) = run(tls, None, 0, 2, None);
+        outcome.unwrap();
+        assert!(service.archive().unwrap() == source);
+    }
+}
+
+fn check(tls: bool, early: bool) {
+    for lie in LIES.into_iter().filter(|lie| lie.is_early() == early) {
+        for workers in [1, 8] {
+            for memory_limit in [None, Some(MIB)] {
+                for lies in [SOME, usize::MAX] {
+                    let what =
+                        format!("{lie:?} x {lies}, {workers} workers, memory limit {memory_limit:?}, tls: {tls}");
+                    let (source, outcome, service) = run(tls, Some(lie), lies, workers, memory_limit);
+                    let is_stored = service.archive().is_some_and(|archive| archive == source);
+                    assert!(outcome.is_err() || is_stored, "{what}: OK, but the archive is not the source");
+                    if lies == SOME || lie == Lie::Twice || lie == Lie::Completion {
+                        outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+                    } else if !lie.spares_some() {
+                        outcome.expect_err(&what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Uploads to a service that lies.
+fn run(
+    tls: bool,
+    lie: Option<Lie>,
+    lies: usize,
+    workers: u32,
+    memory_limit: Option<u64>,
+) -> (Vec<u8>, Result<()>, std::sync::Arc<Service>) {
+    let (part_size, count) = if lie.is_some_and(Lie::is_early) { (8 * MIB, 2) } else { (2 * MIB, 5) };
+    let source = generate("sha256ctr:17", usize::try_from(part_size * count).unwrap());
+    let parts: Vec<_> = source.chunks(usize::try_from(part_size).unwrap()).collect();
+    let (server, service) = Service::start(tls, lie, lies, &parts);
+    let mut config = config(&server);
+    config.set_concurrency(workers).unwrap();
+    if lies == usize::MAX {
+        config.set_max_attempts(3).unwrap();
+    }
+    if let Some(limit) = memory_limit {
+        config.set_memory_limit(limit).unwrap();
+    }
+    let ca = server.ca_pem.as_ref().map(|pem| file(pem.as_bytes()));
+    if let Some(ca) = &ca {
+        config.set_ca_file(ca.path()).unwrap();
+    }
+    let content = file(&source);
+    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    upload.set_part_size(part_size).unwrap();
+    upload.set_source_file(content.path()).unwrap();
+    let outcome = upload.run();
+    (source, outcome, service)
+}
+
+pub(crate) fn config(server: &Server) -> Config {
+    let mut config = Config::from_environment();
+    config.set_region("us-east-1").unwrap();
+    config.set_endpoint(&server.url()).unwrap();
+    config.set_credentials("AKIDEXAMPLE", "secret", None).unwrap();
+    config
+}
