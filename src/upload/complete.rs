@@ -95,8 +95,6 @@ impl Upload {
     /// Sends Complete until its answer is there.
     fn complete_now(&self, size: u64, tree: Digest, watch: &Watch) -> Result<()> {
         let service = &self.client.service;
-        // The service reads the archive before it answers; only the time to give up bounds that.
-        let patient = Watch { grace: GRACE, answer_timeout: Some(service.policy.give_up_after), ..watch.clone() };
         let sent_before = lock(&self.completing).replace((size, tree)).is_some();
         if !sent_before {
             self.note_durably(&Entry::Completing { size, tree });
@@ -106,6 +104,9 @@ impl Upload {
         let mut maybe_done = sent_before;
         loop {
             self.happened(Event::CompleteSent)?;
+            // The service reads the archive before it responds: only the time to give up bounds the wait, all attempts together.
+            let left = service.policy.give_up_after.saturating_sub(service.clock.active().saturating_sub(start));
+            let patient = Watch { grace: GRACE, answer_timeout: Some(left), ..watch.clone() };
             let error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
                 Ok(made) => return self.completed(made, tree),
                 Err(error) => error,
