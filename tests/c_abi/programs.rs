@@ -174,27 +174,34 @@ fn descriptors(build: Build) {
     assert_eq!(glacier.requests().len(), 3 + 26 + 3, "nothing is sent without descriptors, and nothing twice");
 }
 
-/// Stopped as soon as the part is sent, for longer than the time to give up and the longest gap that counts as busy. The
-/// reset comes while it is stopped.
+/// Two processes are stopped as soon as the part is sent, for longer than their timeouts and the longest gap that counts as
+/// busy. While they are stopped, one gets a reset, and the other its response.
 fn stopped(build: Build) {
     const STOP: Duration = Duration::from_secs(9);
-    let glacier = local_glacier();
-    let lost = Fault::new(Action::DelayAnswer { millis: 6000 }).and(Action::LostAnswer { then: Ending::Reset });
-    glacier.add_fault(lost.on(Operation::UploadMultipartPart));
     let program = Program::c("tests/c/stopped.c", build);
-    let child = start(&mut program.command_at(&glacier));
-    let sent = || glacier.requests().iter().any(|r| r.operation == Some(Operation::UploadMultipartPart));
-    while !sent() {
-        thread::sleep(Duration::from_millis(1));
+    let delay = || Fault::new(Action::DelayAnswer { millis: 6000 });
+    let lost = delay().and(Action::LostAnswer { then: Ending::Reset });
+    let cases = [(delay(), "0"), (lost, "1")].map(|(fault, retries)| {
+        let glacier = local_glacier();
+        glacier.add_fault(fault.on(Operation::UploadMultipartPart));
+        let child = start(program.command_at(&glacier).arg(retries));
+        (glacier, child)
+    });
+    for (glacier, child) in &cases {
+        while !glacier.requests().iter().any(|r| r.operation == Some(Operation::UploadMultipartPart)) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        signal("STOP", child.id());
     }
-    signal("STOP", child.id());
     thread::sleep(STOP);
-    assert_eq!(glacier.requests().len(), 2, "Initiate and the part: nothing was sent while it was stopped");
-    signal("CONT", child.id());
-    let outcome = finish(child);
-    assert!(outcome.status.success(), "{outcome:?}");
-    program.tell_checks(&outcome);
-    assert_holds(&only_archive(&glacier), &data(MIB));
+    for (glacier, child) in cases {
+        assert_eq!(glacier.requests().len(), 2, "Initiate and the part: nothing was sent while it was stopped");
+        signal("CONT", child.id());
+        let outcome = finish(child);
+        assert!(outcome.status.success(), "{outcome:?}");
+        program.tell_checks(&outcome);
+        assert_holds(&only_archive(&glacier), &data(MIB));
+    }
 }
 
 fn threads(build: Build) {
