@@ -90,6 +90,11 @@
  * one display of them all, ask each with glacier_upload_progress. While it runs, glacier_upload_run has a thread of
  * the library for each part in flight, one for each processor, and one more.
  *
+ * pthread_cancel. Cancellation of a thread is disabled while it is inside a function of the library that takes an err,
+ * frees something or calls back, callbacks included, and on the library's own threads. The former state is restored on
+ * return, so that a request takes effect at the thread's next cancellation point. To end a working call earlier, use
+ * glacier_upload_cancel. A thread that enters the library must not have asynchronous cancelability.
+ *
  * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
  * parts put at once, on one of the threads inside; of a started run, on the upload's own thread. That thread only waits
  * and delivers; files and network are worked by other threads of the library, so that progress is a heartbeat of at
@@ -128,9 +133,19 @@
  *
  * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
  * and reads the environment in glacier_config_new only. Its threads block asynchronous signals, so that these meet
- * the program's own. Secret keys and session tokens appear in no message and no log line. A clock that differs from
+ * the program's own. Secret keys and session tokens appear in no message and no log line. The library wipes its copies
+ * of them from memory after their last use, all of them once the handles are freed; it does not touch the program's own
+ * copies and the environment. A clock that differs from
  * the service's by too much for signatures is noticed by the service's answers, and signatures are corrected; the
  * clock itself is left alone. On Linux the library stays loaded once it is loaded: dlclose does nothing.
+ *
+ * Memory. Any function with an err gives GLACIER_E_MEMORY when memory is short. Part buffers, the buffers of
+ * connections, threads, response bodies, lists and journals are allocated so that a failure is reported, and 2 MiB of
+ * address space are set aside for the small allocations that this takes. What cannot be caught: a small allocation that
+ * fails although the reserve was used and 2 seconds were waited for other threads to free memory aborts the process;
+ * the C library aborts it if it cannot set up a new thread; and a system that overcommits memory, as Linux does by
+ * default, kills a process instead of refusing memory to it. A text argument has at most 131,072 bytes, else
+ * GLACIER_E_INVALID.
  *
  * Defects. A defect in the library that is noticed becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash; a
  * function without a result then returns NULL or 0.
@@ -835,6 +850,18 @@ typedef enum {
 
 /**
  * Receives one line of the log: English, without a newline at its end, sanitized as glacier_error_message is.
+ *
+ * A program should show the lines of level GLACIER_LOG_WARN where a person reads them, on stderr for example, as the
+ * examples in bindings/c do. They report what the result of a call does not:
+ * - an attempt failed and will be repeated: the request, its error and the delay;
+ * - InitiateMultipartUpload is repeated, so that an empty upload may stay in the vault until it expires;
+ * - fewer parts are sent at once, because the service throttles;
+ * - the clock of the machine is wrong, and signatures are corrected;
+ * - a record could not be appended to the journal, on a full disk for example, and what a later resume does not find;
+ * - the source was touched since it was read, and is read again;
+ * - Complete was rejected: which parts are sent again;
+ * - a stream of unknown length comes near 10,000 parts;
+ * - log lines were dropped: how many.
  *
  * message is valid inside the callback only. Since: 0.1
  */

@@ -8,6 +8,7 @@ use crate::aligned::AlignedBytes;
 use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
+use crate::sys::reserve;
 use crate::turns::Turns;
 
 /// The limit, and what is taken from it.
@@ -108,14 +109,13 @@ impl Budget {
     fn filled(self: &Arc<Self>, bytes: AlignedBytes, room: Option<Room>, length: usize) -> Result<Buffer> {
         // Whoever waits for its reserve may be the first in line now.
         self.returned.notify_all();
-        let whole = if bytes.len() == length { Ok(bytes) } else { AlignedBytes::new(length) };
-        let bytes = whole.map_err(|cause| {
+        let bytes = allocated(bytes, length).map_err(|error| {
             match &room {
                 Some(room) => *lock(room) = Some(AlignedBytes::default()),
                 None => self.lock().allocated -= length as u64,
             }
             self.returned.notify_all();
-            Error::new(Kind::Memory, format!("no memory for a part buffer of {length} bytes")).caused_by(cause)
+            error
         })?;
         Ok(Buffer { bytes, room, budget: Arc::clone(self) })
     }
@@ -161,6 +161,18 @@ impl Budget {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+/// The bytes themselves if they have the length already; otherwise new ones.
+fn allocated(bytes: AlignedBytes, length: usize) -> Result<AlignedBytes> {
+    if bytes.len() == length {
+        return Ok(bytes);
+    }
+    reserve::allocate(|| {
+        AlignedBytes::new(length).map_err(|cause| {
+            Error::new(Kind::Memory, format!("no memory for a part buffer of {length} bytes")).caused_by(cause)
+        })
+    })
 }
 
 /// Where the buffer of a reserve lies while nobody holds it. Locked below the budget's own lock.

@@ -10,6 +10,7 @@ use super::{Operation, Service, UploadName};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Method, Watch};
 use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX, quoted};
+use crate::sys::reserve;
 
 /// What ListParts tells of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ impl Service {
             if *part_size.get_or_insert(page.part_size) != page.part_size {
                 return Err(Error::new(Kind::Protocol, "the part size differs from page to page"));
             }
+            grow(&mut parts, page.parts.len())?;
             parts.extend(page.parts);
             check_count("parts", parts.len(), PARTS_MAX as usize)?;
             Ok((page.marker, (page.description, page.part_size)))
@@ -52,6 +54,7 @@ impl Service {
         let mut uploads = Vec::new();
         let path = self.vault_path(vault, "/multipart-uploads");
         self.pages(Operation::ListUploads, &path, watch, json::uploads_page, |page| {
+            grow(&mut uploads, page.uploads.len())?;
             for mut upload in page.uploads {
                 upload.id = self.id(&upload.id)?;
                 upload.description = upload.description.map(|text| self.keys.redactor().redacted(&text).into_owned());
@@ -97,4 +100,12 @@ fn check_count(what: &str, count: usize, max: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Kind::Protocol, format!("the service lists more than {max} {what}")))
+}
+
+/// Makes room for the entries of one more page.
+fn grow<T>(entries: &mut Vec<T>, more: usize) -> Result<()> {
+    reserve::ensure()?;
+    entries.try_reserve(more).map_err(|cause| {
+        Error::new(Kind::Memory, format!("no memory for a list of {} entries", entries.len() + more)).caused_by(cause)
+    })
 }

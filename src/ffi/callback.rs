@@ -136,6 +136,18 @@ pub enum glacier_log_level_names {
 
 /// Receives one line of the log: English, without a newline at its end, sanitized as glacier_error_message is.
 ///
+/// A program should show the lines of level GLACIER_LOG_WARN where a person reads them, on stderr for example, as the
+/// examples in bindings/c do. They report what the result of a call does not:
+/// - an attempt failed and will be repeated: the request, its error and the delay;
+/// - InitiateMultipartUpload is repeated, so that an empty upload may stay in the vault until it expires;
+/// - fewer parts are sent at once, because the service throttles;
+/// - the clock of the machine is wrong, and signatures are corrected;
+/// - a record could not be appended to the journal, on a full disk for example, and what a later resume does not find;
+/// - the source was touched since it was read, and is read again;
+/// - Complete was rejected: which parts are sent again;
+/// - a stream of unknown length comes near 10,000 parts;
+/// - log lines were dropped: how many.
+///
 /// message is valid inside the callback only. Since: 0.1
 pub type glacier_log_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: glacier_log_level_t, message: *const c_char)>;

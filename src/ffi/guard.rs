@@ -12,15 +12,21 @@ use std::sync::Arc;
 use super::error::glacier_error_t;
 use super::result::{self, glacier_result_t};
 use crate::error::{Error, Kind, Result};
+use crate::sys::reserve;
+use crate::sys::thread::CancellationDisabled;
 use crate::working::guarded;
+
+/// The longest text that is taken, in bytes: far above any path or session token. It is copied.
+const TEXT_MAX: usize = 128 << 10;
 
 /// Runs the body of a function that can fail. `err` is NULL or where the error goes.
 pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result<()>) -> glacier_result_t {
+    let _cancellation = CancellationDisabled::now();
     let err = Out::optional(err);
     if let Some(err) = &err {
         err.set(ptr::null_mut());
     }
-    let Err(error) = guarded(body) else { return result::OK };
+    let Err(error) = reserve::ensure().and_then(|()| guarded(body)) else { return result::OK };
     let code = result::code(error.kind());
     if let Some(err) = &err {
         err.set(into_handle(glacier_error_t::from(error)));
@@ -30,15 +36,16 @@ pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result
 
 /// Runs the body of a function that cannot report an error: after a panic it gives `fallback`.
 pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    let _cancellation = CancellationDisabled::now();
     guarded(|| Ok(body())).unwrap_or(fallback)
 }
 
-/// Reads a handle: `fallback` when it is NULL, or after a panic. It allocates nothing: a signal handler may be the
-/// caller.
+/// Reads a handle: `fallback` when it is NULL, or after a panic. It allocates nothing and calls nothing: a signal
+/// handler may be the caller.
 pub(super) fn get<'a, H: 'a, T>(handle: *const H, fallback: T, read: impl FnOnce(&'a H) -> T) -> T {
     // SAFETY: NULL, or what the header says: a handle that is not freed.
     match unsafe { handle.as_ref() } {
-        Some(handle) => value(fallback, || read(handle)),
+        Some(handle) => guarded(|| Ok(read(handle))).unwrap_or(fallback),
         None => fallback,
     }
 }
@@ -159,7 +166,11 @@ impl Room {
 fn c_str<'a>(text: *const c_char, name: &str) -> Result<&'a CStr> {
     let text = non_null(text, name)?;
     // SAFETY: not NULL, so it is what the header says: a text that ends with NUL and does not change during the call.
-    Ok(unsafe { CStr::from_ptr(text.as_ptr()) })
+    let text = unsafe { CStr::from_ptr(text.as_ptr()) };
+    match text.count_bytes() {
+        ..=TEXT_MAX => Ok(text),
+        length => Err(Error::invalid(format!("{name} has {length} bytes: at most {TEXT_MAX} are allowed"))),
+    }
 }
 
 fn non_null<T>(pointer: *const T, name: &str) -> Result<NonNull<T>> {
@@ -225,6 +236,11 @@ mod tests {
         let error = str_arg(c"ab\xff".as_ptr(), "vault").unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
         assert!(error.message().contains("vault") && error.message().contains("offset 2"), "{}", error.message());
+        let long = std::ffi::CString::new(vec![b'a'; TEXT_MAX + 1]).unwrap();
+        assert_eq!(
+            str_arg(long.as_ptr(), "vault").unwrap_err().message(),
+            "vault has 131073 bytes: at most 131072 are allowed"
+        );
         assert_eq!(str_arg(ptr::null(), "vault").unwrap_err().message(), "vault is NULL");
         assert_eq!(optional_str_arg(ptr::null(), "token").unwrap(), None);
         assert_eq!(Out::<u8>::new(ptr::null_mut(), "out").err().unwrap().message(), "out is NULL");

@@ -2,6 +2,7 @@
 
 pub(crate) mod file;
 pub(crate) mod process;
+pub(crate) mod reserve;
 pub(crate) mod resolve;
 pub(crate) mod socket;
 pub(crate) mod thread;

@@ -1,11 +1,13 @@
-//! Threads that take no signals: those are the host program's, and are meant for its own threads.
+//! Threads that take no signals: those are the host program's, and are meant for its own threads. And no thread is
+//! canceled by pthread_cancel inside the library: it would unwind through Rust code, which aborts the process.
 
-#![allow(unsafe_code)] // std has no face for signal masks.
+#![allow(unsafe_code)] // std has no face for signal masks and cancelability.
 
 use std::io;
 use std::panic::resume_unwind;
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
+use super::reserve;
 use crate::error::{Error, Kind, Result};
 
 /// Deep enough for TLS, small enough for many. In bytes.
@@ -23,7 +25,12 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     run: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
     // A thread inherits the mask: blocked here for a moment, a signal can never meet it unblocked.
+    reserve::ensure_for_thread()?;
     let _blocked = BlockedSignals::now();
+    let run = || {
+        let _cancellation = CancellationDisabled::now();
+        run()
+    };
     Builder::new().name(name.to_owned()).stack_size(STACK).spawn_scoped(scope, run).map_err(no_thread)
 }
 
@@ -36,7 +43,12 @@ pub(crate) fn spawn<T: Send + 'static>(
     stack: usize,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
+    reserve::ensure_for_thread()?;
     let _blocked = BlockedSignals::now();
+    let run = || {
+        let _cancellation = CancellationDisabled::now();
+        run()
+    };
     Builder::new().name(name.to_owned()).stack_size(stack).spawn(run).map_err(no_thread)
 }
 
@@ -54,6 +66,36 @@ pub(crate) fn join_all<T>(threads: Vec<ScopedJoinHandle<'_, T>>) {
 
 fn no_thread(cause: io::Error) -> Error {
     Error::new(Kind::Memory, format!("no thread can be started: {cause}")).caused_by(cause)
+}
+
+/// Cancellation of the calling thread by pthread_cancel, disabled until this is dropped. A request that came meanwhile
+/// takes effect at the thread's next cancellation point.
+pub(crate) struct CancellationDisabled {
+    before: libc::c_int,
+}
+
+/// The value on Linux, for glibc and musl alike.
+const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
+
+unsafe extern "C" {
+    /// The libc crate has it for other systems only.
+    fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+}
+
+impl CancellationDisabled {
+    pub(crate) fn now() -> Self {
+        let mut before = PTHREAD_CANCEL_DISABLE;
+        // SAFETY: the state is one that the function knows, and `before` is valid for its output.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        Self { before }
+    }
+}
+
+impl Drop for CancellationDisabled {
+    fn drop(&mut self) {
+        // SAFETY: `before` is what the function stored; the old state goes nowhere.
+        unsafe { pthread_setcancelstate(self.before, &raw mut self.before) };
+    }
 }
 
 /// The calling thread's signals, blocked until this is dropped.

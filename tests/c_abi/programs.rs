@@ -37,6 +37,7 @@ in_both_builds!(
     background,
     journal,
     shared,
+    pthread_cancel,
     streams_cpp
 );
 
@@ -272,6 +273,24 @@ fn shared(build: Build) {
     let program = Program::c("tests/c/shared.c", build);
     program.check(program.command_at(&glacier).arg(file).arg(directory.path()));
     assert_archives(&glacier, &[data(STREAM_SIZE)]);
+}
+
+fn pthread_cancel(build: Build) {
+    let glacier = local_glacier();
+    glacier.add_fault(stalled_part(1).always());
+    let program = Program::c("tests/c/pthread_cancel.c", build);
+    program.check(&mut program.command_at(&glacier));
+    assert_archives(&glacier, &[data(MIB)]);
+}
+
+/// The program is the disk that fails. It would be in the way of the sanitizers.
+#[test]
+fn read_error_names_offset_and_part() {
+    let glacier = local_glacier();
+    let (_directory, file) = data_file("file", 5 * MIB);
+    let program = Program::c("tests/c/read_error.c", Build::Plain);
+    program.check(program.command_at(&glacier).arg(file));
+    assert_archives(&glacier, &vec![data(5 * MIB); 2]);
 }
 
 fn streams_cpp(build: Build) {

@@ -1,0 +1,65 @@
+/*
+ * little_memory FILE KIB: an upload while the address space may grow by KIB only. Each call succeeds or gives
+ * GLACIER_E_MEMORY; after a failure all handles can be freed. Writes the result of the run.
+ */
+#define _GNU_SOURCE
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "local.h"
+
+/* The address space in use, in bytes. Allocates nothing that stays. */
+static size_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    CHECK(statm != NULL && fscanf(statm, "%lu", &pages) == 1);
+    fclose(statm);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Whether the call succeeded; writes how it failed otherwise. */
+static int succeeded(const char *call, glacier_result_t result)
+{
+    if (result == GLACIER_OK)
+        return 1;
+    if (result != GLACIER_E_MEMORY) {
+        fprintf(stderr, "%s: %s: %s\n", call, glacier_result_name(result), glacier_error_message(err));
+        exit(EXIT_FAILURE);
+    }
+    printf("result: %s in %s\n", glacier_result_name(result), call);
+    glacier_error_free(err);
+    err = NULL;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    CHECK_NUMBER(argc, 3);
+    size_t room = (size_t)atol(argv[2]) << 10;
+    setvbuf(stdout, NULL, _IOLBF, 256);
+    struct rlimit limit = {address_space() + room, address_space() + room};
+    glacier_config_t *config = NULL;
+    glacier_client_t *client = NULL;
+    glacier_upload_t *upload = NULL;
+    glacier_uploads_t *uploads = NULL;
+    CHECK_NUMBER(setrlimit(RLIMIT_AS, &limit), 0);
+    config = glacier_config_new();
+    if (config != NULL && getenv("CA_FILE") != NULL &&
+        !succeeded("set_ca_file", glacier_config_set_ca_file(config, getenv("CA_FILE"), &err)))
+        goto end;
+    if (config != NULL && succeeded("client_new", glacier_client_new(config, &client, &err)) &&
+        succeeded("upload_new", glacier_upload_new(client, VAULT, &upload, &err)) &&
+        succeeded("set_part_size", glacier_upload_set_part_size(upload, MIB, &err)) &&
+        succeeded("set_source_file", glacier_upload_set_source_file(upload, argv[1], &err)) &&
+        succeeded("run", glacier_upload_run(upload, &err)) &&
+        succeeded("list_uploads", glacier_client_list_uploads(client, VAULT, &uploads, &err)))
+        printf("result: GLACIER_OK\n");
+end:
+    glacier_uploads_free(uploads);
+    glacier_upload_free(upload);
+    glacier_client_free(client);
+    glacier_config_free(config);
+    return 0;
+}
