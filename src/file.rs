@@ -138,17 +138,25 @@ impl SteadyFile {
     /// # Errors
     /// `Io` names the path and the offset; `SourceChanged` if the file ends before `buffer` is full.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
-            ErrorKind::UnexpectedEof => self.changed(&format!("its size was {}, but it ends before", self.size)),
-            _ => {
-                let message = format!(
-                    "cannot read {} bytes at offset {offset} of {}: {cause}",
-                    buffer.len(),
-                    self.path.display()
-                );
-                Error::new(Kind::Io, message).caused_by(cause)
+        // Not `read_exact_at`: its error does not say how far it came.
+        let (mut offset, mut rest) = (offset, buffer);
+        while !rest.is_empty() {
+            match self.file.read_at(rest, offset) {
+                Ok(0) => return Err(self.changed(&format!("its size was {}, but it ends before", self.size))),
+                Ok(length) => {
+                    rest = rest.get_mut(length..).unwrap_or_default();
+                    offset += length as u64;
+                }
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => {
+                    let kind = Kind::of_io(&cause, Kind::Io);
+                    let (length, path) = (rest.len(), self.path.display());
+                    let what = format!("cannot read {length} bytes at offset {offset} of {path}: {cause}");
+                    return Err(Error::new(kind, what).caused_by(cause));
+                }
             }
-        })
+        }
+        Ok(())
     }
 
     /// Has the system load bytes that will be read soon. Returns at once, whether or not it does.
