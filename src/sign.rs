@@ -114,8 +114,10 @@ impl Signer {
         let mut request = request.clone();
         request.headers.extend(added.iter().map(|(name, value)| (*name, value.as_str())));
 
-        let canonical = canonical_request(&request);
-        let string_to_sign = string_to_sign(&canonical, &self.region, unix_time);
+        // The canonical request holds the session token: it is hashed piece by piece, and never whole in memory.
+        let mut hasher = HashWriter(Sha256::new());
+        let _ = write_canonical_request(&request, &mut hasher);
+        let string_to_sign = string_to_sign_of(&hex::encode(hasher.0.finalize()), &self.region, unix_time);
         let signature = self.signing_key(key, unix_time).signature(&string_to_sign);
         let authorization = format!(
             "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
@@ -192,14 +194,35 @@ fn hmac(key: &[u8], text: &str) -> Zeroizing<[u8; 32]> {
 
 /// What is signed of a request: the service builds the same text, and compares the signatures.
 pub fn canonical_request(request: &ToSign<'_>) -> String {
+    let mut text = String::new();
+    let _ = write_canonical_request(request, &mut text);
+    text
+}
+
+fn write_canonical_request(request: &ToSign<'_>, out: &mut impl fmt::Write) -> fmt::Result {
     let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
-    let mut text = format!("{}\n{}\n{}\n", request.method, canonical_path(path), canonical_query(query));
+    writeln!(out, "{}\n{}\n{}", request.method, canonical_path(path), canonical_query(query))?;
     for repeated in sorted_headers(request).chunk_by(|a, b| a.0 == b.0) {
-        let (name, _) = repeated[0];
-        let values: Vec<_> = repeated.iter().map(|(_, value)| single_spaced(value)).collect();
-        text.push_str(&format!("{name}:{}\n", values.join(",")));
+        for (n, (name, value)) in repeated.iter().enumerate() {
+            match n {
+                0 => write!(out, "{name}:")?,
+                _ => out.write_str(",")?,
+            }
+            write_single_spaced(value, out)?;
+        }
+        out.write_str("\n")?;
     }
-    format!("{text}\n{}\n{}", signed_headers(request), request.payload_sha256)
+    write!(out, "\n{}\n{}", signed_headers(request), request.payload_sha256)
+}
+
+/// Hashes what is written to it.
+struct HashWriter(Sha256);
+
+impl fmt::Write for HashWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
 }
 
 /// The names of the signed headers, as the authorization lists them.
@@ -212,7 +235,10 @@ pub fn signed_headers(request: &ToSign<'_>) -> String {
 
 /// What the signing key signs.
 pub fn string_to_sign(canonical_request: &str, region: &str, unix_time: i64) -> String {
-    let hash = hex::encode(Sha256::digest(canonical_request));
+    string_to_sign_of(&hex::encode(Sha256::digest(canonical_request)), region, unix_time)
+}
+
+fn string_to_sign_of(hash: &str, region: &str, unix_time: i64) -> String {
     format!("{ALGORITHM}\n{}\n{}\n{hash}", amz_date(unix_time), scope(region, unix_time))
 }
 
@@ -263,8 +289,14 @@ fn sorted_headers<'a>(request: &ToSign<'a>) -> Vec<(&'a str, &'a str)> {
 }
 
 /// Without spaces at either end, and with one where there were several.
-fn single_spaced(value: &str) -> String {
-    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+fn write_single_spaced(value: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    for (n, word) in value.split(' ').filter(|word| !word.is_empty()).enumerate() {
+        if n > 0 {
+            out.write_str(" ")?;
+        }
+        out.write_str(word)?;
+    }
+    Ok(())
 }
 
 fn encoded(bytes: &[u8]) -> String {

@@ -4,8 +4,10 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use ureq::http::{self, Request as HttpRequest};
+use bytes::Bytes;
+use ureq::http::{self, HeaderValue, Request as HttpRequest};
 use ureq::{Agent, Body, SendBody};
+use zeroize::Zeroizing;
 
 use super::dial::dial;
 use super::guard::{Guard, Handover, NoLookup};
@@ -50,8 +52,11 @@ impl UreqConnection {
                 Arc::new(Mutex::new(Line::new(self.site.clone(), channel, watch)))
             }
         };
-        let open = self.open.get_or_insert_with(|| Open::new(&self.site, &line));
-        Ok((open, line))
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => Open::new(&self.site, &line)?,
+        };
+        Ok((self.open.insert(open), line))
     }
 }
 
@@ -75,13 +80,13 @@ impl Connection for UreqConnection {
 }
 
 impl Open {
-    fn new(site: &Site, line: &SharedLine) -> Self {
-        let handover = Handover::new(Guard::new(line.clone()));
-        Self {
+    fn new(site: &Site, line: &SharedLine) -> Result<Self> {
+        let handover = Handover::new(Guard::new(line.clone())?);
+        Ok(Self {
             agent: Agent::with_parts(site.config.clone(), handover, NoLookup),
             line: Arc::downgrade(line),
             last_use: Instant::now(),
-        }
+        })
     }
 
     fn reusable(&self) -> Option<SharedLine> {
@@ -104,7 +109,7 @@ fn exchange(
         .method(request.method.as_str())
         .uri(format!("{}{}", site.settings.endpoint, request.target));
     for (name, value) in &request.headers {
-        head = head.header(*name, value);
+        head = head.header(*name, header_value(value)?);
     }
     let response = match payload {
         Payload::Reader { length, reader } => {
@@ -121,6 +126,12 @@ fn exchange(
     }?;
     let (parts, body) = response.into_parts();
     Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
+}
+
+/// A header value whose bytes are wiped when the last copy of it is dropped: one of them is the session token.
+fn header_value(text: &str) -> std::result::Result<HeaderValue, ureq::Error> {
+    let bytes = Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()));
+    Ok(HeaderValue::from_maybe_shared(bytes).map_err(http::Error::from)?)
 }
 
 fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
@@ -142,6 +153,9 @@ fn recovered(site: &Site, error: ureq::Error) -> Error {
     match error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(ours) => ours,
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                at(Kind::Memory, "no memory for the body of the response").caused_by(error)
+            }
             Err(error) => at(Kind::Network, &format!("the exchange failed: {error}")).caused_by(error),
         },
         ureq::Error::ConnectionFailed => at(Kind::Network, "the peer closed the connection"),

@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport as UreqSocket,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport as UreqSocket};
 
+use super::buffers::ExchangeBuffers;
 use super::line::{SharedLine, look};
 use super::response::HEAD_MAX;
 use crate::error::Error;
@@ -20,16 +19,23 @@ const INPUT: usize = HEAD_MAX + (4 << 10);
 /// is sent in one step.
 pub(super) const OUTPUT: usize = 128 << 10;
 
+/// The longest output that may be the head of a request, and is cleared once it was sent. A longer one is overwritten or
+/// cleared with the connection.
+const HEAD_CLEARED: usize = 32 << 10;
+
 /// The line as ureq's transport. Dropping it closes the connection.
 pub(crate) struct Guard {
     line: SharedLine,
-    buffers: LazyBuffers,
+    buffers: ExchangeBuffers,
 }
 
 impl Guard {
     /// Over an open line.
-    pub(crate) fn new(line: SharedLine) -> Self {
-        Self { line, buffers: LazyBuffers::new(INPUT, OUTPUT) }
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub(crate) fn new(line: SharedLine) -> crate::error::Result<Self> {
+        Ok(Self { line, buffers: ExchangeBuffers::new(INPUT, OUTPUT)? })
     }
 }
 
@@ -40,7 +46,12 @@ impl UreqSocket for Guard {
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let bytes = self.buffers.output().get(..amount).unwrap_or_default();
-        look(&self.line).send(bytes).map_err(carried)
+        let sent = look(&self.line).send(bytes).map_err(carried);
+        // Of payload there is nothing in it.
+        if amount <= HEAD_CLEARED {
+            self.buffers.clear_output(amount);
+        }
+        sent
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {

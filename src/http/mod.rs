@@ -2,6 +2,7 @@
 //!
 //! The interface is here; `ureq` stands behind it in the files beside this one. Nothing here knows of Glacier.
 
+mod buffers;
 mod certificate;
 mod channel;
 mod connection;
@@ -24,6 +25,8 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+
+use zeroize::Zeroize;
 
 use crate::bandwidth::Bucket;
 use crate::cancel::Cancel;
@@ -91,6 +94,15 @@ pub struct Request {
     pub target: String,
     /// Headers, names in lower case.
     pub headers: Vec<(&'static str, String)>,
+}
+
+/// The headers of a signed request hold its session token.
+impl Drop for Request {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.headers {
+            value.zeroize();
+        }
+    }
 }
 
 /// What a request carries.

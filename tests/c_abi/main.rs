@@ -9,7 +9,9 @@ mod crash;
 mod examples;
 mod harness;
 mod histories;
+mod memory;
 mod panics;
 mod programs;
+mod secrets;
 #[path = "../support/mod.rs"]
 mod support;

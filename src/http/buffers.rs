@@ -1,0 +1,123 @@
+//! The buffers through which ureq sees a connection: allocated fallibly, and cleared of the request heads in them, which
+//! hold session tokens.
+
+use ureq::unversioned::transport::Buffers;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::{Error, Kind, Result};
+use crate::sys::reserve;
+
+/// A buffer for output, always written from its start, and one for input.
+pub(crate) struct ExchangeBuffers {
+    output: Zeroizing<Vec<u8>>,
+    input: Zeroizing<Vec<u8>>,
+    /// Where the input lies that ureq has not consumed.
+    filled: usize,
+    consumed: usize,
+    /// ureq consumed something when it was last asked to.
+    progress: bool,
+}
+
+impl ExchangeBuffers {
+    /// Buffers of these sizes, in bytes.
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub(crate) fn new(input: usize, output: usize) -> Result<Self> {
+        reserve::allocate(|| {
+            let (output, input) = (zeros(output)?, zeros(input)?);
+            Ok(Self { output, input, filled: 0, consumed: 0, progress: false })
+        })
+    }
+
+    /// Clears the first bytes of the output, after they were sent.
+    pub(crate) fn clear_output(&mut self, length: usize) {
+        if let Some(sent) = self.output.get_mut(..length) {
+            sent.zeroize();
+        }
+    }
+}
+
+impl Buffers for ExchangeBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        self.input.get(self.consumed..self.filled).unwrap_or_default()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        if self.consumed > 0 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            self.filled -= self.consumed;
+            self.consumed = 0;
+        }
+        self.input.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled = (self.filled + amount).min(self.input.len());
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed = (self.consumed + amount).min(self.filled);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let free = self.input.get_mut(self.filled..).unwrap_or_default();
+        (free, &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.consumed < self.filled && self.progress
+    }
+}
+
+fn zeros(length: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    bytes.try_reserve_exact(length).map_err(|cause| {
+        Error::new(Kind::Memory, format!("no memory for a connection's buffer of {length} bytes")).caused_by(cause)
+    })?;
+    bytes.resize(length, 0);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_is_consumed_in_order() {
+        let mut buffers = ExchangeBuffers::new(4, 4).unwrap();
+        assert!(!buffers.can_use_input());
+        buffers.input_append_buf().copy_from_slice(b"abcd");
+        buffers.input_appended(4);
+        assert!(buffers.input_append_buf().is_empty());
+        buffers.input_consume(3);
+        assert!(buffers.can_use_input());
+        assert_eq!(buffers.input(), b"d");
+        let free = buffers.input_append_buf();
+        assert_eq!(free.len(), 3);
+        free[..2].copy_from_slice(b"ef");
+        buffers.input_appended(2);
+        assert_eq!(buffers.input(), b"def");
+        buffers.input_consume(0);
+        assert!(!buffers.can_use_input(), "more input is needed");
+    }
+
+    #[test]
+    fn output_is_cleared_after_it_was_sent() {
+        let mut buffers = ExchangeBuffers::new(1, 4).unwrap();
+        buffers.output().copy_from_slice(b"head");
+        buffers.clear_output(3);
+        assert_eq!(buffers.output(), b"\0\0\0d");
+    }
+
+    #[test]
+    fn reports_missing_memory() {
+        let error = ExchangeBuffers::new(1, usize::MAX).err().unwrap();
+        assert_eq!(error.kind(), Kind::Memory);
+    }
+}

@@ -1,0 +1,140 @@
+/*
+ * secrets_in_memory CA_FILE|- : counts the copies of the secret key and of the session token in the writable memory of
+ * this process, while a client is alive and after all handles are freed. Both are in the environment variables SECRET
+ * and TOKEN with each byte inverted, so that the program itself has no plain copy but the one that it passes, and wipes.
+ */
+#define _GNU_SOURCE
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "local.h"
+
+/* A piece of a secret from its middle, inverted: an echo is as bad as the whole. */
+#define PIECE 20
+
+/* The byte that an inverted one stands for. */
+static uint8_t plain_byte(char inverted)
+{
+    return (uint8_t)(0xff ^ (uint8_t)inverted);
+}
+
+static size_t count_in(const uint8_t *memory, size_t size, const char *inverted)
+{
+    size_t count = 0;
+    const uint8_t first = plain_byte(inverted[0]);
+    for (const uint8_t *at = memory; size >= PIECE && (at = memchr(at, first, (size_t)(memory + size - PIECE - at) + 1));
+         at++) {
+        size_t same = 1;
+        while (same < PIECE && at[same] == plain_byte(inverted[same]))
+            same++;
+        count += same == PIECE;
+        if (at == memory + size - PIECE)
+            break;
+    }
+    return count;
+}
+
+/* In all writable mappings of this process. The buffer is cleared, so that it is not searched as a copy. */
+static size_t copies(const char *inverted)
+{
+    static uint8_t buffer[1 << 20];
+    char line[512];
+    size_t count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int memory = open("/proc/self/mem", O_RDONLY);
+    CHECK(maps != NULL && memory >= 0);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        char mode[5];
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || mode[1] != 'w')
+            continue;
+        while (from < to) {
+            size_t size = to - from < sizeof buffer ? to - from : sizeof buffer;
+            ssize_t got = pread64(memory, buffer, size, (off64_t)from);
+            if (got <= 0)
+                break;
+            size_t here = count_in(buffer, (size_t)got, inverted);
+            if (here > 0 && getenv("VERBOSE") != NULL)
+                fprintf(stderr, "%zu at %lx: %s", here, from, line);
+            count += here;
+            memset(buffer, 0, sizeof buffer);
+            if ((size_t)got < size || from + size == to)
+                break;
+            from += size - PIECE;
+        }
+    }
+    fclose(maps);
+    close(memory);
+    return count;
+}
+
+/* A plain copy, to be wiped. */
+static char *plain(const char *name)
+{
+    const char *inverted = getenv(name);
+    size_t length = strlen(inverted);
+    char *text = (char *)malloc(length + 1);
+    for (size_t i = 0; i <= length; i++)
+        text[i] = i < length ? (char)plain_byte(inverted[i]) : '\0';
+    return text;
+}
+
+static void wipe(char *text)
+{
+    explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+static int32_t provide(void *user_data, glacier_credentials_t *out)
+{
+    char *secret = plain("SECRET"), *token = plain("TOKEN");
+    (void)user_data;
+    OK(glacier_credentials_set(out, getenv("KEY_ID"), secret, token, 0, &err));
+    wipe(secret);
+    wipe(token);
+    return GLACIER_CONTINUE;
+}
+
+static void report(const char *when)
+{
+    const char *secret = getenv("SECRET") + 8, *token = getenv("TOKEN") + 30;
+    size_t secrets = copies(secret), tokens = copies(token);
+    printf("%s: %zu %zu\n", when, secrets, tokens);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK_NUMBER(argc, 3);
+    uint8_t *data = local_data(5 * MIB);
+    glacier_config_t *config = glacier_config_new();
+    glacier_client_t *client = NULL;
+    report("before");
+    if (strcmp(argv[2], "provider") == 0) {
+        OK(glacier_config_set_credentials_provider(config, provide, NULL, NULL, &err));
+    } else {
+        char *secret = plain("SECRET"), *token = plain("TOKEN");
+        OK(glacier_config_set_credentials(config, getenv("KEY_ID"), secret, token, &err));
+        wipe(secret);
+        wipe(token);
+    }
+    if (strcmp(argv[1], "-") != 0)
+        OK(glacier_config_set_ca_file(config, argv[1], &err));
+    OK(glacier_client_new(config, &client, &err));
+    report("client");
+    for (int round = 0; round < 2; round++) {
+        glacier_upload_t *upload = local_upload(client);
+        glacier_uploads_t *uploads = NULL;
+        OK(glacier_upload_set_source_memory(upload, data, 5 * MIB, &err));
+        OK(glacier_upload_run(upload, &err));
+        OK(glacier_client_list_uploads(client, VAULT, &uploads, &err));
+        glacier_uploads_free(uploads);
+        glacier_upload_free(upload);
+    }
+    report("alive");
+    glacier_client_free(client);
+    glacier_config_free(config);
+    report("freed");
+    free(data);
+    return 0;
+}

@@ -1,0 +1,54 @@
+//! Copies of secrets in the memory of a process: none after all handles are freed.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use glacier_emulator::{Emulator, Options};
+use tempfile::TempDir;
+
+use crate::harness::{Build, Outcome, Program, succeed};
+
+const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
+
+#[test]
+fn none_is_left_of_set_credentials() {
+    none_is_left("key");
+}
+
+#[test]
+fn none_is_left_of_provided_credentials() {
+    none_is_left("provider");
+}
+
+fn none_is_left(mode: &str) {
+    let program = Program::c("tests/c/secrets_in_memory.c", Build::Plain);
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for tls in [false, true] {
+        let options = Options { tls, session_token: Some(TOKEN.to_owned()), ..Options::default() };
+        let glacier = Emulator::start(options.clone()).unwrap();
+        let ca_file = directory.path().join("ca.pem");
+        std::fs::write(&ca_file, glacier.ca_pem().unwrap_or_default()).unwrap();
+        let mut command = program.command_at(&glacier);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        // Else the dynamic linker saves vector registers on the stack when a function of the program is called first.
+        command.env("LD_BIND_NOW", "1").env("KEY_ID", &options.access_key);
+        command.env("SECRET", inverted(&options.secret_key)).env("TOKEN", inverted(TOKEN));
+        let outcome = succeed(command.arg(if tls { ca_file.as_os_str() } else { "-".as_ref() }).arg(mode));
+        program.tell_checks(&outcome);
+        println!("{mode}, TLS {tls}: {}", outcome.stdout);
+        assert_eq!(counts(&outcome, "before"), [0, 0], "the program has none of its own");
+        let [secrets, tokens] = counts(&outcome, "alive");
+        assert!(secrets >= 1 && tokens >= 1, "the search finds what must be there: {outcome:?}");
+        assert_eq!(counts(&outcome, "freed"), [0, 0], "{outcome:?}");
+    }
+}
+
+/// Copies of the secret key and of the token.
+fn counts(outcome: &Outcome, when: &str) -> [u64; 2] {
+    let counts: Vec<_> = outcome.value(when).split(' ').map(|count| count.parse().unwrap()).collect();
+    counts.try_into().unwrap()
+}
+
+fn inverted(secret: &str) -> OsString {
+    OsString::from_vec(secret.bytes().map(|byte| !byte).collect())
+}
