@@ -40,8 +40,9 @@ static void names_offset_and_part(const char *path, uint64_t memory_limit)
     is_bad = 1;
     CHECK_NUMBER(glacier_upload_run(upload, &err), GLACIER_E_IO);
     const char *message = glacier_error_message(err);
-    if (strstr(message, "part 3") == NULL || strstr(message, ": cannot read ") == NULL || strstr(message, " bytes at offset 3149824 of ") == NULL ||
-        strstr(message, path) == NULL || strstr(message, "Input/output error") == NULL) {
+    if (strstr(message, "part 3") == NULL || strstr(message, ": cannot read ") == NULL ||
+        strstr(message, " bytes at offset 3149824 of ") == NULL || strstr(message, path) == NULL ||
+        strstr(message, "Input/output error") == NULL) {
         fprintf(stderr, "%s\n", message);
         exit(EXIT_FAILURE);
     }
