@@ -109,13 +109,12 @@ impl Budget {
     fn filled(self: &Arc<Self>, bytes: AlignedBytes, room: Option<Room>, length: usize) -> Result<Buffer> {
         // Whoever waits for its reserve may be the first in line now.
         self.returned.notify_all();
-        let bytes = allocated(bytes, length).map_err(|error| {
+        let bytes = allocated(bytes, length).inspect_err(|_| {
             match &room {
                 Some(room) => *lock(room) = Some(AlignedBytes::default()),
                 None => self.lock().allocated -= length as u64,
             }
             self.returned.notify_all();
-            error
         })?;
         Ok(Buffer { bytes, room, budget: Arc::clone(self) })
     }

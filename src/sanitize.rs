@@ -187,7 +187,8 @@ fn merged(ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
 
 /// At most `max` bytes of a text.
 fn start_of(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+    let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// The characters of a text as they are compared, each with its place: percent-encoding (once or several times), JSON
