@@ -49,7 +49,8 @@ pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
 /// glacier_config_set_credentials_provider the one called last counts.
 ///
 /// Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, longer than 32,768
-/// bytes, or with a space or a character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+/// bytes, or with a space or a character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY;
+/// GLACIER_E_PANIC. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_config_set_credentials(
     config: *mut glacier_config_t,

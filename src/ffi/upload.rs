@@ -119,8 +119,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// nothing is sent.
 ///
 /// A journal that cannot be opened, made or written is GLACIER_E_IO before the first part is sent: nothing is initiated,
-/// unless only the upload ID could not be written, as on a disk that fills up at that moment; then the upload exists, and
-/// the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it misses.
+/// unless only the upload ID could not be written, as on a disk that fills up at that moment; then the upload exists,
+/// and the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it misses.
 /// Resuming with it re-reads more of the source; if the end is missing, it may give GLACIER_E_NOT_FOUND instead of the
 /// archive ID.
 ///
@@ -305,8 +305,8 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
 ///
 /// Then glacier_upload_archive_id and the other facts are known. On a handle or journal that is completed it sends
 /// nothing: it returns GLACIER_OK if the source has the archive's bytes, and otherwise GLACIER_E_SOURCE_CHANGED, or
-/// GLACIER_E_IO if the source cannot be read, with the archive ID in the message. Parts that the service holds are skipped only if their tree hash is that of the source; others
-/// are sent again and replaced.
+/// GLACIER_E_IO if the source cannot be read, with the archive ID in the message. Parts that the service
+/// holds are skipped only if their tree hash is that of the source; others are sent again and replaced.
 ///
 /// The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
 /// initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
