@@ -237,6 +237,7 @@ impl ResponseReader {
             httparse::Error::TooManyHeaders => {
                 malformed(format!("the response has more than {HEADERS_MAX} header lines"))
             }
+            _ if is_tls_record(&line) => malformed(TLS_ON_PLAIN_PORT.to_owned()),
             error => malformed(format!("the response is not HTTP: {error}: {}", quoted_start(&line))),
         })?;
         match response.code {
@@ -402,6 +403,14 @@ impl ResponseReader {
 
 fn malformed(text: String) -> Unreadable {
     Unreadable::Malformed(text)
+}
+
+const TLS_ON_PLAIN_PORT: &str = "the server expects TLS on this port, its response is a TLS record and not HTTP; set an \
+    endpoint that begins with https:// (glacier_config_set_endpoint)";
+
+/// Whether what the peer sent begins like a TLS record: the content types of RFC 8446 §5.1, none of which begins a text.
+fn is_tls_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [20..=23] | [20..=23, 3, ..])
 }
 
 fn quoted_start(line: &[u8]) -> String {
@@ -688,6 +697,16 @@ mod tests {
     }
 
     #[test]
+    fn tells_tls_from_other_text_that_is_not_http() {
+        let (alert, hello) = ([21, 3, 1, 0, 2, 2, 22], [22, 3, 3, 0, 90, 2]);
+        for record in [alert.as_slice(), &hello] {
+            for end in 1..record.len() {
+                assert!(error(record.get(..end).unwrap()).contains("https://"), "{end}");
+            }
+        }
+    }
+
+    #[test]
     fn refuses_what_is_not_http() {
         for bytes in [
             "SSH-2.0-OpenSSH_9.2\r\n",
@@ -702,7 +721,7 @@ mod tests {
         }
         assert_eq!(
             error("\u{1b}[31m\r\n"),
-            r#"the response is not HTTP: invalid HTTP version: "\u{1b}[31m""#,
+            r#"the response is not HTTP: invalid HTTP version: "\x1b[31m""#,
             "text of the peer is escaped"
         );
     }

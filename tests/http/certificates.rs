@@ -170,6 +170,17 @@ fn tells_a_port_without_tls_from_a_bad_certificate() {
 }
 
 #[test]
+fn tells_a_port_with_tls_from_other_servers_that_do_not_speak_http() {
+    let server = Server::tls(always(OK));
+    let endpoint = Endpoint::parse(&format!("http://localhost:{}", server.address.port())).unwrap();
+    let error = get(&mut *connection(Settings { endpoint, ..settings(&server) })).unwrap_err();
+    assert_eq!(error.kind(), Kind::Protocol, "{error}");
+    for word in ["expects TLS on this port", "https://", "glacier_config_set_endpoint"] {
+        assert!(error.message().contains(word), "{error}");
+    }
+}
+
+#[test]
 fn names_what_the_server_asks_of_tls() {
     const PROTOCOL_VERSION: u8 = 70;
     const HANDSHAKE_FAILURE: u8 = 40;
