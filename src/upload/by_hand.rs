@@ -163,9 +163,9 @@ impl Upload {
         })
     }
 
-    fn open_source(&self) -> Result<Option<Source>> {
+    pub(super) fn open_source(&self) -> Result<Option<Source>> {
         let origin = lock(&self.options).source.clone();
-        Ok(origin.map(|origin| origin.open()).transpose()?.flatten())
+        Ok(origin.map(|origin| self.open(&origin)).transpose()?.flatten())
     }
 
     /// The size of the archive: of the source, or set, or recorded in the journal, or of the stream that was sent.

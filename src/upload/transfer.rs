@@ -69,8 +69,7 @@ impl Upload {
         if is_archive {
             return self.check_archive(watch);
         }
-        let origin = lock(&self.options).source.clone();
-        let source = origin.map(|origin| origin.open()).transpose()?.flatten();
+        let source = self.open_source()?;
         let source = source.ok_or_else(|| Error::new(Kind::Internal, "a run without a source"))?;
         self.check_size(source.size())?;
         let (plan, range, left) = self.what_to_send(&source, watch)?;

@@ -22,9 +22,9 @@ use crate::source::{Origin, Source};
 use crate::sync::Mutex;
 use crate::treehash::{Digest, combine};
 
-/// How often a source is hashed whose ctime changes meanwhile. A second equal hash proves that the source had these bytes
-/// between the two.
-const PASSES: u32 = 2;
+/// How often a source is hashed at most while its ctime changes. Each equal hash proves that the source had these bytes
+/// since the one before, so that a source whose attributes are changed all the time does not fail.
+const PASSES: u32 = 3;
 
 impl Upload {
     /// Compares the identity of the source with the one that is remembered, and remembers this one.
@@ -114,7 +114,7 @@ impl Upload {
     }
 
     fn compare_archive(&self, origin: &Origin, watch: &Watch) -> Result<()> {
-        let Some(source) = origin.open()? else { return Ok(()) };
+        let Some(source) = self.open(origin)? else { return Ok(()) };
         if let Some(size) = self.archive_size().filter(|size| *size != source.size()) {
             return Err(another_size(source.size(), size));
         }
@@ -130,7 +130,7 @@ impl Upload {
         self.counters.start(self.client.service.clock.monotonic());
         self.count_on(&plan);
         let expected = |index| parts.as_ref().and_then(|parts| parts.get(&index)).map(|(held, _)| held.tree);
-        for _ in 0..PASSES {
+        for pass in 1..=PASSES {
             let before = source.identity();
             let todo =
                 |index| plan.range(index).map(|range| Todo { expected: expected(index), ..Todo::new(index, range) });
@@ -152,11 +152,21 @@ impl Upload {
             let mut known = lock(&self.known);
             hashed.iter().for_each(|(index, (held, trusted))| known.note(*index, *held, *trusted));
             drop(known);
-            if now == before && hashed.values().all(|(_, trusted)| *trusted) {
+            let is_proved = pass > 1 || hashed.values().all(|(_, trusted)| *trusted);
+            if is_proved && now == before {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Opens the source. One that has become empty is another one, not one that cannot be.
+    pub(super) fn open(&self, origin: &Origin) -> Result<Option<Source>> {
+        let size = self.archive_size();
+        origin.open().map_err(|error| match size {
+            Some(before) if error.kind() == Kind::Invalid => another_size(0, before),
+            _ => error,
+        })
     }
 
     /// All parts of the archive as they are remembered, each with whether its hash is trusted.

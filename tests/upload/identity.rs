@@ -174,6 +174,8 @@ fn completed_handle_compares_the_file_on_each_call() {
     for call in calls {
         assert_eq!(call(&upload).unwrap_err().kind(), Kind::SourceChanged);
     }
+    fs::write(source.path(), b"").unwrap();
+    assert_eq!(upload.run().unwrap_err().kind(), Kind::SourceChanged, "it is empty");
     fs::remove_file(source.path()).unwrap();
     let error = upload.run().unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
