@@ -34,7 +34,7 @@ const MIB: usize = 1 << 20;
 /// How long until the times of a file are trusted.
 const REST: Duration = Duration::from_millis(2100);
 /// Histories at once: most of the time of each is rest.
-const THREADS: u64 = 12;
+const THREADS: u64 = 24;
 
 #[test]
 fn ok_implies_that_the_archive_is_the_source() {
