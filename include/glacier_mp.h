@@ -559,9 +559,9 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
  *
  * A journal that cannot be opened, made or written is GLACIER_E_IO before the first part is sent: nothing is initiated,
  * unless only the upload ID could not be written, as on a disk that fills up at that moment; then the upload exists,
- * and the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it misses.
- * Resuming with it re-reads more of the source; if the end is missing, it may give GLACIER_E_NOT_FOUND instead of the
- * archive ID.
+ * and the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it
+ * misses. Resuming with it re-reads more of the source; if the end is missing, it may give GLACIER_E_NOT_FOUND instead
+ * of the archive ID.
  *
  * The source of the next run must have the same bytes: see "Success" above. On a finished journal glacier_upload_run
  * compares the source with the archive and sends nothing: GLACIER_OK if they are equal, otherwise
