@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
 
@@ -27,6 +27,11 @@ in_both_builds!(
     stops_while_standard_input_says_nothing,
     several,
     refuses_wrong_usage,
+    prints_the_archive_id_to_stderr_if_stdout_fails,
+    does_not_write_output_into_a_file_with_the_number_of_a_closed_stdout,
+    treehash_stops_if_stdout_fails,
+    shows_the_first_failure_and_the_retry,
+    prints_names_without_control_characters,
     draws_a_bar_on_a_terminal,
     by_hand,
     by_hand_that_fails,
@@ -243,34 +248,169 @@ fn carry_on(glacier: &Emulator, stderr: &str, input: &[u8]) {
 }
 
 fn refuses_wrong_usage(build: Build) {
+    const SIZE: &str = "a size is a number of bytes, or has the unit K, M, G or T, or KiB, MiB, GiB or TiB";
+    const PART_SIZE: &str = "a part size is a power of two from 1M to 4G, such as 16M";
+    const WORKERS: &str = "the number of workers is from 1 to 32";
     let program = upload(build);
     let (_directory, file) = data_file("file", 1);
-    for arguments in [
-        &["examplevault"][..],
-        &["--no-such-option", "examplevault", "file"],
-        &["--part-size=16Q", "examplevault", "file"],
-        &["--part-size=99999999999T", "examplevault", "file"],
-        &["--workers=-1", "examplevault", "file"],
-        &["--expected-size=much", "examplevault", "-"],
-        &["--journal"],
-        &["examplevault", "file", "another"],
-        &["--description"],
+    let glacier = local_glacier();
+    for (arguments, says) in [
+        (&["examplevault"][..], "VAULT and FILE are needed"),
+        (&["--no-such-option", "examplevault", "file"], "--no-such-option"),
+        (&["--part-size=16Q", "examplevault", "file"], SIZE),
+        (&["--part-size=99999999999T", "examplevault", "file"], SIZE),
+        (&["--part-size=8MB", "examplevault", "file"], SIZE),
+        (&["--part-size=+1M", "examplevault", "file"], SIZE),
+        (&["--memory=64m", "examplevault", "file"], SIZE),
+        (&["--part-size=3M", "examplevault", "file"], PART_SIZE),
+        (&["--part-size=512K", "examplevault", "file"], PART_SIZE),
+        (&["--part-size=8G", "examplevault", "file"], PART_SIZE),
+        (&["--workers=-1", "examplevault", "file"], WORKERS),
+        (&["--workers=0", "examplevault", "file"], WORKERS),
+        (&["--workers=33", "examplevault", "file"], WORKERS),
+        (&["--workers=1K", "examplevault", "file"], WORKERS),
+        (&["--expected-size=much", "examplevault", "-"], SIZE),
+        (&["--journal"], "--journal"),
+        (&["examplevault", "file", "another"], "another"),
+        (&["--description"], "--description"),
+        // What the library refuses before anything is sent.
+        (&["--description=f\u{fc}r alle", "examplevault", "file"], "only the printable ASCII characters"),
+        (&["--memory=5", "examplevault", "file"], "(1 MiB)"),
+        (&["--region=a b", "examplevault", "file"], "us-east-1"),
+        (&["--endpoint=ftp://x", "examplevault", "file"], "http://host"),
+        (&["a b", "file"], "A-Z a-z 0-9"),
     ] {
-        let outcome = run(program.command().args(arguments));
+        let outcome = run(program.command_at(&glacier).args(arguments));
         assert_eq!(outcome.status.code(), Some(2), "{arguments:?}: {outcome:?}");
-        assert!(outcome.stderr.contains("--help"), "{outcome:?}");
+        assert!(outcome.stderr.contains("--help") && outcome.stderr.contains(says), "{outcome:?}");
     }
+    assert!(glacier.requests().is_empty());
+    let variable = run(program.command_at(&glacier).env("AWS_REGION", "a b").args(["examplevault", "file"]));
+    assert_eq!(variable.status.code(), Some(2), "{variable:?}");
+    assert!(variable.stderr.contains("AWS_REGION"), "{variable:?}");
+    let units = ["--part-size=1MiB", "--memory=65536K", "--expected-size=1G", "--", "examplevault"];
+    succeed(program.command_at(&glacier).args(units).arg(&file));
+
     let help = succeed(program.command().arg("--help")).stdout;
     for word in ["--upload-id", "--journal", "--verbose", "130", "143"] {
         assert!(help.contains(word), "{word} is not in the help");
     }
-    let glacier = local_glacier();
     let nowhere = run(program.command_at(&glacier).arg("no-such-vault").arg(&file));
     assert_eq!(nowhere.status.code(), Some(1), "{nowhere:?}");
     assert_eq!(nowhere.stdout, "");
     let nothing = run(program.command_at(&glacier).args(["examplevault", "/nonexistent"]));
     assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
     assert!(nothing.stderr.contains("/nonexistent"), "{nothing:?}");
+}
+
+/// A standard output whose reader has gone, and one on a full disk.
+fn failing_outputs() -> [Stdio; 2] {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    [writer.into(), fs::File::options().write(true).open("/dev/full").unwrap().into()]
+}
+
+fn prints_the_archive_id_to_stderr_if_stdout_fails(build: Build) {
+    let (_directory, file) = data_file("file", MIB + 1);
+    for (name, code) in [("upload", 5), ("by_hand", 1), ("several", 1)] {
+        let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
+        for (output, cause) in failing_outputs().into_iter().zip(["Broken pipe", "No space left on device"]) {
+            let glacier = local_glacier();
+            let _ = fs::remove_file(file.with_extension("journal"));
+            let mut command = program.command_at(&glacier);
+            command.arg("examplevault").arg(&file).stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
+            let outcome = command.output().unwrap();
+            let stderr = String::from_utf8(outcome.stderr).unwrap();
+            assert_eq!(outcome.status.code(), Some(code), "{stderr}");
+            assert!(stderr.contains(&format!("{name}: standard output: {cause}\n")), "{stderr}");
+            assert!(stderr.contains(&only_archive(&glacier).archive_id), "{stderr}");
+        }
+    }
+    // An upload that is kept.
+    let program = upload(build);
+    for output in failing_outputs() {
+        let glacier = local_glacier();
+        let refusal = Action::error(403, "AccessDeniedException", "No.");
+        glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart));
+        let mut command = upload_command(&program, &glacier, &file);
+        let outcome = command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(&format!("\nupload-id: {}\n", glacier.uploads()[0].upload_id)), "{stderr}");
+    }
+}
+
+/// The first file that a program opens gets the lowest free number.
+fn does_not_write_output_into_a_file_with_the_number_of_a_closed_stdout(build: Build) {
+    let (directory, file) = data_file("file", MIB + 1);
+    let journal = directory.path().join("journal");
+    let glacier = local_glacier();
+    let program = upload(build);
+    let mut shell = at(clean(Command::new("sh")), &glacier);
+    shell.args(["-c", r#"exec "$@" >&-"#, "sh"]).arg(program.path());
+    let outcome = run(shell.arg("--journal").arg(&journal).arg("examplevault").arg(&file));
+    assert_eq!(outcome.status.code(), Some(5), "{outcome:?}");
+    assert!(outcome.stderr.contains(&format!("archive-id: {}\n", only_archive(&glacier).archive_id)), "{outcome:?}");
+    assert!(!fs::read_to_string(&journal).unwrap().contains("archive-id: "));
+}
+
+fn treehash_stops_if_stdout_fails(build: Build) {
+    let (_directory, file) = data_file("file", MIB);
+    let program = Program::c("bindings/c/examples/treehash.c", build);
+    for (output, cause) in failing_outputs().into_iter().zip(["Broken pipe", "No space left on device"]) {
+        let mut command = program.command();
+        // The second would be reported as missing.
+        command.arg(&file).arg("/nonexistent").stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
+        let outcome = command.output().unwrap();
+        let stderr = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!((outcome.status.code(), stderr), (Some(1), format!("treehash: standard output: {cause}\n")));
+    }
+    let outcome = run(program.command().arg("--threads=+1").arg(&file));
+    assert_eq!(outcome.status.code(), Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("digits only"), "{outcome:?}");
+}
+
+fn shows_the_first_failure_and_the_retry(build: Build) {
+    let (_directory, file) = data_file("file", MIB + 1);
+    let terminal = Program::c("tests/c/on_terminal.c", Build::Plain);
+    for name in ["upload", "by_hand", "several"] {
+        let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
+        for on_terminal in [false, true] {
+            let glacier = local_glacier();
+            let _ = fs::remove_file(file.with_extension("journal"));
+            glacier.add_fault(Fault::new(Action::status(500)).on(Operation::InitiateMultipartUpload));
+            let mut command = if on_terminal { terminal.command_at(&glacier) } else { program.command_at(&glacier) };
+            if on_terminal {
+                command.arg("80").arg(program.path());
+            }
+            let outcome = succeed(command.arg("examplevault").arg(&file));
+            let shown = if on_terminal { outcome.stdout } else { outcome.stderr };
+            let warning = format!("{name}: warning: InitiateMultipartUpload attempt 1 failed, ");
+            let lines: Vec<_> = shown.split(['\r', '\n']).collect();
+            assert!(lines.iter().any(|line| line.starts_with(&warning) && line.contains("500")), "{shown}");
+            if name == "upload" {
+                let is_progress = |line: &&&str| line.contains(" 1 retries") && !line.starts_with("uploaded ");
+                assert!(lines.iter().find(is_progress).is_some(), "{shown}");
+            }
+        }
+    }
+}
+
+fn prints_names_without_control_characters(build: Build) {
+    let glacier = local_glacier();
+    let missing = "/nonexistent/a\u{1b}[31m\nb\u{9b}";
+    for (name, code) in [("upload", 1), ("by_hand", 1), ("several", 1), ("treehash", 1)] {
+        let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
+        let mut command = program.command_at(&glacier);
+        if name != "treehash" {
+            command.arg("examplevault");
+        }
+        let outcome = run(command.arg(missing));
+        assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
+        let own = format!("{name}: /nonexistent/a\\x1b[31m\\nb\\u009b: ");
+        assert!(outcome.stderr.contains(&own), "{outcome:?}");
+        assert!(!outcome.stderr.contains('\u{1b}') && !outcome.stderr.contains('\u{9b}'), "{outcome:?}");
+    }
 }
 
 fn draws_a_bar_on_a_terminal(build: Build) {

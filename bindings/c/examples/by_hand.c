@@ -7,17 +7,11 @@
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "glacier_mp.h"
+#include "output.h"
 
 #define THREADS 4
 
@@ -42,35 +36,45 @@ static int fail(const char *what, glacier_error_t *err);
 int main(int argc, char **argv)
 {
     int abort_on_failure = argc == 4 && strcmp(argv[1], "--abort-on-failure") == 0;
+    prepare_output();
     if (argc != 3 + abort_on_failure) {
         fprintf(stderr, "usage: by_hand [--abort-on-failure] VAULT FILE\n");
-        return 2;
+        return EXIT_USAGE;
     }
     const char *vault = argv[argc - 2], *path = argv[argc - 1];
 
     struct stat status;
     int fd = open(path, O_RDONLY);
     if (fd < 0 || fstat(fd, &status) != 0) {
-        fprintf(stderr, "by_hand: %s: %s\n", path, strerror(errno));
+        const char *cause = strerror(errno);
+        fputs("by_hand: ", stderr);
+        put_name(path, stderr);
+        fprintf(stderr, ": %s\n", cause);
         return EXIT_FAILURE;
     }
     if (!S_ISREG(status.st_mode)) {
-        fprintf(stderr, "by_hand: %s: not a regular file\n", path);
+        fputs("by_hand: ", stderr);
+        put_name(path, stderr);
+        fputs(": not a regular file\n", stderr);
         return EXIT_FAILURE;
     }
     glacier_error_t *err = NULL;
     glacier_client_t *client = NULL;
     glacier_config_t *config = glacier_config_new();
-    int ok = glacier_client_new(config, &client, &err) == GLACIER_OK || fail("settings", err);
-    ok = ok && upload_file(client, vault, fd, (uint64_t)status.st_size, abort_on_failure);
+    int code = EXIT_SUCCESS;
+    if (glacier_config_set_log(config, GLACIER_LOG_WARN, log_to_stderr, "by_hand", NULL, &err) != GLACIER_OK
+        || glacier_client_new(config, &client, &err) != GLACIER_OK)
+        code = settings_failed("by_hand", err);
+    else
+        code = upload_file(client, vault, fd, (uint64_t)status.st_size, abort_on_failure);
 
     glacier_client_free(client);
     glacier_config_free(config);
     close(fd);
-    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+    return code;
 }
 
-/* Plan, initiate, put the parts, look at them, complete. */
+/* Plans, initiates, puts the parts, lists them and completes. Returns the exit code. */
 static int upload_file(glacier_client_t *client, const char *vault, int fd, uint64_t size, int abort_on_failure)
 {
     glacier_error_t *err = NULL;
@@ -79,24 +83,29 @@ static int upload_file(glacier_client_t *client, const char *vault, int fd, uint
     struct job job = {.fd = fd, .size = size, .lock = PTHREAD_MUTEX_INITIALIZER};
     int ok = glacier_plan_new(size, 0, &plan, &err) == GLACIER_OK || fail("plan", err);
     if (!ok)
-        return 0;
+        return EXIT_FAILURE;
     job.part_size = glacier_plan_part_size(plan);
     job.parts = glacier_plan_part_count(plan);
     printf("%" PRIu32 " parts of %" PRIu64 " bytes, the last may be shorter; %" PRIu32 " requests\n", job.parts,
            job.part_size, glacier_plan_request_count(plan));
     glacier_plan_free(plan);
 
-    ok = glacier_upload_new(client, vault, &upload, &err) == GLACIER_OK || fail("upload", err);
+    if (glacier_upload_new(client, vault, &upload, &err) != GLACIER_OK)
+        return settings_failed("by_hand", err);
     ok = ok && (glacier_upload_set_part_size(upload, job.part_size, &err) == GLACIER_OK || fail("part size", err));
     ok = ok && (glacier_upload_initiate(upload, &err) == GLACIER_OK || fail("initiate", err));
     if (ok) {
         printf("upload-id: %s\n", glacier_upload_id(upload));
+        flush_output(); /* if this process is killed, the upload can be resumed by its ID */
         job.upload = upload;
         ok = send_parts(&job) && show_parts(upload);
         ok = ok && (glacier_upload_complete(upload, &err) == GLACIER_OK || fail("complete", err));
         if (ok) {
             printf("archive-id: %s\ntree-hash: %s\nlocation: %s\n", glacier_upload_archive_id(upload),
                    glacier_upload_tree_hash(upload), glacier_upload_archive_location(upload));
+            ok = finish_output("by_hand");
+            if (!ok) /* the archive is stored, and this ID is the only way to it */
+                fprintf(stderr, "archive-id: %s\n", glacier_upload_archive_id(upload));
         } else if (abort_on_failure) {
             if (glacier_upload_abort(upload, &err) == GLACIER_OK)
                 fprintf(stderr, "by_hand: aborted: the service has deleted the upload and its parts\n");
@@ -108,7 +117,7 @@ static int upload_file(glacier_client_t *client, const char *vault, int fd, uint
         }
     }
     glacier_upload_free(upload);
-    return ok;
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int send_parts(struct job *job)

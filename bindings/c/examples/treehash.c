@@ -5,15 +5,11 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "glacier_mp.h"
+#include "output.h"
 
+static int parse_threads(const char *text, uint32_t *threads);
 static int print_hash(const char *name, uint32_t threads);
 static glacier_result_t hash_stream(int fd, uint8_t hash[32], glacier_error_t **err);
 static int32_t show_progress(void *name, const glacier_progress_t *);
@@ -23,10 +19,12 @@ int main(int argc, char **argv)
 {
     uint32_t threads = 0; /* all processors */
     int first = 1, ok = 1;
+    prepare_output();
     if (argc > 1 && strncmp(argv[1], "--threads=", 10) == 0) {
-        char *end;
-        threads = (uint32_t)strtoul(argv[1] + 10, &end, 10);
-        ok = end != argv[1] + 10 && *end == '\0';
+        if (!parse_threads(argv[1] + 10, &threads)) {
+            fprintf(stderr, "treehash: %s: a number of threads has digits only; 0 is one for each processor\n", argv[1]);
+            ok = 0;
+        }
         first = 2;
     }
     if (first < argc && strcmp(argv[first], "--") == 0)
@@ -35,18 +33,23 @@ int main(int argc, char **argv)
         ok = 0;
     if (!ok) {
         fprintf(stderr, "usage: treehash [--threads=N] [--] [FILE...]\n");
-        return 2;
+        return EXIT_USAGE;
     }
 
     if (first == argc)
         ok = print_hash("-", threads);
-    for (int i = first; i < argc; i++)
+    for (int i = first; i < argc && !ferror(stdout); i++)
         ok &= print_hash(argv[i], threads);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "treehash: standard output: %s\n", strerror(errno));
-        ok = 0;
-    }
+    ok &= finish_output("treehash");
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int parse_threads(const char *text, uint32_t *threads)
+{
+    errno = 0;
+    unsigned long long number = strtoull(text, NULL, 10);
+    *threads = (uint32_t)number;
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0' && errno == 0 && number <= UINT32_MAX;
 }
 
 static int print_hash(const char *name, uint32_t threads)
@@ -62,10 +65,15 @@ static int print_hash(const char *name, uint32_t threads)
         if (on_terminal)
             fprintf(stderr, "\r    \r");
     }
-    if (result == GLACIER_OK)
+    const char *cause = err != NULL ? glacier_error_message(err) : strerror(errno);
+    if (result == GLACIER_OK) {
         print_line(hash, name);
-    else
-        fprintf(stderr, "treehash: %s: %s\n", name, err != NULL ? glacier_error_message(err) : strerror(errno));
+        flush_output(); /* main stops if the reader has gone */
+    } else {
+        fputs("treehash: ", stderr);
+        put_name(name, stderr);
+        fprintf(stderr, ": %s\n", cause);
+    }
     glacier_error_free(err);
     return result == GLACIER_OK;
 }

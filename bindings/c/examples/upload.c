@@ -7,7 +7,6 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <poll.h>
-#include <signal.h>
 
 #include "upload_display.h"
 #include "upload_options.h"
@@ -16,6 +15,7 @@ static glacier_result_t make_client(const struct options *, struct display *, gl
 static glacier_result_t make_upload(const struct options *, struct display *, glacier_client_t *, glacier_upload_t **,
                                     glacier_error_t **);
 static glacier_result_t run(glacier_upload_t *, glacier_error_t **);
+static int report_settings(glacier_error_t *);
 static int report_success(const glacier_upload_t *);
 static int report_failure(const char *program, const struct options *, const glacier_upload_t *,
                           const glacier_error_t *);
@@ -29,6 +29,7 @@ int main(int argc, char **argv)
     glacier_client_t *client = NULL;
     glacier_upload_t *upload = NULL;
     glacier_error_t *err = NULL;
+    prepare_output();
     int code = parse_arguments(argc, argv, &options);
     if (code >= 0)
         return code;
@@ -37,12 +38,14 @@ int main(int argc, char **argv)
     glacier_result_t result = make_client(&options, &display, &client, &err);
     if (result == GLACIER_OK)
         result = make_upload(&options, &display, client, &upload, &err);
-    if (result == GLACIER_OK)
+    if (result != GLACIER_OK) {
+        code = report_settings(err);
+    } else {
         result = run(upload, &err);
-    clear_bar(&display);
-    code = result == GLACIER_OK ? report_success(upload) : report_failure(argv[0], &options, upload, err);
-
-    glacier_error_free(err);
+        clear_bar(&display);
+        code = result == GLACIER_OK ? report_success(upload) : report_failure(argv[0], &options, upload, err);
+        glacier_error_free(err);
+    }
     glacier_upload_free(upload);
     glacier_client_free(client);
     return code;
@@ -71,8 +74,9 @@ static glacier_result_t make_client(const struct options *options, struct displa
         result = glacier_config_set_concurrency(config, (uint32_t)options->number[WORKERS], err);
     if (result == GLACIER_OK && options->text[MEMORY] != NULL)
         result = glacier_config_set_memory_limit(config, options->number[MEMORY], err);
-    if (result == GLACIER_OK && options->verbose)
-        result = glacier_config_set_log(config, GLACIER_LOG_DEBUG, show_log, display, NULL, err);
+    if (result == GLACIER_OK)
+        result = glacier_config_set_log(config, options->verbose ? GLACIER_LOG_DEBUG : GLACIER_LOG_WARN, show_log, display,
+                                        NULL, err);
     if (result == GLACIER_OK)
         result = glacier_client_new(config, client, err);
     glacier_config_free(config); /* the client has its own copy */
@@ -167,6 +171,15 @@ static void report_speed(const glacier_progress_t *p)
     fprintf(stderr, ", %" PRIu64 " retries\n", p->retries);
 }
 
+/* A wrong value in an option or in the environment is wrong usage. */
+static int report_settings(glacier_error_t *err)
+{
+    int code = settings_failed("upload", err);
+    if (code == EXIT_USAGE)
+        fputs(try_help, stderr);
+    return code;
+}
+
 static int report_success(const glacier_upload_t *upload)
 {
     glacier_progress_t p;
@@ -174,11 +187,10 @@ static int report_success(const glacier_upload_t *upload)
         report_speed(&p);
     printf("archive-id: %s\ntree-hash: %s\nlocation: %s\n", glacier_upload_archive_id(upload),
            glacier_upload_tree_hash(upload), glacier_upload_archive_location(upload));
-    if (fflush(stdout) != 0) {
+    if (!finish_output("upload")) {
         /* The archive is stored, and this ID is the only way to it. */
-        fprintf(stderr, "upload: standard output: %s\narchive-id: %s\n", strerror(errno),
-                glacier_upload_archive_id(upload));
-        return EXIT_FAILURE;
+        fprintf(stderr, "archive-id: %s\n", glacier_upload_archive_id(upload));
+        return EXIT_OUTPUT;
     }
     return EXIT_SUCCESS;
 }
@@ -190,7 +202,9 @@ static int report_failure(const char *program, const struct options *options, co
     int unknown = glacier_error_code(err) == GLACIER_E_OUTCOME_UNKNOWN;
     int kept = id != NULL && glacier_error_is_resumable(err) && !unknown;
 
-    fprintf(stderr, "upload: %s: %s\n", options->file, glacier_error_message(err));
+    fputs("upload: ", stderr);
+    put_name(options->file, stderr);
+    fprintf(stderr, ": %s\n", glacier_error_message(err));
     if (glacier_error_request_id(err) != NULL)
         fprintf(stderr, "upload: the service's request ID: %s\n", glacier_error_request_id(err));
     if (kept) {
@@ -198,7 +212,8 @@ static int report_failure(const char *program, const struct options *options, co
                 is_standard_input(options) ? "give the same input from its first byte to " : "");
         print_command(stderr, program, options, id);
         printf("upload-id: %s\n", id);
-        fflush(stdout);
+        if (!finish_output("upload"))
+            fprintf(stderr, "upload-id: %s\n", id);
     } else if (id != NULL) {
         fprintf(stderr, "upload: upload ID %s\n", id);
     }

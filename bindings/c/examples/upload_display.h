@@ -3,12 +3,9 @@
 #define UPLOAD_DISPLAY_H
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-#include "glacier_mp.h"
+#include "output.h"
 
 struct display {
     const glacier_upload_t *upload;
@@ -17,6 +14,7 @@ struct display {
     uint64_t sampled_ms, sampled_bytes; /* where the last sample of the rate ended */
     double rate;                        /* bytes a second on the wire, smoothed */
     uint64_t next_percent, next_ms;     /* when the next line is due */
+    uint64_t shown_retries;             /* as of the last line */
 };
 
 static double mib(double bytes)
@@ -87,6 +85,20 @@ static void describe(const struct display *display, const glacier_progress_t *p,
              mib((double)held), of_all, mib(display->rate), left, p->parts_in_flight, p->retries);
 }
 
+/* Shows the text in place of the last bar, or as a line where there is no terminal. */
+static void show(struct display *display, const glacier_progress_t *p, uint64_t percent, const char *text)
+{
+    int first_retry = display->shown_retries == 0 && p->retries > 0;
+    if (display->is_terminal) {
+        draw_bar(display, percent, text);
+    } else if (percent >= display->next_percent || p->elapsed_ms >= display->next_ms || first_retry) {
+        fprintf(stderr, "%s\n", text);
+        display->next_percent = (percent / 10 + 1) * 10;
+        display->next_ms = p->elapsed_ms + 10000;
+        display->shown_retries = p->retries;
+    }
+}
+
 static int32_t show_progress(void *user_data, const glacier_progress_t *p)
 {
     struct display *display = user_data;
@@ -94,33 +106,31 @@ static int32_t show_progress(void *user_data, const glacier_progress_t *p)
     char text[240];
 
     if (!display->id_shown && glacier_upload_id(display->upload) != NULL) {
-        /* Early, so that whatever becomes of this process, the upload can be carried on. */
+        /* Early: if this process is killed, the upload can be resumed by its ID. */
         clear_bar(display);
         fprintf(stderr, "upload ID: %s\n", glacier_upload_id(display->upload));
         display->id_shown = 1;
     }
-    if (p->workers == 0) /* nothing is known until the source is open and the service has been asked */
+    if (p->workers == 0) { /* the size is not known before the source is open and the service has answered */
+        if (p->retries > 0) {
+            snprintf(text, sizeof text, "waiting for the service, %" PRIu64 " retries", p->retries);
+            show(display, p, 0, text);
+        }
         return GLACIER_CONTINUE;
+    }
     if (p->bytes_total != UINT64_MAX) /* as of a stream before its end */
         percent = (uint64_t)((double)(p->bytes_done + p->bytes_resumed) * 100 / (double)p->bytes_total);
     measure_rate(display, p);
     describe(display, p, percent, text, sizeof text);
-    if (display->is_terminal) {
-        draw_bar(display, percent, text);
-    } else if (percent >= display->next_percent || p->elapsed_ms >= display->next_ms) {
-        fprintf(stderr, "%s\n", text);
-        display->next_percent = (percent / 10 + 1) * 10;
-        display->next_ms = p->elapsed_ms + 10000;
-    }
+    show(display, p, percent, text);
     return GLACIER_CONTINUE;
 }
 
-static void show_log(void *user_data, glacier_log_level_t level, const char *message)
+/* Removes the bar first, so that the line stands alone. */
+static void show_log(void *display, glacier_log_level_t level, const char *message)
 {
-    static const char *const names[] = {"", "error", "warning", "info", "debug"};
-    clear_bar(user_data);
-    fprintf(stderr, "%s: %s\n", level >= GLACIER_LOG_ERROR && level <= GLACIER_LOG_DEBUG ? names[level] : "log",
-            message);
+    clear_bar(display);
+    log_to_stderr("upload", level, message);
 }
 
 #endif

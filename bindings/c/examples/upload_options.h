@@ -2,11 +2,9 @@
 #ifndef UPLOAD_OPTIONS_H
 #define UPLOAD_OPTIONS_H
 
-#include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "output.h"
 
 static const char usage[] =
     "usage: upload [options] VAULT FILE\n"
@@ -27,17 +25,20 @@ static const char usage[] =
     "  --description=TEXT    stored with the archive\n"
     "  --journal=PATH        note here what is done: the same command again carries on, even after a power failure\n"
     "  --upload-id=ID        carry on with this upload: what the service holds already is not sent again\n"
-    "  --verbose             show the library's log\n"
+    "  --verbose             show the library's whole log; errors and warnings, retries among them, are always shown\n"
     "  --help                show this\n"
     "\n"
-    "SIZE is in bytes, or has a unit: 512K, 16M, 1G, 1T. An ID or a VAULT may begin with a hyphen: write\n"
+    "SIZE is in bytes, or has a unit of 1024: 512K, 16M, 1G, 1T, or KiB, MiB, GiB, TiB. An ID or a VAULT may begin with a hyphen: write\n"
     "--upload-id=-x, and -- before VAULT. Standard input is carried on by giving it again from its first byte.\n"
     "\n"
-    "Exit codes: 0 the archive is stored; 1 failed; 2 wrong usage; 3 failed, but the upload is kept and can be carried\n"
-    "on; 4 whether the archive is stored is not known; 130 and 143 stopped by Ctrl-C and by SIGTERM, and if there is an\n"
-    "upload by then, it is kept.\n";
+    "Exit codes: 0 the archive is stored; 1 failed; 2 wrong usage: an option or a variable; 3 failed, but the upload is\n"
+    "kept and can be carried on; 4 whether the archive is stored is not known; 5 the archive is stored, but standard\n"
+    "output failed: its ID is on standard error; 130 and 143 stopped by Ctrl-C and by SIGTERM, and if there is an upload\n"
+    "by then, it is kept.\n";
 
-enum { EXIT_USAGE = 2, EXIT_KEPT = 3, EXIT_UNKNOWN = 4, EXIT_SIGNAL = 128 };
+static const char try_help[] = "Try: upload --help\n";
+
+enum { EXIT_KEPT = 3, EXIT_UNKNOWN = 4, EXIT_OUTPUT = 5, EXIT_SIGNAL = 128 };
 
 enum {
     ENDPOINT,
@@ -70,25 +71,60 @@ static int is_standard_input(const struct options *options)
     return strcmp(options->file, "-") == 0;
 }
 
-static int parse_size(const char *text, uint64_t *bytes)
+/* Digits, and in a size maybe a unit of 1024: K or KiB, and so on. Units of 1000 such as MB are refused, not guessed. */
+static int parse_number(const char *text, int is_size, uint64_t *value)
 {
     static const char units[] = "KMGT";
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    const char *unit = is_size && *end != '\0' ? strchr(units, *end) : NULL;
     unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
     end += unit != NULL;
+    if (unit != NULL && strcmp(end, "iB") == 0)
+        end += 2;
     if (*text < '0' || *text > '9' || errno != 0 || *end != '\0' || number > UINT64_MAX >> shift)
         return 0;
-    *bytes = (uint64_t)number << shift;
+    *value = (uint64_t)number << shift;
     return 1;
 }
 
 static int wrong_usage(const char *what, const char *value)
 {
-    fprintf(stderr, "upload: %s%s\nTry: upload --help\n", what, value);
+    fprintf(stderr, "upload: %s", what);
+    put_name(value, stderr);
+    fprintf(stderr, "\n%s", try_help);
     return EXIT_USAGE;
+}
+
+/* An option with a value that it does not take, and the form that it takes. */
+static int wrong_value(int option, const char *value, const char *form)
+{
+    fprintf(stderr, "upload: --%s=", option_names[option]);
+    put_name(value, stderr);
+    fprintf(stderr, ": %s\n%s", form, try_help);
+    return EXIT_USAGE;
+}
+
+/* Parses the options that are numbers. Returns the exit code, or -1 to go on. */
+static int parse_numbers(struct options *options)
+{
+    static const int sizes[] = {PART_SIZE, EXPECTED_SIZE, MEMORY};
+    const char *workers = options->text[WORKERS], *part_size = options->text[PART_SIZE];
+    uint64_t *number = options->number;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const char *text = options->text[sizes[i]];
+        if (text != NULL && !parse_number(text, 1, &number[sizes[i]]))
+            return wrong_value(sizes[i], text,
+                               "a size is a number of bytes, or has the unit K, M, G or T, or KiB, MiB, GiB or TiB");
+    }
+    uint64_t part = number[PART_SIZE];
+    if (part_size != NULL && (part < 1 << 20 || part > UINT64_C(4) << 30 || (part & (part - 1)) != 0))
+        return wrong_value(PART_SIZE, part_size, "a part size is a power of two from 1M to 4G, such as 16M");
+    if (workers != NULL && (!parse_number(workers, 0, &number[WORKERS]) || number[WORKERS] < 1 || number[WORKERS] > 32))
+        return wrong_value(WORKERS, workers, "the number of workers is from 1 to 32");
+    return -1;
 }
 
 /* Finds the option's name and value ("--name=value" or "--name value"); the next argument to look at, or NULL. */
@@ -114,7 +150,6 @@ static char **take_option(char **argument, struct options *options)
 /* Returns the exit code, or -1 to go on. */
 static int parse_arguments(int argc, char **argv, struct options *options)
 {
-    static const int numbers[] = {PART_SIZE, EXPECTED_SIZE, MEMORY, WORKERS};
     int operands_only = 0;
     char **argument = argv + (argc > 0);
 
@@ -140,14 +175,7 @@ static int parse_arguments(int argc, char **argv, struct options *options)
     }
     if (options->file == NULL)
         return wrong_usage("VAULT and FILE are needed", "");
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        const char *text = options->text[numbers[i]];
-        if (text != NULL && !parse_size(text, &options->number[numbers[i]]))
-            return wrong_usage("not a number: ", text);
-    }
-    if (options->number[WORKERS] > UINT32_MAX)
-        return wrong_usage("not a number of workers: ", options->text[WORKERS]);
-    return -1;
+    return parse_numbers(options);
 }
 
 /* For a POSIX shell: as it is where that is safe, else in single quotes. */
