@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
+use tempfile::TempDir;
 
 use crate::harness::{
     Build, Program, answered, assert_holds, at, clean, data, data_file, finish, in_both_builds, local_glacier,
@@ -340,18 +341,22 @@ fn prints_the_archive_id_to_stderr_if_stdout_fails(build: Build) {
     }
 }
 
-/// The first file that a program opens gets the lowest free number.
+/// The first file that a program opens gets the lowest free number: here that is the journal.
 fn does_not_write_output_into_a_file_with_the_number_of_a_closed_stdout(build: Build) {
-    let (directory, file) = data_file("file", MIB + 1);
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let journal = directory.path().join("journal");
     let glacier = local_glacier();
     let program = upload(build);
     let mut shell = at(clean(Command::new("sh")), &glacier);
     shell.args(["-c", r#"exec "$@" >&-"#, "sh"]).arg(program.path());
-    let outcome = run(shell.arg("--journal").arg(&journal).arg("examplevault").arg(&file));
-    assert_eq!(outcome.status.code(), Some(5), "{outcome:?}");
-    assert!(outcome.stderr.contains(&format!("archive-id: {}\n", only_archive(&glacier).archive_id)), "{outcome:?}");
-    assert!(!fs::read_to_string(&journal).unwrap().contains("archive-id: "));
+    // An upload that is kept keeps its journal open.
+    let refusal = Action::error(403, "AccessDeniedException", "No.");
+    glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart));
+    let outcome = run_with(shell.arg("--journal").arg(&journal).args(["examplevault", "-"]), &data(MIB));
+    assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
+    let upload_id = &glacier.uploads()[0].upload_id;
+    assert!(outcome.stderr.contains(&format!("\nupload-id: {upload_id}\n")), "{outcome:?}");
+    assert!(!fs::read_to_string(&journal).unwrap().contains("upload-id: "));
 }
 
 fn treehash_stops_if_stdout_fails(build: Build) {
