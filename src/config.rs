@@ -1,5 +1,6 @@
 //! The settings of a client: from the environment, and from the caller, whose word counts more.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,7 +86,9 @@ impl Config {
     /// Defaults and what the environment of the process says. Reads the environment now, and never again.
     pub fn from_environment() -> Self {
         // A value that is not UTF-8 is refused as such where it is used, under the name of its variable.
-        let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        // One that is UTF-8 is not copied: it may be a secret, which is wiped after its use.
+        let text = |value: OsString| value.into_string().unwrap_or_else(|value| value.to_string_lossy().into_owned());
+        let variable = |name: &str| std::env::var_os(name).map(text);
         Self::from_variables(|name| variable(name).filter(|value| !value.is_empty()))
     }
 

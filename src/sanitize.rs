@@ -10,6 +10,8 @@ use std::fmt::{self, Write};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use crate::sync::{Mutex, lock};
 
 /// The most characters of one text in an error message.
@@ -98,7 +100,9 @@ struct Secret {
 impl Redactor {
     /// Adds a secret. The oldest ones are forgotten.
     pub fn add(&self, secret: &str) {
-        let characters = zeroize::Zeroizing::new(decoded(secret).map(|(byte, _)| byte).collect::<Vec<_>>());
+        // With room for all of them from the start: a vector that grows leaves copies behind.
+        let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
+        characters.extend(decoded(secret).map(|(byte, _)| byte));
         if characters.len() < SECRET_MIN {
             return;
         }

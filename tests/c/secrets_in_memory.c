@@ -1,7 +1,8 @@
 /*
- * secrets_in_memory CA_FILE|- : counts the copies of the secret key and of the session token in the writable memory of
- * this process, while a client is alive and after all handles are freed. Both are in the environment variables SECRET
- * and TOKEN with each byte inverted, so that the program itself has no plain copy but the one that it passes, and wipes.
+ * secrets_in_memory CA_FILE|- key|provider|environment: counts the copies of the secret key and of the session token in
+ * the writable memory of this process, while a client is alive and after all handles are freed. Both are in the
+ * environment variables SECRET and TOKEN with each byte inverted, so that the program itself has no plain copy but the
+ * one that it passes, and wipes.
  */
 #define _GNU_SOURCE
 
@@ -107,12 +108,12 @@ int main(int argc, char **argv)
 {
     CHECK_NUMBER(argc, 3);
     uint8_t *data = local_data(5 * MIB);
+    report("before");
     glacier_config_t *config = glacier_config_new();
     glacier_client_t *client = NULL;
-    report("before");
     if (strcmp(argv[2], "provider") == 0) {
         OK(glacier_config_set_credentials_provider(config, provide, NULL, NULL, &err));
-    } else {
+    } else if (strcmp(argv[2], "key") == 0) {
         char *secret = plain("SECRET"), *token = plain("TOKEN");
         OK(glacier_config_set_credentials(config, getenv("KEY_ID"), secret, token, &err));
         wipe(secret);

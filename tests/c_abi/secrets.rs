@@ -20,6 +20,12 @@ fn none_is_left_of_provided_credentials() {
     none_is_left("provider");
 }
 
+/// The environment itself holds them, before and after.
+#[test]
+fn none_is_added_to_those_of_the_environment() {
+    none_is_left("environment");
+}
+
 fn none_is_left(mode: &str) {
     let program = Program::c("tests/c/secrets_in_memory.c", Build::Plain);
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -33,13 +39,18 @@ fn none_is_left(mode: &str) {
         // Else the dynamic linker saves vector registers on the stack when a function of the program is called first.
         command.env("LD_BIND_NOW", "1").env("KEY_ID", &options.access_key);
         command.env("SECRET", inverted(&options.secret_key)).env("TOKEN", inverted(TOKEN));
+        if mode == "environment" {
+            command.env("AWS_ACCESS_KEY_ID", &options.access_key).env("AWS_SECRET_ACCESS_KEY", &options.secret_key);
+            command.env("AWS_SESSION_TOKEN", TOKEN);
+        }
         let outcome = succeed(command.arg(if tls { ca_file.as_os_str() } else { "-".as_ref() }).arg(mode));
         program.tell_checks(&outcome);
         println!("{mode}, TLS {tls}: {}", outcome.stdout);
-        assert_eq!(counts(&outcome, "before"), [0, 0], "the program has none of its own");
+        let own = if mode == "environment" { [1, 1] } else { [0, 0] };
+        assert_eq!(counts(&outcome, "before"), own, "those of the program");
         let [secrets, tokens] = counts(&outcome, "alive");
-        assert!(secrets >= 1 && tokens >= 1, "the search finds what must be there: {outcome:?}");
-        assert_eq!(counts(&outcome, "freed"), [0, 0], "{outcome:?}");
+        assert!(secrets > own[0] && tokens > own[1], "the search finds what must be there: {outcome:?}");
+        assert_eq!(counts(&outcome, "freed"), own, "{outcome:?}");
     }
 }
 
