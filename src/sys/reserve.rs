@@ -19,8 +19,8 @@ use crate::error::{Error, Kind, Result};
 const SIZE: usize = 2 << 20;
 /// Larger allocations are made fallibly. Lists of 10,000 parts are smaller.
 const SMALL_MAX: usize = (1 << 20) - 1;
-/// Less than the C library gives back to the system when it is freed, in bytes.
-const FOR_THREAD: usize = 64 << 10;
+/// For a few allocations of a page each, in bytes.
+const MARGIN: usize = 256 << 10;
 /// How long a small allocation waits for others to free memory, in steps.
 const WAIT_STEP: Duration = Duration::from_millis(5);
 const WAIT_STEPS: u32 = 400;
@@ -36,15 +36,10 @@ pub(crate) fn ensure() -> Result<()> {
     if !BLOCK.load(Ordering::Acquire).is_null() {
         return Ok(());
     }
-    let Some(block) = map() else {
-        return Err(Error::new(
-            Kind::Memory,
-            format!("memory is short: a reserve of {SIZE} bytes cannot be allocated"),
-        ));
-    };
+    let block = map(SIZE).ok_or_else(|| short_of(SIZE))?;
     if BLOCK.compare_exchange(ptr::null_mut(), block.as_ptr(), Ordering::AcqRel, Ordering::Acquire).is_err() {
         // Another thread was quicker.
-        unmap(block);
+        unmap(block, SIZE);
     }
     Ok(())
 }
@@ -55,45 +50,46 @@ pub(crate) fn ensure() -> Result<()> {
 /// # Errors
 /// `Memory`, also that of `allocate`.
 pub(crate) fn allocate<T>(allocate: impl FnOnce() -> Result<T>) -> Result<T> {
-    ensure_for_thread()?;
+    ensure()?;
     let memory = allocate()?;
-    ensure_for_thread()?;
+    ensure_beside(0)?;
     Ok(memory)
 }
 
-/// Fails unless there is memory in reserve, and some that the C library can use when it sets up a thread: it aborts the
-/// process if a few bytes are missing then.
+/// Fails unless there is memory in reserve, and beside it so much and a margin for what does not come to this allocator:
+/// the standard library and the C library set up threads by themselves, and abort if a few bytes are missing.
 ///
 /// # Errors
 /// `Memory`.
-pub(crate) fn ensure_for_thread() -> Result<()> {
+pub(crate) fn ensure_beside(size: usize) -> Result<()> {
     ensure()?;
-    let layout = Layout::new::<[u8; FOR_THREAD]>();
-    // SAFETY: the layout has a size.
-    let probe = unsafe { System.alloc(layout) };
-    if probe.is_null() {
-        return Err(Error::new(Kind::Memory, "memory is short: no thread can be set up"));
+    let size = size.saturating_add(MARGIN);
+    match map(size) {
+        Some(probe) => unmap(probe, size),
+        None => return Err(short_of(size)),
     }
-    // SAFETY: it was allocated above, with this layout. The C library keeps it for small allocations.
-    unsafe { System.dealloc(probe, layout) };
     Ok(())
+}
+
+fn short_of(size: usize) -> Error {
+    Error::new(Kind::Memory, format!("memory is short: {size} bytes cannot be allocated"))
 }
 
 /// Gives the block back to the system. Whether there was one.
 fn release() -> bool {
-    NonNull::new(BLOCK.swap(ptr::null_mut(), Ordering::AcqRel)).map(unmap).is_some()
+    NonNull::new(BLOCK.swap(ptr::null_mut(), Ordering::AcqRel)).map(|block| unmap(block, SIZE)).is_some()
 }
 
-fn map() -> Option<NonNull<u8>> {
+fn map(size: usize) -> Option<NonNull<u8>> {
     let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     // SAFETY: a new private mapping at an address that the system chooses touches no other memory.
-    let block = unsafe { libc::mmap(ptr::null_mut(), SIZE, access, flags, -1, 0) };
+    let block = unsafe { libc::mmap(ptr::null_mut(), size, access, flags, -1, 0) };
     if block == libc::MAP_FAILED { None } else { NonNull::new(block.cast()) }
 }
 
-fn unmap(block: NonNull<u8>) {
-    // SAFETY: the block came from `map`, and whoever took it out of `BLOCK` is the only one who has it.
-    unsafe { libc::munmap(block.as_ptr().cast(), SIZE) };
+fn unmap(block: NonNull<u8>, size: usize) {
+    // SAFETY: the block came from `map` with this size, and the caller is the only one who has it.
+    unsafe { libc::munmap(block.as_ptr().cast(), size) };
 }
 
 /// The system's allocator. Small allocations that fail get the reserve, and then wait for other threads to free memory.

@@ -24,8 +24,8 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
+    reserve::ensure_beside(STACK)?;
     // A thread inherits the mask: blocked here for a moment, a signal can never meet it unblocked.
-    reserve::ensure_for_thread()?;
     let _blocked = BlockedSignals::now();
     let run = || {
         let _cancellation = CancellationDisabled::now();
@@ -43,7 +43,7 @@ pub(crate) fn spawn<T: Send + 'static>(
     stack: usize,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
-    reserve::ensure_for_thread()?;
+    reserve::ensure_beside(stack)?;
     let _blocked = BlockedSignals::now();
     let run = || {
         let _cancellation = CancellationDisabled::now();
