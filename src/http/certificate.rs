@@ -209,7 +209,7 @@ fn describe_certificate(reason: &CertificateError, host: &str, has_ca_file: bool
         ),
         CertificateError::NotValidYet => "it is not valid yet; correct the clock of this machine, or wait".to_owned(),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("it is not for the host {host}{}; check the endpoint (glacier_config_set_endpoint)", names(presented))
+            format!("it is not for the host {host}{}; {}", names(presented), advice(presented))
         }
         CertificateError::NotValidForName => {
             format!("it is not for the host {host}; check the endpoint (glacier_config_set_endpoint)")
@@ -221,6 +221,17 @@ fn describe_certificate(reason: &CertificateError, host: &str, has_ca_file: bool
         CertificateError::BadEncoding => "it is not a well-formed X.509 version 3 certificate".to_owned(),
         CertificateError::BadSignature => "the signature on it, or on the handshake, is wrong".to_owned(),
         reason => reason.to_string(),
+    }
+}
+
+/// What helps if a certificate with these names is not for the host. A host name in the subject alone (CN) does not count:
+/// RFC 9525 §2.
+fn advice(presented: &[String]) -> &'static str {
+    match presented {
+        [] => {
+            "make one with the host name in its subject alternative name (openssl req -addext subjectAltName=DNS:...)"
+        }
+        _ => "check the endpoint (glacier_config_set_endpoint)",
     }
 }
 

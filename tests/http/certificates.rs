@@ -124,6 +124,16 @@ fn refuses_a_certificate_for_another_host_even_if_it_is_in_the_ca_file() {
     refused(Settings { endpoint, ..settings(&server) }, &words);
 }
 
+/// As `openssl req -x509 -subj /CN=localhost` makes it.
+#[test]
+fn says_that_the_host_name_is_missing_in_the_subject_alternative_name() {
+    let server = self_signed(&params(|params| {
+        as_openssl_makes_it(params);
+        params.subject_alt_names.clear();
+    }));
+    refused(settings(&server), &["it has no subject alternative name", "-addext subjectAltName"]);
+}
+
 #[test]
 fn refuses_another_self_signed_certificate() {
     // The same name and the same marks, but another key.
