@@ -123,7 +123,7 @@ pub struct Completed {
 impl Service {
     /// Makes an upload of parts of one size (API page "Initiate Multipart Upload"). An empty description is not sent.
     ///
-    /// Not idempotent: when the answer is lost it is made again, and the first upload stays behind, empty.
+    /// Not idempotent: if the response is lost, it is sent again, and the first upload remains, empty, until it expires.
     ///
     /// # Errors
     /// What the service refuses, and what the network does after all attempts.

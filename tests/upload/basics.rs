@@ -301,7 +301,7 @@ fn a_lost_initiate_is_made_again_with_a_warning() {
     upload.run().unwrap();
     assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 2);
     assert_eq!(glacier.uploads().len(), 1, "the orphan is not touched");
-    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("an empty upload stays behind")));
+    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("an empty upload remains")));
 }
 
 #[test]
