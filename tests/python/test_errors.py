@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import pickle
 from pathlib import Path
 from typing import Any, Callable, Optional, cast
@@ -49,6 +51,30 @@ def test_what_the_service_refuses(glacier: Glacier, status: int, service_code: s
         assert error.upload_id == upload.upload_id
         assert upload.upload_id is not None
         assert upload.upload_id in error.message
+
+
+def test_hides_secrets_and_control_characters(
+    glacier: Glacier, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    logger = logging.getLogger("of.the.program")
+    caplog.set_level(logging.DEBUG, logger.name)
+    settings = glacier.settings(log=logger)
+    secret = settings["aws_secret_access_key"]
+    echo = f"no {secret}\r\n\x1b[2Jforged {secret[10:30]}"
+    glacier.fault(
+        "status",
+        "InitiateMultipartUpload",
+        status=403,
+        body=json.dumps({"code": echo, "message": echo, "type": echo}),
+    )
+    with glacier_mp.Client(Config(**settings)) as client:
+        refused = failure(lambda: client.upload(VAULT, b"data"))
+        missing = failure(lambda: client.upload(VAULT, tmp_path / "a\r\n\x1b[2Jforged"))
+    assert refused.service_code is not None and "[redacted]" in refused.service_code
+    assert "[redacted]" in refused.message
+    for text in (refused.message, refused.service_code, repr(refused), missing.message, caplog.text.replace("\n", "")):
+        assert not any(secret[at : at + 16] in text for at in range(len(secret) - 15)), text
+        assert text.isprintable(), text
 
 
 def test_before_there_is_an_upload(glacier: Glacier) -> None:
