@@ -1,7 +1,9 @@
-//! What goes wrong: each fault at each place, one by one (the matrix), and all of them at random by seed (the soak).
+//! What goes wrong: each fault at each place, one by one (the matrix), outages of the network by a virtual clock, and
+//! faults at random by seed (the soak).
 #![cfg(test)]
 
 mod matrix;
+mod outage;
 mod record;
 mod scene;
 mod soak;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use glacier_emulator::{Action, Emulator, Operation, RequestRecord};
+use glacier_mp::http::response::INTERIM_MAX;
 
 /// One client with its handle, whose requests are known by the user agent.
 #[derive(Clone, Debug)]
@@ -117,7 +118,8 @@ impl Record<'_> {
         });
         let mut orphans = BTreeSet::new();
         for initiate in initiates {
-            if initiate.status.is_some() && !self.session_of(initiate)?.canceled && !used.is_empty() {
+            let is_answered = initiate.status.is_some() && !is_unreadable(initiate);
+            if is_answered && !self.session_of(initiate)?.canceled && !used.is_empty() {
                 return Err(format!("an upload was made, told of, and not used: {initiate:?}"));
             }
             orphans.extend(initiate.upload_id.clone());
@@ -138,10 +140,23 @@ impl Record<'_> {
 
 /// Whether its client could know that the service holds the part, and it does.
 fn was_told_that_it_is_held(request: &RequestRecord) -> bool {
-    request.status == Some(204) && !spoils(request) && !request.faults.contains(&Action::WrongTreeHash)
+    let is_misled = |action: &Action| matches!(action, Action::WrongTreeHash | Action::MissingTreeHash);
+    let is_answered = request.status == Some(204) && !is_unreadable(request);
+    is_answered && !spoils(request) && !request.faults.iter().any(is_misled)
+}
+
+/// Whether its response has more interim responses than a client must accept.
+fn is_unreadable(request: &RequestRecord) -> bool {
+    let too_many = |action: &Action| match action {
+        Action::InterimResponse { count, .. } => count.is_none_or(|count| count > INTERIM_MAX.into()),
+        _ => false,
+    };
+    request.faults.iter().any(too_many)
 }
 
 /// Whether the service does not hold afterwards what was sent.
 fn spoils(request: &RequestRecord) -> bool {
-    request.faults.iter().any(|action| matches!(action, Action::LosePart | Action::DamagePart))
+    let spoiling =
+        |action: &Action| matches!(action, Action::LosePart | Action::DamagePart | Action::EarlySuccess { .. });
+    request.faults.iter().any(spoiling)
 }

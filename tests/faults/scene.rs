@@ -85,6 +85,15 @@ impl Scene {
 
     /// A client as a new process makes it, and the name of its session.
     pub(crate) fn client(&self, settings: impl FnOnce(&mut Config)) -> (Arc<Client>, Session) {
+        self.client_by(settings, |config| client(config, &Lines::default()))
+    }
+
+    /// As [`Scene::client`], made by `make`.
+    pub(crate) fn client_by(
+        &self,
+        settings: impl FnOnce(&mut Config),
+        make: impl FnOnce(Config) -> Arc<Client>,
+    ) -> (Arc<Client>, Session) {
         let mut sessions = self.sessions.lock().unwrap();
         let session = Session::begin(&self.glacier, sessions.len());
         sessions.push(session.clone());
@@ -95,7 +104,7 @@ impl Scene {
             config.set_ca_file(ca.path()).unwrap();
         }
         settings(&mut config);
-        (client(config, &Lines::default()), session)
+        (make(config), session)
     }
 
     /// A handle as that process makes it, which carries on from the journal, or from an upload ID.

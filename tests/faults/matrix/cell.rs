@@ -22,6 +22,9 @@ static THREE: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(Content::new(0,
 /// Five parts, which are three pages of a list.
 static FIVE: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(Content::new(5, 4 * MIB + 300_000, MIB)));
 
+/// A first part that no buffer of a connection holds, and a last one.
+static LARGE: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(Content::new(0, 16 * MIB + 300_000, 16 * MIB)));
+
 /// The attempts with keys that are all called expired.
 const KEY_ATTEMPTS: u64 = 4;
 /// How often a refused Complete is mended.
@@ -58,7 +61,11 @@ type Checked<T> = std::result::Result<T, String>;
 impl Cell<'_> {
     /// Plays it, checks everything, and says what it came to.
     pub(crate) fn play(&self) -> Checked<Outcome> {
-        let content = if matches!(self.place, Place::PartsPage(_)) { &FIVE } else { &THREE };
+        let content = match (self.place, self.row.nature) {
+            (Place::PartsPage(_), _) => &FIVE,
+            (_, Nature::EarlySuccess) => &LARGE,
+            _ => &THREE,
+        };
         let scene = Scene::new(Options { tls: self.tls, ..Options::default() }, Arc::clone(content));
         let before = self.prepare(&scene);
         let from = scene.glacier.requests().len();
@@ -244,6 +251,7 @@ impl Cell<'_> {
             Nature::Spoilt if self.way.pushed => self.fails(Kind::Incomplete, 1),
             Nature::Spoilt if self.lasting => self.fails(self.spoilt_kind(), 1 + MENDED),
             Nature::Spoilt => passes(2),
+            Nature::EarlySuccess => repeated(Kind::Network, ATTEMPTS),
             Nature::Final(kind) => self.fails(kind, 1),
         }
     }

@@ -3,7 +3,7 @@
 use glacier_emulator::{Action, Afterwards, Ending, Fault, Operation, Reason, Sent};
 use glacier_mp::error::Kind;
 
-use super::place::Place;
+use super::place::{Place, Which};
 
 /// A fault.
 pub(crate) struct Row {
@@ -25,6 +25,10 @@ enum Of {
     Hashes,
     /// Only what is answered with one.
     HashAnswers,
+    /// Only what is answered with a document that the client needs.
+    Lists,
+    /// Only the first part, which is larger than the buffers of a connection.
+    LargePart,
 }
 
 /// What a fault is to the client.
@@ -54,6 +58,8 @@ pub(crate) enum Nature {
     HashRefused,
     /// A part is not there, or not what it was, although it was acknowledged.
     Spoilt,
+    /// A part is acknowledged before it was sent, and is not stored.
+    EarlySuccess,
     /// It does not pass.
     Final(Kind),
 }
@@ -82,6 +88,8 @@ impl Row {
         let operation = place.operation();
         match self.of {
             Of::All => true,
+            Of::Lists => matches!(operation, Operation::ListParts | Operation::ListMultipartUploads),
+            Of::LargePart => place == Place::Part(Which::First),
             Of::Payloads => operation == Operation::UploadMultipartPart,
             Of::Hashes => matches!(operation, Operation::UploadMultipartPart | Operation::CompleteMultipartUpload),
             Of::HashAnswers => matches!(
@@ -100,15 +108,26 @@ impl Row {
 
     /// Whether the service does what it is asked for all the same.
     pub(crate) fn is_worked_on(&self) -> bool {
-        matches!(self.actions[0], Some(Action::LostAnswer { .. } | Action::CutResponse { .. } | Action::WrongTreeHash))
+        let spoils_the_response = |action: &Action| {
+            matches!(
+                action,
+                Action::LostAnswer { .. }
+                    | Action::CutResponse { .. }
+                    | Action::WrongTreeHash
+                    | Action::MissingTreeHash
+                    | Action::InterimResponse { .. }
+                    | Action::CloseDelimited { .. }
+            )
+        };
+        self.actions.iter().flatten().all(spoils_the_response)
     }
 }
 
 /// All of them.
 pub(crate) fn rows() -> Vec<Row> {
     use Nature::{
-        Doubtful, Early, Final, Harmless, HashRefused, Mute, OldKey, OtherHash, Passing, Refused, Spoilt, TooSlow,
-        WrongClock,
+        Doubtful, Early, EarlySuccess, Final, Harmless, HashRefused, Mute, OldKey, OtherHash, Passing, Refused, Spoilt,
+        TooSlow, WrongClock,
     };
     let here = Some(100_000);
     let closed = Action::Close { after_bytes: here };
@@ -117,7 +136,30 @@ pub(crate) fn rows() -> Vec<Row> {
     let clock = |offset| Action::MoveClock { after_bytes: Some(0), offset };
     let early = |after_bytes, then| Action::EarlyAnswer { after_bytes, status: 503, body: None, then };
     let cut = |after| Action::CutResponse { after, then: Ending::Close };
+    let interim = |after_bytes, count| Action::InterimResponse {
+        after_bytes,
+        status: 100,
+        http_1_0: false,
+        count: Some(count),
+        header_bytes: 0,
+        segment_bytes: None,
+        millis: 0,
+    };
+    let hints_in_segments = Action::InterimResponse {
+        after_bytes: None,
+        status: 103,
+        http_1_0: true,
+        count: Some(2),
+        header_bytes: 2000,
+        segment_bytes: Some(500),
+        millis: 1,
+    };
+    let proxy =
+        |body: Option<&str>| Action::ProxyResponse { status: 404, body: body.map(str::to_owned), content_type: None };
+    let delimited = |then| Action::CloseDelimited { then };
+    let denied = || Action::error(403, "AccessDeniedException", "No.");
     let hold = Afterwards::HoldFor { millis: 50 };
+    let success = Action::EarlySuccess { after_bytes: 0, then: hold };
     vec![
         // Their waits are real: they come first.
         Row::new("no answer", Action::Stall { after_bytes: None }, Mute),
@@ -160,7 +202,22 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("slow, then reset", Action::Slow { bytes_per_second: 8 << 20 }, Passing(Kind::Network))
             .and(Action::Reset { after_bytes: here })
             .of(Of::Payloads),
+        Row::new("response cut in its status line", cut(Sent::HalfStatusLine), Passing(Kind::Network)),
         Row::new("response cut in its headers", cut(Sent::HalfHeaders), Passing(Kind::Network)),
+        Row::new("list cut behind its headers", cut(Sent::Headers), Passing(Kind::Network)).of(Of::Lists),
+        Row::new("list cut in its body", cut(Sent::HalfContent), Passing(Kind::Network)).of(Of::Lists),
+        Row::new("early success", success, EarlySuccess).of(Of::LargePart),
+        Row::new("interim response, 100", interim(None, 1), Harmless),
+        Row::new("interim response in the body", interim(here, 1), Harmless).of(Of::Payloads),
+        Row::new("interim responses in segments", hints_in_segments, Harmless),
+        Row::new("9 interim responses", interim(None, 9), Doubtful(Kind::Protocol)),
+        Row::new("response in segments", Action::SegmentedResponse { bytes: 7, millis: 0 }, Harmless),
+        Row::new("folded headers", Action::FoldedHeaders, Harmless),
+        Row::new("close-delimited", delimited(Ending::Close), Harmless),
+        Row::new("403, no close_notify", denied(), Final(Kind::Access)).and(delimited(Ending::Abrupt)),
+        Row::new("no tree hash answered", Action::MissingTreeHash, Doubtful(Kind::Protocol)).of(Of::Hashes),
+        Row::new("404 of a proxy, HTML", proxy(Some("<html>404</html>")), Passing(Kind::Service)),
+        Row::new("404 of a proxy, empty", proxy(None), Passing(Kind::Service)),
         Row::new("no HTTP", Action::Garbage, Doubtful(Kind::Protocol)),
         Row::new("answer lost, closed", Action::LostAnswer { then: Ending::Close }, Passing(Kind::Network)),
         Row::new("answer lost, reset", Action::LostAnswer { then: Ending::Reset }, Passing(Kind::Network)),
@@ -174,7 +231,7 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("signature not yet current", refuse(Reason::SignatureNotYetCurrent), Final(Kind::Credentials)),
         Row::new("expired token, another to be had", refuse(Reason::ExpiredToken), OldKey),
         Row::new("expired token", refuse(Reason::ExpiredToken), Final(Kind::Credentials)),
-        Row::new("access denied", Action::error(403, "AccessDeniedException", "No."), Final(Kind::Access)),
+        Row::new("access denied", denied(), Final(Kind::Access)),
         Row::new("not found", Action::error(404, "ResourceNotFoundException", "None."), Final(Kind::NotFound)),
     ]
 }

@@ -1,0 +1,136 @@
+//! Outages of the network, by a virtual clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use glacier_emulator::Options;
+use glacier_mp::clock::Clock;
+use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
+use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
+
+use crate::scene::{Content, MIB, Scene, Way};
+use crate::support::glacier::{Lines, QuickClock, client_over};
+
+/// The requests of an upload of three parts by one worker: Initiate, the parts, Complete.
+const REQUESTS: usize = 5;
+const COMPLETE: usize = REQUESTS - 1;
+
+/// A network with one outage.
+#[derive(Debug)]
+struct Network {
+    clock: Arc<QuickClock>,
+    /// The number of the request, from 0, with which the outage begins.
+    begins: usize,
+    /// Whether the service gets that request, and only its response is lost.
+    response_is_lost: bool,
+    lasts: Duration,
+    requests: AtomicUsize,
+    ends: Mutex<Option<Duration>>,
+}
+
+impl Network {
+    fn is_down(&self) -> bool {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.is_some_and(|ends| self.clock.monotonic() < ends)
+    }
+
+    /// Counts a request; returns whether the outage begins with it.
+    fn begins_now(&self) -> bool {
+        let begins = self.requests.fetch_add(1, Ordering::Relaxed) == self.begins;
+        if begins {
+            *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.monotonic() + self.lasts);
+        }
+        begins
+    }
+}
+
+#[derive(Debug)]
+struct OutageTransport {
+    transport: UreqTransport,
+    network: Arc<Network>,
+}
+
+impl Transport for OutageTransport {
+    fn connection(&self) -> Box<dyn Connection> {
+        let connection = self.transport.connection();
+        Box::new(OutageConnection { connection, network: Arc::clone(&self.network) })
+    }
+}
+
+#[derive(Debug)]
+struct OutageConnection {
+    connection: Box<dyn Connection>,
+    network: Arc<Network>,
+}
+
+impl Connection for OutageConnection {
+    fn open(&mut self, watch: &Watch) -> Result<()> {
+        if self.network.is_down() {
+            return Err(Error::new(Kind::Network, "there is an outage").not_connected(ConnectFailure::Tcp));
+        }
+        self.connection.open(watch)
+    }
+
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+        let lost = || Error::new(Kind::Network, "the connection is lost in an outage");
+        if !self.network.begins_now() {
+            return self.connection.exchange(request, payload, watch);
+        }
+        if self.network.response_is_lost {
+            self.connection.exchange(request, payload, watch)?;
+        }
+        Err(lost())
+    }
+}
+
+/// Uploads three parts by one worker with default retry settings through an outage; checks the archive and the record of
+/// requests, and returns the number of retries.
+fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, way: Way) -> u64 {
+    let content = Arc::new(Content::new(0, 2 * MIB + 300_000, MIB));
+    let scene = Scene::new(Options::default(), content);
+    let clock = Arc::<QuickClock>::default();
+    let network = Arc::new(Network {
+        clock: Arc::clone(&clock),
+        begins,
+        response_is_lost,
+        lasts: Duration::from_secs(seconds),
+        requests: AtomicUsize::new(0),
+        ends: Mutex::default(),
+    });
+    let (client, _) = scene.client_by(
+        |config| config.set_concurrency(1).unwrap(),
+        |config| {
+            client_over(config, &Lines::default(), clock.clone(), |transport| {
+                Arc::new(OutageTransport { transport, network: Arc::clone(&network) })
+            })
+        },
+    );
+    let upload = scene.handle(&client, way, None);
+    scene.run(&upload, way).unwrap_or_else(|error| panic!("{begins} {seconds} s {way:?}: {error}"));
+    assert!(!network.is_down(), "the outage is over");
+    scene.check_archive().unwrap();
+    upload.progress().unwrap().retries
+}
+
+#[test]
+fn survives_an_outage_that_begins_with_any_request() {
+    for (pushed, journal) in [(false, false), (false, true), (true, false), (true, true)] {
+        let way = Way { pushed, journal };
+        for begins in 1..REQUESTS {
+            assert!(upload_through(begins, false, 60, way) > 0);
+        }
+        assert!(upload_through(COMPLETE, true, 60, way) > 0);
+    }
+}
+
+/// The waits are at most 20 s each: more attempts than a request has in the absence of an outage.
+#[test]
+fn an_outage_longer_than_the_attempts_of_a_request_is_survived() {
+    let way = Way { pushed: false, journal: false };
+    for begins in 1..REQUESTS {
+        let retries = upload_through(begins, false, 600, way);
+        assert!(retries >= 600 / 20, "{retries}");
+    }
+}
