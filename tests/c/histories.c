@@ -1,10 +1,11 @@
 /*
- * histories FILE JOURNAL
+ * histories FILE OTHER JOURNAL
  *
  * Does with one upload what lines on standard input say, and answers each with a line on standard output:
  *
- *     open KIND ID       a new handle; KIND, how the bytes of FILE come: file, memory, callback, unknown (a callback of
- *                        unknown length), pushed. JOURNAL "-": none, and then ID "-" or what to attach to
+ *     open KIND ID WHICH a new handle; KIND, how the bytes come: file, memory, callback, unknown (a callback of unknown
+ *                        length), pushed; those of FILE, or of OTHER, if WHICH is other. JOURNAL "-": none, and then ID "-"
+ *                        or what to attach to
  *     run, start, transfer, complete     "result NAME ARCHIVE-ID UPLOAD-ID MESSAGE"; run of pushed bytes writes and finishes
  *     hold N             at the N-th read of a source file from now on says "held", and waits for a line
  *     die N              dies at the N-th point of the journal's life from now on: see dying.h
@@ -24,7 +25,7 @@
 
 enum { WRITE_SIZE = 300000, LINE_MAX = 4096 };
 
-static const char *source, *journal;
+static const char *source, *other, *journal;
 static glacier_client_t *client;
 static glacier_upload_t *upload;
 static uint8_t *memory;
@@ -85,7 +86,7 @@ static off_t length_of(FILE *file)
     return about.st_size;
 }
 
-static void open_handle(const char *kind, const char *id)
+static void open_handle(const char *kind, const char *id, const char *which)
 {
     glacier_upload_free(upload);
     if (stream != NULL)
@@ -106,7 +107,7 @@ static void open_handle(const char *kind, const char *id)
         OK(glacier_upload_set_source_file(upload, source, &err));
         return;
     }
-    stream = fopen(source, "r");
+    stream = fopen(is(which, "other") ? other : source, "r");
     CHECK(stream != NULL);
     size_t length = (size_t)length_of(stream);
     if (is(kind, "memory")) {
@@ -188,17 +189,18 @@ static void make_client(void)
 
 int main(int argc, char **argv)
 {
-    static char line[LINE_MAX], word[LINE_MAX], first[LINE_MAX], second[LINE_MAX];
-    CHECK_NUMBER(argc, 3);
+    static char line[LINE_MAX], word[LINE_MAX], first[LINE_MAX], second[LINE_MAX], third[LINE_MAX];
+    CHECK_NUMBER(argc, 4);
     source = argv[1];
-    journal = argv[2];
+    other = argv[2];
+    journal = argv[3];
     death.journal = is(journal, "-") ? NULL : journal;
     make_client();
     while (fgets(line, sizeof line, stdin) != NULL) {
-        first[0] = second[0] = '\0';
-        CHECK(sscanf(line, "%4095s %4095s %4095s", word, first, second) >= 1);
+        first[0] = second[0] = third[0] = '\0';
+        CHECK(sscanf(line, "%4095s %4095s %4095s %4095s", word, first, second, third) >= 1);
         if (is(word, "open")) {
-            open_handle(first, second);
+            open_handle(first, second, third);
         } else if (is(word, "hold")) {
             reads_to_hold = strtoul(first, NULL, 10);
         } else if (is(word, "die")) {

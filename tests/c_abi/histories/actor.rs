@@ -1,7 +1,7 @@
 //! A process of tests/c/histories.c.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::harness::start;
@@ -64,6 +64,11 @@ pub(super) struct Answer {
     pub(super) message: String,
 }
 
+/// The file beside a source, which has other bytes.
+pub(super) fn other_of(source: &Path) -> PathBuf {
+    source.with_extension("bytes")
+}
+
 pub(super) struct Actor {
     child: Child,
     input: ChildStdin,
@@ -72,14 +77,16 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn start(mut command: Command, source: &Path, journal: Option<&Path>) -> Self {
-        command.arg(source).arg(journal.unwrap_or(Path::new("-")));
+        command.arg(source).arg(other_of(source)).arg(journal.unwrap_or(Path::new("-")));
         let mut child = start(&mut command);
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, input, output }
     }
 
-    pub(super) fn open(&mut self, kind: Kind, upload_id: Option<&str>) {
-        self.done(&format!("open {} {}", kind.name(), upload_id.unwrap_or("-")));
+    /// `other`: not the bytes of the source come, but those of the file beside it.
+    pub(super) fn open(&mut self, kind: Kind, upload_id: Option<&str>, other: bool) {
+        let which = if other { "other" } else { "-" };
+        self.done(&format!("open {} {} {which}", kind.name(), upload_id.unwrap_or("-")));
     }
 
     /// Holds the call to come at its read of this number.

@@ -26,7 +26,7 @@ use glacier_emulator::{Action, Emulator, Ending, Fault, Operation};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use self::actor::{Actor, Answer, Call, Kind};
+use self::actor::{Actor, Answer, Call, Kind, other_of};
 use self::changes::Change;
 use crate::harness::{Build, Program, local_glacier};
 
@@ -262,8 +262,17 @@ impl<'a> History<'a> {
             opened.kind = Kind::File;
         }
         let upload_id = self.upload_id.clone().filter(|_| self.journal.is_none());
+        let other = opened.kind != Kind::File && self.rng.u8(..3) == 0;
+        if other {
+            // What comes is not what the file has, which stays as it is.
+            let at = self.rng.usize(..opened.bytes.len());
+            opened.bytes[at] ^= 1;
+            fs::write(other_of(&self.source), &opened.bytes).unwrap();
+            self.was_modified = true;
+            self.tell(format!("other bytes come, at {at}"));
+        }
         self.tell(format!("opens as {:?}, ID {upload_id:?}", opened.kind));
-        opened.actor.open(opened.kind, upload_id.as_deref());
+        opened.actor.open(opened.kind, upload_id.as_deref(), other);
     }
 
     fn call(&mut self) {
