@@ -113,7 +113,8 @@ impl Actor {
         let mut line = self.line()?;
         if line == "held" {
             meanwhile();
-            self.send("go");
+            // It may have died meanwhile, at a point that another of its threads has come to.
+            let _ = writeln!(self.input, "go");
             line = self.line()?;
         }
         let mut words = line.strip_prefix("result ").expect(&line).splitn(4, ' ').map(str::to_owned);
