@@ -404,7 +404,7 @@ def restarted(glacier: Glacier, read: Any, parts: int = 3) -> None:
 )
 def test_what_was_read_needs_another_upload(glacier: Glacier, once: Callable[[], Any]) -> None:
     """Never may the rest of a source pass for the whole."""
-    with pytest.raises(UsageError, match="begins there") as caught:
+    with pytest.raises(UsageError, match="starts at byte 0") as caught:
         restarted(glacier, once())
     assert caught.value.name == "GLACIER_E_STATE"
     assert glacier.archives() == []
@@ -440,11 +440,13 @@ def test_a_call_that_is_refused_does_not_touch_the_source(glacier: Glacier) -> N
     assert glacier.archive(archive.archive_id) == DATA
 
 
-def test_a_source_that_is_all_there_is_not_read_to_learn_that(glacier: Glacier, tmp_path: Path) -> None:
+def test_compares_a_source_with_the_archive_of_a_finished_journal(glacier: Glacier, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     read = OnlyRead()
     with glacier.client() as client:
         first = client.upload(VAULT, read, part_size=MIB, journal=journal)
-        reads = read.reads
-        assert client.upload(VAULT, read, journal=journal) == first
-    assert read.reads == reads
+        assert client.upload(VAULT, OnlyRead(), journal=journal) == first
+        # Nothing is left of it.
+        with pytest.raises(LocalError, match=first.archive_id) as caught:
+            client.upload(VAULT, read, journal=journal)
+    assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"

@@ -89,6 +89,8 @@ struct History<'a> {
     memory_limit: u64,
     /// Whether files have times of even seconds: a modification may leave the times as they were.
     is_coarse: bool,
+    /// Nothing is drawn but how a call fails: see [`History::mix`].
+    is_mixing: bool,
     actor: Option<Opened>,
     /// The process that stores through a mapping, with the number and the length of the file that it maps.
     mapper: Option<(Actor, u64, u64)>,
@@ -130,6 +132,7 @@ impl<'a> History<'a> {
             workers: rng.u32(1..=3),
             memory_limit: if rng.u8(..4) == 0 { 2 << 20 } else { 64 << 20 },
             is_coarse: rng.u8(..3) == 0,
+            is_mixing: false,
             actor: None,
             mapper: None,
             upload_id: None,
@@ -141,6 +144,9 @@ impl<'a> History<'a> {
     }
 
     fn play(&mut self) {
+        if self.rng.u8(..5) == 0 {
+            self.mix();
+        }
         for _ in 0..self.rng.u32(3..8) {
             if self.rng.bool() {
                 self.rest();
@@ -160,6 +166,18 @@ impl<'a> History<'a> {
                 self.call();
             }
         }
+    }
+
+    /// Other bytes than the file's come in between, and the file stays as it is.
+    fn mix(&mut self) {
+        self.rest();
+        for is_file in [true, false, true] {
+            self.mostly = if is_file { Kind::File } else { self.rng.choice(&Kind::ALL[1..]).copied().unwrap() };
+            self.is_mixing = true;
+            self.actor = None;
+            self.call();
+        }
+        self.is_mixing = false;
     }
 
     fn rest(&mut self) {
@@ -253,7 +271,7 @@ impl<'a> History<'a> {
     }
 
     fn kind(&mut self) -> Kind {
-        if self.rng.u8(..4) > 0 { self.mostly } else { self.rng.choice(Kind::ALL).unwrap() }
+        if self.is_mixing || self.rng.u8(..4) > 0 { self.mostly } else { self.rng.choice(Kind::ALL).unwrap() }
     }
 
     fn open(&mut self, opened: &mut Opened) {
@@ -262,7 +280,7 @@ impl<'a> History<'a> {
             opened.kind = Kind::File;
         }
         let upload_id = self.upload_id.clone().filter(|_| self.journal.is_none());
-        let other = opened.kind != Kind::File && self.rng.u8(..3) == 0;
+        let other = opened.kind != Kind::File && (self.is_mixing || self.rng.u8(..3) == 0);
         if other {
             // What comes is not what the file has, which stays as it is.
             let at = self.rng.usize(..opened.bytes.len());
@@ -278,7 +296,7 @@ impl<'a> History<'a> {
     fn call(&mut self) {
         let mut opened = self.opened();
         let call = match self.rng.u8(..10) {
-            _ if opened.kind == Kind::Pushed => Call::Run,
+            _ if opened.kind == Kind::Pushed || self.is_mixing => Call::Run,
             0..=4 => Call::Run,
             5 => Call::Start,
             6 | 7 => Call::Transfer,
@@ -286,11 +304,12 @@ impl<'a> History<'a> {
         };
         self.set_fault();
         let before = fs::read(&self.source).ok();
-        let change = (opened.kind == Kind::File && self.rng.bool()).then(|| self.rng.choice(Change::ALL).unwrap());
+        let change = (opened.kind == Kind::File && !self.is_mixing && self.rng.bool())
+            .then(|| self.rng.choice(Change::ALL).unwrap());
         if change.is_some() {
             opened.actor.hold(self.rng.u32(1..8));
         }
-        if self.journal.is_some() && self.rng.u8(..4) == 0 {
+        if self.journal.is_some() && !self.is_mixing && self.rng.u8(..4) == 0 {
             opened.actor.die(self.rng.u32(1..30));
             opened.is_to_die = true;
         }
@@ -332,10 +351,13 @@ impl<'a> History<'a> {
     }
 
     fn set_fault(&mut self) {
+        if self.is_mixing && self.upload_id.is_some() && self.mostly == Kind::File {
+            return;
+        }
         let ending = if self.rng.bool() { Ending::Close } else { Ending::Reset };
         let refusal = Action::error(403, "AccessDeniedException", "No.");
         let (complete, part) = (Operation::CompleteMultipartUpload, Operation::UploadMultipartPart);
-        let fault = match self.rng.u8(..8) {
+        let fault = match if self.is_mixing { self.rng.u8(2..4) } else { self.rng.u8(..8) } {
             0 | 1 => Fault::new(Action::LostAnswer { then: ending }).on(complete).always(),
             2 => Fault::new(refusal).on(complete),
             3 => Fault::new(refusal).on(part).part(self.rng.u64(..4)),
