@@ -100,9 +100,15 @@ struct Secret {
 impl Redactor {
     /// Adds a secret. The oldest ones are forgotten.
     pub fn add(&self, secret: &str) {
+        for view in [View::Plain, View::Decoded] {
+            self.add_characters(secret, view);
+        }
+    }
+
+    fn add_characters(&self, secret: &str, view: View) {
         // With room for all of them from the start: a vector that grows leaves copies behind.
         let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
-        characters.extend(decoded(secret).map(|(byte, _)| byte));
+        characters.extend(view.of(secret).map(|(byte, _)| byte));
         if characters.len() < SECRET_MIN {
             return;
         }
@@ -126,15 +132,10 @@ impl Redactor {
             return Cow::Borrowed(text);
         }
         let text = start_of(text, SEARCHED_MAX);
-        let (characters, places): (Vec<u8>, Vec<Range<usize>>) = decoded(text).unzip();
-        let mut echoes: Vec<Range<usize>> = Vec::new();
-        for piece in pieces(&secrets) {
-            for (at, window) in characters.windows(piece).enumerate() {
-                let hash = self.hasher.hash_one(window);
-                if secrets.iter().any(|secret| secret.piece == piece && secret.hashes.binary_search(&hash).is_ok()) {
-                    echoes.push(at..at + piece);
-                }
-            }
+        let mut echoes = self.echoes(&secrets, text, View::Plain);
+        // Both: what stands before a plain echo may make its first characters look encoded.
+        if text.contains(['%', '\\', '&']) {
+            echoes.extend(self.echoes(&secrets, text, View::Decoded));
         }
         if echoes.is_empty() {
             return Cow::Borrowed(text);
@@ -143,13 +144,30 @@ impl Redactor {
         let mut out = String::with_capacity(text.len());
         let mut copied = 0;
         for echo in merged(echoes) {
-            let (start, end) = (places[echo.start].start, places[echo.end - 1].end);
-            out.push_str(text.get(copied..start).unwrap_or_default());
+            out.push_str(text.get(copied..echo.start).unwrap_or_default());
             out.push_str(REDACTED);
-            copied = end;
+            copied = echo.end;
         }
         out.push_str(text.get(copied..).unwrap_or_default());
         Cow::Owned(out)
+    }
+
+    /// Where pieces of secrets are in a text, in bytes.
+    fn echoes(&self, secrets: &VecDeque<Secret>, text: &str, view: View) -> Vec<Range<usize>> {
+        let (characters, places): (Vec<u8>, Vec<Range<usize>>) = view.of(text).unzip();
+        let mut echoes = Vec::new();
+        for piece in pieces(secrets) {
+            for (window, places) in characters.windows(piece).zip(places.windows(piece)) {
+                let hash = self.hasher.hash_one(window);
+                let is_echo = |secret: &Secret| secret.piece == piece && secret.hashes.binary_search(&hash).is_ok();
+                if let [first, .., last] = places
+                    && secrets.iter().any(is_echo)
+                {
+                    echoes.push(first.start..last.end);
+                }
+            }
+        }
+        echoes
     }
 
     /// Whether a text echoes a secret.
@@ -195,22 +213,35 @@ fn start_of(text: &str, max: usize) -> &str {
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
-/// The characters of a text as they are compared, each with its place: percent-encoding (once or several times), JSON
-/// escapes and numeric character references are decoded, case, backslashes, spaces and control characters do not count.
-fn decoded(text: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
-    let bytes = text.as_bytes();
-    let mut next = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let start = next;
-            let rest = bytes.get(start..).filter(|rest| !rest.is_empty())?;
-            let (byte, length) = decoded_first(rest);
-            next = start + length;
-            if byte > b' ' && byte != 0x7f && byte != b'\\' {
-                return Some((byte.to_ascii_lowercase(), start..next));
+/// How the characters of a text are read to be compared. Case, backslashes, spaces and control characters do not count.
+#[derive(Clone, Copy, Debug)]
+enum View {
+    /// As they are.
+    Plain,
+    /// With percent-encoding (once or several times), JSON escapes and numeric character references decoded.
+    Decoded,
+}
+
+impl View {
+    /// The characters, each with its place.
+    fn of(self, text: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
+        let bytes = text.as_bytes();
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let start = next;
+                let rest = bytes.get(start..).filter(|rest| !rest.is_empty())?;
+                let (byte, length) = match self {
+                    Self::Plain => (rest.first().copied()?, 1),
+                    Self::Decoded => decoded_first(rest),
+                };
+                next = start + length;
+                if byte > b' ' && byte != 0x7f && byte != b'\\' {
+                    return Some((byte.to_ascii_lowercase(), start..next));
+                }
             }
-        }
-    })
+        })
+    }
 }
 
 /// The first character, and how many bytes it takes.
@@ -321,6 +352,20 @@ mod tests {
         ] {
             assert_eq!(redactor.redacted(&format!("<{text}>")), "<[redacted]>", "{text}");
         }
+    }
+
+    #[test]
+    fn redacts_echoes_that_look_encoded_in_part() {
+        let redactor = redactor();
+        let echo = TOKEN.get(44..60).unwrap();
+        for before in ["%", "%25", "&#", "\\u00"] {
+            let text = format!("{before}{echo}");
+            assert!(!redactor.redacted(&text).contains(echo), "{text}");
+        }
+        let encoded_secret = Redactor::default();
+        encoded_secret.add("secret%2Fwith%2Fencoding");
+        assert_eq!(encoded_secret.redacted("<secret%2Fwith%2Fencoding>"), "<[redacted]>");
+        assert_eq!(encoded_secret.redacted("<secret/with/encoding>"), "<[redacted]>");
     }
 
     #[test]
