@@ -15,7 +15,7 @@
 //! | 3xx | permanent | ambiguous |
 //! | 408, 429, 500, 502, 503, 504, 509, throttling codes | transient | transient |
 //! | 404 | permanent: not found | transient |
-//! | 400 without a Glacier error document | ambiguous: such a 400 is rare, and may not come again | ambiguous |
+//! | 400, 403 without an error code: no document, or a cut one | ambiguous: it may not come again | ambiguous |
 //! | any other 4xx or 5xx | permanent | ambiguous |
 //! | certificate or TLS version refused | – | permanent |
 //! | signature expired, clock wrong | signed again with the corrected clock | – |
@@ -105,7 +105,8 @@ pub fn classify(error: &Error) -> Class {
         (_, Some(408 | 429 | 500 | 502 | 503 | 504 | 509)) => Class::Transient,
         (_, Some(404)) if !error.is_from_service() => Class::Transient,
         (Kind::Protocol, None | Some(200..=299)) => Class::Ambiguous,
-        (Kind::Service, Some(400)) if error.service_code().is_none() => Class::Ambiguous,
+        // A code that was lost with the end of the response may be one that a new signature or new keys answer.
+        (_, Some(400 | 403)) if error.service_code().is_none() => Class::Ambiguous,
         (_, Some(_)) if !error.is_from_service() => Class::Ambiguous,
         _ => Class::Permanent,
     }
@@ -262,7 +263,7 @@ mod tests {
             assert_eq!(classify(&answered(Kind::Service, status, Some(code))), Class::Permanent, "{code}");
         }
         assert_eq!(classify(&answered(Kind::Service, 400, Some("BadRequest"))), Class::Permanent);
-        for status in [301, 401, 403, 404, 405, 501] {
+        for status in [301, 401, 404, 405, 501] {
             let error = identified(Kind::Service, status);
             assert_eq!(classify(&error), Class::Permanent, "{status}");
         }
@@ -288,7 +289,9 @@ mod tests {
             assert_eq!(classify(&answered(kind, status, None)), Class::Ambiguous, "{status}");
         }
         assert_eq!(classify(&identified(Kind::Protocol, 204)), Class::Ambiguous, "a success without its hash");
-        assert_eq!(classify(&identified(Kind::Service, 400)), Class::Ambiguous, "a 400 without a document");
+        for (kind, status) in [(Kind::Service, 400), (Kind::Access, 403)] {
+            assert_eq!(classify(&identified(kind, status)), Class::Ambiguous, "{status} without an error code");
+        }
     }
 
     #[test]
