@@ -16,6 +16,9 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, settled_file};
 use crate::{acknowledged_parts, of, refusal, start};
 
+/// A working call without arguments.
+type Call = fn(&Upload) -> Result<(), Error>;
+
 const PART: usize = 1 << 20;
 
 /// A service, a journal, and the handles that have it one after the other.
@@ -162,7 +165,7 @@ fn completed_handle_compares_the_file_on_each_call() {
     let upload = place.of_file(source.path());
     upload.run().unwrap();
     let requests = place.glacier.requests().len();
-    let calls: [fn(&Upload) -> Result<(), Error>; 3] = [Upload::run, Upload::transfer, Upload::complete];
+    let calls: [Call; 3] = [Upload::run, Upload::transfer, Upload::complete];
     for call in calls {
         call(&upload).unwrap();
     }
@@ -453,8 +456,7 @@ fn journal_that_is_the_source_is_refused_before_anything_is_sent_or_written() {
         let _ = (fs::remove_file(&link), fs::remove_file(&hard_link));
         symlink(&source, &link).unwrap();
         fs::hard_link(&source, &hard_link).unwrap();
-        let calls: [fn(&Upload) -> Result<(), Error>; 4] =
-            [Upload::run, Upload::transfer, Upload::initiate, Upload::complete];
+        let calls: [Call; 4] = [Upload::run, Upload::transfer, Upload::initiate, Upload::complete];
         for (journal, call) in [&source, &link, &hard_link].into_iter().flat_map(|one| calls.map(|call| (one, call))) {
             let upload = place.handle();
             upload.set_source_file(&source).unwrap();
