@@ -21,6 +21,8 @@ use crate::sys::thread::{join_all, spawn_scoped};
 
 /// What is read between two looks at the cancel.
 const READ: usize = 256 * 1024;
+/// How often a file is hashed again at most, if its ctime changes each time.
+const PASSES: u32 = 3;
 /// The most threads that are started, whatever is asked for.
 const THREADS_MAX: usize = 256;
 
@@ -49,18 +51,21 @@ fn hash_file_by(
         source.check_unchanged()?;
         return Ok(TreeHasher::new().finish());
     }
-    let work = Work {
-        kernels,
-        source: &source,
-        next: Mutex::default(),
-        done: AtomicU64::new(0),
-        roots: Mutex::default(),
-        failure: OnceLock::new(),
-        report,
-        cancel,
-    };
-    let root = work.run(wanted(threads))?;
-    source.check_unchanged()?;
+    let hash = |report| Work::new(kernels, &source, report, cancel).run(wanted(threads));
+    let mut before = source.identity();
+    let root = hash(report)?;
+    for _ in 0..PASSES {
+        let now = source.check_unchanged()?;
+        if now == before {
+            break;
+        }
+        // Attributes were changed, or bytes behind a restored mtime.
+        before = now;
+        if hash(&|_| ())? != root {
+            let message = format!("{} changed while it was being hashed: its bytes are others", path.display());
+            return Err(Error::new(Kind::SourceChanged, message));
+        }
+    }
     Ok(root)
 }
 
@@ -87,7 +92,17 @@ struct Work<'a> {
     cancel: &'a Cancel,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn new(
+        kernels: &'static Kernels,
+        source: &'a SteadyFile,
+        report: &'a (dyn Fn(u64) + Sync),
+        cancel: &'a Cancel,
+    ) -> Self {
+        let (next, done, roots, failure) = (Mutex::default(), AtomicU64::new(0), Mutex::default(), OnceLock::new());
+        Self { kernels, source, next, done, roots, failure, report, cancel }
+    }
+
     /// The hash of the file. The calling thread does its share, and all of it if there are no others.
     fn run(self, threads: usize) -> Result<Digest> {
         let groups = self.source.size().div_ceil(self.group_size());
@@ -200,6 +215,33 @@ mod tests {
                 let hash = hash_file_by(kernels, file.path(), threads, &|_| {}, &Cancel::default()).unwrap();
                 assert_eq!(hash, part_hashes(&data).tree, "{} {threads}", kernels.name());
             }
+        }
+    }
+
+    #[test]
+    fn detects_modification_with_restored_mtime_and_allows_chmod() {
+        use std::fs::{File, FileTimes, Permissions};
+        use std::os::unix::fs::{FileExt, PermissionsExt};
+        use std::sync::atomic::AtomicBool;
+
+        let data: Vec<u8> = (0..=250).cycle().take(35 << 20).collect();
+        let modify: fn(&File) = |file| {
+            let time = file.metadata().unwrap().modified().unwrap();
+            file.write_all_at(b"x", 0).unwrap();
+            file.set_times(FileTimes::new().set_modified(time)).unwrap();
+        };
+        let chmod: fn(&File) = |file| file.set_permissions(Permissions::from_mode(0o640)).unwrap();
+        for (change, expected) in [(chmod, Ok(part_hashes(&data).tree)), (modify, Err(Kind::SourceChanged))] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&data).unwrap();
+            let is_changed = AtomicBool::new(false);
+            let report = |_| {
+                if !is_changed.swap(true, Ordering::Relaxed) {
+                    change(file.as_file());
+                }
+            };
+            let hash = hash_file(file.path(), 1, &report, &Cancel::default());
+            assert_eq!(hash.map_err(|error| error.kind()), expected);
         }
     }
 
