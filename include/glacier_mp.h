@@ -649,7 +649,7 @@ glacier_result_t glacier_error_code(const glacier_error_t *error);
  * It names the upload ID where an upload stays in the vault. Values from outside, such as the service's text and file
  * names, are sanitized: control characters and invisible ones are escaped ("\n", "\x1b", "\u{202e}"), long values are
  * cut, and an echo of a secret key or session token that the client has or had, or of 16 or more characters of one, is
- * replaced by "[redacted]".
+ * replaced by the word "redacted" in brackets.
  * Valid until the error is freed; NULL for NULL. Since: 0.1
  */
 const char *glacier_error_message(const glacier_error_t *error);

@@ -30,7 +30,7 @@ pub fn request_id(response: &Response) -> Option<&str> {
 /// Returns a header that the operation requires.
 ///
 /// # Errors
-/// `Protocol` if it is missing, or as [`header`].
+/// `Protocol` if it is missing, repeated with another value, or not printable ASCII.
 pub fn required_header<'a>(response: &'a Response, name: &str) -> Result<&'a str> {
     header(response, name)?.ok_or_else(|| invalid(format!("the service's response has no {name} header"), response))
 }
