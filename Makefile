@@ -115,7 +115,6 @@ run-stress run-stress-one: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	$(PYTHON) scripts/stress.py
 
-# Compiles nothing to machine code: the tests are in make test.
 run-check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
@@ -123,6 +122,7 @@ run-check:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --lib --features test-panics -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) test --test header --test symbols
 
 # Writes include/glacier_mp.h from the sources.
 header:
