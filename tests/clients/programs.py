@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 from local import KEY, ROOT
 
-LIBRARY = ROOT / "target/debug/deps/libglacier_mp.so"
+LIBRARY = Path(os.environ.get("GLACIER_MP_LIBRARY") or ROOT / "target/debug/deps/libglacier_mp.so")
 
 
 class Programs:
