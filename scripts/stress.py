@@ -85,9 +85,7 @@ class Program:
 def rust_programs() -> dict[str, list[Program]]:
     """The programs of the Rust suite and of the C suite."""
     command = [*shlex.split(os.environ.get("CARGO") or "cargo"), "test", "--workspace", "--no-run"]
-    built = subprocess.run(
-        [*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
+    built = subprocess.run([*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     suites: dict[str, list[Program]] = {"rust": [], "c": []}
     for message in map(json.loads, built.stdout.splitlines()):
         if message["reason"] != "compiler-artifact" or not message["executable"] or not message["profile"]["test"]:
