@@ -22,11 +22,12 @@
 static inline char *ask_service(const char *method, const char *what, const char *document)
 {
     const char *port = strrchr(getenv("AWS_ENDPOINT_URL_GLACIER"), ':');
-    struct sockaddr_in address = {0};
+    struct sockaddr_in address;
     size_t length = 0, room = 1 << 16;
     char *answer = (char *)malloc(room);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(port != NULL && fd >= 0 && answer != NULL);
+    memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)atoi(port + 1));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

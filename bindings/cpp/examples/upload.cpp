@@ -1,0 +1,26 @@
+// Uploads a file with progress, and resumes it when it is run again: upload VAULT FILE
+#include <glacier_mp.hpp>
+
+#include <iostream>
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        std::cerr << "usage: upload VAULT FILE\n";
+        return 2;
+    }
+    try {
+        const std::filesystem::path file = argv[2];
+        const glacier_mp::client client{glacier_mp::config()}; // region and keys from the environment
+        glacier_mp::upload upload(client, argv[1]);
+        upload.source_file(file).journal(file.string() + ".glacier").description(file.filename().string());
+        upload.on_progress([](const glacier_mp::progress &now) {
+            std::cerr << '\r' << now.bytes_done + now.bytes_resumed << " bytes stored, " << now.retries << " retries ";
+        });
+        std::cout << upload.run().id << '\n';
+        return 0;
+    } catch (const glacier_mp::error &e) {
+        std::cerr << '\n' << e.name() << ": " << e.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,295 @@
+// The C++ interface against the local Glacier: each type, each way that an error or an exception leaves a call. C++17 and
+// later; what needs C++20 is tested there.
+#include <glacier_mp.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "service.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace gmp = glacier_mp;
+
+constexpr std::uint64_t mib = std::uint64_t{1} << 20;
+constexpr std::size_t size = 2 * mib + 1000;
+
+// Byte i is i mod 251, as the harness expects it in the archives.
+std::string data()
+{
+    std::string bytes(size, '\0');
+    for (std::size_t i = 0; i < size; i++)
+        bytes[i] = static_cast<char>(i % 251);
+    return bytes;
+}
+
+struct interruption : std::logic_error {
+    interruption() : std::logic_error("thrown by a callback") {}
+};
+
+template <typename Error, typename Call> Error thrown_by(Call &&call)
+{
+    try {
+        call();
+    } catch (const Error &e) {
+        checked();
+        return e;
+    }
+    throw std::runtime_error("the call did not throw");
+}
+
+gmp::client local_client()
+{
+    return gmp::client(gmp::config().concurrency(2).memory_limit(8 * mib).connect_timeout(5s).stall_timeout(1min));
+}
+
+gmp::upload local_upload(const gmp::client &client)
+{
+    gmp::upload upload(client, "examplevault");
+    upload.part_size(mib);
+    return upload;
+}
+
+void check_archive(const gmp::archive &archive, const gmp::upload &upload)
+{
+    CHECK(!archive.id.empty() && archive.id == upload.archive_id());
+    CHECK(archive.location == upload.archive_location());
+    CHECK(archive.tree_hash == gmp::to_hex(gmp::treehash().update(data()).finish()));
+    CHECK(upload.state() == gmp::state::completed);
+}
+
+void uploads_from_every_source(const gmp::client &client, const std::filesystem::path &file)
+{
+    const std::string bytes = data();
+    {
+        gmp::upload upload = local_upload(client);
+        gmp::progress last{};
+        upload.source_file(file).description("from a file").on_progress([&](const gmp::progress &now) { last = now; });
+        check_archive(upload.run(), upload);
+        CHECK_NUMBER(last.bytes_done, size);
+        CHECK_NUMBER(upload.progress().parts_done, 3);
+        CHECK_NUMBER(upload.part_size(), mib);
+        CHECK(upload.vault() == "examplevault" && !upload.id().empty() && !upload.location().empty());
+    }
+    {
+        gmp::upload upload = local_upload(client);
+        check_archive(upload.source_memory(bytes.data(), bytes.size()).run(), upload);
+    }
+    {
+        gmp::upload upload = local_upload(client);
+        std::istringstream in(bytes);
+        check_archive(upload.source_stream(in).run(), upload);
+    }
+    {
+        gmp::upload upload = local_upload(client);
+        std::size_t at = 0;
+        const auto read = [&](std::byte *buffer, std::size_t capacity) {
+            const std::size_t length = std::min({capacity, size - at, std::size_t{10007}});
+            std::memcpy(buffer, bytes.data() + at, length);
+            at += length;
+            return length;
+        };
+        check_archive(upload.source_callback(read, size).run(), upload);
+    }
+    {
+        gmp::upload upload = local_upload(client);
+        gmp::ostream out(upload);
+        for (std::size_t at = 0; at < size; at += 100003)
+            out << bytes.substr(at, 4096) << std::flush << bytes.substr(at + 4096, 100003 - 4096);
+        CHECK(out.good());
+        check_archive(out.finish(), upload);
+    }
+    {
+        gmp::upload upload = local_upload(client);
+        upload.initiate();
+        std::thread other([&] { upload.put_part(1, bytes.data() + mib, mib); });
+        upload.put_part(0, bytes.data(), mib, gmp::treehash().update(bytes.data(), mib).finish());
+        other.join();
+        upload.put_part(2, bytes.data() + 2 * mib, size - 2 * mib);
+        const auto parts = upload.list_parts();
+        CHECK_NUMBER(parts.size(), 3);
+        CHECK(parts[2].offset == 2 * mib && parts[2].length == 1000 && parts[2].tree_hash.size() == 64);
+        check_archive(upload.complete(), upload);
+    }
+}
+
+void errors_have_their_class_and_details(const gmp::client &client)
+{
+    auto usage = thrown_by<gmp::usage_error>([&] { gmp::upload(client, "no/vault"); });
+    CHECK_NUMBER(usage.code(), GLACIER_E_INVALID);
+    CHECK_TEXT(usage.name(), "GLACIER_E_INVALID");
+    usage = thrown_by<gmp::usage_error>([&] { gmp::upload(client, std::string_view("nul\0", 4)); });
+    CHECK(std::string(usage.what()).find("position 3") != std::string::npos);
+    thrown_by<gmp::usage_error>([] { gmp::config().stall_timeout(-1ms); });
+    thrown_by<gmp::usage_error>([] { gmp::treehash::combine({}); });
+
+    gmp::upload missing = local_upload(client);
+    const auto local = thrown_by<gmp::local_error>([&] { missing.source_file("/no/such/file").run(); });
+    CHECK_NUMBER(local.code(), GLACIER_E_IO);
+
+    gmp::upload nowhere(client, "nosuchvault");
+    const gmp::service_error service = thrown_by<gmp::service_error>([&] { nowhere.initiate(); });
+    CHECK(service.http_status() == 404 && service.service_code() == "ResourceNotFoundException");
+    CHECK(service.operation() == "InitiateMultipartUpload" && !service.request_id().empty());
+    CHECK(!service.is_retryable() && !service.is_resumable());
+    static_assert(std::is_nothrow_copy_constructible_v<gmp::service_error>);
+
+    gmp::upload wrong = local_upload(client);
+    wrong.initiate();
+    thrown_by<gmp::integrity_error>([&] { wrong.put_part(0, "x", 1, gmp::digest{}); });
+    const auto uploads = client.list_uploads("examplevault");
+    CHECK_NUMBER(uploads.size(), 1);
+    CHECK(uploads[0].id == wrong.id() && uploads[0].part_size == mib);
+    CHECK(uploads[0].created > std::chrono::system_clock::now() - 24h);
+    wrong.abort();
+    CHECK(wrong.state() == gmp::state::aborted);
+}
+
+void exceptions_of_callbacks_leave_the_call(const gmp::client &client)
+{
+    const std::string bytes = data();
+    service_fault(STALLED_PART(1));
+    gmp::upload upload = local_upload(client);
+    upload.source_memory(bytes.data(), bytes.size()).on_progress([](const gmp::progress &) { throw interruption(); });
+    thrown_by<interruption>([&] { upload.run(); });
+    // A callback that asks to stop is no exception of its own: what was thrown before does not come again.
+    upload.on_progress([](const gmp::progress &) { return false; });
+    const auto stopped = thrown_by<gmp::stopped_error>([&] { upload.run(); });
+    CHECK(stopped.code() == GLACIER_E_CALLBACK && stopped.is_resumable() == !upload.id().empty());
+    service_works();
+    upload.on_progress([](const gmp::progress &) { return true; });
+    check_archive(upload.run(), upload);
+    gmp::upload quick = local_upload(client);
+    quick.source_memory(bytes.data(), bytes.size()).on_progress([](const gmp::progress &now) {
+        if (now.bytes_done == size)
+            throw interruption();
+    });
+    thrown_by<interruption>([&] { quick.run(); });
+    if (quick.state() != gmp::state::completed)
+        quick.abort();
+
+    gmp::upload reading = local_upload(client);
+    reading.source_callback([](std::byte *, std::size_t) -> std::size_t { throw interruption(); });
+    thrown_by<interruption>([&] { reading.run(); });
+    gmp::upload started = local_upload(client);
+    started.source_callback([](std::byte *, std::size_t) -> std::size_t { throw interruption(); });
+    auto future = started.start();
+    thrown_by<interruption>([&] { future.get(); });
+    thrown_by<interruption>([&] { started.wait(); });
+    std::istringstream broken(bytes);
+    broken.setstate(std::ios::badbit);
+    gmp::upload streamed = local_upload(client);
+    streamed.source_stream(broken);
+    thrown_by<std::ios_base::failure>([&] { streamed.run(); });
+
+    // Each call that waits for keys throws what the provider threw.
+    const gmp::client keyless(gmp::config().credentials_provider([]() -> gmp::credentials { throw interruption(); }));
+    thrown_by<interruption>([&] { keyless.list_uploads("examplevault"); });
+    gmp::upload one(keyless, "examplevault");
+    thrown_by<interruption>([&] { one.initiate(); });
+    const auto keys = [] {
+        return gmp::credentials{getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY"), "",
+                                std::chrono::system_clock::now() + 1h};
+    };
+    const gmp::client keyed(gmp::config().credentials_provider(keys).log(
+        gmp::log_level::debug, [](gmp::log_level, std::string_view) { throw interruption(); }));
+    CHECK_NUMBER(keyed.list_uploads("examplevault").size(), 0);
+    const gmp::client fixed(gmp::config().fixed_credentials(keys()));
+    CHECK_NUMBER(fixed.list_uploads("examplevault").size(), 0);
+
+    // A stream without finish makes no archive, and a failed one says why.
+    gmp::upload refused(client, "nosuchvault");
+    refused.part_size(mib);
+    gmp::ostream out(refused);
+    out << bytes;
+    thrown_by<gmp::service_error>([&] { out.finish(); });
+}
+
+void a_run_in_the_background_has_a_future(const gmp::client &client)
+{
+    const std::string bytes = data();
+    gmp::upload upload = local_upload(client);
+    upload.source_memory(bytes.data(), bytes.size());
+    std::future<gmp::archive> future = upload.start();
+    upload.wait();
+    check_archive(future.get(), upload);
+    CHECK(upload.wait_for(0ms));
+
+    // Moved while it runs, and destroyed before it is over.
+    service_fault(STALLED_PART(1));
+    {
+        gmp::upload stalled = local_upload(client);
+        stalled.source_memory(bytes.data(), bytes.size());
+        future = stalled.start();
+        gmp::upload moved = std::move(stalled);
+        CHECK(!moved.wait_for(1ms));
+        thrown_by<gmp::usage_error>([&] { moved.run(); });
+    }
+    CHECK_NUMBER(thrown_by<gmp::stopped_error>([&] { future.get(); }).code(), GLACIER_E_CANCELED);
+#if defined(__cpp_lib_jthread)
+    {
+        gmp::upload stoppable = local_upload(client);
+        std::stop_source stop;
+        stoppable.source_memory(bytes.data(), bytes.size()).on_progress([&](const gmp::progress &now) {
+            if (now.parts_in_flight > 0)
+                stop.request_stop();
+        });
+        const auto canceled = thrown_by<gmp::stopped_error>([&] { stoppable.run(stop.get_token()); });
+        CHECK_NUMBER(canceled.code(), GLACIER_E_CANCELED);
+        stoppable.abort();
+    }
+#endif
+    service_works();
+    for (const gmp::upload_info &left : client.list_uploads("examplevault")) {
+        gmp::upload attached(client, "examplevault");
+        attached.upload_id(left.id).abort();
+    }
+}
+
+void tree_hashes_and_plans(const std::filesystem::path &file)
+{
+    const std::string bytes = data();
+    const gmp::digest whole = gmp::treehash().update(bytes).finish();
+    CHECK(gmp::treehash::file(file) == whole);
+    std::uint64_t hashed = 0;
+    CHECK(gmp::treehash::file(file, 1, [&](const gmp::progress &now) { hashed = now.bytes_hashed; }) == whole);
+    CHECK_NUMBER(hashed, size);
+    const auto interrupted = [](const gmp::progress &) { throw interruption(); };
+    thrown_by<interruption>([&] { gmp::treehash::file(file, 1, interrupted); });
+    std::vector<gmp::digest> parts;
+    for (std::size_t at = 0; at < size; at += mib)
+        parts.push_back(gmp::treehash().update(std::string_view(bytes).substr(at, mib)).finish());
+    CHECK(gmp::treehash::combine(parts) == whole);
+    CHECK(gmp::to_hex(gmp::treehash().finish()) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    const gmp::plan plan(size, mib);
+    CHECK(plan.part_count() == 3 && plan.request_count() == 5 && plan.part_size() == mib && plan.memory(2) >= mib);
+    CHECK(gmp::version() == GLACIER_MP_VERSION);
+#if defined(__cpp_lib_span)
+    const auto span = std::as_bytes(std::span(bytes));
+    CHECK(gmp::treehash().update(span).finish() == whole);
+#endif
+}
+
+} // namespace
+
+int main(int, char **arguments)
+{
+    try {
+        const gmp::client client = local_client();
+        uploads_from_every_source(client, arguments[1]);
+        errors_have_their_class_and_details(client);
+        exceptions_of_callbacks_leave_the_call(client);
+        a_run_in_the_background_has_a_future(client);
+        tree_hashes_and_plans(arguments[1]);
+        return EXIT_SUCCESS;
+    } catch (const std::exception &e) {
+        std::cerr << "interface: " << e.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}
