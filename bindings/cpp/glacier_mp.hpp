@@ -868,11 +868,7 @@ private:
         put([&](auto err) {
             const glacier_result_t result = glacier_upload_wait(get(), timeout, err);
             over = result != GLACIER_E_PENDING;
-            if (over) {
-                return result;
-            }
-            glacier_error_free(*err);
-            return glacier_result_t{GLACIER_OK};
+            return over ? result : glacier_result_t{GLACIER_OK};
         });
         return over;
     }

@@ -99,6 +99,8 @@ impl Program {
             .arg(root.join("include"))
             .arg("-I")
             .arg(root.join("tests/c"))
+            .arg("-I")
+            .arg(root.join("bindings/cpp"))
             .arg(root.join(source))
             .arg("-o")
             .arg(program.path());

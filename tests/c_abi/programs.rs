@@ -38,7 +38,8 @@ in_both_builds!(
     journal,
     shared,
     pthread_cancel,
-    streams_cpp
+    streams_cpp,
+    interface_cpp
 );
 
 under_valgrind!(
@@ -56,7 +57,8 @@ under_valgrind!(
     read,
     background,
     journal,
-    shared
+    shared,
+    interface_cpp
 );
 
 fn run_file(build: Build) {
@@ -299,6 +301,17 @@ fn streams_cpp(build: Build) {
         let program = Program::cpp("tests/cpp/streams.cpp", standard, build);
         succeed(&mut program.command_at(&glacier));
         assert_archives(&glacier, &vec![data(2 * MIB + 1000); 2]);
+    }
+}
+
+fn interface_cpp(build: Build) {
+    for standard in ["c++17", "c++20"] {
+        let glacier = local_glacier();
+        let (_directory, file) = data_file("file", 2 * MIB + 1000);
+        let program = Program::cpp("tests/cpp/interface.cpp", standard, build);
+        program.check(program.command_at(&glacier).arg(file));
+        assert!(glacier.uploads().is_empty(), "all are completed or aborted");
+        glacier.archives().iter().for_each(|archive| assert_holds(archive, &data(2 * MIB + 1000)));
     }
 }
 
