@@ -49,7 +49,7 @@
  * call has; without a source, the parts that were given to this handle or that the service lists. This holds for
  * glacier_upload_run, _transfer, _start, _finish and _complete alike, also where a lost response is settled first, and
  * on a completed handle or journal, where nothing is sent: there the source is compared with the archive.
- *     A file is told by its device, inode, size, mtime and ctime. During a call, another size or mtime is
+ *     A file is identified by device, inode, size, mtime and ctime. During a call, another size or mtime is
  * GLACIER_E_SOURCE_CHANGED. If the ctime alone differs (after a rename, a hard link or a chmod, or a modification whose
  * mtime was set back), the file is read again and compared before Complete. Between two calls, another size is
  * GLACIER_E_SOURCE_CHANGED; after any other difference the file is read again, and parts that differ are
@@ -112,7 +112,7 @@
  * Cancel. glacier_upload_cancel stops each working call in progress or, if there is none, the next. It may be called
  * from any thread and from a signal handler. Calls return within 250 ms, but a callback that is being called is
  * waited for, and while Complete is on its way its answer is awaited for up to 10 s. The upload stays in the vault
- * and can be carried on; only the parts in flight are sent again. glacier_client_cancel does the same for
+ * and can be resumed; only the parts in flight are sent again. glacier_client_cancel does the same for
  * glacier_client_list_uploads. For Ctrl-C:
  *
  *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is taken away
