@@ -72,11 +72,9 @@ run-test: run-test-rust run-test-python run-test-clients run-models
 run-test-rust:
 	$(CARGO) test --workspace
 
-# The code that threads share, under a model checker. Its types are compiled in, so it has a target directory of its own; its
-# dependencies need not be fast.
+# The code that threads share, under a model checker. The feature replaces the locks and atomics of the unit tests.
 run-models:
-	RUSTFLAGS="--cfg shuttle" $(CARGO) test --lib --target-dir "$(TARGET_DIR)/shuttle" \
-		--config 'profile.dev.package."*".opt-level=1' models::
+	$(CARGO) test --lib --features test-models models::
 
 build-tests:
 	$(CARGO) test --workspace --no-run
@@ -91,7 +89,8 @@ run-test-python: PYTHON_TESTS := "$(TARGET_DIR)/python-venv/bin/python" -m
 run-test-python: build-tests
 	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
 	cd bindings/python && $(PYTHON_TESTS) ruff check . && $(PYTHON_TESTS) ruff format --check . && $(PYTHON_TESTS) mypy .
-	cd tests/python && $(PYTHON_TESTS) ruff check . ../support && $(PYTHON_TESTS) ruff format --check . ../support \
+	cd tests/python && $(PYTHON_TESTS) ruff check . ../support ../../scripts \
+		&& $(PYTHON_TESTS) ruff format --check . ../support ../../scripts \
 		&& $(PYTHON_TESTS) mypy . && $(PYTHON_TESTS) pytest
 
 # boto3 and the AWS CLI against the local Glacier, alone and together with the library.
@@ -120,7 +119,6 @@ run-check:
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --lib --features test-panics -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) test --test header --test symbols
 

@@ -1,7 +1,12 @@
-//! Link arguments of the shared library: its name, and that it stays loaded.
+//! Link arguments of the shared library: its name, and that it stays loaded. The tests that compile C programs get the
+//! names of target and host.
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    // The package in tests/panics has this script as well, so a path cannot name it. Cargo runs a changed script anyway.
+    println!("cargo:rerun-if-env-changed=TARGET");
+    for name in ["TARGET", "HOST"] {
+        println!("cargo:rustc-env=GLACIER_MP_{name}={}", std::env::var(name).unwrap_or_default());
+    }
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     if os == "linux" {
         // Without a SONAME, programs record the path the library happened to be linked from.

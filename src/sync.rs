@@ -1,9 +1,9 @@
-//! What threads share, and how it is locked. A model checker puts its own types in place of those of the standard library:
-//! with `--cfg shuttle` the tests named `models` try the orders in which threads can meet.
+//! The locks and atomics of this crate. With the feature `test-models`, the unit tests use the types of a model checker
+//! instead of those of the standard library, and the tests named `models` try many thread interleavings.
 
-#[cfg(shuttle)]
+#[cfg(all(test, feature = "test-models"))]
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, atomic};
-#[cfg(not(shuttle))]
+#[cfg(not(all(test, feature = "test-models")))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
 use std::sync::PoisonError;

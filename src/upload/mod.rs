@@ -12,7 +12,7 @@ mod hashing;
 mod journal;
 #[cfg(test)]
 mod model;
-#[cfg(all(test, shuttle))]
+#[cfg(all(test, feature = "test-models"))]
 mod models;
 mod notes;
 mod options;
