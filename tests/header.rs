@@ -6,13 +6,16 @@
 #![allow(unsafe_code, reason = "texts come from the library as C gets them")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use glacier_mp::ffi::result::{glacier_result_message, glacier_result_name};
+
+use support::compiler::{Language, compiler_named};
 
 #[test]
 fn header_is_up_to_date() {
@@ -74,22 +77,17 @@ fn every_result_is_known_by_its_name() {
 fn compiles_without_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     let program = format!("{}\n{EVERY_MACRO}", example());
-    for (extension, language, standards) in [("c", C, &["c99", "c11", "c2x"][..]), ("cpp", CXX, &["c++11", "c++17"])] {
+    for (compilers, language, extension, standards, warnings) in [
+        (["gcc", "clang"], Language::C, "c", &["c99", "c11", "c2x"][..], &["-Wstrict-prototypes"][..]),
+        (["g++", "clang++"], Language::Cxx, "cpp", &["c++11", "c++17"], &[]),
+    ] {
         let source = dir.path().join("example").with_extension(extension);
         fs::write(&source, &program).unwrap();
-        for (compiler, standard) in language.compilers.iter().flat_map(|c| standards.iter().map(move |s| (c, s))) {
-            compile(compiler, standard, language.warnings, &source);
+        for (compiler, standard) in compilers.iter().flat_map(|c| standards.iter().map(move |s| (c, s))) {
+            compile(compiler, language, standard, warnings, &source);
         }
     }
 }
-
-struct Language {
-    compilers: &'static [&'static str],
-    warnings: &'static [&'static str],
-}
-
-const C: Language = Language { compilers: &["gcc", "clang"], warnings: &["-Wstrict-prototypes"] };
-const CXX: Language = Language { compilers: &["g++", "clang++"], warnings: &[] };
 
 /// Uses what a header can get wrong without anyone noticing: macros, names in a switch, and types of callbacks.
 const EVERY_MACRO: &str = r#"
@@ -120,18 +118,16 @@ glacier_result_t run_nothing(glacier_upload_t *upload, glacier_done_fn done) {
 }
 "#;
 
-fn compile(compiler: &str, standard: &str, warnings: &[&str], source: &Path) {
-    let mut command = Command::new(compiler);
-    command.arg(format!("-std={standard}")).args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]);
-    command.args(warnings).arg("-I").arg(root().join("include")).arg(source);
-    match command.output() {
+fn compile(name: &str, language: Language, standard: &str, warnings: &[&str], source: &Path) {
+    let mut command = compiler_named(name, language, standard);
+    match command.arg("-fsyntax-only").args(warnings).arg(source).output() {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{compiler} -std={standard} does not take the header:\n{said}");
+            assert!(output.status.success(), "{name} -std={standard} does not take the header:\n{said}");
         }
-        Err(_) if compiler.starts_with("clang") && std::env::var_os("GLACIER_TESTS_WITHOUT_CLANG").is_some() => {}
+        Err(_) if name.starts_with("clang") && std::env::var_os("GLACIER_TESTS_WITHOUT_CLANG").is_some() => {}
         Err(error) => {
-            panic!("{compiler} cannot be run ({error}): install gcc, g++ and clang, or set GLACIER_TESTS_WITHOUT_CLANG")
+            panic!("{name} cannot be run ({error}): install gcc, g++ and clang, or set GLACIER_TESTS_WITHOUT_CLANG")
         }
     }
 }

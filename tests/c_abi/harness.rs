@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use glacier_emulator::{ArchiveRecord, Emulator, Operation, Options};
 use tempfile::TempDir;
 
+use crate::support::compiler::{Language, compiler};
+
 /// How a program is compiled and run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
@@ -70,17 +72,15 @@ impl Program {
 
     /// A C99 program with another library than the one that is shipped.
     pub(crate) fn c_with(source: &str, build: Build, library: &Path) -> Self {
-        let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        Self::compile(&compiler, "c99", source, build, library)
+        Self::compile(Language::C, "c99", source, build, library)
     }
 
     /// A C++ program.
     pub(crate) fn cpp(source: &str, standard: &str, build: Build) -> Self {
-        let compiler = env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-        Self::compile(&compiler, standard, source, build, &library())
+        Self::compile(Language::Cxx, standard, source, build, &library())
     }
 
-    fn compile(compiler: &str, standard: &str, source: &str, build: Build, library: &Path) -> Self {
+    fn compile(language: Language, standard: &str, source: &str, build: Build, library: &Path) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let name = Path::new(source).file_stem().unwrap().to_str().unwrap().to_owned();
@@ -89,23 +89,15 @@ impl Program {
         for name in ["libglacier_mp.so", "libglacier_mp.so.0"] {
             symlink(library, directory.join(name)).unwrap();
         }
-        let mut command = Command::new(compiler);
-        command.arg(format!("-std={standard}")).args(["-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]);
+        let mut command = compiler(language, standard);
+        command.arg("-pthread");
         if build == Build::Sanitized {
             command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]);
         }
-        command
-            .arg("-I")
-            .arg(root.join("include"))
-            .arg("-I")
-            .arg(root.join("tests/c"))
-            .arg("-I")
-            .arg(root.join("bindings/cpp"))
-            .arg(root.join(source))
-            .arg("-o")
-            .arg(program.path());
+        command.arg("-I").arg(root.join("tests/c")).arg("-I").arg(root.join("bindings/cpp"));
+        command.arg(root.join(source)).arg("-o").arg(program.path());
         command.arg("-L").arg(directory).arg("-lglacier_mp").arg(format!("-Wl,-rpath,{}", directory.display()));
-        let output = command.output().unwrap_or_else(|e| panic!("{compiler}: {e}"));
+        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
         program
     }
@@ -301,11 +293,5 @@ fn read_text(from: &mut impl Read) -> String {
 
 /// The shared library, which cargo puts beside this test.
 pub(crate) fn library() -> PathBuf {
-    let directory = env::current_exe().unwrap().parent().unwrap().to_owned();
-    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let libraries = files.filter(|path| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        name.starts_with("libglacier_mp") && name.ends_with(".so")
-    });
-    libraries.max_by_key(|path| path.metadata().unwrap().modified().unwrap()).expect("cargo has built the library")
+    env::current_exe().unwrap().with_file_name("libglacier_mp.so")
 }

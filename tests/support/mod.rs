@@ -3,6 +3,8 @@
 // Each test program uses some of it.
 #![allow(dead_code)]
 
+#[cfg(test)]
+pub(crate) mod compiler;
 pub(crate) mod data;
 #[cfg(test)]
 pub(crate) mod glacier;
