@@ -4,7 +4,7 @@
 //! replaced by the declaration and its comment, as cbindgen makes them from src/ffi.
 
 #![allow(unsafe_code, reason = "texts come from the library as C gets them")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
 mod support;
 

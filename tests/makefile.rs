@@ -1,6 +1,6 @@
 //! The Makefile and its scripts, as users meet them on machines where something is missing.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
 mod support;
 

@@ -21,6 +21,8 @@ type Call = fn(&Upload) -> Result<(), Error>;
 
 const PART: usize = 1 << 20;
 
+type Call = fn(&Upload) -> Result<(), Error>;
+
 /// A service, a journal, and the handles that have it one after the other.
 struct Place {
     glacier: Emulator,
