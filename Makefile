@@ -74,7 +74,7 @@ run-test-rust:
 
 # The code that threads share, under a model checker. The feature replaces the locks and atomics of the unit tests.
 run-models:
-	$(CARGO) test --lib --features test-models models::
+	$(CARGO) test --lib --features test-models model_tests::threads::
 
 build-tests:
 	$(CARGO) test --workspace --no-run

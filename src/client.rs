@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 pub use crate::api::UploadEntry;
-use crate::api::{Service, Skew};
-use crate::bandwidth::Bucket;
-use crate::cancel::{Cancel, Reason};
+use crate::api::{ClockSkew, Service};
+use crate::bandwidth::TokenBucket;
+use crate::callback_loop::{WakeEvent, run_on_worker};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Settled};
+use crate::config::{Config, ResolvedConfig};
 use crate::credentials::Keys;
 use crate::error::{Kind, Result};
-use crate::http::{self, Pool, Transport, UreqTransport, Watch};
+use crate::http::{self, Pool, RequestContext, Transport, UreqTransport};
 use crate::limits::check_vault_name;
 use crate::log::Log;
-use crate::memory::Budget;
+use crate::memory::BufferPool;
 use crate::reachability::Reachability;
-use crate::reentry;
+use crate::reentrancy;
 use crate::sign::Signer;
+use crate::sync::cancel::{Cancel, Reason};
 use crate::sync::{Mutex, lock};
-use crate::sys::process::Owner;
-use crate::working::{Bell, while_working};
+use crate::sys::process::CreatorPid;
 
 /// What uploads are made with. Any thread may use it.
 #[derive(Debug)]
@@ -27,11 +27,11 @@ pub struct Client {
     pub(crate) service: Service,
     /// Where requests go, as a URL.
     pub(crate) endpoint: String,
-    pub(crate) memory: Arc<Budget>,
-    pub(crate) bandwidth: Arc<Bucket>,
+    pub(crate) memory: Arc<BufferPool>,
+    pub(crate) bandwidth: Arc<TokenBucket>,
     pub(crate) workers: u32,
     pub(crate) log: Arc<Log>,
-    pub(crate) owner: Owner,
+    pub(crate) creator: CreatorPid,
     /// What [`Client::cancel`] raises: it stops the client's own calls, not its uploads.
     cancel: Arc<Cancel>,
     calls: Mutex<Calls>,
@@ -60,7 +60,7 @@ impl Drop for InCall<'_> {
         let mut calls = lock(&self.0.calls);
         calls.count -= 1;
         if calls.count == 0 && std::mem::take(&mut calls.canceled) {
-            self.0.cancel.clear(Reason::Asked);
+            self.0.cancel.clear(Reason::Requested);
         }
     }
 }
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// A client over another transport and another clock, for tests of what a network and a real clock cannot show.
-    pub fn over(settled: Settled, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+    pub fn over(settled: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let service = Service {
             account_id: settled.account_id,
             host: settled.endpoint.authority_for_host_header(),
@@ -93,17 +93,17 @@ impl Client {
             policy: settled.policy,
             clock: Arc::clone(&clock),
             reachability: Reachability::default(),
-            skew: Skew::default(),
+            skew: ClockSkew::default(),
             log: Arc::clone(&settled.log),
         };
         Self {
             service,
             endpoint: settled.endpoint.to_string(),
-            memory: Arc::new(Budget::new(settled.memory_limit)),
-            bandwidth: Arc::new(Bucket::new(settled.bandwidth_limit, clock)),
+            memory: Arc::new(BufferPool::new(settled.memory_limit)),
+            bandwidth: Arc::new(TokenBucket::new(settled.bandwidth_limit, clock)),
             workers: settled.workers,
             log: settled.log,
-            owner: Owner::current(),
+            creator: CreatorPid::current(),
             cancel: Arc::default(),
             calls: Mutex::default(),
         }
@@ -115,11 +115,11 @@ impl Client {
     /// `Invalid`, `Forked`, `Busy` inside a callback of the client; `Canceled`; `Protocol` for a list that does not end;
     /// what the service refuses; network errors.
     pub fn list_uploads(&self, vault: &str) -> Result<Vec<UploadEntry>> {
-        self.owner.check()?;
-        reentry::refuse(self)?;
+        self.creator.check()?;
+        reentrancy::check_not_in_callback(self)?;
         let _in_call = InCall::new(self);
-        let watch = Watch { cancel: Arc::clone(&self.cancel), ..Watch::default() };
-        let listed = watch.cancel.check().and_then(|()| self.list_uploads_now(vault, &watch));
+        let context = RequestContext { cancel: Arc::clone(&self.cancel), ..RequestContext::default() };
+        let listed = context.cancel.check().and_then(|()| self.list_uploads_now(vault, &context));
         if listed.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {
             lock(&self.calls).canceled = true;
         }
@@ -131,13 +131,13 @@ impl Client {
         self.cancel.raise();
     }
 
-    fn list_uploads_now(&self, vault: &str, watch: &Watch) -> Result<Vec<UploadEntry>> {
+    fn list_uploads_now(&self, vault: &str, context: &RequestContext) -> Result<Vec<UploadEntry>> {
         check_vault_name(vault)?;
         let deliver = || {
             self.deliver_log();
-            self.ask_for_credentials(&watch.cancel);
+            self.request_credentials(&context.cancel);
         };
-        while_working(&Bell::default(), || self.service.list_uploads(vault, watch), deliver)
+        run_on_worker(&WakeEvent::default(), || self.service.list_uploads(vault, context), deliver)
     }
 
     /// Whether a thread of the library waits for a key that only the credentials provider can give.
@@ -147,15 +147,15 @@ impl Client {
 
     /// Gives the log's waiting lines to the caller. Only from the caller's own thread.
     pub(crate) fn deliver_log(&self) {
-        let _inside = reentry::Mark::of(self);
+        let _inside = reentrancy::CallbackScope::enter(self);
         self.log.deliver();
     }
 
     /// Asks the credentials provider for a key if one is awaited. Only from the caller's own thread, and not while that is
     /// to stop.
-    pub(crate) fn ask_for_credentials(&self, cancel: &Cancel) {
+    pub(crate) fn request_credentials(&self, cancel: &Cancel) {
         if self.awaits_credentials() && !cancel.is_raised() {
-            let _inside = reentry::Mark::of(self);
+            let _inside = reentrancy::CallbackScope::enter(self);
             self.service.keys.ask(|| self.service.now().unix_time);
         }
     }

@@ -5,10 +5,10 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::cancel::{Cancel, LOOK_EVERY};
 use crate::error::Result;
+use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 
-/// The longest time between two ticks that counts as active. Threads that wait tick at least every [`LOOK_EVERY`], so a
+/// The longest time between two ticks that counts as active. Threads that wait tick at least every [`CANCEL_POLL_INTERVAL`], so a
 /// longer gap means that the process was stopped: by SIGSTOP, a debugger, or a suspended machine.
 const TICK_GAP_MAX: Duration = Duration::from_secs(5);
 
@@ -76,7 +76,7 @@ impl Clock for SystemClock {
             if left.is_zero() {
                 return Ok(());
             }
-            std::thread::sleep(left.min(LOOK_EVERY));
+            std::thread::sleep(left.min(CANCEL_POLL_INTERVAL));
         }
     }
 }
@@ -87,7 +87,7 @@ impl Clock for SystemClock {
 pub struct ActiveInstant(Duration);
 
 impl ActiveInstant {
-    /// The current active time. Each call is a tick: a thread that waits calls it at least every [`LOOK_EVERY`].
+    /// The current active time. Each call is a tick: a thread that waits calls it at least every [`CANCEL_POLL_INTERVAL`].
     pub fn now() -> Self {
         static START: OnceLock<Instant> = OnceLock::new();
         static TICKS: Mutex<ActiveTime> = Mutex::new(ActiveTime::new());

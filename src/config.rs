@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::endpoint;
-use crate::credentials::{self, Origin, Provider};
+use crate::credentials::{self, CredentialsSource, Provider};
 use crate::error::{Error, Kind, Result};
 use crate::http::Endpoint;
 use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
@@ -28,7 +28,7 @@ pub struct Config {
     ca_file: Option<PathBuf>,
     user_agent: String,
     /// What the caller set last.
-    credentials: Option<Origin>,
+    credentials: Option<CredentialsSource>,
     // The environment's answer is kept, right or wrong: it matters only if the caller brings no key.
     environment_key: std::result::Result<Option<Key>, (Kind, String)>,
     workers: u32,
@@ -51,7 +51,7 @@ struct Setting {
 
 /// The settings as a client uses them: complete, and checked together.
 #[derive(Debug)]
-pub struct Settled {
+pub struct ResolvedConfig {
     /// The region that signatures name.
     pub region: String,
     /// Where requests go.
@@ -59,7 +59,7 @@ pub struct Settled {
     /// 12 digits, or `-`.
     pub account_id: String,
     /// Where the keys come from that requests are signed with.
-    pub credentials: Origin,
+    pub credentials: CredentialsSource,
     /// Certificates to trust instead of the built-in ones, PEM.
     pub ca_pem: Option<Vec<u8>>,
     /// The `User-Agent` header.
@@ -232,14 +232,14 @@ impl Config {
     pub fn set_credentials(&mut self, id: &str, secret: &str, token: Option<&str>) -> Result<()> {
         let key = credentials::key(id, secret, token)?;
         key.register(&self.redactor);
-        self.credentials = Some(Origin::Key(Arc::new(key)));
+        self.credentials = Some(CredentialsSource::Key(Arc::new(key)));
         Ok(())
     }
 
     /// Who is asked for keys; `None`: nobody, and the environment's counts again.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_credentials_provider(&mut self, provider: Option<Provider>) -> Result<()> {
-        self.credentials = provider.map(|provider| Origin::Provider(Arc::new(provider)));
+        self.credentials = provider.map(|provider| CredentialsSource::Provider(Arc::new(provider)));
         Ok(())
     }
 
@@ -254,11 +254,11 @@ impl Config {
     ///
     /// # Errors
     /// `Invalid` for what is wrong or missing, `Credentials` without a key, `Io` for the CA file.
-    pub fn settle(&self) -> Result<Settled> {
+    pub fn settle(&self) -> Result<ResolvedConfig> {
         self.settled().map_err(|error| error.redacted(&self.redactor))
     }
 
-    fn settled(&self) -> Result<Settled> {
+    fn settled(&self) -> Result<ResolvedConfig> {
         let region = self.region.value.clone().ok_or_else(|| {
             Error::invalid("no region is set: set one, or the environment variable AWS_REGION or AWS_DEFAULT_REGION")
         })?;
@@ -267,7 +267,7 @@ impl Config {
             Some(url) => Endpoint::parse(url).map_err(|error| self.endpoint.blame(error))?,
             None => Endpoint::parse(&endpoint::of_region(&region).map_err(|error| self.region.blame(error))?)?,
         };
-        Ok(Settled {
+        Ok(ResolvedConfig {
             region,
             endpoint,
             account_id: self.account_id.clone(),
@@ -285,12 +285,12 @@ impl Config {
         })
     }
 
-    fn origin(&self) -> Result<Origin> {
+    fn origin(&self) -> Result<CredentialsSource> {
         if let Some(origin) = &self.credentials {
             return Ok(origin.clone());
         }
         match &self.environment_key {
-            Ok(Some(key)) => Ok(Origin::Key(Arc::new(key.clone()))),
+            Ok(Some(key)) => Ok(CredentialsSource::Key(Arc::new(key.clone()))),
             Ok(None) => Err(Error::new(
                 Kind::Credentials,
                 "no credentials are set: set them, or a provider of them, or the environment variables AWS_ACCESS_KEY_ID and \
@@ -314,7 +314,7 @@ impl Setting {
 
     /// Says which environment variable an error comes from, if it comes from one.
     fn blame(&self, error: Error) -> Error {
-        if self.from.is_empty() { error } else { error.with_note(format_args!("it comes from {}", self.from)) }
+        if self.from.is_empty() { error } else { error.with_hint(format_args!("it comes from {}", self.from)) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::sanitize::{NAME_MAX, Redactor, TEXT_MAX, escaped};
 
-/// The result of everything in this crate that can fail.
+/// The result of all_parts in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, by origin. Each kind is one `GLACIER_E_…` code of the C ABI.
@@ -78,11 +78,11 @@ pub enum Kind {
 
 /// Why the service calls the signature of a request out of date, and what becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outdated {
+pub enum SignatureExpired {
     /// The machine's clock was wrong. It is corrected: signed again, the request may pass.
-    Clock,
+    ClockSkew,
     /// The key has expired. Another one is there, or will be asked for: signed by that, the request may pass.
-    Key,
+    KeyExpired,
     /// The clock is right: the request took longer than a signature lives.
     TooSlow,
 }
@@ -121,8 +121,8 @@ struct Detail {
     request_id: Option<String>,
     date: Option<String>,
     retry_after: Option<Duration>,
-    outdated: Option<Outdated>,
-    unsent: bool,
+    expired: Option<SignatureExpired>,
+    not_sent: bool,
     connect_failure: Option<ConnectFailure>,
     resumable: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -192,15 +192,15 @@ impl Error {
 
     /// Why the signature of the request was out of date.
     #[must_use]
-    pub fn outdated(mut self, why: Outdated) -> Self {
-        self.detail.outdated = Some(why);
+    pub fn expired(mut self, why: SignatureExpired) -> Self {
+        self.detail.expired = Some(why);
         self
     }
 
     /// Nothing of the request went out.
     #[must_use]
-    pub fn unsent(mut self) -> Self {
-        self.detail.unsent = true;
+    pub fn not_sent(mut self) -> Self {
+        self.detail.not_sent = true;
         self
     }
 
@@ -208,12 +208,12 @@ impl Error {
     #[must_use]
     pub fn not_connected(mut self, failure: ConnectFailure) -> Self {
         self.detail.connect_failure = Some(failure);
-        self.unsent()
+        self.not_sent()
     }
 
     /// The same error as one of another kind.
     #[must_use]
-    pub fn of_kind(mut self, kind: Kind) -> Self {
+    pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
@@ -227,7 +227,7 @@ impl Error {
 
     /// Puts a text behind the message.
     #[must_use]
-    pub fn with_note(mut self, note: impl fmt::Display) -> Self {
+    pub fn with_hint(mut self, note: impl fmt::Display) -> Self {
         let note = escaped(&note.to_string(), TEXT_MAX);
         self.message = format!("{}; {note}", self.message);
         self
@@ -235,7 +235,7 @@ impl Error {
 
     /// Puts a text before the message.
     #[must_use]
-    pub fn within(mut self, what: impl fmt::Display) -> Self {
+    pub fn with_context(mut self, what: impl fmt::Display) -> Self {
         let what = escaped(&what.to_string(), TEXT_MAX);
         self.message = format!("{what}: {}", self.message);
         self
@@ -295,18 +295,18 @@ impl Error {
     }
 
     /// How long the service asked to wait.
-    pub fn wait_asked(&self) -> Option<Duration> {
+    pub fn retry_delay(&self) -> Option<Duration> {
         self.detail.retry_after
     }
 
     /// Why the signature of the request was out of date, if it was.
-    pub fn why_outdated(&self) -> Option<Outdated> {
-        self.detail.outdated
+    pub fn signature_expired(&self) -> Option<SignatureExpired> {
+        self.detail.expired
     }
 
     /// Whether nothing of the request went out.
-    pub fn is_unsent(&self) -> bool {
-        self.detail.unsent
+    pub fn is_not_sent(&self) -> bool {
+        self.detail.not_sent
     }
 
     /// The step in which opening a connection failed, if that is what failed.

@@ -9,14 +9,13 @@
 //!   [`credentials`], judged by [`retry`].
 //! - [`treehash`]: both hashes of a part in one pass, and the tree hash of files.
 //! - [`sanitize`]: text from outside, made safe for messages.
-//! - [`working`] and [`reentry`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
+//! - [`callback_loop`] and [`reentrancy`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
 //!
 //! Rust programs may use these modules, and the tests do; only the C ABI is kept stable.
 
-mod aligned;
 pub mod api;
 pub mod bandwidth;
-pub mod cancel;
+pub mod callback_loop;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -24,23 +23,20 @@ pub mod credentials;
 pub mod decimal;
 pub mod error;
 pub mod ffi;
-pub mod file;
 pub mod http;
 pub mod limits;
 pub mod log;
 pub mod memory;
-#[cfg(feature = "test-panics")]
-mod panics;
 pub mod plan;
 pub mod reachability;
-pub mod reentry;
+pub mod reentrancy;
 pub mod retry;
 pub mod sanitize;
 pub mod sign;
 pub mod source;
-mod sync;
+pub mod sync;
 mod sys;
+#[cfg(feature = "test-panics")]
+mod test_panics;
 pub mod treehash;
-mod turns;
 pub mod upload;
-pub mod working;

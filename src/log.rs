@@ -20,7 +20,7 @@ pub enum Level {
     Off,
     /// What made a call fail.
     Error,
-    /// What went wrong and was mended, such as a retry.
+    /// What went wrong and was recover_signature_error, such as a retry.
     Warn,
     /// The steps of an upload.
     Info,
@@ -96,9 +96,9 @@ impl Log {
         let Some(sink) = &self.sink else { return };
         // Asked again after the flag is down: a line that came in between would otherwise wait for the next call.
         while self.is_waiting() && !self.delivering.swap(true, Ordering::Acquire) {
-            let lower = LowerFlag(&self.delivering);
+            let lower = ResetOnDrop(&self.delivering);
             while let Some((level, line)) = self.next() {
-                sink(level, &c_text(line));
+                sink(level, &to_cstring(line));
             }
             drop(lower);
         }
@@ -125,16 +125,16 @@ impl fmt::Debug for Log {
 }
 
 /// Lowers the flag when delivery ends, also by a panic in the callback.
-struct LowerFlag<'a>(&'a AtomicBool);
+struct ResetOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for LowerFlag<'_> {
+impl Drop for ResetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
 }
 
 /// A text as C reads it. NUL bytes, which would cut it, are replaced.
-pub fn c_text(text: impl Into<String>) -> CString {
+pub fn to_cstring(text: impl Into<String>) -> CString {
     let text = text.into();
     CString::new(text).unwrap_or_else(|bad| {
         let mut bytes = bad.into_vec();
@@ -187,7 +187,7 @@ mod tests {
         log.write(Level::Warn, format_args!("a\0b\r\nERROR forged \x1b[2J"));
         log.deliver();
         assert_eq!(*lines.lock().unwrap(), ["a\\x00b\\r\\nERROR forged \\x1b[2J"]);
-        assert_eq!(c_text("a\0b").to_str().unwrap(), "a?b");
+        assert_eq!(to_cstring("a\0b").to_str().unwrap(), "a?b");
     }
 
     #[test]

@@ -23,7 +23,7 @@
 //! | token expired | signed again with new keys, if a provider gives them | – |
 //! | hash rejected, or another hash in the response | the part is read again, then ambiguous | – |
 //!
-//! # Budget
+//! # BufferPool
 //!
 //! Transient failures are retried until the attempts or `give_up_after` are used up; ambiguous ones at most
 //! [`AMBIGUOUS_MAX`] times. By default an attempt that does not reach the service counts only if another request of the
@@ -34,7 +34,7 @@
 
 use std::time::Duration;
 
-use crate::error::{ConnectFailure, Error, Kind, Outdated};
+use crate::error::{ConnectFailure, Error, Kind, SignatureExpired};
 use crate::reachability::Contact;
 
 /// How often, and for how long, one request is tried.
@@ -93,10 +93,10 @@ const RETRY_AFTER_CAP: Duration = Duration::from_secs(300);
 
 /// Returns the class of an error: the table above.
 pub fn classify(error: &Error) -> Class {
-    match error.why_outdated() {
-        Some(Outdated::Clock) => return Class::ClockCorrected,
-        Some(Outdated::Key) => return Class::KeyExpired,
-        Some(Outdated::TooSlow) => return Class::TooSlow,
+    match error.signature_expired() {
+        Some(SignatureExpired::ClockSkew) => return Class::ClockCorrected,
+        Some(SignatureExpired::KeyExpired) => return Class::KeyExpired,
+        Some(SignatureExpired::TooSlow) => return Class::TooSlow,
         None => {}
     }
     match (error.kind(), error.http_status()) {
@@ -136,7 +136,7 @@ pub fn is_retryable(error: &Error) -> bool {
 /// timed out or failed inside the service, and one that a proxy responded to, may have been carried out.
 pub fn had_no_effect(error: &Error) -> bool {
     let rejected = error.http_status().is_some_and(|status| (400..500).contains(&status) && status != 408);
-    error.is_unsent() || (rejected && error.is_from_service())
+    error.is_not_sent() || (rejected && error.is_from_service())
 }
 
 /// How long to wait before attempt `attempt + 1`, after `attempt` attempts have failed: exponential, with full jitter.
@@ -221,7 +221,7 @@ impl Attempts {
         if policy.max_attempts.is_some() || others_reached || !is_unreached(error) {
             self.counted += 1;
         }
-        let wait = backoff(self.failed, chance, error.wait_asked());
+        let wait = backoff(self.failed, chance, error.retry_delay());
         let most = if contact.connected { policy.give_up_after } else { policy.give_up_after.min(FIRST_CONTACT_MAX) };
         let max_attempts = policy.max_attempts.unwrap_or(ATTEMPTS_DEFAULT);
         let within_count = max_attempts == 0 || self.counted < max_attempts;
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn only_the_service_itself_rejects_a_request() {
-        assert!(had_no_effect(&Error::new(Kind::Network, "refused").unsent()));
+        assert!(had_no_effect(&Error::new(Kind::Network, "refused").not_sent()));
         assert!(had_no_effect(&identified(Kind::Access, 403)));
         assert!(had_no_effect(&answered(Kind::Service, 400, Some("BadRequest"))));
         for status in [201, 400, 403, 404] {
@@ -481,10 +481,12 @@ mod tests {
     fn of(class: Class) -> Error {
         match class {
             Class::Transient => Error::new(Kind::Network, "reset"),
-            Class::TooSlow => answered(Kind::Timeout, 403, Some(SIGNATURE)).outdated(Outdated::TooSlow),
-            Class::ClockCorrected => answered(Kind::Credentials, 403, Some(SIGNATURE)).outdated(Outdated::Clock),
+            Class::TooSlow => answered(Kind::Timeout, 403, Some(SIGNATURE)).expired(SignatureExpired::TooSlow),
+            Class::ClockCorrected => {
+                answered(Kind::Credentials, 403, Some(SIGNATURE)).expired(SignatureExpired::ClockSkew)
+            }
             Class::KeyExpired => {
-                answered(Kind::Credentials, 403, Some("ExpiredTokenException")).outdated(Outdated::Key)
+                answered(Kind::Credentials, 403, Some("ExpiredTokenException")).expired(SignatureExpired::KeyExpired)
             }
             Class::Ambiguous => answered(Kind::Service, 400, None),
             Class::HashMismatch => answered(Kind::TreeHash, 204, None),

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use glacier_mp::api::{Part, Service, Skew, UploadName};
+use glacier_mp::api::{Part, Service, ClockSkew, UploadName};
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
-use glacier_mp::credentials::{Keys, Origin};
+use glacier_mp::credentials::{CredentialsSource, Keys};
 use glacier_mp::error::{Error, Kind, Result};
-use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, Response, Transport, Watch};
+use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, RequestContext, Response, Transport};
 use glacier_mp::log::Log;
 use glacier_mp::plan::ByteRange;
 use glacier_mp::reachability::Reachability;
@@ -41,13 +41,13 @@ impl Prepared {
         Service {
             account_id: "-".to_owned(),
             host: "glacier.us-east-1.amazonaws.com".to_owned(),
-            keys: Keys::new(Origin::Key(Arc::new(Key::new("AK", "secret", None)))),
+            keys: Keys::new(CredentialsSource::Key(Arc::new(Key::new("AK", "secret", None)))),
             signer: Signer::new("us-east-1"),
             connections: Pool::new(Arc::new(self.clone())),
             policy: Policy { max_attempts: Some(1), ..Policy::default() },
             clock: Arc::new(QuickClock::default()),
             reachability: Reachability::default(),
-            skew: Skew::default(),
+            skew: ClockSkew::default(),
             log: Arc::new(Log::off()),
         }
     }
@@ -60,11 +60,11 @@ impl Transport for Prepared {
 }
 
 impl Connection for Prepared {
-    fn open(&mut self, _: &Watch) -> Result<()> {
+    fn open(&mut self, _: &RequestContext) -> Result<()> {
         Ok(())
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, _: &Watch) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, _: &RequestContext) -> Result<Response> {
         if let Payload::Reader { reader, .. } = payload {
             reader.read_to_end(&mut Vec::new()).unwrap();
         }
@@ -80,8 +80,8 @@ impl Connection for Prepared {
 
 const UPLOAD: UploadName<'_> = UploadName { vault: "v1", id: "an/odd id" };
 
-fn watch() -> Watch {
-    Watch::default()
+fn watch() -> RequestContext {
+    RequestContext::default()
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
@@ -470,11 +470,11 @@ impl Transport for Endless {
 }
 
 impl Connection for Endless {
-    fn open(&mut self, _: &Watch) -> Result<()> {
+    fn open(&mut self, _: &RequestContext) -> Result<()> {
         Ok(())
     }
 
-    fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &Watch) -> Result<Response> {
+    fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
         let n = self.pages.fetch_add(1, Ordering::Relaxed);
         let entries = (self.entries)(n);
         let body =
@@ -533,7 +533,7 @@ fn requests_carry_their_headers() {
 #[test]
 fn the_service_asks_for_patience() {
     let asked = |value: &str| {
-        initiate(response(503, &[("Retry-After", value), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")], "")).wait_asked()
+        initiate(response(503, &[("Retry-After", value), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")], "")).retry_delay()
     };
     assert_eq!(asked("7"), Some(Duration::from_secs(7)));
     assert_eq!(asked("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));

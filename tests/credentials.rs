@@ -8,7 +8,6 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use glacier_emulator::{Emulator, Operation, Options};
-use glacier_mp::cancel::Cancel;
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
@@ -17,6 +16,7 @@ use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::Method;
 use glacier_mp::log::Level;
 use glacier_mp::sign::Key;
+use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
 use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_over, config};

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use glacier_mp::cancel::Cancel;
 use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::treehash::{Digest, hash_file, part_hashes};
 use support::data::generate;
 use tempfile::{NamedTempFile, TempDir};

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options, Sent};
-use glacier_mp::cancel::Cancel;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
-use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
+use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
 use glacier_mp::log::Level;
+use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
 use support::glacier::{Lines, QuickClock, VAULT, client, client_over, config, file};
@@ -220,14 +220,14 @@ impl Transport for Outage {
 }
 
 impl Connection for OutageConnection {
-    fn open(&mut self, watch: &Watch) -> Result<()> {
+    fn open(&mut self, watch: &RequestContext) -> Result<()> {
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
             Ok(_) => Err(Error::new(Kind::Network, "there is an outage").not_connected(self.failure)),
             Err(_) => self.connection.open(watch),
         }
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
         self.connection.exchange(request, payload, watch)
     }
 }

@@ -10,7 +10,7 @@ use crate::treehash::Digest;
 
 /// A part that the service holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartEntry {
+pub struct ListedPart {
     /// The archive's bytes that it covers.
     pub range: ByteRange,
     /// Its tree hash.
@@ -25,7 +25,7 @@ pub struct PartsPage {
     /// The part size given at Initiate, in bytes.
     pub part_size: u64,
     /// The parts, in the service's order.
-    pub parts: Vec<PartEntry>,
+    pub parts: Vec<ListedPart>,
     /// Where the next page begins; opaque. `None` on the last page.
     pub marker: Option<String>,
 }
@@ -163,11 +163,11 @@ fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|cause| broken(&escaped(&cause.to_string(), 200)))
 }
 
-fn part_entry(raw: RawPart) -> Result<PartEntry> {
+fn part_entry(raw: RawPart) -> Result<ListedPart> {
     let range = ByteRange::parse_in_bytes(&raw.range)
         .ok_or_else(|| broken(&format!("RangeInBytes {} is not of the form 0-1048575", quoted(&raw.range))))?;
     let tree_hash = raw.tree_hash.parse::<Digest>().map_err(|error| broken(error.message()))?;
-    Ok(PartEntry { range, tree_hash })
+    Ok(ListedPart { range, tree_hash })
 }
 
 fn upload_entry(raw: RawUpload) -> Result<UploadEntry> {

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::json::{self, PartEntry, PartsPage, UploadEntry};
-use super::send::{Call, encoded};
+use super::json::{self, ListedPart, PartsPage, UploadEntry};
+use super::send::{PreparedRequest, encoded};
 use super::{Operation, Service, UploadName};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Method, Watch};
+use crate::http::{Method, RequestContext};
 use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX, quoted};
 use crate::sys::reserve;
 
@@ -20,7 +20,7 @@ pub struct UploadParts {
     /// The part size given at Initiate, in bytes.
     pub part_size: u64,
     /// All parts that the service holds, by position.
-    pub parts: Vec<PartEntry>,
+    pub parts: Vec<ListedPart>,
 }
 
 impl Service {
@@ -28,10 +28,10 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::initiate`]; `Protocol` if the pages do not end or contradict each other.
-    pub fn list_parts(&self, upload: UploadName<'_>, watch: &Watch) -> Result<UploadParts> {
+    pub fn list_parts(&self, upload: UploadName<'_>, context: &RequestContext) -> Result<UploadParts> {
         let mut parts = Vec::new();
         let mut part_size = None;
-        self.pages(Operation::ListParts, &self.upload_path(upload), watch, json::parts_page, |page: PartsPage| {
+        self.pages(Operation::ListParts, &self.upload_path(upload), context, json::parts_page, |page: PartsPage| {
             if *part_size.get_or_insert(page.part_size) != page.part_size {
                 return Err(Error::new(Kind::Protocol, "the part size differs from page to page"));
             }
@@ -41,7 +41,7 @@ impl Service {
             Ok((page.marker, (page.description, page.part_size)))
         })
         .map(|(description, part_size)| {
-            parts.sort_by_key(|part: &PartEntry| part.range.first);
+            parts.sort_by_key(|part: &ListedPart| part.range.first);
             UploadParts { description, part_size, parts }
         })
     }
@@ -50,10 +50,10 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::list_parts`].
-    pub fn list_uploads(&self, vault: &str, watch: &Watch) -> Result<Vec<UploadEntry>> {
+    pub fn list_uploads(&self, vault: &str, context: &RequestContext) -> Result<Vec<UploadEntry>> {
         let mut uploads = Vec::new();
         let path = self.vault_path(vault, "/multipart-uploads");
-        self.pages(Operation::ListUploads, &path, watch, json::uploads_page, |page| {
+        self.pages(Operation::ListUploads, &path, context, json::uploads_page, |page| {
             grow(&mut uploads, page.uploads.len())?;
             for mut upload in page.uploads {
                 upload.id = self.id(&upload.id)?;
@@ -71,7 +71,7 @@ impl Service {
         &self,
         operation: Operation,
         path: &str,
-        watch: &Watch,
+        context: &RequestContext,
         read: impl Fn(&[u8]) -> Result<P>,
         mut take: impl FnMut(P) -> Result<(Option<String>, L)>,
     ) -> Result<L> {
@@ -79,8 +79,8 @@ impl Service {
         let mut seen = HashSet::new();
         let mut target = format!("{path}?limit={LIST_PAGE_MAX}");
         for _ in 0..LIST_PAGES_MAX {
-            let call = Call::new(operation, Method::Get, target, 200);
-            let page = self.retried(&call, watch, |response| read(&response.body))?;
+            let call = PreparedRequest::new(operation, Method::Get, target, 200);
+            let page = self.retried(&call, context, |response| read(&response.body))?;
             let (marker, last) = take(page).map_err(|error| self.named(&call, error))?;
             let Some(marker) = marker else { return Ok(last) };
             target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", encoded(&marker));

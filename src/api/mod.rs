@@ -2,25 +2,25 @@
 //!
 //! Rules of the wire: Glacier developer guide, "API Reference for Multipart Uploads" (API version 2012-06-01).
 
-pub mod answer;
+mod clock_skew;
 pub mod endpoint;
 pub mod json;
 mod lists;
-mod outdated;
+pub mod response;
 mod send;
 
 use std::fmt;
 use std::io::BufRead;
 use std::sync::Arc;
 
-pub use self::json::{PartEntry, UploadEntry};
+pub use self::clock_skew::ClockSkew;
+pub use self::json::{ListedPart, UploadEntry};
 pub use self::lists::UploadParts;
-pub use self::outdated::Skew;
-use self::send::Call;
+use self::send::PreparedRequest;
 use crate::clock::Clock;
 use crate::credentials::Keys;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Method, Payload, Pool, Response, Watch};
+use crate::http::{Method, Payload, Pool, RequestContext, Response};
 use crate::log::{Level, Log};
 use crate::plan::ByteRange;
 use crate::reachability::Reachability;
@@ -36,7 +36,7 @@ pub enum Operation {
     Initiate,
     /// Sends one part.
     UploadPart,
-    /// Turns the parts into an archive.
+    /// FifoLock the parts into an archive.
     Complete,
     /// Throws the upload away.
     Abort,
@@ -86,7 +86,7 @@ pub struct Service {
     /// What the requests have reached.
     pub reachability: Reachability,
     /// What that clock lacks.
-    pub skew: Skew,
+    pub skew: ClockSkew,
     /// Where requests and retries are told of.
     pub log: Arc<Log>,
 }
@@ -127,14 +127,21 @@ impl Service {
     ///
     /// # Errors
     /// What the service refuses, and what the network does after all attempts.
-    pub fn initiate(&self, vault: &str, description: &str, part_size: u64, watch: &Watch) -> Result<Initiated> {
-        let mut call = Call::new(Operation::Initiate, Method::Post, self.vault_path(vault, "/multipart-uploads"), 201)
-            .header("x-amz-part-size", part_size.to_string());
+    pub fn initiate(
+        &self,
+        vault: &str,
+        description: &str,
+        part_size: u64,
+        context: &RequestContext,
+    ) -> Result<Initiated> {
+        let mut call =
+            PreparedRequest::new(Operation::Initiate, Method::Post, self.vault_path(vault, "/multipart-uploads"), 201)
+                .header("x-amz-part-size", part_size.to_string());
         if !description.is_empty() {
             call = call.header("x-amz-archive-description", description.to_owned());
         }
-        self.retried(&call, watch, |response| {
-            Ok(Initiated { id: self.id(answer::upload_id(response)?)?, location: self.location(response)? })
+        self.retried(&call, context, |response| {
+            Ok(Initiated { id: self.id(response::upload_id(response)?)?, location: self.location(response)? })
         })
     }
 
@@ -147,16 +154,16 @@ impl Service {
         upload: UploadName<'_>,
         part: &Part<'_>,
         body: &mut dyn BufRead,
-        watch: &Watch,
+        context: &RequestContext,
     ) -> Result<()> {
-        let call = Call::new(Operation::UploadPart, Method::Put, self.upload_path(upload), 204)
+        let call = PreparedRequest::new(Operation::UploadPart, Method::Put, self.upload_path(upload), 204)
             .header("content-range", part.range.content_range())
             .header("x-amz-content-sha256", part.hashes.linear.to_string())
             .header("x-amz-sha256-tree-hash", part.hashes.tree.to_string())
             .part(part.index);
         let payload = Payload::Reader { length: part.range.length(), reader: body };
-        let response = self.attempt(&call, part.attempt, payload, watch)?;
-        answer::compare_tree_hash(&response, part.hashes.tree).map_err(|error| self.named(&call, error))
+        let response = self.attempt(&call, part.attempt, payload, context)?;
+        response::compare_tree_hash(&response, part.hashes.tree).map_err(|error| self.named(&call, error))
     }
 
     /// Asks once to turn the parts into an archive (API page "Complete Multipart Upload"). Idempotent for a while.
@@ -169,19 +176,19 @@ impl Service {
         size: u64,
         tree: Digest,
         attempt: u32,
-        watch: &Watch,
+        context: &RequestContext,
     ) -> Result<Completed> {
-        let call = Call::new(Operation::Complete, Method::Post, self.upload_path(upload), 201)
+        let call = PreparedRequest::new(Operation::Complete, Method::Post, self.upload_path(upload), 201)
             .header("x-amz-archive-size", size.to_string())
             .header("x-amz-sha256-tree-hash", tree.to_string());
         let read = |response: &Response| {
             Ok(Completed {
-                archive_id: self.id(answer::required_header(response, "x-amz-archive-id")?)?,
+                archive_id: self.id(response::required_header(response, "x-amz-archive-id")?)?,
                 location: self.location(response)?,
-                tree_hash: answer::tree_hash(response)?,
+                tree_hash: response::tree_hash(response)?,
             })
         };
-        let response = self.attempt(&call, attempt, Payload::Empty, watch)?;
+        let response = self.attempt(&call, attempt, Payload::Empty, context)?;
         read(&response).map_err(|error| self.named(&call, error))
     }
 
@@ -189,9 +196,9 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::initiate`].
-    pub fn abort(&self, upload: UploadName<'_>, watch: &Watch) -> Result<()> {
-        let call = Call::new(Operation::Abort, Method::Delete, self.upload_path(upload), 204);
-        self.retried(&call, watch, |_| Ok(()))
+    pub fn abort(&self, upload: UploadName<'_>, context: &RequestContext) -> Result<()> {
+        let call = PreparedRequest::new(Operation::Abort, Method::Delete, self.upload_path(upload), 204);
+        self.retried(&call, context, |_| Ok(()))
     }
 
     /// An ID from the service. It goes into paths, journals and getters, so one that echoes a secret is refused.
@@ -203,7 +210,7 @@ impl Service {
     }
 
     fn location(&self, response: &Response) -> Result<String> {
-        Ok(self.keys.redactor().sanitized(answer::required_header(response, "location")?, TEXT_MAX))
+        Ok(self.keys.redactor().sanitized(response::required_header(response, "location")?, TEXT_MAX))
     }
 
     fn vault_path(&self, vault: &str, rest: &str) -> String {
@@ -215,12 +222,17 @@ impl Service {
     }
 
     /// Sends a request without payload until it succeeds, or cannot.
-    fn retried<T>(&self, call: &Call, watch: &Watch, read: impl Fn(&Response) -> Result<T>) -> Result<T> {
+    fn retried<T>(
+        &self,
+        call: &PreparedRequest,
+        context: &RequestContext,
+        read: impl Fn(&Response) -> Result<T>,
+    ) -> Result<T> {
         let start = self.clock.active();
         let mut attempts = Attempts::new(self.reachability.contact());
         loop {
             let outcome = self
-                .attempt(call, attempts.number(), Payload::Empty, watch)
+                .attempt(call, attempts.number(), Payload::Empty, context)
                 .and_then(|response| read(&response).map_err(|error| self.named(call, error)));
             let error = match outcome {
                 Ok(value) => return Ok(value),
@@ -230,7 +242,7 @@ impl Service {
             };
             let idle = self.clock.active().saturating_sub(start);
             let may_leave_upload = call.operation == Operation::Initiate && !had_no_effect(&error);
-            self.wait_to_retry(error, &mut attempts, &call.label(), idle, watch)?;
+            self.wait_to_retry(error, &mut attempts, &call.label(), idle, context)?;
             if may_leave_upload {
                 let text = "is sent again; if only its response was lost, an empty upload remains until it expires";
                 self.log.write(Level::Warn, format_args!("{} {text}", call.operation));

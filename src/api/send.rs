@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::outdated::{Moment, Signed};
-use super::{Operation, Service, answer};
+use super::clock_skew::{ServiceTime, Signed};
+use super::{Operation, Service, response};
 use crate::credentials::InUse;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Connection, Method, Payload, Pooled, Request, Response, Watch};
+use crate::http::{Connection, Method, Payload, Pooled, Request, RequestContext, Response};
 use crate::log::Level;
 use crate::retry::Attempts;
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, ToSign, default_signed};
@@ -27,7 +27,7 @@ pub(super) fn encoded(text: &str) -> String {
 
 /// One request of an operation, before it is signed.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct PreparedRequest {
     pub(super) operation: Operation,
     part: Option<u32>,
     method: Method,
@@ -36,7 +36,7 @@ pub(super) struct Call {
     success: u16,
 }
 
-impl Call {
+impl PreparedRequest {
     pub(super) fn new(operation: Operation, method: Method, target: String, success: u16) -> Self {
         Self { operation, part: None, method, target, headers: Vec::new(), success }
     }
@@ -62,16 +62,22 @@ impl Call {
     fn name_error(&self, error: Error) -> Error {
         match error.kind() {
             Kind::Canceled => error,
-            _ => error.within(self.label()).during(self.operation.name()),
+            _ => error.with_context(self.label()).during(self.operation.name()),
         }
     }
 }
 
 impl Service {
     /// Sends a request once, signed as it goes out, and judges the status of its answer.
-    pub(super) fn attempt(&self, call: &Call, number: u32, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+    pub(super) fn attempt(
+        &self,
+        call: &PreparedRequest,
+        number: u32,
+        payload: Payload<'_>,
+        context: &RequestContext,
+    ) -> Result<Response> {
         let start = self.clock.monotonic();
-        let outcome = self.exchange(call, payload, watch);
+        let outcome = self.exchange(call, payload, context);
         if self.log.wants(Level::Debug) {
             let took = self.clock.monotonic().saturating_sub(start).as_millis();
             let told = match &outcome {
@@ -81,39 +87,44 @@ impl Service {
             self.log.write(Level::Debug, format_args!("{} attempt {number}: {told}, {took} ms", call.label()));
         }
         outcome
-            .and_then(|(response, signed)| match answer::expect_status(&response, call.success) {
+            .and_then(|(response, signed)| match response::expect_status(&response, call.success) {
                 Ok(()) => Ok(response),
-                Err(error) => Err(self.mended(error, signed)),
+                Err(error) => Err(self.recover_signature_error(error, signed)),
             })
             .map_err(|error| self.named(call, error))
     }
 
     /// An error of a call, without the secrets that the service may have echoed.
-    pub(super) fn named(&self, call: &Call, error: Error) -> Error {
+    pub(super) fn named(&self, call: &PreparedRequest, error: Error) -> Error {
         call.name_error(error.redacted(self.keys.redactor()))
     }
 
     /// The answer to a request, and what that was signed with.
-    fn exchange(&self, call: &Call, payload: Payload<'_>, watch: &Watch) -> Result<(Response, Signed)> {
-        let (mut connection, InUse { key, number }) = self.ready(watch).map_err(Error::unsent)?;
+    fn exchange(
+        &self,
+        call: &PreparedRequest,
+        payload: Payload<'_>,
+        context: &RequestContext,
+    ) -> Result<(Response, Signed)> {
+        let (mut connection, InUse { key, number }) = self.ready(context).map_err(Error::not_sent)?;
         let now = self.now();
-        let response = connection.exchange(&self.signed(call, &key, now), payload, watch)?;
+        let response = connection.exchange(&self.signed(call, &key, now), payload, context)?;
         self.reachability.response_received();
         Ok((response, Signed { at: now, key: number }))
     }
 
     /// What there must be before a request is signed, so that its signature, which lives five minutes, waits for nothing
     /// but sending. A key may be long in coming, and an open connection would be closed meanwhile.
-    fn ready(&self, watch: &Watch) -> Result<(Pooled, InUse)> {
-        watch.cancel.check()?;
-        let key = self.keys.take(self.now().unix_time, &watch.cancel)?;
+    fn ready(&self, context: &RequestContext) -> Result<(Pooled, InUse)> {
+        context.cancel.check()?;
+        let key = self.keys.take(self.now().unix_time, &context.cancel)?;
         let mut connection = self.connections.take();
-        connection.open(watch)?;
+        connection.open(context)?;
         self.reachability.connection_opened();
         Ok((connection, key))
     }
 
-    fn signed(&self, call: &Call, key: &Key, now: Moment) -> Request {
+    fn signed(&self, call: &PreparedRequest, key: &Key, now: ServiceTime) -> Request {
         let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
         headers.extend(call.headers.iter().cloned());
         let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
@@ -143,7 +154,7 @@ impl Service {
         attempts: &mut Attempts,
         label: &str,
         idle: Duration,
-        watch: &Watch,
+        context: &RequestContext,
     ) -> Result<()> {
         if error.kind() == Kind::Canceled {
             return Err(error);
@@ -153,22 +164,22 @@ impl Service {
         let Some(wait) = attempts.next_delay(&error, &self.policy, idle, contact, fastrand::f64()) else {
             return Err(match number {
                 1 => error,
-                _ if contact.connected => error.with_note(format_args!("given up after {number} attempts")),
-                _ => error.with_note(format_args!(
+                _ if contact.connected => error.with_hint(format_args!("given up after {number} attempts")),
+                _ => error.with_hint(format_args!(
                     "given up after {number} attempts, none of which made a connection: check region, endpoint and network"
                 )),
             });
         };
         // Before the wait, so that progress callbacks show the first failure at once.
-        watch.retries.fetch_add(1, Ordering::Relaxed);
+        context.retries.fetch_add(1, Ordering::Relaxed);
         self.log.write(
             Level::Warn,
             format_args!("{label} attempt {number} failed, the next follows in {} ms: {error}", wait.as_millis()),
         );
-        self.clock.wait(wait, &watch.cancel)
+        self.clock.wait(wait, &context.cancel)
     }
 }
 
 fn answered(response: &Response) -> String {
-    format!("HTTP status {}, request ID {}", response.status, answer::request_id(response).unwrap_or("none"))
+    format!("HTTP status {}, request ID {}", response.status, response::request_id(response).unwrap_or("none"))
 }

@@ -5,12 +5,12 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{Credentials, Origin};
-use crate::cancel::{Cancel, LOOK_EVERY, canceled};
+use super::{Credentials, CredentialsSource};
+use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::sanitize::Redactor;
 use crate::sign::Key;
-use crate::working::guarded;
+use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel, canceled};
 
 /// A key is replaced when this much of its life is left, in seconds, or half of a life that is not twice as long: a
 /// request that is signed by then still arrives in time.
@@ -19,7 +19,7 @@ const REPLACE_BEFORE: i64 = 5 * 60;
 /// The keys of a client, of which one is in use at a time.
 #[derive(Debug)]
 pub struct Keys {
-    origin: Origin,
+    origin: CredentialsSource,
     state: Mutex<State>,
     changed: Condvar,
     redactor: Arc<Redactor>,
@@ -52,18 +52,18 @@ struct State {
 
 impl Keys {
     /// Keys from there. None is asked for yet.
-    pub fn new(origin: Origin) -> Self {
+    pub fn new(origin: CredentialsSource) -> Self {
         Self::registering(origin, Arc::default())
     }
 
     /// Keys whose secrets are made known to a redactor.
-    pub fn registering(origin: Origin, redactor: Arc<Redactor>) -> Self {
+    pub fn registering(origin: CredentialsSource, redactor: Arc<Redactor>) -> Self {
         let current = match &origin {
-            Origin::Key(key) => {
+            CredentialsSource::Key(key) => {
                 key.register(&redactor);
                 Some(Arc::clone(key))
             }
-            Origin::Provider(_) => None,
+            CredentialsSource::Provider(_) => None,
         };
         let state = State { number: u64::from(current.is_some()), current, ..State::default() };
         Self { origin, state: Mutex::new(state), changed: Condvar::new(), redactor }
@@ -98,7 +98,7 @@ impl Keys {
             if waits_for.replace(state.answers) != Some(state.answers) {
                 state.waiting += 1;
             }
-            state = self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait_timeout(state, CANCEL_POLL_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
         };
         if waits_for == Some(state.answers) {
             state.waiting -= 1;
@@ -109,7 +109,7 @@ impl Keys {
     /// The service called the key of that number expired. Whether there is another one, or the provider will be asked for
     /// it.
     pub fn expired(&self, number: u64) -> bool {
-        let can_be_replaced = matches!(self.origin, Origin::Provider(_));
+        let can_be_replaced = matches!(self.origin, CredentialsSource::Provider(_));
         let mut state = self.lock();
         if can_be_replaced && state.number == number {
             state.current = None;
@@ -125,7 +125,7 @@ impl Keys {
     /// Asks the provider, if a thread waits for that and no other thread is asking. `now` is the service's time, read when
     /// the provider has answered.
     pub fn ask(&self, now: impl FnOnce() -> i64) {
-        let Origin::Provider(provider) = &self.origin else { return };
+        let CredentialsSource::Provider(provider) = &self.origin else { return };
         {
             let mut state = self.lock();
             if !state.is_wanted() {
@@ -134,7 +134,7 @@ impl Keys {
             state.asking = true;
         }
         // A panic counts as a refusal: whoever waits must not wait for ever.
-        let answer = guarded(|| provider());
+        let answer = catch_panic(|| provider());
         if let Ok(credentials) = &answer {
             credentials.key.register(&self.redactor);
         }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn provided(provider: impl Fn() -> Result<Credentials> + Send + Sync + 'static) -> Keys {
-        Keys::new(Origin::Provider(Arc::new(Box::new(provider))))
+        Keys::new(CredentialsSource::Provider(Arc::new(Box::new(provider))))
     }
 
     /// Keys that have so many seconds to live at NOW, and a count of them.
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_key_for_good_is_there_at_once_and_has_no_other() {
-        let keys = Keys::new(Origin::Key(Arc::new(key("AK"))));
+        let keys = Keys::new(CredentialsSource::Key(Arc::new(key("AK"))));
         let first = keys.take(NOW, &Cancel::default()).unwrap();
         assert_eq!(first.key.access_key_id(), "AK");
         assert!(!keys.expired(first.number));
@@ -348,7 +348,7 @@ mod tests {
     fn nothing_shows_a_secret() {
         let (keys, _) = living(Some(600));
         taken(&keys, NOW).unwrap();
-        let shown = format!("{keys:?} {:?}", Keys::new(Origin::Key(Arc::new(key("AK")))));
+        let shown = format!("{keys:?} {:?}", Keys::new(CredentialsSource::Key(Arc::new(key("AK")))));
         assert!(shown.contains("AK1") && !shown.contains("secret") && !shown.contains("token"), "{shown}");
     }
 }

@@ -25,14 +25,14 @@ pub type Provider = Box<dyn Fn() -> Result<Credentials> + Send + Sync>;
 
 /// Where the keys of a client come from.
 #[derive(Clone)]
-pub enum Origin {
+pub enum CredentialsSource {
     /// One key for good.
     Key(Arc<Key>),
     /// Whom to ask.
     Provider(Arc<Provider>),
 }
 
-impl fmt::Debug for Origin {
+impl fmt::Debug for CredentialsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => f.debug_tuple("Key").field(key).finish(),

@@ -9,7 +9,7 @@ use super::result::{self, glacier_result_t};
 use crate::credentials::Provider;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Sink};
-use crate::source::{ReadFn, Supply};
+use crate::source::{ReadFn, ReadOutcome};
 use crate::upload::{DoneFn, Flow, Progress, ProgressFn};
 use glacier_flow_names::*;
 use glacier_log_level_names::*;
@@ -126,7 +126,7 @@ pub enum glacier_log_level_names {
     GLACIER_LOG_OFF = 0,
     /// What made a call fail.
     GLACIER_LOG_ERROR = 1,
-    /// What went wrong and was mended, such as a repeated attempt.
+    /// What went wrong and was recover_signature_error, such as a repeated attempt.
     GLACIER_LOG_WARN = 2,
     /// The steps of an upload.
     GLACIER_LOG_INFO = 3,
@@ -223,8 +223,8 @@ pub(super) fn read_fn(callback: glacier_read_fn, user_data: UserData) -> Result<
         // SAFETY: the caller gave the two together; `room` and `length` live longer than the call.
         let returned = unsafe { callback(user_data.pointer(), room.as_mut_ptr(), room.len(), &raw mut length) };
         match flow(returned) {
-            Flow::Continue => Supply::Bytes(length),
-            Flow::Stop => Supply::Stop,
+            Flow::Continue => ReadOutcome::Bytes(length),
+            Flow::Stop => ReadOutcome::Stop,
         }
     }))
 }

@@ -6,7 +6,7 @@ use std::ptr;
 use super::guard;
 use super::result::{self, glacier_result_t};
 use crate::error::Error;
-use crate::log::c_text;
+use crate::log::to_cstring;
 use crate::retry;
 
 /// What went wrong in one call: made when a function fails and was given an err, freed by glacier_error_free.
@@ -34,11 +34,11 @@ impl From<Error> for glacier_error_t {
     fn from(error: Error) -> Self {
         Self {
             code: result::code(error.kind()),
-            message: c_text(error.message()),
-            operation: error.operation().map(c_text),
+            message: to_cstring(error.message()),
+            operation: error.operation().map(to_cstring),
             http_status: error.http_status().map_or(0, i32::from),
-            service_code: error.service_code().map(c_text),
-            request_id: error.request_id().map(c_text),
+            service_code: error.service_code().map(to_cstring),
+            request_id: error.request_id().map(to_cstring),
             is_retryable: retry::is_retryable(&error),
             is_resumable: error.is_resumable(),
         }

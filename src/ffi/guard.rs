@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use super::error::glacier_error_t;
 use super::result::{self, glacier_result_t};
+use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::sys::reserve;
 use crate::sys::thread::CancellationDisabled;
-use crate::working::guarded;
 
 /// The longest text that is taken, in bytes: far above any path or session token. It is copied.
 const TEXT_MAX: usize = 128 << 10;
@@ -26,7 +26,7 @@ pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result
     if let Some(err) = &err {
         err.set(ptr::null_mut());
     }
-    let Err(error) = reserve::ensure().and_then(|()| guarded(body)) else { return result::OK };
+    let Err(error) = reserve::ensure().and_then(|()| catch_panic(body)) else { return result::OK };
     let code = result::code(error.kind());
     if let Some(err) = &err {
         err.set(into_handle(glacier_error_t::from(error)));
@@ -37,7 +37,7 @@ pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result
 /// Runs the body of a function that cannot report an error: after a panic it gives `fallback`.
 pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     let _cancellation = CancellationDisabled::now();
-    guarded(|| Ok(body())).unwrap_or(fallback)
+    catch_panic(|| Ok(body())).unwrap_or(fallback)
 }
 
 /// Reads a handle: `fallback` when it is NULL, or after a panic. It allocates nothing and calls nothing: a signal
@@ -45,7 +45,7 @@ pub(super) fn value<T>(fallback: T, body: impl FnOnce() -> T) -> T {
 pub(super) fn get<'a, H: 'a, T>(handle: *const H, fallback: T, read: impl FnOnce(&'a H) -> T) -> T {
     // SAFETY: NULL, or what the header says: a handle that is not freed.
     match unsafe { handle.as_ref() } {
-        Some(handle) => guarded(|| Ok(read(handle))).unwrap_or(fallback),
+        Some(handle) => catch_panic(|| Ok(read(handle))).unwrap_or(fallback),
         None => fallback,
     }
 }
@@ -135,13 +135,13 @@ impl<T> Out<T> {
     }
 }
 
-/// Room for a struct that may be older, and so smaller, or newer than the library's.
-pub(super) struct Room {
+/// SizedOut for a struct that may be older, and so smaller, or newer than the library's.
+pub(super) struct SizedOut {
     start: NonNull<u8>,
     size: usize,
 }
 
-impl Room {
+impl SizedOut {
     pub(super) fn new<T>(out: *mut T, size: usize, name: &str) -> Result<Self> {
         let start = non_null(out, name)?.cast();
         if isize::try_from(size).is_err() {
@@ -251,11 +251,11 @@ mod tests {
         for (size, expected) in [(4, [1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9]), (12, [1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0])]
         {
             let mut room = [9u8; 12];
-            Room::new(room.as_mut_ptr(), size, "out").unwrap().fill(&[1u32.to_le(), 2u32.to_le()]);
+            SizedOut::new(room.as_mut_ptr(), size, "out").unwrap().fill(&[1u32.to_le(), 2u32.to_le()]);
             assert_eq!(room, expected);
         }
-        assert_eq!(Room::new(ptr::null_mut::<u8>(), 8, "out").err().unwrap().kind(), Kind::Null);
-        assert_eq!(Room::new(ptr::from_mut(&mut 0u8), usize::MAX, "out").err().unwrap().kind(), Kind::Invalid);
+        assert_eq!(SizedOut::new(ptr::null_mut::<u8>(), 8, "out").err().unwrap().kind(), Kind::Null);
+        assert_eq!(SizedOut::new(ptr::from_mut(&mut 0u8), usize::MAX, "out").err().unwrap().kind(), Kind::Invalid);
     }
 
     #[cfg(unix)]

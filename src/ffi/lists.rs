@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::guard;
 use crate::client::UploadEntry;
-use crate::log::c_text;
+use crate::log::to_cstring;
 use crate::upload::PartEntry;
 
 /// The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets.
@@ -26,7 +26,7 @@ impl From<Vec<PartEntry>> for glacier_parts_t {
         let part = |part: PartEntry| Part {
             offset: part.offset,
             length: part.length,
-            tree_hash: c_text(hex::encode(part.tree_hash.0)),
+            tree_hash: to_cstring(hex::encode(part.tree_hash.0)),
         };
         Self(parts.into_iter().map(part).collect())
     }
@@ -82,9 +82,9 @@ struct InProgress {
 impl From<Vec<UploadEntry>> for glacier_uploads_t {
     fn from(uploads: Vec<UploadEntry>) -> Self {
         let in_progress = |upload: UploadEntry| InProgress {
-            id: c_text(upload.id),
-            description: upload.description.map(c_text),
-            created: c_text(upload.created),
+            id: to_cstring(upload.id),
+            description: upload.description.map(to_cstring),
+            created: to_cstring(upload.created),
             created_unix: upload.created_unix,
             part_size: upload.part_size,
         };

@@ -11,11 +11,11 @@ use super::callback::{self, UserData, glacier_progress_fn};
 use super::error::glacier_error_t;
 use super::guard;
 use super::result::glacier_result_t;
-use crate::cancel::Cancel;
+use crate::callback_loop::{WakeEvent, run_on_worker};
 use crate::error::{Error, Kind, Result};
+use crate::sync::cancel::Cancel;
 use crate::treehash::{self, Digest, TreeHasher};
 use crate::upload::{Flow, Progress, ProgressFn};
-use crate::working::{Bell, while_working};
 
 /// The tree hash of bytes that come piece by piece. One thread uses it at a time; a second one gets GLACIER_E_BUSY.
 ///
@@ -156,8 +156,8 @@ fn hash_file_watched(path: &Path, threads: u32, callback: &mut ProgressFn) -> Re
     let report = |so_far| _ = hashed.fetch_max(so_far, Ordering::Relaxed);
 
     let mut flow = Flow::Continue;
-    let digest = while_working(
-        &Bell::default(),
+    let digest = run_on_worker(
+        &WakeEvent::default(),
         || treehash::hash_file(path, threads, &report, &cancel),
         || {
             if flow == Flow::Continue {

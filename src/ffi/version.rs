@@ -26,7 +26,7 @@ pub extern "C" fn glacier_version_number() -> u32 {
 /// Any thread, at any time. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_abi_version() -> u32 {
-    // Together with the SONAME in build.rs.
+    // BatchPolicy with the SONAME in build.rs.
     0
 }
 

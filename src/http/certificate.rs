@@ -29,7 +29,7 @@ impl ServerVerifier {
     }
 
     /// Judges a certificate that was refused as the end of a chain.
-    fn judge(
+    fn finalize_error(
         &self,
         refusal: rustls::Error,
         end_entity: &CertificateDer<'_>,
@@ -60,7 +60,7 @@ impl ServerCertVerifier for ServerVerifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         self.chains
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .or_else(|refusal| self.judge(refusal, end_entity, server_name))
+            .or_else(|refusal| self.finalize_error(refusal, end_entity, server_name))
     }
 
     fn verify_tls12_signature(

@@ -10,11 +10,11 @@ use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use super::dial::dial;
-use super::guard::{Guard, Handover, NoLookup};
-use super::line::{Line, SharedLine, look};
-use super::payload::Metered;
-use super::transport::Site;
-use super::{Connection, Method, Payload, Request, Response, Watch};
+use super::exchange::{Exchange, SharedExchange, lock};
+use super::payload::ThrottledBody;
+use super::transport::TransportContext;
+use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter};
+use super::{Connection, Method, Payload, Request, RequestContext, Response};
 use crate::error::{Error, Kind, Result};
 
 /// How long a connection may lie idle. Longer, and the service may be closing it just as the next request goes out.
@@ -23,7 +23,7 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 /// A connection that may be open or not.
 #[derive(Debug)]
 pub struct UreqConnection {
-    site: Arc<Site>,
+    transport: Arc<TransportContext>,
     open: Option<Open>,
 }
 
@@ -32,45 +32,45 @@ pub struct UreqConnection {
 struct Open {
     agent: Agent,
     /// Lives as long as ureq keeps the connection.
-    line: Weak<Mutex<Line>>,
+    exchange: Weak<Mutex<Exchange>>,
     last_use: Instant,
 }
 
 impl UreqConnection {
-    pub(crate) fn new(site: Arc<Site>) -> Self {
-        Self { site, open: None }
+    pub(crate) fn new(transport: Arc<TransportContext>) -> Self {
+        Self { transport, open: None }
     }
 
-    /// The line, if the next request may go out on it; else a new one.
-    fn line(&mut self, watch: &Watch) -> Result<(&mut Open, SharedLine)> {
-        watch.cancel.check()?;
-        let line = match self.open.as_ref().and_then(Open::reusable) {
-            Some(line) => line,
+    /// Returns the open exchange if it can carry another request; otherwise opens a connection for a new one.
+    fn ready_exchange(&mut self, context: &RequestContext) -> Result<(&mut Open, SharedExchange)> {
+        context.cancel.check()?;
+        let shared = match self.open.as_ref().and_then(Open::reusable) {
+            Some(shared) => shared,
             None => {
                 self.open = None;
-                let channel = dial(&self.site, &watch.cancel)?;
-                Arc::new(Mutex::new(Line::new(self.site.clone(), channel, watch)))
+                let channel = dial(&self.transport, &context.cancel)?;
+                Arc::new(Mutex::new(Exchange::new(self.transport.clone(), channel, context)))
             }
         };
         let open = match self.open.take() {
             Some(open) => open,
-            None => Open::new(&self.site, &line)?,
+            None => Open::new(&self.transport, &shared)?,
         };
-        Ok((self.open.insert(open), line))
+        Ok((self.open.insert(open), shared))
     }
 }
 
 impl Connection for UreqConnection {
-    fn open(&mut self, watch: &Watch) -> Result<()> {
-        self.line(watch).map(|_| ())
+    fn open(&mut self, context: &RequestContext) -> Result<()> {
+        self.ready_exchange(context).map(|_| ())
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
-        let site = self.site.clone();
-        let (open, line) = self.line(watch).map_err(Error::unsent)?;
-        look(&line).begin(watch, payload.length());
-        let result =
-            exchange(&site, &open.agent, &line, request, payload, watch).map_err(|error| recovered(&site, error));
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+        let transport = self.transport.clone();
+        let (open, shared) = self.ready_exchange(context).map_err(Error::not_sent)?;
+        lock(&shared).begin(context, payload.length());
+        let result = exchange(&transport, &open.agent, &shared, request, payload, context)
+            .map_err(|error| unwrap_error(&transport, error));
         open.last_use = Instant::now();
         if result.is_err() {
             self.open = None;
@@ -80,40 +80,40 @@ impl Connection for UreqConnection {
 }
 
 impl Open {
-    fn new(site: &Site, line: &SharedLine) -> Result<Self> {
-        let handover = Handover::new(Guard::new(line.clone())?);
+    fn new(transport: &TransportContext, exchange: &SharedExchange) -> Result<Self> {
+        let handover = SingleConnection::new(UreqAdapter::new(exchange.clone())?);
         Ok(Self {
-            agent: Agent::with_parts(site.config.clone(), handover, NoLookup),
-            line: Arc::downgrade(line),
+            agent: Agent::with_parts(transport.config.clone(), handover, NoDns),
+            exchange: Arc::downgrade(exchange),
             last_use: Instant::now(),
         })
     }
 
-    fn reusable(&self) -> Option<SharedLine> {
+    fn reusable(&self) -> Option<SharedExchange> {
         if self.last_use.elapsed() >= IDLE_MAX {
             return None;
         }
-        self.line.upgrade().filter(|line| look(line).is_reusable())
+        self.exchange.upgrade().filter(|exchange| lock(exchange).is_reusable())
     }
 }
 
 fn exchange(
-    site: &Site,
+    transport: &TransportContext,
     agent: &Agent,
-    line: &SharedLine,
+    exchange: &SharedExchange,
     request: &Request,
     payload: Payload<'_>,
-    watch: &Watch,
+    context: &RequestContext,
 ) -> std::result::Result<Response, ureq::Error> {
     let mut head = HttpRequest::builder()
         .method(request.method.as_str())
-        .uri(format!("{}{}", site.settings.endpoint, request.target));
+        .uri(format!("{}{}", transport.settings.endpoint, request.target));
     for (name, value) in &request.headers {
         head = head.header(*name, header_value(value)?);
     }
     let response = match payload {
         Payload::Reader { length, reader } => {
-            let mut reader = Metered::new(line.clone(), watch, reader, length);
+            let mut reader = ThrottledBody::new(exchange.clone(), context, reader, length);
             agent.run(head.header("content-length", length).body(SendBody::from_reader(&mut reader))?)
         }
         Payload::Empty => {
@@ -148,8 +148,8 @@ fn read_body(body: Body) -> io::Result<Vec<u8>> {
 }
 
 /// What went wrong, out of ureq's error: our own come back as they are.
-fn recovered(site: &Site, error: ureq::Error) -> Error {
-    let at = |kind, what: &str| Error::new(kind, format!("{}: {what}", site.address));
+fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> Error {
+    let at = |kind, what: &str| Error::new(kind, format!("{}: {what}", transport.address));
     match error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(ours) => ours,

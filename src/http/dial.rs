@@ -14,20 +14,20 @@ use super::certificate;
 use super::channel::Channel;
 use super::happy_eyeballs::Schedule;
 use super::resolve::LookupError;
-use super::transport::Site;
-use crate::cancel::{Cancel, LOOK_EVERY};
+use super::transport::TransportContext;
 use crate::clock::ActiveInstant;
 use crate::error::{ConnectFailure, Error, Kind, Result, is_exhausted};
+use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::lock;
 use crate::sys::socket::{Socket, wait_connected};
 
 /// Opens a connection within the connect timeout, or until `cancel` is raised. The name lookup is the system's: nothing
 /// bounds it, because to interrupt it would take a thread that is abandoned.
-pub(crate) fn dial(site: &Site, cancel: &Cancel) -> Result<Channel> {
-    let found = look_up(site)?;
-    let order = lock(&site.addresses).order(&found);
+pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channel> {
+    let found = look_up(context)?;
+    let order = lock(&context.addresses).order(&found);
     let mut race = Race {
-        site,
+        context,
         cancel,
         start: ActiveInstant::now(),
         schedule: Schedule::new(order),
@@ -38,11 +38,11 @@ pub(crate) fn dial(site: &Site, cancel: &Cancel) -> Result<Channel> {
         let (address, socket) = race.connect()?;
         match race.secure(socket) {
             Ok(channel) => {
-                lock(&site.addresses).opened(address);
+                lock(&context.addresses).opened(address);
                 return Ok(channel);
             }
             Err(error) if error.connect_failure() == Some(ConnectFailure::TlsHandshake) => {
-                lock(&site.addresses).failed(address);
+                lock(&context.addresses).failed(address);
                 if error.kind() == Kind::Timeout || !race.has_others() {
                     return Err(error);
                 }
@@ -53,19 +53,19 @@ pub(crate) fn dial(site: &Site, cancel: &Cancel) -> Result<Channel> {
     }
 }
 
-fn look_up(site: &Site) -> Result<Vec<SocketAddr>> {
-    let endpoint = &site.settings.endpoint;
-    site.resolver.look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
+fn look_up(context: &TransportContext) -> Result<Vec<SocketAddr>> {
+    let endpoint = &context.settings.endpoint;
+    context.resolver.look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
         LookupError::NotFound(text) => {
             let what =
-                format!("{}: the host name does not exist: {text}; {}", site.address, hint_at_name(endpoint.host()));
+                format!("{}: the host name does not exist: {text}; {}", context.address, hint_at_name(endpoint.host()));
             Error::new(Kind::Network, what).not_connected(ConnectFailure::NameNotFound)
         }
         LookupError::Failed(text) => {
-            Error::new(Kind::Network, format!("{}: the name lookup failed: {text}", site.address))
+            Error::new(Kind::Network, format!("{}: the name lookup failed: {text}", context.address))
                 .not_connected(ConnectFailure::NameLookup)
         }
-        LookupError::NoResources(error) => no_resources(site, "the name lookup", error),
+        LookupError::NoResources(error) => no_resources(context, "the name lookup", error),
     })
 }
 
@@ -78,10 +78,10 @@ fn hint_at_name(host: &str) -> String {
     }
 }
 
-fn no_resources(site: &Site, what: &str, error: io::Error) -> Error {
+fn no_resources(context: &TransportContext, what: &str, error: io::Error) -> Error {
     let text = format!(
         "{}: no descriptor or memory for {what}: {error}; raise the limit on open files (ulimit -n)",
-        site.address
+        context.address
     );
     Error::new(Kind::Memory, text).caused_by(error).not_connected(ConnectFailure::NoResources)
 }
@@ -90,7 +90,7 @@ const HANDSHAKE_LOST: &str = "the connection was lost during the TLS handshake";
 
 /// The attempts to open one connection.
 struct Race<'a> {
-    site: &'a Site,
+    context: &'a TransportContext,
     cancel: &'a Cancel,
     start: ActiveInstant,
     schedule: Schedule,
@@ -138,7 +138,7 @@ impl Race<'_> {
         match Socket::connect(address) {
             Ok(socket) => self.in_flight.push(Attempt { address, socket }),
             Err(error) if is_exhausted(&error) && self.in_flight.is_empty() => {
-                return Err(no_resources(self.site, "a socket", error));
+                return Err(no_resources(self.context, "a socket", error));
             }
             Err(error) if is_exhausted(&error) => self.schedule.put_off(address),
             Err(error) => self.fail(address, error),
@@ -154,7 +154,7 @@ impl Race<'_> {
     /// Waits a little for the attempts in flight, and returns one that was accepted.
     fn wait(&mut self) -> Result<Option<Attempt>> {
         let next_start = self.schedule.wait(self.start.elapsed()).unwrap_or(Duration::MAX);
-        let limit = self.left().min(next_start).min(LOOK_EVERY);
+        let limit = self.left().min(next_start).min(CANCEL_POLL_INTERVAL);
         let ready = wait_connected(self.in_flight.iter().map(|attempt| &attempt.socket), limit)
             .map_err(|error| self.lost(ConnectFailure::Tcp, "no connection", error))?;
         let mut accepted = None;
@@ -174,7 +174,7 @@ impl Race<'_> {
     }
 
     fn secure(&self, socket: Socket) -> Result<Channel> {
-        let tls = match &self.site.tls {
+        let tls = match &self.context.tls {
             Some(tls) => Some(tls.client().map_err(|error| self.refused(error))?),
             None => None,
         };
@@ -193,10 +193,10 @@ impl Race<'_> {
         let left = self.left();
         if left.is_zero() {
             let text =
-                format!("no end of the TLS handshake within {:?} of connecting", self.site.settings.connect_timeout);
+                format!("no end of the TLS handshake within {:?} of connecting", self.context.settings.connect_timeout);
             return Err(self.error(Kind::Timeout, text).not_connected(ConnectFailure::TlsHandshake));
         }
-        let waited = channel.socket().wait(channel.wants(), left.min(LOOK_EVERY));
+        let waited = channel.socket().wait(channel.wants(), left.min(CANCEL_POLL_INTERVAL));
         waited.map(|_| ()).map_err(|error| self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error))
     }
 
@@ -211,18 +211,18 @@ impl Race<'_> {
     }
 
     fn refused(&self, error: rustls::Error) -> Error {
-        let has_ca_file = self.site.settings.ca_pem.is_some();
-        let text = certificate::describe(&error, self.site.settings.endpoint.host(), has_ca_file);
+        let has_ca_file = self.context.settings.ca_pem.is_some();
+        let text = certificate::describe(&error, self.context.settings.endpoint.host(), has_ca_file);
         self.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
     }
 
     fn left(&self) -> Duration {
-        self.site.settings.connect_timeout.saturating_sub(self.start.elapsed())
+        self.context.settings.connect_timeout.saturating_sub(self.start.elapsed())
     }
 
     fn timed_out(&self) -> Error {
         let silent = self.in_flight.len();
-        let mut text = format!("no connection within {:?}", self.site.settings.connect_timeout);
+        let mut text = format!("no connection within {:?}", self.context.settings.connect_timeout);
         if silent > 0 {
             let addresses = self.in_flight.iter().map(|attempt| attempt.address);
             text = format!("{text}: no response from {}", listed(addresses));
@@ -236,7 +236,7 @@ impl Race<'_> {
     fn all_failed(&mut self) -> Error {
         let text = match self.failed.as_slice() {
             [] => "no connection: the name has no address".to_owned(),
-            [(address, error)] if address.to_string() == self.site.address => format!("no connection: {error}"),
+            [(address, error)] if address.to_string() == self.context.address => format!("no connection: {error}"),
             _ => format!("no connection: {}", self.failures()),
         };
         let error = self.error(Kind::Network, text).not_connected(ConnectFailure::Tcp);
@@ -255,7 +255,7 @@ impl Race<'_> {
     }
 
     fn error(&self, kind: Kind, what: String) -> Error {
-        Error::new(kind, format!("{}: {what}", self.site.address))
+        Error::new(kind, format!("{}: {what}", self.context.address))
     }
 }
 

@@ -9,9 +9,8 @@ mod connection;
 mod deadline;
 mod dial;
 mod endpoint;
-mod guard;
+mod exchange;
 mod happy_eyeballs;
-mod line;
 mod payload;
 mod pool;
 mod resolve;
@@ -19,6 +18,7 @@ pub mod response;
 mod stopwatch;
 mod tls;
 mod transport;
+mod ureq_adapter;
 
 use std::fmt;
 use std::io::BufRead;
@@ -28,9 +28,9 @@ use std::time::Duration;
 
 use zeroize::Zeroize;
 
-use crate::bandwidth::Bucket;
-use crate::cancel::Cancel;
+use crate::bandwidth::TokenBucket;
 use crate::error::Result;
+use crate::sync::cancel::Cancel;
 
 pub use connection::UreqConnection;
 pub use endpoint::Endpoint;
@@ -50,14 +50,14 @@ pub trait Connection: Send + fmt::Debug {
     ///
     /// # Errors
     /// `Network`, `Tls`, `Timeout`, `Canceled`.
-    fn open(&mut self, watch: &Watch) -> Result<()>;
+    fn open(&mut self, context: &RequestContext) -> Result<()>;
 
     /// Sends a request and reads its whole answer, whatever its status: only a missing or broken answer is an error.
     /// Redirects are answers like any other.
     ///
     /// # Errors
     /// `Network`, `Tls`, `Timeout`, `Protocol`, `Canceled`; and what `payload` itself failed with.
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response>;
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response>;
 }
 
 /// The methods that Glacier uses.
@@ -161,17 +161,17 @@ impl Response {
 
 /// Who watches an exchange: what stops it, what counts its bytes and slows them down, and how long its answer may take.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
+pub struct RequestContext {
     /// Stops the exchange, also in the middle of a body.
     pub cancel: Arc<Cancel>,
     /// Once a request is being sent, how long a raised `cancel` still waits for its answer.
     pub grace: Duration,
     /// How long the first byte of the answer may take after the last byte of the request; `None`: the stall timeout.
-    pub answer_timeout: Option<Duration>,
+    pub response_timeout: Option<Duration>,
     /// Counts the bytes of payload that went out on the wire.
     pub sent: Arc<AtomicU64>,
     /// Counts the failed attempts after which another one follows.
     pub retries: Arc<AtomicU64>,
     /// What bytes of payload are taken from before they go out; `None`: they go as fast as they can.
-    pub bandwidth: Option<Arc<Bucket>>,
+    pub bandwidth: Option<Arc<TokenBucket>>,
 }

@@ -6,26 +6,31 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::Watch;
-use super::line::{SharedLine, look};
+use super::RequestContext;
+use super::exchange::{SharedExchange, lock};
 use crate::error::{Error, Kind};
 
 /// What is left of a payload: exactly `left` bytes.
-pub(crate) struct Metered<'a> {
-    line: SharedLine,
-    watch: &'a Watch,
+pub(crate) struct ThrottledBody<'a> {
+    exchange: SharedExchange,
+    context: &'a RequestContext,
     reader: &'a mut dyn BufRead,
     left: u64,
 }
 
-impl<'a> Metered<'a> {
-    /// Of a payload of that length, for an exchange on that line.
-    pub(crate) fn new(line: SharedLine, watch: &'a Watch, reader: &'a mut dyn BufRead, length: u64) -> Self {
-        Self { line, watch, reader, left: length }
+impl<'a> ThrottledBody<'a> {
+    /// Of a payload of that length, sent by `exchange`.
+    pub(crate) fn new(
+        exchange: SharedExchange,
+        context: &'a RequestContext,
+        reader: &'a mut dyn BufRead,
+        length: u64,
+    ) -> Self {
+        Self { exchange, context, reader, left: length }
     }
 }
 
-impl Read for Metered<'_> {
+impl Read for ThrottledBody<'_> {
     /// Sends as much as there is room for in `buf`, which stays as it is.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
@@ -38,20 +43,20 @@ impl Read for Metered<'_> {
     }
 }
 
-impl Metered<'_> {
+impl ThrottledBody<'_> {
     /// Whether an answer is there. ureq still wants the rest then, which goes nowhere.
     fn is_answered(&self) -> io::Result<bool> {
-        let mut line = look(&self.line);
-        if line.is_answered_early() {
-            line.check_cancel().map_err(io::Error::other)?;
+        let mut exchange = lock(&self.exchange);
+        if exchange.is_answered_early() {
+            exchange.check_cancel().map_err(io::Error::other)?;
         }
-        Ok(line.is_answered_early())
+        Ok(exchange.is_answered_early())
     }
 
     /// Sends as much as may go now. Waits for that with no lock held: other connections, and a cancel, go on.
     fn send_within_limit(&mut self, most: usize) -> io::Result<usize> {
-        let Some(bandwidth) = &self.watch.bandwidth else { return self.send(most) };
-        let may = bandwidth.take(most, &self.watch.cancel).map_err(io::Error::other)?;
+        let Some(bandwidth) = &self.context.bandwidth else { return self.send(most) };
+        let may = bandwidth.take(most, &self.context.cancel).map_err(io::Error::other)?;
         let length = self.send(may)?;
         bandwidth.give_back(may.saturating_sub(length));
         Ok(length)
@@ -70,7 +75,7 @@ impl Metered<'_> {
         };
         let bytes = bytes.get(..most).unwrap_or(bytes);
         let length = bytes.len();
-        look(&self.line).send_payload(bytes).map_err(io::Error::other)?;
+        lock(&self.exchange).send_payload(bytes).map_err(io::Error::other)?;
         self.reader.consume(length);
         Ok(length)
     }

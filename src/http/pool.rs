@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use super::{Connection, Payload, Request, Response, Transport, Watch};
-use crate::cancel::LOOK_EVERY;
+use super::{Connection, Payload, Request, RequestContext, Response, Transport};
 use crate::error::{ConnectFailure, Result};
 use crate::limits::WORKERS_MAX;
+use crate::sync::cancel::CANCEL_POLL_INTERVAL;
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 
 /// The most connections that are kept: one for each worker that an upload may have.
@@ -47,22 +47,22 @@ impl Pooled {
 impl Connection for Pooled {
     /// Opens the connection. If there is no descriptor for it, waits for a connection of another request, and fails once no
     /// other is in use.
-    fn open(&mut self, watch: &Watch) -> Result<()> {
+    fn open(&mut self, context: &RequestContext) -> Result<()> {
         loop {
-            let error = match self.connection().open(watch) {
+            let error = match self.connection().open(context) {
                 Err(error) if error.connect_failure() == Some(ConnectFailure::NoResources) => error,
                 result => return result,
             };
             self.connection = None;
-            match self.home.wait_for_release(watch)? {
+            match self.home.wait_for_release(context)? {
                 Released::Connection(connection) => self.connection = connection,
                 Released::NothingInUse => return Err(error),
             }
         }
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
-        self.connection().exchange(request, payload, watch)
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+        self.connection().exchange(request, payload, context)
     }
 }
 
@@ -107,7 +107,7 @@ enum Released {
 
 impl Shared {
     /// Waits until another request releases a connection, or until no other has one.
-    fn wait_for_release(&self, watch: &Watch) -> Result<Released> {
+    fn wait_for_release(&self, context: &RequestContext) -> Result<Released> {
         let mut state = lock(&self.state);
         let before = state.released;
         state.in_use -= 1;
@@ -122,10 +122,10 @@ impl Shared {
             if state.in_use == 0 {
                 break Ok(Released::NothingInUse);
             }
-            if let Err(canceled) = watch.cancel.check() {
+            if let Err(canceled) = context.cancel.check() {
                 break Err(canceled);
             }
-            state = wait_at_most(&self.changed, state, LOOK_EVERY);
+            state = wait_at_most(&self.changed, state, CANCEL_POLL_INTERVAL);
         };
         state.in_use += 1;
         result
@@ -154,18 +154,18 @@ mod tests {
     }
 
     impl Connection for Number {
-        fn open(&mut self, _: &Watch) -> Result<()> {
+        fn open(&mut self, _: &RequestContext) -> Result<()> {
             Ok(())
         }
 
-        fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &Watch) -> Result<Response> {
+        fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
             Ok(Response { status: u16::try_from(self.0).unwrap(), ..Response::default() })
         }
     }
 
     fn number(pooled: &mut Pooled) -> u16 {
         let request = Request { method: super::super::Method::Get, target: "/".to_owned(), headers: Vec::new() };
-        pooled.exchange(&request, Payload::Empty, &Watch::default()).unwrap().status
+        pooled.exchange(&request, Payload::Empty, &RequestContext::default()).unwrap().status
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
     }
 
     impl Connection for Holder {
-        fn open(&mut self, _: &Watch) -> Result<()> {
+        fn open(&mut self, _: &RequestContext) -> Result<()> {
             let mut left = lock(&self.descriptors);
             if !self.is_open && *left == 0 {
                 self.refusals.fetch_add(1, Ordering::SeqCst);
@@ -234,7 +234,7 @@ mod tests {
             Ok(())
         }
 
-        fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &Watch) -> Result<Response> {
+        fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
             if self.closes {
                 self.close();
             }
@@ -264,9 +264,9 @@ mod tests {
     #[test]
     fn fails_at_once_without_descriptors_if_nothing_is_in_use() {
         let (pool, refusals) = scarce(0, false);
-        let error = pool.take().open(&Watch::default()).unwrap_err();
+        let error = pool.take().open(&RequestContext::default()).unwrap_err();
         assert_eq!((error.kind(), error.connect_failure()), (Kind::Memory, Some(ConnectFailure::NoResources)));
-        assert!(error.is_unsent());
+        assert!(error.is_not_sent());
         assert_eq!(refusals.load(Ordering::SeqCst), 1);
     }
 
@@ -275,7 +275,9 @@ mod tests {
         let (pool, _) = scarce(0, false);
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| assert_eq!(pool.take().open(&Watch::default()).unwrap_err().kind(), Kind::Memory));
+                scope.spawn(|| {
+                    assert_eq!(pool.take().open(&RequestContext::default()).unwrap_err().kind(), Kind::Memory)
+                });
             }
         });
     }
@@ -285,9 +287,9 @@ mod tests {
         for closes in [false, true] {
             let (pool, refusals) = scarce(1, closes);
             let mut first = pool.take();
-            first.open(&Watch::default()).unwrap();
+            first.open(&RequestContext::default()).unwrap();
             std::thread::scope(|scope| {
-                let waiter = scope.spawn(|| pool.take().open(&Watch::default()));
+                let waiter = scope.spawn(|| pool.take().open(&RequestContext::default()));
                 while refusals.load(Ordering::SeqCst) == 0 {
                     std::thread::yield_now();
                 }
@@ -306,7 +308,7 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..200 {
                         let mut taken = pool.take();
-                        taken.open(&Watch::default()).unwrap();
+                        taken.open(&RequestContext::default()).unwrap();
                         number(&mut taken);
                     }
                 });
@@ -318,12 +320,12 @@ mod tests {
     fn a_cancel_ends_the_wait_for_a_connection() {
         let (pool, refusals) = scarce(1, false);
         let mut first = pool.take();
-        first.open(&Watch::default()).unwrap();
-        let watch = Watch::default();
+        first.open(&RequestContext::default()).unwrap();
+        let context = RequestContext::default();
         let is_canceled = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| {
-                let error = pool.take().open(&watch).unwrap_err();
+                let error = pool.take().open(&context).unwrap_err();
                 assert!(is_canceled.load(Ordering::SeqCst));
                 error.kind()
             });
@@ -331,7 +333,7 @@ mod tests {
                 std::thread::yield_now();
             }
             is_canceled.store(true, Ordering::SeqCst);
-            watch.cancel.raise();
+            context.cancel.raise();
             assert_eq!(waiter.join().unwrap(), Kind::Canceled);
         });
     }

@@ -1,7 +1,7 @@
 //! The response reader: bytes of a connection in, one response out (RFC 9110, RFC 9112).
 //!
 //! It does no I/O and has no clock. The result depends on the bytes alone, not on how they are split. It skips interim
-//! responses, unfolds header lines, decodes chunks, and bounds everything that a server could make endless.
+//! responses, unfolds header lines, decodes chunks, and bounds all_parts that a server could make endless.
 
 use std::collections::TryReserveError;
 

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::Endpoint;
 use super::certificate::ServerVerifier;
-use super::guard::OUTPUT;
+use super::ureq_adapter::SEND_BUFFER;
 use crate::error::{Error, Kind, Result};
 
 /// Makes the TLS side of connections. They share tickets, so that later handshakes are short.
@@ -50,7 +50,7 @@ impl Tls {
     pub(crate) fn client(&self) -> std::result::Result<ClientConnection, rustls::Error> {
         let mut client = ClientConnection::new(self.config.clone(), self.name.clone())?;
         // What is sent in one step is encrypted ahead of the socket, so that its records leave in one system call.
-        client.set_buffer_limit(Some(OUTPUT));
+        client.set_buffer_limit(Some(SEND_BUFFER));
         Ok(client)
     }
 }

@@ -32,7 +32,7 @@ pub struct Settings {
 /// Makes connections by ureq.
 #[derive(Debug)]
 pub struct UreqTransport {
-    site: Arc<Site>,
+    context: Arc<TransportContext>,
 }
 
 impl UreqTransport {
@@ -58,19 +58,19 @@ impl UreqTransport {
         }
         // Checked for plain HTTP too: a bad file is found when it is set, not when the endpoint changes.
         settings.ca_pem.as_deref().map(check_ca_file).transpose()?;
-        Ok(Self { site: Arc::new(Site::new(settings, resolver)?) })
+        Ok(Self { context: Arc::new(TransportContext::new(settings, resolver)?) })
     }
 }
 
 impl Transport for UreqTransport {
     fn connection(&self) -> Box<dyn Connection> {
-        Box::new(UreqConnection::new(self.site.clone()))
+        Box::new(UreqConnection::new(self.context.clone()))
     }
 }
 
 /// What the connections to one endpoint share.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct TransportContext {
     pub(crate) settings: Settings,
     /// Host and port, as messages name them.
     pub(crate) address: String,
@@ -81,7 +81,7 @@ pub(crate) struct Site {
     pub(crate) addresses: Mutex<AddressMemory>,
 }
 
-impl Site {
+impl TransportContext {
     pub(crate) fn new(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Self> {
         let tls = match settings.endpoint.is_tls() {
             true => Some(Tls::new(&settings.endpoint, settings.ca_pem.as_deref())?),
@@ -94,7 +94,7 @@ impl Site {
 }
 
 /// ureq as a plain HTTP/1.1 engine: it follows, adds, looks up and times nothing. None of its timeouts is set, for we
-/// watch the time below it, and some of them start a thread a request.
+/// context the time below it, and some of them start a thread a request.
 fn ureq_config(user_agent: &str) -> Config {
     Agent::config_builder()
         .http_status_as_error(false)

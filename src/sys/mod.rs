@@ -1,6 +1,6 @@
 //! The few calls to the system that the standard library lacks.
 
-pub(crate) mod file;
+pub(crate) mod fadvise;
 pub(crate) mod process;
 pub(crate) mod reserve;
 pub(crate) mod resolve;

@@ -4,9 +4,9 @@ use crate::error::{Error, Kind, Result};
 
 /// The process that made a handle. After a fork the child has a copy of the memory, but none of the threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner(u32);
+pub(crate) struct CreatorPid(u32);
 
-impl Owner {
+impl CreatorPid {
     /// The process that asks.
     pub(crate) fn current() -> Self {
         Self(std::process::id())

@@ -12,11 +12,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use super::{Digest, Fold, Kernels, TreeHasher};
-use crate::aligned::AlignedBytes;
-use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Result};
-use crate::file::SteadyFile;
 use crate::limits::MIB;
+use crate::memory::aligned::AlignedBytes;
+use crate::source::file::SourceFile;
+use crate::sync::cancel::Cancel;
 use crate::sys::thread::{join_all, spawn_scoped};
 
 /// What is read between two looks at the cancel.
@@ -46,7 +46,7 @@ fn hash_file_by(
     cancel: &Cancel,
 ) -> Result<Digest> {
     cancel.check()?;
-    let source = SteadyFile::open(path)?;
+    let source = SourceFile::open(path)?;
     if source.size() == 0 {
         source.check_unchanged()?;
         return Ok(TreeHasher::new().finish());
@@ -80,8 +80,8 @@ fn wanted(threads: u32) -> usize {
 /// What the threads share.
 struct Work<'a> {
     kernels: &'static Kernels,
-    source: &'a SteadyFile,
-    /// The next group of leaves that nobody read yet. Held while it is read.
+    source: &'a SourceFile,
+    /// The next group of leaves that nobody read yet. StoredPart while it is read.
     next: Mutex<u64>,
     /// The bytes hashed.
     done: AtomicU64,
@@ -95,7 +95,7 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(
         kernels: &'static Kernels,
-        source: &'a SteadyFile,
+        source: &'a SourceFile,
         report: &'a (dyn Fn(u64) + Sync),
         cancel: &'a Cancel,
     ) -> Self {
@@ -129,7 +129,7 @@ impl<'a> Work<'a> {
 
     fn hash_groups(&self) -> Result<()> {
         #[cfg(feature = "test-panics")]
-        crate::panics::in_this_thread();
+        crate::test_panics::in_this_thread();
         let mut hasher = TreeHasher::by(self.kernels);
         let mut buffer = self.buffer()?;
         while let Some((index, bytes)) = self.read_group(&mut buffer)? {

@@ -21,4 +21,4 @@ pub use digest::Digest;
 pub use file::hash_file;
 pub use fold::{Fold, combine};
 pub use hasher::{PartHasher, PartHashes, TreeHasher, part_hashes};
-pub use kernels::{Kernels, Together};
+pub use kernels::{BatchPolicy, Kernels};

@@ -8,14 +8,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Upload;
-use super::gate::Entry;
+use super::admission::Access;
 use super::options::Mode;
-use super::state::Call;
+use super::state::Operation;
+use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
-use crate::reentry::Mark;
+use crate::reentrancy::CallbackScope;
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 use crate::sys::thread::{CALLBACK_STACK, spawn};
-use crate::working::guarded;
 
 /// The longest single wait: "for ever" is a number that not every system can add to the time.
 const AT_MOST: Duration = Duration::from_secs(3600);
@@ -40,7 +40,7 @@ impl fmt::Debug for DoneFn {
 
 /// The background run of a handle.
 #[derive(Debug, Default)]
-pub(super) struct Background {
+pub(crate) struct Background {
     run: Mutex<Run>,
     over: Condvar,
 }
@@ -69,7 +69,7 @@ impl Upload {
         let upload = Arc::clone(self);
         let thread = spawn("glacier-run", CALLBACK_STACK, move || {
             let may_run = |entered| upload.may_use(Mode::Run).map(|()| entered);
-            let entered = match upload.enter(Entry::Alone).and_then(may_run) {
+            let entered = match upload.enter(Access::Exclusive).and_then(may_run) {
                 Ok(entered) => entered,
                 Err(error) => {
                     drop(done);
@@ -79,9 +79,9 @@ impl Upload {
             };
             *lock(&upload.background.run) = Run::Going;
             let _ = tell.send(Ok(()));
-            let outcome = guarded(|| upload.run_inside(&entered, Call::Run));
+            let outcome = catch_panic(|| upload.run_inside(&entered, Operation::Run));
             if let Some(DoneFn(done)) = done {
-                let _inside = Mark::of(&*upload);
+                let _inside = CallbackScope::enter(&*upload);
                 // A panic in it is the caller's; the run is over all the same.
                 let _ = catch_unwind(AssertUnwindSafe(|| done(&outcome)));
             }
@@ -128,14 +128,14 @@ impl Upload {
     }
 
     /// Waits until a run that was asked to stop has stopped.
-    pub(super) fn await_end_of_run(&self) {
+    pub(crate) fn await_end_of_run(&self) {
         let run = lock(&self.background.run);
         let over = self.background.over.wait_while(run, |run| matches!(run, Run::Going));
         drop(over.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Whether a started run is going on.
-    pub(super) fn is_running_in_background(&self) -> bool {
+    pub(crate) fn is_running_in_background(&self) -> bool {
         matches!(*lock(&self.background.run), Run::Going)
     }
 }

@@ -1,17 +1,17 @@
 //! The service's own operations, one a call.
 
-use super::events::add;
-use super::gate::Entry;
+use super::admission::Access;
 use super::journal;
-use super::state::{Action, Call, Event};
-use super::worker::{Outgoing, PartBytes, hash_in_memory};
+use super::pipeline::send::{PartBytes, ReadyPart, hash_in_memory};
+use super::progress::add;
+use super::state::{Action, Event, Operation};
 use super::{PartEntry, Upload, lock};
-use crate::cancel::Reason;
 use crate::error::{Error, Kind, Result};
-use crate::http::Watch;
+use crate::http::RequestContext;
 use crate::log::Level;
 use crate::plan::{DEFAULT_PART_SIZE_MIN, Plan};
 use crate::source::Source;
+use crate::sync::cancel::Reason;
 use crate::treehash::Digest;
 
 impl Upload {
@@ -21,7 +21,7 @@ impl Upload {
     /// `State` if it has an ID already; `Invalid` and `Io` for a source that cannot be uploaded; what the service refuses;
     /// what the network does.
     pub fn initiate(&self) -> Result<()> {
-        self.working(Entry::Alone, Call::Initiate, |_, watch| {
+        self.working(Access::Exclusive, Operation::Initiate, |_, context| {
             let wanted = lock(&self.options).part_size;
             let source = self.open_source()?;
             let size = self.size_wanted(source.as_ref())?;
@@ -30,7 +30,7 @@ impl Upload {
                 None => wanted.unwrap_or(DEFAULT_PART_SIZE_MIN),
             };
             let identity = source.as_ref().and_then(Source::identity);
-            self.initiate_now(part_size, size, identity, watch)?;
+            self.initiate_now(part_size, size, identity, context)?;
             match source {
                 Some(source) => self.compare_source(source.identity()).map(drop),
                 None => Ok(()),
@@ -44,15 +44,15 @@ impl Upload {
     /// `Invalid` for an index or a length that cannot be, `Busy` for an index that is being sent, `TreeHash` if `data` has
     /// not the tree hash `expected`; what the service refuses; what the network does.
     pub fn put_part(&self, index: u32, data: &[u8], expected: Option<[u8; 32]>) -> Result<()> {
-        self.working(Entry::Shared, Call::PutPart, |_, watch| {
-            let parts = self.known_parts(watch)?;
+        self.working(Access::Shared, Operation::PutPart, |_, context| {
+            let parts = self.known_parts(context)?;
             self.begin_journal(None, None)?;
             let length = data.len() as u64;
             lock(parts).send(index, length)?;
             self.counters.start(self.client.service.clock.monotonic());
             let hashed = |bytes| {
                 add(&self.counters.bytes_hashed, bytes);
-                watch.cancel.check()
+                context.cancel.check()
             };
             let hashes = hash_in_memory(data, hashed).inspect_err(|_| lock(parts).withdrawn(index))?;
             if let Some(expected) = expected.map(Digest).filter(|expected| *expected != hashes.tree) {
@@ -63,9 +63,9 @@ impl Upload {
             }
             self.happened(Event::Sending)?;
             let range = lock(parts).range(index, length);
-            let mut part = Outgoing { index, range, hashes, bytes: PartBytes::Lent(data), trusted: false };
+            let mut part = ReadyPart { index, range, hashes, bytes: PartBytes::Lent(data), trusted: false };
             let start = self.client.service.clock.active();
-            self.send_part(&mut part, None, || start, watch)?;
+            self.send_part(&mut part, None, || start, context)?;
             self.sync_journal();
             Ok(())
         })
@@ -76,9 +76,9 @@ impl Upload {
     /// # Errors
     /// What the service refuses; what the network does.
     pub fn list_parts(&self) -> Result<Vec<PartEntry>> {
-        self.working(Entry::Alone, Call::ListParts, |_, watch| {
-            let listed = self.list_as_told(watch)?;
-            let entry = |part: &crate::api::PartEntry| PartEntry {
+        self.working(Access::Exclusive, Operation::ListParts, |_, context| {
+            let listed = self.list_as_told(context)?;
+            let entry = |part: &crate::api::ListedPart| PartEntry {
                 offset: part.range.first,
                 length: part.range.length(),
                 tree_hash: part.tree_hash,
@@ -93,17 +93,17 @@ impl Upload {
     /// `Incomplete` names the part that is missing; `Invalid` if the size of the archive cannot be known; what the service
     /// refuses; what the network does; `OutcomeUnknown`.
     pub fn complete(&self) -> Result<()> {
-        self.working(Entry::Alone, Call::Complete, |action, watch| self.complete_as(action, watch))
+        self.working(Access::Exclusive, Operation::Complete, |action, context| self.complete_as(action, context))
     }
 
     /// Complete, as the state machine answered.
-    pub(super) fn complete_as(&self, action: Action, watch: &Watch) -> Result<()> {
+    pub(crate) fn complete_as(&self, action: Action, context: &RequestContext) -> Result<()> {
         let is_streamed = self.is_being_streamed(lock(&self.options).source.as_ref());
         match action {
-            Action::Nothing => return self.check_archive(watch),
+            Action::Nothing => return self.check_archive(context),
             Action::RepeatComplete => {
-                self.repeat_complete(watch)?;
-                return self.check_archive(watch);
+                self.repeat_complete(context)?;
+                return self.check_archive(context);
             }
             Action::Proceed if is_streamed && !self.has_all_of_stream() => {
                 return Err(Error::invalid("the size of the archive is not known: its stream did not come to its end"));
@@ -113,7 +113,7 @@ impl Upload {
         let source = self.open_source()?;
         let size = match self.size_wanted(source.as_ref())? {
             Some(size) => size,
-            None if self.initiated_here() => lock(self.known_parts(watch)?).end(),
+            None if self.initiated_here() => lock(self.known_parts(context)?).end(),
             None => {
                 return Err(Error::invalid(
                     "the size of the archive is not known: the upload existed before, and neither a source nor the archive's \
@@ -122,14 +122,14 @@ impl Upload {
             }
         };
         if !(self.initiated_here() && self.remembers_all_of(size)) {
-            self.adopt_listed(watch)?;
+            self.adopt_listed(context)?;
         }
         if let Some(source) = source {
             let plan = Plan::new(size, Some(self.part_size()))?;
             self.compare_source(source.identity())?;
-            self.check_parts(&source, &plan, 0..plan.part_count(), watch)?;
+            self.check_parts(&source, &plan, 0..plan.part_count(), context)?;
         }
-        self.complete_unhealed(size, watch)
+        self.complete_once(size, context)
     }
 
     /// Throws the upload away. What there is none of is thrown away already.
@@ -138,32 +138,32 @@ impl Upload {
     /// `State` if it is completed, `OutcomeUnknown` if it may be; what the service refuses; what the network does.
     pub fn abort(&self) -> Result<()> {
         self.admit()?;
-        if self.is_running_in_background() || self.is_being_pushed() {
+        if self.is_running_in_background() || self.is_being_written() {
             self.cancel.raise_for(Reason::Aborting);
             self.await_end_of_run();
             self.await_end_of_stream();
             self.cancel.clear(Reason::Aborting);
         }
-        self.working(Entry::Alone, Call::Abort, |action, watch| match action {
+        self.working(Access::Exclusive, Operation::Abort, |action, context| match action {
             Action::Nothing => Ok(()),
             Action::Proceed | Action::RepeatComplete => {
                 let complete_was_sent = lock(&self.completing).is_some();
-                self.client.service.abort(self.name()?, watch).map_err(|error| {
+                self.client.service.abort(self.name()?, context).map_err(|error| {
                     if complete_was_sent && error.kind() == Kind::NotFound {
                         return self.outcome_unknown(error);
                     }
                     error
                 })?;
                 self.happened(Event::Aborted)?;
-                self.note_durably(&journal::Entry::Aborted);
-                self.let_journal_go();
+                self.note_durably(&journal::Record::Aborted);
+                self.release_journal();
                 self.say(Level::Info, format_args!("upload {} aborted", self.name()?.id));
                 Ok(())
             }
         })
     }
 
-    pub(super) fn open_source(&self) -> Result<Option<Source>> {
+    pub(crate) fn open_source(&self) -> Result<Option<Source>> {
         let origin = lock(&self.options).source.clone();
         Ok(origin.map(|origin| self.open(&origin)).transpose()?.flatten())
     }
@@ -184,14 +184,14 @@ impl Upload {
     }
 
     /// Whether every part of an archive of that size is known to have been held by the service.
-    pub(super) fn remembers_all_of(&self, size: u64) -> bool {
+    pub(crate) fn remembers_all_of(&self, size: u64) -> bool {
         let count = u32::try_from(size.div_ceil(self.part_size().max(1))).unwrap_or(u32::MAX);
         lock(&self.known).covers(count)
     }
 
     /// Takes the parts that the service lists for those that there are. One that this handle sent must be what it sent.
-    fn adopt_listed(&self, watch: &Watch) -> Result<()> {
-        let listed = self.list(watch)?;
+    fn adopt_listed(&self, context: &RequestContext) -> Result<()> {
+        let listed = self.list(context)?;
         let known = lock(&self.known);
         let replaced =
             listed.iter().find(|(index, part)| known.part(**index).is_some_and(|held| held.tree != part.tree));

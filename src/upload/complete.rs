@@ -1,15 +1,15 @@
 //! The last request: the parts become an archive. Its answer may take minutes, and may get lost; it may be refused because
-//! a part is not what it should be, which is mended.
+//! a part is not what it should be, which is recover_signature_error.
 
 use std::time::Duration;
 
-use super::journal::Entry;
-use super::resume::{self, Todo};
+use super::journal::Record;
+use super::resume::{self, PendingPart};
 use super::state::{Event, State};
 use super::{Upload, lock};
 use crate::api::Completed;
 use crate::error::{Error, Kind, Result};
-use crate::http::Watch;
+use crate::http::RequestContext;
 use crate::log::Level;
 use crate::plan::Plan;
 use crate::retry::{Attempts, had_no_effect};
@@ -19,32 +19,32 @@ use crate::treehash::Digest;
 /// How long a cancel waits for the answer to a Complete that is on its way.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How often a refused Complete is mended, by sending parts again.
+/// How often a refused Complete is recover_signature_error, by sending parts again.
 const MENDED_MAX: u32 = 3;
 
-/// Why a refused Complete is not mended, or asked for again.
+/// Why a refused Complete is not recover_signature_error, or asked for again.
 const NOTHING_TO_MEND: &str = "the service lists all parts as they should be";
 
 impl Upload {
     /// Completes an upload whose source can be read again: a refusal has the parts listed, and those sent again that are
     /// missing or differ.
-    pub(super) fn complete_healing(&self, source: &Source, plan: &Plan, watch: &Watch) -> Result<()> {
+    pub(crate) fn complete_with_repair(&self, source: &Source, plan: &Plan, context: &RequestContext) -> Result<()> {
         let size = plan.archive_size();
-        let mut mended = 0;
+        let mut recover_signature_error = 0;
         loop {
-            self.check_parts(source, plan, 0..plan.part_count(), watch)?;
-            let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
-            let refused = match self.complete_now(size, tree, watch) {
-                Err(error) if mended < MENDED_MAX && is_refusal_of_parts(&error) => error,
+            self.check_parts(source, plan, 0..plan.part_count(), context)?;
+            let tree = lock(self.known_parts(context)?).archive_hash(size)?;
+            let refused = match self.complete_now(size, tree, context) {
+                Err(error) if recover_signature_error < MENDED_MAX && is_refusal_of_parts(&error) => error,
                 outcome => return outcome,
             };
-            let listed = self.list(watch)?;
-            let mut left = resume::what_is_left(plan, &listed, &lock(&self.known))?.left;
+            let listed = self.list(context)?;
+            let mut left = resume::diff(plan, &listed, &lock(&self.known))?.left;
             left.retain(differs);
-            if left.is_empty() && mended > 0 {
-                return Err(refused.with_note(NOTHING_TO_MEND));
+            if left.is_empty() && recover_signature_error > 0 {
+                return Err(refused.with_hint(NOTHING_TO_MEND));
             }
-            mended += 1;
+            recover_signature_error += 1;
             let parts: Vec<_> = left.iter().map(|todo| todo.index.to_string()).collect();
             self.say(
                 Level::Warn,
@@ -53,51 +53,51 @@ impl Upload {
                     if parts.is_empty() { "no part".to_owned() } else { format!("part {}", parts.join(", ")) }
                 ),
             );
-            self.send_parts_of(source, plan, left, watch)?;
+            self.send_parts_of(source, plan, left, context)?;
         }
     }
 
     /// Completes an upload whose bytes are gone: a refusal names the parts that are not what they should be.
-    pub(super) fn complete_unhealed(&self, size: u64, watch: &Watch) -> Result<()> {
-        let tree = lock(self.known_parts(watch)?).archive_hash(size)?;
-        let refused = match self.complete_now(size, tree, watch) {
+    pub(crate) fn complete_once(&self, size: u64, context: &RequestContext) -> Result<()> {
+        let tree = lock(self.known_parts(context)?).archive_hash(size)?;
+        let refused = match self.complete_now(size, tree, context) {
             Err(error) if is_refusal_of_parts(&error) => error,
             outcome => return outcome,
         };
         let plan = Plan::new(size, Some(self.part_size()))?;
-        let listed = self.list(watch)?;
+        let listed = self.list(context)?;
         resume::check_end(&listed, size)?;
-        let left = resume::what_is_left(&plan, &listed, &lock(&self.known))?.left;
+        let left = resume::diff(&plan, &listed, &lock(&self.known))?.left;
         match left.iter().find(|todo| differs(todo)) {
-            Some(todo) => Err(refused.of_kind(Kind::Incomplete).within(format_args!(
+            Some(todo) => Err(refused.with_kind(Kind::Incomplete).with_context(format_args!(
                 "part {} ({}) is missing at the service, or is not what was sent: send it again",
                 todo.index,
                 todo.range.in_bytes()
             ))),
             None => {
                 self.say(Level::Warn, format_args!("Complete was refused ({refused}); {NOTHING_TO_MEND}: once more"));
-                let again = self.complete_now(size, tree, watch);
+                let again = self.complete_now(size, tree, context);
                 again
-                    .map_err(|error| if is_refusal_of_parts(&error) { error.with_note(NOTHING_TO_MEND) } else { error })
+                    .map_err(|error| if is_refusal_of_parts(&error) { error.with_hint(NOTHING_TO_MEND) } else { error })
             }
         }
     }
 
     /// Repeats a Complete whose answer got lost. Tells whether there is an archive; if not, it was refused: some part is not
     /// as it should be.
-    pub(super) fn completes_by_repeating(&self, watch: &Watch) -> Result<bool> {
-        match self.repeat_complete(watch) {
+    pub(crate) fn retry_lost_complete(&self, context: &RequestContext) -> Result<bool> {
+        match self.repeat_complete(context) {
             Err(_) if self.state() == State::Transferring => Ok(false),
             outcome => outcome.map(|()| true),
         }
     }
 
     /// Sends Complete until its answer is there.
-    fn complete_now(&self, size: u64, tree: Digest, watch: &Watch) -> Result<()> {
+    fn complete_now(&self, size: u64, tree: Digest, context: &RequestContext) -> Result<()> {
         let service = &self.client.service;
         let sent_before = lock(&self.completing).replace((size, tree)).is_some();
         if !sent_before {
-            self.note_durably(&Entry::Completing { size, tree });
+            self.note_durably(&Record::Completing { size, tree });
         }
         let start = service.clock.active();
         let mut attempts = Attempts::new(service.reachability.contact());
@@ -106,13 +106,13 @@ impl Upload {
             self.happened(Event::CompleteSent)?;
             // The service reads the archive before it responds: only the time to give up bounds the wait, all attempts together.
             let left = service.policy.give_up_after.saturating_sub(service.clock.active().saturating_sub(start));
-            let patient = Watch { grace: GRACE, answer_timeout: Some(left), ..watch.clone() };
+            let patient = RequestContext { grace: GRACE, response_timeout: Some(left), ..context.clone() };
             let error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
                 Ok(made) => return self.completed(made, tree),
                 Err(error) => error,
             };
             match error.kind() {
-                Kind::Canceled if maybe_done || !error.is_unsent() => return Err(self.outcome_unknown(error)),
+                Kind::Canceled if maybe_done || !error.is_not_sent() => return Err(self.outcome_unknown(error)),
                 Kind::NotFound if maybe_done => {
                     self.happened(Event::OutcomeUnknown)?;
                     return Err(self.outcome_unknown(error));
@@ -122,29 +122,29 @@ impl Upload {
                 _ => maybe_done |= !had_no_effect(&error),
             }
             let idle = service.clock.active().saturating_sub(start);
-            if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, watch) {
+            if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, context) {
                 return Err(if maybe_done { self.outcome_unknown(error) } else { self.refused(error)? });
             }
         }
     }
 
     /// Sends the Complete again whose answer got lost.
-    pub(super) fn repeat_complete(&self, watch: &Watch) -> Result<()> {
+    pub(crate) fn repeat_complete(&self, context: &RequestContext) -> Result<()> {
         let sent = *lock(&self.completing);
         let (size, tree) = sent.ok_or_else(|| Error::new(Kind::Internal, "Complete was not sent before"))?;
-        self.complete_now(size, tree, watch)
+        self.complete_now(size, tree, context)
     }
 
     /// The upload is as it was before Complete.
     fn refused(&self, error: Error) -> Result<Error> {
         self.happened(Event::CompleteRefused)?;
         *lock(&self.completing) = None;
-        self.note_durably(&Entry::Refused);
+        self.note_durably(&Record::Refused);
         Ok(error)
     }
 
     /// An error after which there may be an archive.
-    pub(super) fn outcome_unknown(&self, cause: Error) -> Error {
+    pub(crate) fn outcome_unknown(&self, cause: Error) -> Error {
         let check = if self.state().is_resumable() && lock(&self.options).journal.is_some() {
             "this handle can learn it by running or completing again, and another one with the same journal"
         } else if self.state().is_resumable() {
@@ -168,15 +168,15 @@ impl Upload {
         self.happened(Event::Completed)?;
         self.say(Level::Info, format_args!("archive {} made, tree hash {tree}", made.archive_id));
         let Completed { archive_id, location, tree_hash } = made;
-        let entry = Entry::Completed { archive_id: archive_id.clone(), location: location.clone(), tree: tree_hash };
+        let entry = Record::Completed { archive_id: archive_id.clone(), location: location.clone(), tree: tree_hash };
         self.note_durably(&entry);
-        self.let_journal_go();
+        self.release_journal();
         self.facts.made(archive_id, location, tree_hash);
         self.check_made().map_err(|error| error.during("CompleteMultipartUpload"))
     }
 
     /// Fails if the archive that was made is not of what was sent, each time that anybody asks for it.
-    pub(super) fn check_made(&self) -> Result<()> {
+    pub(crate) fn check_made(&self) -> Result<()> {
         let (Some(made), Some((_, sent))) = (self.tree_hash(), *lock(&self.completing)) else { return Ok(()) };
         let (made, sent) = (made.to_string_lossy(), sent.to_hex());
         if made == sent {
@@ -194,7 +194,7 @@ impl Upload {
 }
 
 /// Whether the service does not hold a part, or holds other bytes than were sent.
-fn differs(todo: &Todo) -> bool {
+fn differs(todo: &PendingPart) -> bool {
     todo.listed.is_none() || (todo.expected.is_some() && todo.listed != todo.expected)
 }
 

@@ -3,33 +3,21 @@
 //! Any thread may hold it. A gate decides who may work on it, the state machine what may be done, and each working call is
 //! done on threads of the library while the caller's own thread waits and delivers its callbacks.
 
+mod admission;
 mod background;
 mod by_hand;
 mod complete;
-mod events;
-mod gate;
-mod hashing;
 mod journal;
 #[cfg(test)]
-mod model;
-#[cfg(all(test, feature = "test-models"))]
-mod models;
-mod notes;
+mod model_tests;
 mod options;
-mod pace;
-mod pacer;
 mod parts;
-mod pipe;
-mod prepare;
-mod push;
-mod queue;
-mod records;
+mod pipeline;
+mod progress;
 mod resume;
 pub mod state;
 mod stream;
-mod transfer;
 mod verify;
-mod worker;
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -40,34 +28,34 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
+use self::admission::{Access, Admission, HandleLock};
 use self::background::Background;
 pub use self::background::DoneFn;
-use self::events::{Counters, Listener};
-pub use self::events::{Flow, Progress, ProgressFn};
-use self::gate::{Entered, Entry, Gate};
-use self::notes::Notes;
+use self::journal::JournalState;
 use self::options::{Mode, Options, PartRange};
 use self::parts::Parts;
-use self::pipe::{Pipe, Turn};
-use self::push::Pushed;
-use self::resume::{Known, Listed};
-use self::state::{Action, Call, Current, Event, State};
-use self::transfer::Ending;
+use self::pipeline::Goal;
+use self::progress::{Counters, ProgressCallback};
+pub use self::progress::{Flow, Progress, ProgressFn};
+use self::resume::{SourceRecord, StoredListing};
+use self::state::{Action, AtomicState, Event, Operation, State};
+use self::stream::pipe::{Pipe, ReadStep};
+use self::stream::write::WriteSession;
 use crate::api::{UploadName, UploadParts};
-use crate::bandwidth::Bucket;
-use crate::cancel::{Cancel, Reason};
+use crate::bandwidth::TokenBucket;
+use crate::callback_loop::{CallbackPump, WakeEvent, run_on_worker};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
-use crate::file::Identity;
-use crate::http::Watch;
+use crate::http::RequestContext;
 use crate::limits::{check_archive_size, check_description, check_part_size, check_upload_id, check_vault_name};
-use crate::log::{Level, c_text};
-use crate::reentry::{self, Mark};
-use crate::source::{Origin, ReadFn, Reader};
+use crate::log::{Level, to_cstring};
+use crate::reentrancy::{self, CallbackScope};
+use crate::source::file::Identity;
+use crate::source::{ReadFn, Reader, SourceSpec};
+use crate::sync::cancel::{Cancel, Reason};
 use crate::sync::{Mutex, lock};
-use crate::sys::process::Owner;
+use crate::sys::process::CreatorPid;
 use crate::treehash::Digest;
-use crate::working::{Attendant, Bell, while_working};
 
 /// A part that the service holds, as `list_parts` tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,29 +73,29 @@ pub struct PartEntry {
 pub struct Upload {
     client: Arc<Client>,
     vault: CString,
-    owner: Owner,
-    gate: Gate,
+    creator: CreatorPid,
+    lock: HandleLock,
     cancel: Arc<Cancel>,
-    bandwidth: Arc<Bucket>,
+    bandwidth: Arc<TokenBucket>,
     options: Mutex<Options>,
-    state: Current,
+    state: AtomicState,
     facts: Facts,
     /// What is known of its parts, once there is a part size. For an upload that existed before, the first who asks the
     /// service does so for all.
     parts: OnceCell<Mutex<Parts>>,
     /// What is remembered of the source, for a resume.
-    known: Mutex<Known>,
-    notes: Mutex<Notes>,
+    known: Mutex<SourceRecord>,
+    notes: Mutex<JournalState>,
     /// The archive's size: as the journal has it, or a stream that was sent to its end.
     size_known: Mutex<Option<u64>>,
     /// Size and tree hash of the Complete that was sent.
     completing: Mutex<Option<(u64, Digest)>>,
-    pushed: Mutex<Option<Arc<Pushed>>>,
+    pushed: Mutex<Option<Arc<WriteSession>>>,
     /// Whether the stream that this handle read to its end is what the service has.
     stream_outcome: Mutex<Option<Result<()>>>,
     background: Background,
     counters: Counters,
-    listener: Listener,
+    listener: ProgressCallback,
     /// Which callback did not want to go on, as the error's text.
     stopped_by: Mutex<&'static str>,
 }
@@ -129,18 +117,18 @@ impl Upload {
     /// # Errors
     /// `Invalid`, `Forked`, `Busy` inside a log callback of the client.
     pub fn new(client: &Arc<Client>, vault: &str) -> Result<Arc<Self>> {
-        client.owner.check()?;
-        reentry::refuse(&**client)?;
+        client.creator.check()?;
+        reentrancy::check_not_in_callback(&**client)?;
         check_vault_name(vault)?;
         Ok(Arc::new(Self {
             client: Arc::clone(client),
-            vault: c_text(vault),
-            owner: Owner::current(),
-            gate: Gate::default(),
+            vault: to_cstring(vault),
+            creator: CreatorPid::current(),
+            lock: HandleLock::default(),
             cancel: Arc::default(),
-            bandwidth: Arc::new(Bucket::within(&client.bandwidth)),
+            bandwidth: Arc::new(TokenBucket::child_of(&client.bandwidth)),
             options: Mutex::default(),
-            state: Current::default(),
+            state: AtomicState::default(),
             facts: Facts::default(),
             parts: OnceCell::new(),
             known: Mutex::default(),
@@ -151,7 +139,7 @@ impl Upload {
             stream_outcome: Mutex::default(),
             background: Background::default(),
             counters: Counters::default(),
-            listener: Listener::default(),
+            listener: ProgressCallback::default(),
             stopped_by: Mutex::default(),
         }))
     }
@@ -180,7 +168,7 @@ impl Upload {
     /// As [`Upload::set_description`]; `State` if it is attached to another one.
     pub fn set_upload_id(&self, id: &str) -> Result<()> {
         check_upload_id(id)?;
-        self.set(|_| drop(self.facts.id.set(c_text(id))))?;
+        self.set(|_| drop(self.facts.id.set(to_cstring(id))))?;
         match self.id().map(CStr::to_string_lossy) {
             Some(attached) if attached != id => Err(Error::new(
                 Kind::State,
@@ -238,7 +226,7 @@ impl Upload {
         if path.as_os_str().is_empty() {
             return Err(Error::invalid("the path of the source file is empty"));
         }
-        self.set_source(Origin::File(path.to_owned()))
+        self.set_source(SourceSpec::File(path.to_owned()))
     }
 
     /// Takes the bytes from memory.
@@ -246,7 +234,7 @@ impl Upload {
     /// # Errors
     /// As [`Upload::set_description`].
     pub fn set_source_memory(&self, bytes: &'static [u8]) -> Result<()> {
-        self.set_source(Origin::Memory(bytes))
+        self.set_source(SourceSpec::Memory(bytes))
     }
 
     /// Takes the bytes from a callback, from the first to the last; `size`: how many there are, if that is known.
@@ -257,7 +245,7 @@ impl Upload {
         if let Some(bytes) = size {
             check_archive_size(bytes)?;
         }
-        self.set_source(Origin::Callback(Arc::new(Reader::new(read)), size))
+        self.set_source(SourceSpec::Callback(Arc::new(Reader::new(read)), size))
     }
 
     /// Who is told how far it is; `None`: nobody. May be set between working calls.
@@ -266,7 +254,7 @@ impl Upload {
     /// `Busy`, `Forked`.
     pub fn set_progress(&self, progress: Option<ProgressFn>) -> Result<()> {
         self.admit()?;
-        let _entered = self.gate.enter(Entry::Alone, &self.cancel)?;
+        let _entered = self.lock.enter(Access::Exclusive, &self.cancel)?;
         drop(self.listener.replace(progress));
         Ok(())
     }
@@ -277,8 +265,8 @@ impl Upload {
     /// Everything that can go wrong; [`Error::is_resumable`] says whether it can be carried on.
     pub fn run(&self) -> Result<()> {
         self.admit()?;
-        let entered = self.enter(Entry::Alone)?;
-        self.run_inside(&entered, Call::Run)
+        let entered = self.enter(Access::Exclusive)?;
+        self.run_inside(&entered, Operation::Run)
     }
 
     /// As [`Upload::run`], but without completing.
@@ -287,8 +275,8 @@ impl Upload {
     /// As [`Upload::run`].
     pub fn transfer(&self) -> Result<()> {
         self.admit()?;
-        let entered = self.enter(Entry::Alone)?;
-        self.run_inside(&entered, Call::Transfer)
+        let entered = self.enter(Access::Exclusive)?;
+        self.run_inside(&entered, Operation::Transfer)
     }
 
     /// Asks the call that is at work to stop, or the next one. Safe in a signal handler.
@@ -302,7 +290,7 @@ impl Upload {
     /// # Errors
     /// `Forked`.
     pub fn set_bandwidth_limit(&self, bytes_per_second: u64) -> Result<()> {
-        self.owner.check()?;
+        self.creator.check()?;
         self.bandwidth.set_limit(bytes_per_second);
         Ok(())
     }
@@ -317,7 +305,7 @@ impl Upload {
     /// # Errors
     /// `Forked`.
     pub fn progress(&self) -> Result<Progress> {
-        self.owner.check()?;
+        self.creator.check()?;
         Ok(self.counters.snapshot(self.client.service.clock.monotonic()))
     }
 
@@ -358,25 +346,25 @@ impl Upload {
 
     /// The handle's owner lets it go: whatever is at work stops, and nothing starts any more.
     pub fn release(&self) {
-        if self.owner.check().is_ok() {
-            self.cancel.raise_for(Reason::Released);
+        if self.creator.check().is_ok() {
+            self.cancel.raise_for(Reason::HandleFreed);
             // A thread that waits for the answer to Complete is left to write down what it learns.
             if self.state() != State::Completing {
-                self.let_journal_go();
+                self.release_journal();
             }
         }
     }
 
     fn set(&self, change: impl FnOnce(&mut Options)) -> Result<()> {
         self.admit()?;
-        let _entered = self.gate.enter(Entry::Alone, &self.cancel)?;
+        let _entered = self.lock.enter(Access::Exclusive, &self.cancel)?;
         let mut options = lock(&self.options);
         options.may_set()?;
         change(&mut options);
         Ok(())
     }
 
-    fn set_source(&self, source: Origin) -> Result<()> {
+    fn set_source(&self, source: SourceSpec) -> Result<()> {
         let mut replaced = None;
         // Its end is the caller's code, and wants no lock held.
         self.set(|options| replaced = options.source.replace(source))
@@ -384,15 +372,15 @@ impl Upload {
 
     /// Refuses a call from a place where none may come from.
     fn admit(&self) -> Result<()> {
-        self.owner.check()?;
-        reentry::refuse(self)?;
-        reentry::refuse(&*self.client)
+        self.creator.check()?;
+        reentrancy::check_not_in_callback(self)?;
+        reentrancy::check_not_in_callback(&*self.client)
     }
 
     /// Lets a working call in, unless a stream is on its way.
-    fn enter(&self, entry: Entry) -> Result<Entered<'_>> {
-        let entered = self.gate.enter(entry, &self.cancel)?;
-        if self.is_being_pushed() {
+    fn enter(&self, access: Access) -> Result<Admission<'_>> {
+        let entered = self.lock.enter(access, &self.cancel)?;
+        if self.is_being_written() {
             return Err(Error::new(Kind::Busy, "a stream is being written: finish it, or abort"));
         }
         Ok(entered)
@@ -401,64 +389,64 @@ impl Upload {
     /// A call that works on the upload: through the gate, past the state machine, on threads of its own.
     fn working<T: Send>(
         &self,
-        entry: Entry,
-        call: Call,
-        job: impl FnOnce(Action, &Watch) -> Result<T> + Send,
+        access: Access,
+        call: Operation,
+        job: impl FnOnce(Action, &RequestContext) -> Result<T> + Send,
     ) -> Result<T> {
         self.admit()?;
-        let entered = self.enter(entry)?;
-        self.work(&entered, call, &Bell::default(), job, || self.deliver())
+        let entered = self.enter(access)?;
+        self.work(&entered, call, &WakeEvent::default(), job, || self.deliver())
     }
 
     /// The same, inside the gate.
     fn work<T: Send>(
         &self,
-        entered: &Entered<'_>,
-        call: Call,
-        bell: &Bell,
-        job: impl FnOnce(Action, &Watch) -> Result<T> + Send,
-        attendant: impl Attendant,
+        entered: &Admission<'_>,
+        call: Operation,
+        bell: &WakeEvent,
+        job: impl FnOnce(Action, &RequestContext) -> Result<T> + Send,
+        attendant: impl CallbackPump,
     ) -> Result<T> {
         let job = || {
             let action = self.begin(call)?;
             self.cancel.check()?;
-            job(action, &self.watch())
+            job(action, &self.context())
         };
-        while_working(bell, job, attendant).map_err(|error| self.judge(error, entered))
+        run_on_worker(bell, job, attendant).map_err(|error| self.finalize_error(error, entered))
     }
 
     /// All at once, inside the gate.
-    fn run_inside(&self, entered: &Entered<'_>, call: Call) -> Result<()> {
-        let ending = if call == Call::Transfer { Ending::AllParts } else { Ending::Archive };
+    fn run_inside(&self, entered: &Admission<'_>, call: Operation) -> Result<()> {
+        let ending = if call == Operation::Transfer { Goal::AllParts } else { Goal::Archive };
         let source = lock(&self.options).source.clone();
-        let bell = Arc::new(Bell::default());
-        let Some(Origin::Callback(reader, size)) = source else {
-            let job = |action, watch: &Watch| self.run_to_the_end(action, ending, watch);
+        let bell = Arc::new(WakeEvent::default());
+        let Some(SourceSpec::Callback(reader, size)) = source else {
+            let job = |action, context: &RequestContext| self.run_to_the_end(action, ending, context);
             return self.work(entered, call, &bell, job, || self.deliver());
         };
         let pipe = Arc::new(Pipe::new(Arc::clone(&bell)));
         let was_read = reader.was_read();
-        let job = |action, watch: &Watch| match was_read {
-            true => self.end_of_stream(action, ending, watch),
-            false => self.stream_to_the_end(action, &pipe, size, ending, watch),
+        let job = |action, context: &RequestContext| match was_read {
+            true => self.end_of_stream(action, ending, context),
+            false => self.stream_to_the_end(action, &pipe, size, ending, context),
         };
         self.work(entered, call, &bell, job, Reading { upload: self, pipe: &pipe, reader: &reader })
     }
 
     /// What the state machine says to a call, after the journal and an upload ID that the caller gave have been taken into
     /// account.
-    fn begin(&self, call: Call) -> Result<Action> {
+    fn begin(&self, call: Operation) -> Result<Action> {
         let mode = match call {
-            Call::Run => Some(Mode::Run),
-            Call::Transfer => Some(Mode::Transfer),
-            Call::Write => Some(Mode::Pushed),
-            Call::PutPart => Some(Mode::ByHand),
+            Operation::Run => Some(Mode::Run),
+            Operation::Transfer => Some(Mode::Transfer),
+            Operation::Write => Some(Mode::WriteSession),
+            Operation::PutPart => Some(Mode::ByHand),
             _ => None,
         };
         if let Some(mode) = mode {
             self.may_use(mode)?;
         }
-        self.take_up_journal(call)?;
+        self.load_journal(call)?;
         let mut options = lock(&self.options);
         let state = self.state();
         let attached = state == State::New && self.id().is_some();
@@ -492,11 +480,11 @@ impl Upload {
         self.state.change(|state| state.after(event))
     }
 
-    fn watch(&self) -> Watch {
-        Watch {
+    fn context(&self) -> RequestContext {
+        RequestContext {
             cancel: Arc::clone(&self.cancel),
             grace: Duration::ZERO,
-            answer_timeout: None,
+            response_timeout: None,
             sent: Arc::clone(&self.counters.bytes_sent),
             retries: Arc::clone(&self.counters.retries),
             bandwidth: Some(Arc::clone(&self.bandwidth)),
@@ -520,12 +508,12 @@ impl Upload {
         part_size: u64,
         archive_size: Option<u64>,
         source: Option<Identity>,
-        watch: &Watch,
+        context: &RequestContext,
     ) -> Result<()> {
         let description = lock(&self.options).description.clone();
-        let made = self.client.service.initiate(self.vault_name(), &description, part_size, watch)?;
-        let _ = self.facts.id.set(c_text(made.id.as_str()));
-        let _ = self.facts.location.set(c_text(made.location));
+        let made = self.client.service.initiate(self.vault_name(), &description, part_size, context)?;
+        let _ = self.facts.id.set(to_cstring(made.id.as_str()));
+        let _ = self.facts.location.set(to_cstring(made.location));
         self.facts.set_part_size(part_size);
         self.happened(Event::Known)?;
         let _ = self.parts.set(Mutex::new(Parts::new(part_size)));
@@ -534,9 +522,9 @@ impl Upload {
     }
 
     /// The parts as far as they are known; asks the service once if the upload existed before this handle.
-    fn known_parts(&self, watch: &Watch) -> Result<&Mutex<Parts>> {
+    fn known_parts(&self, context: &RequestContext) -> Result<&Mutex<Parts>> {
         self.parts.get_or_try_init(|| {
-            let listed = self.list(watch)?;
+            let listed = self.list(context)?;
             let mut parts = Parts::new(self.part_size());
             parts.adopt(&listed);
             Ok(Mutex::new(parts))
@@ -549,14 +537,14 @@ impl Upload {
     }
 
     /// The parts that the service holds, by their index.
-    fn list(&self, watch: &Watch) -> Result<BTreeMap<u32, Listed>> {
-        let listed = self.list_as_told(watch)?;
+    fn list(&self, context: &RequestContext) -> Result<BTreeMap<u32, StoredListing>> {
+        let listed = self.list_as_told(context)?;
         resume::by_index(listed.part_size, &listed.parts)
     }
 
     /// What the service tells of an upload that exists, and its handle takes over.
-    fn list_as_told(&self, watch: &Watch) -> Result<UploadParts> {
-        let listed = self.client.service.list_parts(self.name()?, watch)?;
+    fn list_as_told(&self, context: &RequestContext) -> Result<UploadParts> {
+        let listed = self.client.service.list_parts(self.name()?, context)?;
         let wanted = lock(&self.options).part_size;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != listed.part_size) {
             return Err(Error::invalid(format!(
@@ -590,7 +578,7 @@ impl Upload {
     }
 
     /// The error of a cancel, if a callback asked for it, is that of the callback.
-    fn told_by_callback(&self, error: Error) -> Error {
+    fn as_callback_error(&self, error: Error) -> Error {
         if error.kind() == Kind::Canceled && self.cancel.is_raised_for(Reason::Callback) {
             return Error::new(Kind::Callback, *lock(&self.stopped_by));
         }
@@ -598,8 +586,8 @@ impl Upload {
     }
 
     /// What an error means for the upload: why it stopped, and whether it can be carried on.
-    fn judge(&self, error: Error, entered: &Entered<'_>) -> Error {
-        let error = self.told_by_callback(error).redacted(self.client.service.keys.redactor());
+    fn finalize_error(&self, error: Error, entered: &Admission<'_>) -> Error {
+        let error = self.as_callback_error(error).redacted(self.client.service.keys.redactor());
         if matches!(error.kind(), Kind::Canceled | Kind::OutcomeUnknown) {
             entered.was_canceled();
         }
@@ -610,12 +598,12 @@ impl Upload {
         // What is kept after an unknown outcome cannot be said: an upload or an archive.
         let tell = !by_caller && error.kind() != Kind::OutcomeUnknown;
         let error = match self.id().filter(|_| tell) {
-            Some(id) if resumable => error.with_note(format_args!(
+            Some(id) if resumable => error.with_hint(format_args!(
                 "the upload is kept and can be resumed: upload ID {} in vault {}",
                 id.to_string_lossy(),
                 self.vault_name()
             )),
-            Some(id) if gone => error.with_note(format_args!(
+            Some(id) if gone => error.with_hint(format_args!(
                 "the service does not know upload ID {} in vault {}: it was completed or aborted, has expired 24 hours \
                  after its last part, or never was",
                 id.to_string_lossy(),
@@ -625,9 +613,9 @@ impl Upload {
         };
         let error = match lock(&self.options).journal.as_deref().filter(|_| tell && self.id().is_some()) {
             Some(path) if gone => {
-                error.with_note(format_args!("to upload the archive anew, remove its journal {}", path.display()))
+                error.with_hint(format_args!("to upload the archive anew, remove its journal {}", path.display()))
             }
-            Some(path) => error.with_note(format_args!("its journal is {}", path.display())),
+            Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
             None => error,
         };
         self.say(Level::Error, format_args!("{error}"));
@@ -647,20 +635,20 @@ struct Reading<'a> {
     reader: &'a Reader,
 }
 
-impl Attendant for Reading<'_> {
+impl CallbackPump for Reading<'_> {
     fn deliver(&mut self) {
         self.upload.deliver();
     }
 
-    fn serve(&mut self) {
+    fn on_wake(&mut self) {
         if self.upload.cancel.is_raised() {
             return;
         }
-        let _inside = Mark::of(self.upload);
+        let _inside = CallbackScope::enter(self.upload);
         match self.pipe.read(|room| self.reader.read(room)) {
-            Turn::Idle | Turn::Read => {}
-            Turn::Stop => self.upload.stop_for("the read callback did not return GLACIER_CONTINUE"),
-            Turn::Overrun => {
+            ReadStep::Idle | ReadStep::Read => {}
+            ReadStep::Stop => self.upload.stop_for("the read callback did not return GLACIER_CONTINUE"),
+            ReadStep::Overrun => {
                 self.upload.stop_for("the read callback says that it gave more bytes than there was room for")
             }
         }
@@ -674,8 +662,8 @@ impl Facts {
 
     /// There is an archive.
     fn made(&self, id: String, location: String, tree: Digest) {
-        let _ = self.tree_hash.set(c_text(tree.to_hex()));
-        let _ = self.archive_location.set(c_text(location));
-        let _ = self.archive_id.set(c_text(id));
+        let _ = self.tree_hash.set(to_cstring(tree.to_hex()));
+        let _ = self.archive_location.set(to_cstring(location));
+        let _ = self.archive_id.set(to_cstring(id));
     }
 }

@@ -3,42 +3,42 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind, Result};
-use crate::source::Origin;
+use crate::source::SourceSpec;
 
 /// What the caller set, and what the first calls fixed.
 #[derive(Debug, Default)]
-pub(super) struct Options {
-    pub(super) description: String,
-    pub(super) part_size: Option<u64>,
-    pub(super) source: Option<Origin>,
-    pub(super) journal: Option<PathBuf>,
+pub(crate) struct Options {
+    pub(crate) description: String,
+    pub(crate) part_size: Option<u64>,
+    pub(crate) source: Option<SourceSpec>,
+    pub(crate) journal: Option<PathBuf>,
     /// The parts that `transfer` is to send.
-    pub(super) part_range: Option<PartRange>,
+    pub(crate) part_range: Option<PartRange>,
     /// What the archive must have.
-    pub(super) archive_size: Option<u64>,
+    pub(crate) archive_size: Option<u64>,
     /// What a stream of unknown length is guessed to have.
-    pub(super) expected_size: Option<u64>,
+    pub(crate) expected_size: Option<u64>,
     mode: Option<Mode>,
     started: bool,
 }
 
 /// Some of the parts of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PartRange {
-    pub(super) first: u32,
+pub(crate) struct PartRange {
+    pub(crate) first: u32,
     /// `u32::MAX`: to the end.
-    pub(super) count: u32,
+    pub(crate) count: u32,
 }
 
 /// How the parts of an upload are sent: a handle keeps to one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// By `run`, or `start`.
     Run,
     /// By `transfer`, which does not complete.
     Transfer,
     /// By `write` and `finish`.
-    Pushed,
+    WriteSession,
     /// By `put_part`.
     ByHand,
 }
@@ -48,7 +48,7 @@ impl Mode {
     fn way(self) -> &'static str {
         match self {
             Self::Run | Self::Transfer => "run all at once (run, transfer, start)",
-            Self::Pushed => "written as a stream (write, finish)",
+            Self::WriteSession => "written as a stream (write, finish)",
             Self::ByHand => "put by hand, part by part (put_part)",
         }
     }
@@ -56,7 +56,7 @@ impl Mode {
 
 impl Options {
     /// Checks that a setter may still be called.
-    pub(super) fn may_set(&self) -> Result<()> {
+    pub(crate) fn may_set(&self) -> Result<()> {
         if self.started {
             return Err(state("settings come before the first call that works on the upload"));
         }
@@ -64,18 +64,18 @@ impl Options {
     }
 
     /// Checks that a mode may be used, without fixing it.
-    pub(super) fn may_use(&self, mode: Mode) -> Result<()> {
+    pub(crate) fn may_use(&self, mode: Mode) -> Result<()> {
         if let Some(fixed) = self.mode.filter(|fixed| fixed.way() != mode.way()) {
             let message = format!("this upload is {}: it cannot be {} as well", fixed.way(), mode.way());
             return Err(Error::new(Kind::State, message));
         }
         match (mode, &self.source, self.part_range) {
             (Mode::Run | Mode::Transfer, None, _) => Err(state("no source is set: there is nothing to upload")),
-            (Mode::Pushed, Some(_), _) => Err(state("a source is set: bytes cannot be pushed as well")),
-            (Mode::Transfer, Some(Origin::Callback(..)), Some(_)) => {
+            (Mode::WriteSession, Some(_), _) => Err(state("a source is set: bytes cannot be pushed as well")),
+            (Mode::Transfer, Some(SourceSpec::Callback(..)), Some(_)) => {
                 Err(state("a part range is set: it needs a source that can be read at any place, a file or memory"))
             }
-            (Mode::Run | Mode::Pushed | Mode::ByHand, _, Some(_)) => {
+            (Mode::Run | Mode::WriteSession | Mode::ByHand, _, Some(_)) => {
                 Err(state("a part range is set: it is for transfer alone"))
             }
             _ => Ok(()),
@@ -83,12 +83,12 @@ impl Options {
     }
 
     /// A working call begins: settings are fixed from here on.
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.started = true;
     }
 
     /// The first call that sends parts fixes how they are sent.
-    pub(super) fn fix(&mut self, mode: Mode) {
+    pub(crate) fn fix(&mut self, mode: Mode) {
         self.mode = Some(mode);
     }
 }
@@ -102,10 +102,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::source::{Reader, Supply};
+    use crate::source::{ReadOutcome, Reader};
 
     fn with_source() -> Options {
-        Options { source: Some(Origin::Memory(b"x")), ..Options::default() }
+        Options { source: Some(SourceSpec::Memory(b"x")), ..Options::default() }
     }
 
     #[test]
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn a_handle_keeps_to_one_way() {
-        let all = [Mode::Run, Mode::Transfer, Mode::Pushed, Mode::ByHand];
+        let all = [Mode::Run, Mode::Transfer, Mode::WriteSession, Mode::ByHand];
         for (fixed, other) in all.into_iter().flat_map(|fixed| all.map(|other| (fixed, other))) {
-            let mut options = if fixed == Mode::Pushed { Options::default() } else { with_source() };
+            let mut options = if fixed == Mode::WriteSession { Options::default() } else { with_source() };
             options.may_use(fixed).unwrap();
             options.fix(fixed);
             options.may_use(fixed).unwrap();
@@ -136,8 +136,8 @@ mod tests {
         let kind = |options: &Options, mode| options.may_use(mode).err().map(|error| error.kind());
         let none = Options::default();
         assert_eq!((kind(&none, Mode::Run), kind(&none, Mode::Transfer)), (Some(Kind::State), Some(Kind::State)));
-        assert_eq!((kind(&none, Mode::Pushed), kind(&none, Mode::ByHand)), (None, None));
-        assert_eq!(kind(&with_source(), Mode::Pushed), Some(Kind::State));
+        assert_eq!((kind(&none, Mode::WriteSession), kind(&none, Mode::ByHand)), (None, None));
+        assert_eq!(kind(&with_source(), Mode::WriteSession), Some(Kind::State));
     }
 
     #[test]
@@ -145,8 +145,8 @@ mod tests {
         let mut options = Options { part_range: Some(PartRange { first: 1, count: 2 }), ..with_source() };
         options.may_use(Mode::Transfer).unwrap();
         assert_eq!(options.may_use(Mode::Run).unwrap_err().kind(), Kind::State);
-        let reader = Arc::new(Reader::new(Box::new(|_| Supply::Bytes(0))));
-        options.source = Some(Origin::Callback(reader, None));
+        let reader = Arc::new(Reader::new(Box::new(|_| ReadOutcome::Bytes(0))));
+        options.source = Some(SourceSpec::Callback(reader, None));
         assert_eq!(options.may_use(Mode::Transfer).unwrap_err().kind(), Kind::State);
     }
 }

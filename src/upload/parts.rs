@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::resume::Listed;
+use super::resume::StoredListing;
 use crate::error::{Error, Kind, Result};
 use crate::limits::check_part;
 use crate::plan::ByteRange;
@@ -14,16 +14,16 @@ use crate::treehash::{Digest, combine};
 /// A part that the service holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Held {
-    pub(super) length: u64,
-    pub(super) tree: Digest,
+pub(crate) struct StoredPart {
+    pub(crate) length: u64,
+    pub(crate) tree: Digest,
 }
 
 /// The parts of one upload.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     part_size: u64,
-    held: BTreeMap<u32, Held>,
+    held: BTreeMap<u32, StoredPart>,
     /// The lengths of those held that are short: looked at for each part that goes out, of which there may be 10,000.
     short: BTreeMap<u32, u64>,
     in_flight: BTreeMap<u32, u64>,
@@ -32,23 +32,23 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(part_size: u64) -> Self {
+    pub(crate) fn new(part_size: u64) -> Self {
         let (held, short, in_flight) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { part_size, held, short, in_flight, uncertain: BTreeSet::new() }
     }
 
-    pub(super) fn held(&self, index: u32) -> Option<Held> {
+    pub(crate) fn held(&self, index: u32) -> Option<StoredPart> {
         self.held.get(&index).copied()
     }
 
     /// The archive's bytes that a part of a length covers.
-    pub(super) fn range(&self, index: u32, length: u64) -> ByteRange {
+    pub(crate) fn range(&self, index: u32, length: u64) -> ByteRange {
         let first = u64::from(index) * self.part_size;
         ByteRange { first, last: first + length.max(1) - 1 }
     }
 
     /// Lets a part go out, if it can be one: only the last part may be short.
-    pub(super) fn send(&mut self, index: u32, length: u64) -> Result<()> {
+    pub(crate) fn send(&mut self, index: u32, length: u64) -> Result<()> {
         check_part(index, length, self.part_size)?;
         if self.in_flight.contains_key(&index) {
             return Err(Error::new(Kind::Busy, format!("part {index} is being sent by another call")));
@@ -59,14 +59,14 @@ impl Parts {
     }
 
     /// The service acknowledged a part.
-    pub(super) fn acknowledged(&mut self, index: u32, part: Held) {
+    pub(crate) fn acknowledged(&mut self, index: u32, part: StoredPart) {
         self.in_flight.remove(&index);
         self.uncertain.remove(&index);
         self.hold(index, part);
     }
 
     /// Sending a part failed. What the service holds there cannot be known.
-    pub(super) fn failed(&mut self, index: u32) {
+    pub(crate) fn failed(&mut self, index: u32) {
         self.in_flight.remove(&index);
         self.held.remove(&index);
         self.short.remove(&index);
@@ -74,12 +74,12 @@ impl Parts {
     }
 
     /// A part that was let out was not sent after all: nothing changed.
-    pub(super) fn withdrawn(&mut self, index: u32) {
+    pub(crate) fn withdrawn(&mut self, index: u32) {
         self.in_flight.remove(&index);
     }
 
     /// Where the last part known here ends.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.held.last_key_value().map_or(0, |(index, held)| self.range(*index, held.length).last + 1)
     }
 
@@ -87,7 +87,7 @@ impl Parts {
     ///
     /// # Errors
     /// `Incomplete` names the part that is not as it should be.
-    pub(super) fn archive_hash(&self, size: u64) -> Result<Digest> {
+    pub(crate) fn archive_hash(&self, size: u64) -> Result<Digest> {
         let incomplete = |what: String| Error::new(Kind::Incomplete, what);
         if let Some(index) = self.uncertain.first() {
             return Err(incomplete(format!("part {index} was tried, but not acknowledged: put it again")));
@@ -118,15 +118,15 @@ impl Parts {
     }
 
     /// Takes the list of the service for what it holds. What was tried and not acknowledged stays uncertain.
-    pub(super) fn adopt(&mut self, listed: &BTreeMap<u32, Listed>) {
+    pub(crate) fn adopt(&mut self, listed: &BTreeMap<u32, StoredListing>) {
         self.held.clear();
         self.short.clear();
         for (index, part) in listed {
-            self.hold(*index, Held { length: part.length(self.part_size), tree: part.tree });
+            self.hold(*index, StoredPart { length: part.length(self.part_size), tree: part.tree });
         }
     }
 
-    fn hold(&mut self, index: u32, part: Held) {
+    fn hold(&mut self, index: u32, part: StoredPart) {
         self.held.insert(index, part);
         if part.length < self.part_size {
             self.short.insert(index, part.length);
@@ -167,7 +167,7 @@ mod tests {
 
     fn put(parts: &mut Parts, index: u32, length: u64) -> Result<()> {
         parts.send(index, length)?;
-        parts.acknowledged(index, Held { length, tree: hash(1) });
+        parts.acknowledged(index, StoredPart { length, tree: hash(1) });
         Ok(())
     }
 

@@ -3,38 +3,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::parts::Held;
-use crate::api::PartEntry;
+use super::parts::StoredPart;
+use crate::api::ListedPart;
 use crate::error::{Error, Kind, Result};
-use crate::file::Identity;
 use crate::plan::{ByteRange, Plan};
+use crate::source::file::Identity;
 use crate::treehash::Digest;
 
 /// One part that is not known to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Todo {
-    pub(super) index: u32,
-    pub(super) range: ByteRange,
+pub(crate) struct PendingPart {
+    pub(crate) index: u32,
+    pub(crate) range: ByteRange,
     /// What the service holds there: if the source's bytes have the same hash, the part need not be sent.
-    pub(super) listed: Option<Digest>,
+    pub(crate) listed: Option<Digest>,
     /// The hash that the source's bytes must have, as they had it when they were read before: otherwise the source changed.
-    pub(super) expected: Option<Digest>,
+    pub(crate) expected: Option<Digest>,
     /// Whether the hash, once it is known, is that of the source's bytes for as long as the source has its identity.
-    pub(super) trusted: bool,
+    pub(crate) trusted: bool,
 }
 
-impl Todo {
-    pub(super) fn new(index: u32, range: ByteRange) -> Self {
+impl PendingPart {
+    pub(crate) fn new(index: u32, range: ByteRange) -> Self {
         Self { index, range, listed: None, expected: None, trusted: false }
     }
 
     /// Says in an error which part of the source it is about.
-    pub(super) fn in_part(&self, error: Error) -> Error {
-        error.within(format_args!("part {} ({})", self.index, self.range.in_bytes()))
+    pub(crate) fn in_part(&self, error: Error) -> Error {
+        error.with_context(format_args!("part {} ({})", self.index, self.range.in_bytes()))
     }
 
     /// Fails if the source's bytes do not have the hash that they must have.
-    pub(super) fn check_unchanged(&self, now: Digest) -> Result<()> {
+    pub(crate) fn check_unchanged(&self, now: Digest) -> Result<()> {
         if self.expected.is_none_or(|before| before == now) {
             return Ok(());
         }
@@ -51,23 +51,23 @@ impl Todo {
 }
 
 /// All parts of a plan, as of an upload that has none yet.
-pub(super) fn everything(plan: &Plan) -> Vec<Todo> {
-    let part = |index| plan.range(index).map(|range| Todo::new(index, range));
+pub(crate) fn all_parts(plan: &Plan) -> Vec<PendingPart> {
+    let part = |index| plan.range(index).map(|range| PendingPart::new(index, range));
     (0..plan.part_count()).filter_map(part).collect()
 }
 
 /// What is remembered of the source, and of the parts that the service holds of it: by this handle, or by a journal.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct SourceRecord {
     source: Option<Identity>,
-    parts: BTreeMap<u32, Held>,
+    parts: BTreeMap<u32, StoredPart>,
     /// The parts whose hashes are those of the source's bytes for as long as it has that identity.
     trusted: BTreeSet<u32>,
 }
 
 /// How a source compares with the one that is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SourceMatch {
+pub(crate) enum SourceMatch {
     /// None is remembered.
     Unknown,
     /// It has the same identity: trusted hashes are those of its bytes.
@@ -76,15 +76,19 @@ pub(super) enum SourceMatch {
     MaybeChanged,
 }
 
-impl Known {
+impl SourceRecord {
     /// As a journal has it.
-    pub(super) fn recalled(source: Option<Identity>, parts: BTreeMap<u32, Held>, trusted: BTreeSet<u32>) -> Self {
+    pub(crate) fn from_journal(
+        source: Option<Identity>,
+        parts: BTreeMap<u32, StoredPart>,
+        trusted: BTreeSet<u32>,
+    ) -> Self {
         Self { source, parts, trusted }
     }
 
     /// Takes note of a part that the service holds. `trusted`: its hash is that of the source's bytes for as long as the
     /// source has the identity that was compared last.
-    pub(super) fn note(&mut self, index: u32, held: Held, trusted: bool) {
+    pub(crate) fn note(&mut self, index: u32, held: StoredPart, trusted: bool) {
         self.parts.insert(index, held);
         if trusted {
             self.trusted.insert(index);
@@ -94,22 +98,22 @@ impl Known {
     }
 
     /// The part as it was hashed last.
-    pub(super) fn part(&self, index: u32) -> Option<Held> {
+    pub(crate) fn part(&self, index: u32) -> Option<StoredPart> {
         self.parts.get(&index).copied()
     }
 
     /// Whether the source's bytes of a part have this hash, without reading them.
-    pub(super) fn is_trusted(&self, index: u32, held: Held) -> bool {
+    pub(crate) fn is_trusted(&self, index: u32, held: StoredPart) -> bool {
         self.trusted.contains(&index) && self.part(index) == Some(held)
     }
 
     /// Whether the source that was compared last has an identity.
-    pub(super) fn has_identity(&self) -> bool {
+    pub(crate) fn has_identity(&self) -> bool {
         self.source.is_some()
     }
 
     /// Whether something is remembered of each of the first `count` parts.
-    pub(super) fn covers(&self, count: u32) -> bool {
+    pub(crate) fn covers(&self, count: u32) -> bool {
         (0..count).all(|index| self.parts.contains_key(&index))
     }
 
@@ -118,7 +122,7 @@ impl Known {
     ///
     /// # Errors
     /// `SourceChanged` if its size is another.
-    pub(super) fn compare(&mut self, now: Option<Identity>) -> Result<SourceMatch> {
+    pub(crate) fn compare(&mut self, now: Option<Identity>) -> Result<SourceMatch> {
         let sameness = match (self.source, now) {
             (Some(before), Some(now)) if before.size != now.size => return Err(another_size(now.size, before.size)),
             (Some(before), Some(now)) if before == now => SourceMatch::Same,
@@ -134,7 +138,7 @@ impl Known {
 }
 
 /// The error of a source that has another size than the upload's.
-pub(super) fn another_size(now: u64, before: u64) -> Error {
+pub(crate) fn another_size(now: u64, before: u64) -> Error {
     Error::new(
         Kind::SourceChanged,
         format!("the source has {now} bytes, but had {before} when the upload began: it was replaced or modified"),
@@ -143,19 +147,19 @@ pub(super) fn another_size(now: u64, before: u64) -> Error {
 
 /// A part as the service lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) range: ByteRange,
-    pub(super) tree: Digest,
+pub(crate) struct StoredListing {
+    pub(crate) range: ByteRange,
+    pub(crate) tree: Digest,
 }
 
-impl Listed {
+impl StoredListing {
     /// Whether it is these bytes. The live service was seen to give an end that is one too large.
-    pub(super) fn covers(&self, range: ByteRange) -> bool {
+    pub(crate) fn covers(&self, range: ByteRange) -> bool {
         self.range.last == range.last || self.range.last == range.last + 1
     }
 
     /// Its bytes, of a part that can have so many.
-    pub(super) fn length(&self, part_size: u64) -> u64 {
+    pub(crate) fn length(&self, part_size: u64) -> u64 {
         self.range.length().min(part_size)
     }
 }
@@ -164,13 +168,13 @@ impl Listed {
 ///
 /// # Errors
 /// `Protocol` for parts that cannot be.
-pub(super) fn by_index(part_size: u64, listed: &[PartEntry]) -> Result<BTreeMap<u32, Listed>> {
-    let place = |part: &PartEntry| {
+pub(crate) fn by_index(part_size: u64, listed: &[ListedPart]) -> Result<BTreeMap<u32, StoredListing>> {
+    let place = |part: &ListedPart| {
         let index = u32::try_from(part.range.first / part_size).ok()?;
         let sound = part.range.first.is_multiple_of(part_size) && part.range.length() <= part_size + 1;
-        sound.then_some((index, Listed { range: part.range, tree: part.tree_hash }))
+        sound.then_some((index, StoredListing { range: part.range, tree: part.tree_hash }))
     };
-    let cannot_be = |part: &PartEntry| {
+    let cannot_be = |part: &ListedPart| {
         Error::new(
             Kind::Protocol,
             format!("the service lists a part {}, which parts of {part_size} bytes cannot be", part.range.in_bytes()),
@@ -181,11 +185,11 @@ pub(super) fn by_index(part_size: u64, listed: &[PartEntry]) -> Result<BTreeMap<
 
 /// How a plan and a list of parts compare.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Comparison {
+pub(crate) struct ResumeDiff {
     /// The parts that are still to be looked at.
-    pub(super) left: Vec<Todo>,
+    pub(crate) left: Vec<PendingPart>,
     /// The parts that are done, with their hashes.
-    pub(super) done: Vec<(u32, Held)>,
+    pub(crate) done: Vec<(u32, StoredPart)>,
 }
 
 /// Compares what is planned with what the service lists. A part is done only if its range and its hash are the expected
@@ -193,10 +197,10 @@ pub(super) struct Comparison {
 ///
 /// # Errors
 /// `SourceChanged` if the service holds bytes that the source does not have.
-pub(super) fn what_is_left(plan: &Plan, listed: &BTreeMap<u32, Listed>, known: &Known) -> Result<Comparison> {
+pub(crate) fn diff(plan: &Plan, listed: &BTreeMap<u32, StoredListing>, known: &SourceRecord) -> Result<ResumeDiff> {
     check_end(listed, plan.archive_size())?;
-    let mut comparison = Comparison::default();
-    for mut todo in everything(plan) {
+    let mut comparison = ResumeDiff::default();
+    for mut todo in all_parts(plan) {
         todo.listed = listed.get(&todo.index).filter(|part| part.covers(todo.range)).map(|part| part.tree);
         let before = known.part(todo.index).filter(|held| held.length == todo.range.length());
         todo.expected = before.map(|held| held.tree);
@@ -214,7 +218,7 @@ pub(super) fn what_is_left(plan: &Plan, listed: &BTreeMap<u32, Listed>, known: &
 ///
 /// # Errors
 /// `SourceChanged` names the part.
-pub(super) fn check_end(listed: &BTreeMap<u32, Listed>, size: u64) -> Result<()> {
+pub(crate) fn check_end(listed: &BTreeMap<u32, StoredListing>, size: u64) -> Result<()> {
     match listed.last_key_value() {
         // The end of the last one may be one too large.
         Some((_, part)) if part.range.first >= size || part.range.last > size => Err(Error::new(
@@ -237,34 +241,34 @@ mod tests {
         Plan::new(3 * MIB + 5, Some(MIB)).unwrap()
     }
 
-    fn entry(first: u64, last: u64, n: u8) -> PartEntry {
-        PartEntry { range: ByteRange { first, last }, tree_hash: Digest([n; 32]) }
+    fn entry(first: u64, last: u64, n: u8) -> ListedPart {
+        ListedPart { range: ByteRange { first, last }, tree_hash: Digest([n; 32]) }
     }
 
-    fn known(parts: &[(u32, u8)]) -> Known {
-        let mut known = Known::default();
+    fn known(parts: &[(u32, u8)]) -> SourceRecord {
+        let mut known = SourceRecord::default();
         for (index, n) in parts {
             let length = plan().range(*index).unwrap().length();
-            known.note(*index, Held { length, tree: Digest([*n; 32]) }, true);
+            known.note(*index, StoredPart { length, tree: Digest([*n; 32]) }, true);
         }
         known
     }
 
-    fn compare(listed: &[PartEntry], known: &Known) -> Result<Comparison> {
-        what_is_left(&plan(), &by_index(MIB, listed)?, known)
+    fn compare(listed: &[ListedPart], known: &SourceRecord) -> Result<ResumeDiff> {
+        diff(&plan(), &by_index(MIB, listed)?, known)
     }
 
     /// The indexes of the parts that are left, and whether the service holds something to compare them with.
-    fn left(listed: &[PartEntry]) -> Vec<(u32, bool)> {
-        let left = compare(listed, &Known::default()).unwrap().left;
+    fn left(listed: &[ListedPart]) -> Vec<(u32, bool)> {
+        let left = compare(listed, &SourceRecord::default()).unwrap().left;
         left.iter().map(|todo| (todo.index, todo.listed.is_some())).collect()
     }
 
     #[test]
     fn done_compared_and_missing() {
         let listed = [entry(0, MIB - 1, 1), entry(MIB, 2 * MIB - 1, 2), entry(3 * MIB, 3 * MIB + 4, 4)];
-        let Comparison { left, done } = compare(&listed, &known(&[(0, 1), (1, 9), (2, 3)])).unwrap();
-        assert_eq!(done, [(0, Held { length: MIB, tree: Digest([1; 32]) })]);
+        let ResumeDiff { left, done } = compare(&listed, &known(&[(0, 1), (1, 9), (2, 3)])).unwrap();
+        assert_eq!(done, [(0, StoredPart { length: MIB, tree: Digest([1; 32]) })]);
         let hash = |n| Some(Digest([n; 32]));
         let left: Vec<_> = left.iter().map(|todo| (todo.index, todo.listed, todo.expected)).collect();
         assert_eq!(
@@ -278,7 +282,7 @@ mod tests {
     fn rereads_parts_of_a_source_that_may_have_changed() {
         let identity = Identity { device: 1, inode: 1, size: 3 * MIB + 5, modified_ns: 1, changed_ns: 1 };
         let listed = [entry(0, MIB - 1, 1)];
-        let part = Held { length: MIB, tree: Digest([1; 32]) };
+        let part = StoredPart { length: MIB, tree: Digest([1; 32]) };
         for touched in [
             Identity { modified_ns: 2, ..identity },
             Identity { changed_ns: 2, ..identity },
@@ -308,22 +312,22 @@ mod tests {
 
     #[test]
     fn rereads_parts_that_are_not_trusted() {
-        let (listed, part) = ([entry(0, MIB - 1, 1)], Held { length: MIB, tree: Digest([1; 32]) });
-        let mut known = Known::default();
+        let (listed, part) = ([entry(0, MIB - 1, 1)], StoredPart { length: MIB, tree: Digest([1; 32]) });
+        let mut known = SourceRecord::default();
         known.note(0, part, false);
-        let Comparison { left, done } = compare(&listed, &known).unwrap();
+        let ResumeDiff { left, done } = compare(&listed, &known).unwrap();
         assert!(done.is_empty() && left[0].expected == Some(part.tree));
         known.note(0, part, true);
-        assert!(!known.is_trusted(0, Held { tree: Digest([2; 32]), ..part }), "another hash");
+        assert!(!known.is_trusted(0, StoredPart { tree: Digest([2; 32]), ..part }), "another hash");
         known.note(0, part, false);
         assert!(!known.is_trusted(0, part), "the last note counts");
     }
 
     #[test]
     fn memory_may_have_changed_between_two_calls() {
-        let mut known = Known::default();
+        let mut known = SourceRecord::default();
         assert_eq!(known.compare(None).unwrap(), SourceMatch::Unknown);
-        known.note(0, Held { length: MIB, tree: Digest([1; 32]) }, true);
+        known.note(0, StoredPart { length: MIB, tree: Digest([1; 32]) }, true);
         assert_eq!(known.compare(None).unwrap(), SourceMatch::MaybeChanged);
         assert!(known.trusted.is_empty());
     }
@@ -343,10 +347,10 @@ mod tests {
     #[test]
     fn another_source_is_noticed() {
         for listed in [entry(3 * MIB, 4 * MIB - 1, 1), entry(4 * MIB, 5 * MIB - 1, 1)] {
-            assert_eq!(compare(&[listed], &Known::default()).unwrap_err().kind(), Kind::SourceChanged);
+            assert_eq!(compare(&[listed], &SourceRecord::default()).unwrap_err().kind(), Kind::SourceChanged);
         }
         for listed in [entry(7, MIB - 1, 1), entry(0, 2 * MIB - 1, 1)] {
-            assert_eq!(compare(&[listed], &Known::default()).unwrap_err().kind(), Kind::Protocol);
+            assert_eq!(compare(&[listed], &SourceRecord::default()).unwrap_err().kind(), Kind::Protocol);
         }
     }
 }

@@ -39,7 +39,7 @@ pub enum State {
 
 /// What the caller wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
+pub enum Operation {
     /// All at once.
     Run,
     /// All at once, but for Complete.
@@ -104,30 +104,32 @@ impl State {
     ///
     /// # Errors
     /// `State` if the call makes no sense here, `OutcomeUnknown` if nothing can be said or done any more.
-    pub fn answer(self, call: Call) -> Result<Action> {
+    pub fn answer(self, call: Operation) -> Result<Action> {
         use Action::{Nothing, Proceed, RepeatComplete};
         match (self, call) {
-            (Self::New, Call::Run | Call::Transfer | Call::Write | Call::Initiate) => Ok(Proceed),
-            (Self::New, Call::Abort) => Ok(Nothing),
-            (Self::New, Call::PutPart | Call::ListParts | Call::Complete) => {
+            (Self::New, Operation::Run | Operation::Transfer | Operation::Write | Operation::Initiate) => Ok(Proceed),
+            (Self::New, Operation::Abort) => Ok(Nothing),
+            (Self::New, Operation::PutPart | Operation::ListParts | Operation::Complete) => {
                 Err(out_of_order("the upload was neither initiated nor attached by its ID"))
             }
 
-            (Self::Initiated | Self::Transferring | Self::Completing, Call::Initiate) => {
+            (Self::Initiated | Self::Transferring | Self::Completing, Operation::Initiate) => {
                 Err(out_of_order("the upload has an ID already"))
             }
             (Self::Initiated | Self::Transferring, _) => Ok(Proceed),
 
-            (Self::Completing, Call::Run | Call::Write | Call::Complete) => Ok(RepeatComplete),
-            (Self::Completing, Call::Abort | Call::ListParts) => Ok(Proceed),
-            (Self::Completing, Call::PutPart | Call::Transfer) => {
+            (Self::Completing, Operation::Run | Operation::Write | Operation::Complete) => Ok(RepeatComplete),
+            (Self::Completing, Operation::Abort | Operation::ListParts) => Ok(Proceed),
+            (Self::Completing, Operation::PutPart | Operation::Transfer) => {
                 Err(out_of_order("Complete was sent, and its answer was lost: complete again, or abort"))
             }
 
-            (Self::Completed, Call::Run | Call::Transfer | Call::Write | Call::Complete) => Ok(Nothing),
+            (Self::Completed, Operation::Run | Operation::Transfer | Operation::Write | Operation::Complete) => {
+                Ok(Nothing)
+            }
             (Self::Completed, _) => Err(out_of_order("the upload is completed: there is an archive now")),
 
-            (Self::Aborted, Call::Abort) => Ok(Nothing),
+            (Self::Aborted, Operation::Abort) => Ok(Nothing),
             (Self::Aborted, _) => Err(out_of_order("the upload was aborted")),
 
             (Self::Unknown, _) => Err(Error::new(
@@ -164,16 +166,16 @@ impl State {
 /// The state of one upload, which any thread may look at without waiting: in a forked child too, where a lock could have
 /// stayed behind locked.
 #[derive(Debug, Default)]
-pub(super) struct Current(AtomicU8);
+pub(crate) struct AtomicState(AtomicU8);
 
-impl Current {
-    pub(super) fn get(&self) -> State {
+impl AtomicState {
+    pub(crate) fn get(&self) -> State {
         let number = self.0.load(Ordering::Acquire);
         State::ALL.into_iter().find(|state| *state as u8 == number).unwrap_or(State::New)
     }
 
     /// Puts another state in place, made of the one that stands at that moment.
-    pub(super) fn change(&self, to: impl Fn(State) -> Result<State>) -> Result<()> {
+    pub(crate) fn change(&self, to: impl Fn(State) -> Result<State>) -> Result<()> {
         loop {
             let from = self.get();
             let to = to(from)?;
@@ -195,15 +197,15 @@ mod tests {
     use State::{Aborted, Completed, Completing, Initiated, New, Transferring, Unknown};
     use std::collections::HashSet;
 
-    const CALLS: [Call; 8] = [
-        Call::Run,
-        Call::Transfer,
-        Call::Write,
-        Call::Initiate,
-        Call::PutPart,
-        Call::ListParts,
-        Call::Complete,
-        Call::Abort,
+    const CALLS: [Operation; 8] = [
+        Operation::Run,
+        Operation::Transfer,
+        Operation::Write,
+        Operation::Initiate,
+        Operation::PutPart,
+        Operation::ListParts,
+        Operation::Complete,
+        Operation::Abort,
     ];
     const EVENTS: [Event; 7] = [
         Event::Known,
@@ -279,10 +281,10 @@ mod tests {
         assert_eq!(reached, HashSet::from(State::ALL), "every state can be reached");
         for state in reached {
             match state {
-                Completed | Unknown => assert!(state.answer(Call::Abort).is_err(), "{state:?}"),
-                New | Aborted => assert_eq!(state.answer(Call::Abort).unwrap(), Action::Nothing),
+                Completed | Unknown => assert!(state.answer(Operation::Abort).is_err(), "{state:?}"),
+                New | Aborted => assert_eq!(state.answer(Operation::Abort).unwrap(), Action::Nothing),
                 _ => {
-                    assert_eq!(state.answer(Call::Abort).unwrap(), Action::Proceed);
+                    assert_eq!(state.answer(Operation::Abort).unwrap(), Action::Proceed);
                     assert_eq!(state.after(Event::Aborted).unwrap(), Aborted);
                 }
             }

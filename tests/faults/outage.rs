@@ -8,7 +8,7 @@ use std::time::Duration;
 use glacier_emulator::Options;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
-use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
+use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
 
 use crate::scene::{Content, MIB, Scene, Way};
 use crate::support::glacier::{Lines, QuickClock, client_over};
@@ -66,14 +66,14 @@ struct OutageConnection {
 }
 
 impl Connection for OutageConnection {
-    fn open(&mut self, watch: &Watch) -> Result<()> {
+    fn open(&mut self, watch: &RequestContext) -> Result<()> {
         if self.network.is_down() {
             return Err(Error::new(Kind::Network, "there is an outage").not_connected(ConnectFailure::Tcp));
         }
         self.connection.open(watch)
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
         let lost = || Error::new(Kind::Network, "the connection is lost in an outage");
         if !self.network.begins_now() {
             return self.connection.exchange(request, payload, watch);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use glacier_emulator::{Action, Fault, Operation};
 use glacier_mp::config::Config;
-use glacier_mp::source::Supply;
+use glacier_mp::source::ReadOutcome;
 
 use crate::support::glacier::archive;
 use crate::{content, of, start, upload};
@@ -46,7 +46,7 @@ fn a_writer_may_take_its_time() {
         let length = room.len().min(1 << 19).min(bytes.len() - at);
         room[..length].copy_from_slice(&bytes[at..at + length]);
         at += length;
-        Supply::Bytes(length)
+        ReadOutcome::Bytes(length)
     };
     read.set_source_callback(Box::new(supply), None).unwrap();
     read.run().unwrap();

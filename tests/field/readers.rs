@@ -2,7 +2,7 @@
 //! others, and were refused for their signature; one by one they passed).
 
 use glacier_emulator::Operation;
-use glacier_mp::source::Supply;
+use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::Upload;
 
 use crate::support::glacier::{archive, file};
@@ -19,7 +19,7 @@ fn parts_in_parallel_out_of_one_reader_are_each_their_own() {
             let (now, later) = rest.split_at(rest.len().min(room.len()).min(300_007));
             room[..now.len()].copy_from_slice(now);
             rest = later;
-            Supply::Bytes(now.len())
+            ReadOutcome::Bytes(now.len())
         };
         upload.set_source_callback(Box::new(read), None).unwrap();
     };
@@ -28,7 +28,7 @@ fn parts_in_parallel_out_of_one_reader_are_each_their_own() {
         &|upload| upload.set_source_memory(lent).unwrap(),
         &by_callback,
     ];
-    // Held, and over their share of memory, so that a file is read twice.
+    // StoredPart, and over their share of memory, so that a file is read twice.
     for memory in [256 << 20, 8 << 20] {
         for source in sources {
             let glacier = start();

@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use glacier_mp::bandwidth::Bucket;
+use glacier_mp::bandwidth::TokenBucket;
 use glacier_mp::clock::Clock;
-use glacier_mp::http::Watch;
+use glacier_mp::http::RequestContext;
 
 use crate::client::{Source, connect, put, watch};
 use crate::server::{Server, always};
@@ -42,9 +42,9 @@ fn a_source_that_gives_little_at_a_time_loses_nothing() {
 #[track_caller]
 fn assert_took_100_s(server: &Server, source: &mut dyn Read) {
     let clock = Arc::new(QuickClock::default());
-    let bandwidth = Some(Arc::new(Bucket::new(LIMIT, clock.clone())));
+    let bandwidth = Some(Arc::new(TokenBucket::new(LIMIT, clock.clone())));
     let start = clock.monotonic();
-    put(&mut *connect(server), LENGTH, source, &Watch { bandwidth, ..watch() }).unwrap();
+    put(&mut *connect(server), LENGTH, source, &RequestContext { bandwidth, ..watch() }).unwrap();
     let (took, should) = (clock.monotonic() - start, Duration::from_secs(100));
     assert!(took.abs_diff(should) <= should / 20, "{took:?} instead of {should:?}");
 }

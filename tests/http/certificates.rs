@@ -52,7 +52,7 @@ fn accepted(settings: Settings) {
 fn refused(settings: Settings, words: &[&str]) -> Error {
     let error = connection(settings).open(&watch()).unwrap_err();
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
-    assert!(error.is_unsent());
+    assert!(error.is_not_sent());
     for word in words {
         assert!(error.message().contains(word), "{word:?} is not in: {error}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use glacier_mp::error::Result;
 use glacier_mp::http::{
-    Connection, Endpoint, Method, Payload, Request, Response, Settings, Transport, UreqTransport, Watch,
+    Connection, Endpoint, Method, Payload, Request, RequestContext, Response, Settings, Transport, UreqTransport,
 };
 
 use crate::server::Server;
@@ -36,8 +36,8 @@ pub(crate) fn connection(settings: Settings) -> Box<dyn Connection> {
     UreqTransport::new(settings).unwrap().connection()
 }
 
-pub(crate) fn watch() -> Watch {
-    Watch::default()
+pub(crate) fn watch() -> RequestContext {
+    RequestContext::default()
 }
 
 pub(crate) fn request(method: Method) -> Request {
@@ -53,7 +53,7 @@ pub(crate) fn put(
     connection: &mut dyn Connection,
     length: u64,
     reader: &mut dyn Read,
-    watch: &Watch,
+    watch: &RequestContext,
 ) -> Result<Response> {
     put_lent(connection, length, &mut BufReader::new(reader), watch)
 }
@@ -62,7 +62,7 @@ pub(crate) fn put_lent(
     connection: &mut dyn Connection,
     length: u64,
     reader: &mut dyn BufRead,
-    watch: &Watch,
+    watch: &RequestContext,
 ) -> Result<Response> {
     connection.exchange(&request(Method::Put), Payload::Reader { length, reader }, watch)
 }

@@ -138,7 +138,7 @@ fn reports_every_address_that_refuses() {
     let addresses = [closed(), closed()];
     let error = refusal(&mut *transport(&Names::of(&addresses), LONG).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Tcp)), "{error}");
-    assert!(error.is_unsent());
+    assert!(error.is_not_sent());
     for address in addresses {
         assert!(error.message().contains(&format!("{address}: Connection refused")), "{error}");
     }
@@ -150,7 +150,7 @@ fn the_connect_timeout_bounds_all_attempts_together() {
     let names = Names::of(&[closed(), one.address, two.address]);
     let error = refusal(&mut *transport(&names, Duration::from_millis(300)).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Timeout, Some(ConnectFailure::Tcp)), "{error}");
-    assert!(error.is_unsent());
+    assert!(error.is_not_sent());
     assert!(error.message().contains("300ms: no response from"), "{error}");
     assert!(error.message().contains("Connection refused"), "{error}");
 }
@@ -181,7 +181,7 @@ fn a_host_name_that_does_not_exist_is_told_from_a_failed_lookup() {
     ] {
         let error = of(url);
         assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameNotFound)));
-        assert!(error.is_unsent());
+        assert!(error.is_not_sent());
         assert!(error.message().contains("does not exist") && error.message().contains(hint), "{error}");
     }
     let transport = UreqTransport::with_resolver(settings("http://glacier.example", LONG), Arc::new(NoNameServer));

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use glacier_mp::error::Kind;
-use glacier_mp::http::{Settings, Watch};
+use glacier_mp::http::{RequestContext, Settings};
 
 use crate::client::{Source, connect, connection, get, put, settings, watch};
 use crate::server::{Peer, Server};
@@ -106,7 +106,7 @@ fn an_interim_response_changes_no_timeout() {
         peer.send("HTTP/1.1 204 No Content\r\n\r\n");
         peer.hold();
     });
-    let patient = Watch { answer_timeout: Some(Duration::from_secs(30)), ..watch() };
+    let patient = RequestContext { response_timeout: Some(Duration::from_secs(30)), ..watch() };
     let response = put(&mut *connection(impatient(&server)), 10, &mut Source::default(), &patient).unwrap();
     assert_eq!(response.status, 204);
 

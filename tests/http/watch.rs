@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use glacier_mp::bandwidth::Bucket;
+use glacier_mp::bandwidth::TokenBucket;
 use glacier_mp::clock::SystemClock;
 use glacier_mp::error::{Error, Kind};
-use glacier_mp::http::{Endpoint, Settings, Watch};
+use glacier_mp::http::{Endpoint, RequestContext, Settings};
 
 use crate::client::{Source, connect, connection, get, put, settings, watch};
 use crate::server::{Peer, Server, always, named};
@@ -89,7 +89,7 @@ fn canceled_while_the_payload_waits_for_bandwidth() {
         tell();
         peer.hold();
     });
-    let watch = Watch { bandwidth: Some(one_byte_a_second()), ..watch() };
+    let watch = RequestContext { bandwidth: Some(one_byte_a_second()), ..watch() };
     let canceler = Canceler::new(&watch);
     let raised = canceler.clone();
     named("canceler", move || raised.raise_at(told));
@@ -167,7 +167,7 @@ fn a_canceled_exchange_with_grace_still_takes_its_answer() {
         wait.lock().unwrap().recv().unwrap();
         peer.send(OK);
     });
-    let watch = Watch { grace: Duration::from_secs(30), ..watch() };
+    let watch = RequestContext { grace: Duration::from_secs(30), ..watch() };
     let cancel = watch.cancel.clone();
     named("canceler", move || {
         told.recv().unwrap();
@@ -186,7 +186,7 @@ fn grace_ends() {
         tell();
         peer.hold();
     });
-    let watch = Watch { grace: Duration::from_millis(300), ..watch() };
+    let watch = RequestContext { grace: Duration::from_millis(300), ..watch() };
     let canceler = Canceler::new(&watch);
     let raised = canceler.clone();
     named("canceler", move || raised.raise_at(told));
@@ -261,10 +261,10 @@ fn an_answer_may_be_given_its_own_time() {
         peer.send(OK);
         peer.drain();
     });
-    let patient = Watch { answer_timeout: Some(Duration::from_secs(30)), ..watch() };
+    let patient = RequestContext { response_timeout: Some(Duration::from_secs(30)), ..watch() };
     put(&mut *connection(impatient(&server)), 10, &mut Source::default(), &patient).unwrap();
 
-    let hasty = Watch { answer_timeout: Some(Duration::from_millis(100)), ..watch() };
+    let hasty = RequestContext { response_timeout: Some(Duration::from_millis(100)), ..watch() };
     let error = put(&mut *connect(&server), 10, &mut Source::default(), &hasty).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
     assert!(error.message().contains("100ms"), "{error}");
@@ -287,7 +287,7 @@ fn a_slow_source_is_no_stall() {
 #[test]
 fn waiting_for_bandwidth_is_not_stalled() {
     let server = Server::plain(always(OK));
-    let watch = Watch { bandwidth: Some(one_byte_a_second()), ..watch() };
+    let watch = RequestContext { bandwidth: Some(one_byte_a_second()), ..watch() };
     put(&mut *connection(impatient(&server)), 2, &mut Source::default(), &watch).unwrap();
 }
 
@@ -311,8 +311,8 @@ fn what_the_kernel_still_delivers_is_not_stalled() {
     }
 }
 
-fn one_byte_a_second() -> Arc<Bucket> {
-    Arc::new(Bucket::new(1, Arc::new(SystemClock::new())))
+fn one_byte_a_second() -> Arc<TokenBucket> {
+    Arc::new(TokenBucket::new(1, Arc::new(SystemClock::new())))
 }
 
 fn impatient(server: &Server) -> Settings {
@@ -331,10 +331,10 @@ fn canceled_soon(what: &str, settings: &Settings, when: impl FnOnce(Canceler) + 
 
 /// Raises the cancel, and knows when it did.
 #[derive(Clone)]
-struct Canceler(Watch, Arc<Mutex<Option<Instant>>>);
+struct Canceler(RequestContext, Arc<Mutex<Option<Instant>>>);
 
 impl Canceler {
-    fn new(watch: &Watch) -> Self {
+    fn new(watch: &RequestContext) -> Self {
         Self(watch.clone(), Arc::default())
     }
 

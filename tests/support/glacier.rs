@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use glacier_emulator::{Emulator, Options};
-use glacier_mp::cancel::Cancel;
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
 use glacier_mp::http::{self, Transport, UreqTransport};
 use glacier_mp::log::Level;
+use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use tempfile::NamedTempFile;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use glacier_mp::error::Result;
-use glacier_mp::http::{Connection, Payload, Request, Response, Transport, UreqTransport, Watch};
+use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
 
 type Trip = Arc<dyn Fn(&Request) + Send + Sync>;
 
@@ -32,11 +32,11 @@ impl Transport for Tripwire {
 }
 
 impl Connection for TripwireConnection {
-    fn open(&mut self, watch: &Watch) -> Result<()> {
+    fn open(&mut self, watch: &RequestContext) -> Result<()> {
         self.connection.open(watch)
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &Watch) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
         (self.trip)(request);
         self.connection.exchange(request, payload, watch)
     }

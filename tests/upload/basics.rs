@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options};
-use glacier_mp::cancel::Cancel;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{Kind, Result};
 use glacier_mp::log::Level;
+use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Upload};
 

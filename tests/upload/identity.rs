@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use glacier_emulator::{Action, Emulator, Ending, Fault, Operation};
 use glacier_mp::error::{Error, Kind};
-use glacier_mp::source::{ReadFn, Supply};
+use glacier_mp::source::{ReadFn, ReadOutcome};
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Progress, Upload};
 use sha2::{Digest as _, Sha256};
@@ -20,8 +20,6 @@ use crate::{acknowledged_parts, of, refusal, start};
 type Call = fn(&Upload) -> Result<(), Error>;
 
 const PART: usize = 1 << 20;
-
-type Call = fn(&Upload) -> Result<(), Error>;
 
 /// A service, a journal, and the handles that have it one after the other.
 struct Place {
@@ -114,7 +112,7 @@ fn reader(mut rest: &'static [u8]) -> ReadFn {
         let (now, later) = rest.split_at(rest.len().min(room.len()));
         room[..now.len()].copy_from_slice(now);
         rest = later;
-        Supply::Bytes(now.len())
+        ReadOutcome::Bytes(now.len())
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glacier_emulator::Operation;
 use glacier_mp::error::Kind;
-use glacier_mp::source::Supply;
+use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::Upload;
 
 use crate::support::glacier::{MIB, archive, file, upload};
@@ -147,7 +147,7 @@ fn ranges_that_cannot_be() {
         assert!(error.message().contains("0 to 3"), "{error}");
     }
     let stream = attached(&glacier, &first);
-    stream.set_source_callback(Box::new(|_| Supply::Stop), None).unwrap();
+    stream.set_source_callback(Box::new(|_| ReadOutcome::Stop), None).unwrap();
     stream.set_part_range(0, 1).unwrap();
     assert_eq!(code(stream.transfer()), Kind::State);
     assert!(acknowledged_parts(&glacier).is_empty());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options, Storage};
 use glacier_mp::error::Kind;
 use glacier_mp::log::Level;
-use glacier_mp::source::Supply;
+use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Upload};
 
@@ -14,14 +14,14 @@ use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, 
 use crate::{acknowledged_parts, code, content, of, refusal, start};
 
 /// Gives bytes in pieces of odd sizes, as a pipe does.
-fn pieces(content: &[u8]) -> impl FnMut(&mut [u8]) -> Supply + use<> {
+fn pieces(content: &[u8]) -> impl FnMut(&mut [u8]) -> ReadOutcome + use<> {
     let (content, mut at, mut n) = (content.to_vec(), 0, 0);
     move |room| {
         n += 1;
         let length = room.len().min(1 + n * 70_001 % 400_000).min(content.len() - at);
         room[..length].copy_from_slice(&content[at..at + length]);
         at += length;
-        Supply::Bytes(length)
+        ReadOutcome::Bytes(length)
     }
 }
 
@@ -99,7 +99,7 @@ fn empty_streams_start_nothing() {
     let glacier = start();
     assert_eq!(code(upload(&glacier).finish()), Kind::Invalid);
     let empty = upload(&glacier);
-    empty.set_source_callback(Box::new(|_| Supply::Bytes(0)), None).unwrap();
+    empty.set_source_callback(Box::new(|_| ReadOutcome::Bytes(0)), None).unwrap();
     assert_eq!(code(empty.run()), Kind::Invalid);
     assert!(glacier.requests().is_empty());
 }
@@ -193,7 +193,7 @@ fn a_stream_of_more_than_ten_thousand_parts_is_warned_of_and_ends() {
             Box::new(move |room| {
                 let length = left.min(room.len() as u64);
                 left -= length;
-                Supply::Bytes(usize::try_from(length).unwrap())
+                ReadOutcome::Bytes(usize::try_from(length).unwrap())
             }),
             None,
         )
@@ -276,10 +276,10 @@ fn a_stream_that_did_not_end_is_not_completed() {
     let stops = move |room: &mut [u8]| {
         if left == 0 {
             wait_for_two_parts(&itself.upgrade().unwrap());
-            return Supply::Stop;
+            return ReadOutcome::Stop;
         }
         left -= room.len();
-        Supply::Bytes(room.len())
+        ReadOutcome::Bytes(room.len())
     };
     read.set_source_callback(Box::new(stops), None).unwrap();
     assert_eq!(code(read.run()), Kind::Callback);
@@ -359,7 +359,7 @@ fn a_cancel_stops_a_stream_for_good_but_not_one_that_has_not_begun() {
 #[test]
 fn a_read_callback_stops_the_call_with_its_own_words() {
     let glacier = start();
-    for (supply, word) in [(Supply::Stop, "read callback"), (Supply::Bytes(usize::MAX), "more bytes than")] {
+    for (supply, word) in [(ReadOutcome::Stop, "read callback"), (ReadOutcome::Bytes(usize::MAX), "more bytes than")] {
         let upload = upload(&glacier);
         upload.set_source_callback(Box::new(move |_| supply), None).unwrap();
         let error = upload.run().unwrap_err();
@@ -496,7 +496,7 @@ fn a_callback_that_is_replaced_goes() {
         .set_source_callback(
             Box::new(move |_| {
                 let _ = &in_callback;
-                Supply::Stop
+                ReadOutcome::Stop
             }),
             None,
         )

@@ -32,7 +32,7 @@ pub struct Kernels {
 pub(super) struct Sixteen {
     /// From so many streams on, it is faster with one state each than the other kernels.
     pub(super) from: usize,
-    together: Together,
+    together: BatchPolicy,
     /// Each stream has one state.
     pub(super) one: fn(&mut [States; 1], [&[Block]; LANES]),
     /// Each stream has two states, which take the same blocks.
@@ -44,14 +44,14 @@ pub(super) const LANES: usize = 16;
 
 /// How many parts are hashed faster together than one after the other.
 #[derive(Clone, Copy, Debug)]
-pub struct Together {
+pub struct BatchPolicy {
     /// From so many on, up to eight are: each of their two hashes has a lane of its own.
     pub(crate) few: usize,
     /// From so many on, up to sixteen are: both hashes of a part have one lane, which does more for each block.
     pub(crate) many: usize,
 }
 
-impl Together {
+impl BatchPolicy {
     pub(crate) const NEVER: Self = Self { few: usize::MAX, many: usize::MAX };
 
     /// How many of so many parts that wait are best hashed now; one is hashed by itself.
@@ -87,8 +87,8 @@ impl Kernels {
     }
 
     /// How many parts it hashes faster together.
-    pub fn together(&self) -> Together {
-        self.sixteen.map_or(Together::NEVER, |sixteen| sixteen.together)
+    pub fn together(&self) -> BatchPolicy {
+        self.sixteen.map_or(BatchPolicy::NEVER, |sixteen| sixteen.together)
     }
 
     /// How many leaves it takes to use the processor fully.
@@ -109,12 +109,12 @@ fn detect() -> Vec<Kernels> {
     let mut all = vec![PORTABLE];
     let mut best = PORTABLE;
     // Where one alone takes seven times as long, two are enough.
-    let (mut from, mut together) = (2, Together { few: 2, many: 11 });
+    let (mut from, mut together) = (2, BatchPolicy { few: 2, many: 11 });
     if let Some((dual, pair)) = sha_ni::detect() {
         best = Kernels { name: "SHA-NI", dual, pair, sixteen: None };
         all.push(best);
         // Measured: five take about the same either way; and ten as eight together, and two by themselves.
-        (from, together) = (8, Together { few: 6, many: 11 });
+        (from, together) = (8, BatchPolicy { few: 6, many: 11 });
     }
     if let Some((one, two)) = sixteen::detect() {
         all.push(Kernels { name: "AVX-512", sixteen: Some(Sixteen { from, together, one, two }), ..best });
@@ -250,7 +250,7 @@ mod tests {
         let all = [("portable", true), ("SHA-NI", can(&["sha_ni", "avx"])), ("AVX-512", can(&["avx512f", "avx512bw"]))];
         for (name, by_flags) in all {
             let runs = Kernels::all().iter().any(|kernels| kernels.name() == name);
-            // Past the capture: whoever reads the log of a test run should know what was not tested there.
+            // Replay the capture: whoever reads the log of a test run should know what was not tested there.
             writeln!(io::stderr(), "hash kernels, {name}: {}", if runs { "tested" } else { "skipped" }).unwrap();
             assert!(runs || !by_flags, "the processor can run {name}, but it was not found");
         }

@@ -22,7 +22,7 @@ fn with_a_file() {
 
 #[test]
 fn with_a_pushed_stream() {
-    from_each_moment_on(Way::Pushed);
+    from_each_moment_on(Way::WriteSession);
 }
 
 /// What there was no room for.

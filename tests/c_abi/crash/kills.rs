@@ -26,7 +26,7 @@ fn a_file_with_a_journal() {
 
 #[test]
 fn a_pushed_stream_with_a_journal() {
-    kill_uploads(Way::Pushed, Memory::Journal);
+    kill_uploads(Way::WriteSession, Memory::Journal);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_file_with_its_id_made_first() {
 
 #[test]
 fn a_pushed_stream_with_its_id_made_first() {
-    kill_uploads(Way::Pushed, Memory::Initiated);
+    kill_uploads(Way::WriteSession, Memory::Initiated);
 }
 
 fn kill_uploads(way: Way, memory: Memory) {

@@ -24,7 +24,7 @@ const MIB: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     File,
-    Pushed,
+    WriteSession,
     Callback,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Scene<'a> {
         self.starts.push(Start { held: self.held(), remembered: self.remembered(), journal: self.journal() });
         let way = match self.way {
             Way::File => "file",
-            Way::Pushed => "pushed",
+            Way::WriteSession => "pushed",
             Way::Callback => "callback",
         };
         let memory = match self.memory {

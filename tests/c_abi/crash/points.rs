@@ -33,7 +33,7 @@ fn with_a_file() {
 
 #[test]
 fn with_a_pushed_stream() {
-    let Met { points, torn } = at_each_point(Way::Pushed, Memory::Journal, Death::Kill);
+    let Met { points, torn } = at_each_point(Way::WriteSession, Memory::Journal, Death::Kill);
     assert!(points > 20 && torn > 5, "{points} points, {torn} torn");
 }
 
@@ -56,7 +56,7 @@ fn with_a_file_when_the_power_fails() {
 
 #[test]
 fn with_a_pushed_stream_when_the_power_fails() {
-    let Met { points, torn } = at_each_point(Way::Pushed, Memory::Journal, Death::PowerFailure);
+    let Met { points, torn } = at_each_point(Way::WriteSession, Memory::Journal, Death::PowerFailure);
     assert!(points > 20 && torn == 0, "{points} points, {torn} torn");
 }
 

@@ -13,15 +13,15 @@ pub(super) enum Kind {
     Memory,
     Callback,
     Unknown,
-    Pushed,
+    WriteSession,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::File, Self::Memory, Self::Callback, Self::Unknown, Self::Pushed];
+    pub(super) const ALL: [Self; 5] = [Self::File, Self::Memory, Self::Callback, Self::Unknown, Self::WriteSession];
 
     /// Whether the bytes come once.
     pub(super) fn is_stream(self) -> bool {
-        matches!(self, Self::Callback | Self::Unknown | Self::Pushed)
+        matches!(self, Self::Callback | Self::Unknown | Self::WriteSession)
     }
 
     fn name(self) -> &'static str {
@@ -30,7 +30,7 @@ impl Kind {
             Self::Memory => "memory",
             Self::Callback => "callback",
             Self::Unknown => "unknown",
-            Self::Pushed => "pushed",
+            Self::WriteSession => "pushed",
         }
     }
 }

@@ -296,7 +296,7 @@ impl<'a> History<'a> {
     fn call(&mut self) {
         let mut opened = self.opened();
         let call = match self.rng.u8(..10) {
-            _ if opened.kind == Kind::Pushed || self.is_mixing => Call::Run,
+            _ if opened.kind == Kind::WriteSession || self.is_mixing => Call::Run,
             0..=4 => Call::Run,
             5 => Call::Start,
             6 | 7 => Call::Transfer,

@@ -27,7 +27,7 @@ static LARGE: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(Content::new(0,
 
 /// The attempts with keys that are all called expired.
 const KEY_ATTEMPTS: u64 = 4;
-/// How often a refused Complete is mended.
+/// How often a refused Complete is recover_signature_error.
 const MENDED: u64 = 3;
 /// How long a client waits for a service that is mute, in milliseconds; long enough for one that is only busy.
 const PATIENCE: u64 = 1500;

@@ -40,7 +40,7 @@ pub(crate) enum Source {
         announced: bool,
     },
     /// In pieces of so many bytes.
-    Pushed {
+    WriteSession {
         piece: usize,
     },
     /// By several handles, each a range of parts.
@@ -64,7 +64,7 @@ impl Course {
             0..=2 => Source::File,
             3 => Source::Memory,
             4 => Source::Callback { piece, announced: rng.bool() },
-            5 => Source::Pushed { piece },
+            5 => Source::WriteSession { piece },
             6 => Source::Ranges { handles: rng.u32(1..=3) },
             _ => Source::ByHand { threads: rng.u32(1..=3) },
         };

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use glacier_emulator::{Action, Operation, Reason, RequestRecord};
 use glacier_mp::client::Client;
 use glacier_mp::error::{Error, Kind, Result};
-use glacier_mp::source::Supply;
+use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::{DoneFn, Flow, Upload};
 
 use super::course::{Course, Source};
@@ -260,7 +260,7 @@ impl Player<'_> {
                     let (now, later) = rest.split_at(rest.len().min(room.len()).min(piece));
                     room[..now.len()].copy_from_slice(now);
                     rest = later;
-                    Supply::Bytes(now.len())
+                    ReadOutcome::Bytes(now.len())
                 };
                 let size = announced.then_some(content.bytes.len() as u64);
                 upload.set_source_callback(Box::new(read), size).unwrap();
@@ -289,11 +289,11 @@ impl Player<'_> {
     }
 
     fn runs_in_background(&self) -> bool {
-        self.course.background && !matches!(self.course.source, Source::Pushed { .. })
+        self.course.background && !matches!(self.course.source, Source::WriteSession { .. })
     }
 
     fn run(&self, upload: &Arc<Upload>) -> Result<()> {
-        if let Source::Pushed { piece } = self.course.source {
+        if let Source::WriteSession { piece } = self.course.source {
             let mut pieces = self.scene.content.bytes.chunks(piece);
             return pieces.try_for_each(|piece| upload.write(piece)).and_then(|()| upload.finish());
         }

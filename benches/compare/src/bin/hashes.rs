@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use compare::{ClockId, Way, compare, compare_by, way};
-use glacier_mp::cancel::Cancel;
+use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::treehash::{Kernels, PartHasher, TreeHasher, combine, hash_file};
 use sha2::{Digest, Sha256};
 

@@ -1,0 +1,295 @@
+//! A regular file that is read by position, and the identity that shows whether it changed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind, Result};
+use crate::sync::{Mutex, lock};
+use crate::sys::fadvise as advice;
+
+/// What shows that a file was replaced or modified. All times are nanoseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The number of the file system.
+    pub device: u64,
+    /// The number of the file on its file system.
+    pub inode: u64,
+    /// In bytes.
+    pub size: u64,
+    /// The time of the last modification (mtime). A program can set it back.
+    pub modified_ns: i128,
+    /// The time of the last change of bytes or attributes (ctime). No program can set it.
+    pub changed_ns: i128,
+}
+
+/// The age from which a file's times are trusted, in nanoseconds. File systems round times, by up to 2 s: a modification
+/// right after a recorded one may leave the same time.
+const TRUSTED_AGE_NS: i128 = 2_000_000_000;
+
+impl Identity {
+    /// Whether each later modification leaves other times than these: at `now_ns` they are old enough. Times in the future
+    /// are not.
+    pub fn is_settled_at(&self, now_ns: i128) -> bool {
+        now_ns - self.modified_ns.max(self.changed_ns) >= TRUSTED_AGE_NS
+    }
+
+    /// Whether another identity differs in ctime at most: by a rename, a hard link, a chmod, or by modified bytes behind a
+    /// restored mtime.
+    fn is_but_for_ctime(&self, other: Self) -> bool {
+        Self { changed_ns: self.changed_ns, ..other } == *self
+    }
+}
+
+/// An open file with its identity.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    recorded: Mutex<Recorded>,
+}
+
+/// The identity that a file is held to.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    identity: Identity,
+    trust: Trust,
+}
+
+/// Whether an unchanged identity proves unchanged bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// Not while the times are recent.
+    NotYet,
+    /// From now on.
+    ResolvedConfig,
+    /// Never: fsync failed, so that stores through a shared mapping may stay without effect on the times.
+    Never,
+}
+
+impl SourceFile {
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    /// `Io` names the path and the cause.
+    pub fn open(path: &Path) -> Result<Self> {
+        // Without O_NONBLOCK, opening a FIFO would wait for its writer; for a regular file it means nothing.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let file = file.map_err(|cause| failed("open", path, cause))?;
+        let opened_as = file.metadata().map_err(|cause| failed("look at", path, cause))?;
+        if !opened_as.is_file() {
+            let what = if opened_as.is_dir() { "a directory" } else { "not a regular file" };
+            return Err(Error::new(Kind::Io, format!("cannot read {}: it is {what}", path.display())));
+        }
+        let identity = identity_of(&file).map_err(|cause| failed("look at", path, cause))?;
+        advice::advise_sequential(&file);
+        let recorded = Mutex::new(Recorded { identity, trust: Trust::NotYet });
+        Ok(Self { path: path.to_owned(), file, size: identity.size, recorded })
+    }
+
+    /// Opens a regular file whose identity is going to be recorded.
+    ///
+    /// A store through a shared mapping changes the times only if its page was clean. fsync makes all pages clean, so that
+    /// the next store to each changes the times.
+    ///
+    /// # Errors
+    /// As [`SourceFile::open`].
+    pub fn open_to_record(path: &Path) -> Result<Self> {
+        let file = Self::open(path)?;
+        let synced = file.file.sync_all().is_ok();
+        let identity = identity_of(&file.file).map_err(|cause| failed("look at", path, cause))?;
+        let trust = match synced {
+            true if identity.is_settled_at(now_ns()) => Trust::ResolvedConfig,
+            true => Trust::NotYet,
+            false => Trust::Never,
+        };
+        Ok(Self { size: identity.size, recorded: Mutex::new(Recorded { identity, trust }), ..file })
+    }
+
+    /// The size in bytes when it was opened.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The identity when it was opened, or when it was checked last.
+    pub fn identity(&self) -> Identity {
+        lock(&self.recorded).identity
+    }
+
+    /// Whether bytes that are read from now on are those of the file for as long as it has this identity. If not now, it may
+    /// be later, when the times are old enough.
+    pub fn is_settled(&self) -> bool {
+        let mut recorded = lock(&self.recorded);
+        if recorded.trust == Trust::NotYet && recorded.identity.is_settled_at(now_ns()) {
+            // Again: a page that was stored to since then may have left the times that are in the identity.
+            recorded.trust = if self.file.sync_all().is_ok() { Trust::ResolvedConfig } else { Trust::Never };
+        }
+        recorded.trust == Trust::ResolvedConfig
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// `Io` names the path and the offset; `SourceChanged` if the file ends before `buffer` is full.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        // Not `read_exact_at`: its error does not say how far it came.
+        let (mut offset, mut rest) = (offset, buffer);
+        while !rest.is_empty() {
+            match self.file.read_at(rest, offset) {
+                Ok(0) => return Err(self.changed(&format!("its size was {}, but it ends before", self.size))),
+                Ok(length) => {
+                    rest = rest.get_mut(length..).unwrap_or_default();
+                    offset += length as u64;
+                }
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => {
+                    let kind = Kind::of_io(&cause, Kind::Io);
+                    let (length, path) = (rest.len(), self.path.display());
+                    let what = format!("cannot read {length} bytes at offset {offset} of {path}: {cause}");
+                    return Err(Error::new(kind, what).caused_by(cause));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the system load bytes that will be read soon. Returns at once, whether or not it does.
+    pub fn expect_read(&self, offset: u64, length: u64) {
+        advice::advise_will_need(&self.file, offset, length);
+    }
+
+    /// Returns the identity now, which differs in ctime at most, and holds the file to it from now on.
+    ///
+    /// # Errors
+    /// `SourceChanged` names the difference, if the file was modified; `Io`.
+    pub fn check_unchanged(&self) -> Result<Identity> {
+        let now = identity_of(&self.file).map_err(|cause| failed("look at", &self.path, cause))?;
+        let mut recorded = lock(&self.recorded);
+        if now.size != self.size {
+            return Err(self.changed(&format!("its size was {}, and is {}", self.size, now.size)));
+        }
+        if !now.is_but_for_ctime(recorded.identity) {
+            return Err(self.changed("its time of modification is another"));
+        }
+        if now != recorded.identity {
+            let trust = if recorded.trust == Trust::Never { Trust::Never } else { Trust::NotYet };
+            *recorded = Recorded { identity: now, trust };
+        }
+        drop(recorded);
+        // Some files, as those of /proc, have more bytes than their size says.
+        let beyond = self.file.read_at(&mut [0], now.size).map_err(|cause| failed("read", &self.path, cause))?;
+        if beyond == 0 { Ok(now) } else { Err(self.changed("it has more bytes than its size says")) }
+    }
+
+    fn changed(&self, how: &str) -> Error {
+        Error::new(Kind::SourceChanged, format!("{} changed while it was being read: {how}", self.path.display()))
+    }
+}
+
+fn identity_of(file: &File) -> io::Result<Identity> {
+    let data = file.metadata()?;
+    let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+    Ok(Identity {
+        device: data.dev(),
+        inode: data.ino(),
+        size: data.size(),
+        modified_ns: ns(data.mtime(), data.mtime_nsec()),
+        changed_ns: ns(data.ctime(), data.ctime_nsec()),
+    })
+}
+
+/// The time by the clock that the times of files come from.
+fn now_ns() -> i128 {
+    let ns = |time: std::time::Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => ns(after),
+        Err(before) => -ns(before.duration()),
+    }
+}
+
+fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
+    let kind = Kind::of_io(&cause, Kind::Io);
+    Error::new(kind, format!("cannot {to} {}: {cause}", path.display())).caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i128 = 1_000_000_000;
+
+    fn identity(modified_ns: i128, changed_ns: i128) -> Identity {
+        Identity { device: 1, inode: 2, size: 3, modified_ns, changed_ns }
+    }
+
+    #[test]
+    fn trusts_times_from_2_s_on_and_none_of_the_future() {
+        for (modified, changed, settled) in [
+            (0, 8 * SECOND, true),
+            (8 * SECOND, 0, true),
+            (0, 8 * SECOND + 1, false),
+            (8 * SECOND + 1, 0, false),
+            (0, 10 * SECOND, false),
+            (60 * SECOND, 0, false),
+        ] {
+            assert_eq!(identity(modified, changed).is_settled_at(10 * SECOND), settled, "{modified} {changed}");
+        }
+    }
+
+    #[test]
+    fn ctime_alone_is_no_modification() {
+        let before = identity(1, 1);
+        assert!(before.is_but_for_ctime(before) && before.is_but_for_ctime(identity(1, 5)));
+        for after in [
+            identity(2, 1),
+            Identity { device: 9, ..before },
+            Identity { inode: 9, ..before },
+            Identity { size: 9, ..before },
+        ] {
+            assert!(!before.is_but_for_ctime(after), "{after:?}");
+        }
+    }
+
+    /// Sets the recorded identity back, as if the file had been opened some time after its last change.
+    fn aged(steady: &SourceFile, seconds: i128) {
+        let mut recorded = lock(&steady.recorded);
+        recorded.identity.modified_ns -= seconds * SECOND;
+        recorded.identity.changed_ns -= seconds * SECOND;
+    }
+
+    #[test]
+    fn trusts_a_file_once_its_times_are_old_and_not_after_a_change_of_ctime() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let steady = SourceFile::open_to_record(file.path()).unwrap();
+        lock(&steady.recorded).identity.changed_ns += 3600 * SECOND;
+        assert!(!steady.is_settled());
+        aged(&steady, 3600);
+        lock(&steady.recorded).identity.changed_ns -= 3600 * SECOND;
+        assert!(steady.is_settled() && steady.is_settled());
+        lock(&steady.recorded).identity = SourceFile::open(file.path()).unwrap().identity();
+        lock(&steady.recorded).identity.changed_ns -= 1;
+        steady.check_unchanged().unwrap();
+        assert_eq!(lock(&steady.recorded).trust, Trust::NotYet);
+        lock(&steady.recorded).trust = Trust::Never;
+        aged(&steady, 3600);
+        assert!(!steady.is_settled());
+    }
+
+    #[test]
+    fn a_new_file_is_not_settled() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let steady = SourceFile::open_to_record(file.path()).unwrap();
+        let settled_at = steady.identity().changed_ns + TRUSTED_AGE_NS;
+        assert!(!steady.identity().is_settled_at(settled_at - 1) && steady.identity().is_settled_at(settled_at));
+        assert!(
+            SourceFile::open(Path::new("/proc/version")).unwrap().check_unchanged().is_err(),
+            "more bytes than its size"
+        );
+    }
+}

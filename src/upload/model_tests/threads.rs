@@ -1,0 +1,459 @@
+//! Models of what the threads share, for a model checker: it tries thousands of orders in which they can meet, and no wait
+//! ever times out in it, so that a wake-up that gets lost is a deadlock that it reports. `make models` runs them.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuttle::sync::Mutex;
+use shuttle::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use shuttle::thread;
+
+use crate::bandwidth::TokenBucket;
+use crate::callback_loop::WakeEvent;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Error, Kind, Result};
+use crate::log::{Level, Log};
+use crate::memory::BufferPool;
+use crate::plan::ByteRange;
+use crate::source::ReadOutcome;
+use crate::sync::cancel::{Cancel, Reason};
+use crate::sync::fifo::FifoLock;
+use crate::treehash::{BatchPolicy, Kernels};
+use crate::upload::admission::{Access, HandleLock};
+use crate::upload::pipeline::hash::{HashQueue, HashingPart, hash_step};
+use crate::upload::pipeline::limiter::SendLimiter;
+use crate::upload::pipeline::queue::Queue;
+use crate::upload::pipeline::send::PartBytes;
+use crate::upload::progress::{Flow, ProgressCallback};
+use crate::upload::resume::PendingPart;
+use crate::upload::state::{AtomicState, Event, State};
+use crate::upload::stream::pipe::{Pipe, ReadStep};
+use crate::upload::{Upload, lock};
+
+/// Tries many orders at random, and many with few changes of threads at bad moments.
+fn check(model: impl Fn() + Send + Sync + Copy + 'static) {
+    shuttle::check_random(model, 3000);
+    shuttle::check_pct(model, 1500, 3);
+}
+
+/// Runs closures on threads of their own, and waits for all.
+fn all<T: Send + 'static>(works: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<T> {
+    let threads: Vec<_> = works.into_iter().map(|work| thread::spawn(work)).collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+#[test]
+fn a_queue_hands_on_each_item_once_and_ends() {
+    check(|| {
+        let (queue, cancel) = (Arc::new(Queue::new(1, 2)), Arc::new(Cancel::default()));
+        let mut works: Vec<Box<dyn FnOnce() -> Vec<u32> + Send>> = Vec::new();
+        for start in [0, 10] {
+            let (queue, cancel) = (queue.clone(), cancel.clone());
+            works.push(Box::new(move || {
+                (start..start + 3).for_each(|n| queue.push(n, &cancel).unwrap());
+                queue.writer_done();
+                Vec::new()
+            }));
+        }
+        for _ in 0..2 {
+            let (queue, cancel) = (queue.clone(), cancel.clone());
+            works.push(Box::new(move || std::iter::from_fn(|| queue.pop(&cancel).unwrap()).collect()));
+        }
+        let mut taken = all(works).concat();
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 1, 2, 10, 11, 12]);
+    });
+}
+
+#[test]
+fn who_waits_at_a_queue_sees_a_cancel() {
+    check(|| {
+        let (queue, cancel) = (Arc::new(Queue::<u32>::new(1, 1)), Arc::new(Cancel::default()));
+        let (waiting, stop) = ((queue.clone(), cancel.clone()), cancel.clone());
+        let waiting = thread::spawn(move || waiting.0.pop(&waiting.1));
+        stop.raise();
+        // In place of the moment after which a wait looks again.
+        queue.writer_done();
+        assert!(!matches!(waiting.join().unwrap(), Ok(Some(_))));
+        assert_eq!(queue.push(1, &cancel).err().map(|error| error.kind()), None, "there is room: nothing to wait for");
+        assert_eq!(queue.push(2, &cancel).unwrap_err().kind(), Kind::Canceled);
+    });
+}
+
+#[test]
+fn every_part_gets_its_hashes_whoever_hashes_it() {
+    check(|| {
+        let (hashing, cancel) =
+            (Arc::new(HashQueue::new(BatchPolicy { few: 2, many: 3 }, 2)), Arc::new(Cancel::default()));
+        let hash = || {
+            let (hashing, cancel) = (hashing.clone(), cancel.clone());
+            Box::new(move || {
+                let mut indexes = Vec::new();
+                loop {
+                    let mut step = hashing.take(&cancel).unwrap();
+                    if step.is_empty() {
+                        return indexes;
+                    }
+                    hash_step(Kernels::best(), &mut step, &cancel, |_| ()).unwrap();
+                    indexes.extend(hashing.give_back(step).into_iter().map(|part| part.todo.index));
+                }
+            }) as Box<dyn FnOnce() -> Vec<u32> + Send>
+        };
+        let (works, put) = ([hash(), hash()], hashing.clone());
+        let read = move || {
+            for index in 0..5 {
+                let todo = PendingPart::new(index, ByteRange { first: 0, last: 0 });
+                put.put(HashingPart::new(todo, PartBytes::Lent(b"x")), &Cancel::default()).unwrap();
+            }
+            put.end();
+            Vec::new()
+        };
+        let mut hashed = all(works.into_iter().chain([Box::new(read) as Box<_>]).collect()).concat();
+        hashed.sort_unstable();
+        assert_eq!(hashed, [0, 1, 2, 3, 4]);
+    });
+}
+
+#[test]
+fn the_gate_lets_in_one_alone_or_many_together() {
+    check(|| {
+        let (gate, cancel) = (Arc::new(HandleLock::default()), Arc::new(Cancel::default()));
+        let inside = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+        let enter = |entry| {
+            let (gate, cancel, inside) = (gate.clone(), cancel.clone(), inside.clone());
+            Box::new(move || {
+                let Ok(entered) = gate.enter(entry, &cancel) else { return };
+                let (shared, alone) = match entry {
+                    Access::Shared => (inside.0.fetch_add(1, Ordering::SeqCst) + 1, inside.1.load(Ordering::SeqCst)),
+                    Access::Exclusive => (inside.0.load(Ordering::SeqCst), inside.1.fetch_add(1, Ordering::SeqCst) + 1),
+                };
+                assert!(alone == 0 || (alone == 1 && shared == 0), "{shared} together and {alone} alone");
+                match entry {
+                    Access::Shared => inside.0.fetch_sub(1, Ordering::SeqCst),
+                    Access::Exclusive => inside.1.fetch_sub(1, Ordering::SeqCst),
+                };
+                drop(entered);
+            }) as Box<dyn FnOnce() + Send>
+        };
+        all(vec![enter(Access::Shared), enter(Access::Shared), enter(Access::Exclusive), enter(Access::Exclusive)]);
+    });
+}
+
+#[test]
+fn a_cancel_stops_somebody_or_stays() {
+    check(|| {
+        let (gate, cancel) = (Arc::new(HandleLock::default()), Arc::new(Cancel::default()));
+        let stopped = Arc::new(AtomicU32::new(0));
+        let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
+        for _ in 0..2 {
+            let (gate, cancel, stopped) = (gate.clone(), cancel.clone(), stopped.clone());
+            works.push(Box::new(move || {
+                let entered = gate.enter(Access::Shared, &cancel).unwrap();
+                if cancel.is_raised() {
+                    stopped.fetch_add(1, Ordering::SeqCst);
+                    entered.was_canceled();
+                }
+            }));
+        }
+        let asks = cancel.clone();
+        works.push(Box::new(move || asks.raise()));
+        all(works);
+        let stopped = stopped.load(Ordering::SeqCst);
+        assert!(stopped > 0 || cancel.is_raised(), "nobody was stopped, and it is forgotten");
+        // What is left stops the next call, and is used up by it.
+        let entered = gate.enter(Access::Exclusive, &cancel).unwrap();
+        if cancel.is_raised() {
+            entered.was_canceled();
+        }
+        drop(entered);
+        assert!(!cancel.is_raised());
+    });
+}
+
+#[test]
+fn a_failure_below_stops_nothing_above() {
+    check(|| {
+        let above = Arc::new(Cancel::default());
+        let below = Arc::new(Cancel::child_of(above.clone()));
+        let (fails, asks) = (below.clone(), above.clone());
+        all(vec![
+            Box::new(move || fails.raise_for(Reason::Failed)) as Box<dyn FnOnce() + Send>,
+            Box::new(move || asks.raise_for(Reason::Callback)),
+        ]);
+        assert!(below.is_raised() && above.is_raised());
+        above.clear(Reason::Callback);
+        assert!(below.is_raised() && !above.is_raised());
+    });
+}
+
+#[test]
+fn turns_are_taken_one_after_the_other() {
+    check(|| {
+        let (turns, cancel) = (Arc::new(FifoLock::default()), Arc::new(Cancel::default()));
+        let at_it = Arc::new(AtomicU32::new(0));
+        let work = || {
+            let (turns, cancel, at_it) = (turns.clone(), cancel.clone(), at_it.clone());
+            Box::new(move || {
+                let _place = turns.take(&cancel).unwrap();
+                assert_eq!(at_it.fetch_add(1, Ordering::SeqCst), 0);
+                at_it.fetch_sub(1, Ordering::SeqCst);
+            }) as Box<dyn FnOnce() + Send>
+        };
+        all(vec![work(), work(), work()]);
+    });
+}
+
+#[test]
+fn memory_is_given_to_all_in_the_end_and_never_beyond_the_limit() {
+    check(|| {
+        let (budget, cancel) = (Arc::new(BufferPool::new(100)), Arc::new(Cancel::default()));
+        let held = Arc::new(AtomicUsize::new(0));
+        let reserve = Arc::new(budget.reserve(40).unwrap());
+        let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
+        for length in [60, 30, 50] {
+            let (budget, cancel, held) = (budget.clone(), cancel.clone(), held.clone());
+            works.push(Box::new(move || {
+                let buffer = budget.take(length, &cancel).unwrap();
+                assert!(held.fetch_add(length, Ordering::SeqCst) + length <= 60);
+                held.fetch_sub(length, Ordering::SeqCst);
+                drop(buffer);
+            }));
+        }
+        for _ in 0..2 {
+            let (reserve, cancel) = (reserve.clone(), cancel.clone());
+            works.push(Box::new(move || drop(reserve.take(&cancel).unwrap())));
+        }
+        all(works);
+    });
+}
+
+/// A clock that waits are over on at once.
+#[derive(Debug, Default)]
+struct Quick(Mutex<Duration>);
+
+impl Clock for Quick {
+    fn unix_time(&self) -> i64 {
+        0
+    }
+
+    fn monotonic(&self) -> Duration {
+        *lock(&self.0)
+    }
+
+    fn wait(&self, time: Duration, cancel: &Cancel) -> Result<()> {
+        *lock(&self.0) += time;
+        cancel.check()
+    }
+}
+
+#[test]
+fn no_more_passes_than_the_bandwidth_limit_lets() {
+    check(|| {
+        let clock = Arc::new(Quick::default());
+        let around = Arc::new(TokenBucket::new(1_000_000, clock.clone()));
+        let cancel = Arc::new(Cancel::default());
+        let taker = |bucket: Arc<TokenBucket>| {
+            let cancel = cancel.clone();
+            Box::new(move || {
+                let mut left = 30_000;
+                while left > 0 {
+                    left -= bucket.take(left, &cancel).unwrap();
+                }
+            }) as Box<dyn FnOnce() + Send>
+        };
+        let inner = Arc::new(TokenBucket::child_of(&around));
+        let changed = inner.clone();
+        all(vec![
+            taker(inner.clone()),
+            taker(inner),
+            taker(around.clone()),
+            Box::new(move || changed.set_limit(700_000)),
+        ]);
+        let most = clock.monotonic().as_secs_f64() * 1e6 + 100_000.0;
+        assert!(90_000.0 <= most, "90,000 bytes in {most}");
+    });
+}
+
+#[test]
+fn bytes_that_are_pushed_come_out_in_order() {
+    check(|| {
+        let pipe = Arc::new(Pipe::new(Arc::default()));
+        let filled = {
+            let pipe = pipe.clone();
+            thread::spawn(move || {
+                let (budget, cancel) = (Arc::new(BufferPool::new(100)), Cancel::default());
+                let mut content = Vec::new();
+                loop {
+                    let (buffer, length) = pipe.fill(budget.take(4, &cancel).unwrap(), &cancel).unwrap();
+                    content.extend_from_slice(&buffer[..length]);
+                    if length < 4 {
+                        return content;
+                    }
+                }
+            })
+        };
+        let mut rest: &[u8] = b"0123456789";
+        while !rest.is_empty() {
+            let taken = pipe.push(&rest[..rest.len().min(3)]);
+            rest = &rest[taken..];
+            if taken == 0 {
+                pipe.bell().wait(Duration::MAX);
+            }
+        }
+        pipe.end();
+        assert_eq!(filled.join().unwrap(), b"0123456789");
+    });
+}
+
+#[test]
+fn a_callback_is_read_to_its_end_and_no_further() {
+    check(|| {
+        let pipe = Arc::new(Pipe::new(Arc::default()));
+        let filled = {
+            let pipe = pipe.clone();
+            thread::spawn(move || {
+                let (budget, cancel) = (Arc::new(BufferPool::new(100)), Cancel::default());
+                let mut size = 0;
+                loop {
+                    let (buffer, length) = pipe.fill(budget.take(4, &cancel).unwrap(), &cancel).unwrap();
+                    size += length;
+                    if length < buffer.len() {
+                        return size;
+                    }
+                }
+            })
+        };
+        let mut left = 9;
+        while !pipe.has_ended() {
+            let step = pipe.read(|room| {
+                assert!(!room.is_empty(), "no room is no question");
+                let length = left.min(room.len()).min(3);
+                left -= length;
+                ReadOutcome::Bytes(length)
+            });
+            if step == ReadStep::Idle {
+                pipe.bell().wait(Duration::MAX);
+            }
+        }
+        assert_eq!(filled.join().unwrap(), 9);
+    });
+}
+
+#[test]
+fn a_ring_is_never_missed() {
+    check(|| {
+        let (bell, done) = (Arc::new(WakeEvent::default()), Arc::new(AtomicU32::new(0)));
+        let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
+        for _ in 0..2 {
+            let (bell, done) = (bell.clone(), done.clone());
+            works.push(Box::new(move || {
+                done.fetch_add(1, Ordering::SeqCst);
+                bell.notify();
+            }));
+        }
+        works.push(Box::new(move || {
+            while done.load(Ordering::SeqCst) < 2 {
+                bell.wait(Duration::MAX);
+            }
+        }));
+        all(works);
+    });
+}
+
+#[test]
+fn each_log_line_is_delivered_once_by_one_at_a_time() {
+    check(|| {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (inside, into) = (AtomicU32::new(0), lines.clone());
+        let sink = move |_: Level, line: &CStr| {
+            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+            lock(&into).push(line.to_str().unwrap().to_owned());
+            inside.fetch_sub(1, Ordering::SeqCst);
+        };
+        let log = Arc::new(Log::new(Level::Info, Some(Box::new(sink))));
+        let work = |n: u32| {
+            let log = log.clone();
+            Box::new(move || {
+                log.write(Level::Info, format_args!("{n}"));
+                log.deliver();
+            }) as Box<dyn FnOnce() + Send>
+        };
+        all(vec![work(1), work(2), work(3)]);
+        let mut lines = lock(&lines).clone();
+        lines.sort();
+        assert_eq!(lines, ["1", "2", "3"], "whoever delivered last left none behind");
+    });
+}
+
+#[test]
+fn a_report_is_made_by_one_at_a_time_and_is_there_for_the_next() {
+    check(|| {
+        let listener = Arc::new(ProgressCallback::default());
+        let inside = AtomicU32::new(0);
+        drop(listener.replace(Some(Box::new(move |_| {
+            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+            thread::yield_now();
+            inside.fetch_sub(1, Ordering::SeqCst);
+            Flow::Continue
+        }))));
+        let work = || {
+            let listener = listener.clone();
+            Box::new(move || {
+                if let Some(mut report) = listener.replace(None) {
+                    report(&crate::upload::Progress::default());
+                    listener.replace(Some(report));
+                }
+            }) as Box<dyn FnOnce() + Send>
+        };
+        all(vec![work(), work(), work()]);
+        assert!(listener.replace(None).is_some());
+    });
+}
+
+#[test]
+fn the_state_takes_each_event_as_if_alone() {
+    check(|| {
+        let state = Arc::new(AtomicState::default());
+        state.change(|state| state.after(Event::Known)).unwrap();
+        let work = |event: Event| {
+            let state = state.clone();
+            Box::new(move || state.change(|state| state.after(event)).is_ok()) as Box<dyn FnOnce() -> bool + Send>
+        };
+        let sent = all(vec![work(Event::Sending), work(Event::Aborted), work(Event::Sending)]);
+        assert!(sent[1]);
+        assert_eq!(state.get(), State::Aborted);
+    });
+}
+
+#[test]
+fn every_attempt_comes_to_its_turn_whatever_the_pace() {
+    fn upload() -> Arc<Upload> {
+        let mut config = Config::from_environment();
+        config.set_region("us-east-1").unwrap();
+        config.set_credentials("id", "secret", None).unwrap();
+        config.set_concurrency(2).unwrap();
+        Upload::new(&Client::new(&config).unwrap(), "vault").unwrap()
+    }
+    shuttle::check_random(
+        || {
+            let upload = upload();
+            // The pacer borrows the upload: as long as its threads live, so does this model.
+            let upload: &'static Upload = Box::leak(Box::new(upload));
+            let (pacer, cancel) = (Arc::new(SendLimiter::new(upload, 1 << 20)), Arc::new(Cancel::default()));
+            let work = |pushed_back: bool| {
+                let (pacer, cancel) = (pacer.clone(), cancel.clone());
+                Box::new(move || {
+                    for _ in 0..2 {
+                        let outcome = if pushed_back { Err(Error::new(Kind::Throttled, "x")) } else { Ok(()) };
+                        let _ = pacer.attempt(&cancel, || outcome);
+                    }
+                }) as Box<dyn FnOnce() + Send>
+            };
+            all(vec![work(false), work(true), work(false)]);
+        },
+        100,
+    );
+}
