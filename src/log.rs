@@ -20,7 +20,7 @@ pub enum Level {
     Off,
     /// What made a call fail.
     Error,
-    /// What went wrong and was recover_signature_error, such as a retry.
+    /// What went wrong and was recovered, such as a retry.
     Warn,
     /// The steps of an upload.
     Info,

@@ -23,7 +23,7 @@
 //! | token expired | signed again with new keys, if a provider gives them | – |
 //! | hash rejected, or another hash in the response | the part is read again, then ambiguous | – |
 //!
-//! # BufferPool
+//! # Budget
 //!
 //! Transient failures are retried until the attempts or `give_up_after` are used up; ambiguous ones at most
 //! [`AMBIGUOUS_MAX`] times. By default an attempt that does not reach the service counts only if another request of the

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use glacier_mp::api::{Part, Service, ClockSkew, UploadName};
+use glacier_mp::api::{ClockSkew, Part, Service, UploadName};
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
 use glacier_mp::credentials::{CredentialsSource, Keys};

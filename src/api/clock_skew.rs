@@ -37,7 +37,7 @@ impl Service {
         ServiceTime { unix_time: self.clock.unix_time().saturating_add(skew), skew }
     }
 
-    /// What a refusal means for a signature: what can be recover_signature_error has been afterwards.
+    /// What a refusal means for a signature: what can be repaired has been afterwards.
     pub(super) fn recover_signature_error(&self, error: Error, signed: Signed) -> Error {
         match error.service_code() {
             Some("InvalidSignatureException" | "InvalidSignature" | "SignatureDoesNotMatch") => self.handle_clock_skew(error, signed.at),

@@ -126,7 +126,7 @@ pub enum glacier_log_level_names {
     GLACIER_LOG_OFF = 0,
     /// What made a call fail.
     GLACIER_LOG_ERROR = 1,
-    /// What went wrong and was recover_signature_error, such as a repeated attempt.
+    /// What went wrong and was mended, such as a repeated attempt.
     GLACIER_LOG_WARN = 2,
     /// The steps of an upload.
     GLACIER_LOG_INFO = 3,

@@ -74,7 +74,7 @@ impl Deadlines {
         }
     }
 
-    /// JournalState how many of the bytes that the connection has sent are acknowledged.
+    /// Records how many of the bytes that the connection has sent are acknowledged.
     pub(crate) fn acknowledge(&mut self, now: Duration, written: u64, unacknowledged: u64) {
         let acknowledged = written.saturating_sub(unacknowledged);
         self.unacknowledged = unacknowledged;
@@ -85,7 +85,7 @@ impl Deadlines {
         }
     }
 
-    /// JournalState the section of the response that the next byte belongs to, after that many interim responses.
+    /// Records the section of the response that the next byte belongs to, after that many interim responses.
     pub(crate) fn receive(&mut self, now: Duration, interim: u32, phase: Phase) {
         if self.section == (interim, phase) {
             return;

@@ -309,7 +309,7 @@ impl Exchange {
         }
     }
 
-    /// JournalState what the peer has acknowledged since the last look.
+    /// Records what the peer has acknowledged since the last look.
     fn count(&mut self) {
         let (written, unacknowledged) = self.channel.written();
         self.deadlines.acknowledge(self.time.now(), written, unacknowledged);

@@ -101,7 +101,7 @@ pub enum Source {
     File {
         /// The file.
         file: SourceFile,
-        /// StoredPart by who reads.
+        /// Held by the reading thread.
         reading: Mutex<()>,
     },
     /// Bytes in memory.

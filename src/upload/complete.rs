@@ -1,5 +1,5 @@
 //! The last request: the parts become an archive. Its answer may take minutes, and may get lost; it may be refused because
-//! a part is not what it should be, which is recover_signature_error.
+//! a part is not what it should be, which is repaired.
 
 use std::time::Duration;
 
@@ -19,32 +19,32 @@ use crate::treehash::Digest;
 /// How long a cancel waits for the answer to a Complete that is on its way.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How often a refused Complete is recover_signature_error, by sending parts again.
-const MENDED_MAX: u32 = 3;
+/// How often a refused Complete is repaired, by sending parts again.
+const REPAIRS_MAX: u32 = 3;
 
-/// Why a refused Complete is not recover_signature_error, or asked for again.
-const NOTHING_TO_MEND: &str = "the service lists all parts as they should be";
+/// Why a refused Complete is not repaired, or asked for again.
+const NOTHING_TO_REPAIR: &str = "the service lists all parts as they should be";
 
 impl Upload {
     /// Completes an upload whose source can be read again: a refusal has the parts listed, and those sent again that are
     /// missing or differ.
     pub(crate) fn complete_with_repair(&self, source: &Source, plan: &Plan, context: &RequestContext) -> Result<()> {
         let size = plan.archive_size();
-        let mut recover_signature_error = 0;
+        let mut repairs = 0;
         loop {
             self.check_parts(source, plan, 0..plan.part_count(), context)?;
             let tree = lock(self.known_parts(context)?).archive_hash(size)?;
             let refused = match self.complete_now(size, tree, context) {
-                Err(error) if recover_signature_error < MENDED_MAX && is_refusal_of_parts(&error) => error,
+                Err(error) if repairs < REPAIRS_MAX && is_refusal_of_parts(&error) => error,
                 outcome => return outcome,
             };
             let listed = self.list(context)?;
             let mut left = resume::diff(plan, &listed, &lock(&self.known))?.left;
             left.retain(differs);
-            if left.is_empty() && recover_signature_error > 0 {
-                return Err(refused.with_hint(NOTHING_TO_MEND));
+            if left.is_empty() && repairs > 0 {
+                return Err(refused.with_hint(NOTHING_TO_REPAIR));
             }
-            recover_signature_error += 1;
+            repairs += 1;
             let parts: Vec<_> = left.iter().map(|todo| todo.index.to_string()).collect();
             self.say(
                 Level::Warn,
@@ -75,10 +75,11 @@ impl Upload {
                 todo.range.in_bytes()
             ))),
             None => {
-                self.say(Level::Warn, format_args!("Complete was refused ({refused}); {NOTHING_TO_MEND}: once more"));
+                self.say(Level::Warn, format_args!("Complete was refused ({refused}); {NOTHING_TO_REPAIR}: once more"));
                 let again = self.complete_now(size, tree, context);
-                again
-                    .map_err(|error| if is_refusal_of_parts(&error) { error.with_hint(NOTHING_TO_MEND) } else { error })
+                again.map_err(
+                    |error| if is_refusal_of_parts(&error) { error.with_hint(NOTHING_TO_REPAIR) } else { error },
+                )
             }
         }
     }

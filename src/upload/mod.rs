@@ -439,7 +439,7 @@ impl Upload {
         let mode = match call {
             Operation::Run => Some(Mode::Run),
             Operation::Transfer => Some(Mode::Transfer),
-            Operation::Write => Some(Mode::WriteSession),
+            Operation::Write => Some(Mode::Write),
             Operation::PutPart => Some(Mode::ByHand),
             _ => None,
         };

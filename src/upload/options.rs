@@ -38,7 +38,7 @@ pub(crate) enum Mode {
     /// By `transfer`, which does not complete.
     Transfer,
     /// By `write` and `finish`.
-    WriteSession,
+    Write,
     /// By `put_part`.
     ByHand,
 }
@@ -48,7 +48,7 @@ impl Mode {
     fn way(self) -> &'static str {
         match self {
             Self::Run | Self::Transfer => "run all at once (run, transfer, start)",
-            Self::WriteSession => "written as a stream (write, finish)",
+            Self::Write => "written as a stream (write, finish)",
             Self::ByHand => "put by hand, part by part (put_part)",
         }
     }
@@ -71,11 +71,11 @@ impl Options {
         }
         match (mode, &self.source, self.part_range) {
             (Mode::Run | Mode::Transfer, None, _) => Err(state("no source is set: there is nothing to upload")),
-            (Mode::WriteSession, Some(_), _) => Err(state("a source is set: bytes cannot be pushed as well")),
+            (Mode::Write, Some(_), _) => Err(state("a source is set: bytes cannot be pushed as well")),
             (Mode::Transfer, Some(SourceSpec::Callback(..)), Some(_)) => {
                 Err(state("a part range is set: it needs a source that can be read at any place, a file or memory"))
             }
-            (Mode::Run | Mode::WriteSession | Mode::ByHand, _, Some(_)) => {
+            (Mode::Run | Mode::Write | Mode::ByHand, _, Some(_)) => {
                 Err(state("a part range is set: it is for transfer alone"))
             }
             _ => Ok(()),
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn a_handle_keeps_to_one_way() {
-        let all = [Mode::Run, Mode::Transfer, Mode::WriteSession, Mode::ByHand];
+        let all = [Mode::Run, Mode::Transfer, Mode::Write, Mode::ByHand];
         for (fixed, other) in all.into_iter().flat_map(|fixed| all.map(|other| (fixed, other))) {
-            let mut options = if fixed == Mode::WriteSession { Options::default() } else { with_source() };
+            let mut options = if fixed == Mode::Write { Options::default() } else { with_source() };
             options.may_use(fixed).unwrap();
             options.fix(fixed);
             options.may_use(fixed).unwrap();
@@ -136,8 +136,8 @@ mod tests {
         let kind = |options: &Options, mode| options.may_use(mode).err().map(|error| error.kind());
         let none = Options::default();
         assert_eq!((kind(&none, Mode::Run), kind(&none, Mode::Transfer)), (Some(Kind::State), Some(Kind::State)));
-        assert_eq!((kind(&none, Mode::WriteSession), kind(&none, Mode::ByHand)), (None, None));
-        assert_eq!(kind(&with_source(), Mode::WriteSession), Some(Kind::State));
+        assert_eq!((kind(&none, Mode::Write), kind(&none, Mode::ByHand)), (None, None));
+        assert_eq!(kind(&with_source(), Mode::Write), Some(Kind::State));
     }
 
     #[test]

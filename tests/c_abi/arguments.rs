@@ -11,8 +11,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::harness::{Build, Program, in_both_builds, library, local_glacier, under_valgrind};
-use crate::support::header::{Function, Parameter, functions};
 use crate::panics::panicking_library;
+use crate::support::header::{Function, Parameter, functions};
 
 in_both_builds!(wrong_arguments, handles_of_a_parent, panics_in_every_function);
 under_valgrind!(wrong_arguments, handles_of_a_parent, panics_in_every_function);

@@ -131,7 +131,7 @@ impl Journal {
         self.make_durable(&mut durable)
     }
 
-    /// Brings what was noted to the disk. JournalState of other threads do not wait for it.
+    /// Brings what was noted to the disk. Records of other threads do not wait for it.
     ///
     /// # Errors
     /// `Io`: what was noted since the last sync is lost.

@@ -160,7 +160,7 @@ impl<'a> HashingPart<'a> {
         (&mut self.hasher, next_of(&self.bytes, self.hashed))
     }
 
-    /// JournalState that the next bytes are hashed, and returns how many they were.
+    /// Records that the next bytes are hashed, and returns how many they were.
     fn went_on(&mut self) -> u64 {
         let length = self.next().len();
         self.hashed += length;

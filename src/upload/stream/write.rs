@@ -1,4 +1,4 @@
-//! WriteSession bytes: `write` and `finish`. Between two calls the parts go on their way on threads of the library.
+//! Written bytes: `write` and `finish`. Between two calls the parts go on their way on threads of the library.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Upload {
     pub fn finish(self: &Arc<Self>) -> Result<()> {
         let entered = self.enter_stream()?;
         let Some(pushed) = lock(&self.pushed).clone() else {
-            lock(&self.options).may_use(Mode::WriteSession)?;
+            lock(&self.options).may_use(Mode::Write)?;
             return Err(Error::invalid("nothing was written: an archive has at least 1 byte"));
         };
         let failed_before = matches!(*lock(&pushed.outcome), Some(Err(_)));
@@ -122,7 +122,7 @@ impl Upload {
         if let Some(pushed) = lock(&self.pushed).clone() {
             return Ok(pushed);
         }
-        lock(&self.options).may_use(Mode::WriteSession)?;
+        lock(&self.options).may_use(Mode::Write)?;
         // A cancel from before stops this call, not the stream that it would begin.
         self.cancel.check().map_err(|error| self.finalize_error(error, entered))?;
         let pushed = Arc::new(WriteSession {
