@@ -22,7 +22,7 @@ use glacier_mp::sign::{Key, Signer, amz_date};
 use glacier_mp::treehash::{Digest, PartHashes};
 use proptest::prelude::*;
 use serde_json::Value;
-use support::glacier::QuickClock;
+use support::glacier::VirtualClock;
 use support::{known_answers, known_rows};
 
 /// Gives prepared answers, in turn; the last one again and again. Keeps what was asked.
@@ -45,7 +45,7 @@ impl Prepared {
             signer: Signer::new("us-east-1"),
             connections: Pool::new(Arc::new(self.clone())),
             policy: Policy { max_attempts: Some(1), ..Policy::default() },
-            clock: Arc::new(QuickClock::default()),
+            clock: Arc::new(VirtualClock::default()),
             reachability: Reachability::default(),
             skew: ClockSkew::default(),
             log: Arc::new(Log::off()),

@@ -19,9 +19,9 @@ use glacier_mp::sign::Key;
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
-use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_over, config};
-use support::operations::{OPERATIONS, perform, requests, upload_before};
-use support::tripwire::tripwire;
+use support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_transport, config};
+use support::operations::{OPERATIONS, perform, prepared_upload, requests};
+use support::request_hook::request_hook;
 
 /// A local Glacier whose token can expire, and a provider that knows the one that is valid.
 struct Temporary {
@@ -121,16 +121,16 @@ fn starts(parts: u64) -> Vec<u64> {
 
 #[test]
 fn each_expiry_is_one_question_for_all_workers() {
-    let (service, lines) = (Temporary::start(), Lines::default());
+    let (service, lines) = (Temporary::start(), CapturedLog::default());
     let (expiring, sent) = (Arc::clone(&service), AtomicUsize::new(0));
-    let expires = tripwire(move |request| {
+    let expires = request_hook(move |request| {
         if request.method == Method::Put && [10, 30].contains(&sent.fetch_add(1, Ordering::SeqCst)) {
             expiring.expire();
         }
     });
     let mut config = service.config();
     config.set_concurrency(8).unwrap();
-    let client = client_over(config, &lines, Arc::new(QuickClock::default()), expires);
+    let client = client_with_transport(config, &lines, Arc::new(VirtualClock::default()), expires);
     let (upload, content) = upload(&client, 48);
     upload.run().unwrap();
     assert_eq!(archive(&service.glacier), content);
@@ -146,12 +146,13 @@ fn each_expiry_is_one_question_for_all_workers() {
 fn parts_that_are_refused_together_wait_for_one_answer() {
     let service = Temporary::start();
     let (barrier, sent) = (Barrier::new(8), AtomicUsize::new(0));
-    let together = tripwire(move |request| {
+    let together = request_hook(move |request| {
         if request.method == Method::Put && sent.fetch_add(1, Ordering::SeqCst) < 8 {
             barrier.wait();
         }
     });
-    let client = client_over(service.config(), &Lines::default(), Arc::new(QuickClock::default()), together);
+    let client =
+        client_with_transport(service.config(), &CapturedLog::default(), Arc::new(VirtualClock::default()), together);
     let upload = Upload::new(&client, VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
     upload.initiate().unwrap();
@@ -172,8 +173,8 @@ fn each_operation_gets_another_key() {
         let service = Temporary::start();
         let mut config = service.config();
         config.set_max_attempts(1).unwrap();
-        let client = client(config, &Lines::default());
-        let upload = upload_before(operation, &client);
+        let client = client(config, &CapturedLog::default());
+        let upload = prepared_upload(operation, &client);
         if operation == Operation::InitiateMultipartUpload {
             client.list_uploads(VAULT).unwrap();
         }
@@ -190,7 +191,7 @@ fn keys_that_have_expired_as_well_are_taken_three_times() {
     let service = Temporary::start();
     let mut config = service.config();
     config.set_concurrency(1).unwrap();
-    let client = client(config, &Lines::default());
+    let client = client(config, &CapturedLog::default());
     let (upload, content) = upload(&client, 2);
     upload.initiate().unwrap();
     service.expire_for_good();
@@ -217,12 +218,12 @@ fn without_a_provider_an_expired_token_ends_the_call_and_keeps_the_upload() {
         config
     };
     let (expiring, sent) = (Arc::clone(&service), AtomicUsize::new(0));
-    let expires = tripwire(move |request| {
+    let expires = request_hook(move |request| {
         if request.method == Method::Put && sent.fetch_add(1, Ordering::SeqCst) == 3 {
             expiring.expire();
         }
     });
-    let client = client_over(with(0), &Lines::default(), Arc::new(QuickClock::default()), expires);
+    let client = client_with_transport(with(0), &CapturedLog::default(), Arc::new(VirtualClock::default()), expires);
     let (first, content) = upload(&client, 6);
     let error = first.run().unwrap_err();
     assert_eq!((error.kind(), error.is_resumable()), (Kind::Credentials, true));
@@ -232,7 +233,7 @@ fn without_a_provider_an_expired_token_ends_the_call_and_keeps_the_upload() {
     }
     assert_eq!(service.refused(), 1);
 
-    let fresh = support::glacier::client(with(1), &Lines::default());
+    let fresh = support::glacier::client(with(1), &CapturedLog::default());
     let second = Upload::new(&fresh, VAULT).unwrap();
     second.set_upload_id(id).unwrap();
     second.set_source_memory(content).unwrap();
@@ -274,7 +275,9 @@ fn a_key_is_replaced_before_the_service_refuses_it() {
     let (service, clock) = (Temporary::start(), Arc::new(MovedClock::default()));
     let start = clock.unix_time();
     service.desk.expires.store(start + 3600, Ordering::SeqCst);
-    let client = client_over(service.config(), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let client = client_with_transport(service.config(), &CapturedLog::default(), clock.clone(), |transport| {
+        Arc::new(transport)
+    });
     let list_at = |seconds| {
         clock.move_to(seconds, &service.glacier);
         client.list_uploads(VAULT).unwrap();
@@ -294,7 +297,9 @@ fn a_key_is_replaced_before_the_service_refuses_it() {
 fn the_life_of_a_key_goes_by_the_services_clock() {
     let (service, clock) = (Temporary::start(), Arc::new(MovedClock::default()));
     let start = clock.unix_time();
-    let client = client_over(service.config(), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let client = client_with_transport(service.config(), &CapturedLog::default(), clock.clone(), |transport| {
+        Arc::new(transport)
+    });
     let list_at = |seconds| {
         clock.moved.store(5 * 3600 + seconds, Ordering::SeqCst);
         service.glacier.set_clock_offset(seconds);
@@ -316,7 +321,7 @@ fn a_wrong_clock_does_not_make_keys_expire() {
     let hour = 3600;
     service.glacier.set_clock_offset(-5 * hour);
     service.desk.expires.store(SystemClock::new().unix_time() - 4 * hour, Ordering::SeqCst);
-    let client = client(service.config(), &Lines::default());
+    let client = client(service.config(), &CapturedLog::default());
     let (upload, content) = upload(&client, 3);
     upload.run().unwrap();
     assert_eq!(archive(&service.glacier), content);
@@ -336,8 +341,8 @@ fn refusing(service: &Temporary, refuses: &Arc<AtomicBool>) -> Config {
 fn a_provider_that_refuses_ends_each_operation_and_loses_nothing() {
     for operation in OPERATIONS {
         let (service, refuses) = (Temporary::start(), Arc::new(AtomicBool::new(false)));
-        let client = client(refusing(&service, &refuses), &Lines::default());
-        let upload = upload_before(operation, &client);
+        let client = client(refusing(&service, &refuses), &CapturedLog::default());
+        let upload = prepared_upload(operation, &client);
         client.list_uploads(VAULT).unwrap();
         service.expire();
         refuses.store(true, Ordering::SeqCst);
@@ -359,13 +364,18 @@ fn a_provider_that_refuses_ends_each_operation_and_loses_nothing() {
 fn a_run_that_gets_no_key_for_its_complete_carries_on_there() {
     let (service, refuses) = (Temporary::start(), Arc::new(AtomicBool::new(false)));
     let (expiring, refusing_now) = (Arc::clone(&service), Arc::clone(&refuses));
-    let expires = tripwire(move |request| {
+    let expires = request_hook(move |request| {
         if request.headers.iter().any(|(name, _)| *name == "x-amz-archive-size") && expiring.refused() == 0 {
             expiring.expire();
             refusing_now.store(true, Ordering::SeqCst);
         }
     });
-    let client = client_over(refusing(&service, &refuses), &Lines::default(), Arc::new(QuickClock::default()), expires);
+    let client = client_with_transport(
+        refusing(&service, &refuses),
+        &CapturedLog::default(),
+        Arc::new(VirtualClock::default()),
+        expires,
+    );
     let (upload, content) = upload(&client, 2);
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.is_resumable(), upload.state()), (Kind::Callback, true, State::Transferring));
@@ -383,7 +393,7 @@ fn a_provider_that_panics_leaves_nobody_waiting() {
         assert!(!now.swap(false, Ordering::SeqCst), "a provider's own defect");
         Ok(desk.ask())
     });
-    let client = client(config, &Lines::default());
+    let client = client(config, &CapturedLog::default());
     let (upload, _) = upload(&client, 2);
     let error = upload.run().unwrap_err();
     assert_eq!(error.kind(), Kind::Panic);
@@ -412,7 +422,7 @@ fn the_provider_is_asked_on_the_callers_thread_which_may_not_call_back() {
         assert_eq!((upload.state(), upload.progress().unwrap().parts_done), (State::New, 0));
         Ok(desk.ask())
     });
-    let client = client(config, &Lines::default());
+    let client = client(config, &CapturedLog::default());
     let (upload, _) = upload(&client, 2);
     assert!(handles.set((Arc::clone(&client), Arc::clone(&upload))).is_ok());
     upload.run().unwrap();
@@ -434,7 +444,7 @@ fn an_upload_may_be_canceled_and_freed_by_the_provider() {
             }
             Ok(desk.ask())
         });
-        let client = client(config, &Lines::default());
+        let client = client(config, &CapturedLog::default());
         let (upload, _) = upload(&client, 2);
         assert!(handle.set(Arc::clone(&upload)).is_ok());
         assert_eq!(upload.run().unwrap_err().kind(), Kind::Canceled);
@@ -478,7 +488,7 @@ fn a_slow_provider_holds_nobody_against_their_will() {
         left.lock().unwrap().recv().unwrap();
         Ok(desk.ask())
     });
-    let client = client(config, &Lines::default());
+    let client = client(config, &CapturedLog::default());
     let ((slow, _), (waiting, _), (patient, _)) = (upload(&client, 1), upload(&client, 1), upload(&client, 1));
     std::thread::scope(|scope| {
         // Dropped if this fails, so that nobody stays inside.
@@ -501,7 +511,8 @@ fn a_slow_provider_holds_nobody_against_their_will() {
 fn what_was_set_last_counts() {
     let service = Temporary::start();
     let Options { access_key, secret_key, .. } = Options::default();
-    let list = |config: Config| client(config, &Lines::default()).list_uploads(VAULT).map_err(|error| error.kind());
+    let list =
+        |config: Config| client(config, &CapturedLog::default()).list_uploads(VAULT).map_err(|error| error.kind());
 
     let mut config = service.config();
     config.set_credentials(&access_key, &secret_key, Some("wrong")).unwrap();

@@ -10,7 +10,7 @@ use glacier_mp::client::Client;
 use glacier_mp::error::Kind;
 use glacier_mp::log::{Level, Sink};
 use glacier_mp::upload::Upload;
-use support::glacier::{Lines, VAULT, client, config};
+use support::glacier::{CapturedLog, VAULT, client, config};
 
 const TOKEN: &str = "token-that-nobody-may-see";
 
@@ -19,13 +19,13 @@ fn fault(action: Action) -> Fault {
 }
 
 /// Uploads one byte with a session token, and gives the lines that were logged.
-fn upload(faults: Vec<Fault>) -> (Lines, Result<(), glacier_mp::error::Error>) {
+fn upload(faults: Vec<Fault>) -> (CapturedLog, Result<(), glacier_mp::error::Error>) {
     let options = Options { session_token: Some(TOKEN.to_owned()), ..Options::default() };
     let glacier = Emulator::start(options.clone()).unwrap();
     faults.into_iter().for_each(|fault| glacier.add_fault(fault));
     let mut config = config(&glacier);
     config.set_credentials(&options.access_key, &options.secret_key, Some(TOKEN)).unwrap();
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let upload = Upload::new(&client(config, &lines), VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
     let outcome = upload.run();

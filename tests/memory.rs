@@ -10,7 +10,7 @@ use std::fs;
 use glacier_emulator::{Emulator, Options, Storage};
 use glacier_mp::error::Kind;
 use glacier_mp::upload::{Flow, Upload};
-use support::glacier::{Lines, MIB, VAULT, client, config, file};
+use support::glacier::{CapturedLog, MIB, VAULT, client, config, file};
 use tempfile::NamedTempFile;
 
 /// For the parts of an upload.
@@ -31,7 +31,7 @@ fn an_upload_keeps_to_its_memory_whatever_its_parts() {
         let mut config = config(&glacier);
         config.set_ca_file(ca.path()).unwrap();
         config.set_memory_limit(LIMIT).unwrap();
-        let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+        let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
         upload.set_part_size(part).unwrap();
         upload.set_source_file(file.path()).unwrap();
         let watch = move |progress: &glacier_mp::upload::Progress| {

@@ -17,7 +17,7 @@ use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::log::Level;
 use glacier_mp::sign::Key;
 use glacier_mp::upload::Upload;
-use support::glacier::{Lines, VAULT, client, config, file};
+use support::glacier::{CapturedLog, VAULT, client, config, file};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
@@ -82,7 +82,7 @@ fn json(status: u16, headers: &str, body: &str) -> String {
 }
 
 /// Does one call at a service, with a file of control characters in its name as a source.
-fn fail(call: Call, config: Config, lines: &Lines) -> Error {
+fn fail(call: Call, config: Config, lines: &CapturedLog) -> Error {
     let client = client(config, lines);
     if call == Call::ListUploads {
         return client.list_uploads(VAULT).expect_err("must be refused");
@@ -112,7 +112,7 @@ fn config_at(endpoint: &str) -> Config {
     config
 }
 
-fn assert_sanitized(error: &Error, lines: &Lines, secrets: &[&str]) {
+fn assert_sanitized(error: &Error, lines: &CapturedLog, secrets: &[&str]) {
     let logged = [Level::Error, Level::Warn, Level::Info, Level::Debug].map(|level| lines.of(level)).concat();
     let getters = [error.service_code(), error.request_id(), error.date(), Some(error.message())];
     let debug = format!("{error:?}");
@@ -171,7 +171,7 @@ fn hides_secrets_that_service_echoes_in_errors() {
                 ),
             ];
             for response in responses {
-                let lines = Lines::default();
+                let lines = CapturedLog::default();
                 let error = fail(call, config_at(&service(call, response)), &lines);
                 assert_sanitized(&error, &lines, &[SECRET, TOKEN]);
             }
@@ -182,11 +182,11 @@ fn hides_secrets_that_service_echoes_in_errors() {
 #[test]
 fn hides_secrets_in_success_responses() {
     let accepted = json(201, &format!("x-amz-multipart-upload-id: id\r\nLocation: /-/{TOKEN}\r\n"), "");
-    let upload = |response: &str, lines: &Lines| {
+    let upload = |response: &str, lines: &CapturedLog| {
         let config = config_at(&service(Call::Initiate, response.to_owned()));
         Upload::new(&client(config, lines), VAULT).unwrap()
     };
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let initiated = upload(&accepted, &lines);
     initiated.initiate().unwrap();
     assert_eq!(initiated.location().unwrap().to_str().unwrap(), "/-/[redacted]");
@@ -218,7 +218,7 @@ fn hides_secrets_of_replaced_keys() {
     };
     config.set_credentials("AKIDEXAMPLE", "a-key-that-is-not-used", None).unwrap();
     config.set_credentials_provider(Some(Box::new(provider))).unwrap();
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let error = fail(Call::Initiate, config, &lines);
     assert_eq!(error.kind(), Kind::Credentials);
     assert_sanitized(&error, &lines, &[SECRET, TOKEN]);
@@ -230,7 +230,7 @@ fn escapes_file_names() {
     let name = "a\r\nERROR forged \x1b[2J\x07\u{9b}\u{202e}";
     let path = directory.path().join(name);
     let glacier = glacier_emulator::Emulator::start(glacier_emulator::Options::default()).unwrap();
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let upload = |change: &dyn Fn(&Upload)| {
         let upload: Arc<Upload> = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
         upload.set_source_memory(b"x").unwrap();

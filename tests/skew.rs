@@ -12,9 +12,9 @@ use glacier_mp::error::Kind;
 use glacier_mp::http::Method;
 use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
-use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_over, config};
-use support::operations::{OPERATIONS, perform, requests, upload_before};
-use support::tripwire::tripwire;
+use support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_transport, config};
+use support::operations::{OPERATIONS, perform, prepared_upload, requests};
+use support::request_hook::request_hook;
 
 const HOUR: i64 = 3600;
 
@@ -23,7 +23,7 @@ fn start() -> Emulator {
 }
 
 /// The corrections that the log tells of.
-fn corrections(lines: &Lines) -> Vec<String> {
+fn corrections(lines: &CapturedLog) -> Vec<String> {
     lines.of(Level::Warn).into_iter().filter(|line| line.contains("signatures are corrected by")).collect()
 }
 
@@ -32,9 +32,9 @@ fn each_operation_is_signed_again_by_the_services_clock() {
     for operation in OPERATIONS {
         // The service is ahead, so that signatures have expired; or behind, so that they are not yet current.
         for offset in [HOUR, -HOUR, 400, -400] {
-            let (glacier, lines) = (start(), Lines::default());
+            let (glacier, lines) = (start(), CapturedLog::default());
             let client = client(config(&glacier), &lines);
-            let upload = upload_before(operation, &client);
+            let upload = prepared_upload(operation, &client);
             glacier.set_clock_offset(offset);
             perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}, {offset}: {error}"));
             assert_eq!(requests(&glacier, operation), 2, "{operation:?}, {offset}");
@@ -49,7 +49,7 @@ fn each_operation_is_signed_again_by_the_services_clock() {
 
 #[test]
 fn the_correction_is_kept_for_all_requests() {
-    let (glacier, lines) = (start(), Lines::default());
+    let (glacier, lines) = (start(), CapturedLog::default());
     glacier.set_clock_offset(-HOUR);
     let client = client(config(&glacier), &lines);
     let upload = Upload::new(&client, VAULT).unwrap();
@@ -76,8 +76,8 @@ fn the_correction_is_kept_for_all_requests() {
 #[test]
 fn a_complete_with_a_wrong_time_has_made_no_archive() {
     let glacier = start();
-    let client = client(config(&glacier), &Lines::default());
-    let upload = upload_before(Operation::CompleteMultipartUpload, &client);
+    let client = client(config(&glacier), &CapturedLog::default());
+    let upload = prepared_upload(Operation::CompleteMultipartUpload, &client);
     let gone = Action::error(404, "ResourceNotFoundException", "The upload ID was not found: x");
     glacier.add_fault(Fault::new(gone).on(Operation::CompleteMultipartUpload).skip(1));
     glacier.set_clock_offset(HOUR);
@@ -86,7 +86,7 @@ fn a_complete_with_a_wrong_time_has_made_no_archive() {
 
 #[test]
 fn parts_at_once_correct_it_together() {
-    let (glacier, lines) = (start(), Lines::default());
+    let (glacier, lines) = (start(), CapturedLog::default());
     let client = client_with_barrier(&glacier, &lines, 8);
     let upload = Upload::new(&client, VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
@@ -115,7 +115,7 @@ fn too_slow() -> Fault {
 
 #[test]
 fn a_part_that_is_too_slow_by_itself_is_given_up() {
-    let (glacier, lines) = (start(), Lines::default());
+    let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(too_slow().always());
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
@@ -129,7 +129,7 @@ fn a_part_that_is_too_slow_by_itself_is_given_up() {
 #[test]
 fn a_part_that_is_too_slow_beside_another_is_sent_again() {
     let glacier = start();
-    let client = client_with_barrier(&glacier, &Lines::default(), 2);
+    let client = client_with_barrier(&glacier, &CapturedLog::default(), 2);
     glacier.add_fault(too_slow().part(0));
     let upload = Upload::new(&client, VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
@@ -139,12 +139,12 @@ fn a_part_that_is_too_slow_beside_another_is_sent_again() {
 }
 
 /// A client that sends its first parts, so many, at once.
-fn client_with_barrier(glacier: &Emulator, lines: &Lines, parts: usize) -> Arc<Client> {
+fn client_with_barrier(glacier: &Emulator, lines: &CapturedLog, parts: usize) -> Arc<Client> {
     let (barrier, sent) = (Barrier::new(parts), AtomicUsize::new(0));
-    let together = tripwire(move |request| {
+    let together = request_hook(move |request| {
         if request.method == Method::Put && sent.fetch_add(1, Ordering::Relaxed) < parts {
             barrier.wait();
         }
     });
-    client_over(config(glacier), lines, Arc::new(QuickClock::default()), together)
+    client_with_transport(config(glacier), lines, Arc::new(VirtualClock::default()), together)
 }

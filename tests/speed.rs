@@ -14,7 +14,7 @@ use glacier_mp::clock::Clock;
 use glacier_mp::log::Level;
 use glacier_mp::upload::{Flow, Upload};
 use support::data::generate;
-use support::glacier::{Lines, MIB, QuickClock, VAULT, archive, client, client_by, config};
+use support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_clock, config};
 
 /// An upload takes 100 s by this: what the machine itself takes is little beside it.
 const LIMIT: u64 = 50_000;
@@ -25,10 +25,10 @@ fn start() -> Emulator {
 }
 
 /// A client of that limit, 0 for none, and its clock.
-fn limited(glacier: &Emulator, limit: u64) -> (Arc<Client>, Arc<QuickClock>) {
-    let (mut config, clock) = (config(glacier), Arc::new(QuickClock::default()));
+fn limited(glacier: &Emulator, limit: u64) -> (Arc<Client>, Arc<VirtualClock>) {
+    let (mut config, clock) = (config(glacier), Arc::new(VirtualClock::default()));
     config.set_bandwidth_limit(limit).unwrap();
-    (client_by(&clock, config, &Lines::default()), clock)
+    (client_with_clock(&clock, config, &CapturedLog::default()), clock)
 }
 
 /// An upload of LENGTH bytes in parts of 1 MiB.
@@ -49,7 +49,7 @@ fn upload_of(client: &Arc<Client>, length: usize) -> Arc<Upload> {
 
 /// Does the work, which must take so many seconds by the clock, within 5 %.
 #[track_caller]
-fn assert_takes(seconds: u64, clock: &QuickClock, work: impl FnOnce()) {
+fn assert_takes(seconds: u64, clock: &VirtualClock, work: impl FnOnce()) {
     let start = clock.monotonic();
     work();
     let (took, should) = (clock.monotonic() - start, Duration::from_secs(seconds));
@@ -149,7 +149,7 @@ fn connections_for_parts(glacier: &Emulator) -> usize {
 
 #[test]
 fn no_more_parts_are_in_flight_than_the_limit_finishes_in_4_minutes() {
-    let (glacier, lines) = (start(), Lines::default());
+    let (glacier, lines) = (start(), CapturedLog::default());
     let mut config = config(&glacier);
     config.set_bandwidth_limit(6000).unwrap();
     let upload = upload(&client(config, &lines));
@@ -162,7 +162,7 @@ fn no_more_parts_are_in_flight_than_the_limit_finishes_in_4_minutes() {
 }
 
 /// Log lines that tell how many parts may be in flight.
-fn in_flight(lines: &Lines, level: Level) -> Vec<String> {
+fn in_flight(lines: &CapturedLog, level: Level) -> Vec<String> {
     lines.of(level).into_iter().filter(|line| line.starts_with("parts in flight: ")).collect()
 }
 
@@ -178,7 +178,7 @@ fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
     ];
     for action in throttled {
         let glacier = Emulator::start(Options { storage: Storage::Count, ..Options::default() }).unwrap();
-        let (mut config, lines) = (config(&glacier), Lines::default());
+        let (mut config, lines) = (config(&glacier), CapturedLog::default());
         config.set_concurrency(4).unwrap();
         glacier.add_fault(Fault::new(action.clone()).on(Operation::UploadMultipartPart));
         // Far more than the others send while the answer that pushes back is on its way.
@@ -199,7 +199,7 @@ fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
 #[test]
 fn other_failures_leave_the_parts_in_flight_as_they_are() {
     for action in [Action::Reset { after_bytes: Some(1000) }, Action::status(502), Action::WrongTreeHash] {
-        let (glacier, lines) = (start(), Lines::default());
+        let (glacier, lines) = (start(), CapturedLog::default());
         glacier.add_fault(Fault::new(action.clone()).on(Operation::UploadMultipartPart).times(3));
         let upload = many_parts(&client(config(&glacier), &lines), 12);
         upload.run().unwrap();
@@ -212,7 +212,7 @@ fn other_failures_leave_the_parts_in_flight_as_they_are() {
 /// The only part, pushed back again and again: halved to one, and then not any further.
 #[test]
 fn one_part_may_always_be_in_flight() {
-    let (glacier, lines) = (start(), Lines::default());
+    let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(Fault::new(Action::status(503)).on(Operation::UploadMultipartPart).times(6));
     let upload = many_parts(&client(config(&glacier), &lines), 1);
     upload.run().unwrap();

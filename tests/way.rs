@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options, Sent};
+use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation, Options, ResponsePrefix};
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
 use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
@@ -16,13 +16,13 @@ use glacier_mp::log::Level;
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
-use support::glacier::{Lines, QuickClock, VAULT, client, client_over, config, file};
-use support::operations::{OPERATIONS, perform, requests, upload_before};
+use support::glacier::{CapturedLog, VAULT, VirtualClock, client, client_with_transport, config, file};
+use support::operations::{OPERATIONS, perform, prepared_upload, requests};
 
 /// Waits take no time, are written down, and something happens in the one of a number.
 #[derive(Debug, Default)]
 struct WatchedClock {
-    quick: QuickClock,
+    quick: VirtualClock,
     waits: Mutex<Vec<Duration>>,
     in_wait: Mutex<Option<InWait>>,
 }
@@ -61,8 +61,8 @@ impl Clock for WatchedClock {
 /// Performs an operation that meets faults, and says how often it was requested.
 fn performed(operation: Operation, fault: Fault) -> (Result<()>, usize) {
     let glacier = Emulator::start(Options::default()).unwrap();
-    let client = client(config(&glacier), &Lines::default());
-    let upload = upload_before(operation, &client);
+    let client = client(config(&glacier), &CapturedLog::default());
+    let upload = prepared_upload(operation, &client);
     let before = requests(&glacier, operation);
     glacier.add_fault(fault.on(operation));
     let outcome = perform(operation, &upload, &client);
@@ -72,11 +72,11 @@ fn performed(operation: Operation, fault: Fault) -> (Result<()>, usize) {
 #[test]
 fn each_operation_gets_through_what_passes() {
     let actions = [
-        Action::CutResponse { after: Sent::HalfHeaders, then: Ending::Close },
+        Action::CutResponse { after: ResponsePrefix::HalfHeaders, then: ConnectionEnd::Close },
         Action::Garbage,
         Action::Reset { after_bytes: None },
         Action::Close { after_bytes: None },
-        Action::LostAnswer { then: Ending::Reset },
+        Action::LostAnswer { then: ConnectionEnd::Reset },
         Action::error(400, "ThrottlingException", "Rate exceeded"),
         Action::error(403, "ThrottlingException", "Rate exceeded"),
         Action::error(408, "RequestTimeoutException", "Request timed out."),
@@ -100,8 +100,8 @@ fn each_operation_gets_through_what_passes() {
 #[test]
 fn the_header_section_of_a_response_suffices_except_for_lists() {
     for operation in OPERATIONS {
-        for then in [Ending::Close, Ending::Reset] {
-            let cut = Action::CutResponse { after: Sent::Headers, then };
+        for then in [ConnectionEnd::Close, ConnectionEnd::Reset] {
+            let cut = Action::CutResponse { after: ResponsePrefix::Headers, then };
             let (outcome, requests) = performed(operation, Fault::new(cut));
             outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
             let is_list = matches!(operation, Operation::ListParts | Operation::ListMultipartUploads);
@@ -117,8 +117,8 @@ fn each_operation_gets_through_a_stall() {
         let glacier = Emulator::start(Options::default()).unwrap();
         let mut config = config(&glacier);
         config.set_stall_timeout_ms(500).unwrap();
-        let client = client(config, &Lines::default());
-        let upload = upload_before(operation, &client);
+        let client = client(config, &CapturedLog::default());
+        let upload = prepared_upload(operation, &client);
         glacier.add_fault(Fault::new(Action::Stall { after_bytes: None }).on(operation));
         perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
     }
@@ -165,7 +165,9 @@ fn the_service_says_when_to_come_again() {
     };
     glacier.add_fault(Fault::new(busy).times(2));
     let clock = Arc::new(WatchedClock::default());
-    let client = client_over(config(&glacier), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let client = client_with_transport(config(&glacier), &CapturedLog::default(), clock.clone(), |transport| {
+        Arc::new(transport)
+    });
     client.list_uploads(VAULT).unwrap();
     assert_eq!(*clock.waits.lock().unwrap(), [Duration::from_secs(7); 2]);
 }
@@ -189,7 +191,7 @@ fn a_service_that_comes_up_late_is_waited_for() {
     let elsewhere = Emulator::start(Options::default()).unwrap();
     let mut config = config(&elsewhere);
     config.set_endpoint(&format!("http://127.0.0.1:{port}")).unwrap();
-    let client = client_over(config, &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let client = client_with_transport(config, &CapturedLog::default(), clock.clone(), |transport| Arc::new(transport));
     let upload = Upload::new(&client, VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
     upload.run().unwrap();
@@ -236,11 +238,11 @@ impl Connection for OutageConnection {
 fn client_with_outage(
     glacier: &Emulator,
     failure: ConnectFailure,
-    lines: &Lines,
+    lines: &CapturedLog,
 ) -> (Arc<glacier_mp::client::Client>, Arc<AtomicUsize>) {
     let left = Arc::new(AtomicUsize::new(0));
     let wrap = |transport| -> Arc<dyn Transport> { Arc::new(Outage { transport, failure, left: Arc::clone(&left) }) };
-    let client = client_over(config(glacier), lines, Arc::new(QuickClock::default()), wrap);
+    let client = client_with_transport(config(glacier), lines, Arc::new(VirtualClock::default()), wrap);
     (client, left)
 }
 
@@ -250,7 +252,7 @@ fn client_with_outage(
 fn an_outage_does_not_use_up_attempts() {
     let glacier = Emulator::start(Options::default()).unwrap();
     for failure in [ConnectFailure::Tcp, ConnectFailure::NameNotFound, ConnectFailure::TlsHandshake] {
-        let lines = Lines::default();
+        let lines = CapturedLog::default();
         let (client, left) = client_with_outage(&glacier, failure, &lines);
         let upload = Upload::new(&client, VAULT).unwrap();
         upload.set_part_size(1 << 20).unwrap();
@@ -268,7 +270,7 @@ fn an_outage_does_not_use_up_attempts() {
 fn an_endpoint_that_was_never_reached_is_given_up_soon() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let waited = |failure| {
-        let lines = Lines::default();
+        let lines = CapturedLog::default();
         let (client, left) = client_with_outage(&glacier, failure, &lines);
         left.store(usize::MAX, Ordering::Relaxed);
         let upload = Upload::new(&client, VAULT).unwrap();
@@ -291,8 +293,10 @@ fn counts_the_retries_of_all_requests_when_they_fail() {
     for operation in OPERATIONS.into_iter().filter(|operation| *operation != Operation::ListMultipartUploads) {
         let glacier = Emulator::start(Options::default()).unwrap();
         let clock = Arc::new(WatchedClock::default());
-        let client = client_over(config(&glacier), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
-        let upload = upload_before(operation, &client);
+        let client = client_with_transport(config(&glacier), &CapturedLog::default(), clock.clone(), |transport| {
+            Arc::new(transport)
+        });
+        let upload = prepared_upload(operation, &client);
         let (seen, upload_in_wait) = (Arc::new(Mutex::new(None)), Arc::clone(&upload));
         let into = Arc::clone(&seen);
         let look = move || *into.lock().unwrap() = Some(upload_in_wait.progress().unwrap().retries);
@@ -350,7 +354,7 @@ fn the_longest_values_that_are_accepted_can_be_sent() {
     let mut config = config(&glacier);
     let longest = "k".repeat(32 << 10);
     let upload_with = |config| {
-        let upload = Upload::new(&client(config, &Lines::default()), &"v".repeat(255)).unwrap();
+        let upload = Upload::new(&client(config, &CapturedLog::default()), &"v".repeat(255)).unwrap();
         upload.set_upload_id(&"\u{fc}".repeat(512)).unwrap();
         upload
     };
@@ -381,8 +385,8 @@ fn a_success_without_its_tree_hash_is_retried_a_few_times() {
 #[test]
 fn a_complete_that_finds_no_connection_has_not_been_sent() {
     let glacier = Emulator::start(Options::default()).unwrap();
-    let client = client(config(&glacier), &Lines::default());
-    let upload = upload_before(Operation::CompleteMultipartUpload, &client);
+    let client = client(config(&glacier), &CapturedLog::default());
+    let upload = prepared_upload(Operation::CompleteMultipartUpload, &client);
     drop(glacier);
     let error = upload.complete().unwrap_err();
     assert_eq!((error.kind(), error.is_resumable(), upload.state()), (Kind::Network, true, State::Transferring));
@@ -395,13 +399,15 @@ fn a_complete_that_finds_no_connection_has_not_been_sent() {
 #[test]
 fn warns_of_an_empty_upload_only_if_initiate_was_sent() {
     let glacier = Emulator::start(Options::default()).unwrap();
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let (client, left) = client_with_outage(&glacier, ConnectFailure::Tcp, &lines);
     let warnings = || lines.of(Level::Warn).iter().filter(|line| line.contains("an empty upload")).count();
     left.store(2, Ordering::Relaxed);
     Upload::new(&client, VAULT).unwrap().initiate().unwrap();
     assert_eq!((lines.of(Level::Warn).len(), warnings()), (2, 0));
-    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::InitiateMultipartUpload));
+    glacier.add_fault(
+        Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::InitiateMultipartUpload),
+    );
     Upload::new(&client, VAULT).unwrap().initiate().unwrap();
     assert_eq!(warnings(), 1);
 }
@@ -409,7 +415,7 @@ fn warns_of_an_empty_upload_only_if_initiate_was_sent() {
 #[test]
 fn a_name_that_is_not_found_is_looked_up_again() {
     let glacier = Emulator::start(Options::default()).unwrap();
-    let (client, left) = client_with_outage(&glacier, ConnectFailure::NameNotFound, &Lines::default());
+    let (client, left) = client_with_outage(&glacier, ConnectFailure::NameNotFound, &CapturedLog::default());
     left.store(2, Ordering::Relaxed);
     client.list_uploads(VAULT).unwrap();
     left.store(30, Ordering::Relaxed);
@@ -420,7 +426,7 @@ fn a_name_that_is_not_found_is_looked_up_again() {
 #[test]
 fn a_region_or_endpoint_that_does_not_exist_is_reported_soon() {
     let glacier = Emulator::start(Options::default()).unwrap();
-    let (mut config, lines) = (config(&glacier), Lines::default());
+    let (mut config, lines) = (config(&glacier), CapturedLog::default());
     config.set_endpoint(&format!("http://{}.example", "a".repeat(64))).unwrap();
     let error = client(config, &lines).list_uploads(VAULT).unwrap_err();
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameNotFound)), "{error}");
@@ -435,7 +441,7 @@ fn tls_that_is_interrupted_is_made_again_and_a_refused_certificate_is_final() {
         let ca = file(ca_pem.as_bytes());
         let mut config = config(&glacier);
         config.set_ca_file(ca.path()).unwrap();
-        let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+        let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
         upload.set_source_memory(&[7; 300_000]).unwrap();
         upload.run()
     };

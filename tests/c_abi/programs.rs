@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::thread;
 use std::time::Duration;
 
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
+use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation, Options};
 use tempfile::TempDir;
 
 use crate::harness::{
@@ -183,7 +183,7 @@ fn stopped(build: Build) {
     const STOP: Duration = Duration::from_secs(9);
     let program = Program::c("tests/c/stopped.c", build);
     let delay = || Fault::new(Action::DelayAnswer { millis: 6000 });
-    let lost = delay().and(Action::LostAnswer { then: Ending::Reset });
+    let lost = delay().and(Action::LostAnswer { then: ConnectionEnd::Reset });
     let cases = [(delay(), "0"), (lost, "1")].map(|(fault, retries)| {
         let glacier = local_glacier();
         glacier.add_fault(fault.on(Operation::UploadMultipartPart));

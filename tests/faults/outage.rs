@@ -11,7 +11,7 @@ use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
 use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
 
 use crate::scene::{Content, MIB, Scene, Way};
-use crate::support::glacier::{Lines, QuickClock, client_over};
+use crate::support::glacier::{CapturedLog, VirtualClock, client_with_transport};
 
 /// The requests of an upload of three parts by one worker: Initiate, the parts, Complete.
 const REQUESTS: usize = 5;
@@ -20,7 +20,7 @@ const COMPLETE: usize = REQUESTS - 1;
 /// A network with one outage.
 #[derive(Debug)]
 struct Network {
-    clock: Arc<QuickClock>,
+    clock: Arc<VirtualClock>,
     /// The number of the request, from 0, with which the outage begins.
     begins: usize,
     /// Whether the service gets that request, and only its response is lost.
@@ -90,7 +90,7 @@ impl Connection for OutageConnection {
 fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, way: Way) -> u64 {
     let content = Arc::new(Content::new(0, 2 * MIB + 300_000, MIB));
     let scene = Scene::new(Options::default(), content);
-    let clock = Arc::<QuickClock>::default();
+    let clock = Arc::<VirtualClock>::default();
     let network = Arc::new(Network {
         clock: Arc::clone(&clock),
         begins,
@@ -102,7 +102,7 @@ fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, way: Way)
     let (client, _) = scene.client_by(
         |config| config.set_concurrency(1).unwrap(),
         |config| {
-            client_over(config, &Lines::default(), clock.clone(), |transport| {
+            client_with_transport(config, &CapturedLog::default(), clock.clone(), |transport| {
                 Arc::new(OutageTransport { transport, network: Arc::clone(&network) })
             })
         },

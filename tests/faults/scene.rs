@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::record::{Record, Session};
-use crate::support::glacier::{Lines, VAULT, client, config, file};
+use crate::support::glacier::{CapturedLog, VAULT, client, config, file};
 
 /// The shortest length of a part, and that of a leaf of a tree hash.
 pub(crate) const MIB: usize = 1 << 20;
@@ -85,7 +85,7 @@ impl Scene {
 
     /// A client as a new process makes it, and the name of its session.
     pub(crate) fn client(&self, settings: impl FnOnce(&mut Config)) -> (Arc<Client>, Session) {
-        self.client_by(settings, |config| client(config, &Lines::default()))
+        self.client_by(settings, |config| client(config, &CapturedLog::default()))
     }
 
     /// As [`Scene::client`], made by `make`.

@@ -10,7 +10,7 @@ use glacier_mp::http::RequestContext;
 
 use crate::client::{Source, connect, put, watch};
 use crate::server::{Server, always};
-use crate::support::glacier::QuickClock;
+use crate::support::glacier::VirtualClock;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const LIMIT: u64 = 40_000;
@@ -41,7 +41,7 @@ fn a_source_that_gives_little_at_a_time_loses_nothing() {
 /// Puts the payload, which must take 100 s by the clock, within 5 %.
 #[track_caller]
 fn assert_took_100_s(server: &Server, source: &mut dyn Read) {
-    let clock = Arc::new(QuickClock::default());
+    let clock = Arc::new(VirtualClock::default());
     let bandwidth = Some(Arc::new(TokenBucket::new(LIMIT, clock.clone())));
     let start = clock.monotonic();
     put(&mut *connect(server), LENGTH, source, &RequestContext { bandwidth, ..watch() }).unwrap();

@@ -10,7 +10,7 @@ use glacier_mp::upload::Upload;
 use crate::parts::config;
 use crate::server::Peer;
 use crate::service::{Archive, OnComplete, Service};
-use crate::support::glacier::{Lines, MIB, VAULT, client, file};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, client, file};
 
 const STALL: Duration = Duration::from_millis(400);
 
@@ -106,7 +106,7 @@ fn complete_within(
         config.set_ca_file(ca.path()).unwrap();
     }
     let content = file(&source);
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
     upload.set_source_file(content.path()).unwrap();
     let outcome = upload.run();

@@ -7,7 +7,7 @@ use glacier_mp::upload::Upload;
 use crate::server::Server;
 use crate::service::{LIES, Lie, Service};
 use crate::support::data::generate;
-use crate::support::glacier::{Lines, MIB, VAULT, client, file};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, client, file};
 
 /// How often a service lies that becomes honest.
 const SOME: usize = 3;
@@ -87,7 +87,7 @@ fn run(
         config.set_ca_file(ca.path()).unwrap();
     }
     let content = file(&source);
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_part_size(part_size).unwrap();
     upload.set_source_file(content.path()).unwrap();
     let outcome = upload.run();

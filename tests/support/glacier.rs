@@ -29,19 +29,19 @@ pub(crate) fn config(glacier: &Emulator) -> Config {
 }
 
 /// A client whose waits take no time, and which writes its log into `lines`.
-pub(crate) fn client(config: Config, lines: &Lines) -> Arc<Client> {
-    client_by(&Arc::new(QuickClock::default()), config, lines)
+pub(crate) fn client(config: Config, lines: &CapturedLog) -> Arc<Client> {
+    client_with_clock(&Arc::new(VirtualClock::default()), config, lines)
 }
 
 /// As `client`, by a clock that the test reads too.
-pub(crate) fn client_by(clock: &Arc<QuickClock>, config: Config, lines: &Lines) -> Arc<Client> {
-    client_over(config, lines, clock.clone(), |transport| Arc::new(transport))
+pub(crate) fn client_with_clock(clock: &Arc<VirtualClock>, config: Config, lines: &CapturedLog) -> Arc<Client> {
+    client_with_transport(config, lines, clock.clone(), |transport| Arc::new(transport))
 }
 
 /// A client with another clock, and with something between it and its transport.
-pub(crate) fn client_over(
+pub(crate) fn client_with_transport(
     mut config: Config,
-    lines: &Lines,
+    lines: &CapturedLog,
     clock: Arc<dyn Clock>,
     wrap: impl FnOnce(UreqTransport) -> Arc<dyn Transport>,
 ) -> Arc<Client> {
@@ -63,14 +63,14 @@ pub(crate) fn client_over(
 
 /// An upload to the emulator, with waits that take no time.
 pub(crate) fn upload(glacier: &Emulator) -> Arc<Upload> {
-    Upload::new(&client(config(glacier), &Lines::default()), VAULT).unwrap()
+    Upload::new(&client(config(glacier), &CapturedLog::default()), VAULT).unwrap()
 }
 
 /// What a client logged.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
+pub(crate) struct CapturedLog(Arc<Mutex<Vec<(Level, String)>>>);
 
-impl Lines {
+impl CapturedLog {
     /// The lines of one level.
     pub(crate) fn of(&self, level: Level) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|(have, _)| *have == level).map(|(_, line)| line.clone()).collect()
@@ -79,12 +79,12 @@ impl Lines {
 
 /// The real time, but waits are over at once and put the clock forward instead.
 #[derive(Debug, Default)]
-pub(crate) struct QuickClock {
+pub(crate) struct VirtualClock {
     real: SystemClock,
     skipped: Mutex<Duration>,
 }
 
-impl Clock for QuickClock {
+impl Clock for VirtualClock {
     fn unix_time(&self) -> i64 {
         self.real.unix_time()
     }
@@ -107,14 +107,14 @@ pub(crate) fn file(content: &[u8]) -> NamedTempFile {
 }
 
 /// The same, and its times are so old that they are trusted.
-pub(crate) fn settled_file(content: &[u8]) -> NamedTempFile {
+pub(crate) fn aged_file(content: &[u8]) -> NamedTempFile {
     let file = file(content);
-    settle();
+    wait_until_times_are_trusted();
     file
 }
 
 /// Waits until the times of a file that was changed just now are trusted.
-pub(crate) fn settle() {
+pub(crate) fn wait_until_times_are_trusted() {
     std::thread::sleep(Duration::from_millis(2100));
 }
 

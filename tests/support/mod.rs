@@ -12,7 +12,7 @@ pub(crate) mod header;
 #[cfg(test)]
 pub(crate) mod operations;
 #[cfg(test)]
-pub(crate) mod tripwire;
+pub(crate) mod request_hook;
 
 /// A file of `tests/data/`, as text.
 pub(crate) fn known_answers(name: &str) -> String {

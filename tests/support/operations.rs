@@ -20,7 +20,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
 ];
 
 /// An upload of one byte, as far as the operation needs it.
-pub(crate) fn upload_before(operation: Operation, client: &Arc<Client>) -> Arc<Upload> {
+pub(crate) fn prepared_upload(operation: Operation, client: &Arc<Client>) -> Arc<Upload> {
     let upload = Upload::new(client, VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
     if operation != Operation::InitiateMultipartUpload {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use glacier_emulator::{Action, Afterwards, Emulator, Ending, Fault, Operation, Options};
+use glacier_emulator::{Action, AfterResponse, ConnectionEnd, Emulator, Fault, Operation, Options};
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{Kind, Result};
 use glacier_mp::log::Level;
@@ -14,7 +14,7 @@ use glacier_mp::upload::{Flow, Upload};
 
 use crate::support::data::generate;
 use crate::support::glacier::{
-    self, Lines, MIB, QuickClock, VAULT, archive, client, client_over, config, file, upload,
+    self, CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_transport, config, file, upload,
 };
 use crate::{acknowledged_parts, code, content, of, ready, ready_for_one_at_a_time, refusal, start, status};
 
@@ -58,7 +58,7 @@ fn memory_arrives_over_https() {
     let ca = file(glacier.ca_pem().unwrap().as_bytes());
     let mut config = config(&glacier);
     config.set_ca_file(ca.path()).unwrap();
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     let content: &'static [u8] = content().leak();
     upload.set_source_memory(content).unwrap();
     upload.set_part_size(MIB).unwrap();
@@ -72,7 +72,7 @@ fn parts_over_their_share_of_memory_are_read_twice() {
     let file = file(&content);
     let mut config = config(&glacier);
     config.set_memory_limit(8 * MIB).unwrap();
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_part_size(4 * MIB).unwrap();
     upload.set_source_file(file.path()).unwrap();
     upload.run().unwrap();
@@ -95,9 +95,9 @@ fn what_passes_is_tried_again() {
         status(400),
         Fault::new(Action::Reset { after_bytes: Some(100_000) }),
         Fault::new(Action::Close { after_bytes: None }),
-        Fault::new(Action::LostAnswer { then: Ending::Reset }),
+        Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }),
         Fault::new(Action::TruncatedAnswer),
-        Fault::new(Action::EarlyAnswer { after_bytes: 70_000, status: 503, body: None, then: Afterwards::Close }),
+        Fault::new(Action::EarlyAnswer { after_bytes: 70_000, status: 503, body: None, then: AfterResponse::Close }),
         Fault::new(Action::WrongTreeHash),
     ];
     for fault in faults {
@@ -113,7 +113,7 @@ fn what_passes_is_tried_again() {
 
 #[test]
 fn each_attempt_is_signed_afresh_and_told_of() {
-    let (glacier, lines) = (start(), Lines::default());
+    let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(status(500).on(Operation::UploadMultipartPart).times(2));
     let mut config = config(&glacier);
     config.set_concurrency(1).unwrap();
@@ -259,7 +259,7 @@ fn giving_up_says_so() {
     glacier.add_fault(status(503).on(Operation::UploadMultipartPart).always());
     let mut config = config(&glacier);
     config.set_max_attempts(3).unwrap();
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::Service, Some(503)));
@@ -274,7 +274,7 @@ fn time_without_progress_ends_it_where_attempts_do_not() {
     let mut config = config(&glacier);
     config.set_max_attempts(0).unwrap();
     config.set_give_up_after_ms(60_000).unwrap();
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
     assert_eq!(upload.run().unwrap_err().http_status(), Some(503));
     assert!(of(&glacier, Operation::UploadMultipartPart).len() > 3);
@@ -294,8 +294,10 @@ fn a_refused_hash_is_tried_a_few_times() {
 
 #[test]
 fn a_lost_initiate_is_made_again_with_a_warning() {
-    let (glacier, lines) = (start(), Lines::default());
-    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Close }).on(Operation::InitiateMultipartUpload));
+    let (glacier, lines) = (start(), CapturedLog::default());
+    glacier.add_fault(
+        Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }).on(Operation::InitiateMultipartUpload),
+    );
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
     upload.set_source_memory(b"x").unwrap();
     upload.run().unwrap();
@@ -307,7 +309,9 @@ fn a_lost_initiate_is_made_again_with_a_warning() {
 #[test]
 fn a_lost_complete_is_repeated() {
     let glacier = start();
-    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::CompleteMultipartUpload));
+    glacier.add_fault(
+        Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::CompleteMultipartUpload),
+    );
     let upload = upload(&glacier);
     upload.set_source_memory(b"x").unwrap();
     upload.run().unwrap();
@@ -335,7 +339,7 @@ fn an_unknown_upload_after_a_lost_complete_is_an_unknown_outcome() {
 #[test]
 fn a_refusal_of_something_else_says_nothing_of_a_lost_complete() {
     let (glacier, complete) = (start(), Operation::CompleteMultipartUpload);
-    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(complete));
+    glacier.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(complete));
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(complete).skip(1));
     let upload = upload(&glacier);
     upload.set_source_memory(b"x").unwrap();
@@ -492,7 +496,7 @@ fn by_hand_from_many_threads() {
 /// Cancels an upload when its working thread looks at the time: `put_part` does right before it hashes.
 #[derive(Debug, Default)]
 struct CancelingClock {
-    quick: QuickClock,
+    quick: VirtualClock,
     upload: Mutex<Option<Arc<Upload>>>,
 }
 
@@ -519,7 +523,9 @@ impl Clock for CancelingClock {
 #[test]
 fn by_hand_counts_what_it_hashes_and_a_cancel_ends_it_there() {
     let (glacier, clock) = (start(), Arc::new(CancelingClock::default()));
-    let client = client_over(config(&glacier), &Lines::default(), clock.clone(), |transport| Arc::new(transport));
+    let client = client_with_transport(config(&glacier), &CapturedLog::default(), clock.clone(), |transport| {
+        Arc::new(transport)
+    });
     let upload = Upload::new(&client, VAULT).unwrap();
     upload.set_part_size(4 * MIB).unwrap();
     upload.initiate().unwrap();
@@ -601,7 +607,7 @@ fn lists_go_on_to_the_end() {
     let offsets: Vec<_> = upload.list_parts().unwrap().iter().map(|part| part.offset).collect();
     assert_eq!(offsets, (0..23).map(|n| n * MIB).collect::<Vec<_>>());
 
-    let client = client(config(&glacier), &Lines::default());
+    let client = client(config(&glacier), &CapturedLog::default());
     for n in 0..29 {
         let other = Upload::new(&client, VAULT).unwrap();
         other.set_description(&format!("n{n}")).unwrap();
@@ -655,7 +661,7 @@ fn settings_and_modes() {
 #[test]
 fn what_the_service_says_is_passed_on() {
     let glacier = start();
-    let client = client(config(&glacier), &Lines::default());
+    let client = client(config(&glacier), &CapturedLog::default());
     let upload = Upload::new(&client, "no-such-vault").unwrap();
     upload.set_source_memory(b"x").unwrap();
     let error = upload.run().unwrap_err();
@@ -666,7 +672,7 @@ fn what_the_service_says_is_passed_on() {
 
     let mut config = glacier::config(&glacier);
     config.set_credentials("AKIAIOSFODNN7EXAMPLE", "wrong-secret", None).unwrap();
-    let wrong = glacier::client(config, &Lines::default());
+    let wrong = glacier::client(config, &CapturedLog::default());
     let error = wrong.list_uploads(VAULT).unwrap_err();
     assert_eq!(error.kind(), Kind::Credentials);
     assert!(!error.message().contains("wrong-secret"));

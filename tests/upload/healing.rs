@@ -5,7 +5,7 @@ use glacier_mp::error::Kind;
 use glacier_mp::log::Level;
 use glacier_mp::upload::{Flow, Upload};
 
-use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, upload};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, archive, client, config, file, upload};
 use crate::{acknowledged_parts, content, of, ready, refusal, start};
 
 fn refused() -> Fault {
@@ -24,7 +24,7 @@ fn spoil(glacier: &Emulator, id: &str, index: u32) {
 fn a_part_that_was_spoilt_is_sent_again_and_completed() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
     upload.set_part_size(4 * MIB).unwrap();
     upload.set_source_file(file.path()).unwrap();

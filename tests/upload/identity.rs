@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation};
+use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation};
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::source::{ReadFn, ReadOutcome};
 use glacier_mp::upload::state::State;
@@ -13,7 +13,7 @@ use glacier_mp::upload::{Flow, Progress, Upload};
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, settled_file};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, aged_file, archive, client, config, file};
 use crate::{acknowledged_parts, of, refusal, start};
 
 /// A working call without arguments.
@@ -41,7 +41,7 @@ impl Place {
         let mut config = config(&self.glacier);
         config.set_concurrency(1).unwrap();
         config.set_max_attempts(2).unwrap();
-        Upload::new(&client(config, &Lines::default()), VAULT).unwrap()
+        Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap()
     }
 
     fn with_journal(&self) -> Arc<Upload> {
@@ -86,7 +86,7 @@ impl Place {
     }
 
     fn lose_complete(&self) {
-        let lost = Action::LostAnswer { then: Ending::Close };
+        let lost = Action::LostAnswer { then: ConnectionEnd::Close };
         self.glacier.add_fault(Fault::new(lost).on(Operation::CompleteMultipartUpload).always());
     }
 
@@ -161,7 +161,7 @@ fn finished_journal_is_ok_only_for_the_same_bytes_from_any_source() {
 #[test]
 fn completed_handle_compares_the_file_on_each_call() {
     let (bytes, _) = bytes();
-    let (place, source) = (Place::new(), settled_file(bytes));
+    let (place, source) = (Place::new(), aged_file(bytes));
     let upload = place.of_file(source.path());
     upload.run().unwrap();
     let requests = place.glacier.requests().len();
@@ -231,7 +231,7 @@ fn detects_modification_with_restored_mtime_between_two_runs() {
     let (bytes, _) = bytes();
     for settled in [true, false] {
         let place = Place::new();
-        let source = if settled { settled_file(bytes) } else { file(bytes) };
+        let source = if settled { aged_file(bytes) } else { file(bytes) };
         place.refuse_part(2);
         let first = place.of_file(source.path());
         assert_eq!(first.run().unwrap_err().kind(), Kind::Access);
@@ -252,7 +252,7 @@ fn detects_modification_with_restored_mtime_between_two_runs() {
 fn changed_in_a_run(settled: bool, change: fn(&Path)) -> (Place, Result<(), Error>, u64) {
     let (bytes, _) = bytes();
     let place = Place::new();
-    let source = if settled { settled_file(bytes) } else { file(bytes) };
+    let source = if settled { aged_file(bytes) } else { file(bytes) };
     let upload = place.of_file(source.path());
     let (path, mut change) = (source.path().to_owned(), Some(change));
     let report = move |progress: &Progress| {
@@ -324,7 +324,7 @@ fn hashes_of_memory_are_not_those_of_the_file_that_a_journal_has() {
     let (bytes, _) = bytes();
     let mut other = bytes.to_vec();
     other[2 * PART] ^= 1;
-    let (place, source) = (Place::new(), settled_file(bytes));
+    let (place, source) = (Place::new(), aged_file(bytes));
     place.refuse_part(2);
     place.of_file(source.path()).run().unwrap_err();
     place.glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
@@ -425,7 +425,7 @@ fn to_version_1(journal: &Path) {
 fn journal_of_version_1_is_continued_and_read_again() {
     let (bytes, _) = bytes();
     for modified in [true, false] {
-        let (place, source) = (Place::new(), settled_file(bytes));
+        let (place, source) = (Place::new(), aged_file(bytes));
         place.refuse_part(2);
         place.of_file(source.path()).run().unwrap_err();
         to_version_1(&place.journal());

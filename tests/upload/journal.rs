@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options};
+use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation, Options};
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
 use tempfile::TempDir;
 
-use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, settle, settled_file};
+use crate::support::glacier::{
+    CapturedLog, MIB, VAULT, aged_file, archive, client, config, file, wait_until_times_are_trusted,
+};
 use crate::{acknowledged_parts, code, content, of, refusal, start};
 
 /// A place for journals.
@@ -30,10 +32,10 @@ impl Place {
 
     /// A handle as a new process makes it, that keeps the journal, with one part in flight.
     fn handle(&self, glacier: &Emulator) -> Arc<Upload> {
-        self.handle_that_logs(glacier, &Lines::default())
+        self.handle_that_logs(glacier, &CapturedLog::default())
     }
 
-    fn handle_that_logs(&self, glacier: &Emulator, lines: &Lines) -> Arc<Upload> {
+    fn handle_that_logs(&self, glacier: &Emulator, lines: &CapturedLog) -> Arc<Upload> {
         let mut config = config(glacier);
         config.set_concurrency(1).unwrap();
         let upload = Upload::new(&client(config, lines), VAULT).unwrap();
@@ -66,7 +68,7 @@ fn touch(path: &Path) {
 #[test]
 fn a_new_process_carries_on_without_reading_what_is_there() {
     let (glacier, content, place) = (start(), content(), Place::new());
-    let file = settled_file(&content);
+    let file = aged_file(&content);
     let id = place.send_three_parts(&glacier, file.path());
 
     let upload = place.of_file(&glacier, file.path());
@@ -83,7 +85,7 @@ fn a_new_process_carries_on_without_reading_what_is_there() {
 #[test]
 fn the_journal_of_a_finished_upload_gives_its_archive_and_sends_nothing() {
     let (glacier, content, place) = (start(), content(), Place::new());
-    let file = settled_file(&content);
+    let file = aged_file(&content);
     let first = place.of_file(&glacier, file.path());
     first.run().unwrap();
     let requests = glacier.requests().len();
@@ -243,7 +245,7 @@ fn a_journal_of_another_upload_is_refused_and_stays_as_it_is() {
     let elsewhere = |vault: &str, change: &dyn Fn(&mut glacier_mp::config::Config), told: &str| {
         let mut config = config(&glacier);
         change(&mut config);
-        let upload = Upload::new(&client(config, &Lines::default()), vault).unwrap();
+        let upload = Upload::new(&client(config, &CapturedLog::default()), vault).unwrap();
         upload.set_journal(&place.journal()).unwrap();
         upload.set_source_file(file.path()).unwrap();
         let error = upload.run().unwrap_err();
@@ -294,8 +296,8 @@ fn a_touched_source_is_read_again_and_carried_on() {
     let file = file(&content);
     place.send_three_parts(&glacier, file.path());
     touch(file.path());
-    settle();
-    let lines = Lines::default();
+    wait_until_times_are_trusted();
+    let lines = CapturedLog::default();
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
     let second = place.handle_that_logs(&glacier, &lines);
     second.set_source_file(file.path()).unwrap();
@@ -370,13 +372,13 @@ fn an_upload_that_vanished_is_not_replaced_and_its_journal_named() {
 #[test]
 fn complete_is_repeated_before_anything_is_listed() {
     let (glacier, content, place) = (start(), content(), Place::new());
-    let file = settled_file(&content);
+    let file = aged_file(&content);
     // The archive is made, and its answer never comes.
-    let lost = Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::CompleteMultipartUpload);
+    let lost = Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::CompleteMultipartUpload);
     glacier.add_fault(lost.always());
     let mut settings = config(&glacier);
     settings.set_max_attempts(2).unwrap();
-    let first = Upload::new(&client(settings, &Lines::default()), VAULT).unwrap();
+    let first = Upload::new(&client(settings, &CapturedLog::default()), VAULT).unwrap();
     first.set_journal(&place.journal()).unwrap();
     first.set_source_file(file.path()).unwrap();
     let error = first.run().unwrap_err();

@@ -17,7 +17,7 @@ use glacier_emulator::{Action, Emulator, Fault, Operation, Options, RequestRecor
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::upload::Upload;
 use support::data::generate;
-use support::glacier::{Lines, MIB, VAULT, client, config, upload};
+use support::glacier::{CapturedLog, MIB, VAULT, client, config, upload};
 
 pub(crate) fn start() -> Emulator {
     Emulator::start(Options::default()).unwrap()
@@ -51,7 +51,7 @@ pub(crate) fn ready(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<U
 pub(crate) fn ready_for_one_at_a_time(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
     let mut config = config(glacier);
     config.set_concurrency(1).unwrap();
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_part_size(4 * MIB).unwrap();
     upload.set_source_file(file.path()).unwrap();
     upload

@@ -10,7 +10,7 @@ use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Upload};
 
-use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file, upload};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, archive, client, config, file, upload};
 use crate::{acknowledged_parts, code, content, of, refusal, start};
 
 /// Gives bytes in pieces of odd sizes, as a pipe does.
@@ -127,7 +127,7 @@ fn two_parts_must_fit_into_memory_before_anything_is_sent() {
     let glacier = start();
     let mut settings = config(&glacier);
     settings.set_memory_limit(7 * MIB).unwrap();
-    let client = client(settings, &Lines::default());
+    let client = client(settings, &CapturedLog::default());
     let pushed = Upload::new(&client, VAULT).unwrap();
     pushed.set_part_size(4 * MIB).unwrap();
     let error = pushed.write(b"x").unwrap_err();
@@ -145,7 +145,7 @@ fn streams_share_the_memory_of_their_client_and_none_waits_for_another() {
     let (glacier, content) = (start(), content());
     let mut settings = config(&glacier);
     settings.set_memory_limit(8 * MIB).unwrap();
-    let client = client(settings, &Lines::default());
+    let client = client(settings, &CapturedLog::default());
     let stream = || {
         let upload = Upload::new(&client, VAULT).unwrap();
         upload.set_part_size(4 * MIB).unwrap();
@@ -183,7 +183,7 @@ fn the_expected_size_chooses_the_parts_of_a_stream() {
 #[test]
 fn a_stream_of_more_than_ten_thousand_parts_is_warned_of_and_ends() {
     let glacier = Emulator::start(Options { storage: Storage::Count, ..Options::default() }).unwrap();
-    let lines = Lines::default();
+    let lines = CapturedLog::default();
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
     let most = 10_000 * MIB;
@@ -212,7 +212,7 @@ fn a_stream_carried_on_begins_at_byte_0_and_sends_only_what_is_missing() {
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
     let mut one_at_a_time = config(&glacier);
     one_at_a_time.set_concurrency(1).unwrap();
-    let first = Upload::new(&client(one_at_a_time, &Lines::default()), VAULT).unwrap();
+    let first = Upload::new(&client(one_at_a_time, &CapturedLog::default()), VAULT).unwrap();
     first.set_part_size(4 * MIB).unwrap();
     first.set_source_callback(Box::new(pieces(&content)), None).unwrap();
     first.run().unwrap_err();
@@ -511,7 +511,8 @@ fn a_callback_that_is_replaced_goes() {
 fn a_lost_complete_of_a_stream_is_asked_for_again() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(
-        Fault::new(Action::LostAnswer { then: glacier_emulator::Ending::Reset }).on(Operation::CompleteMultipartUpload),
+        Fault::new(Action::LostAnswer { then: glacier_emulator::ConnectionEnd::Reset })
+            .on(Operation::CompleteMultipartUpload),
     );
     let upload = in_small_parts(&glacier);
     write_all(&upload, &content, 1 << 20);

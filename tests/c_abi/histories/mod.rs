@@ -22,7 +22,7 @@ use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation};
+use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -354,7 +354,7 @@ impl<'a> History<'a> {
         if self.is_mixing && self.upload_id.is_some() && self.mostly == Kind::File {
             return;
         }
-        let ending = if self.rng.bool() { Ending::Close } else { Ending::Reset };
+        let ending = if self.rng.bool() { ConnectionEnd::Close } else { ConnectionEnd::Reset };
         let refusal = Action::error(403, "AccessDeniedException", "No.");
         let (complete, part) = (Operation::CompleteMultipartUpload, Operation::UploadMultipartPart);
         let fault = match if self.is_mixing { self.rng.u8(2..4) } else { self.rng.u8(..8) } {

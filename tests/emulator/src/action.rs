@@ -26,7 +26,7 @@ pub enum Action {
     /// The service's own refusal, with the text that fits the request, once the body is read.
     Refuse {
         /// What the service says is wrong.
-        because: Reason,
+        because: RefusalReason,
     },
     /// An answer before the body is read.
     EarlyAnswer {
@@ -39,7 +39,7 @@ pub enum Action {
         #[serde(default)]
         body: Option<String>,
         /// What becomes of the connection.
-        then: Afterwards,
+        then: AfterResponse,
     },
     /// A TCP reset instead of an answer.
     Reset {
@@ -96,7 +96,7 @@ pub enum Action {
     /// The work is done, but its answer never comes.
     LostAnswer {
         /// How the connection ends.
-        then: Ending,
+        then: ConnectionEnd,
     },
     /// The connection is closed before the end of the answer's content, or of its headers if it has none.
     TruncatedAnswer,
@@ -107,7 +107,7 @@ pub enum Action {
         #[serde(default)]
         after_bytes: u64,
         /// What happens to the connection.
-        then: Afterwards,
+        then: AfterResponse,
     },
     /// Interim responses (1xx) before the response.
     InterimResponse {
@@ -147,15 +147,15 @@ pub enum Action {
     CloseDelimited {
         /// How the connection ends.
         #[serde(default = "close")]
-        then: Ending,
+        then: ConnectionEnd,
     },
     /// Ends the connection after a part of the response.
     CutResponse {
         /// How much of it is sent.
-        after: Sent,
+        after: ResponsePrefix,
         /// How the connection ends.
         #[serde(default = "close")]
-        then: Ending,
+        then: ConnectionEnd,
     },
     /// The response has no tree hash header.
     MissingTreeHash,
@@ -175,7 +175,7 @@ pub enum Action {
 /// How much of a response is sent before the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sent {
+pub enum ResponsePrefix {
     /// Half of the status line.
     HalfStatusLine,
     /// The status line, and half of the rest of the header section.
@@ -194,14 +194,14 @@ fn once() -> Option<u64> {
     Some(1)
 }
 
-fn close() -> Ending {
-    Ending::Close
+fn close() -> ConnectionEnd {
+    ConnectionEnd::Close
 }
 
 /// What a refusal says is wrong, whether it is or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum RefusalReason {
     /// Too many requests: 400 `ThrottlingException`.
     Throttling,
     /// The request took too long: 408 `RequestTimeoutException`.
@@ -221,7 +221,7 @@ pub enum Reason {
 /// What becomes of a connection after an early answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Afterwards {
+pub enum AfterResponse {
     /// It is closed at once, with the rest of the body unread.
     Close,
     /// It stays open, and the rest of the body is not read.
@@ -238,7 +238,7 @@ pub enum Afterwards {
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum ConnectionEnd {
     /// In an orderly way.
     Close,
     /// By a TCP reset.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::action::Ending;
+use crate::action::ConnectionEnd;
 use crate::admin;
 use crate::exchange::{CLOSE, Exchange, Next};
 use crate::http::{Body, Head, NoHead};
@@ -18,14 +18,14 @@ pub(crate) fn serve(service: &Service, mut wire: Wire, number: u64) {
         match next_request(service, &mut wire, number) {
             Ok(None) => {}
             Ok(Some(ending)) => break ending,
-            Err(_) => break Ending::Close,
+            Err(_) => break ConnectionEnd::Close,
         }
     };
     match ending {
-        Ending::Close => wire.close(),
-        Ending::Abrupt => wire.close_abruptly(),
+        ConnectionEnd::Close => wire.close(),
+        ConnectionEnd::Abrupt => wire.close_abruptly(),
         // A reset that cannot be had becomes a close.
-        Ending::Reset => drop(wire.reset()),
+        ConnectionEnd::Reset => drop(wire.reset()),
     }
 }
 

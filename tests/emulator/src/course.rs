@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::action::{Action, Afterwards, Ending, Reason, Sent};
+use crate::action::{Action, AfterResponse, ConnectionEnd, RefusalReason, ResponsePrefix};
 use crate::framing::{Framing, Segments};
 use crate::http::{Content, Response};
 use crate::interim::Interim;
@@ -29,7 +29,7 @@ pub(crate) struct Course {
     /// The form in which the response is sent.
     pub(crate) framing: Framing,
     /// How the connection ends behind a response that was sent whole.
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<ConnectionEnd>,
 }
 
 /// Something between two bytes of a body.
@@ -54,13 +54,13 @@ pub(crate) struct Cut {
 #[derive(Debug)]
 pub(crate) enum How {
     /// The connection ends.
-    End(Ending),
+    End(ConnectionEnd),
     /// Nothing more happens.
     Stall,
     /// This answer comes.
-    Answer(Response, Afterwards),
+    Answer(Response, AfterResponse),
     /// The part is acknowledged.
-    Acknowledge(Afterwards),
+    Acknowledge(AfterResponse),
 }
 
 /// What comes instead of the work.
@@ -69,7 +69,7 @@ pub(crate) enum Instead {
     /// This answer.
     Answer(Response),
     /// The service's own refusal.
-    Refuse(Reason),
+    Refuse(RefusalReason),
     /// Bytes that are no answer.
     Garbage,
 }
@@ -98,9 +98,9 @@ pub(crate) enum Delivery {
     /// About half of it.
     Half,
     /// This much; then the connection ends.
-    Cut(Sent, Ending),
+    Cut(ResponsePrefix, ConnectionEnd),
     /// Nothing: the connection ends.
-    Nothing(Ending),
+    Nothing(ConnectionEnd),
 }
 
 impl Course {
@@ -114,8 +114,8 @@ impl Course {
                     course.moments.push((after_bytes, Moment::Pause(Duration::from_millis(millis))));
                 }
                 Action::MoveClock { after_bytes, offset } => course.moments.push((after_bytes, Moment::Clock(offset))),
-                Action::Reset { after_bytes } => course.cut(after_bytes, How::End(Ending::Reset)),
-                Action::Close { after_bytes } => course.cut(after_bytes, How::End(Ending::Close)),
+                Action::Reset { after_bytes } => course.cut(after_bytes, How::End(ConnectionEnd::Reset)),
+                Action::Close { after_bytes } => course.cut(after_bytes, How::End(ConnectionEnd::Close)),
                 Action::Stall { after_bytes } => course.cut(after_bytes, How::Stall),
                 Action::EarlyAnswer { after_bytes, status, body, then } => {
                     course.cut(Some(after_bytes), How::Answer(answer(status, body, None), then));

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::action::{Afterwards, Ending, Reason, Sent};
+use crate::action::{AfterResponse, ConnectionEnd, RefusalReason, ResponsePrefix};
 use crate::course::{Course, Cut, Delivery, Harm, How, Instead, Moment, TreeHash};
 use crate::framing::Framing;
 use crate::http::{Body, Content, Head, Response};
@@ -17,10 +17,10 @@ use crate::wire::Wire;
 const TREE_HASH: &str = "x-amz-sha256-tree-hash";
 
 /// How a request leaves its connection: `None` lets another follow.
-pub(crate) type Next = Option<Ending>;
+pub(crate) type Next = Option<ConnectionEnd>;
 
 /// Nothing follows.
-pub(crate) const CLOSE: Next = Some(Ending::Close);
+pub(crate) const CLOSE: Next = Some(ConnectionEnd::Close);
 
 /// One request of the service, from its head to its answer.
 pub(crate) struct Exchange<'a> {
@@ -163,7 +163,10 @@ impl<'a> Exchange<'a> {
             None => self.answer(answer).map(|next| next.or(course.ending)),
             Some(Delivery::Half) => {
                 let has_content = !matches!(&answer.content, Content::Bytes(content) if content.is_empty());
-                self.cut_response(answer, if has_content { Sent::HalfContent } else { Sent::HalfHeaders })?;
+                self.cut_response(
+                    answer,
+                    if has_content { ResponsePrefix::HalfContent } else { ResponsePrefix::HalfHeaders },
+                )?;
                 Ok(CLOSE)
             }
             Some(Delivery::Cut(sent, ending)) => self.cut_response(answer, sent).map(|()| Some(ending)),
@@ -187,14 +190,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends a response before the body has been read.
-    fn answer_early(&mut self, answer: Response, then: Afterwards) -> io::Result<Next> {
+    fn answer_early(&mut self, answer: Response, then: AfterResponse) -> io::Result<Next> {
         self.answer(answer)?;
         let stop = &self.service.stop;
         match then {
-            Afterwards::Close => {}
-            Afterwards::Hold => self.body.wire().hold(stop, Duration::MAX),
-            Afterwards::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
-            Afterwards::Drain => return self.read(None).map(|()| None),
+            AfterResponse::Close => {}
+            AfterResponse::Hold => self.body.wire().hold(stop, Duration::MAX),
+            AfterResponse::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
+            AfterResponse::Drain => return self.read(None).map(|()| None),
         }
         Ok(CLOSE)
     }
@@ -219,21 +222,21 @@ impl<'a> Exchange<'a> {
     }
 
     /// What the service would say, if it had this reason.
-    fn refusal(&self, reason: Reason) -> Refusal {
+    fn refusal(&self, reason: RefusalReason) -> Refusal {
         const TOO_FAR: i64 = SIGNATURE_SECONDS + 1;
         let now = self.service.clock.now();
         let tree_hash = self.head.header(TREE_HASH).unwrap_or_default();
         match reason {
-            Reason::Throttling => Refusal::throttled(),
-            Reason::RequestTimeout => Refusal::request_timeout(),
-            Reason::ServiceUnavailable => Refusal::unavailable("Service unavailable. Try again later."),
-            Reason::ExpiredToken => Refusal::expired_token(),
-            Reason::SignatureExpired => Refusal::signature_expired(now.plus_seconds(-TOO_FAR), now),
-            Reason::SignatureNotYetCurrent => Refusal::signature_not_yet_current(now.plus_seconds(TOO_FAR), now),
-            Reason::TreeHash if self.body.bytes_read() > 0 => {
+            RefusalReason::Throttling => Refusal::throttled(),
+            RefusalReason::RequestTimeout => Refusal::request_timeout(),
+            RefusalReason::ServiceUnavailable => Refusal::unavailable("Service unavailable. Try again later."),
+            RefusalReason::ExpiredToken => Refusal::expired_token(),
+            RefusalReason::SignatureExpired => Refusal::signature_expired(now.plus_seconds(-TOO_FAR), now),
+            RefusalReason::SignatureNotYetCurrent => Refusal::signature_not_yet_current(now.plus_seconds(TOO_FAR), now),
+            RefusalReason::TreeHash if self.body.bytes_read() > 0 => {
                 Refusal::checksum_mismatch(tree_hash, &other_hash(tree_hash))
             }
-            Reason::TreeHash => Refusal::wrong_tree_hash(tree_hash),
+            RefusalReason::TreeHash => Refusal::wrong_tree_hash(tree_hash),
         }
     }
 
@@ -253,7 +256,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends a part of the response.
-    fn cut_response(&mut self, answer: Response, sent: Sent) -> io::Result<()> {
+    fn cut_response(&mut self, answer: Response, sent: ResponsePrefix) -> io::Result<()> {
         let answer = self.service.with_common_headers(answer);
         self.framing.send(&answer, Some(sent), self.body.wire(), &self.service.stop)
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::action::Sent;
+use crate::action::ResponsePrefix;
 use crate::http::{Content, Response};
 use crate::stop::Stop;
 use crate::wire::Wire;
@@ -41,7 +41,13 @@ impl Segments {
 
 impl Framing {
     /// Sends a response; of it, only as much as `sent` says.
-    pub(crate) fn send(&self, response: &Response, sent: Option<Sent>, wire: &mut Wire, stop: &Stop) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        response: &Response,
+        sent: Option<ResponsePrefix>,
+        wire: &mut Wire,
+        stop: &Stop,
+    ) -> io::Result<()> {
         let mut bytes = self.header_section(response);
         let status_line = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let headers = bytes.len();
@@ -50,10 +56,10 @@ impl Framing {
         }
         let end = match sent {
             None => bytes.len(),
-            Some(Sent::HalfStatusLine) => status_line / 2,
-            Some(Sent::HalfHeaders) => usize::midpoint(status_line, headers),
-            Some(Sent::Headers) => headers,
-            Some(Sent::HalfContent) => usize::midpoint(headers, bytes.len()),
+            Some(ResponsePrefix::HalfStatusLine) => status_line / 2,
+            Some(ResponsePrefix::HalfHeaders) => usize::midpoint(status_line, headers),
+            Some(ResponsePrefix::Headers) => headers,
+            Some(ResponsePrefix::HalfContent) => usize::midpoint(headers, bytes.len()),
         };
         bytes.truncate(end);
         match self.segments {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Afterwards, Ending, Reason, error_document};
+use crate::action::{Action, AfterResponse, ConnectionEnd, RefusalReason, error_document};
 use crate::draws::Draws;
 use crate::request::Operation;
 
@@ -148,11 +148,11 @@ impl FaultKind {
             Self::BadGateway => vec![upset(502, draws)],
             Self::ServiceUnavailable => vec![upset(503, draws)],
             Self::GatewayTimeout => vec![upset(504, draws)],
-            Self::Throttling => vec![Action::Refuse { because: Reason::Throttling }],
+            Self::Throttling => vec![Action::Refuse { because: RefusalReason::Throttling }],
             Self::ThrottlingForbidden => vec![Action::error(403, "ThrottlingException", "Rate exceeded")],
-            Self::EarlyClose => early(draws, Afterwards::Close),
-            Self::EarlyHold => early(draws, Afterwards::HoldFor { millis }),
-            Self::EarlyDrain => early(draws, Afterwards::Drain),
+            Self::EarlyClose => early(draws, AfterResponse::Close),
+            Self::EarlyHold => early(draws, AfterResponse::HoldFor { millis }),
+            Self::EarlyDrain => early(draws, AfterResponse::Drain),
             Self::Reset => vec![Action::Reset { after_bytes }],
             Self::Close => vec![Action::Close { after_bytes }],
             Self::Stall => vec![Action::Pause { after_bytes, millis }, Action::Close { after_bytes }],
@@ -162,12 +162,12 @@ impl FaultKind {
             Self::Truncated => vec![Action::TruncatedAnswer],
             Self::Garbage => vec![Action::Garbage],
             Self::WrongTreeHash => vec![Action::WrongTreeHash],
-            Self::LostClose => vec![Action::LostAnswer { then: Ending::Close }],
-            Self::LostReset => vec![Action::LostAnswer { then: Ending::Reset }],
-            Self::SignatureExpired => vec![Action::Refuse { because: Reason::SignatureExpired }],
-            Self::SignatureNotYetCurrent => vec![Action::Refuse { because: Reason::SignatureNotYetCurrent }],
-            Self::ExpiredToken => vec![Action::Refuse { because: Reason::ExpiredToken }],
-            Self::RefusedTreeHash => vec![Action::Refuse { because: Reason::TreeHash }],
+            Self::LostClose => vec![Action::LostAnswer { then: ConnectionEnd::Close }],
+            Self::LostReset => vec![Action::LostAnswer { then: ConnectionEnd::Reset }],
+            Self::SignatureExpired => vec![Action::Refuse { because: RefusalReason::SignatureExpired }],
+            Self::SignatureNotYetCurrent => vec![Action::Refuse { because: RefusalReason::SignatureNotYetCurrent }],
+            Self::ExpiredToken => vec![Action::Refuse { because: RefusalReason::ExpiredToken }],
+            Self::RefusedTreeHash => vec![Action::Refuse { because: RefusalReason::TreeHash }],
             Self::LostPart => vec![Action::LosePart],
             Self::DamagedPart => vec![Action::DamagePart],
         }

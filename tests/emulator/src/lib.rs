@@ -44,7 +44,7 @@ mod upload;
 mod vaults;
 mod wire;
 
-pub use action::{Action, Afterwards, Ending, Reason, Sent, error_document};
+pub use action::{Action, AfterResponse, ConnectionEnd, RefusalReason, ResponsePrefix, error_document};
 pub use emulator::Emulator;
 pub use faults::Fault;
 pub use kinds::FaultKind;

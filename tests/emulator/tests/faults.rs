@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Client, MIB, Request, data, start, start_with};
 use glacier_emulator::{
-    Action, Afterwards, Emulator, Ending, Fault, Operation, Options, Reason, Sent, Storage, error_document,
+    Action, AfterResponse, ConnectionEnd, Emulator, Fault, Operation, Options, RefusalReason, ResponsePrefix, Storage,
+    error_document,
 };
 
 /// An emulator, a connection, and an upload of parts of 1 MiB.
@@ -75,7 +76,9 @@ fn close_without_an_answer() {
 
 #[test]
 fn early_answer_then_close_hold_or_drain() {
-    for then in [Afterwards::Close, Afterwards::Hold, Afterwards::HoldFor { millis: 120 }, Afterwards::Drain] {
+    for then in
+        [AfterResponse::Close, AfterResponse::Hold, AfterResponse::HoldFor { millis: 120 }, AfterResponse::Drain]
+    {
         let (emulator, mut client, id) = upload();
         let body = Some(error_document(403, "ExpiredTokenException", "The security token is expired"));
         let action = Action::EarlyAnswer { after_bytes: 1000, status: 403, body, then };
@@ -87,16 +90,16 @@ fn early_answer_then_close_hold_or_drain() {
         client.write(&request.body[..1000]).unwrap();
         client.read_answer().unwrap().expect_refusal(403, "ExpiredTokenException", "expired");
         match then {
-            Afterwards::Close => assert!(client.is_closed()),
-            Afterwards::Hold => {
+            AfterResponse::Close => assert!(client.is_closed()),
+            AfterResponse::Hold => {
                 client.tcp().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
                 assert_eq!(client.read_answer().unwrap_err().kind(), ErrorKind::WouldBlock);
             }
-            Afterwards::HoldFor { .. } => {
+            AfterResponse::HoldFor { .. } => {
                 assert!(client.is_closed());
                 assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
             }
-            Afterwards::Drain => {
+            AfterResponse::Drain => {
                 client.write(&request.body[1000..]).unwrap();
                 assert_eq!(client.send(&request).status, 204);
             }
@@ -164,12 +167,12 @@ fn wrong_tree_hash_in_header_and_list() {
 
 #[test]
 fn lost_answer_after_the_work() {
-    for then in [Ending::Close, Ending::Reset] {
+    for then in [ConnectionEnd::Close, ConnectionEnd::Reset] {
         let (emulator, mut client, id) = upload();
         client.send(&Request::part(&id, 0, b"abc"));
         emulator.add_fault(Fault::new(Action::LostAnswer { then }).on(Operation::CompleteMultipartUpload));
         let error = client.try_send(&Request::complete(&id, b"abc")).unwrap_err();
-        let expected = if then == Ending::Close { ErrorKind::UnexpectedEof } else { ErrorKind::ConnectionReset };
+        let expected = if then == ConnectionEnd::Close { ErrorKind::UnexpectedEof } else { ErrorKind::ConnectionReset };
         assert_eq!(error.kind(), expected);
         let archive = &emulator.archives()[0];
         let again = Client::connect(&emulator).send(&Request::complete(&id, b"abc"));
@@ -228,16 +231,16 @@ fn refusals_have_the_texts_of_the_service() {
     let (emulator, mut client, id) = upload();
     let hash = client::tree_hash(&data(MIB));
     for (because, status, code, text) in [
-        (Reason::Throttling, 400, "ThrottlingException", "Rate exceeded"),
-        (Reason::RequestTimeout, 408, "RequestTimeoutException", "Request timed out."),
-        (Reason::ServiceUnavailable, 500, "ServiceUnavailableException", ""),
-        (Reason::ExpiredToken, 403, "ExpiredTokenException", "expired"),
-        (Reason::SignatureExpired, 403, "InvalidSignatureException", "Signature expired: "),
-        (Reason::SignatureExpired, 403, "InvalidSignatureException", " - 5 min.)"),
-        (Reason::SignatureNotYetCurrent, 403, "InvalidSignatureException", "Signature not yet current: "),
-        (Reason::SignatureNotYetCurrent, 403, "InvalidSignatureException", " + 5 min.)"),
+        (RefusalReason::Throttling, 400, "ThrottlingException", "Rate exceeded"),
+        (RefusalReason::RequestTimeout, 408, "RequestTimeoutException", "Request timed out."),
+        (RefusalReason::ServiceUnavailable, 500, "ServiceUnavailableException", ""),
+        (RefusalReason::ExpiredToken, 403, "ExpiredTokenException", "expired"),
+        (RefusalReason::SignatureExpired, 403, "InvalidSignatureException", "Signature expired: "),
+        (RefusalReason::SignatureExpired, 403, "InvalidSignatureException", " - 5 min.)"),
+        (RefusalReason::SignatureNotYetCurrent, 403, "InvalidSignatureException", "Signature not yet current: "),
+        (RefusalReason::SignatureNotYetCurrent, 403, "InvalidSignatureException", " + 5 min.)"),
         (
-            Reason::TreeHash,
+            RefusalReason::TreeHash,
             400,
             "InvalidParameterValueException",
             &format!("Checksum mismatch: expected {hash}, computed "),
@@ -257,7 +260,7 @@ fn refusals_have_the_texts_of_the_service() {
 fn a_complete_refused_for_nothing_may_be_repeated() {
     let (emulator, mut client, id) = upload();
     client.send(&Request::part(&id, 0, b"abc"));
-    let fault = Fault::new(Action::Refuse { because: Reason::TreeHash });
+    let fault = Fault::new(Action::Refuse { because: RefusalReason::TreeHash });
     emulator.add_fault(fault.on(Operation::CompleteMultipartUpload).times(2));
     let complete = Request::complete(&id, b"abc");
     let text = format!("Invalid x-amz-sha256-tree-hash: {}", client::tree_hash(b"abc"));
@@ -328,7 +331,7 @@ fn only_parts_come_to_harm() {
 #[test]
 fn storms_of_so_many_requests_or_seconds() {
     let (emulator, mut client, id) = upload();
-    let throttling = || Fault::new(Action::Refuse { because: Reason::Throttling });
+    let throttling = || Fault::new(Action::Refuse { because: RefusalReason::Throttling });
     let list = |client: &mut Client, offset: i64| {
         client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset)).status
     };
@@ -390,7 +393,7 @@ fn several_at_once_each_act_at_their_place() {
     // Whichever comes first in the list.
     for fault in [
         Fault::new(delayed.clone()).and(Action::TruncatedAnswer),
-        Fault::new(Action::LostAnswer { then: Ending::Close }).and(delayed.clone()),
+        Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }).and(delayed.clone()),
     ] {
         let (outcome, took, record, held) = put(fault);
         assert_eq!((outcome.unwrap_err().kind(), record.status, held), (ErrorKind::UnexpectedEof, None, 1));
@@ -418,7 +421,7 @@ fn several_at_once_each_act_at_their_place() {
 #[test]
 fn of_two_at_one_place_the_first_acts() {
     let (emulator, mut client, id) = upload();
-    let early = Action::EarlyAnswer { after_bytes: 10, status: 500, body: None, then: Afterwards::Drain };
+    let early = Action::EarlyAnswer { after_bytes: 10, status: 500, body: None, then: AfterResponse::Drain };
     emulator.add_fault(Fault::new(early).and(Action::Reset { after_bytes: None }).skip(1));
     emulator.add_fault(Fault::new(Action::status(501)).and(Action::status(502)));
     assert_eq!(client.send(&Request::part(&id, 0, b"abc")).status, 501);
@@ -489,7 +492,7 @@ fn a_clock_that_is_wrong_shows_in_each_date() {
 #[test]
 fn early_success_acknowledges_a_part_that_is_not_stored() {
     let (emulator, mut client, id) = upload();
-    emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: Afterwards::Drain }));
+    emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: AfterResponse::Drain }));
     let request = Request::part(&id, 0, &data(MIB));
     client.write(&request.head(&client.host)).unwrap();
     let answer = client.read_answer().unwrap();
@@ -501,7 +504,7 @@ fn early_success_acknowledges_a_part_that_is_not_stored() {
     assert_eq!((record.status, record.changed), (Some(204), false));
 
     // Other operations are carried out.
-    emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: Afterwards::Close }));
+    emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: AfterResponse::Close }));
     assert_eq!(client.send(&Request::list_parts(&id, "")).status, 200);
     recovers(&emulator, &id);
 }
@@ -578,7 +581,7 @@ fn segmented_response_has_the_same_bytes() {
 #[test]
 fn folded_headers_take_two_lines_each() {
     let (emulator, mut client, id) = upload();
-    emulator.add_fault(Fault::new(Action::FoldedHeaders).and(Action::CloseDelimited { then: Ending::Close }));
+    emulator.add_fault(Fault::new(Action::FoldedHeaders).and(Action::CloseDelimited { then: ConnectionEnd::Close }));
     client.write(&Request::part(&id, 0, b"abc").head(&client.host)).unwrap();
     client.write(b"abc").unwrap();
     let text = client.read_to_end().0;
@@ -591,7 +594,7 @@ fn folded_headers_take_two_lines_each() {
 #[test]
 fn close_delimited_response_has_no_length() {
     for (tls, then, orderly) in
-        [(false, Ending::Close, true), (true, Ending::Close, true), (true, Ending::Abrupt, false)]
+        [(false, ConnectionEnd::Close, true), (true, ConnectionEnd::Close, true), (true, ConnectionEnd::Abrupt, false)]
     {
         let (emulator, mut client) = start_with(Options { tls, storage: Storage::Hashes, ..Options::default() });
         let denied = Action::error(403, "AccessDeniedException", "No.");
@@ -614,14 +617,14 @@ fn cut_response_ends_at_its_place() {
         assert_eq!(emulator.requests()[1].status, None);
         (text, ended)
     };
-    assert_eq!(list(Sent::HalfStatusLine, Ending::Close).0, "HTTP/1.1");
-    let (text, _) = list(Sent::HalfHeaders, Ending::Close);
+    assert_eq!(list(ResponsePrefix::HalfStatusLine, ConnectionEnd::Close).0, "HTTP/1.1");
+    let (text, _) = list(ResponsePrefix::HalfHeaders, ConnectionEnd::Close);
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && !text.contains("\r\n\r\n"), "{text}");
-    let (text, _) = list(Sent::Headers, Ending::Close);
+    let (text, _) = list(ResponsePrefix::Headers, ConnectionEnd::Close);
     assert!(text.ends_with("\r\n\r\n") && text.contains("Content-Length: "), "{text}");
-    let (text, _) = list(Sent::HalfContent, Ending::Close);
+    let (text, _) = list(ResponsePrefix::HalfContent, ConnectionEnd::Close);
     assert!(text.contains("\r\n\r\n{\"") && !text.ends_with('}'), "{text}");
-    let (_, ended) = list(Sent::Headers, Ending::Reset);
+    let (_, ended) = list(ResponsePrefix::Headers, ConnectionEnd::Reset);
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 

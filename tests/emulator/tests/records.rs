@@ -5,7 +5,7 @@
 mod client;
 
 use client::{Client, MIB, Request, data, start, start_with, tree_hash};
-use glacier_emulator::{Action, Emulator, Ending, Fault, Operation, Options, RequestRecord, Storage};
+use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation, Options, RequestRecord, Storage};
 
 /// The requests, once nothing of them changes any more.
 fn over(emulator: &Emulator) -> Vec<RequestRecord> {
@@ -63,7 +63,7 @@ fn a_record_says_what_was_done_whatever_was_answered() {
     let hash = || Some(tree_hash(b"abc"));
     assert_eq!(attempt(None, &part), (Some(204), true, hash(), vec![]));
     for (action, changed, tree_hash) in [
-        (Action::LostAnswer { then: Ending::Close }, true, hash()),
+        (Action::LostAnswer { then: ConnectionEnd::Close }, true, hash()),
         (Action::TruncatedAnswer, true, hash()),
         (Action::Close { after_bytes: None }, false, hash()),
         (Action::Reset { after_bytes: Some(2) }, false, None),
@@ -80,7 +80,7 @@ fn a_record_says_what_was_done_whatever_was_answered() {
     let list = Request::list_parts(&id, "");
     assert_eq!(attempt(None, &list), (Some(200), false, None, vec![]));
     let complete = Request::complete(&id, b"abc");
-    let lost = Action::LostAnswer { then: Ending::Reset };
+    let lost = Action::LostAnswer { then: ConnectionEnd::Reset };
     assert_eq!(attempt(Some(lost.clone()), &complete), (None, true, None, vec![lost]));
     assert_eq!(attempt(None, &complete), (Some(201), false, None, vec![]), "made before");
     assert_eq!(attempt(None, &part), (Some(404), false, hash(), vec![]));
@@ -93,7 +93,7 @@ fn a_record_says_what_was_done_whatever_was_answered() {
 #[test]
 fn a_lost_initiate_names_the_upload_it_has_started() {
     let (emulator, mut client) = start();
-    emulator.add_fault(Fault::new(Action::LostAnswer { then: Ending::Close }));
+    emulator.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }));
     client.try_send(&Request::initiate(MIB)).unwrap_err();
     let orphan = &emulator.uploads()[0];
     assert_eq!(over(&emulator)[0].upload_id.as_deref(), Some(orphan.upload_id.as_str()));

@@ -1,6 +1,6 @@
 //! The faults, and what each of them must come to.
 
-use glacier_emulator::{Action, Afterwards, Ending, Fault, Operation, Reason, Sent};
+use glacier_emulator::{Action, AfterResponse, ConnectionEnd, Fault, Operation, RefusalReason, ResponsePrefix};
 use glacier_mp::error::Kind;
 
 use super::place::{Place, Which};
@@ -135,7 +135,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let refuse = |because| Action::Refuse { because };
     let clock = |offset| Action::MoveClock { after_bytes: Some(0), offset };
     let early = |after_bytes, then| Action::EarlyAnswer { after_bytes, status: 503, body: None, then };
-    let cut = |after| Action::CutResponse { after, then: Ending::Close };
+    let cut = |after| Action::CutResponse { after, then: ConnectionEnd::Close };
     let interim = |after_bytes, count| Action::InterimResponse {
         after_bytes,
         status: 100,
@@ -158,7 +158,7 @@ pub(crate) fn rows() -> Vec<Row> {
         |body: Option<&str>| Action::ProxyResponse { status: 404, body: body.map(str::to_owned), content_type: None };
     let delimited = |then| Action::CloseDelimited { then };
     let denied = || Action::error(403, "AccessDeniedException", "No.");
-    let hold = Afterwards::HoldFor { millis: 50 };
+    let hold = AfterResponse::HoldFor { millis: 50 };
     let success = Action::EarlySuccess { after_bytes: 0, then: hold };
     vec![
         // Their waits are real: they come first.
@@ -171,26 +171,26 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("late answer", Action::DelayAnswer { millis: 50 }, Harmless),
         Row::new("400, no body", Action::status(400), Doubtful(Kind::Service)),
         Row::new("400, HTML", html(400), Doubtful(Kind::Service)),
-        Row::new("408", refuse(Reason::RequestTimeout), Passing(Kind::Service)),
+        Row::new("408", refuse(RefusalReason::RequestTimeout), Passing(Kind::Service)),
         Row::new("408, no body", Action::status(408), Passing(Kind::Service)),
         Row::new("429, Retry-After", retry_after(429), Refused(Kind::Throttled)),
-        Row::new("500", refuse(Reason::ServiceUnavailable), Passing(Kind::Service)),
+        Row::new("500", refuse(RefusalReason::ServiceUnavailable), Passing(Kind::Service)),
         Row::new("500, no body", Action::status(500), Passing(Kind::Service)),
         Row::new("502, HTML", html(502), Passing(Kind::Service)),
         Row::new("503, Retry-After", retry_after(503), Passing(Kind::Service)),
         Row::new("503, HTML", html(503), Passing(Kind::Service)),
         Row::new("504, no body", Action::status(504), Passing(Kind::Service)),
-        Row::new("throttling, 400", refuse(Reason::Throttling), Refused(Kind::Throttled)),
+        Row::new("throttling, 400", refuse(RefusalReason::Throttling), Refused(Kind::Throttled)),
         Row::new(
             "throttling, 403",
             Action::error(403, "ThrottlingException", "Rate exceeded"),
             Refused(Kind::Throttled),
         ),
-        Row::new("storm of throttling", refuse(Reason::Throttling), Refused(Kind::Throttled)).strikes(4),
-        Row::new("early 503, then closed", early(0, Afterwards::Close), Early),
-        Row::new("early 503 in the body, closed", early(100_000, Afterwards::Close), Early).of(Of::Payloads),
+        Row::new("storm of throttling", refuse(RefusalReason::Throttling), Refused(Kind::Throttled)).strikes(4),
+        Row::new("early 503, then closed", early(0, AfterResponse::Close), Early),
+        Row::new("early 503 in the body, closed", early(100_000, AfterResponse::Close), Early).of(Of::Payloads),
         Row::new("early 503 in the body, held", early(100_000, hold), Early).of(Of::Payloads),
-        Row::new("early 503 in the body, drained", early(100_000, Afterwards::Drain), Passing(Kind::Service))
+        Row::new("early 503 in the body, drained", early(100_000, AfterResponse::Drain), Passing(Kind::Service))
             .of(Of::Payloads),
         Row::new("reset at the head", Action::Reset { after_bytes: Some(0) }, Passing(Kind::Network)),
         Row::new("reset in the body", Action::Reset { after_bytes: here }, Passing(Kind::Network)).of(Of::Payloads),
@@ -202,10 +202,10 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("slow, then reset", Action::Slow { bytes_per_second: 8 << 20 }, Passing(Kind::Network))
             .and(Action::Reset { after_bytes: here })
             .of(Of::Payloads),
-        Row::new("response cut in its status line", cut(Sent::HalfStatusLine), Passing(Kind::Network)),
-        Row::new("response cut in its headers", cut(Sent::HalfHeaders), Passing(Kind::Network)),
-        Row::new("list cut behind its headers", cut(Sent::Headers), Passing(Kind::Network)).of(Of::Lists),
-        Row::new("list cut in its body", cut(Sent::HalfContent), Passing(Kind::Network)).of(Of::Lists),
+        Row::new("response cut in its status line", cut(ResponsePrefix::HalfStatusLine), Passing(Kind::Network)),
+        Row::new("response cut in its headers", cut(ResponsePrefix::HalfHeaders), Passing(Kind::Network)),
+        Row::new("list cut behind its headers", cut(ResponsePrefix::Headers), Passing(Kind::Network)).of(Of::Lists),
+        Row::new("list cut in its body", cut(ResponsePrefix::HalfContent), Passing(Kind::Network)).of(Of::Lists),
         Row::new("early success", success, EarlySuccess).of(Of::LargePart),
         Row::new("interim response, 100", interim(None, 1), Harmless),
         Row::new("interim response in the body", interim(here, 1), Harmless).of(Of::Payloads),
@@ -213,24 +213,24 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("9 interim responses", interim(None, 9), Doubtful(Kind::Protocol)),
         Row::new("response in segments", Action::SegmentedResponse { bytes: 7, millis: 0 }, Harmless),
         Row::new("folded headers", Action::FoldedHeaders, Harmless),
-        Row::new("close-delimited", delimited(Ending::Close), Harmless),
-        Row::new("403, no close_notify", denied(), Final(Kind::Access)).and(delimited(Ending::Abrupt)),
+        Row::new("close-delimited", delimited(ConnectionEnd::Close), Harmless),
+        Row::new("403, no close_notify", denied(), Final(Kind::Access)).and(delimited(ConnectionEnd::Abrupt)),
         Row::new("no tree hash answered", Action::MissingTreeHash, Doubtful(Kind::Protocol)).of(Of::Hashes),
         Row::new("404 of a proxy, HTML", proxy(Some("<html>404</html>")), Passing(Kind::Service)),
         Row::new("404 of a proxy, empty", proxy(None), Passing(Kind::Service)),
         Row::new("no HTTP", Action::Garbage, Doubtful(Kind::Protocol)),
-        Row::new("answer lost, closed", Action::LostAnswer { then: Ending::Close }, Passing(Kind::Network)),
-        Row::new("answer lost, reset", Action::LostAnswer { then: Ending::Reset }, Passing(Kind::Network)),
+        Row::new("answer lost, closed", Action::LostAnswer { then: ConnectionEnd::Close }, Passing(Kind::Network)),
+        Row::new("answer lost, reset", Action::LostAnswer { then: ConnectionEnd::Reset }, Passing(Kind::Network)),
         Row::new("other tree hash answered", Action::WrongTreeHash, OtherHash).of(Of::HashAnswers),
-        Row::new("right tree hash refused", refuse(Reason::TreeHash), HashRefused).of(Of::Hashes),
+        Row::new("right tree hash refused", refuse(RefusalReason::TreeHash), HashRefused).of(Of::Hashes),
         Row::new("part lost", Action::LosePart, Spoilt).of(Of::Payloads),
         Row::new("part damaged", Action::DamagePart, Spoilt).of(Of::Payloads),
         Row::new("clock an hour behind", clock(3600), WrongClock),
         Row::new("clock an hour ahead", clock(-3600), WrongClock),
-        Row::new("too slow for a signature", refuse(Reason::SignatureExpired), TooSlow),
-        Row::new("signature not yet current", refuse(Reason::SignatureNotYetCurrent), Final(Kind::Credentials)),
-        Row::new("expired token, another to be had", refuse(Reason::ExpiredToken), OldKey),
-        Row::new("expired token", refuse(Reason::ExpiredToken), Final(Kind::Credentials)),
+        Row::new("too slow for a signature", refuse(RefusalReason::SignatureExpired), TooSlow),
+        Row::new("signature not yet current", refuse(RefusalReason::SignatureNotYetCurrent), Final(Kind::Credentials)),
+        Row::new("expired token, another to be had", refuse(RefusalReason::ExpiredToken), OldKey),
+        Row::new("expired token", refuse(RefusalReason::ExpiredToken), Final(Kind::Credentials)),
         Row::new("access denied", denied(), Final(Kind::Access)),
         Row::new("not found", Action::error(404, "ResourceNotFoundException", "None."), Final(Kind::NotFound)),
     ]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use fastrand::Rng;
-use glacier_emulator::{Action, Operation, Reason, RequestRecord};
+use glacier_emulator::{Action, Operation, RefusalReason, RequestRecord};
 use glacier_mp::client::Client;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::source::ReadOutcome;
@@ -395,9 +395,10 @@ impl Player<'_> {
             Kind::Canceled => matches!(stop, Stop::Cancel(_) | Stop::Free(_)),
             Kind::Callback => matches!(stop, Stop::Callback(_)),
             Kind::Credentials => {
-                (refused(Reason::ExpiredToken) && !self.course.provider) || refused(Reason::SignatureNotYetCurrent)
+                (refused(RefusalReason::ExpiredToken) && !self.course.provider)
+                    || refused(RefusalReason::SignatureNotYetCurrent)
             }
-            Kind::Timeout => refused(Reason::SignatureExpired),
+            Kind::Timeout => refused(RefusalReason::SignatureExpired),
             Kind::OutcomeUnknown => {
                 let is_unclear = |request: &RequestRecord| of_complete(request) && !request.faults.is_empty();
                 requests.iter().any(is_unclear) || (stop != Stop::Never && requests.iter().any(of_complete))
@@ -407,7 +408,7 @@ impl Player<'_> {
             Kind::TreeHash if is_made => self.is_other_archive(),
             Kind::TreeHash | Kind::Incomplete | Kind::Service => {
                 let lied = |request: &RequestRecord, fault: &Action| match fault {
-                    Action::Refuse { because: Reason::TreeHash } => of_complete(request),
+                    Action::Refuse { because: RefusalReason::TreeHash } => of_complete(request),
                     Action::WrongTreeHash => request.operation == Some(Operation::ListParts),
                     _ => false,
                 };

@@ -4,12 +4,12 @@
 use glacier_emulator::Emulator;
 use glacier_mp::upload::Upload;
 
-use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, archive, client, config};
 use crate::{content, start, upload};
 
 /// An upload whose ID begins so. One in 64 does.
 fn beginning_with(glacier: &Emulator, first: char) -> String {
-    let client = client(config(glacier), &Lines::default());
+    let client = client(config(glacier), &CapturedLog::default());
     loop {
         let upload = Upload::new(&client, VAULT).unwrap();
         upload.set_part_size(MIB).unwrap();
@@ -26,14 +26,14 @@ fn beginning_with(glacier: &Emulator, first: char) -> String {
 fn an_id_that_begins_with_a_hyphen_is_an_id() {
     let (glacier, content) = (start(), content(2_500_000));
     let attached = |id: &str| {
-        let client = client(config(&glacier), &Lines::default());
+        let client = client(config(&glacier), &CapturedLog::default());
         let upload = Upload::new(&client, VAULT).unwrap();
         upload.set_upload_id(id).unwrap();
         upload
     };
     let id = beginning_with(&glacier, '-');
     attached(&id).put_part(0, &content[..1 << 20], None).unwrap();
-    let listed = client(config(&glacier), &Lines::default()).list_uploads(VAULT).unwrap();
+    let listed = client(config(&glacier), &CapturedLog::default()).list_uploads(VAULT).unwrap();
     assert_eq!(listed.iter().map(|upload| &upload.id).collect::<Vec<_>>(), [&id]);
     assert_eq!(attached(&id).list_parts().unwrap().len(), 1);
     let file = crate::support::glacier::file(&content);

@@ -16,7 +16,7 @@ use fastrand::Rng;
 use glacier_emulator::{Emulator, Operation, Options, RequestRecord};
 use glacier_mp::config::Config;
 use glacier_mp::upload::Upload;
-use support::glacier::{Lines, MIB, VAULT, client, config};
+use support::glacier::{CapturedLog, MIB, VAULT, client, config};
 use tempfile::NamedTempFile;
 
 pub(crate) fn start() -> Emulator {
@@ -34,7 +34,7 @@ pub(crate) fn content(size: usize) -> Vec<u8> {
 pub(crate) fn upload(glacier: &Emulator, settings: impl FnOnce(&mut Config)) -> Arc<Upload> {
     let mut config = config(glacier);
     settings(&mut config);
-    let upload = Upload::new(&client(config, &Lines::default()), VAULT).unwrap();
+    let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
     upload
 }

@@ -9,29 +9,29 @@ use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, T
 type Trip = Arc<dyn Fn(&Request) + Send + Sync>;
 
 /// The transport, with `trip` called for each request before it is sent, on the thread that sends it.
-pub(crate) fn tripwire(
+pub(crate) fn request_hook(
     trip: impl Fn(&Request) + Send + Sync + 'static,
 ) -> impl FnOnce(UreqTransport) -> Arc<dyn Transport> {
-    |transport| Arc::new(Tripwire { transport, trip: Arc::new(trip) })
+    |transport| Arc::new(HookedTransport { transport, trip: Arc::new(trip) })
 }
 
-struct Tripwire {
+struct HookedTransport {
     transport: UreqTransport,
     trip: Trip,
 }
 
-struct TripwireConnection {
+struct HookedConnection {
     connection: Box<dyn Connection>,
     trip: Trip,
 }
 
-impl Transport for Tripwire {
+impl Transport for HookedTransport {
     fn connection(&self) -> Box<dyn Connection> {
-        Box::new(TripwireConnection { connection: self.transport.connection(), trip: Arc::clone(&self.trip) })
+        Box::new(HookedConnection { connection: self.transport.connection(), trip: Arc::clone(&self.trip) })
     }
 }
 
-impl Connection for TripwireConnection {
+impl Connection for HookedConnection {
     fn open(&mut self, watch: &RequestContext) -> Result<()> {
         self.connection.open(watch)
     }
@@ -42,14 +42,14 @@ impl Connection for TripwireConnection {
     }
 }
 
-impl fmt::Debug for Tripwire {
+impl fmt::Debug for HookedTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tripwire")
+        f.write_str("HookedTransport")
     }
 }
 
-impl fmt::Debug for TripwireConnection {
+impl fmt::Debug for HookedConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TripwireConnection")
+        f.write_str("HookedConnection")
     }
 }

@@ -1,7 +1,7 @@
 //! Complete of a large archive takes longer than anything else, and its answer gets lost (glacieruploader issue 64: 3.1 TB
 //! were there, and their owner never learnt the archive ID).
 
-use glacier_emulator::{Action, Ending, Fault, Operation, Sent};
+use glacier_emulator::{Action, ConnectionEnd, Fault, Operation, ResponsePrefix};
 
 use crate::support::glacier::archive;
 use crate::{content, of, start, upload};
@@ -24,9 +24,9 @@ fn the_answer_to_complete_may_take_longer_than_a_stall() {
 fn an_archive_whose_answers_got_lost_is_found_again() {
     let glacier = start();
     let lost = |then| Fault::new(Action::DelayAnswer { millis: 300 }).and(Action::LostAnswer { then }).on(COMPLETE);
-    glacier.add_fault(lost(Ending::Reset));
-    glacier.add_fault(lost(Ending::Close).skip(1));
-    let cut = Action::CutResponse { after: Sent::HalfHeaders, then: Ending::Close };
+    glacier.add_fault(lost(ConnectionEnd::Reset));
+    glacier.add_fault(lost(ConnectionEnd::Close).skip(1));
+    let cut = Action::CutResponse { after: ResponsePrefix::HalfHeaders, then: ConnectionEnd::Close };
     glacier.add_fault(Fault::new(cut).on(COMPLETE).skip(2));
     glacier.add_fault(Fault::new(Action::status(504)).on(COMPLETE).skip(3));
     let upload = upload(&glacier, |_| ());

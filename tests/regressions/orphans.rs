@@ -1,23 +1,25 @@
 //! Uploads that were left behind are found with all that tells them apart, and thrown away one by one; what is stopped
 //! leaves one, and says so.
 
-use glacier_emulator::{Action, Ending, Fault, Operation};
+use glacier_emulator::{Action, ConnectionEnd, Fault, Operation};
 use glacier_mp::error::Kind;
 
-use crate::support::glacier::{Lines, MIB, VAULT, client, config};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, client, config};
 use crate::{content, of, start, upload};
 
 #[test]
 fn what_was_left_behind_is_listed_and_thrown_away() {
     let glacier = start();
-    glacier.add_fault(Fault::new(Action::LostAnswer { then: Ending::Reset }).on(Operation::InitiateMultipartUpload));
+    glacier.add_fault(
+        Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::InitiateMultipartUpload),
+    );
     let content: &'static [u8] = content(2 << 20).leak();
     let kept = upload(&glacier, |_| ());
     kept.set_description("kept").unwrap();
     kept.set_source_memory(content).unwrap();
     kept.transfer().unwrap();
 
-    let client = client(config(&glacier), &Lines::default());
+    let client = client(config(&glacier), &CapturedLog::default());
     let listed = client.list_uploads(VAULT).unwrap();
     assert_eq!(listed.len(), 2);
     assert!(listed.iter().all(|one| one.description.as_deref() == Some("kept") && one.part_size == MIB));

@@ -10,7 +10,7 @@ use std::thread;
 use glacier_emulator::{Emulator, Operation, Options};
 use glacier_mp::upload::Upload;
 
-use crate::support::glacier::{Lines, MIB, VAULT, archive, client, config, file};
+use crate::support::glacier::{CapturedLog, MIB, VAULT, archive, client, config, file};
 use crate::{content, of, trust};
 
 const SIZE: usize = 50 << 20;
@@ -21,7 +21,7 @@ fn a_cable_that_is_pulled_at_98_percent_costs_what_was_on_its_way() {
     for tls in [false, true] {
         let glacier = Emulator::start(Options { tls, ..Options::default() }).unwrap();
         let cable = Cable::new(&glacier, SIZE as u64 / 100 * 98);
-        let (content, lines) = (content(SIZE), Lines::default());
+        let (content, lines) = (content(SIZE), CapturedLog::default());
         let file = file(&content);
         let mut config = config(&glacier);
         config.set_endpoint(&cable.endpoint).unwrap();
