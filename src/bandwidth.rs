@@ -61,26 +61,26 @@ impl TokenBucket {
     /// # Errors
     /// `Canceled`.
     pub fn take(&self, want: usize, cancel: &Cancel) -> Result<usize> {
-        let taken = self.take_here(want, cancel)?;
+        let taken = self.take_own(want, cancel)?;
         let Some(parent) = &self.parent else { return Ok(taken) };
         let passed = parent.take(taken, cancel)?;
-        self.state().give_back(taken - passed);
+        self.state().refund(taken - passed);
         Ok(passed)
     }
 
     /// Gives back what was taken and is not sent.
-    pub fn give_back(&self, bytes: usize) {
-        self.state().give_back(bytes);
+    pub fn refund(&self, bytes: usize) {
+        self.state().refund(bytes);
         if let Some(parent) = &self.parent {
-            parent.give_back(bytes);
+            parent.refund(bytes);
         }
     }
 
-    fn take_here(&self, want: usize, cancel: &Cancel) -> Result<usize> {
+    fn take_own(&self, want: usize, cancel: &Cancel) -> Result<usize> {
         if self.state().limit == 0 {
             return Ok(want);
         }
-        let _place = self.queue.take(cancel)?;
+        let _place = self.queue.acquire(cancel)?;
         loop {
             let taken = self.state().take(want, self.clock.monotonic());
             match taken {
@@ -104,16 +104,16 @@ struct BucketState {
     /// What may be taken, in billionths of a byte: with a limit in bytes and a time in nanoseconds nothing is rounded.
     tokens: u128,
     /// When `tokens` was right.
-    at: Duration,
+    refilled_at: Duration,
 }
 
 impl BucketState {
     fn new(limit: u64, now: Duration) -> Self {
-        Self { limit, tokens: 0, at: now }
+        Self { limit, tokens: 0, refilled_at: now }
     }
 
     fn set_limit(&mut self, limit: u64, now: Duration) {
-        self.fill(now);
+        self.refill(now);
         self.limit = limit;
     }
 
@@ -122,7 +122,7 @@ impl BucketState {
         if self.limit == 0 {
             return Ok(want);
         }
-        self.fill(now);
+        self.refill(now);
         let quantum = want.min(usize::try_from(self.quantum()).unwrap_or(usize::MAX));
         let price = quantum as u128 * NANOS;
         let Some(left) = self.tokens.checked_sub(price) else {
@@ -133,15 +133,15 @@ impl BucketState {
         Ok(quantum)
     }
 
-    fn give_back(&mut self, bytes: usize) {
+    fn refund(&mut self, bytes: usize) {
         self.tokens = (self.tokens + bytes as u128 * NANOS).min(self.capacity());
     }
 
-    fn fill(&mut self, now: Duration) {
-        let passed = now.saturating_sub(self.at).as_nanos();
+    fn refill(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.refilled_at).as_nanos();
         self.tokens = passed.saturating_mul(self.limit.into()).saturating_add(self.tokens).min(self.capacity());
         // Two threads may have looked at the clock in one order, and come here in the other.
-        self.at = self.at.max(now);
+        self.refilled_at = self.refilled_at.max(now);
     }
 
     /// The most that is taken at once, in bytes.
@@ -343,7 +343,7 @@ mod tests {
         inner.set_limit(500_000);
         assert_eq!(inner.take(9000, &Cancel::default()).unwrap(), 1000);
         assert_eq!(inner.state().tokens, 4000 * NANOS);
-        inner.give_back(1000);
+        inner.refund(1000);
         assert_eq!(inner.state().tokens, 5000 * NANOS);
         assert_eq!(outer.take(1000, &Cancel::default()).unwrap(), 1000);
         assert_eq!(clock.monotonic(), SECOND / 2, "the second quantum was there already");
@@ -364,7 +364,7 @@ mod tests {
         let cancel = Cancel::default();
         thread::scope(|scope| {
             let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| bucket.take(1000, &cancel))).collect();
-            while bucket.queue.waiters() < 4 {
+            while bucket.queue.len() < 4 {
                 thread::yield_now();
             }
             bucket.set_limit(0);
@@ -381,14 +381,14 @@ mod tests {
         thread::scope(|scope| {
             let canceled: Vec<_> = (0..4).map(|_| scope.spawn(|| inner.take(1000, &cancel))).collect();
             let waiting = scope.spawn(|| outer.take(1000, &another));
-            while outer.queue.waiters() < 5 {
+            while outer.queue.len() < 5 {
                 thread::yield_now();
             }
             cancel.raise();
             canceled
                 .into_iter()
                 .for_each(|thread| assert_eq!(thread.join().unwrap().unwrap_err().kind(), Kind::Canceled));
-            assert_eq!(outer.queue.waiters(), 1);
+            assert_eq!(outer.queue.len(), 1);
             outer.set_limit(0);
             assert_eq!(waiting.join().unwrap().unwrap(), 1000);
         });

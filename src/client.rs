@@ -79,11 +79,11 @@ impl Client {
             connect_timeout: settled.connect_timeout,
             stall_timeout: settled.stall_timeout,
         })?;
-        Ok(Arc::new(Self::over(settled, Arc::new(transport), Arc::new(SystemClock::new()))))
+        Ok(Arc::new(Self::with_transport(settled, Arc::new(transport), Arc::new(SystemClock::new()))))
     }
 
     /// A client over another transport and another clock, for tests of what a network and a real clock cannot show.
-    pub fn over(settled: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_transport(settled: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let service = Service {
             account_id: settled.account_id,
             host: settled.endpoint.authority_for_host_header(),

@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod decimal;
 pub mod error;
 pub mod ffi;
+mod ffi_text;
 pub mod http;
 pub mod limits;
 pub mod log;

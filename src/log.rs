@@ -4,10 +4,10 @@
 //! the callback never runs on a thread the caller does not know. The queue is bounded: what does not fit is counted.
 
 use std::collections::VecDeque;
-use std::ffi::CString;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::ffi_text::to_cstring;
 use crate::sanitize::Redactor;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
@@ -67,13 +67,13 @@ impl Log {
     }
 
     /// Whether lines of this level are wanted; asked before a costly line is made.
-    pub fn wants(&self, level: Level) -> bool {
+    pub fn is_enabled(&self, level: Level) -> bool {
         self.sink.is_some() && level != Level::Off && level <= self.level
     }
 
     /// Puts a line into the queue, sanitized.
     pub fn write(&self, level: Level, line: fmt::Arguments<'_>) {
-        if !self.wants(level) {
+        if !self.is_enabled(level) {
             return;
         }
         let line = self.redactor.sanitized(&line.to_string(), LINE_MAX);
@@ -86,7 +86,7 @@ impl Log {
     }
 
     /// Whether anything waits for delivery.
-    pub fn is_waiting(&self) -> bool {
+    pub fn has_pending(&self) -> bool {
         let queue = lock(&self.queue);
         !queue.lines.is_empty() || queue.dropped > 0
     }
@@ -95,7 +95,7 @@ impl Log {
     pub fn deliver(&self) {
         let Some(sink) = &self.sink else { return };
         // Asked again after the flag is down: a line that came in between would otherwise wait for the next call.
-        while self.is_waiting() && !self.delivering.swap(true, Ordering::Acquire) {
+        while self.has_pending() && !self.delivering.swap(true, Ordering::Acquire) {
             let lower = ResetOnDrop(&self.delivering);
             while let Some((level, line)) = self.next() {
                 sink(level, &to_cstring(line));
@@ -131,20 +131,6 @@ impl Drop for ResetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
-}
-
-/// A text as C reads it. NUL bytes, which would cut it, are replaced.
-pub fn to_cstring(text: impl Into<String>) -> CString {
-    let text = text.into();
-    CString::new(text).unwrap_or_else(|bad| {
-        let mut bytes = bad.into_vec();
-        for byte in &mut bytes {
-            if *byte == 0 {
-                *byte = b'?';
-            }
-        }
-        CString::new(bytes).unwrap_or_default()
-    })
 }
 
 #[cfg(test)]
@@ -187,7 +173,6 @@ mod tests {
         log.write(Level::Warn, format_args!("a\0b\r\nERROR forged \x1b[2J"));
         log.deliver();
         assert_eq!(*lines.lock().unwrap(), ["a\\x00b\\r\\nERROR forged \\x1b[2J"]);
-        assert_eq!(to_cstring("a\0b").to_str().unwrap(), "a?b");
     }
 
     #[test]

@@ -78,18 +78,18 @@ pub const STREAM_PART_SIZE: u64 = 64 * MIB;
 
 /// The part of a stream of unknown length at which a warning tells that there are at most [`PARTS_MAX`]. A stream as long
 /// as expected does not reach it.
-pub const STREAM_WARNS_AT: u32 = 8_000;
+pub const STREAM_WARNING_PART: u32 = 8_000;
 
 /// The part size of a stream: the one wanted; else the one that suits its size, if that is known; else one with which a
 /// stream of the size expected keeps well below the most parts.
 ///
 /// # Errors
 /// As [`Plan::new`].
-pub fn part_size_of_stream(wanted: Option<u64>, size: Option<u64>, expected: Option<u64>) -> Result<u64> {
+pub fn stream_part_size(wanted: Option<u64>, size: Option<u64>, expected: Option<u64>) -> Result<u64> {
     if let Some(size) = size {
         return Ok(Plan::new(size, wanted)?.part_size());
     }
-    let of_expected = |bytes: u64| bytes.div_ceil(STREAM_WARNS_AT.into()).next_power_of_two();
+    let of_expected = |bytes: u64| bytes.div_ceil(STREAM_WARNING_PART.into()).next_power_of_two();
     let suits = expected.map(|bytes| of_expected(bytes).clamp(DEFAULT_PART_SIZE_MIN, PART_SIZE_MAX));
     Ok(wanted.or(suits).unwrap_or(STREAM_PART_SIZE))
 }
@@ -98,7 +98,7 @@ pub fn part_size_of_stream(wanted: Option<u64>, size: Option<u64>, expected: Opt
 ///
 /// # Errors
 /// `Invalid` names both sizes.
-pub fn check_stream_fits(part_size: u64, memory_limit: u64) -> Result<()> {
+pub fn check_stream_memory(part_size: u64, memory_limit: u64) -> Result<()> {
     if part_size.saturating_mul(2) <= memory_limit {
         return Ok(());
     }

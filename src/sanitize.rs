@@ -171,7 +171,7 @@ impl Redactor {
     }
 
     /// Whether a text echoes a secret.
-    pub fn finds_in(&self, text: &str) -> bool {
+    pub fn contains_secret(&self, text: &str) -> bool {
         matches!(self.redacted(text), Cow::Owned(_))
     }
 
@@ -383,10 +383,10 @@ mod tests {
         for number in 0..SECRETS_MAX - 1 {
             redactor.add(&format!("secret-{number:020}"));
         }
-        assert!(redactor.finds_in(TOKEN));
+        assert!(redactor.contains_secret(TOKEN));
         redactor.add("the-last-of-them");
-        assert!(!redactor.finds_in(TOKEN));
-        assert!(redactor.finds_in("the-last-of-them"));
+        assert!(!redactor.contains_secret(TOKEN));
+        assert!(redactor.contains_secret("the-last-of-them"));
     }
 
     #[test]

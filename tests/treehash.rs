@@ -6,7 +6,7 @@ mod support;
 
 use glacier_mp::error::Kind;
 use glacier_mp::plan::Plan;
-use glacier_mp::treehash::{Digest, Fold, Kernels, PartHasher, PartHashes, TreeHasher, combine, part_hashes};
+use glacier_mp::treehash::{Digest, Kernels, PartHasher, PartHashes, TreeCombiner, TreeHasher, combine, part_hashes};
 use proptest::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -43,7 +43,7 @@ fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
     let data = generate(generator, size);
     let expected = PartHashes { linear: linear.parse().unwrap(), tree: tree.parse().unwrap() };
     for kernels in Kernels::all() {
-        let (mut part, mut tree) = (PartHasher::by(kernels), TreeHasher::by(kernels));
+        let (mut part, mut tree) = (PartHasher::with_kernels(kernels), TreeHasher::with_kernels(kernels));
         part.update(&data);
         tree.update(&data);
         assert_eq!(part.finish(), expected, "{name}, {}", kernels.name());
@@ -57,7 +57,7 @@ fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
 
 /// The hashes of parts that are in memory.
 fn together(kernels: &'static Kernels, parts: &[&[u8]]) -> Vec<PartHashes> {
-    let mut hashers = vec![PartHasher::by(kernels); parts.len()];
+    let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
     kernels.update_parts(&mut hashers.iter_mut().zip(parts.iter().copied()).collect::<Vec<_>>());
     hashers.iter_mut().map(PartHasher::finish).collect()
 }
@@ -102,7 +102,7 @@ fn parts_that_stand_at_different_places_go_on_together() {
         // The first ones end early: the others go on without them, and in the end one after the other.
         let mut parts: Vec<_> = (0..20).map(|i| &data[i * 1001..][..random.usize(..MIB) * (i + 1) / 4]).collect();
         let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
-        let mut hashers = vec![PartHasher::by(kernels); parts.len()];
+        let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
         while parts.iter().any(|part| !part.is_empty()) {
             let mut pieces = Vec::new();
             for (hasher, part) in hashers.iter_mut().zip(&mut parts) {
@@ -128,7 +128,7 @@ fn known_roots() {
 #[test]
 fn a_finished_fold_begins_anew() {
     let leaves = leaves(3, 7);
-    let mut fold = Fold::default();
+    let mut fold = TreeCombiner::default();
     for _ in 0..2 {
         assert_eq!(fold.finish(), None);
         for &leaf in &leaves {
@@ -226,8 +226,8 @@ proptest! {
         let data = generate("mod251", (leaves * MIB + around).saturating_sub(100));
         let expected = hashes_by_definition(&data);
         for kernels in Kernels::all() {
-            let mut tree = TreeHasher::by(kernels);
-            let mut part = PartHasher::by(kernels);
+            let mut tree = TreeHasher::with_kernels(kernels);
+            let mut part = PartHasher::with_kernels(kernels);
             let mut rest = data.as_slice();
             for cut in cuts.iter().cycle() {
                 let (slice, after) = rest.split_at(rest.len().min(*cut));

@@ -10,7 +10,7 @@ use super::{Operation, Service, UploadName};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Method, RequestContext};
 use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX, quoted};
-use crate::sys::reserve;
+use crate::sys::emergency_memory;
 
 /// What ListParts tells of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn check_count(what: &str, count: usize, max: usize) -> Result<()> {
 
 /// Makes room for the entries of one more page.
 fn grow<T>(entries: &mut Vec<T>, more: usize) -> Result<()> {
-    reserve::ensure()?;
+    emergency_memory::ensure()?;
     entries.try_reserve(more).map_err(|cause| {
         Error::new(Kind::Memory, format!("no memory for a list of {} entries", entries.len() + more)).caused_by(cause)
     })

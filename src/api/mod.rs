@@ -203,7 +203,7 @@ impl Service {
 
     /// An ID from the service. It goes into paths, journals and getters, so one that echoes a secret is refused.
     fn id(&self, id: &str) -> Result<String> {
-        if self.keys.redactor().finds_in(id) {
+        if self.keys.redactor().contains_secret(id) {
             return Err(Error::new(Kind::Protocol, "the service's ID holds a part of the credentials"));
         }
         Ok(id.to_owned())

@@ -78,7 +78,7 @@ impl Service {
     ) -> Result<Response> {
         let start = self.clock.monotonic();
         let outcome = self.exchange(call, payload, context);
-        if self.log.wants(Level::Debug) {
+        if self.log.is_enabled(Level::Debug) {
             let took = self.clock.monotonic().saturating_sub(start).as_millis();
             let told = match &outcome {
                 Ok((response, _)) => answered(response),

@@ -6,7 +6,7 @@ use std::ptr;
 use super::guard;
 use super::result::{self, glacier_result_t};
 use crate::error::Error;
-use crate::log::to_cstring;
+use crate::ffi_text::to_cstring;
 use crate::retry;
 
 /// What went wrong in one call: made when a function fails and was given an err, freed by glacier_error_free.

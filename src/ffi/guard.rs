@@ -13,7 +13,7 @@ use super::error::glacier_error_t;
 use super::result::{self, glacier_result_t};
 use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
-use crate::sys::reserve;
+use crate::sys::emergency_memory;
 use crate::sys::thread::CancellationDisabled;
 
 /// The longest text that is taken, in bytes: far above any path or session token. It is copied.
@@ -26,7 +26,7 @@ pub(super) fn call(err: *mut *mut glacier_error_t, body: impl FnOnce() -> Result
     if let Some(err) = &err {
         err.set(ptr::null_mut());
     }
-    let Err(error) = reserve::ensure().and_then(|()| catch_panic(body)) else { return result::OK };
+    let Err(error) = emergency_memory::ensure().and_then(|()| catch_panic(body)) else { return result::OK };
     let code = result::code(error.kind());
     if let Some(err) = &err {
         err.set(into_handle(glacier_error_t::from(error)));

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::guard;
 use crate::client::UploadEntry;
-use crate::log::to_cstring;
+use crate::ffi_text::to_cstring;
 use crate::upload::PartEntry;
 
 /// The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets.

@@ -5,7 +5,7 @@ use ureq::unversioned::transport::Buffers;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
-use crate::sys::reserve;
+use crate::sys::emergency_memory;
 
 /// A buffer for output, always written from its start, and one for input.
 pub(crate) struct ExchangeBuffers {
@@ -24,7 +24,7 @@ impl ExchangeBuffers {
     /// # Errors
     /// `Memory`.
     pub(crate) fn new(input: usize, output: usize) -> Result<Self> {
-        reserve::allocate(|| {
+        emergency_memory::allocate_large(|| {
             let (output, input) = (zeros(output)?, zeros(input)?);
             Ok(Self { output, input, filled: 0, consumed: 0, progress: false })
         })

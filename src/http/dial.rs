@@ -165,7 +165,7 @@ impl Race<'_> {
                 self.in_flight.push(attempt);
                 continue;
             }
-            match attempt.socket.connected() {
+            match attempt.socket.connect_result() {
                 Ok(()) => accepted = Some(attempt),
                 Err(error) => self.fail(attempt.address, error),
             }

@@ -58,7 +58,7 @@ impl ThrottledBody<'_> {
         let Some(bandwidth) = &self.context.bandwidth else { return self.send(most) };
         let may = bandwidth.take(most, &self.context.cancel).map_err(io::Error::other)?;
         let length = self.send(may)?;
-        bandwidth.give_back(may.saturating_sub(length));
+        bandwidth.refund(may.saturating_sub(length));
         Ok(length)
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
-use crate::sys::fadvise as advice;
+use crate::sys::fadvise;
 
 /// What shows that a file was replaced or modified. All times are nanoseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +35,13 @@ const TRUSTED_AGE_NS: i128 = 2_000_000_000;
 impl Identity {
     /// Whether each later modification leaves other times than these: at `now_ns` they are old enough. Times in the future
     /// are not.
-    pub fn is_settled_at(&self, now_ns: i128) -> bool {
+    pub fn is_trusted_at(&self, now_ns: i128) -> bool {
         now_ns - self.modified_ns.max(self.changed_ns) >= TRUSTED_AGE_NS
     }
 
     /// Whether another identity differs in ctime at most: by a rename, a hard link, a chmod, or by modified bytes behind a
     /// restored mtime.
-    fn is_but_for_ctime(&self, other: Self) -> bool {
+    fn differs_at_most_in_ctime(&self, other: Self) -> bool {
         Self { changed_ns: self.changed_ns, ..other } == *self
     }
 }
@@ -52,12 +52,12 @@ pub struct SourceFile {
     path: PathBuf,
     file: File,
     size: u64,
-    recorded: Mutex<Recorded>,
+    baseline: Mutex<Baseline>,
 }
 
 /// The identity that a file is held to.
 #[derive(Clone, Copy, Debug)]
-struct Recorded {
+struct Baseline {
     identity: Identity,
     trust: Trust,
 }
@@ -68,7 +68,7 @@ enum Trust {
     /// Not while the times are recent.
     NotYet,
     /// From now on.
-    ResolvedConfig,
+    Trusted,
     /// Never: fsync failed, so that stores through a shared mapping may stay without effect on the times.
     Never,
 }
@@ -88,12 +88,12 @@ impl SourceFile {
             return Err(Error::new(Kind::Io, format!("cannot read {}: it is {what}", path.display())));
         }
         let identity = identity_of(&file).map_err(|cause| failed("look at", path, cause))?;
-        advice::advise_sequential(&file);
-        let recorded = Mutex::new(Recorded { identity, trust: Trust::NotYet });
-        Ok(Self { path: path.to_owned(), file, size: identity.size, recorded })
+        fadvise::advise_sequential(&file);
+        let baseline = Mutex::new(Baseline { identity, trust: Trust::NotYet });
+        Ok(Self { path: path.to_owned(), file, size: identity.size, baseline })
     }
 
-    /// Opens a regular file whose identity is going to be recorded.
+    /// Opens a regular file whose identity is going to be baseline.
     ///
     /// A store through a shared mapping changes the times only if its page was clean. fsync makes all pages clean, so that
     /// the next store to each changes the times.
@@ -105,11 +105,11 @@ impl SourceFile {
         let synced = file.file.sync_all().is_ok();
         let identity = identity_of(&file.file).map_err(|cause| failed("look at", path, cause))?;
         let trust = match synced {
-            true if identity.is_settled_at(now_ns()) => Trust::ResolvedConfig,
+            true if identity.is_trusted_at(now_ns()) => Trust::Trusted,
             true => Trust::NotYet,
             false => Trust::Never,
         };
-        Ok(Self { size: identity.size, recorded: Mutex::new(Recorded { identity, trust }), ..file })
+        Ok(Self { size: identity.size, baseline: Mutex::new(Baseline { identity, trust }), ..file })
     }
 
     /// The size in bytes when it was opened.
@@ -119,18 +119,18 @@ impl SourceFile {
 
     /// The identity when it was opened, or when it was checked last.
     pub fn identity(&self) -> Identity {
-        lock(&self.recorded).identity
+        lock(&self.baseline).identity
     }
 
     /// Whether bytes that are read from now on are those of the file for as long as it has this identity. If not now, it may
     /// be later, when the times are old enough.
-    pub fn is_settled(&self) -> bool {
-        let mut recorded = lock(&self.recorded);
-        if recorded.trust == Trust::NotYet && recorded.identity.is_settled_at(now_ns()) {
+    pub fn is_trusted(&self) -> bool {
+        let mut baseline = lock(&self.baseline);
+        if baseline.trust == Trust::NotYet && baseline.identity.is_trusted_at(now_ns()) {
             // Again: a page that was stored to since then may have left the times that are in the identity.
-            recorded.trust = if self.file.sync_all().is_ok() { Trust::ResolvedConfig } else { Trust::Never };
+            baseline.trust = if self.file.sync_all().is_ok() { Trust::Trusted } else { Trust::Never };
         }
-        recorded.trust == Trust::ResolvedConfig
+        baseline.trust == Trust::Trusted
     }
 
     /// Fills `buffer` with the bytes from `offset` on.
@@ -160,8 +160,8 @@ impl SourceFile {
     }
 
     /// Has the system load bytes that will be read soon. Returns at once, whether or not it does.
-    pub fn expect_read(&self, offset: u64, length: u64) {
-        advice::advise_will_need(&self.file, offset, length);
+    pub fn prefetch(&self, offset: u64, length: u64) {
+        fadvise::advise_will_need(&self.file, offset, length);
     }
 
     /// Returns the identity now, which differs in ctime at most, and holds the file to it from now on.
@@ -170,18 +170,18 @@ impl SourceFile {
     /// `SourceChanged` names the difference, if the file was modified; `Io`.
     pub fn check_unchanged(&self) -> Result<Identity> {
         let now = identity_of(&self.file).map_err(|cause| failed("look at", &self.path, cause))?;
-        let mut recorded = lock(&self.recorded);
+        let mut baseline = lock(&self.baseline);
         if now.size != self.size {
             return Err(self.changed(&format!("its size was {}, and is {}", self.size, now.size)));
         }
-        if !now.is_but_for_ctime(recorded.identity) {
+        if !now.differs_at_most_in_ctime(baseline.identity) {
             return Err(self.changed("its time of modification is another"));
         }
-        if now != recorded.identity {
-            let trust = if recorded.trust == Trust::Never { Trust::Never } else { Trust::NotYet };
-            *recorded = Recorded { identity: now, trust };
+        if now != baseline.identity {
+            let trust = if baseline.trust == Trust::Never { Trust::Never } else { Trust::NotYet };
+            *baseline = Baseline { identity: now, trust };
         }
-        drop(recorded);
+        drop(baseline);
         // Some files, as those of /proc, have more bytes than their size says.
         let beyond = self.file.read_at(&mut [0], now.size).map_err(|cause| failed("read", &self.path, cause))?;
         if beyond == 0 { Ok(now) } else { Err(self.changed("it has more bytes than its size says")) }
@@ -238,55 +238,55 @@ mod tests {
             (0, 10 * SECOND, false),
             (60 * SECOND, 0, false),
         ] {
-            assert_eq!(identity(modified, changed).is_settled_at(10 * SECOND), settled, "{modified} {changed}");
+            assert_eq!(identity(modified, changed).is_trusted_at(10 * SECOND), settled, "{modified} {changed}");
         }
     }
 
     #[test]
     fn ctime_alone_is_no_modification() {
         let before = identity(1, 1);
-        assert!(before.is_but_for_ctime(before) && before.is_but_for_ctime(identity(1, 5)));
+        assert!(before.differs_at_most_in_ctime(before) && before.differs_at_most_in_ctime(identity(1, 5)));
         for after in [
             identity(2, 1),
             Identity { device: 9, ..before },
             Identity { inode: 9, ..before },
             Identity { size: 9, ..before },
         ] {
-            assert!(!before.is_but_for_ctime(after), "{after:?}");
+            assert!(!before.differs_at_most_in_ctime(after), "{after:?}");
         }
     }
 
     /// Sets the recorded identity back, as if the file had been opened some time after its last change.
-    fn aged(steady: &SourceFile, seconds: i128) {
-        let mut recorded = lock(&steady.recorded);
-        recorded.identity.modified_ns -= seconds * SECOND;
-        recorded.identity.changed_ns -= seconds * SECOND;
+    fn aged(source: &SourceFile, seconds: i128) {
+        let mut baseline = lock(&source.baseline);
+        baseline.identity.modified_ns -= seconds * SECOND;
+        baseline.identity.changed_ns -= seconds * SECOND;
     }
 
     #[test]
     fn trusts_a_file_once_its_times_are_old_and_not_after_a_change_of_ctime() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let steady = SourceFile::open_to_record(file.path()).unwrap();
-        lock(&steady.recorded).identity.changed_ns += 3600 * SECOND;
-        assert!(!steady.is_settled());
-        aged(&steady, 3600);
-        lock(&steady.recorded).identity.changed_ns -= 3600 * SECOND;
-        assert!(steady.is_settled() && steady.is_settled());
-        lock(&steady.recorded).identity = SourceFile::open(file.path()).unwrap().identity();
-        lock(&steady.recorded).identity.changed_ns -= 1;
-        steady.check_unchanged().unwrap();
-        assert_eq!(lock(&steady.recorded).trust, Trust::NotYet);
-        lock(&steady.recorded).trust = Trust::Never;
-        aged(&steady, 3600);
-        assert!(!steady.is_settled());
+        let source = SourceFile::open_to_record(file.path()).unwrap();
+        lock(&source.baseline).identity.changed_ns += 3600 * SECOND;
+        assert!(!source.is_trusted());
+        aged(&source, 3600);
+        lock(&source.baseline).identity.changed_ns -= 3600 * SECOND;
+        assert!(source.is_trusted() && source.is_trusted());
+        lock(&source.baseline).identity = SourceFile::open(file.path()).unwrap().identity();
+        lock(&source.baseline).identity.changed_ns -= 1;
+        source.check_unchanged().unwrap();
+        assert_eq!(lock(&source.baseline).trust, Trust::NotYet);
+        lock(&source.baseline).trust = Trust::Never;
+        aged(&source, 3600);
+        assert!(!source.is_trusted());
     }
 
     #[test]
     fn a_new_file_is_not_settled() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let steady = SourceFile::open_to_record(file.path()).unwrap();
-        let settled_at = steady.identity().changed_ns + TRUSTED_AGE_NS;
-        assert!(!steady.identity().is_settled_at(settled_at - 1) && steady.identity().is_settled_at(settled_at));
+        let source = SourceFile::open_to_record(file.path()).unwrap();
+        let settled_at = source.identity().changed_ns + TRUSTED_AGE_NS;
+        assert!(!source.identity().is_trusted_at(settled_at - 1) && source.identity().is_trusted_at(settled_at));
         assert!(
             SourceFile::open(Path::new("/proc/version")).unwrap().check_unchanged().is_err(),
             "more bytes than its size"

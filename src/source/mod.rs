@@ -14,7 +14,7 @@ use crate::source::file::{Identity, SourceFile};
 use crate::sync::{Mutex, lock};
 
 /// How far ahead of a reader the system is told what to load: enough for a disk to be busy with, little of its cache.
-const READ_AHEAD: u64 = 4 * MIB;
+const READAHEAD: u64 = 4 * MIB;
 
 /// A source as the caller named it, before anything is read.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub enum SourceSpec {
     /// Bytes that the caller keeps as they are.
     Memory(&'static [u8]),
     /// A callback that gives the next bytes, and how many there are in all, if that is known.
-    Callback(Arc<Reader>, Option<u64>),
+    Callback(Arc<CallbackReader>, Option<u64>),
 }
 
 impl SourceSpec {
@@ -61,12 +61,12 @@ pub enum ReadOutcome {
 }
 
 /// A callback that reads. It is taken out for each call: no lock is held while the caller's code runs.
-pub struct Reader {
+pub struct CallbackReader {
     callback: Mutex<Option<ReadFn>>,
     was_read: AtomicBool,
 }
 
-impl Reader {
+impl CallbackReader {
     /// Of that callback.
     pub fn new(read: ReadFn) -> Self {
         Self { callback: Mutex::new(Some(read)), was_read: AtomicBool::new(false) }
@@ -88,9 +88,9 @@ impl Reader {
     }
 }
 
-impl fmt::Debug for Reader {
+impl fmt::Debug for CallbackReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader(..)")
+        f.write_str("CallbackReader(..)")
     }
 }
 
@@ -127,15 +127,15 @@ impl Source {
 
     /// Whether bytes that are read from now on stay those of the source for as long as its identity stays the same, or of
     /// memory until the call returns.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_trusted(&self) -> bool {
         match self {
-            Self::File { file, .. } => file.is_settled(),
+            Self::File { file, .. } => file.is_trusted(),
             Self::Memory(_) => true,
         }
     }
 
     /// Bytes that need not be read because they are in memory already.
-    pub fn borrowed(&self, offset: u64, length: u64) -> Option<&[u8]> {
+    pub fn slice(&self, offset: u64, length: u64) -> Option<&[u8]> {
         match self {
             Self::File { .. } => None,
             Self::Memory(bytes) => {
@@ -156,7 +156,7 @@ impl Source {
                 file.read_at(offset, buffer)
             }
             Self::Memory(_) => {
-                let bytes = self.borrowed(offset, buffer.len() as u64);
+                let bytes = self.slice(offset, buffer.len() as u64);
                 let bytes =
                     bytes.ok_or_else(|| Error::new(Kind::Internal, "a read beyond the end of the memory source"))?;
                 buffer.copy_from_slice(bytes);
@@ -170,10 +170,10 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::read_at`].
-    pub fn read_on(&self, offset: u64, buffer: &mut [u8], end: u64) -> Result<()> {
+    pub fn read_sequential(&self, offset: u64, buffer: &mut [u8], end: u64) -> Result<()> {
         if let Self::File { file, .. } = self {
-            let ahead = offset.saturating_add(READ_AHEAD);
-            file.expect_read(ahead, end.saturating_sub(ahead).min(buffer.len() as u64));
+            let ahead = offset.saturating_add(READAHEAD);
+            file.prefetch(ahead, end.saturating_sub(ahead).min(buffer.len() as u64));
         }
         self.read_at(offset, buffer)
     }
@@ -212,7 +212,7 @@ mod tests {
         let mut bytes = [0; 4];
         source.read_at(3, &mut bytes).unwrap();
         assert_eq!((source.size(), &bytes), (10, b"3456"));
-        assert_eq!(source.borrowed(0, 1), None);
+        assert_eq!(source.slice(0, 1), None);
     }
 
     #[test]
@@ -222,12 +222,12 @@ mod tests {
         let source = open(&file);
         let mut bytes = vec![0; 1 << 20];
         for (offset, end) in [(0, 5 * MIB), (MIB, 5 * MIB), (4 * MIB, 5 * MIB), (7, 5 * MIB), (MIB, 2 * MIB), (0, 0)] {
-            source.read_on(offset, &mut bytes, end).unwrap();
+            source.read_sequential(offset, &mut bytes, end).unwrap();
             let start = usize::try_from(offset).unwrap();
             assert!(bytes == content[start..start + (1 << 20)], "{offset} {end}");
         }
         for offset in [4 * MIB + 1, u64::MAX >> 1, u64::MAX] {
-            source.read_on(offset, &mut bytes, u64::MAX).unwrap_err();
+            source.read_sequential(offset, &mut bytes, u64::MAX).unwrap_err();
         }
     }
 
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn memory_is_lent() {
         let source = SourceSpec::Memory(b"0123456789").open().unwrap().unwrap();
-        assert_eq!(source.borrowed(8, 2), Some(&b"89"[..]));
-        assert_eq!(source.borrowed(8, 3), None);
+        assert_eq!(source.slice(8, 2), Some(&b"89"[..]));
+        assert_eq!(source.slice(8, 3), None);
     }
 }

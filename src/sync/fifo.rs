@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 
-/// The line.
+/// The waiters.
 #[derive(Debug, Default)]
 pub(crate) struct FifoLock {
     waiters: Mutex<Waiters>,
@@ -24,55 +24,55 @@ impl FifoLock {
     ///
     /// # Errors
     /// `Canceled`.
-    pub(crate) fn take(&self, cancel: &Cancel) -> Result<FifoPlace<'_>> {
-        let turn = self.enqueue();
-        let mut line = self.lock();
-        while line.waiting.front() != Some(&turn.number) {
+    pub(crate) fn acquire(&self, cancel: &Cancel) -> Result<FifoPlace<'_>> {
+        let place = self.enqueue();
+        let mut waiters = self.waiters();
+        while waiters.waiting.front() != Some(&place.number) {
             cancel.check()?;
-            line = wait_at_most(&self.moved_up, line, CANCEL_POLL_INTERVAL);
+            waiters = wait_at_most(&self.moved_up, waiters, CANCEL_POLL_INTERVAL);
         }
-        drop(line);
-        Ok(turn)
+        drop(waiters);
+        Ok(place)
     }
 
-    /// How many are in line, the one whose turn it is included.
+    /// How many are in waiters, the one whose place it is included.
     #[cfg(test)]
-    pub(crate) fn waiters(&self) -> usize {
-        self.lock().waiting.len()
+    pub(crate) fn len(&self) -> usize {
+        self.waiters().waiting.len()
     }
 
     /// Lines up, without waiting.
     pub(crate) fn enqueue(&self) -> FifoPlace<'_> {
-        let mut line = self.lock();
-        let number = line.next;
-        line.next += 1;
-        line.waiting.push_back(number);
-        FifoPlace { turns: self, number }
+        let mut waiters = self.waiters();
+        let number = waiters.next;
+        waiters.next += 1;
+        waiters.waiting.push_back(number);
+        FifoPlace { fifo: self, number }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiters> {
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
         lock(&self.waiters)
     }
 }
 
-/// A place in line, given up when this is dropped.
+/// A place in waiters, given up when this is dropped.
 #[derive(Debug)]
 pub(crate) struct FifoPlace<'a> {
-    turns: &'a FifoLock,
+    fifo: &'a FifoLock,
     number: u64,
 }
 
 impl FifoPlace<'_> {
     /// Whether all who came before are gone.
     pub(crate) fn is_first(&self) -> bool {
-        self.turns.lock().waiting.front() == Some(&self.number)
+        self.fifo.waiters().waiting.front() == Some(&self.number)
     }
 }
 
 impl Drop for FifoPlace<'_> {
     fn drop(&mut self) {
-        self.turns.lock().waiting.retain(|waiting| *waiting != self.number);
-        self.turns.moved_up.notify_all();
+        self.fifo.waiters().waiting.retain(|waiting| *waiting != self.number);
+        self.fifo.moved_up.notify_all();
     }
 }
 
@@ -86,34 +86,34 @@ mod tests {
 
     #[test]
     fn turns_come_in_the_order_of_arrival() {
-        let (turns, cancel) = (FifoLock::default(), Cancel::default());
+        let (fifo, cancel) = (FifoLock::default(), Cancel::default());
         let (tell, told) = mpsc::channel();
-        let first = turns.take(&cancel).unwrap();
+        let first = fifo.acquire(&cancel).unwrap();
         thread::scope(|scope| {
             for n in 0..8 {
-                let (turns, cancel, tell) = (&turns, &cancel, tell.clone());
+                let (fifo, cancel, tell) = (&fifo, &cancel, tell.clone());
                 scope.spawn(move || {
-                    let _turn = turns.take(cancel).unwrap();
+                    let _place = fifo.acquire(cancel).unwrap();
                     tell.send(n).unwrap();
                 });
-                while turns.waiters() < n + 2 {
+                while fifo.len() < n + 2 {
                     thread::yield_now();
                 }
             }
             drop(first);
         });
         assert_eq!(told.try_iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
-        assert_eq!(turns.waiters(), 0);
+        assert_eq!(fifo.len(), 0);
     }
 
     #[test]
     fn who_is_canceled_leaves_the_line() {
-        let (turns, cancel) = (FifoLock::default(), Cancel::default());
-        let first = turns.take(&cancel).unwrap();
+        let (fifo, cancel) = (FifoLock::default(), Cancel::default());
+        let first = fifo.acquire(&cancel).unwrap();
         cancel.raise();
-        assert_eq!(turns.take(&cancel).unwrap_err().kind(), Kind::Canceled);
-        assert_eq!(turns.waiters(), 1);
+        assert_eq!(fifo.acquire(&cancel).unwrap_err().kind(), Kind::Canceled);
+        assert_eq!(fifo.len(), 1);
         drop(first);
-        turns.take(&Cancel::default()).unwrap();
+        fifo.acquire(&Cancel::default()).unwrap();
     }
 }

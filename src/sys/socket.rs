@@ -43,7 +43,7 @@ pub(crate) struct Ready {
 }
 
 impl Socket {
-    /// Starts to connect. Once the socket is ready to write, [`Socket::connected`] tells how it went.
+    /// Starts to connect. Once the socket is ready to write, [`Socket::connect_result`] tells how it went.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
@@ -63,7 +63,7 @@ impl Socket {
     }
 
     /// How connecting went.
-    pub(crate) fn connected(&self) -> io::Result<()> {
+    pub(crate) fn connect_result(&self) -> io::Result<()> {
         self.0.take_error()?.map_or(Ok(()), Err)
     }
 
@@ -102,7 +102,7 @@ impl Socket {
 }
 
 /// Waits until one of the sockets is connected or has failed, or the limit has passed, or a signal came. Returns for each
-/// socket, in their order, whether [`Socket::connected`] can tell how connecting went.
+/// socket, in their order, whether [`Socket::connect_result`] can tell how connecting went.
 pub(crate) fn wait_connected<'a>(sockets: impl Iterator<Item = &'a Socket>, limit: Duration) -> io::Result<Vec<bool>> {
     let entry = |socket: &Socket| libc::pollfd { fd: socket.0.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     let mut entries: Vec<_> = sockets.map(entry).collect();

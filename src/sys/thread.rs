@@ -7,13 +7,13 @@ use std::io;
 use std::panic::resume_unwind;
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
-use super::reserve;
+use super::emergency_memory;
 use crate::error::{Error, Kind, Result};
 
 /// Deep enough for TLS, small enough for many. In bytes.
-pub(crate) const STACK: usize = 512 * 1024;
+pub(crate) const WORKER_STACK_SIZE: usize = 512 * 1024;
 /// As deep as that of a main thread, for the caller's own code. In bytes.
-pub(crate) const CALLBACK_STACK: usize = 8 << 20;
+pub(crate) const CALLBACK_STACK_SIZE: usize = 8 << 20;
 
 /// Starts a thread of a scope, with all asynchronous signals blocked.
 ///
@@ -24,14 +24,14 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
-    reserve::ensure_beside(STACK)?;
+    emergency_memory::ensure_beside(WORKER_STACK_SIZE)?;
     // A thread inherits the mask: blocked here for a moment, a signal can never meet it unblocked.
     let _blocked = BlockedSignals::now();
     let run = || {
         let _cancellation = CancellationDisabled::now();
         run()
     };
-    Builder::new().name(name.to_owned()).stack_size(STACK).spawn_scoped(scope, run).map_err(no_thread)
+    Builder::new().name(name.to_owned()).stack_size(WORKER_STACK_SIZE).spawn_scoped(scope, run).map_err(no_thread)
 }
 
 /// Starts a thread that outlives the call, with all asynchronous signals blocked.
@@ -43,7 +43,7 @@ pub(crate) fn spawn<T: Send + 'static>(
     stack: usize,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
-    reserve::ensure_beside(stack)?;
+    emergency_memory::ensure_beside(stack)?;
     let _blocked = BlockedSignals::now();
     let run = || {
         let _cancellation = CancellationDisabled::now();

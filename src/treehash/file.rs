@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use super::{Digest, Fold, Kernels, TreeHasher};
+use super::{Digest, Kernels, TreeCombiner, TreeHasher};
 use crate::error::{Error, Kind, Result};
 use crate::limits::MIB;
 use crate::memory::aligned::AlignedBytes;
@@ -35,10 +35,10 @@ const THREADS_MAX: usize = 256;
 /// `Io` if the file cannot be read or is not a regular file, `SourceChanged` if it changed meanwhile, `Memory`,
 /// `Canceled`.
 pub fn hash_file(path: &Path, threads: u32, report: &(dyn Fn(u64) + Sync), cancel: &Cancel) -> Result<Digest> {
-    hash_file_by(Kernels::best(), path, threads, report, cancel)
+    hash_file_with(Kernels::best(), path, threads, report, cancel)
 }
 
-fn hash_file_by(
+fn hash_file_with(
     kernels: &'static Kernels,
     path: &Path,
     threads: u32,
@@ -51,7 +51,7 @@ fn hash_file_by(
         source.check_unchanged()?;
         return Ok(TreeHasher::new().finish());
     }
-    let hash = |report| Work::new(kernels, &source, report, cancel).run(wanted(threads));
+    let hash = |report| FileHash::new(kernels, &source, report, cancel).run(thread_count(threads));
     let mut before = source.identity();
     let root = hash(report)?;
     for _ in 0..PASSES {
@@ -69,7 +69,7 @@ fn hash_file_by(
     Ok(root)
 }
 
-fn wanted(threads: u32) -> usize {
+fn thread_count(threads: u32) -> usize {
     match usize::try_from(threads) {
         Ok(0) => thread::available_parallelism().map_or(1, NonZero::get),
         Ok(threads) => threads,
@@ -78,29 +78,29 @@ fn wanted(threads: u32) -> usize {
 }
 
 /// What the threads share.
-struct Work<'a> {
+struct FileHash<'a> {
     kernels: &'static Kernels,
     source: &'a SourceFile,
     /// The next group of leaves that nobody read yet. StoredPart while it is read.
     next: Mutex<u64>,
     /// The bytes hashed.
     done: AtomicU64,
-    roots: Mutex<Roots>,
+    combiner: Mutex<OrderedCombiner>,
     /// The first error, which stops all.
     failure: OnceLock<Error>,
     report: &'a (dyn Fn(u64) + Sync),
     cancel: &'a Cancel,
 }
 
-impl<'a> Work<'a> {
+impl<'a> FileHash<'a> {
     fn new(
         kernels: &'static Kernels,
         source: &'a SourceFile,
         report: &'a (dyn Fn(u64) + Sync),
         cancel: &'a Cancel,
     ) -> Self {
-        let (next, done, roots, failure) = (Mutex::default(), AtomicU64::new(0), Mutex::default(), OnceLock::new());
-        Self { kernels, source, next, done, roots, failure, report, cancel }
+        let (next, done, combiner, failure) = (Mutex::default(), AtomicU64::new(0), Mutex::default(), OnceLock::new());
+        Self { kernels, source, next, done, combiner, failure, report, cancel }
     }
 
     /// The hash of the file. The calling thread does its share, and all of it if there are no others.
@@ -108,20 +108,20 @@ impl<'a> Work<'a> {
         let groups = self.source.size().div_ceil(self.group_size());
         let threads = usize::try_from(groups).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
         thread::scope(|scope| {
-            let others = (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.take_part()).ok());
+            let others = (1..threads).map_while(|_| spawn_scoped(scope, "glacier-hash", || self.run_thread()).ok());
             let others = others.collect();
-            self.take_part();
+            self.run_thread();
             join_all(others);
         });
         if let Some(failure) = self.failure.into_inner() {
             return Err(failure);
         }
-        let root = self.roots.into_inner().unwrap_or_else(PoisonError::into_inner).fold.finish();
+        let root = self.combiner.into_inner().unwrap_or_else(PoisonError::into_inner).subtrees.finish();
         root.ok_or_else(|| Error::new(Kind::Internal, "a file with bytes has no leaves"))
     }
 
     /// A thread's share of the work. An error after the first adds nothing.
-    fn take_part(&self) {
+    fn run_thread(&self) {
         if let Err(error) = self.hash_groups() {
             let _ = self.failure.set(error);
         }
@@ -130,11 +130,11 @@ impl<'a> Work<'a> {
     fn hash_groups(&self) -> Result<()> {
         #[cfg(feature = "test-panics")]
         crate::test_panics::in_this_thread();
-        let mut hasher = TreeHasher::by(self.kernels);
+        let mut hasher = TreeHasher::with_kernels(self.kernels);
         let mut buffer = self.buffer()?;
         while let Some((index, bytes)) = self.read_group(&mut buffer)? {
             hasher.update(bytes);
-            lock(&self.roots).push(index, hasher.finish());
+            lock(&self.combiner).push(index, hasher.finish());
             let length = bytes.len() as u64;
             (self.report)(self.done.fetch_add(length, Ordering::Relaxed) + length);
         }
@@ -170,25 +170,25 @@ impl<'a> Work<'a> {
 
     /// The bytes that are read at a time: a power of two of MiB, so that they are a subtree.
     fn group_size(&self) -> u64 {
-        self.kernels.leaves_at_once() as u64 * MIB
+        self.kernels.preferred_leaves() as u64 * MIB
     }
 }
 
 /// Folds the groups of leaves, in whatever order they come.
 #[derive(Default)]
-struct Roots {
-    fold: Fold,
+struct OrderedCombiner {
+    subtrees: TreeCombiner,
     /// The number of the group that comes next in the fold.
     next: u64,
     /// Those that came before their turn.
-    early: BTreeMap<u64, Digest>,
+    out_of_order: BTreeMap<u64, Digest>,
 }
 
-impl Roots {
+impl OrderedCombiner {
     fn push(&mut self, index: u64, root: Digest) {
-        self.early.insert(index, root);
-        while let Some(root) = self.early.remove(&self.next) {
-            self.fold.push(root);
+        self.out_of_order.insert(index, root);
+        while let Some(root) = self.out_of_order.remove(&self.next) {
+            self.subtrees.push(root);
             self.next += 1;
         }
     }
@@ -212,7 +212,7 @@ mod tests {
         file.write_all(&data).unwrap();
         for kernels in Kernels::all() {
             for threads in [1, 3] {
-                let hash = hash_file_by(kernels, file.path(), threads, &|_| {}, &Cancel::default()).unwrap();
+                let hash = hash_file_with(kernels, file.path(), threads, &|_| {}, &Cancel::default()).unwrap();
                 assert_eq!(hash, part_hashes(&data).tree, "{} {threads}", kernels.name());
             }
         }
@@ -249,11 +249,11 @@ mod tests {
     fn groups_may_come_in_any_order() {
         let digests: Vec<_> = (0..9).map(|n| Digest([n; 32])).collect();
         for order in [[0, 1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1, 0], [4, 0, 8, 2, 6, 1, 7, 3, 5]] {
-            let mut roots = Roots::default();
+            let mut combiner = OrderedCombiner::default();
             for index in order {
-                roots.push(index, digests[usize::try_from(index).unwrap()]);
+                combiner.push(index, digests[usize::try_from(index).unwrap()]);
             }
-            assert_eq!(roots.fold.finish(), combine(&digests).ok(), "{order:?}");
+            assert_eq!(combiner.subtrees.finish(), combine(&digests).ok(), "{order:?}");
         }
     }
 }

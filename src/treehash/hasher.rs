@@ -1,7 +1,7 @@
 //! Streaming hashers: bytes in slices of any size, cut into leaves.
 
 use super::Digest;
-use super::fold::Fold;
+use super::combine::TreeCombiner;
 use super::kernels::Kernels;
 use super::messages::hash_each;
 use super::sha256::{BLOCK, Block, INITIAL, State, compress, finish};
@@ -11,27 +11,27 @@ pub(super) const LEAF: usize = 1 << 20;
 
 /// Computes a tree hash. The larger the slices, the faster: leaves that come whole are hashed several at a time.
 #[derive(Clone, Debug)]
-pub struct TreeHasher(Leaves<false>);
+pub struct TreeHasher(LeafHasher<false>);
 
 impl TreeHasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
-        Self::by(Kernels::best())
+        Self::with_kernels(Kernels::best())
     }
 
     /// The same by other kernels: for tests and measurements.
-    pub fn by(kernels: &'static Kernels) -> Self {
-        Self(Leaves::new(kernels))
+    pub fn with_kernels(kernels: &'static Kernels) -> Self {
+        Self(LeafHasher::new(kernels))
     }
 
     /// Takes the next bytes.
     pub fn update(&mut self, data: &[u8]) {
-        let begun = &mut self.0;
-        let (rest_of_leaf, data) = data.split_at(data.len().min((LEAF - begun.in_leaf) % LEAF));
-        begun.update(rest_of_leaf);
+        let hasher = &mut self.0;
+        let (rest_of_leaf, data) = data.split_at(data.len().min((LEAF - hasher.in_leaf) % LEAF));
+        hasher.update(rest_of_leaf);
         let (leaves, rest) = data.as_chunks();
-        hash_each::<LEAF>(begun.kernels, leaves, |leaf| begun.fold.push(leaf));
-        begun.update(rest);
+        hash_each::<LEAF>(hasher.kernels, leaves, |leaf| hasher.combiner.push(leaf));
+        hasher.update(rest);
     }
 
     /// The tree hash of all bytes since the last `finish`; of no bytes, it is their SHA-256. Ready for the next.
@@ -48,7 +48,7 @@ impl Default for TreeHasher {
 
 /// Computes both hashes of a part in one pass.
 #[derive(Clone, Debug)]
-pub struct PartHasher(Leaves<true>);
+pub struct PartHasher(LeafHasher<true>);
 
 /// What the service wants to know of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +62,12 @@ pub struct PartHashes {
 impl PartHasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
-        Self::by(Kernels::best())
+        Self::with_kernels(Kernels::best())
     }
 
     /// The same by other kernels: for tests and measurements.
-    pub fn by(kernels: &'static Kernels) -> Self {
-        Self(Leaves::new(kernels))
+    pub fn with_kernels(kernels: &'static Kernels) -> Self {
+        Self(LeafHasher::new(kernels))
     }
 
     /// Takes the next bytes.
@@ -92,18 +92,18 @@ impl PartHasher {
 
     /// The states of the linear hash and of the leaf.
     pub(super) fn states(&self) -> [State; 2] {
-        let Leaves { linear, leaf, .. } = self.0;
+        let LeafHasher { linear, leaf, .. } = self.0;
         if self.in_first_leaf() { [leaf; 2] } else { [linear, leaf] }
     }
 
     /// Takes blocks of one leaf by the states after them.
     pub(super) fn advance(&mut self, [linear, leaf]: [State; 2], blocks: usize) {
-        let begun = &mut self.0;
-        (begun.linear, begun.leaf) = (linear, leaf);
-        begun.length += (blocks * BLOCK) as u64;
-        begun.in_leaf += blocks * BLOCK;
-        if begun.in_leaf == LEAF {
-            begun.end_leaf();
+        let hasher = &mut self.0;
+        (hasher.linear, hasher.leaf) = (linear, leaf);
+        hasher.length += (blocks * BLOCK) as u64;
+        hasher.in_leaf += blocks * BLOCK;
+        if hasher.in_leaf == LEAF {
+            hasher.end_leaf();
         }
     }
 }
@@ -124,7 +124,7 @@ pub fn part_hashes(data: &[u8]) -> PartHashes {
 /// Cuts bytes into leaves, and keeps the linear hash beside if it is wanted: both take the same blocks, since a leaf is
 /// a whole number of them.
 #[derive(Clone, Debug)]
-struct Leaves<const LINEAR: bool> {
+struct LeafHasher<const LINEAR: bool> {
     kernels: &'static Kernels,
     /// Of the bytes of the leaf that is not whole yet.
     leaf: State,
@@ -136,10 +136,10 @@ struct Leaves<const LINEAR: bool> {
     length: u64,
     /// How many of them are in the leaf that is not whole yet.
     in_leaf: usize,
-    fold: Fold,
+    combiner: TreeCombiner,
 }
 
-impl<const LINEAR: bool> Leaves<LINEAR> {
+impl<const LINEAR: bool> LeafHasher<LINEAR> {
     fn new(kernels: &'static Kernels) -> Self {
         Self {
             kernels,
@@ -148,14 +148,14 @@ impl<const LINEAR: bool> Leaves<LINEAR> {
             block: [0; BLOCK],
             length: 0,
             in_leaf: 0,
-            fold: Fold::default(),
+            combiner: TreeCombiner::default(),
         }
     }
 
     fn update(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
             let (within_leaf, rest) = data.split_at(data.len().min(LEAF - self.in_leaf));
-            self.absorb(within_leaf);
+            self.update_leaf(within_leaf);
             if self.in_leaf == LEAF {
                 self.end_leaf();
             }
@@ -174,19 +174,19 @@ impl<const LINEAR: bool> Leaves<LINEAR> {
         if self.in_leaf > 0 {
             self.end_leaf();
         }
-        let tree = self.fold.tree_hash();
+        let tree = self.combiner.tree_hash();
         *self = Self::new(self.kernels);
         tree
     }
 
     /// Takes bytes that do not reach beyond the leaf.
-    fn absorb(&mut self, data: &[u8]) {
-        let held = self.tail().len();
+    fn update_leaf(&mut self, data: &[u8]) {
+        let pending = self.tail().len();
         self.length += data.len() as u64;
         self.in_leaf += data.len();
-        let (head, data) = data.split_at(data.len().min(BLOCK - held));
-        self.block[held..held + head.len()].copy_from_slice(head);
-        if held + head.len() == BLOCK {
+        let (head, data) = data.split_at(data.len().min(BLOCK - pending));
+        self.block[pending..pending + head.len()].copy_from_slice(head);
+        if pending + head.len() == BLOCK {
             self.compress(&[self.block]);
         }
         let (blocks, tail) = data.as_chunks();
@@ -207,13 +207,13 @@ impl<const LINEAR: bool> Leaves<LINEAR> {
         if self.in_first_leaf() {
             self.linear = self.leaf;
         }
-        self.fold.push(finish(self.leaf, self.tail(), self.in_leaf as u64));
+        self.combiner.push(finish(self.leaf, self.tail(), self.in_leaf as u64));
         self.leaf = INITIAL;
         self.in_leaf = 0;
     }
 
     fn in_first_leaf(&self) -> bool {
-        self.fold.is_empty()
+        self.combiner.is_empty()
     }
 
     fn tail(&self) -> &[u8] {

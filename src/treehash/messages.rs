@@ -1,7 +1,7 @@
 //! SHA-256 of messages of one length, as many at a time as the processor takes: leaves, and pairs of nodes.
 
 use super::Digest;
-use super::kernels::{Kernels, LANES, Sixteen, in_lanes, one_of, sixteen_times};
+use super::kernels::{Kernels, LANES, SixteenLanes, broadcast, fill_lanes, lane_state};
 use super::sha256::{BLOCK, Block, INITIAL, State, compress, digest, padding};
 
 /// Computes the hashes of messages, each a whole number of blocks, and gives them away, in order.
@@ -13,23 +13,23 @@ pub(super) fn hash_each<const LENGTH: usize>(
     const { assert!(LENGTH.is_multiple_of(BLOCK)) };
     for group in messages.chunks(LANES) {
         match kernels.sixteen {
-            Some(sixteen) if group.len() >= sixteen.from => hash_together(sixteen, group, &mut give),
-            _ => hash_by_twos(kernels, group, &mut give),
+            Some(sixteen) if group.len() >= sixteen.min_streams => hash_batch(sixteen, group, &mut give),
+            _ => hash_pairs(kernels, group, &mut give),
         }
     }
 }
 
 /// At most sixteen messages, and at least one.
-fn hash_together<const LENGTH: usize>(sixteen: Sixteen, messages: &[[u8; LENGTH]], give: &mut impl FnMut(Digest)) {
-    let mut states = [sixteen_times(INITIAL)];
-    (sixteen.one)(&mut states, in_lanes(messages).map(blocks));
-    (sixteen.one)(&mut states, [&[padding(LENGTH)]; LANES]);
+fn hash_batch<const LENGTH: usize>(sixteen: SixteenLanes, messages: &[[u8; LENGTH]], give: &mut impl FnMut(Digest)) {
+    let mut states = [broadcast(INITIAL)];
+    (sixteen.single_state)(&mut states, fill_lanes(messages).map(blocks));
+    (sixteen.single_state)(&mut states, [&[padding(LENGTH)]; LANES]);
     for lane in 0..messages.len() {
-        give(digest(one_of(&states[0], lane)));
+        give(digest(lane_state(&states[0], lane)));
     }
 }
 
-fn hash_by_twos<const LENGTH: usize>(kernels: &Kernels, messages: &[[u8; LENGTH]], give: &mut impl FnMut(Digest)) {
+fn hash_pairs<const LENGTH: usize>(kernels: &Kernels, messages: &[[u8; LENGTH]], give: &mut impl FnMut(Digest)) {
     let (pairs, last) = messages.as_chunks::<2>();
     for pair in pairs {
         let mut states = [INITIAL; 2];

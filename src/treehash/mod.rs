@@ -8,17 +8,17 @@
 //! and `parts` hash several of these at once, `fold` joins subtrees, `hasher` takes bytes in slices of any size, `file`
 //! spreads a file over threads.
 
+mod batch;
+mod combine;
 mod digest;
 mod file;
-mod fold;
 mod hasher;
 mod kernels;
 mod messages;
-mod parts;
 mod sha256;
 
+pub use combine::{TreeCombiner, combine};
 pub use digest::Digest;
 pub use file::hash_file;
-pub use fold::{Fold, combine};
 pub use hasher::{PartHasher, PartHashes, TreeHasher, part_hashes};
 pub use kernels::{BatchPolicy, Kernels};

@@ -15,7 +15,7 @@ use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::reentrancy::CallbackScope;
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
-use crate::sys::thread::{CALLBACK_STACK, spawn};
+use crate::sys::thread::{CALLBACK_STACK_SIZE, spawn};
 
 /// The longest single wait: "for ever" is a number that not every system can add to the time.
 const AT_MOST: Duration = Duration::from_secs(3600);
@@ -67,7 +67,7 @@ impl Upload {
         let (tell, told) = sync_channel(1);
         let (give, given) = sync_channel(1);
         let upload = Arc::clone(self);
-        let thread = spawn("glacier-run", CALLBACK_STACK, move || {
+        let thread = spawn("glacier-run", CALLBACK_STACK_SIZE, move || {
             let may_run = |entered| upload.may_use(Mode::Run).map(|()| entered);
             let entered = match upload.enter(Access::Exclusive).and_then(may_run) {
                 Ok(entered) => entered,

@@ -46,12 +46,13 @@ use crate::bandwidth::TokenBucket;
 use crate::callback_loop::{CallbackPump, WakeEvent, run_on_worker};
 use crate::client::Client;
 use crate::error::{Error, Kind, Result};
+use crate::ffi_text::to_cstring;
 use crate::http::RequestContext;
 use crate::limits::{check_archive_size, check_description, check_part_size, check_upload_id, check_vault_name};
-use crate::log::{Level, to_cstring};
+use crate::log::Level;
 use crate::reentrancy::{self, CallbackScope};
 use crate::source::file::Identity;
-use crate::source::{ReadFn, Reader, SourceSpec};
+use crate::source::{CallbackReader, ReadFn, SourceSpec};
 use crate::sync::cancel::{Cancel, Reason};
 use crate::sync::{Mutex, lock};
 use crate::sys::process::CreatorPid;
@@ -245,7 +246,7 @@ impl Upload {
         if let Some(bytes) = size {
             check_archive_size(bytes)?;
         }
-        self.set_source(SourceSpec::Callback(Arc::new(Reader::new(read)), size))
+        self.set_source(SourceSpec::Callback(Arc::new(CallbackReader::new(read)), size))
     }
 
     /// Who is told how far it is; `None`: nobody. May be set between working calls.
@@ -632,7 +633,7 @@ impl Upload {
 struct Reading<'a> {
     upload: &'a Upload,
     pipe: &'a Pipe,
-    reader: &'a Reader,
+    reader: &'a CallbackReader,
 }
 
 impl CallbackPump for Reading<'_> {

@@ -102,7 +102,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::source::{ReadOutcome, Reader};
+    use crate::source::{CallbackReader, ReadOutcome};
 
     fn with_source() -> Options {
         Options { source: Some(SourceSpec::Memory(b"x")), ..Options::default() }
@@ -145,7 +145,7 @@ mod tests {
         let mut options = Options { part_range: Some(PartRange { first: 1, count: 2 }), ..with_source() };
         options.may_use(Mode::Transfer).unwrap();
         assert_eq!(options.may_use(Mode::Run).unwrap_err().kind(), Kind::State);
-        let reader = Arc::new(Reader::new(Box::new(|_| ReadOutcome::Bytes(0))));
+        let reader = Arc::new(CallbackReader::new(Box::new(|_| ReadOutcome::Bytes(0))));
         options.source = Some(SourceSpec::Callback(reader, None));
         assert_eq!(options.may_use(Mode::Transfer).unwrap_err().kind(), Kind::State);
     }

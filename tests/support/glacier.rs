@@ -58,7 +58,7 @@ pub(crate) fn client_with_transport(
         connect_timeout: settled.connect_timeout,
         stall_timeout: settled.stall_timeout,
     });
-    Arc::new(Client::over(settled, wrap(transport.unwrap()), clock))
+    Arc::new(Client::with_transport(settled, wrap(transport.unwrap()), clock))
 }
 
 /// An upload to the emulator, with waits that take no time.

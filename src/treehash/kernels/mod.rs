@@ -5,11 +5,11 @@
 //!
 //! Each kernel takes as many blocks as the shortest of its streams has.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
-#[cfg(target_arch = "x86_64")]
-mod sixteen;
 
 use std::array;
 use std::sync::OnceLock;
@@ -24,19 +24,19 @@ pub struct Kernels {
     pub(super) dual: fn(&mut [State; 2], [&[Block]; 1]),
     /// Lets two states take blocks of their own.
     pub(super) pair: fn(&mut [State; 2], [&[Block]; 2]),
-    pub(super) sixteen: Option<Sixteen>,
+    pub(super) sixteen: Option<SixteenLanes>,
 }
 
 /// Sixteen streams at once, at a cost that does not depend on how many of them are wanted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sixteen {
+pub(super) struct SixteenLanes {
     /// From so many streams on, it is faster with one state each than the other kernels.
-    pub(super) from: usize,
-    together: BatchPolicy,
+    pub(super) min_streams: usize,
+    policy: BatchPolicy,
     /// Each stream has one state.
-    pub(super) one: fn(&mut [States; 1], [&[Block]; LANES]),
+    pub(super) single_state: fn(&mut [States; 1], [&[Block]; LANES]),
     /// Each stream has two states, which take the same blocks.
-    pub(super) two: fn(&mut [States; 2], [&[Block]; LANES]),
+    pub(super) dual_state: fn(&mut [States; 2], [&[Block]; LANES]),
 }
 
 /// How many streams a processor takes at once, at most.
@@ -46,26 +46,26 @@ pub(super) const LANES: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPolicy {
     /// From so many on, up to eight are: each of their two hashes has a lane of its own.
-    pub(crate) few: usize,
+    pub(crate) min_half: usize,
     /// From so many on, up to sixteen are: both hashes of a part have one lane, which does more for each block.
-    pub(crate) many: usize,
+    pub(crate) min_full: usize,
 }
 
 impl BatchPolicy {
-    pub(crate) const NEVER: Self = Self { few: usize::MAX, many: usize::MAX };
+    pub(crate) const NEVER: Self = Self { min_half: usize::MAX, min_full: usize::MAX };
 
     /// How many of so many parts that wait are best hashed now; one is hashed by itself.
-    pub fn of(self, waiting: usize) -> usize {
+    pub fn batch_size(self, waiting: usize) -> usize {
         match waiting {
-            _ if waiting >= self.many => waiting.min(LANES),
-            _ if waiting >= self.few => waiting.min(LANES / 2),
+            _ if waiting >= self.min_full => waiting.min(LANES),
+            _ if waiting >= self.min_half => waiting.min(LANES / 2),
             _ => waiting.min(1),
         }
     }
 
     /// How many are hashed at a time, at most.
-    pub fn most(self) -> usize {
-        self.of(LANES)
+    pub fn max(self) -> usize {
+        self.batch_size(LANES)
     }
 }
 
@@ -87,12 +87,12 @@ impl Kernels {
     }
 
     /// How many parts it hashes faster together.
-    pub fn together(&self) -> BatchPolicy {
-        self.sixteen.map_or(BatchPolicy::NEVER, |sixteen| sixteen.together)
+    pub fn batch_policy(&self) -> BatchPolicy {
+        self.sixteen.map_or(BatchPolicy::NEVER, |sixteen| sixteen.policy)
     }
 
     /// How many leaves it takes to use the processor fully.
-    pub(super) fn leaves_at_once(&self) -> usize {
+    pub(super) fn preferred_leaves(&self) -> usize {
         if self.sixteen.is_some() { LANES } else { 2 }
     }
 }
@@ -109,15 +109,19 @@ fn detect() -> Vec<Kernels> {
     let mut all = vec![PORTABLE];
     let mut best = PORTABLE;
     // Where one alone takes seven times as long, two are enough.
-    let (mut from, mut together) = (2, BatchPolicy { few: 2, many: 11 });
+    let (mut min_streams, mut policy) = (2, BatchPolicy { min_half: 2, min_full: 11 });
     if let Some((dual, pair)) = sha_ni::detect() {
         best = Kernels { name: "SHA-NI", dual, pair, sixteen: None };
         all.push(best);
         // Measured: five take about the same either way; and ten as eight together, and two by themselves.
-        (from, together) = (8, BatchPolicy { few: 6, many: 11 });
+        (min_streams, policy) = (8, BatchPolicy { min_half: 6, min_full: 11 });
     }
-    if let Some((one, two)) = sixteen::detect() {
-        all.push(Kernels { name: "AVX-512", sixteen: Some(Sixteen { from, together, one, two }), ..best });
+    if let Some((single_state, dual_state)) = avx512::detect() {
+        all.push(Kernels {
+            name: "AVX-512",
+            sixteen: Some(SixteenLanes { min_streams, policy, single_state, dual_state }),
+            ..best
+        });
     }
     all
 }
@@ -126,17 +130,17 @@ fn detect() -> Vec<Kernels> {
 pub(super) type States = [[u32; LANES]; 8];
 
 /// What each lane takes, of at least one thing. Lanes that are left over take the first again.
-pub(super) fn in_lanes<T>(things: &[T]) -> [&T; LANES] {
+pub(super) fn fill_lanes<T>(things: &[T]) -> [&T; LANES] {
     array::from_fn(|lane| things.get(lane).unwrap_or(&things[0]))
 }
 
 /// Sixteen times the same state.
-pub(super) fn sixteen_times(state: State) -> States {
+pub(super) fn broadcast(state: State) -> States {
     state.map(|word| [word; LANES])
 }
 
 /// One of sixteen states.
-pub(super) fn one_of(states: &States, lane: usize) -> State {
+pub(super) fn lane_state(states: &States, lane: usize) -> State {
     states.map(|words| words[lane])
 }
 
@@ -180,7 +184,7 @@ mod tests {
         state
     }
 
-    fn in_words(states: [State; LANES]) -> States {
+    fn transpose(states: [State; LANES]) -> States {
         array::from_fn(|word| states.map(|state| state[word]))
     }
 
@@ -202,16 +206,16 @@ mod tests {
             assert_eq!(dual, [expected[0], compressed(states[1], blocks[0])], "dual, {label}");
 
             let Some(sixteen) = kernels.sixteen else { continue };
-            let mut one = [in_words(states)];
-            (sixteen.one)(&mut one, blocks);
-            assert_eq!(array::from_fn(|lane| one_of(&one[0], lane)), expected, "one state, {label}");
+            let mut one = [transpose(states)];
+            (sixteen.single_state)(&mut one, blocks);
+            assert_eq!(array::from_fn(|lane| lane_state(&one[0], lane)), expected, "one state, {label}");
 
             let others = random_states(&mut random);
-            let mut two = [in_words(states), in_words(others)];
-            (sixteen.two)(&mut two, blocks);
+            let mut two = [transpose(states), transpose(others)];
+            (sixteen.dual_state)(&mut two, blocks);
             assert_eq!(two[0], one[0], "first of two states, {label}");
             for (lane, stream) in blocks.into_iter().enumerate() {
-                assert_eq!(one_of(&two[1], lane), compressed(others[lane], stream), "lane {lane}, {label}");
+                assert_eq!(lane_state(&two[1], lane), compressed(others[lane], stream), "lane {lane}, {label}");
             }
         }
     }
@@ -233,10 +237,10 @@ mod tests {
             assert_eq!(pair, expected, "{} {short}", kernels.name());
 
             let Some(sixteen) = kernels.sixteen else { continue };
-            let mut one = [in_words(states)];
-            (sixteen.one)(&mut one, blocks);
+            let mut one = [transpose(states)];
+            (sixteen.single_state)(&mut one, blocks);
             for lane in 0..LANES {
-                assert_eq!(one_of(&one[0], lane), compressed(states[lane], &blocks[lane][..3]), "{lane} {short}");
+                assert_eq!(lane_state(&one[0], lane), compressed(states[lane], &blocks[lane][..3]), "{lane} {short}");
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::api::ListedPart;
 use crate::limits::MIB;
 use crate::plan::Plan;
 use crate::source::file::Identity;
-use crate::treehash::{Digest, Fold};
+use crate::treehash::{Digest, TreeCombiner};
 use crate::upload::parts::{Parts, StoredPart};
 use crate::upload::resume::{self, PendingPart, SourceRecord};
 use crate::upload::state::{Event, Operation, State};
@@ -235,7 +235,7 @@ impl World {
         if !ready {
             return;
         }
-        let mut fold = Fold::default();
+        let mut fold = TreeCombiner::default();
         (0..PARTS).for_each(|index| fold.push(hash(index)));
         let tree = fold.finish().unwrap();
         if self.state != State::Completing {

@@ -87,7 +87,7 @@ fn who_waits_at_a_queue_sees_a_cancel() {
 fn every_part_gets_its_hashes_whoever_hashes_it() {
     check(|| {
         let (hashing, cancel) =
-            (Arc::new(HashQueue::new(BatchPolicy { few: 2, many: 3 }, 2)), Arc::new(Cancel::default()));
+            (Arc::new(HashQueue::new(BatchPolicy { min_half: 2, min_full: 3 }, 2)), Arc::new(Cancel::default()));
         let hash = || {
             let (hashing, cancel) = (hashing.clone(), cancel.clone());
             Box::new(move || {
@@ -197,7 +197,7 @@ fn turns_are_taken_one_after_the_other() {
         let work = || {
             let (turns, cancel, at_it) = (turns.clone(), cancel.clone(), at_it.clone());
             Box::new(move || {
-                let _place = turns.take(&cancel).unwrap();
+                let _place = turns.acquire(&cancel).unwrap();
                 assert_eq!(at_it.fetch_add(1, Ordering::SeqCst), 0);
                 at_it.fetch_sub(1, Ordering::SeqCst);
             }) as Box<dyn FnOnce() + Send>
@@ -216,7 +216,7 @@ fn memory_is_given_to_all_in_the_end_and_never_beyond_the_limit() {
         for length in [60, 30, 50] {
             let (budget, cancel, held) = (budget.clone(), cancel.clone(), held.clone());
             works.push(Box::new(move || {
-                let buffer = budget.take(length, &cancel).unwrap();
+                let buffer = budget.acquire(length, &cancel).unwrap();
                 assert!(held.fetch_add(length, Ordering::SeqCst) + length <= 60);
                 held.fetch_sub(length, Ordering::SeqCst);
                 drop(buffer);
@@ -224,7 +224,7 @@ fn memory_is_given_to_all_in_the_end_and_never_beyond_the_limit() {
         }
         for _ in 0..2 {
             let (reserve, cancel) = (reserve.clone(), cancel.clone());
-            works.push(Box::new(move || drop(reserve.take(&cancel).unwrap())));
+            works.push(Box::new(move || drop(reserve.acquire(&cancel).unwrap())));
         }
         all(works);
     });
@@ -287,7 +287,7 @@ fn bytes_that_are_pushed_come_out_in_order() {
                 let (budget, cancel) = (Arc::new(BufferPool::new(100)), Cancel::default());
                 let mut content = Vec::new();
                 loop {
-                    let (buffer, length) = pipe.fill(budget.take(4, &cancel).unwrap(), &cancel).unwrap();
+                    let (buffer, length) = pipe.fill(budget.acquire(4, &cancel).unwrap(), &cancel).unwrap();
                     content.extend_from_slice(&buffer[..length]);
                     if length < 4 {
                         return content;
@@ -318,7 +318,7 @@ fn a_callback_is_read_to_its_end_and_no_further() {
                 let (budget, cancel) = (Arc::new(BufferPool::new(100)), Cancel::default());
                 let mut size = 0;
                 loop {
-                    let (buffer, length) = pipe.fill(budget.take(4, &cancel).unwrap(), &cancel).unwrap();
+                    let (buffer, length) = pipe.fill(budget.acquire(4, &cancel).unwrap(), &cancel).unwrap();
                     size += length;
                     if length < buffer.len() {
                         return size;

@@ -55,7 +55,7 @@ impl<'a> HashQueue<'a> {
     /// A place for at most `capacity` parts to wait at, but at least for as many as are hashed together, if any number of
     /// them is hashed faster so.
     pub(crate) fn new(together: BatchPolicy, capacity: usize) -> Self {
-        let capacity = capacity.max(together.most());
+        let capacity = capacity.max(together.max());
         Self { together, capacity, state: Mutex::default(), room: Condvar::new(), work: Condvar::new() }
     }
 
@@ -134,7 +134,7 @@ impl<'a> State<'a> {
         if length > 0 {
             let alike = self.waiting.iter().filter(|(_, part)| part.next().len() == length);
             step = alike.map(|(index, _)| *index).collect();
-            step.truncate(together.of(step.len()));
+            step.truncate(together.batch_size(step.len()));
         }
         self.taken += step.len();
         step.into_iter().filter_map(|index| self.waiting.remove(&index)).collect()
@@ -205,7 +205,7 @@ mod tests {
     use crate::treehash::part_hashes;
 
     const LEAF: usize = 1 << 20;
-    const TWO: BatchPolicy = BatchPolicy { few: 2, ..BatchPolicy::NEVER };
+    const TWO: BatchPolicy = BatchPolicy { min_half: 2, ..BatchPolicy::NEVER };
 
     fn part(index: u32, bytes: &[u8]) -> HashingPart<'_> {
         HashingPart::new(todo(index, bytes.len() as u64), PartBytes::Lent(bytes))
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn parts_that_wait_are_hashed_together_and_a_lone_one_at_once() {
         let data = vec![7; 2 * LEAF];
-        let hashing = HashQueue::new(BatchPolicy { few: 3, many: 12 }, 6);
+        let hashing = HashQueue::new(BatchPolicy { min_half: 3, min_full: 12 }, 6);
         put(&hashing, 0, &[&data]);
         assert_eq!(step(&hashing).0, [0], "nothing came, and nothing is waited for");
         put(&hashing, 1, &[&data]);
@@ -247,7 +247,7 @@ mod tests {
         put(&hashing, 2, &[&data[..]; 9]);
         let (eight, two): (Vec<_>, _) = ((1..9).collect(), [9, 10]);
         assert_eq!(steps(&hashing), [&eight[..], &eight, &two[..1], &two[..1], &two[1..], &two[1..]]);
-        let hashing = HashQueue::new(BatchPolicy { few: 3, many: 12 }, 6);
+        let hashing = HashQueue::new(BatchPolicy { min_half: 3, min_full: 12 }, 6);
         put(&hashing, 0, &[&data[..LEAF]; 13]);
         assert_eq!(steps(&hashing), [(0..13).collect::<Vec<_>>()], "so many go together as a whole");
     }
@@ -290,7 +290,7 @@ mod tests {
         let data: Vec<u8> = (0..=250).cycle().take(5 * LEAF).collect();
         let parts: Vec<_> = (0..18).map(|i| &data[i * 999..][..LEAF * (i % 4) + i * 1001 + 1]).collect();
         for kernels in Kernels::all() {
-            let hashing = HashQueue::new(kernels.together(), 18);
+            let hashing = HashQueue::new(kernels.batch_policy(), 18);
             let (cancel, counted) = (Cancel::default(), std::cell::Cell::new(0));
             let mut all = Vec::new();
             put(&hashing, 0, &parts);

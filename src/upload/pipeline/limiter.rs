@@ -40,7 +40,7 @@ impl<'a> SendLimiter<'a> {
     }
 
     fn begin(&self, cancel: &Cancel) -> Result<Ticket> {
-        let _place = self.queue.take(cancel)?;
+        let _place = self.queue.acquire(cancel)?;
         let mut pace = lock(&self.pace);
         loop {
             cancel.check()?;
@@ -171,7 +171,7 @@ mod tests {
         let upload = upload();
         let (pacer, never, cancel) = (SendLimiter::new(&upload, 16 * MIB), Cancel::default(), Cancel::default());
         let wait_in_line = || {
-            while pacer.queue.waiters() == 0 {
+            while pacer.queue.len() == 0 {
                 thread::yield_now();
             }
         };

@@ -211,7 +211,7 @@ impl Upload {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let hashers = (cores - 1).min(hashers).max(1);
         let transfer = Pipeline {
-            hashing: HashQueue::new(Kernels::best().together(), hashers),
+            hashing: HashQueue::new(Kernels::best().batch_policy(), hashers),
             ready: Queue::new(senders, hashers),
             pacer: SendLimiter::new(self, self.part_size()),
             // What fails in one thread stops the others, and no other call.

@@ -104,8 +104,8 @@ impl Upload {
             }
         };
         // Before a byte of it is read.
-        todo.trusted = source.is_settled();
-        if let Some(bytes) = source.borrowed(todo.range.first, todo.range.length()) {
+        todo.trusted = source.is_trusted();
+        if let Some(bytes) = source.slice(todo.range.first, todo.range.length()) {
             return Ok(Some((todo, PartBytes::Lent(bytes))));
         }
         let memory = &self.client.memory;
@@ -113,7 +113,7 @@ impl Upload {
             BufferStrategy::ReadTwice(length) => PartBytes::ReadTwice(source, ReadWindow { memory, length }),
             BufferStrategy::Hold => {
                 let length = usize::try_from(todo.range.length()).unwrap_or(usize::MAX);
-                let mut buffer = memory.take(length, cancel)?;
+                let mut buffer = memory.acquire(length, cancel)?;
                 for (n, piece) in buffer.chunks_mut(1 << 20).enumerate() {
                     cancel.check()?;
                     source.read_at(todo.range.first + n as u64 * MIB, piece).map_err(|error| todo.in_part(error))?;

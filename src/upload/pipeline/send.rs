@@ -130,7 +130,7 @@ impl Upload {
         let send = |body: &mut dyn BufRead| self.client.service.upload_part(self.name()?, &facts, body, context);
         match bytes {
             PartBytes::ReadTwice(source, windows) => {
-                let window = windows.memory.take(windows.length, &context.cancel)?;
+                let window = windows.memory.acquire(windows.length, &context.cancel)?;
                 send(&mut WindowReader { source, next: range.first, end: range.last + 1, window, unread: 0..0 })
             }
             _ => send(&mut bytes.in_memory()),
@@ -178,13 +178,13 @@ pub(crate) fn hash_by_windows(
     cancel: &Cancel,
     hashed: impl Fn(u64),
 ) -> Result<PartHashes> {
-    let mut window = windows.memory.take(windows.length, cancel)?;
+    let mut window = windows.memory.acquire(windows.length, cancel)?;
     let mut hasher = PartHasher::new();
     let mut next = range.first;
     while next <= range.last {
         cancel.check()?;
         let piece = piece(&mut window, range.last + 1 - next);
-        source.read_on(next, piece, range.last + 1)?;
+        source.read_sequential(next, piece, range.last + 1)?;
         hasher.update(piece);
         hashed(piece.len() as u64);
         next += piece.len() as u64;
@@ -211,7 +211,7 @@ impl BufRead for WindowReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.unread.is_empty() && self.next < self.end {
             let piece = piece(&mut self.window, self.end - self.next);
-            self.source.read_on(self.next, piece, self.end).map_err(io::Error::other)?;
+            self.source.read_sequential(self.next, piece, self.end).map_err(io::Error::other)?;
             self.unread = 0..piece.len();
             self.next += piece.len() as u64;
         }

@@ -12,7 +12,7 @@ use crate::http::RequestContext;
 use crate::limits::{MIB, PARTS_MAX};
 use crate::log::Level;
 use crate::memory::{Buffer, Reservation};
-use crate::plan::{self, Plan, STREAM_WARNS_AT};
+use crate::plan::{self, Plan, STREAM_WARNING_PART};
 use crate::source::SourceSpec;
 use crate::sync::cancel::Cancel;
 use crate::treehash::TreeHasher;
@@ -71,10 +71,10 @@ impl Upload {
             Some(_) => self.part_size(),
             None => {
                 let options = lock(&self.options);
-                plan::part_size_of_stream(options.part_size, announced, options.expected_size)?
+                plan::stream_part_size(options.part_size, announced, options.expected_size)?
             }
         };
-        plan::check_stream_fits(part_size, limit)?;
+        plan::check_stream_memory(part_size, limit)?;
         let plan = announced.map(|size| Plan::new(size, Some(part_size))).transpose()?;
         let mut stream = Stream {
             pipe: Arc::clone(pipe),
@@ -151,7 +151,7 @@ impl Upload {
         let archive = self.archive_tree()?;
         let (mut hasher, mut size) = (TreeHasher::new(), 0);
         loop {
-            let buffer = self.client.memory.take(1 << 20, &context.cancel)?;
+            let buffer = self.client.memory.acquire(1 << 20, &context.cancel)?;
             let (buffer, length) = pipe.fill(buffer, &context.cancel)?;
             hasher.update(&buffer[..length]);
             add(&self.counters.bytes_hashed, length as u64);
@@ -178,13 +178,13 @@ impl Upload {
     ) -> Result<Option<(PendingPart, Buffer, usize)>> {
         let next = stream.next(cancel)?;
         if let Some((todo, ..)) = &next
-            && todo.index == STREAM_WARNS_AT
+            && todo.index == STREAM_WARNING_PART
             && stream.announced.is_none()
         {
             self.say(
                 Level::Warn,
                 format_args!(
-                    "part {STREAM_WARNS_AT} of a stream of unknown length: an upload ends at {PARTS_MAX} parts, here at {} \
+                    "part {STREAM_WARNING_PART} of a stream of unknown length: an upload ends at {PARTS_MAX} parts, here at {} \
                      bytes; a larger expected size makes larger parts",
                     u64::from(PARTS_MAX) * stream.part_size
                 ),
@@ -205,7 +205,7 @@ impl Upload {
 impl Stream {
     /// Waits for the bytes of the first part, or the end: an empty stream starts nothing.
     fn wait_for_the_first_part(&mut self, cancel: &Cancel) -> Result<()> {
-        let (buffer, length) = self.pipe.fill(self.memory.take(cancel)?, cancel)?;
+        let (buffer, length) = self.pipe.fill(self.memory.acquire(cancel)?, cancel)?;
         if length == 0 {
             return Err(Error::invalid("the stream is empty: an archive has at least 1 byte"));
         }
@@ -219,7 +219,7 @@ impl Stream {
         }
         let (buffer, length) = match self.first.take() {
             Some(first) => first,
-            None => self.pipe.fill(self.memory.take(cancel)?, cancel)?,
+            None => self.pipe.fill(self.memory.acquire(cancel)?, cancel)?,
         };
         self.ended = length < buffer.len();
         self.size += length as u64;

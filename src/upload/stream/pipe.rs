@@ -159,7 +159,7 @@ mod tests {
             let filled = scope.spawn(|| {
                 let mut parts = Vec::new();
                 loop {
-                    let (buffer, length) = pipe.fill(budget.take(100, &cancel).unwrap(), &cancel).unwrap();
+                    let (buffer, length) = pipe.fill(budget.acquire(100, &cancel).unwrap(), &cancel).unwrap();
                     parts.push(buffer[..length].to_vec());
                     if length < 100 {
                         break parts;
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Idle, "nobody wants bytes yet");
         std::thread::scope(|scope| {
             let filled =
-                scope.spawn(|| pipe.fill(budget.take(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
+                scope.spawn(|| pipe.fill(budget.acquire(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
             pipe.bell().wait(Duration::from_secs(60));
             assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len() - 3)), ReadStep::Read);
             assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len() + 1)), ReadStep::Overrun);
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_buffer_that_is_full_is_not_offered_again() {
         let (pipe, budget) = pipe();
-        let buffer = budget.take(10, &Cancel::default()).unwrap();
+        let buffer = budget.acquire(10, &Cancel::default()).unwrap();
         pipe.lock().filling = Some(Filling { buffer, filled: 0 });
         assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len())), ReadStep::Read);
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(0)), ReadStep::Idle, "what cannot take a byte is not the end");
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_callback_that_gives_little_is_asked_again_at_once() {
         let (pipe, budget) = pipe();
-        let buffer = budget.take(10, &Cancel::default()).unwrap();
+        let buffer = budget.acquire(10, &Cancel::default()).unwrap();
         pipe.lock().filling = Some(Filling { buffer, filled: 0 });
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Read);
         let (since, long) = (Instant::now(), Duration::from_secs(60));
@@ -223,9 +223,9 @@ mod tests {
     fn cancel_ends_the_wait_for_bytes_and_gives_the_buffer_back() {
         let (pipe, budget) = pipe();
         let cancel = Cancel::default();
-        let buffer = budget.take(1000, &cancel).unwrap();
+        let buffer = budget.acquire(1000, &cancel).unwrap();
         cancel.raise();
         assert_eq!(pipe.fill(buffer, &cancel).unwrap_err().kind(), Kind::Canceled);
-        assert_eq!(budget.take(1000, &Cancel::default()).unwrap().len(), 1000);
+        assert_eq!(budget.acquire(1000, &Cancel::default()).unwrap().len(), 1000);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::callback_loop::{CallbackPump, WakeEvent, catch_panic, pump_until};
 use crate::error::{Error, Kind, Result};
 use crate::sync::Mutex;
-use crate::sys::thread::{STACK, spawn};
+use crate::sys::thread::{WORKER_STACK_SIZE, spawn};
 use crate::upload::admission::{Access, Admission};
 use crate::upload::options::Mode;
 use crate::upload::pipeline::Goal;
@@ -132,7 +132,7 @@ impl Upload {
             delivered: Mutex::new(Instant::now()),
         });
         let (upload, stream) = (Arc::clone(self), Arc::clone(&pushed));
-        let thread = spawn("glacier-push", STACK, move || {
+        let thread = spawn("glacier-push", WORKER_STACK_SIZE, move || {
             let outcome =
                 catch_panic(|| upload.send_pushed(&stream.pipe)).map_err(|error| upload.as_callback_error(error));
             if outcome.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {

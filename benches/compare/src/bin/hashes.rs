@@ -51,7 +51,7 @@ fn tree(data: &[u8], repetitions: usize) {
         way(format!("{name}, leaf by leaf"), move || data.chunks(MIB).for_each(|leaf| _ = black_box(sha(leaf))))
     });
     let by = |kernels: &'static Kernels, piece: usize| {
-        let mut hasher = TreeHasher::by(kernels);
+        let mut hasher = TreeHasher::with_kernels(kernels);
         data.chunks(piece).for_each(|piece| hasher.update(piece));
         black_box(hasher.finish());
     };
@@ -78,7 +78,7 @@ fn both(data: &[u8], repetitions: usize) {
     });
     let ours = Kernels::all().iter().flat_map(|kernels| {
         let alone = way(format!("one part after the other, {}", kernels.name()), move || hash_singly(kernels, parts));
-        [Some(alone), (kernels.together().most() > 1).then(|| together(kernels, parts))]
+        [Some(alone), (kernels.batch_policy().max() > 1).then(|| together(kernels, parts))]
     });
     let ways = [linear].into_iter().chain(two_passes).chain(ours.flatten()).collect();
     compare("Linear and tree hash, 16 parts of 16 MiB", data.len(), repetitions, &[0, 1], ways);
@@ -95,7 +95,7 @@ fn some_at_once(data: &[u8], repetitions: usize) {
 
 fn hash_singly(kernels: &'static Kernels, parts: &[&[u8]]) {
     for part in parts {
-        let mut hasher = PartHasher::by(kernels);
+        let mut hasher = PartHasher::with_kernels(kernels);
         hasher.update(part);
         black_box(hasher.finish());
     }
@@ -103,7 +103,7 @@ fn hash_singly(kernels: &'static Kernels, parts: &[&[u8]]) {
 
 fn together<'a>(kernels: &'static Kernels, parts: &'a [&[u8]]) -> Way<'a> {
     way(format!("together, {}", kernels.name()), move || {
-        let mut hashers = vec![PartHasher::by(kernels); parts.len()];
+        let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
         kernels.update_parts(&mut hashers.iter_mut().zip(parts.iter().copied()).collect::<Vec<_>>());
         hashers.iter_mut().for_each(|hasher| _ = black_box(hasher.finish()));
     })

@@ -35,7 +35,7 @@ fn size((number, bits): Length, most: usize) -> usize {
 fn slices(data: &[u8], cuts: &[Length]) {
     let expected = by_definition(data);
     for kernels in Kernels::all() {
-        let (mut tree, mut part) = (TreeHasher::by(kernels), PartHasher::by(kernels));
+        let (mut tree, mut part) = (TreeHasher::with_kernels(kernels), PartHasher::with_kernels(kernels));
         let mut rest = data;
         for cut in cuts {
             let (slice, after) = rest.split_at(rest.len().min(size(*cut, 20 * MIB)));
@@ -52,7 +52,7 @@ fn slices(data: &[u8], cuts: &[Length]) {
 fn parts_at_once(parts: &[&[u8]]) {
     let expected: Vec<_> = parts.iter().map(|part| by_definition(part)).collect();
     for kernels in Kernels::all() {
-        let mut hashers = vec![PartHasher::by(kernels); parts.len()];
+        let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
         kernels.update_parts(&mut hashers.iter_mut().zip(parts.iter().copied()).collect::<Vec<_>>());
         let hashes: Vec<_> = hashers.iter_mut().map(PartHasher::finish).collect();
         assert_eq!(hashes, expected, "{}", kernels.name());

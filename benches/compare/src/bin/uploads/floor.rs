@@ -36,7 +36,7 @@ impl Drop for Receiver {
 pub(crate) fn ways<'a>(receiver: &Receiver, tls: &Glacier, archive: &Archive, part_size: u64) -> Result<Vec<Way<'a>>> {
     let (bytes, part_size) = (archive.bytes.to_string(), part_size.to_string());
     let ca_file = tls.ca_file.as_ref().ok_or("a Glacier without TLS")?;
-    let at_once = if Kernels::best().together().most() > 1 { "sixteen" } else { "one" };
+    let at_once = if Kernels::best().batch_policy().max() > 1 { "sixteen" } else { "one" };
     let mut hash = sibling("floor")?;
     hash.args(["hash", at_once, &part_size, &bytes]);
     let mut encrypt = sibling("floor")?;

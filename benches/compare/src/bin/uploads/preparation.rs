@@ -33,7 +33,7 @@ fn ways<'a>(part_size: u64, bytes: u64) -> Result<Vec<Way<'a>>> {
     ours.args(["hash", "one"]).args(&sizes);
     let mut ways = vec![timed_by_itself("the library's crate, part_hashes", ours)];
     // More than sixteen of these would not be in memory at once.
-    if part_size <= 16 * MIB && Kernels::best().together().most() > 1 {
+    if part_size <= 16 * MIB && Kernels::best().batch_policy().max() > 1 {
         let mut together = sibling("floor")?;
         together.args(["hash", "sixteen"]).args(&sizes);
         ways.push(timed_by_itself("the library's crate, sixteen parts together", together));

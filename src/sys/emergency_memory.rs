@@ -49,7 +49,7 @@ pub(crate) fn ensure() -> Result<()> {
 ///
 /// # Errors
 /// `Memory`, also that of `allocate`.
-pub(crate) fn allocate<T>(allocate: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn allocate_large<T>(allocate: impl FnOnce() -> Result<T>) -> Result<T> {
     ensure()?;
     let memory = allocate()?;
     ensure_beside(0)?;
@@ -93,21 +93,21 @@ fn unmap(block: NonNull<u8>, size: usize) {
 }
 
 /// The system's allocator. Small allocations that fail get the reserve, and then wait for other threads to free memory.
-pub(crate) struct ReservingAllocator;
+pub(crate) struct RetryingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: ReservingAllocator = ReservingAllocator;
+static ALLOCATOR: RetryingAllocator = RetryingAllocator;
 
 // SAFETY: all memory comes from `System`, by the caller's own arguments, as often as it takes.
-unsafe impl GlobalAlloc for ReservingAllocator {
+unsafe impl GlobalAlloc for RetryingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `alloc`, which is that of `System`.
-        insist(layout.size(), || unsafe { System.alloc(layout) })
+        allocate_or_retry(layout.size(), || unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        insist(layout.size(), || unsafe { System.alloc_zeroed(layout) })
+        allocate_or_retry(layout.size(), || unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
@@ -117,19 +117,19 @@ unsafe impl GlobalAlloc for ReservingAllocator {
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above; after a failure the memory is unchanged, so it may be tried again.
-        insist(size, || unsafe { System.realloc(memory, layout, size) })
+        allocate_or_retry(size, || unsafe { System.realloc(memory, layout, size) })
     }
 }
 
 #[inline]
-fn insist(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
+fn allocate_or_retry(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
     let memory = allocate();
-    if !memory.is_null() || size > SMALL_MAX { memory } else { insist_slowly(&allocate) }
+    if !memory.is_null() || size > SMALL_MAX { memory } else { retry_allocation(&allocate) }
 }
 
 #[cold]
 #[inline(never)]
-fn insist_slowly(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
+fn retry_allocation(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
     for _ in 0..WAIT_STEPS {
         if !release() {
             thread::sleep(WAIT_STEP);
@@ -158,7 +158,7 @@ mod tests {
             tries.set(tries.get() + 1);
             if tries.get() == 1 { ptr::null_mut() } else { memory }
         };
-        assert!(!insist(8, fails_once).is_null());
+        assert!(!allocate_or_retry(8, fails_once).is_null());
         assert_eq!(tries.get(), 2);
         ensure().unwrap();
     }
@@ -170,7 +170,7 @@ mod tests {
             tries.set(tries.get() + 1);
             ptr::null_mut()
         };
-        assert!(insist(SMALL_MAX + 1, fails).is_null());
+        assert!(allocate_or_retry(SMALL_MAX + 1, fails).is_null());
         assert_eq!(tries.get(), 1);
     }
 }

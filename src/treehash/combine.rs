@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 
 /// Folds subtrees of one size, in order, as they come; the last may be smaller. Holds at most one subtree a level.
 #[derive(Clone, Debug, Default)]
-pub struct Fold {
+pub struct TreeCombiner {
     /// The whole subtrees that still wait for a right neighbour, the largest first.
     waiting: Vec<Digest>,
     /// How many were pushed. Its set bits are the levels of those that wait.
     count: u64,
 }
 
-impl Fold {
+impl TreeCombiner {
     /// Takes the next subtree.
     pub fn push(&mut self, subtree: Digest) {
         let mut node = subtree;
@@ -52,12 +52,12 @@ impl Fold {
 /// # Errors
 /// [`Invalid`](crate::error::Kind::Invalid) for no parts at all: there is no archive without a part.
 pub fn combine(digests: &[Digest]) -> Result<Digest> {
-    combine_by(Kernels::best(), digests)
+    combine_with(Kernels::best(), digests)
         .ok_or_else(|| Error::invalid("there are no hashes to combine: an archive has at least one part"))
 }
 
 /// Level by level: a level has many nodes that do not wait for each other.
-fn combine_by(kernels: &Kernels, digests: &[Digest]) -> Option<Digest> {
+fn combine_with(kernels: &Kernels, digests: &[Digest]) -> Option<Digest> {
     let mut level: Vec<_> = digests.iter().map(|digest| digest.0).collect();
     while level.len() > 1 {
         let (neighbours, alone) = level.as_flattened().as_chunks::<BLOCK>();
@@ -77,9 +77,9 @@ mod tests {
     fn level_by_level_as_one_after_the_other() {
         let digests: Vec<_> = (0..100_u8).map(|n| Digest([n; 32])).collect();
         for (kernels, count) in Kernels::all().iter().flat_map(|kernels| (0..=100).map(move |count| (kernels, count))) {
-            let mut fold = Fold::default();
-            digests[..count].iter().for_each(|&digest| fold.push(digest));
-            assert_eq!(combine_by(kernels, &digests[..count]), fold.finish(), "{count}, {}", kernels.name());
+            let mut combiner = TreeCombiner::default();
+            digests[..count].iter().for_each(|&digest| combiner.push(digest));
+            assert_eq!(combine_with(kernels, &digests[..count]), combiner.finish(), "{count}, {}", kernels.name());
         }
     }
 }

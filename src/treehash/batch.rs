@@ -3,7 +3,7 @@
 use std::array;
 
 use super::hasher::PartHasher;
-use super::kernels::{Kernels, LANES, Sixteen, States, in_lanes, one_of};
+use super::kernels::{Kernels, LANES, SixteenLanes, States, fill_lanes, lane_state};
 use super::sha256::{BLOCK, Block, State};
 
 impl Kernels {
@@ -12,9 +12,9 @@ impl Kernels {
     /// bytes to take, go together best; where in its part each stands does not matter.
     pub fn update_parts(&self, mut parts: &mut [(&mut PartHasher, &[u8])]) {
         while !parts.is_empty() {
-            let (group, others) = parts.split_at_mut(self.together().of(parts.len()));
+            let (group, others) = parts.split_at_mut(self.batch_policy().batch_size(parts.len()));
             if let Some(sixteen) = self.sixteen.filter(|_| group.len() > 1) {
-                update_together(sixteen, group);
+                update_batch(sixteen, group);
             }
             for (hasher, rest) in group {
                 hasher.update(rest);
@@ -25,7 +25,7 @@ impl Kernels {
 }
 
 /// Has at most sixteen hashers take bytes, and at least one, until one of them has no whole block left.
-fn update_together(sixteen: Sixteen, parts: &mut [(&mut PartHasher, &[u8])]) {
+fn update_batch(sixteen: SixteenLanes, parts: &mut [(&mut PartHasher, &[u8])]) {
     loop {
         let count = parts.iter().map(|(hasher, bytes)| hasher.blocks_within_leaf(bytes.len())).min().unwrap_or(0);
         if count == 0 {
@@ -41,9 +41,9 @@ fn update_together(sixteen: Sixteen, parts: &mut [(&mut PartHasher, &[u8])]) {
             let leaf = linear.split_off(parts.len());
             (linear, leaf)
         } else {
-            let mut both = [in_words(&linear), in_words(&leaf)];
-            (sixteen.two)(&mut both, lanes(&blocks));
-            let [linear, leaf] = both.map(|states| states_of(&states, parts.len()));
+            let mut both = [transpose(&linear), transpose(&leaf)];
+            (sixteen.dual_state)(&mut both, lanes(&blocks));
+            let [linear, leaf] = both.map(|states| untranspose(&states, parts.len()));
             (linear, leaf)
         };
         for ((hasher, bytes), states) in parts.iter_mut().zip(linear.into_iter().zip(leaf)) {
@@ -54,22 +54,22 @@ fn update_together(sixteen: Sixteen, parts: &mut [(&mut PartHasher, &[u8])]) {
 }
 
 /// At most sixteen states after blocks, each after its own.
-fn compress_one(sixteen: Sixteen, states: &[State], blocks: &[&[Block]]) -> Vec<State> {
-    let mut all = in_words(states);
-    (sixteen.one)(array::from_mut(&mut all), lanes(blocks));
-    states_of(&all, states.len())
+fn compress_one(sixteen: SixteenLanes, states: &[State], blocks: &[&[Block]]) -> Vec<State> {
+    let mut all = transpose(states);
+    (sixteen.single_state)(array::from_mut(&mut all), lanes(blocks));
+    untranspose(&all, states.len())
 }
 
 fn lanes<'a>(blocks: &[&'a [Block]]) -> [&'a [Block]; LANES] {
-    in_lanes(blocks).map(|blocks| *blocks)
+    fill_lanes(blocks).map(|blocks| *blocks)
 }
 
 /// The states of all lanes, word by word.
-fn in_words(states: &[State]) -> States {
-    let states = in_lanes(states);
+fn transpose(states: &[State]) -> States {
+    let states = fill_lanes(states);
     array::from_fn(|word| states.map(|state| state[word]))
 }
 
-fn states_of(all: &States, count: usize) -> Vec<State> {
-    (0..count).map(|lane| one_of(all, lane)).collect()
+fn untranspose(all: &States, count: usize) -> Vec<State> {
+    (0..count).map(|lane| lane_state(all, lane)).collect()
 }
