@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::time::Duration;
 
+use super::boundary;
 use super::callback::{self, UserData, glacier_destroy_fn, glacier_done_fn};
 use super::error::glacier_error_t;
-use super::guard;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
 
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn glacier_upload_start(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     let user_data = UserData::new(user_data, destroy);
-    guard::call(err, || {
+    boundary::call(err, || {
         let upload = upload::share(upload)?;
         upload.start(callback::done_fn(done, user_data))
     })
@@ -56,5 +56,5 @@ pub unsafe extern "C" fn glacier_upload_wait(
     timeout_ms: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || upload::share(upload)?.wait(Duration::from_millis(timeout_ms)))
+    boundary::call(err, || upload::share(upload)?.wait(Duration::from_millis(timeout_ms)))
 }

@@ -2,8 +2,9 @@
 
 use std::ffi::c_void;
 
+use super::args;
+use super::boundary;
 use super::error::glacier_error_t;
-use super::guard;
 use super::lists::glacier_parts_t;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
@@ -28,7 +29,7 @@ pub unsafe extern "C" fn glacier_upload_initiate(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || upload::share(upload)?.initiate())
+    boundary::call(err, || upload::share(upload)?.initiate())
 }
 
 /// Sends one part and returns when the service has acknowledged it with the same tree hash, or it failed for good.
@@ -59,9 +60,9 @@ pub unsafe extern "C" fn glacier_upload_put_part(
     len: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
+    boundary::call(err, || {
         let upload = upload::share(upload)?;
-        upload.put_part(part_index, guard::slice_arg(data.cast(), len, "data")?, None)
+        upload.put_part(part_index, args::slice_arg(data.cast(), len, "data")?, None)
     })
 }
 
@@ -82,10 +83,10 @@ pub unsafe extern "C" fn glacier_upload_put_part_checked(
     tree_hash: *const u8,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
+    boundary::call(err, || {
         let upload = upload::share(upload)?;
-        let data = guard::slice_arg(data.cast(), len, "data")?;
-        let tree_hash = guard::borrow(tree_hash.cast::<[u8; 32]>(), "tree_hash")?;
+        let data = args::slice_arg(data.cast(), len, "data")?;
+        let tree_hash = args::borrow(tree_hash.cast::<[u8; 32]>(), "tree_hash")?;
         upload.put_part(part_index, data, Some(*tree_hash))
     })
 }
@@ -111,10 +112,10 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
     out: *mut *mut glacier_parts_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
+    boundary::call(err, || {
         let upload = upload::share(upload)?;
-        let out = guard::Out::new(out, "out")?;
-        out.set(guard::into_handle(glacier_parts_t::from(upload.list_parts()?)));
+        let out = args::Out::new(out, "out")?;
+        out.set(args::into_handle(glacier_parts_t::from(upload.list_parts()?)));
         Ok(())
     })
 }
@@ -156,7 +157,7 @@ pub unsafe extern "C" fn glacier_upload_complete(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || upload::share(upload)?.complete())
+    boundary::call(err, || upload::share(upload)?.complete())
 }
 
 /// Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
@@ -180,5 +181,5 @@ pub unsafe extern "C" fn glacier_upload_abort(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || upload::share(upload)?.abort())
+    boundary::call(err, || upload::share(upload)?.abort())
 }

@@ -3,9 +3,11 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
+use super::args;
+use super::boundary;
 use super::config::glacier_config_t;
 use super::error::glacier_error_t;
-use super::guard;
+use super::infallible;
 use super::lists::glacier_uploads_t;
 use super::result::glacier_result_t;
 use crate::client::Client;
@@ -33,11 +35,11 @@ pub unsafe extern "C" fn glacier_client_new(
     out: *mut *mut glacier_client_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let config = guard::share(config, "config")?;
-        let out = guard::Out::new(out, "out")?;
+    boundary::call(err, || {
+        let config = args::share(config, "config")?;
+        let out = args::Out::new(out, "out")?;
         let client = config.with(|config| Client::new(config))?;
-        out.set(guard::into_handle(glacier_client_t(client)));
+        out.set(args::into_handle(glacier_client_t(client)));
         Ok(())
     })
 }
@@ -63,11 +65,11 @@ pub unsafe extern "C" fn glacier_client_list_uploads(
     out: *mut *mut glacier_uploads_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let client = guard::share(client, "client")?;
-        let vault = guard::str_arg(vault, "vault")?;
-        let out = guard::Out::new(out, "out")?;
-        out.set(guard::into_handle(glacier_uploads_t::from(client.0.list_uploads(vault)?)));
+    boundary::call(err, || {
+        let client = args::share(client, "client")?;
+        let vault = args::str_arg(vault, "vault")?;
+        let out = args::Out::new(out, "out")?;
+        out.set(args::into_handle(glacier_uploads_t::from(client.0.list_uploads(vault)?)));
         Ok(())
     })
 }
@@ -80,11 +82,11 @@ pub unsafe extern "C" fn glacier_client_list_uploads(
 /// call. Any thread, at any time, and in a signal handler: it is one atomic store. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_cancel(client: *mut glacier_client_t) {
-    guard::get(client, (), |client| client.0.cancel());
+    infallible::read(client, (), |client| client.0.cancel());
 }
 
 /// Frees a client. Its uploads keep working. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_free(client: *mut glacier_client_t) {
-    guard::value((), || drop(guard::take_back(client)));
+    infallible::run((), || drop(args::take_back(client)));
 }

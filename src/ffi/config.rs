@@ -4,11 +4,13 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::{Mutex, TryLockError};
 
+use super::args;
+use super::boundary;
 use super::callback::{
     self, UserData, glacier_credentials_fn, glacier_destroy_fn, glacier_log_fn, glacier_log_level_t,
 };
 use super::error::glacier_error_t;
-use super::guard;
+use super::infallible;
 use super::result::glacier_result_t;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
@@ -39,7 +41,7 @@ impl glacier_config_t {
 /// Free it with glacier_config_free. Any thread. NULL if there is no memory for it. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
-    guard::value(ptr::null_mut(), || guard::into_handle(glacier_config_t(Mutex::new(Config::from_environment()))))
+    infallible::run(ptr::null_mut(), || args::into_handle(glacier_config_t(Mutex::new(Config::from_environment()))))
 }
 
 /// Sets the keys that requests are signed with: an access key ID, its secret key, and for temporary credentials their
@@ -59,11 +61,11 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
     token_or_null: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
+    boundary::call(err, || {
         set(config, |config| {
-            let key_id = guard::str_arg(key_id, "key_id")?;
-            let secret = guard::str_arg(secret, "secret")?;
-            config.set_credentials(key_id, secret, guard::optional_str_arg(token_or_null, "token_or_null")?)
+            let key_id = args::str_arg(key_id, "key_id")?;
+            let secret = args::str_arg(secret, "secret")?;
+            config.set_credentials(key_id, secret, args::optional_str_arg(token_or_null, "token_or_null")?)
         })
     })
 }
@@ -89,7 +91,7 @@ pub unsafe extern "C" fn glacier_config_set_credentials_provider(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     let user_data = UserData::new(user_data, destroy);
-    guard::call(err, || {
+    boundary::call(err, || {
         set(config, |config| config.set_credentials_provider(callback::credentials_provider(callback, user_data)))
     })
 }
@@ -104,7 +106,7 @@ pub unsafe extern "C" fn glacier_config_set_region(
     region: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_region(guard::str_arg(region, "region")?)))
+    boundary::call(err, || set(config, |config| config.set_region(args::str_arg(region, "region")?)))
 }
 
 /// Sets where requests go instead of the region's own endpoint: scheme, host, and a port if it is not the scheme's
@@ -119,7 +121,7 @@ pub unsafe extern "C" fn glacier_config_set_endpoint(
     endpoint: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_endpoint(guard::str_arg(endpoint, "endpoint")?)))
+    boundary::call(err, || set(config, |config| config.set_endpoint(args::str_arg(endpoint, "endpoint")?)))
 }
 
 /// Sets the account that owns the vaults: 12 digits without hyphens, or "-", the default, for the account of the
@@ -133,7 +135,7 @@ pub unsafe extern "C" fn glacier_config_set_account_id(
     account_id: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_account_id(guard::str_arg(account_id, "account_id")?)))
+    boundary::call(err, || set(config, |config| config.set_account_id(args::str_arg(account_id, "account_id")?)))
 }
 
 /// Sets the CA file: certificates in PEM that the service's certificate is checked against, instead of the built-in
@@ -149,7 +151,7 @@ pub unsafe extern "C" fn glacier_config_set_ca_file(
     path: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_ca_file(guard::path_arg(path, "path")?)))
+    boundary::call(err, || set(config, |config| config.set_ca_file(args::path_arg(path, "path")?)))
 }
 
 /// Names the program in the User-Agent header of the requests, before the name and version of this library: 1 to 256
@@ -163,7 +165,7 @@ pub unsafe extern "C" fn glacier_config_set_user_agent(
     user_agent: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_user_agent(guard::str_arg(user_agent, "user_agent")?)))
+    boundary::call(err, || set(config, |config| config.set_user_agent(args::str_arg(user_agent, "user_agent")?)))
 }
 
 /// Sets how many parts glacier_upload_run sends at once: workers from 1 to 32 for each upload; the default is 8.
@@ -181,7 +183,7 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
     workers: u32,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_concurrency(workers)))
+    boundary::call(err, || set(config, |config| config.set_concurrency(workers)))
 }
 
 /// Sets the maximum number of attempts per request for transient failures: a lost connection, a stall, HTTP 408, 429,
@@ -207,7 +209,7 @@ pub unsafe extern "C" fn glacier_config_set_max_attempts(
     attempts: u32,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_max_attempts(attempts)))
+    boundary::call(err, || set(config, |config| config.set_max_attempts(attempts)))
 }
 
 /// Sets the memory, in bytes, that the parts in work of all uploads of one client take together; the default is
@@ -227,7 +229,7 @@ pub unsafe extern "C" fn glacier_config_set_memory_limit(
     bytes: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_memory_limit(bytes)))
+    boundary::call(err, || set(config, |config| config.set_memory_limit(bytes)))
 }
 
 /// Sets how many bytes of parts all uploads of one client may send together, in bytes a second; 0, the default, is no
@@ -248,7 +250,7 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
     bytes_per_s: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_bandwidth_limit(bytes_per_s)))
+    boundary::call(err, || set(config, |config| config.set_bandwidth_limit(bytes_per_s)))
 }
 
 /// Sets how long opening one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s). Time in
@@ -263,7 +265,7 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
     milliseconds: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_connect_timeout_ms(milliseconds)))
+    boundary::call(err, || set(config, |config| config.set_connect_timeout_ms(milliseconds)))
 }
 
 /// Sets the stall timeout, in milliseconds; the default is 60,000 (60 s). An attempt of a request fails, and the request
@@ -286,7 +288,7 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
     milliseconds: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
+    boundary::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
 }
 
 /// Sets the longest time without any part acknowledged, in milliseconds: after it, a failed request is not retried, and
@@ -304,7 +306,7 @@ pub unsafe extern "C" fn glacier_config_set_give_up_after_ms(
     milliseconds: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || set(config, |config| config.set_give_up_after_ms(milliseconds)))
+    boundary::call(err, || set(config, |config| config.set_give_up_after_ms(milliseconds)))
 }
 
 /// Sets where log lines of the clients made from these settings go, up to a level. The default is no log.
@@ -328,7 +330,7 @@ pub unsafe extern "C" fn glacier_config_set_log(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     let user_data = UserData::new(user_data, destroy);
-    guard::call(err, || {
+    boundary::call(err, || {
         set(config, |config| {
             let known = callback::level(level);
             let known = known.ok_or_else(|| Error::invalid(format!("level {level} is not a log level")))?;
@@ -340,11 +342,11 @@ pub unsafe extern "C" fn glacier_config_set_log(
 /// Frees settings. Clients made from them go on. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_config_free(config: *mut glacier_config_t) {
-    guard::value((), || drop(guard::take_back(config)));
+    infallible::run((), || drop(args::take_back(config)));
 }
 
 fn set(config: *mut glacier_config_t, change: impl FnOnce(&mut Config) -> Result<()>) -> Result<()> {
-    guard::share(config, "config")?.with(change)
+    args::share(config, "config")?.with(change)
 }
 
 #[cfg(test)]
@@ -397,7 +399,7 @@ mod tests {
             // SAFETY: the config is alive, the text is NULL or ends with NUL.
             assert_eq!(unsafe { glacier_config_set_account_id(config, text, &raw mut err) }, expected as i32);
             // SAFETY: the error was just made.
-            let message = guard::str_arg(unsafe { glacier_error_message(err) }, "message").unwrap();
+            let message = args::str_arg(unsafe { glacier_error_message(err) }, "message").unwrap();
             assert!(message.contains(word), "{message}");
             // SAFETY: as above.
             unsafe { glacier_error_free(err) };

@@ -3,8 +3,9 @@
 use std::ffi::c_char;
 use std::sync::{Mutex, PoisonError};
 
+use super::args;
+use super::boundary;
 use super::error::glacier_error_t;
-use super::guard;
 use super::result::glacier_result_t;
 use crate::credentials::{self, Credentials};
 use crate::error::{Error, Result};
@@ -41,10 +42,10 @@ pub unsafe extern "C" fn glacier_credentials_set(
     expires_unix: i64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let out = guard::borrow(out, "out")?;
-        let (key_id, secret) = (guard::str_arg(key_id, "key_id")?, guard::str_arg(secret, "secret")?);
-        let key = credentials::key(key_id, secret, guard::optional_str_arg(token_or_null, "token_or_null")?)?;
+    boundary::call(err, || {
+        let out = args::borrow(out, "out")?;
+        let (key_id, secret) = (args::str_arg(key_id, "key_id")?, args::str_arg(secret, "secret")?);
+        let key = credentials::key(key_id, secret, args::optional_str_arg(token_or_null, "token_or_null")?)?;
         out.set(Credentials { key, expires: expiry(expires_unix)? });
         Ok(())
     })

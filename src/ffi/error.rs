@@ -3,7 +3,8 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
-use super::guard;
+use super::args;
+use super::infallible;
 use super::result::{self, glacier_result_t};
 use crate::error::Error;
 use crate::ffi_text::to_cstring;
@@ -48,7 +49,7 @@ impl From<Error> for glacier_error_t {
 /// The result that the failed call returned; GLACIER_OK for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_code(error: *const glacier_error_t) -> glacier_result_t {
-    guard::get(error, result::OK, |error| error.code)
+    infallible::read(error, result::OK, |error| error.code)
 }
 
 /// What happened, to what, and where it helps, what to do: one line of English for people, without a newline at its
@@ -61,7 +62,7 @@ pub unsafe extern "C" fn glacier_error_code(error: *const glacier_error_t) -> gl
 /// Valid until the error is freed; NULL for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_message(error: *const glacier_error_t) -> *const c_char {
-    guard::get(error, ptr::null(), |error| error.message.as_ptr())
+    infallible::read(error, ptr::null(), |error| error.message.as_ptr())
 }
 
 /// The service's operation that failed, such as "UploadMultipartPart"; NULL if it was none, and for NULL.
@@ -69,13 +70,13 @@ pub unsafe extern "C" fn glacier_error_message(error: *const glacier_error_t) ->
 /// Valid until the error is freed. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_operation(error: *const glacier_error_t) -> *const c_char {
-    guard::get(error, ptr::null(), |error| or_null(error.operation.as_deref()))
+    infallible::read(error, ptr::null(), |error| or_null(error.operation.as_deref()))
 }
 
 /// The HTTP status of the service's answer; 0 if there was none, and for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_http_status(error: *const glacier_error_t) -> i32 {
-    guard::get(error, 0, |error| error.http_status)
+    infallible::read(error, 0, |error| error.http_status)
 }
 
 /// The service's own error code, such as "ResourceNotFoundException"; NULL if the response had none, and for NULL.
@@ -84,7 +85,7 @@ pub unsafe extern "C" fn glacier_error_http_status(error: *const glacier_error_t
 /// Valid until the error is freed. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_service_code(error: *const glacier_error_t) -> *const c_char {
-    guard::get(error, ptr::null(), |error| or_null(error.service_code.as_deref()))
+    infallible::read(error, ptr::null(), |error| or_null(error.service_code.as_deref()))
 }
 
 /// The service's ID of the failed request, which AWS support asks for; NULL if there was no response, and for NULL.
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn glacier_error_service_code(error: *const glacier_error_
 /// Valid until the error is freed. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_request_id(error: *const glacier_error_t) -> *const c_char {
-    guard::get(error, ptr::null(), |error| or_null(error.request_id.as_deref()))
+    infallible::read(error, ptr::null(), |error| or_null(error.request_id.as_deref()))
 }
 
 /// 1 if the failure is transient or ambiguous, so that the same call may succeed later; 0 otherwise, and for NULL.
@@ -101,7 +102,7 @@ pub unsafe extern "C" fn glacier_error_request_id(error: *const glacier_error_t)
 /// The library has retried the request already: see glacier_config_set_max_attempts. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_t) -> i32 {
-    guard::get(error, 0, |error| error.is_retryable.into())
+    infallible::read(error, 0, |error| error.is_retryable.into())
 }
 
 /// 1 if, as far as the handle knows, the upload is in the vault and can be carried on, with this handle or with a new
@@ -109,13 +110,13 @@ pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_
 /// GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can carry on. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_is_resumable(error: *const glacier_error_t) -> i32 {
-    guard::get(error, 0, |error| error.is_resumable.into())
+    infallible::read(error, 0, |error| error.is_resumable.into())
 }
 
 /// Frees an error, and with it the texts that came from it. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_free(error: *mut glacier_error_t) {
-    guard::value((), || drop(guard::take_back(error)));
+    infallible::run((), || drop(args::take_back(error)));
 }
 
 fn or_null(text: Option<&CStr>) -> *const c_char {

@@ -3,7 +3,8 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
 
-use super::guard;
+use super::args;
+use super::infallible;
 use crate::client::UploadEntry;
 use crate::ffi_text::to_cstring;
 use crate::upload::PartEntry;
@@ -12,10 +13,10 @@ use crate::upload::PartEntry;
 ///
 /// Freed by glacier_parts_free. It never changes, and any number of threads may read it at once.
 #[derive(Debug)]
-pub struct glacier_parts_t(Vec<Part>);
+pub struct glacier_parts_t(Vec<PartFields>);
 
 #[derive(Debug)]
-struct Part {
+struct PartFields {
     offset: u64,
     length: u64,
     tree_hash: CString,
@@ -23,55 +24,55 @@ struct Part {
 
 impl From<Vec<PartEntry>> for glacier_parts_t {
     fn from(parts: Vec<PartEntry>) -> Self {
-        let part = |part: PartEntry| Part {
+        let fields = |part: PartEntry| PartFields {
             offset: part.offset,
             length: part.length,
             tree_hash: to_cstring(hex::encode(part.tree_hash.0)),
         };
-        Self(parts.into_iter().map(part).collect())
+        Self(parts.into_iter().map(fields).collect())
     }
 }
 
 /// The number of parts in the list. 0 for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_count(parts: *const glacier_parts_t) -> usize {
-    guard::get(parts, 0, |parts| parts.0.len())
+    infallible::read(parts, 0, |parts| parts.0.len())
 }
 
 /// Where part number index of the list begins in the archive, in bytes. index counts from 0 to glacier_parts_count -
 /// 1 and is not the index of glacier_upload_put_part: the list may have gaps. 0 for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_offset(parts: *const glacier_parts_t, index: usize) -> u64 {
-    guard::get(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.offset))
+    infallible::read(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.offset))
 }
 
 /// The bytes of that part. 0 for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_length(parts: *const glacier_parts_t, index: usize) -> u64 {
-    guard::get(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.length))
+    infallible::read(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.length))
 }
 
 /// The tree hash of that part as the service has it, 64 hexadecimal digits in lower case. Valid until the list is
 /// freed. NULL for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_tree_hash(parts: *const glacier_parts_t, index: usize) -> *const c_char {
-    guard::get(parts, ptr::null(), |parts| parts.0.get(index).map_or(ptr::null(), |part| part.tree_hash.as_ptr()))
+    infallible::read(parts, ptr::null(), |parts| parts.0.get(index).map_or(ptr::null(), |part| part.tree_hash.as_ptr()))
 }
 
 /// Frees a list of parts, and with it the texts that came from it. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_free(parts: *mut glacier_parts_t) {
-    guard::value((), || drop(guard::take_back(parts)));
+    infallible::run((), || drop(args::take_back(parts)));
 }
 
 /// The multipart uploads in progress in a vault, from glacier_client_list_uploads, in no order.
 ///
 /// Freed by glacier_uploads_free. It never changes, and any number of threads may read it at once.
 #[derive(Debug)]
-pub struct glacier_uploads_t(Vec<InProgress>);
+pub struct glacier_uploads_t(Vec<UploadFields>);
 
 #[derive(Debug)]
-struct InProgress {
+struct UploadFields {
     id: CString,
     description: Option<CString>,
     created: CString,
@@ -81,21 +82,21 @@ struct InProgress {
 
 impl From<Vec<UploadEntry>> for glacier_uploads_t {
     fn from(uploads: Vec<UploadEntry>) -> Self {
-        let in_progress = |upload: UploadEntry| InProgress {
+        let fields = |upload: UploadEntry| UploadFields {
             id: to_cstring(upload.id),
             description: upload.description.map(to_cstring),
             created: to_cstring(upload.created),
             created_unix: upload.created_unix,
             part_size: upload.part_size,
         };
-        Self(uploads.into_iter().map(in_progress).collect())
+        Self(uploads.into_iter().map(fields).collect())
     }
 }
 
 /// The number of uploads in the list. 0 for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_count(uploads: *const glacier_uploads_t) -> usize {
-    guard::get(uploads, 0, |uploads| uploads.0.len())
+    infallible::read(uploads, 0, |uploads| uploads.0.len())
 }
 
 /// The ID of upload number index, from 0 to glacier_uploads_count - 1, as glacier_upload_set_upload_id takes it.
@@ -103,14 +104,16 @@ pub unsafe extern "C" fn glacier_uploads_count(uploads: *const glacier_uploads_t
 /// Valid until the list is freed. NULL for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_id(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
-    guard::get(uploads, ptr::null(), |uploads| uploads.0.get(index).map_or(ptr::null(), |upload| upload.id.as_ptr()))
+    infallible::read(uploads, ptr::null(), |uploads| {
+        uploads.0.get(index).map_or(ptr::null(), |upload| upload.id.as_ptr())
+    })
 }
 
 /// The archive description of that upload; NULL if it has none, for NULL and past the end. Valid until the list is
 /// freed. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_description(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
-    guard::get(uploads, ptr::null(), |uploads| {
+    infallible::read(uploads, ptr::null(), |uploads| {
         let description = uploads.0.get(index).and_then(|upload| upload.description.as_ref());
         description.map_or(ptr::null(), |text| text.as_ptr())
     })
@@ -120,7 +123,7 @@ pub unsafe extern "C" fn glacier_uploads_description(uploads: *const glacier_upl
 /// is freed. NULL for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_created(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
-    guard::get(uploads, ptr::null(), |uploads| {
+    infallible::read(uploads, ptr::null(), |uploads| {
         uploads.0.get(index).map_or(ptr::null(), |upload| upload.created.as_ptr())
     })
 }
@@ -128,19 +131,19 @@ pub unsafe extern "C" fn glacier_uploads_created(uploads: *const glacier_uploads
 /// The same in whole seconds since 1970-01-01 UTC. 0 for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_created_unix(uploads: *const glacier_uploads_t, index: usize) -> i64 {
-    guard::get(uploads, 0, |uploads| uploads.0.get(index).map_or(0, |upload| upload.created_unix))
+    infallible::read(uploads, 0, |uploads| uploads.0.get(index).map_or(0, |upload| upload.created_unix))
 }
 
 /// The part size of that upload, in bytes. 0 for NULL and past the end. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_part_size(uploads: *const glacier_uploads_t, index: usize) -> u64 {
-    guard::get(uploads, 0, |uploads| uploads.0.get(index).map_or(0, |upload| upload.part_size))
+    infallible::read(uploads, 0, |uploads| uploads.0.get(index).map_or(0, |upload| upload.part_size))
 }
 
 /// Frees a list of uploads, and with it the texts that came from it. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_free(uploads: *mut glacier_uploads_t) {
-    guard::value((), || drop(guard::take_back(uploads)));
+    infallible::run((), || drop(args::take_back(uploads)));
 }
 
 #[cfg(test)]
@@ -151,7 +154,7 @@ mod tests {
     #[test]
     fn parts() {
         let entry = PartEntry { offset: 1 << 20, length: 7, tree_hash: Digest([0xab; 32]) };
-        let parts = guard::into_handle(glacier_parts_t::from(vec![entry]));
+        let parts = args::into_handle(glacier_parts_t::from(vec![entry]));
         for (parts, index, expected) in [(parts, 0, (1 << 20, 7)), (parts, 1, (0, 0)), (ptr::null_mut(), 0, (0, 0))] {
             // SAFETY: the list is NULL or alive.
             let offset = unsafe { glacier_parts_offset(parts, index) };
@@ -163,7 +166,7 @@ mod tests {
             assert_eq!(tree_hash.is_null(), length == 0);
         }
         // SAFETY: the list is NULL or alive.
-        let tree_hash = guard::str_arg(unsafe { glacier_parts_tree_hash(parts, 0) }, "tree_hash").unwrap();
+        let tree_hash = args::str_arg(unsafe { glacier_parts_tree_hash(parts, 0) }, "tree_hash").unwrap();
         assert_eq!(tree_hash, "ab".repeat(32));
         // SAFETY: the list is NULL or alive.
         assert_eq!(unsafe { glacier_parts_count(parts) }, 1);
@@ -180,11 +183,11 @@ mod tests {
             created_unix: 1_332_263_023,
             part_size: 1 << 20,
         };
-        let uploads = guard::into_handle(glacier_uploads_t::from(vec![entry(None), entry(Some("text"))]));
+        let uploads = args::into_handle(glacier_uploads_t::from(vec![entry(None), entry(Some("text"))]));
         // SAFETY: the list is NULL or alive.
         assert!(unsafe { glacier_uploads_description(uploads, 0) }.is_null(), "none is NULL, not empty");
         // SAFETY: the list is NULL or alive.
-        let description = guard::str_arg(unsafe { glacier_uploads_description(uploads, 1) }, "description").unwrap();
+        let description = args::str_arg(unsafe { glacier_uploads_description(uploads, 1) }, "description").unwrap();
         assert_eq!(description, "text");
         // SAFETY: the list is NULL or alive.
         assert!(unsafe { glacier_uploads_id(uploads, 2) }.is_null());

@@ -1,30 +1,32 @@
-//! The C ABI: one file per C object, each function no more than: check the arguments, call down, turn the result.
+//! The C ABI: one file per C object. Each function checks its arguments, makes one call down and converts the result.
 //!
-//! The contract with the caller is written out once, for C programmers, at the top of `glacier_mp.h.in`, from which
-//! the header is made. What it means on this side:
+//! `glacier_mp.h.in` states the contract with the caller, for C programmers. `tests/header.rs` generates the header from
+//! it. On this side the contract means:
 //!
-//! - **Pointers.** A pointer argument is NULL, which is checked, or what the header says it is, which cannot be
-//!   checked and is what every `SAFETY` comment here rests on: a handle comes from its `_new` and has not been freed,
-//!   a text ends with NUL, data has the length given with it, an output has room for its type.
-//! - **Handles** are `Arc::into_raw`. A call that may run callbacks takes a count of its own first, so that a
-//!   callback may free the handle. All of it is behind `&self`: nothing stops a C program from calling twice at once.
-//! - **Panics** end at `guard::call` and `guard::value`; one of them is around every body.
-//! - **`user_data`** belongs to the library from the call on, whatever the call's result: it is put into a
-//!   `callback::UserData` before anything is checked.
-//! - **Outputs** are checked before the work, and written after it.
+//! - **Pointers.** NULL is checked. Any other pointer is what the header says it is. This cannot be checked, and every
+//!   `SAFETY` comment here relies on it: a handle comes from its `_new` function and is not freed, a text ends with NUL,
+//!   data has the given length, an output has room for its type.
+//! - **Handles** come from `Arc::into_raw`. A call that may run callbacks first takes its own reference, so that a
+//!   callback may free the handle. All methods take `&self`, because a C program may call from two threads at once.
+//! - **Panics** stop in `boundary::call` and `infallible`. One of these wraps each function.
+//! - **`user_data`** belongs to the library from the start of the call, whatever its result. So each function moves it
+//!   into a `callback::UserData` before it checks anything.
+//! - **Outputs** are checked before the work and written after it.
 
 #![allow(unsafe_code)]
-#![allow(non_camel_case_types, reason = "these are the names of the C ABI")]
-#![allow(clippy::missing_safety_doc, reason = "the header states what the caller promises, once, for all functions")]
+#![allow(non_camel_case_types, reason = "the names of the C ABI")]
+#![allow(clippy::missing_safety_doc, reason = "the header states the contract once, for all functions")]
 
+mod args;
 pub mod background;
+mod boundary;
 pub mod by_hand;
 pub mod callback;
 pub mod client;
 pub mod config;
 pub mod credentials;
 pub mod error;
-mod guard;
+mod infallible;
 pub mod lists;
 pub mod plan;
 pub mod result;
@@ -32,4 +34,5 @@ pub mod status;
 pub mod stream;
 pub mod treehash;
 pub mod upload;
+pub mod upload_settings;
 pub mod version;

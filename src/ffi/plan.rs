@@ -1,7 +1,9 @@
 //! `glacier_plan_t`: how an archive would be cut, before anything is sent.
 
+use super::args;
+use super::boundary;
 use super::error::glacier_error_t;
-use super::guard;
+use super::infallible;
 use super::result::glacier_result_t;
 use crate::plan::Plan;
 
@@ -28,10 +30,10 @@ pub unsafe extern "C" fn glacier_plan_new(
     out: *mut *mut glacier_plan_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let out = guard::Out::new(out, "out")?;
+    boundary::call(err, || {
+        let out = args::Out::new(out, "out")?;
         let part_size = (part_size != 0).then_some(part_size);
-        out.set(guard::into_handle(glacier_plan_t(Plan::new(size, part_size)?)));
+        out.set(args::into_handle(glacier_plan_t(Plan::new(size, part_size)?)));
         Ok(())
     })
 }
@@ -39,33 +41,33 @@ pub unsafe extern "C" fn glacier_plan_new(
 /// The bytes of each part; the last may have less. 0 for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_part_size(plan: *const glacier_plan_t) -> u64 {
-    guard::get(plan, 0, |plan| plan.0.part_size())
+    infallible::read(plan, 0, |plan| plan.0.part_size())
 }
 
 /// The number of parts. 0 for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_part_count(plan: *const glacier_plan_t) -> u32 {
-    guard::get(plan, 0, |plan| plan.0.part_count())
+    infallible::read(plan, 0, |plan| plan.0.part_count())
 }
 
 /// The number of requests that the upload takes if none has to be repeated, which is what the service charges for:
 /// one to initiate, one a part, one to complete. 0 for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_request_count(plan: *const glacier_plan_t) -> u32 {
-    guard::get(plan, 0, |plan| plan.0.request_count())
+    infallible::read(plan, 0, |plan| plan.0.request_count())
 }
 
 /// The memory limit in bytes, for glacier_config_set_memory_limit, from which on no part has to be read twice with
 /// that many workers. Less works as well: see there. 0 for NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_memory(plan: *const glacier_plan_t, workers: u32) -> u64 {
-    guard::get(plan, 0, |plan| plan.0.memory(workers))
+    infallible::read(plan, 0, |plan| plan.0.memory(workers))
 }
 
 /// Frees a plan. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_free(plan: *mut glacier_plan_t) {
-    guard::value((), || drop(guard::take_back(plan)));
+    infallible::run((), || drop(args::take_back(plan)));
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use super::guard;
+use super::infallible;
 use crate::error::Kind;
 use glacier_result_names::*;
 
@@ -107,7 +107,7 @@ pub(super) const OK: glacier_result_t = GLACIER_OK as glacier_result_t;
 /// Static: never NULL, never freed. Any thread, at any time. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_result_name(result: glacier_result_t) -> *const c_char {
-    guard::value(UNKNOWN.1, || known(result).map_or(UNKNOWN.1, |(_, name, _)| name)).as_ptr()
+    infallible::run(UNKNOWN.1, || find(result).map_or(UNKNOWN.1, |(_, name, _)| name)).as_ptr()
 }
 
 /// What a result says by itself, in English; glacier_error_message says more about the case at hand.
@@ -115,7 +115,7 @@ pub extern "C" fn glacier_result_name(result: glacier_result_t) -> *const c_char
 /// Static: never NULL, never freed. Any thread, at any time. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_result_message(result: glacier_result_t) -> *const c_char {
-    guard::value(UNKNOWN.2, || known(result).map_or(UNKNOWN.2, |(_, _, message)| message)).as_ptr()
+    infallible::run(UNKNOWN.2, || find(result).map_or(UNKNOWN.2, |(_, _, message)| message)).as_ptr()
 }
 
 /// The result that an error becomes.
@@ -155,16 +155,16 @@ pub(super) fn code(kind: Kind) -> glacier_result_t {
     name as glacier_result_t
 }
 
-type Row = (glacier_result_names, &'static CStr, &'static CStr);
+type ResultEntry = (glacier_result_names, &'static CStr, &'static CStr);
 
-fn known(result: glacier_result_t) -> Option<&'static Row> {
+fn find(result: glacier_result_t) -> Option<&'static ResultEntry> {
     RESULTS.iter().find(|(name, _, _)| *name as glacier_result_t == result)
 }
 
 const UNKNOWN: ((), &CStr, &CStr) =
     ((), c"GLACIER_E_UNKNOWN", c"a result that this version of the library does not know");
 
-const RESULTS: [Row; 31] = [
+const RESULTS: [ResultEntry; 31] = [
     (GLACIER_OK, c"GLACIER_OK", c"done"),
     (GLACIER_E_NULL, c"GLACIER_E_NULL", c"a pointer that must not be NULL is NULL"),
     (GLACIER_E_INVALID, c"GLACIER_E_INVALID", c"a value is not allowed"),

@@ -3,9 +3,11 @@
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
+use super::args;
+use super::boundary;
 use super::callback::glacier_progress_t;
 use super::error::glacier_error_t;
-use super::guard;
+use super::infallible;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
 use crate::error::Error;
@@ -53,13 +55,13 @@ pub enum glacier_state_names {
 /// ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_cancel(upload: *mut glacier_upload_t) {
-    guard::get(upload, (), |upload| upload.0.cancel());
+    infallible::read(upload, (), |upload| upload.0.cancel());
 }
 
 /// Where the upload stands; GLACIER_STATE_NEW for NULL. Any thread, at any time, in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_state(upload: *const glacier_upload_t) -> glacier_state_t {
-    let state = guard::get(upload, State::New, |upload| upload.0.state());
+    let state = infallible::read(upload, State::New, |upload| upload.0.state());
     let name = match state {
         State::New => GLACIER_STATE_NEW,
         State::Initiated => GLACIER_STATE_INITIATED,
@@ -88,9 +90,9 @@ pub unsafe extern "C" fn glacier_upload_progress(
     size_of_it: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
+    boundary::call(err, || {
         let upload = upload::share(upload)?;
-        let out = guard::SizedOut::new(out, size_of_it, "out")?;
+        let out = args::SizedOut::new(out, size_of_it, "out")?;
         if size_of_it < size_of::<u64>() {
             return Err(Error::invalid(format!("size_of_it is {size_of_it}: it must be sizeof(glacier_progress_t)")));
         }
@@ -112,7 +114,7 @@ pub unsafe extern "C" fn glacier_upload_set_bandwidth_limit(
     bytes_per_s: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || upload::share(upload)?.set_bandwidth_limit(bytes_per_s))
+    boundary::call(err, || upload::share(upload)?.set_bandwidth_limit(bytes_per_s))
 }
 
 /// The upload ID: with it any process may attach to the upload. NULL until the upload is initiated or attached, and
@@ -171,14 +173,14 @@ pub unsafe extern "C" fn glacier_upload_vault(upload: *const glacier_upload_t) -
 /// The part size in bytes; 0 until it is known, and for NULL. Any thread, at any time, in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_part_size(upload: *const glacier_upload_t) -> u64 {
-    guard::get(upload, 0, |upload| upload.0.part_size())
+    infallible::read(upload, 0, |upload| upload.0.part_size())
 }
 
 fn fact<'a>(
     upload: *const glacier_upload_t,
     read: impl FnOnce(&'a glacier_upload_t) -> Option<&'a CStr>,
 ) -> *const c_char {
-    guard::get(upload, ptr::null(), |upload| read(upload).map_or(ptr::null(), CStr::as_ptr))
+    infallible::read(upload, ptr::null(), |upload| read(upload).map_or(ptr::null(), CStr::as_ptr))
 }
 
 #[cfg(test)]
@@ -188,7 +190,8 @@ mod tests {
         glacier_config_free, glacier_config_new, glacier_config_set_credentials, glacier_config_set_region,
     };
     use super::super::result::glacier_result_names::*;
-    use super::super::upload::{glacier_upload_free, glacier_upload_new, glacier_upload_set_progress};
+    use super::super::upload::{glacier_upload_free, glacier_upload_new};
+    use super::super::upload_settings::glacier_upload_set_progress;
     use super::*;
 
     /// An upload whose client and config are freed already.
@@ -236,7 +239,7 @@ mod tests {
     fn facts_of_a_new_upload_and_of_none() {
         let upload = upload();
         // SAFETY: here and below, the upload is NULL or alive.
-        let vault = guard::str_arg(unsafe { glacier_upload_vault(upload) }, "vault").unwrap();
+        let vault = args::str_arg(unsafe { glacier_upload_vault(upload) }, "vault").unwrap();
         assert_eq!(vault, "vault");
         for upload in [upload, ptr::null_mut()] {
             for fact in [

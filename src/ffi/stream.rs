@@ -2,8 +2,9 @@
 
 use std::ffi::c_void;
 
+use super::args;
+use super::boundary;
 use super::error::glacier_error_t;
-use super::guard;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
 
@@ -31,9 +32,9 @@ pub unsafe extern "C" fn glacier_upload_write(
     len: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
+    boundary::call(err, || {
         let upload = upload::share(upload)?;
-        upload.write(guard::slice_arg(data.cast(), len, "data")?)
+        upload.write(args::slice_arg(data.cast(), len, "data")?)
     })
 }
 
@@ -51,5 +52,5 @@ pub unsafe extern "C" fn glacier_upload_finish(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || upload::share(upload)?.finish())
+    boundary::call(err, || upload::share(upload)?.finish())
 }

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
 use std::time::Instant;
 
+use super::args;
+use super::boundary;
 use super::callback::{self, UserData, glacier_progress_fn};
 use super::error::glacier_error_t;
-use super::guard;
+use super::infallible;
 use super::result::glacier_result_t;
 use crate::callback_loop::{WakeEvent, run_on_worker};
 use crate::error::{Error, Kind, Result};
@@ -26,7 +28,7 @@ pub struct glacier_treehash_t(Mutex<TreeHasher>);
 /// Begins a tree hash. NULL if there is no memory for it. Any thread. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_treehash_new() -> *mut glacier_treehash_t {
-    guard::value(ptr::null_mut(), || guard::into_handle(glacier_treehash_t(Mutex::new(TreeHasher::new()))))
+    infallible::run(ptr::null_mut(), || args::into_handle(glacier_treehash_t(Mutex::new(TreeHasher::new()))))
 }
 
 /// Adds len bytes. How the bytes are cut into calls makes no difference to the hash; with 16 MiB or more a call, some
@@ -41,9 +43,9 @@ pub unsafe extern "C" fn glacier_treehash_update(
     len: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let treehash = guard::borrow(treehash, "treehash")?;
-        let data = guard::slice_arg(data.cast::<u8>(), len, "data")?;
+    boundary::call(err, || {
+        let treehash = args::borrow(treehash, "treehash")?;
+        let data = args::slice_arg(data.cast::<u8>(), len, "data")?;
         treehash.with(|hasher| hasher.update(data))
     })
 }
@@ -60,8 +62,8 @@ pub unsafe extern "C" fn glacier_treehash_finish(
     out: *mut u8,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let treehash = guard::borrow(treehash, "treehash")?;
+    boundary::call(err, || {
+        let treehash = args::borrow(treehash, "treehash")?;
         let out = digest_out(out)?;
         out.set(treehash.with(TreeHasher::finish)?.0);
         Ok(())
@@ -71,7 +73,7 @@ pub unsafe extern "C" fn glacier_treehash_finish(
 /// Frees a tree hash. NULL is ignored. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_treehash_free(treehash: *mut glacier_treehash_t) {
-    guard::value((), || drop(guard::take_back(treehash)));
+    infallible::run((), || drop(args::take_back(treehash)));
 }
 
 /// Folds the tree hashes of the parts of an archive into the tree hash of the archive.
@@ -91,8 +93,8 @@ pub unsafe extern "C" fn glacier_treehash_combine(
     out: *mut u8,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let digests = guard::slice_arg(digests.cast::<[u8; 32]>(), count, "digests")?;
+    boundary::call(err, || {
+        let digests = args::slice_arg(digests.cast::<[u8; 32]>(), count, "digests")?;
         let out = digest_out(out)?;
         let digests: Vec<Digest> = digests.iter().copied().map(Digest).collect();
         out.set(treehash::combine(&digests)?.0);
@@ -122,13 +124,13 @@ pub unsafe extern "C" fn glacier_treehash_file(
     out: *mut u8,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    guard::call(err, || {
-        let path = guard::path_arg(path, "path")?;
+    boundary::call(err, || {
+        let path = args::path_arg(path, "path")?;
         let out = digest_out(out)?;
         // user_data stays the caller's: it is used during this call only.
         let digest = match callback::progress_fn(callback, UserData::new(user_data, None)) {
             None => treehash::hash_file(path, threads, &|_| {}, &Cancel::default())?,
-            Some(mut callback) => hash_file_watched(path, threads, &mut callback)?,
+            Some(mut callback) => hash_file_with_progress(path, threads, &mut callback)?,
         };
         out.set(digest.0);
         Ok(())
@@ -146,7 +148,7 @@ impl glacier_treehash_t {
 }
 
 /// Hashes on other threads, while this one tells `callback` how far they are, until it asks to stop.
-fn hash_file_watched(path: &Path, threads: u32, callback: &mut ProgressFn) -> Result<Digest> {
+fn hash_file_with_progress(path: &Path, threads: u32, callback: &mut ProgressFn) -> Result<Digest> {
     let start = Instant::now();
     // As it opens for hashing a moment later; what cannot be opened is an error there.
     let bytes_total = std::fs::metadata(path).map_or(0, |file| file.len());
@@ -176,8 +178,8 @@ fn hash_file_watched(path: &Path, threads: u32, callback: &mut ProgressFn) -> Re
     }
 }
 
-fn digest_out(out: *mut u8) -> Result<guard::Out<[u8; 32]>> {
-    guard::Out::new(out.cast(), "out")
+fn digest_out(out: *mut u8) -> Result<args::Out<[u8; 32]>> {
+    args::Out::new(out.cast(), "out")
 }
 
 #[cfg(test)]
@@ -193,7 +195,7 @@ mod tests {
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn piece_by_piece_and_again() {
+    fn hashes_pieces_and_starts_again() {
         let treehash = glacier_treehash_new();
         for _ in 0..2 {
             for piece in ["a", "", "bc"] {
@@ -211,49 +213,49 @@ mod tests {
         unsafe { glacier_treehash_free(treehash) };
     }
 
-    struct Seen {
+    struct ProgressProbe {
         thread: ThreadId,
         last: glacier_progress_t,
-        answer: i32,
+        returns: i32,
     }
 
-    unsafe extern "C" fn look(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32 {
-        // SAFETY: the test gives a Seen that outlives the call.
-        let seen = unsafe { &mut *user_data.cast::<Seen>() };
-        assert_eq!(thread::current().id(), seen.thread, "callbacks come on the calling thread");
+    unsafe extern "C" fn record_progress(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32 {
+        // SAFETY: the test gives a ProgressProbe that outlives the call.
+        let probe = unsafe { &mut *user_data.cast::<ProgressProbe>() };
+        assert_eq!(thread::current().id(), probe.thread, "callbacks come on the calling thread");
         // SAFETY: the library gives a valid struct.
-        seen.last = unsafe { *progress };
-        seen.answer
+        probe.last = unsafe { *progress };
+        probe.returns
     }
 
-    fn hash_watched(path: &str, answer: i32) -> (glacier_result_t, [u8; 32], Seen) {
-        let mut seen = Seen { thread: thread::current().id(), last: glacier_progress_t::default(), answer };
+    fn hash_with_progress(path: &str, returns: i32) -> (glacier_result_t, [u8; 32], ProgressProbe) {
+        let mut probe = ProgressProbe { thread: thread::current().id(), last: glacier_progress_t::default(), returns };
         let path = CString::new(path).unwrap();
         let mut out = [0; 32];
-        let user_data = (&raw mut seen).cast();
-        // SAFETY: path ends with NUL, `seen` and `out` live longer than the call.
+        let user_data = (&raw mut probe).cast();
+        // SAFETY: path ends with NUL, `probe` and `out` live longer than the call.
         let result = unsafe {
-            glacier_treehash_file(path.as_ptr(), 2, Some(look), user_data, out.as_mut_ptr(), ptr::null_mut())
+            glacier_treehash_file(path.as_ptr(), 2, Some(record_progress), user_data, out.as_mut_ptr(), ptr::null_mut())
         };
-        (result, out, seen)
+        (result, out, probe)
     }
 
     #[test]
-    fn a_file_watched() {
+    fn hashes_file_with_progress_callback() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("abc");
         std::fs::write(&path, "abc").unwrap();
         let path = path.to_str().unwrap();
 
-        let (result, out, seen) = hash_watched(path, 1);
+        let (result, out, probe) = hash_with_progress(path, 1);
         assert_eq!((result, hex::encode(out).as_str()), (0, ABC));
-        assert_eq!((seen.last.bytes_hashed, seen.last.bytes_total), (3, 3));
-        assert_eq!(seen.last.struct_size, 96);
+        assert_eq!((probe.last.bytes_hashed, probe.last.bytes_total), (3, 3));
+        assert_eq!(probe.last.struct_size, 96);
 
-        for answer in [0, 2, -1] {
-            let (result, out, _) = hash_watched(path, answer);
+        for returns in [0, 2, -1] {
+            let (result, out, _) = hash_with_progress(path, returns);
             assert_eq!((result, out), (GLACIER_E_CALLBACK as i32, [0; 32]), "nothing is written");
         }
-        assert_eq!(hash_watched("/nonexistent/file", 1).0, GLACIER_E_IO as i32);
+        assert_eq!(hash_with_progress("/nonexistent/file", 1).0, GLACIER_E_IO as i32);
     }
 }
