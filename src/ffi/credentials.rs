@@ -1,7 +1,7 @@
 //! `glacier_credentials_t`: what a credentials provider fills in.
 
 use std::ffi::c_char;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use super::args;
 use super::boundary;
@@ -9,6 +9,7 @@ use super::error::glacier_error_t;
 use super::result::glacier_result_t;
 use crate::credentials::{self, Credentials};
 use crate::error::{Error, Result};
+use crate::sync::{Mutex, lock};
 
 /// Where a credentials provider puts the keys that it was asked for. Valid inside that callback only.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ impl glacier_credentials_t {
     }
 
     fn set(&self, credentials: Credentials) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+        *lock(&self.0) = Some(credentials);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection by ureq: opened, used for one exchange after another, and opened again when it is gone.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,12 +10,13 @@ use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use super::dial::dial;
-use super::exchange::{Exchange, SharedExchange, lock};
+use super::exchange::{Exchange, SharedExchange};
 use super::payload::ThrottledBody;
 use super::transport::TransportContext;
 use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter};
 use super::{Connection, Method, Payload, Request, RequestContext, Response};
 use crate::error::{Error, Kind, Result};
+use crate::sync::{Mutex, lock};
 
 /// How long a connection may lie idle. Longer, and the service may be closing it just as the next request goes out.
 const IDLE_MAX: Duration = Duration::from_secs(15);

@@ -1,7 +1,9 @@
-//! Where a service is: scheme, host and port, taken from a URL that may hold nothing else.
+//! The endpoint of a service: scheme, host and port of a URL without path, query and credentials.
 
 use std::fmt;
 use std::net::Ipv6Addr;
+
+use ureq::http::Uri;
 
 use crate::decimal::parse_decimal;
 use crate::error::{Error, Result};
@@ -10,25 +12,25 @@ use crate::limits::quoted;
 /// Scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    tls: bool,
-    /// In lower case, an IPv6 address without its brackets.
+    is_tls: bool,
+    /// In lower case. An IPv6 address has no brackets.
     host: String,
     port: u16,
 }
 
 impl Endpoint {
-    /// Takes `http://host[:port]` or `https://host[:port]`, with or without a slash at the end.
+    /// Parses `http://host[:port]` or `https://host[:port]`, with or without a slash at the end.
     ///
     /// # Errors
-    /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value and the rule; a value that may hold a password is
-    /// not repeated.
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value and the rule. The message does not repeat a value that
+    /// may contain a password.
     pub fn parse(text: &str) -> Result<Self> {
         if text.contains('@') {
-            return Err(Error::invalid("the endpoint is not allowed: it must not hold a user name or a password"));
+            return Err(Error::invalid("the endpoint is not allowed: it must not contain a user name or a password"));
         }
-        Self::parts(text).map_err(|rule| {
+        Self::try_parse(text).map_err(|violation| {
             Error::invalid(format!(
-                "endpoint {} is not allowed: {rule}; it must be http://host or https://host, with or without a :port",
+                "endpoint {} is not allowed: {violation}; it must be http://host[:port] or https://host[:port]",
                 quoted(text)
             ))
         })
@@ -36,10 +38,10 @@ impl Endpoint {
 
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.is_tls
     }
 
-    /// The host's name or address, an IPv6 address without brackets.
+    /// The host name or IP address. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -49,74 +51,74 @@ impl Endpoint {
         self.port
     }
 
-    /// What the `Host` header says, and the signature with it: the port only where it is not the scheme's own.
+    /// Returns the value of the `Host` header, which is signed: the port is omitted if it is the default of the scheme.
     pub fn authority_for_host_header(&self) -> String {
-        if self.port == default_port(self.tls) { self.bracketed() } else { self.address() }
+        if self.port == default_port(self.is_tls) { self.bracketed_host() } else { self.address() }
     }
 
-    /// Host and port, as messages name the endpoint.
+    /// Returns host and port, as error messages show them.
     pub fn address(&self) -> String {
-        format!("{}:{}", self.bracketed(), self.port)
+        format!("{}:{}", self.bracketed_host(), self.port)
     }
 
-    fn bracketed(&self) -> String {
+    fn bracketed_host(&self) -> String {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 
-    fn parts(text: &str) -> std::result::Result<Self, &'static str> {
-        let (scheme, rest) = text.split_once("://").ok_or("it has no scheme")?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return Err("its scheme is neither http nor https"),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains(['/', '?', '#']) {
-            return Err("it has a path, a query or a fragment");
+    fn try_parse(text: &str) -> std::result::Result<Self, &'static str> {
+        // `Uri` drops a fragment.
+        if text.contains('#') {
+            return Err("it has a fragment");
         }
-        let (host, port) = split_port(authority)?;
-        Ok(Self { tls, host: checked_host(host)?, port: port.map_or(Ok(default_port(tls)), checked_port)? })
+        let uri: Uri = text.parse().map_err(|_| "it is not a valid URL")?;
+        let is_tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            Some(_) => return Err("its scheme is neither http nor https"),
+            None => return Err("it has no scheme"),
+        };
+        if uri.path() != "/" || uri.query().is_some() {
+            return Err("it has a path or a query");
+        }
+        let authority = uri.authority().ok_or("it has no host")?;
+        let host = parse_host(authority.host())?;
+        // `Uri` accepts ports that are no numbers, and a sign before the number.
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            None | Some("") => default_port(is_tls),
+            Some(suffix) => {
+                suffix.strip_prefix(':').and_then(parse_port).ok_or("its port is not a number from 1 to 65535")?
+            }
+        };
+        Ok(Self { is_tls, host, port })
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority_for_host_header())
+        write!(f, "{}://{}", if self.is_tls { "https" } else { "http" }, self.authority_for_host_header())
     }
 }
 
-fn default_port(tls: bool) -> u16 {
-    if tls { 443 } else { 80 }
+fn default_port(is_tls: bool) -> u16 {
+    if is_tls { 443 } else { 80 }
 }
 
-fn split_port(authority: &str) -> std::result::Result<(&str, Option<&str>), &'static str> {
-    if !authority.starts_with('[') {
-        return Ok(authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))));
-    }
-    let end = authority.find(']').ok_or("its IPv6 address has no closing bracket")?;
-    let (host, rest) = authority.split_at(end + 1);
-    match rest.strip_prefix(':') {
-        Some(port) => Ok((host, Some(port))),
-        None if rest.is_empty() => Ok((host, None)),
-        None => Err("something other than a port follows its IPv6 address"),
-    }
-}
-
-fn checked_host(host: &str) -> std::result::Result<String, &'static str> {
+/// Checks a host more strictly than `Uri` does, since it also names the server of a certificate.
+fn parse_host(host: &str) -> std::result::Result<String, &'static str> {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let address: Ipv6Addr = address.parse().map_err(|_| "what is in brackets is no IPv6 address")?;
+        let address: Ipv6Addr = address.parse().map_err(|_| "the text in brackets is not an IPv6 address")?;
         return Ok(address.to_string());
     }
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(legal) || host.starts_with('.') || host.contains("..") {
-        return Err("its host is no host name");
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let has_empty_label = host.starts_with('.') || host.contains("..");
+    if host.is_empty() || host.len() > 253 || !host.bytes().all(is_allowed) || has_empty_label {
+        return Err("its host is not a host name");
     }
     Ok(host.to_ascii_lowercase())
 }
 
-fn checked_port(port: &str) -> std::result::Result<u16, &'static str> {
-    const RULE: &str = "its port is not a number from 1 to 65535";
-    parse_decimal(port).filter(|&port| port != 0).ok_or(RULE)
+fn parse_port(port: &str) -> Option<u16> {
+    parse_decimal(port).filter(|&port| port != 0)
 }
 
 #[cfg(test)]
@@ -125,7 +127,7 @@ mod tests {
     use crate::error::Kind;
 
     #[test]
-    fn what_is_allowed() {
+    fn parses_scheme_host_and_port() {
         for (text, tls, host, port, header) in [
             ("http://localhost:8080", false, "localhost", 8080, "localhost:8080"),
             ("http://127.0.0.1/", false, "127.0.0.1", 80, "127.0.0.1"),
@@ -136,6 +138,7 @@ mod tests {
                 "glacier.us-east-1.amazonaws.com"
             }),
             ("https://[::1]", true, "::1", 443, "[::1]"),
+            ("HTTP://host_1.example.", false, "host_1.example.", 80, "host_1.example."),
             ("http://[2001:DB8::1]:8443/", false, "2001:db8::1", 8443, "[2001:db8::1]:8443"),
         ] {
             let endpoint = Endpoint::parse(text).expect(text);
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn rejects_other_urls() {
         for text in [
             "",
             "localhost",
@@ -158,6 +161,16 @@ mod tests {
             "http://host/path",
             "http://host//",
             "http://host?query",
+            "http://host/?",
+            "http://host/#",
+            "//host",
+            "http:host",
+            " http://host",
+            "http://host ",
+            "http://host/\t",
+            "http://host:8 0",
+            "http://ho!st",
+            "http://[::ffff:1.2.3.4%eth0]",
             "http://host#fragment",
             "http://host:",
             "http://host:0",
@@ -182,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_repeated() {
+    fn does_not_repeat_a_password() {
         for text in ["https://user:hunter2@host", "https://host/@hunter2"] {
             let error = Endpoint::parse(text).expect_err(text);
             assert_eq!(error.kind(), Kind::Invalid);

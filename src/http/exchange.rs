@@ -5,8 +5,8 @@
 //! sending. A success that comes earlier breaks the exchange, as do bytes that come before the request.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::RequestContext;
@@ -16,17 +16,13 @@ use super::response::{Phase, ResponseReader, Unreadable};
 use super::stopwatch::Stopwatch;
 use super::transport::TransportContext;
 use crate::error::{Error, Kind, Result};
+use crate::sync::Mutex;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
 use crate::sys::socket::{Interest, Ready};
 
 /// The connection, shared by what reads the payload above ureq and what moves bytes below it. All of them run on the
 /// thread that is inside the exchange.
 pub(crate) type SharedExchange = Arc<Mutex<Exchange>>;
-
-/// Looks at a shared line. A panic elsewhere leaves nothing half done in it that matters: its connection is dropped.
-pub(crate) fn lock(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
-    exchange.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// How many bytes of a response are received in one step.
 const STEP: usize = 8 << 10;
@@ -286,7 +282,7 @@ impl Exchange {
         match self.reader.status() {
             Some(status @ 200..300) if is_early => {
                 let text = format!("the response {status} came before the request was sent completely");
-                Err(self.broken(&text).answered(status, None, None))
+                Err(self.broken(&text).with_response(status, None, None))
             }
             _ => Ok(()),
         }

@@ -7,8 +7,9 @@
 use std::io::{self, BufRead, Read};
 
 use super::RequestContext;
-use super::exchange::{SharedExchange, lock};
+use super::exchange::SharedExchange;
 use crate::error::{Error, Kind};
+use crate::sync::lock;
 
 /// What is left of a payload: exactly `left` bytes.
 pub(crate) struct ThrottledBody<'a> {

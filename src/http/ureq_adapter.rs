@@ -1,7 +1,6 @@
 //! What ureq gets to see of a connection that is open already.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -9,9 +8,10 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport as UreqSocket};
 
 use super::buffers::ExchangeBuffers;
-use super::exchange::{SharedExchange, lock};
+use super::exchange::SharedExchange;
 use super::response::HEAD_MAX;
 use crate::error::Error;
+use crate::sync::{Mutex, lock};
 
 /// ureq's input buffer. The header section of a response must fit in it, with the few bytes that normalizing adds.
 const RECV_BUFFER: usize = HEAD_MAX + (4 << 10);
@@ -97,7 +97,7 @@ impl Connector<()> for SingleConnection {
     type Out = UreqAdapter;
 
     fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<UreqAdapter>, ureq::Error> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
+        Ok(lock(&self.0).take())
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 use std::thread;
 
 use super::{Digest, Kernels, TreeCombiner, TreeHasher};
@@ -17,6 +17,7 @@ use crate::limits::MIB;
 use crate::memory::aligned::AlignedBytes;
 use crate::source::file::SourceFile;
 use crate::sync::cancel::Cancel;
+use crate::sync::{Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
 
 /// What is read between two looks at the cancel.
@@ -192,10 +193,6 @@ impl OrderedCombiner {
             self.next += 1;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
