@@ -1,4 +1,4 @@
-//! What can go wrong, as one type: a kind that callers switch on, a text for people, and what the service said.
+//! The error type: a kind that callers switch on, a message for people, and the fields of the service's response.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::sanitize::{NAME_MAX, Redactor, TEXT_MAX, escaped};
 
-/// The result of all_parts in this crate that can fail.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, by origin. Each kind is one `GLACIER_E_…` code of the C ABI.
+/// The kind of an error, by origin. Each kind is one `GLACIER_E_…` code of the C ABI.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -22,9 +22,9 @@ pub enum Kind {
     State,
     /// The handle is in use by another call.
     Busy,
-    /// The background run is not over yet.
+    /// The background run has not finished.
     Pending,
-    /// The handle belongs to the parent of this process.
+    /// The handle was created by the parent of this process.
     Forked,
     /// A local file could not be read.
     Io,
@@ -32,35 +32,35 @@ pub enum Kind {
     Memory,
     /// The source ended before its announced size.
     SourceShort,
-    /// The source changed while it was being uploaded.
+    /// The source changed during the upload.
     SourceChanged,
-    /// The journal is damaged, or belongs to something else.
+    /// The journal is damaged or belongs to another upload.
     Journal,
-    /// Another process works with the same journal.
+    /// Another process or handle has the journal locked.
     Locked,
-    /// The connection could not be made, or was lost.
+    /// The connection could not be opened or was lost.
     Network,
-    /// The peer's certificate or TLS itself was refused.
+    /// The server's certificate or its TLS settings were rejected.
     Tls,
-    /// Nothing moved for too long.
+    /// A deadline passed without progress.
     Timeout,
-    /// The answer is not what the protocol allows.
+    /// The response violates the protocol.
     Protocol,
-    /// The service refused the request.
+    /// The service rejected the request.
     Service,
-    /// The credentials may not do this.
+    /// The credentials lack permission for this operation.
     Access,
-    /// The credentials are missing, wrong or expired.
+    /// The credentials are missing, invalid or expired.
     Credentials,
-    /// The service asks for fewer requests.
+    /// The service throttles requests.
     Throttled,
-    /// The vault, or the upload, does not exist.
+    /// The vault or the upload does not exist.
     NotFound,
-    /// A limit of the service would be, or was, exceeded.
+    /// A limit of the service is exceeded.
     Limit,
-    /// The account may not use the service any more.
+    /// The account can no longer use the service.
     NoLongerSupported,
-    /// A request was sent, and whether it was carried out cannot be known.
+    /// A request was sent, but its outcome is unknown.
     OutcomeUnknown,
     /// A hash differs from the one expected.
     TreeHash,
@@ -70,20 +70,20 @@ pub enum Kind {
     Canceled,
     /// A callback asked to stop.
     Callback,
-    /// A defect in the library, caught.
+    /// The library panicked, and the panic was caught.
     Panic,
-    /// A defect in the library, noticed.
+    /// The library detected a defect of its own.
     Internal,
 }
 
-/// Why the service calls the signature of a request out of date, and what becomes of it.
+/// Why the service rejected a signature as out of date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureExpired {
-    /// The machine's clock was wrong. It is corrected: signed again, the request may pass.
+    /// The machine's clock was wrong. The skew is now known, so the request can be signed again.
     ClockSkew,
-    /// The key has expired. Another one is there, or will be asked for: signed by that, the request may pass.
+    /// The key has expired. The credentials provider can supply another one, so the request can be signed again.
     KeyExpired,
-    /// The clock is right: the request took longer than a signature lives.
+    /// The clock is correct: the request took longer than a signature is valid.
     TooSlow,
 }
 
@@ -98,30 +98,31 @@ pub enum ConnectFailure {
     Tcp,
     /// The connection was lost, or timed out, during the TLS handshake.
     TlsHandshake,
-    /// The peer was reached, and its certificate or its kind of TLS was refused. Permanent.
+    /// The server was reached, but its certificate or its TLS settings were rejected. Permanent.
     TlsRefused,
-    /// The process or the system has no descriptor or no memory for another socket.
+    /// The process or the system has no file descriptor or memory for another socket.
     NoResources,
 }
 
-/// An error: kind, message, and what the service said about it.
+/// An error: kind, message, and the fields of the service's response.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
     message: String,
-    // Boxed: an error is rare, and every Result carries its size.
-    detail: Box<Detail>,
+    // Boxed, because every `Result` has the size of its error.
+    details: Box<Details>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Detail {
+struct Details {
     operation: Option<&'static str>,
     http_status: Option<u16>,
     service_code: Option<String>,
+    service_message: Option<String>,
     request_id: Option<String>,
     date: Option<String>,
     retry_after: Option<Duration>,
-    expired: Option<SignatureExpired>,
+    signature_expired: Option<SignatureExpired>,
     not_sent: bool,
     connect_failure: Option<ConnectFailure>,
     resumable: bool,
@@ -129,123 +130,132 @@ struct Detail {
 }
 
 impl Kind {
-    /// The kind of a failed system call: `Memory` if a descriptor, a buffer or memory is missing, else `otherwise`.
+    /// Returns the kind of a failed system call: `Memory` if it lacked a descriptor, a buffer or memory, else `otherwise`.
     pub fn of_io(error: &std::io::Error, otherwise: Self) -> Self {
         if is_exhausted(error) { Self::Memory } else { otherwise }
     }
 }
 
-/// Whether a system call failed because the process or the system is out of descriptors, buffers or memory.
+/// Returns true if a system call failed because the process or the system is out of descriptors, buffers or memory.
 pub(crate) fn is_exhausted(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
         || error.kind() == std::io::ErrorKind::OutOfMemory
 }
 
 impl Error {
-    /// An error of a kind, with a text for people: what happened, to what, and where it helps, what to do. Whatever of
-    /// the text is from outside is escaped and cut here.
+    /// Creates an error. The message says what failed and, if it helps, what to do. The message is escaped and cut here,
+    /// because parts of it come from outside the library.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: escaped(&message.into(), TEXT_MAX), detail: Box::default() }
+        Self { kind, message: escaped(&message.into(), TEXT_MAX), details: Box::default() }
     }
 
-    /// A value that is not allowed.
+    /// Creates an error of kind `Invalid`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
     }
 
-    /// The cause, for `std::error::Error::source`.
+    /// Sets the cause, for `std::error::Error::source`.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.detail.source = Some(Arc::from(source.into()));
+        self.details.source = Some(Arc::from(source.into()));
         self
     }
 
-    /// The service's operation during which it happened.
+    /// Sets the service's operation during which the error occurred.
     #[must_use]
     pub fn during(mut self, operation: &'static str) -> Self {
-        self.detail.operation = Some(operation);
+        self.details.operation = Some(operation);
         self
     }
 
-    /// What the service answered: status, request ID and error code, as far as the answer had them.
+    /// Sets the fields that identify a response: status, request ID and the service's error code.
     #[must_use]
-    pub fn answered(mut self, status: u16, request_id: Option<String>, service_code: Option<String>) -> Self {
-        self.detail.http_status = Some(status);
-        self.detail.request_id = request_id.map(|id| escaped(&id, NAME_MAX));
-        self.detail.service_code = service_code.map(|code| escaped(&code, NAME_MAX));
+    pub fn with_response(mut self, status: u16, request_id: Option<String>, service_code: Option<String>) -> Self {
+        self.details.http_status = Some(status);
+        self.details.request_id = request_id.map(|id| escaped(&id, NAME_MAX));
+        self.details.service_code = service_code.map(|code| escaped(&code, NAME_MAX));
         self
     }
 
-    /// When the answer was given, as its `Date` header had it.
+    /// Sets the message of the service's error document.
     #[must_use]
-    pub fn dated(mut self, date: Option<String>) -> Self {
-        self.detail.date = date.map(|date| escaped(&date, NAME_MAX));
+    pub fn with_service_message(mut self, message: Option<String>) -> Self {
+        self.details.service_message = message.map(|message| escaped(&message, TEXT_MAX));
         self
     }
 
-    /// How long the service asked to wait before the next attempt.
+    /// Sets the `Date` header of the response.
     #[must_use]
-    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.detail.retry_after = wait;
+    pub fn with_date(mut self, date: Option<String>) -> Self {
+        self.details.date = date.map(|date| escaped(&date, NAME_MAX));
         self
     }
 
-    /// Why the signature of the request was out of date.
+    /// Sets the delay that the service requests before the next attempt.
     #[must_use]
-    pub fn expired(mut self, why: SignatureExpired) -> Self {
-        self.detail.expired = Some(why);
+    pub fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
+        self.details.retry_after = delay;
         self
     }
 
-    /// Nothing of the request went out.
+    /// Sets why the signature of the request was out of date.
+    #[must_use]
+    pub fn with_signature_expired(mut self, reason: SignatureExpired) -> Self {
+        self.details.signature_expired = Some(reason);
+        self
+    }
+
+    /// Marks the request as not sent: no byte of it reached the network.
     #[must_use]
     pub fn not_sent(mut self) -> Self {
-        self.detail.not_sent = true;
+        self.details.not_sent = true;
         self
     }
 
-    /// No connection could be opened, so that nothing of the request was sent.
+    /// Sets the step in which opening a connection failed. Implies [`Error::not_sent`].
     #[must_use]
     pub fn not_connected(mut self, failure: ConnectFailure) -> Self {
-        self.detail.connect_failure = Some(failure);
+        self.details.connect_failure = Some(failure);
         self.not_sent()
     }
 
-    /// The same error as one of another kind.
+    /// Replaces the kind.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// The upload still exists, and can be carried on.
+    /// Sets whether the upload still exists and can be resumed.
     #[must_use]
-    pub fn resumable(mut self, yes: bool) -> Self {
-        self.detail.resumable = yes;
+    pub fn resumable(mut self, is_resumable: bool) -> Self {
+        self.details.resumable = is_resumable;
         self
     }
 
-    /// Puts a text behind the message.
+    /// Appends a hint to the message.
     #[must_use]
-    pub fn with_hint(mut self, note: impl fmt::Display) -> Self {
-        let note = escaped(&note.to_string(), TEXT_MAX);
-        self.message = format!("{}; {note}", self.message);
+    pub fn with_hint(mut self, hint: impl fmt::Display) -> Self {
+        let hint = escaped(&hint.to_string(), TEXT_MAX);
+        self.message = format!("{}; {hint}", self.message);
         self
     }
 
-    /// Puts a text before the message.
+    /// Prepends a context to the message.
     #[must_use]
-    pub fn with_context(mut self, what: impl fmt::Display) -> Self {
-        let what = escaped(&what.to_string(), TEXT_MAX);
-        self.message = format!("{what}: {}", self.message);
+    pub fn with_context(mut self, context: impl fmt::Display) -> Self {
+        let context = escaped(&context.to_string(), TEXT_MAX);
+        self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// The same error without the secrets that its texts echo. Its cause, which may echo them too, is dropped then.
+    /// Removes secrets from all texts of the error. If one is found, the cause is dropped, because it may contain the
+    /// secret too.
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
-        let detail = &mut self.detail;
-        let texts = [&mut detail.service_code, &mut detail.request_id, &mut detail.date];
+        let details = &mut self.details;
+        let texts =
+            [&mut details.service_code, &mut details.service_message, &mut details.request_id, &mut details.date];
         let mut is_changed = false;
         for text in texts.into_iter().flatten().chain([&mut self.message]) {
             if let Cow::Owned(redacted) = redactor.redacted(text) {
@@ -254,74 +264,79 @@ impl Error {
             }
         }
         if is_changed {
-            self.detail.source = None;
+            self.details.source = None;
         }
         self
     }
 
-    /// What went wrong.
+    /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The text for people.
+    /// The message for people.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The service's operation during which it happened.
+    /// The service's operation during which the error occurred.
     pub fn operation(&self) -> Option<&'static str> {
-        self.detail.operation
+        self.details.operation
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// The HTTP status of the response, if one was received.
     pub fn http_status(&self) -> Option<u16> {
-        self.detail.http_status
+        self.details.http_status
     }
 
-    /// The service's error code, if the answer had a Glacier error body.
+    /// The service's error code, if the response had one.
     pub fn service_code(&self) -> Option<&str> {
-        self.detail.service_code.as_deref()
+        self.details.service_code.as_deref()
     }
 
-    /// The service's ID of the request, which its support asks for.
+    /// The message of the service's error document, if the response had one.
+    pub fn service_message(&self) -> Option<&str> {
+        self.details.service_message.as_deref()
+    }
+
+    /// The request ID that the service assigned; its support team asks for it.
     pub fn request_id(&self) -> Option<&str> {
-        self.detail.request_id.as_deref()
+        self.details.request_id.as_deref()
     }
 
-    /// The answer's `Date` header.
+    /// The `Date` header of the response.
     pub fn date(&self) -> Option<&str> {
-        self.detail.date.as_deref()
+        self.details.date.as_deref()
     }
 
-    /// How long the service asked to wait.
-    pub fn retry_delay(&self) -> Option<Duration> {
-        self.detail.retry_after
+    /// The delay that the service requests before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details.retry_after
     }
 
     /// Why the signature of the request was out of date, if it was.
     pub fn signature_expired(&self) -> Option<SignatureExpired> {
-        self.detail.expired
+        self.details.signature_expired
     }
 
-    /// Whether nothing of the request went out.
+    /// Whether no byte of the request was sent.
     pub fn is_not_sent(&self) -> bool {
-        self.detail.not_sent
+        self.details.not_sent
     }
 
     /// The step in which opening a connection failed, if that is what failed.
     pub fn connect_failure(&self) -> Option<ConnectFailure> {
-        self.detail.connect_failure
+        self.details.connect_failure
     }
 
     /// Whether the response came from the service: it has a request ID or a Glacier error document.
     pub fn is_from_service(&self) -> bool {
-        self.detail.request_id.is_some() || self.detail.service_code.is_some()
+        self.details.request_id.is_some() || self.details.service_code.is_some()
     }
 
-    /// Whether the upload still exists and can be carried on.
+    /// Whether the upload still exists and can be resumed.
     pub fn is_resumable(&self) -> bool {
-        self.detail.resumable
+        self.details.resumable
     }
 }
 
@@ -333,6 +348,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.detail.source.as_deref().map(|source| source as _)
+        self.details.source.as_deref().map(|source| source as _)
     }
 }

@@ -6,10 +6,12 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::dates::{amz_date, amz_day};
+use crate::percent;
 use crate::sanitize::Redactor;
 use crate::sync::{Mutex, lock};
 
@@ -20,9 +22,6 @@ pub const SERVICE: &str = "glacier";
 pub const EMPTY_PAYLOAD_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-
-/// What stays as it is when a canonical request is encoded (RFC 3986, "unreserved").
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An access key. Its secrets are wiped from memory when it goes, and never shown.
 #[derive(Clone)]
@@ -130,7 +129,7 @@ impl Signer {
     }
 
     fn signing_key(&self, key: &Key, unix_time: i64) -> SigningKey {
-        let date = day(unix_time);
+        let date = amz_day(unix_time);
         let mut last = lock(&self.last);
         if let Some(kept) = last.as_ref()
             && kept.date == date
@@ -163,7 +162,7 @@ impl SigningKey {
     /// The signing key of an access key, for the day of `unix_time`.
     pub fn derive(key: &Key, region: &str, unix_time: i64) -> Self {
         let secret = Zeroizing::new(format!("AWS4{}", *key.secret));
-        let of_day = hmac(secret.as_bytes(), &day(unix_time));
+        let of_day = hmac(secret.as_bytes(), &amz_day(unix_time));
         let of_region = hmac(&*of_day, region);
         let of_service = hmac(&*of_region, SERVICE);
         Self(hmac(&*of_service, "aws4_request"))
@@ -242,14 +241,8 @@ fn string_to_sign_of(hash: &str, region: &str, unix_time: i64) -> String {
     format!("{ALGORITHM}\n{}\n{}\n{hash}", amz_date(unix_time), scope(region, unix_time))
 }
 
-/// A time as the `x-amz-date` header has it: `20170210T120000Z`.
-pub fn amz_date(unix_time: i64) -> String {
-    let second = unix_time.rem_euclid(SECONDS_A_DAY);
-    format!("{}T{:02}{:02}{:02}Z", day(unix_time), second / 3600, second / 60 % 60, second % 60)
-}
-
 fn scope(region: &str, unix_time: i64) -> String {
-    format!("{}/{region}/{SERVICE}/aws4_request", day(unix_time))
+    format!("{}/{region}/{SERVICE}/aws4_request", amz_day(unix_time))
 }
 
 /// Normalised, then encoded once more: on the wire it is encoded already.
@@ -261,7 +254,7 @@ fn canonical_path(path: &str) -> String {
         match segment {
             "" | "." => {}
             ".." => drop(segments.pop()),
-            _ => segments.push(encoded(segment.as_bytes())),
+            _ => segments.push(percent::encode(segment.as_bytes())),
         }
     }
     let last_slash = if ends_in_slash && !segments.is_empty() { "/" } else { "" };
@@ -270,7 +263,7 @@ fn canonical_path(path: &str) -> String {
 
 /// Decoded and encoded anew, so that one spelling is left, and sorted.
 fn canonical_query(query: &str) -> String {
-    let anew = |text| encoded(&percent_decode_str(text).collect::<Vec<u8>>());
+    let anew = |text| percent::encode(&percent_decode_str(text).collect::<Vec<u8>>());
     let mut pairs: Vec<_> = query
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -297,26 +290,4 @@ fn write_single_spaced(value: &str, out: &mut impl fmt::Write) -> fmt::Result {
         out.write_str(word)?;
     }
     Ok(())
-}
-
-fn encoded(bytes: &[u8]) -> String {
-    percent_encode(bytes, ENCODED).to_string()
-}
-
-const SECONDS_A_DAY: i64 = 24 * 60 * 60;
-
-/// The date of a time: `20170210`. Years are counted from March, so that the leap day, if any, is the last of its year.
-fn day(unix_time: i64) -> String {
-    const DAYS_IN_400_YEARS: i64 = 146_097;
-    const MARCH_OF_YEAR_0_TO_1970: i64 = 719_468;
-    let days = unix_time.div_euclid(SECONDS_A_DAY) + MARCH_OF_YEAR_0_TO_1970;
-    let day = days.rem_euclid(DAYS_IN_400_YEARS);
-    // Leap days up to that day: one each 4 years, but each 100 none, but at the end of 400 one again.
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (year * 365 + year / 4 - year / 100);
-    // From March on, the lengths of months repeat each 5 months, which are 153 days.
-    let month = (day * 5 + 2) / 153;
-    let day = day - (month * 153 + 2) / 5 + 1;
-    let year = year + days.div_euclid(DAYS_IN_400_YEARS) * 400 + i64::from(month >= 10);
-    format!("{year:04}{:02}{day:02}", (month + 2) % 12 + 1)
 }

@@ -1,93 +1,100 @@
-//! Signatures that the service calls out of date: the clock is corrected where it was wrong, and the key replaced where it
-//! has expired, so that the same request, signed again, may pass.
+//! Recovery from signatures that the service rejects as out of date. A wrong clock is corrected by the `Date` header of the
+//! response, and an expired key is replaced, so that the request can be signed again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Service;
+use super::error_codes::{self, SignatureTime};
+use crate::dates;
 use crate::error::{Error, Kind, SignatureExpired};
 use crate::log::Level;
 
-/// A signature holds for 5 minutes before and after its time. A clock that differs by less than this, in seconds, is
-/// right: signatures made by it are refused only if they are minutes on their way.
+/// The largest clock difference that counts as no skew, in seconds. A signature is valid for 5 minutes before and after its
+/// time. With a smaller difference than this, only a request that took minutes is rejected.
 const TOLERANCE: u64 = 60;
 
-/// How far the service's clock is ahead of the machine's, in seconds. Learnt from its answers, and kept for all requests.
+/// The service's clock minus this machine's clock, in seconds. Learned from a response and used for all requests.
 #[derive(Debug, Default)]
 pub struct ClockSkew(AtomicI64);
 
-/// A moment by the service's clock, and the skew that it rests on.
+/// A time of the service's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServiceTime {
+    /// Seconds since 1970-01-01 UTC.
     pub(crate) unix_time: i64,
+    /// The skew that was added to this machine's clock.
     skew: i64,
 }
 
-/// What a signature was made with: when, and the number of the key.
+/// The time and the key of a signature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Signed {
     pub(super) at: ServiceTime,
+    /// The number of the key, see [`crate::credentials::Keys`].
     pub(super) key: u64,
 }
 
 impl Service {
-    /// Now by the service's clock, as far as that is known: the time of all signatures.
+    /// Returns the current time of the service's clock, as far as the skew is known. All signatures use this time.
     pub(crate) fn now(&self) -> ServiceTime {
         let skew = self.skew.0.load(Ordering::Relaxed);
         ServiceTime { unix_time: self.clock.unix_time().saturating_add(skew), skew }
     }
 
-    /// What a refusal means for a signature: what can be repaired has been afterwards.
+    /// Corrects the clock or replaces the key if an error requires it. Marks the error if the request can be signed again.
     pub(super) fn recover_signature_error(&self, error: Error, signed: Signed) -> Error {
-        match error.service_code() {
-            Some("InvalidSignatureException" | "InvalidSignature" | "SignatureDoesNotMatch") => self.handle_clock_skew(error, signed.at),
-            Some("ExpiredTokenException" | "ExpiredToken") if self.keys.expired(signed.key) => {
-                error.expired(SignatureExpired::KeyExpired).with_hint("the key was given by the credentials provider")
-            }
-            Some("ExpiredTokenException" | "ExpiredToken") => error.with_hint(
-                "the session token has expired, and there is no credentials provider to ask for another: a client with fresh \
-                 credentials is needed, and a new handle made with it carries on from the upload ID",
-            ),
-            _ => error,
+        let code = error.service_code().unwrap_or_default();
+        if error_codes::is_expired_token(code) {
+            return self.replace_expired_key(error, signed.key);
+        }
+        match error_codes::signature_time(code, error.service_message().unwrap_or_default()) {
+            Some(time) => self.handle_clock_skew(error, time, signed.at),
+            None => error,
         }
     }
 
-    /// The text tells whether it is a matter of time, and the answer's date how much.
-    fn handle_clock_skew(&self, error: Error, signed: ServiceTime) -> Error {
-        let is_late = error.message().contains("Signature expired");
-        if !is_late && !error.message().contains("Signature not yet current") {
-            return error;
+    fn replace_expired_key(&self, error: Error, key: u64) -> Error {
+        if self.keys.expire(key) {
+            let error = error.with_signature_expired(SignatureExpired::KeyExpired);
+            return error.with_hint("the credentials provider returned this session token");
         }
-        let Some(date) = error.date().and_then(unix_time) else {
-            return error.with_hint(
-                "the clock of this machine may be wrong, as these times tell, and the answer has no Date to correct it by",
-            );
+        error.with_hint(
+            "the session token has expired and no credentials provider is set: create a client with fresh credentials",
+        )
+    }
+
+    fn handle_clock_skew(&self, error: Error, time: SignatureTime, signed: ServiceTime) -> Error {
+        let Some(date) = error.date().and_then(dates::parse_http) else {
+            return error.with_hint("this machine's clock may be wrong; the response has no Date header to correct it");
         };
         let skew = date.saturating_sub(self.clock.unix_time());
         if skew.abs_diff(signed.skew) > TOLERANCE {
-            self.correct(skew);
-            return error.expired(SignatureExpired::ClockSkew);
+            self.set_skew(skew);
+            return error.with_signature_expired(SignatureExpired::ClockSkew);
         }
-        if is_late {
-            return error.with_kind(Kind::Timeout).expired(SignatureExpired::TooSlow).with_hint(
-                "the clock is right, so the request took longer than a signature lives, 5 minutes: fewer parts at once, or \
-                 an upload with smaller parts, would keep within it",
-            );
+        match time {
+            SignatureTime::TooOld => {
+                error.with_kind(Kind::Timeout).with_signature_expired(SignatureExpired::TooSlow).with_hint(
+                    "the clock is correct, so the request outlived its 5-minute signature: use fewer workers or smaller \
+                     parts",
+                )
+            }
+            SignatureTime::InFuture => {
+                error.with_hint("this machine's clock agrees with the Date header of the response")
+            }
         }
-        error.with_hint("but by the answer's Date the clock of this machine is right")
     }
 
-    /// All requests in flight may find the same skew; it is told once.
-    fn correct(&self, skew: i64) {
+    /// Stores the skew. Several requests in flight can find the same skew, but only the first logs it.
+    fn set_skew(&self, skew: i64) {
         let before = self.skew.0.swap(skew, Ordering::Relaxed);
         if before.abs_diff(skew) > TOLERANCE {
-            let text = "the clock of this machine is not that of the service: signatures are corrected by";
-            self.log.write(Level::Warn, format_args!("{text} {skew:+} s"));
+            self.log.write(
+                Level::Warn,
+                format_args!(
+                    "this machine's clock differs from the service's clock: signatures are corrected by {skew:+} s"
+                ),
+            );
         }
     }
-}
-
-fn unix_time(date: &str) -> Option<i64> {
-    let time: SystemTime = httpdate::parse_http_date(date).ok()?;
-    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::dates;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{DESCRIPTION_MAX, MARKER_MAX, check_part_size, check_upload_id};
 use crate::plan::ByteRange;
@@ -172,9 +173,10 @@ fn part_entry(raw: RawPart) -> Result<ListedPart> {
 
 fn upload_entry(raw: RawUpload) -> Result<UploadEntry> {
     check_upload_id(&raw.id).map_err(|error| broken(error.message()))?;
-    let created_unix = unix_time(&raw.created).filter(|_| raw.created.len() <= DATE_MAX).ok_or_else(|| {
-        broken(&format!("CreationDate {} is not of the form 2012-03-20T17:03:43.221Z", quoted(&raw.created)))
-    })?;
+    let created_unix =
+        dates::parse_iso8601(&raw.created).filter(|_| raw.created.len() <= DATE_MAX).ok_or_else(|| {
+            broken(&format!("CreationDate {} is not of the form 2012-03-20T17:03:43.221Z", quoted(&raw.created)))
+        })?;
     Ok(UploadEntry {
         id: raw.id,
         description: description(raw.description)?,
@@ -208,56 +210,9 @@ fn broken(what: &str) -> Error {
     Error::new(Kind::Protocol, format!("the service's answer cannot be read: {what}"))
 }
 
-/// `2012-03-20T17:03:43.221Z` in seconds since 1970-01-01 UTC; the fraction may be missing.
-fn unix_time(text: &str) -> Option<i64> {
-    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let [year, month, day] = numbers(date, '-')?;
-    let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
-    let [hour, minute, second] = numbers(time, ':')?;
-    let legal = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-    if !legal || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Some(days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
-    let mut fields = text.split(separator).map(|field| match field.bytes().all(|b| b.is_ascii_digit()) {
-        true if field.len() <= 4 => field.parse().ok(),
-        _ => None,
-    });
-    let three = [fields.next()??, fields.next()??, fields.next()??];
-    fields.next().is_none().then_some(three)
-}
-
-/// Days since 1970-01-01 of a date in the Gregorian calendar. Years begin in March here, so that a leap day is a year's last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates() {
-        for (text, unix) in [
-            ("1970-01-01T00:00:00.000Z", 0),
-            ("2012-03-20T17:03:43.221Z", 1_332_263_023),
-            ("2000-02-29T23:59:59Z", 951_868_799),
-            ("2012-04-01T15:00:00.000Z", 1_333_292_400),
-            ("2100-03-01T00:00:00.000Z", 4_107_542_400),
-        ] {
-            assert_eq!(unix_time(text), Some(unix), "{text}");
-        }
-        for text in
-            ["", "2012-03-20", "2012-13-20T17:03:43Z", "2012-03-20T17:03:43+01:00", "2012-03-20T17:03Z", "a-b-cT1:2:3Z"]
-        {
-            assert_eq!(unix_time(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn error_bodies() {

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 
 use super::json::{self, ListedPart, PartsPage, UploadEntry};
-use super::send::{PreparedRequest, encoded};
+use super::send::PreparedRequest;
 use super::{Operation, Service, UploadName};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Method, RequestContext};
 use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX, quoted};
+use crate::percent;
 use crate::sys::emergency_memory;
 
 /// What ListParts tells of an upload.
@@ -83,7 +84,7 @@ impl Service {
             let page = self.retried(&call, context, |response| read(&response.body))?;
             let (marker, last) = take(page).map_err(|error| self.named(&call, error))?;
             let Some(marker) = marker else { return Ok(last) };
-            target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", encoded(&marker));
+            target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", percent::encode(marker.as_bytes()));
             if !seen.insert(Sha256::digest(&marker)) {
                 let message = format!("the service gave the marker {} twice: the list would not end", quoted(&marker));
                 return Err(self.named(&call, Error::new(Kind::Protocol, message)));

@@ -4,6 +4,7 @@
 
 mod clock_skew;
 pub mod endpoint;
+mod error_codes;
 pub mod json;
 mod lists;
 pub mod response;
@@ -22,6 +23,7 @@ use crate::credentials::Keys;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Method, Payload, Pool, RequestContext, Response};
 use crate::log::{Level, Log};
+use crate::percent;
 use crate::plan::ByteRange;
 use crate::reachability::Reachability;
 use crate::retry::{Attempts, Policy, had_no_effect};
@@ -214,11 +216,11 @@ impl Service {
     }
 
     fn vault_path(&self, vault: &str, rest: &str) -> String {
-        format!("/{}/vaults/{}{rest}", self.account_id, send::encoded(vault))
+        format!("/{}/vaults/{}{rest}", self.account_id, percent::encode(vault.as_bytes()))
     }
 
     fn upload_path(&self, upload: UploadName<'_>) -> String {
-        self.vault_path(upload.vault, &format!("/multipart-uploads/{}", send::encoded(upload.id)))
+        self.vault_path(upload.vault, &format!("/multipart-uploads/{}", percent::encode(upload.id.as_bytes())))
     }
 
     /// Sends a request without payload until it succeeds, or cannot.

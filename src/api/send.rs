@@ -3,8 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use super::clock_skew::{ServiceTime, Signed};
 use super::{Operation, Service, response};
 use crate::credentials::InUse;
@@ -16,14 +14,6 @@ use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, ToSign, default_signed};
 
 /// The only version of the API there is.
 const API_VERSION: &str = "2012-06-01";
-
-/// What RFC 3986 lets stand as it is.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// A text as one segment of a path, or one value of a query.
-pub(super) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
-}
 
 /// One request of an operation, before it is signed.
 #[derive(Debug)]

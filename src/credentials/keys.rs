@@ -3,7 +3,7 @@
 //! A worker that needs another one does not ask for it: it waits here, until a thread of the caller's that is inside of a
 //! working call has asked the provider. One asking serves all that wait.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::{Credentials, CredentialsSource};
 use crate::callback_loop::catch_panic;
@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::sanitize::Redactor;
 use crate::sign::Key;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel, canceled};
+use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 
 /// A key is replaced when this much of its life is left, in seconds, or half of a life that is not twice as long: a
 /// request that is signed by then still arrives in time.
@@ -79,7 +80,7 @@ impl Keys {
     /// # Errors
     /// `Canceled`; `Callback`, `Credentials` and `Panic` if the provider gives none.
     pub fn take(&self, now: i64, cancel: &Cancel) -> Result<InUse> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let (number, answers) = (state.number, state.answers);
         // The answer that it is counted as waiting for.
         let mut waits_for = None;
@@ -98,7 +99,7 @@ impl Keys {
             if waits_for.replace(state.answers) != Some(state.answers) {
                 state.waiting += 1;
             }
-            state = self.changed.wait_timeout(state, CANCEL_POLL_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_at_most(&self.changed, state, CANCEL_POLL_INTERVAL);
         };
         if waits_for == Some(state.answers) {
             state.waiting -= 1;
@@ -108,9 +109,9 @@ impl Keys {
 
     /// The service called the key of that number expired. Whether there is another one, or the provider will be asked for
     /// it.
-    pub fn expired(&self, number: u64) -> bool {
+    pub fn expire(&self, number: u64) -> bool {
         let can_be_replaced = matches!(self.origin, CredentialsSource::Provider(_));
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if can_be_replaced && state.number == number {
             state.current = None;
         }
@@ -119,7 +120,7 @@ impl Keys {
 
     /// Whether a thread waits for the provider to be asked.
     pub fn is_wanted(&self) -> bool {
-        self.lock().is_wanted()
+        lock(&self.state).is_wanted()
     }
 
     /// Asks the provider, if a thread waits for that and no other thread is asking. `now` is the service's time, read when
@@ -127,7 +128,7 @@ impl Keys {
     pub fn ask(&self, now: impl FnOnce() -> i64) {
         let CredentialsSource::Provider(provider) = &self.origin else { return };
         {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             if !state.is_wanted() {
                 return;
             }
@@ -138,7 +139,7 @@ impl Keys {
         if let Ok(credentials) = &answer {
             credentials.key.register(&self.redactor);
         }
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.asking = false;
         state.waiting = 0;
         state.answers += 1;
@@ -148,10 +149,6 @@ impl Keys {
         }
         drop(state);
         self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -208,17 +205,19 @@ mod tests {
 
     /// Takes a key, while this thread asks at NOW, three times at most; the key's number, or why there is none.
     fn taken(keys: &Keys, now: i64) -> std::result::Result<u64, Kind> {
-        let (cancel, answers) = (Cancel::default(), keys.lock().answers);
+        let (cancel, answers) = (Cancel::default(), lock(&keys.state).answers);
         thread::scope(|scope| {
             let taking = scope.spawn(|| keys.take(now, &cancel));
             while !taking.is_finished() {
-                if catch_unwind(AssertUnwindSafe(|| keys.ask(|| NOW))).is_err() || keys.lock().answers > answers + 3 {
+                if catch_unwind(AssertUnwindSafe(|| keys.ask(|| NOW))).is_err()
+                    || lock(&keys.state).answers > answers + 3
+                {
                     cancel.raise();
                 }
                 thread::yield_now();
             }
             let taken = taking.join().unwrap().map_err(|error| error.kind())?;
-            assert_eq!(taken.number, keys.lock().number);
+            assert_eq!(taken.number, lock(&keys.state).number);
             Ok(taken.number)
         })
     }
@@ -228,7 +227,7 @@ mod tests {
         let keys = Keys::new(CredentialsSource::Key(Arc::new(key("AK"))));
         let first = keys.take(NOW, &Cancel::default()).unwrap();
         assert_eq!(first.key.access_key_id(), "AK");
-        assert!(!keys.expired(first.number));
+        assert!(!keys.expire(first.number));
         assert_eq!(keys.take(i64::MAX, &Cancel::default()).unwrap().number, first.number);
         assert!(!keys.is_wanted());
     }
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(given.load(Ordering::Relaxed), 0, "nobody waits");
         thread::scope(|scope| {
             let taking: Vec<_> = (0..8).map(|_| scope.spawn(|| keys.take(NOW, &Cancel::default()))).collect();
-            while keys.lock().waiting < 8 {
+            while lock(&keys.state).waiting < 8 {
                 thread::yield_now();
             }
             assert!(keys.is_wanted());
@@ -256,9 +255,9 @@ mod tests {
     fn a_key_is_replaced_once_however_many_say_that_it_has_expired() {
         let (keys, given) = living(None);
         assert_eq!(taken(&keys, NOW), Ok(1));
-        assert!(keys.expired(1) && keys.expired(1));
+        assert!(keys.expire(1) && keys.expire(1));
         assert_eq!(taken(&keys, NOW), Ok(2));
-        assert!(keys.expired(1), "a request that was long on its way: there is another key");
+        assert!(keys.expire(1), "a request that was long on its way: there is another key");
         assert_eq!(taken(&keys, NOW), Ok(2));
         assert_eq!(given.load(Ordering::Relaxed), 2);
     }
@@ -297,7 +296,7 @@ mod tests {
         });
         thread::scope(|scope| {
             let taking: Vec<_> = (0..3).map(|_| scope.spawn(|| keys.take(NOW, &Cancel::default()))).collect();
-            while keys.lock().waiting < 3 {
+            while lock(&keys.state).waiting < 3 {
                 thread::yield_now();
             }
             keys.ask(|| NOW);
@@ -330,7 +329,7 @@ mod tests {
             let leave = leave;
             let stays = scope.spawn(|| keys.take(NOW, &one));
             let goes = scope.spawn(|| keys.take(NOW, &other));
-            while keys.lock().waiting < 2 {
+            while lock(&keys.state).waiting < 2 {
                 thread::yield_now();
             }
             scope.spawn(|| keys.ask(|| NOW));

@@ -1,7 +1,6 @@
 //! Which server certificates are accepted, and what is wrong with those that are not, in words.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,6 +11,8 @@ use rustls::{
     AlertDescription, CertificateError, DigitallySignedStruct, InvalidMessage, OtherError, PeerIncompatible,
     SignatureScheme,
 };
+
+use crate::dates;
 
 /// Accepts what rustls accepts: a chain to an authority. Beyond that it accepts a certificate that is itself in the CA file,
 /// byte for byte, if it is within its validity and for the host. `openssl req -x509` makes such certificates: self-signed,
@@ -251,9 +252,5 @@ fn names(presented: &[String]) -> String {
 }
 
 fn date(time: UnixTime) -> String {
-    UNIX_EPOCH
-        .checked_add(Duration::from_secs(time.as_secs()))
-        // httpdate writes the years up to 9999.
-        .filter(|_| time.as_secs() < 253_402_300_800)
-        .map_or_else(|| format!("second {} (UNIX)", time.as_secs()), httpdate::fmt_http_date)
+    dates::format_http(time.as_secs()).unwrap_or_else(|| format!("second {} (UNIX)", time.as_secs()))
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::RequestContext;
 use crate::log::Level;
 use crate::plan::Plan;
-use crate::retry::{Attempts, had_no_effect};
+use crate::retry::{Attempts, had_no_effect, rejected_parts};
 use crate::source::Source;
 use crate::treehash::Digest;
 
@@ -35,7 +35,7 @@ impl Upload {
             self.check_parts(source, plan, 0..plan.part_count(), context)?;
             let tree = lock(self.known_parts(context)?).archive_hash(size)?;
             let refused = match self.complete_now(size, tree, context) {
-                Err(error) if repairs < REPAIRS_MAX && is_refusal_of_parts(&error) => error,
+                Err(error) if repairs < REPAIRS_MAX && rejected_parts(&error) => error,
                 outcome => return outcome,
             };
             let listed = self.list(context)?;
@@ -61,7 +61,7 @@ impl Upload {
     pub(crate) fn complete_once(&self, size: u64, context: &RequestContext) -> Result<()> {
         let tree = lock(self.known_parts(context)?).archive_hash(size)?;
         let refused = match self.complete_now(size, tree, context) {
-            Err(error) if is_refusal_of_parts(&error) => error,
+            Err(error) if rejected_parts(&error) => error,
             outcome => return outcome,
         };
         let plan = Plan::new(size, Some(self.part_size()))?;
@@ -77,9 +77,7 @@ impl Upload {
             None => {
                 self.say(Level::Warn, format_args!("Complete was refused ({refused}); {NOTHING_TO_REPAIR}: once more"));
                 let again = self.complete_now(size, tree, context);
-                again.map_err(
-                    |error| if is_refusal_of_parts(&error) { error.with_hint(NOTHING_TO_REPAIR) } else { error },
-                )
+                again.map_err(|error| if rejected_parts(&error) { error.with_hint(NOTHING_TO_REPAIR) } else { error })
             }
         }
     }
@@ -119,7 +117,7 @@ impl Upload {
                     return Err(self.outcome_unknown(error));
                 }
                 // It was looked at, and is open: no Complete before this one was carried out either.
-                _ if is_refusal_of_parts(&error) => return Err(self.refused(error)?),
+                _ if rejected_parts(&error) => return Err(self.refused(error)?),
                 _ => maybe_done |= !had_no_effect(&error),
             }
             let idle = service.clock.active().saturating_sub(start);
@@ -160,7 +158,7 @@ impl Upload {
         }
         if let Some(status) = cause.http_status() {
             let text = |text: Option<&str>| text.map(str::to_owned);
-            error = error.answered(status, text(cause.request_id()), text(cause.service_code()));
+            error = error.with_response(status, text(cause.request_id()), text(cause.service_code()));
         }
         error.caused_by(cause)
     }
@@ -197,10 +195,4 @@ impl Upload {
 /// Whether the service does not hold a part, or holds other bytes than were sent.
 fn differs(todo: &PendingPart) -> bool {
     todo.listed.is_none() || (todo.expected.is_some() && todo.listed != todo.expected)
-}
-
-/// Whether the service refused Complete for what the parts are.
-fn is_refusal_of_parts(error: &Error) -> bool {
-    let of_parts = matches!(error.kind(), Kind::Service | Kind::TreeHash | Kind::Incomplete);
-    of_parts && error.http_status() == Some(400) && error.service_code().is_some()
 }

@@ -12,13 +12,14 @@ use glacier_mp::api::{ClockSkew, Part, Service, UploadName};
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
 use glacier_mp::credentials::{CredentialsSource, Keys};
+use glacier_mp::dates::amz_date;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, RequestContext, Response, Transport};
 use glacier_mp::log::Log;
 use glacier_mp::plan::ByteRange;
 use glacier_mp::reachability::Reachability;
 use glacier_mp::retry::{self, Class, Policy};
-use glacier_mp::sign::{Key, Signer, amz_date};
+use glacier_mp::sign::{Key, Signer};
 use glacier_mp::treehash::{Digest, PartHashes};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -533,7 +534,7 @@ fn requests_carry_their_headers() {
 #[test]
 fn the_service_asks_for_patience() {
     let asked = |value: &str| {
-        initiate(response(503, &[("Retry-After", value), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")], "")).retry_delay()
+        initiate(response(503, &[("Retry-After", value), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")], "")).retry_after()
     };
     assert_eq!(asked("7"), Some(Duration::from_secs(7)));
     assert_eq!(asked("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));
@@ -559,7 +560,7 @@ fn a_clock_is_corrected_by_the_answers_date_alone() {
             let prepared = Prepared::new([response(403, headers, body)]);
             let error = prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap_err();
             assert_eq!((error.kind(), retry::is_retryable(&error)), (Kind::Credentials, false), "{error}");
-            assert!(error.message().contains("clock of this machine may be wrong"), "{error}");
+            assert!(error.message().contains("machine's clock may be wrong"), "{error}");
             assert_eq!(prepared.asked.lock().unwrap().len(), 1);
         }
     }
