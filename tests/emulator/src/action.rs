@@ -1,117 +1,118 @@
-//! What can happen to a request.
+//! The actions of a fault.
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a request.
+/// What a fault does to a request.
 ///
-/// `after_bytes` counts bytes of the body that are read first; none, or more than there are, means the whole body.
-/// What is not touched goes as it would without: a request that is slow is worked on and answered.
+/// `after_bytes` is the number of bytes of the body that are read first. `None`, or a number above the length of the
+/// body, means the whole body. An action changes only what it names: a request with `Slow` is processed and gets its
+/// response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
-    /// This answer, once the body is read; the request is not looked at.
+    /// Reads the body, then sends this response. The request is not processed.
     Status {
         /// The status code.
         status: u16,
-        /// The content; empty, if there is none.
+        /// The content. `None` sends no content.
         #[serde(default)]
         body: Option<String>,
-        /// `application/json`, if there is none.
+        /// The content type. `None` means `application/json`.
         #[serde(default)]
         content_type: Option<String>,
         /// Further headers, such as `Location` or `Retry-After`.
         #[serde(default)]
         headers: Vec<(String, String)>,
     },
-    /// The service's own refusal, with the text that fits the request, once the body is read.
+    /// Reads the body, then sends an error of the service, with the text that fits the request.
     Refuse {
-        /// What the service says is wrong.
+        /// The error to send.
         because: RefusalReason,
     },
-    /// An answer before the body is read.
+    /// Sends a response before the whole body is read.
     EarlyAnswer {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: u64,
         /// The status code.
         status: u16,
-        /// The content, as JSON; empty, if there is none.
+        /// The content, as JSON. `None` sends no content.
         #[serde(default)]
         body: Option<String>,
-        /// What becomes of the connection.
+        /// What happens to the connection.
         then: AfterResponse,
     },
-    /// A TCP reset instead of an answer.
+    /// Resets the TCP connection and sends no response.
     Reset {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: Option<u64>,
     },
-    /// The connection is closed instead of an answer.
+    /// Closes the connection and sends no response.
     Close {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: Option<u64>,
     },
-    /// No further byte is read or sent; the connection stays open.
+    /// Keeps the connection open, but reads and sends nothing more.
     Stall {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: Option<u64>,
     },
-    /// Bytes that are not HTTP instead of an answer, once the body is read; the request is not looked at.
+    /// Reads the body, then sends bytes that are not HTTP. The request is not processed.
     Garbage,
-    /// The body is read no faster than this.
+    /// Limits the rate at which the body is read.
     Slow {
-        /// The speed.
+        /// The limit.
         bytes_per_second: u64,
     },
-    /// For this long no further byte is read or sent; then the request goes on.
+    /// Reads and sends nothing for this time. Then the request continues.
     Pause {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: Option<u64>,
-        /// How long.
+        /// The duration.
         millis: u64,
     },
-    /// The service's clock is set, for all requests: see [`Emulator::set_clock_offset`](crate::Emulator).
+    /// Sets the service's clock for all requests: see [`Emulator::set_clock_offset`](crate::Emulator).
     MoveClock {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: Option<u64>,
-        /// Seconds ahead of the real time, or behind.
+        /// The offset from the real time, in seconds. Negative values are in the past.
         offset: i64,
     },
-    /// The answer comes this much later, or what ends the connection instead.
+    /// Delays the response, or the end of the connection that replaces it.
     DelayAnswer {
         /// The delay.
         millis: u64,
     },
-    /// A part is acknowledged and not kept; one that was held before stays.
+    /// Acknowledges a part but does not store it. A part stored earlier at this place remains.
     LosePart,
-    /// A part is acknowledged, and other bytes are kept, which a list then shows by their hash.
+    /// Acknowledges a part but stores other bytes. ListParts reports the hash of the stored bytes.
     DamagePart,
-    /// The answer names another tree hash: in its header, and for the first part of a list.
+    /// Changes the tree hash in the response: in its header, and in the first part of a list.
     WrongTreeHash,
-    /// The work is done, but its answer never comes.
+    /// Processes the request but sends no response.
     LostAnswer {
         /// How the connection ends.
         then: ConnectionEnd,
     },
-    /// The connection is closed before the end of the answer's content, or of its headers if it has none.
+    /// Closes the connection before the end of the response's content, or of its headers if it has no content.
     TruncatedAnswer,
-    /// Acknowledges a part without reading all of its body, and stores nothing: 204 with the tree hash that the request
-    /// names. No effect on other operations.
+    /// Acknowledges a part before its whole body is read, and stores nothing: 204 with the tree hash in the request's
+    /// header. No effect on other operations.
     EarlySuccess {
-        /// See above.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: u64,
         /// What happens to the connection.
         then: AfterResponse,
     },
-    /// Interim responses (1xx) before the response.
+    /// Sends interim responses (1xx) before the response.
     InterimResponse {
-        /// When the first one is sent; at the end of the body, if there is none.
+        /// The number of bytes of the body that are read first.
         #[serde(default)]
         after_bytes: Option<u64>,
         /// The status code, 100 to 199.
@@ -120,20 +121,20 @@ pub enum Action {
         /// Sends the status line with `HTTP/1.0`.
         #[serde(default)]
         http_1_0: bool,
-        /// How many; without end, until the client closes the connection, if there is none.
+        /// The number of interim responses. `None` sends them until the client closes the connection.
         #[serde(default = "once")]
         count: Option<u64>,
-        /// The length of a `Link` header in each of them; 0 sends no header.
+        /// The length of a `Link` header in each interim response. 0 sends no header.
         #[serde(default)]
         header_bytes: usize,
-        /// Sends each of them in segments of this many bytes.
+        /// The length of the segments in which each interim response is sent. `None` sends it at once.
         #[serde(default)]
         segment_bytes: Option<usize>,
         /// The pause after each segment, or after each interim response if they are not segmented.
         #[serde(default)]
         millis: u64,
     },
-    /// Sends the response in segments, as separate writes.
+    /// Sends the response in segments, each with its own write.
     SegmentedResponse {
         /// The length of a segment.
         bytes: usize,
@@ -143,46 +144,46 @@ pub enum Action {
     },
     /// Sends each header of the response over two lines (obsolete line folding, RFC 9112 section 5.2).
     FoldedHeaders,
-    /// Sends the response without `Content-Length`; the end of the connection ends its content.
+    /// Sends the response without `Content-Length`. The end of the connection ends the content.
     CloseDelimited {
         /// How the connection ends.
         #[serde(default = "close")]
         then: ConnectionEnd,
     },
-    /// Ends the connection after a part of the response.
+    /// Ends the connection after the start of the response.
     CutResponse {
-        /// How much of it is sent.
+        /// How much of the response is sent.
         after: ResponsePrefix,
         /// How the connection ends.
         #[serde(default = "close")]
         then: ConnectionEnd,
     },
-    /// The response has no tree hash header.
+    /// Removes the tree hash header from the response.
     MissingTreeHash,
-    /// A response of a proxy instead of the service's: without `x-amzn-RequestId`, once the body is read.
+    /// Reads the body, then sends the response of a proxy: without `x-amzn-RequestId`. The request is not processed.
     ProxyResponse {
         /// The status code.
         status: u16,
-        /// The content; empty, if there is none.
+        /// The content. `None` sends no content.
         #[serde(default)]
         body: Option<String>,
-        /// `text/html`, if there is none.
+        /// The content type. `None` means `text/html`.
         #[serde(default)]
         content_type: Option<String>,
     },
 }
 
-/// How much of a response is sent before the connection ends.
+/// The part of a response that is sent before the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponsePrefix {
     /// Half of the status line.
     HalfStatusLine,
-    /// The status line, and half of the rest of the header section.
+    /// The status line and half of the remaining header section.
     HalfHeaders,
-    /// The whole header section, and nothing of the content.
+    /// The header section, without content.
     Headers,
-    /// The whole header section, and half of the content.
+    /// The header section and half of the content.
     HalfContent,
 }
 
@@ -198,7 +199,7 @@ fn close() -> ConnectionEnd {
     ConnectionEnd::Close
 }
 
-/// What a refusal says is wrong, whether it is or not.
+/// The error that a refusal reports. The emulator reports it even if the request is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {
@@ -206,32 +207,32 @@ pub enum RefusalReason {
     Throttling,
     /// The request took too long: 408 `RequestTimeoutException`.
     RequestTimeout,
-    /// Nothing is wrong with the request: 500 `ServiceUnavailableException`.
+    /// The service failed: 500 `ServiceUnavailableException`.
     ServiceUnavailable,
-    /// The session token is over: 403 `ExpiredTokenException`.
+    /// The session token has expired: 403 `ExpiredTokenException`.
     ExpiredToken,
     /// The signature is too old by the service's clock: 403 `InvalidSignatureException`.
     SignatureExpired,
-    /// The signature is of a time to come: 403 `InvalidSignatureException`.
+    /// The time of the signature is in the future: 403 `InvalidSignatureException`.
     SignatureNotYetCurrent,
-    /// The tree hash is not that of the bytes: 400 `InvalidParameterValueException`.
+    /// The tree hash does not match the bytes: 400 `InvalidParameterValueException`.
     TreeHash,
 }
 
-/// What becomes of a connection after an early answer.
+/// What happens to a connection after an early response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AfterResponse {
-    /// It is closed at once, with the rest of the body unread.
+    /// The connection closes at once. The rest of the body is not read.
     Close,
-    /// It stays open, and the rest of the body is not read.
+    /// The connection stays open. The rest of the body is not read.
     Hold,
-    /// The same, until it is closed after this long.
+    /// As `Hold`, but the connection closes after this time.
     HoldFor {
-        /// How long.
+        /// The duration.
         millis: u64,
     },
-    /// The rest of the body is read, and the connection goes on.
+    /// The rest of the body is read. The connection then accepts the next request.
     Drain,
 }
 
@@ -239,21 +240,21 @@ pub enum AfterResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionEnd {
-    /// In an orderly way.
+    /// An orderly close.
     Close,
-    /// By a TCP reset.
+    /// A TCP reset.
     Reset,
-    /// By closing the TCP connection without a TLS `close_notify`. Without TLS the same as `Close`.
+    /// A close of the TCP connection without a TLS `close_notify`. Without TLS the same as `Close`.
     Abrupt,
 }
 
 impl Action {
-    /// An answer without content.
+    /// A response without content.
     pub fn status(status: u16) -> Self {
         Self::Status { status, body: None, content_type: None, headers: Vec::new() }
     }
 
-    /// An error answer as the service writes them.
+    /// An error response in the service's format.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::Status {
             status,
@@ -264,7 +265,7 @@ impl Action {
     }
 }
 
-/// The JSON document of an error answer, for the actions that take a body.
+/// The JSON document of an error response, for actions with a `body`.
 pub fn error_document(status: u16, code: &str, message: &str) -> String {
     let side = if status < 500 { "Client" } else { "Server" };
     serde_json::json!({ "code": code, "message": message, "type": side }).to_string()

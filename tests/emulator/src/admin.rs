@@ -1,19 +1,19 @@
-//! The address for tests in other languages, beside the service's own: `/.admin/…`, without signatures.
+//! The admin paths `/.admin/…` for tests in other languages. Requests to them need no signature.
 //!
 //! | request | does |
 //! |---|---|
 //! | `POST /.admin/faults` | adds the [`Fault`] in the body |
-//! | `DELETE /.admin/faults` | drops all faults |
-//! | `POST /.admin/random` | lets requests meet the [`RandomFaults`] in the body, drawn from the start |
-//! | `DELETE /.admin/random` | ends that |
+//! | `DELETE /.admin/faults` | removes all scripted faults |
+//! | `POST /.admin/random` | restarts random faults with the [`RandomFaults`] in the body |
+//! | `DELETE /.admin/random` | disables random faults |
 //! | `GET /.admin/archives` | lists the archives |
-//! | `GET /.admin/archives/{id}/data` | the bytes of an archive, if they are kept |
-//! | `GET /.admin/uploads` | lists the uploads that are not over, with their parts |
-//! | `GET /.admin/requests?from=N` | lists the requests so far, from number N on; all without it |
-//! | `POST /.admin/clock` | `{"offset": seconds}` moves the clock |
-//! | `POST /.admin/token` | `{"session_token": "…"}` lets the valid tokens expire and makes this one valid |
-//! | `POST /.admin/tokens` | `{"session_token": "…", "seconds": 60}` makes this one valid too; `seconds` may be left out |
-//! | `POST /.admin/rate` | `{"per_second": 10}` limits the rate of requests; `null` does not |
+//! | `GET /.admin/archives/{id}/data` | returns the bytes of an archive, if they are stored |
+//! | `GET /.admin/uploads` | lists the uploads that are neither completed nor aborted, with their parts |
+//! | `GET /.admin/requests?from=N` | lists the requests from number N on; without `from`, all requests |
+//! | `POST /.admin/clock` | `{"offset": seconds}` sets the clock |
+//! | `POST /.admin/token` | `{"session_token": "…"}` expires the valid tokens and makes this one valid |
+//! | `POST /.admin/tokens` | `{"session_token": "…", "seconds": 60}` adds a valid token; `seconds` is optional |
+//! | `POST /.admin/rate` | `{"per_second": 10}` limits the rate of requests; `null` removes the limit |
 
 use std::fs::File;
 use std::io;
@@ -21,17 +21,19 @@ use std::io;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::faults::Fault;
-use crate::http::{Body, Content, Head, Response, percent_decode};
+use crate::body::Body;
+use crate::head::{Head, percent_decode};
 use crate::number;
-use crate::random::RandomFaults;
+use crate::random_faults::RandomFaults;
 use crate::refusal::Refusal;
+use crate::response::{Content, Response};
+use crate::scripted_faults::Fault;
 use crate::service::Service;
 
-/// What stands before every such path.
+/// The prefix of every admin path.
 const PREFIX: &str = "/.admin/";
 
-/// The longest document taken.
+/// The maximum length of a document.
 const DOCUMENT_MAX: usize = 1 << 20;
 
 #[derive(Deserialize)]
@@ -60,12 +62,12 @@ struct RateSetting {
     per_second: Option<u64>,
 }
 
-/// Whether a request is for this address.
+/// Whether the target of a request is an admin path.
 pub(crate) fn is_admin(head: &Head) -> bool {
     head.target.starts_with(PREFIX)
 }
 
-/// Answers it.
+/// Performs an admin request.
 pub(crate) fn perform(service: &Service, head: &Head, body: &mut Body<'_>) -> io::Result<Response> {
     let mut document = Vec::new();
     while let Some(piece) = body.next()? {
@@ -73,17 +75,17 @@ pub(crate) fn perform(service: &Service, head: &Head, body: &mut Body<'_>) -> io
             document.extend_from_slice(piece);
         }
     }
-    let answer = answer(service, head, &document);
-    Ok(answer.unwrap_or_else(|why| Refusal::bad_request(why).into()))
+    let response = response(service, head, &document);
+    Ok(response.unwrap_or_else(|why| Refusal::bad_request(why).into()))
 }
 
-fn answer(service: &Service, head: &Head, document: &[u8]) -> Result<Response, String> {
+fn response(service: &Service, head: &Head, document: &[u8]) -> Result<Response, String> {
     let path = head.path().strip_prefix(PREFIX).unwrap_or_default();
     match (head.method.as_str(), path) {
         ("POST", "faults") => service.add_fault(parse::<Fault>(document)?),
-        ("DELETE", "faults") => service.faults.clear(),
-        ("POST", "random") => service.random.set(Some(parse::<RandomFaults>(document)?)),
-        ("DELETE", "random") => service.random.set(None),
+        ("DELETE", "faults") => service.scripted_faults.clear(),
+        ("POST", "random") => service.random_faults.set(Some(parse::<RandomFaults>(document)?)),
+        ("DELETE", "random") => service.random_faults.set(None),
         ("POST", "clock") => service.set_clock_offset(parse::<ClockSetting>(document)?.offset),
         ("POST", "token") => service.verifier.replace_tokens(&parse::<TokenSetting>(document)?.session_token),
         ("POST", "tokens") => {

@@ -1,150 +1,106 @@
-//! The service's clock, which tests may set, and the three ways Glacier writes a time.
+//! The service's clock, which a test can set, and the three formats in which Glacier writes a time.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::number;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
-/// The time of day plus an offset.
+type Format = &'static [BorrowedFormatItem<'static>];
+
+const BASIC: Format = format_description!("[year][month][day]T[hour][minute][second]Z");
+const EXTENDED: Format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const HTTP: Format =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+/// The system's time plus an offset.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     offset_seconds: AtomicI64,
 }
 
 impl Clock {
-    /// Moves the clock this far from the real time; earlier offsets are forgotten.
+    /// Sets the offset from the system's time. It replaces the previous offset.
     pub(crate) fn set_offset(&self, seconds: i64) {
         self.offset_seconds.store(seconds, Ordering::SeqCst);
     }
 
-    /// Now.
+    /// Returns the service's current time.
     pub(crate) fn now(&self) -> Instant {
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = i64::try_from(real.as_millis()).unwrap_or(i64::MAX);
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = i64::try_from(system.as_millis()).unwrap_or(i64::MAX);
         Instant { unix_millis: millis.saturating_add(self.offset_seconds.load(Ordering::SeqCst).saturating_mul(1000)) }
     }
 }
 
-/// A point in time, to the millisecond.
+/// A point in time with a resolution of one millisecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant {
     unix_millis: i64,
 }
 
 impl Instant {
-    /// Before everything.
+    /// A time earlier than every other time.
     pub(crate) const LONG_AGO: Self = Self { unix_millis: i64::MIN };
 
-    /// Whole seconds since 1970.
+    /// Returns the whole seconds since 1970.
     pub(crate) fn unix_seconds(self) -> i64 {
         self.unix_millis.div_euclid(1000)
     }
 
-    /// The milliseconds since an earlier time; negative since a later one.
+    /// Returns the milliseconds since `other`. The result is negative if `other` is later.
     pub(crate) fn millis_since(self, other: Self) -> i64 {
         self.unix_millis.saturating_sub(other.unix_millis)
     }
 
-    /// This many seconds after the given time; before it, if negative.
+    /// Adds seconds, which may be negative.
     pub(crate) fn plus_seconds(self, seconds: i64) -> Self {
         self.plus_millis(seconds.saturating_mul(1000))
     }
 
-    /// This many milliseconds after the given time; before it, if negative.
+    /// Adds milliseconds, which may be negative.
     pub(crate) fn plus_millis(self, millis: i64) -> Self {
         Self { unix_millis: self.unix_millis.saturating_add(millis) }
     }
 
-    /// As signatures carry it: `20120320T170343Z`.
+    /// Returns the format of signatures: `20120320T170343Z`.
     pub(crate) fn basic(self) -> String {
-        let t = self.civil();
-        format!("{:04}{:02}{:02}T{:02}{:02}{:02}Z", t.year, t.month, t.day, t.hour, t.minute, t.second)
+        self.format(BASIC)
     }
 
-    /// As the JSON documents carry it: `2012-03-20T17:03:43.221Z`.
+    /// Returns the format of the JSON documents: `2012-03-20T17:03:43.221Z`.
     pub(crate) fn extended(self) -> String {
-        let t = self.civil();
-        let millis = self.unix_millis.rem_euclid(1000);
-        let (date, time) = ((t.year, t.month, t.day), (t.hour, t.minute, t.second));
-        format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{millis:03}Z", date.0, date.1, date.2, time.0, time.1, time.2)
+        self.format(EXTENDED)
     }
 
-    /// As the `Date` header carries it: `Tue, 20 Mar 2012 17:03:43 GMT`.
+    /// Returns the format of the `Date` header: `Tue, 20 Mar 2012 17:03:43 GMT`.
     pub(crate) fn http(self) -> String {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let t = self.civil();
-        let weekday = usize::try_from(t.days.rem_euclid(7)).unwrap_or(0);
-        let month = usize::try_from(t.month - 1).unwrap_or(0);
-        format!(
-            "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-            DAYS[weekday], t.day, MONTHS[month], t.year, t.hour, t.minute, t.second
-        )
+        self.format(HTTP)
     }
 
-    /// Reads `20120320T170343Z`, and nothing else.
+    /// Parses `20120320T170343Z`. Returns `None` for every other format.
     pub(crate) fn parse_basic(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
-            return None;
-        }
-        let number = |from: usize, to: usize| number::unsigned::<i64>(text.get(from..to)?);
-        let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-        let (hour, minute, second) = (number(9, 11)?, number(11, 13)?, number(13, 15)?);
-        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+        let seconds = PrimitiveDateTime::parse(text, BASIC).ok()?.assume_utc().unix_timestamp();
         let parsed = Self { unix_millis: seconds * 1000 };
-        // A 30th of February would come back as another day.
+        // The parser also accepts a sign before the year.
         (parsed.basic() == text).then_some(parsed)
     }
 
-    fn civil(self) -> Civil {
-        let seconds = self.unix_seconds();
-        let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let (year, month, day) = civil_from_days(days);
-        Civil { days, year, month, day, hour: of_day / 3600, minute: of_day / 60 % 60, second: of_day % 60 }
+    fn format(self, format: Format) -> String {
+        let calendar = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.unix_millis) * 1_000_000);
+        let limit = if self.unix_millis < 0 { PrimitiveDateTime::MIN } else { PrimitiveDateTime::MAX };
+        // A UTC time has every component of these formats, so formatting cannot fail.
+        calendar.unwrap_or(limit.assume_utc()).format(format).unwrap_or_default()
     }
 }
-
-struct Civil {
-    days: i64,
-    year: i64,
-    month: i64,
-    day: i64,
-    hour: i64,
-    minute: i64,
-    second: i64,
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day is their last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let march_year = if month <= 2 { year - 1 } else { year };
-    let march_month = (month + 9) % 12;
-    let leap_days = march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
-    march_year * 365 + leap_days + (march_month * 153 + 2) / 5 + day - 1 - DAYS_TO_1970
-}
-
-/// The inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + DAYS_TO_1970;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (year_of_era * 365 + year_of_era / 4 - year_of_era / 100);
-    let march_month = (day_of_year * 5 + 2) / 153;
-    let day = day_of_year - (march_month * 153 + 2) / 5 + 1;
-    let month = (march_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year, month, day)
-}
-
-/// Days from 0000-03-01 to 1970-01-01.
-const DAYS_TO_1970: i64 = 719_468;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn writes_and_reads_times() {
+    fn formats_and_parses_times() {
         let at = Instant { unix_millis: 1_332_263_023_221 };
         assert_eq!(at.basic(), "20120320T170343Z");
         assert_eq!(at.extended(), "2012-03-20T17:03:43.221Z");
@@ -154,10 +110,24 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_time() {
-        for text in
-            ["", "20120230T000000Z", "20120320T250000Z", "20120320 170343Z", "2012032aT170343Z", "20120320T170343"]
-        {
+    fn formats_times_outside_the_calendar() {
+        assert_eq!(Instant::LONG_AGO.extended(), "-9999-01-01T00:00:00.000Z");
+        assert_eq!(Instant { unix_millis: i64::MAX }.basic(), "99991231T235959Z");
+    }
+
+    #[test]
+    fn rejects_invalid_times() {
+        for text in [
+            "",
+            "20120230T000000Z",
+            "20120320T250000Z",
+            "20120320T170360Z",
+            "20120320 170343Z",
+            "2012032aT170343Z",
+            "20120320T170343",
+            "+20120320T170343Z",
+            "20120320T170343ZZ",
+        ] {
             assert_eq!(Instant::parse_basic(text), None, "{text}");
         }
     }

@@ -1,11 +1,12 @@
-//! One connection: requests one after the other, until it ends or one of them ends it.
+//! Serves the requests of one connection in order, until the client or a request ends it.
 
 use std::io;
 
 use crate::action::ConnectionEnd;
 use crate::admin;
+use crate::body::Body;
 use crate::exchange::{CLOSE, Exchange, Next};
-use crate::http::{Body, Head, NoHead};
+use crate::head::{Head, NoHead};
 use crate::refusal::Refusal;
 use crate::request::Target;
 use crate::service::Service;
@@ -14,7 +15,7 @@ use crate::wire::Wire;
 /// Serves a connection until it ends.
 pub(crate) fn serve(service: &Service, mut wire: Wire, number: u64) {
     let ending = loop {
-        // A connection that breaks has no end worth choosing.
+        // After an I/O error the kind of close does not matter.
         match next_request(service, &mut wire, number) {
             Ok(None) => {}
             Ok(Some(ending)) => break ending,
@@ -24,7 +25,7 @@ pub(crate) fn serve(service: &Service, mut wire: Wire, number: u64) {
     match ending {
         ConnectionEnd::Close => wire.close(),
         ConnectionEnd::Abrupt => wire.close_abruptly(),
-        // A reset that cannot be had becomes a close.
+        // If the reset fails, the connection closes in order.
         ConnectionEnd::Reset => drop(wire.reset()),
     }
 }
@@ -44,8 +45,8 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
         Err(why) => return refuse_and_close(service, wire, why),
     };
     let next = if admin::is_admin(&head) {
-        let answer = admin::perform(service, &head, &mut Body::new(wire, &service.stop, &head, length))?;
-        service.with_common_headers(answer).send(wire)?;
+        let response = admin::perform(service, &head, &mut Body::new(wire, &service.stop, &head, length))?;
+        service.with_common_headers(response).send(wire)?;
         None
     } else {
         Exchange::begin(service, wire, &head, target, length, connection).run()?
@@ -53,9 +54,9 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
     Ok(if head.keeps_alive() { next } else { next.or(CLOSE) })
 }
 
-/// Where a request ends cannot be told, so no other can follow.
+/// Responds and closes the connection: the end of the request is unknown, so no other request can follow.
 fn refuse_and_close(service: &Service, wire: &mut Wire, why: String) -> io::Result<Next> {
-    let answer = service.with_common_headers(Refusal::bad_request(why).into());
-    answer.with("Connection", "close").send(wire)?;
+    let response = service.with_common_headers(Refusal::bad_request(why).into());
+    response.with("Connection", "close").send(wire)?;
     Ok(CLOSE)
 }

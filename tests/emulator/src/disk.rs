@@ -1,15 +1,15 @@
-//! Uploads and archives in a directory.
+//! Uploads and archives in a directory:
 //!
 //! ```text
-//! uploads/<upload ID>/upload.json                   what Initiate said
-//! uploads/<upload ID>/<first>-<last>-<tree hash>    a part: the name is all there is to know about it
+//! uploads/<upload ID>/upload.json                   the properties set by Initiate
+//! uploads/<upload ID>/<first>-<last>-<tree hash>    the bytes of a part; the name has its range and hash
 //! archives/<archive ID>                             the bytes of an archive
-//! archives/<archive ID>.json                        and the rest
-//! incoming/<number>                                 what is being received
+//! archives/<archive ID>.json                        the properties of an archive
+//! incoming/<number>                                 bytes being received
 //! ```
 //!
-//! A part is received beside the one it may replace and renamed when it is right, so that an attempt that breaks, or
-//! two that run at once, never spoil a part that the service has acknowledged. Complete puts the parts together.
+//! A part is received in its own file and renamed after its hashes are verified. Attempts that fail or run concurrently
+//! thus never damage an acknowledged part. Complete joins the parts.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash;
 use crate::number;
-use crate::records::ArchiveRecord;
-use crate::upload::{Facts, Part};
+use crate::record::ArchiveRecord;
+use crate::upload::{Part, UploadInfo};
 
-/// The directory.
+/// The storage directory.
 #[derive(Debug)]
 pub(crate) struct Disk {
     root: PathBuf,
@@ -31,19 +31,19 @@ pub(crate) struct Disk {
     received: AtomicU64,
 }
 
-/// What `archives/<archive ID>.json` holds.
+/// The content of `archives/<archive ID>.json`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct KeptArchive {
+pub(crate) struct StoredArchive {
     pub(crate) archive: ArchiveRecord,
-    /// The upload it was made of: a repeated Complete still names it.
-    pub(crate) upload: Option<Facts>,
+    /// The upload that created it. A repeated Complete still names it.
+    pub(crate) upload: Option<UploadInfo>,
 }
 
 impl Disk {
-    /// Uses a directory, and makes it if there is none; a temporary one goes when the emulator goes.
+    /// Opens a directory and creates it if necessary. A temporary directory is removed on drop.
     pub(crate) fn open(root: PathBuf, temporary: bool) -> io::Result<Self> {
         let disk = Self { root, temporary, received: AtomicU64::new(0) };
-        // Left over from a run that was killed.
+        // These files remain from a run that was killed.
         if disk.path("incoming").exists() {
             fs::remove_dir_all(disk.path("incoming"))?;
         }
@@ -53,22 +53,22 @@ impl Disk {
         Ok(disk)
     }
 
-    /// A place for bytes to come.
+    /// Creates a file for incoming bytes.
     pub(crate) fn receive(&self) -> io::Result<Incoming> {
         let number = self.received.fetch_add(1, Ordering::Relaxed);
         let path = self.path("incoming").join(number.to_string());
         Ok(Incoming { file: File::options().read(true).write(true).create_new(true).open(&path)?, path })
     }
 
-    /// Begins an upload.
-    pub(crate) fn add_upload(&self, facts: &Facts) -> io::Result<()> {
-        let directory = self.upload(&facts.upload_id);
+    /// Adds an upload.
+    pub(crate) fn add_upload(&self, info: &UploadInfo) -> io::Result<()> {
+        let directory = self.upload(&info.upload_id);
         fs::create_dir(&directory)?;
-        fs::write(directory.join("upload.json"), serde_json::to_vec(facts)?)
+        fs::write(directory.join("upload.json"), serde_json::to_vec(info)?)
     }
 
-    /// Keeps a part, in place of the one with the same first byte.
-    pub(crate) fn keep_part(
+    /// Stores a part and replaces the one with the same first byte.
+    pub(crate) fn store_part(
         &self,
         upload_id: &str,
         bytes: &Incoming,
@@ -82,12 +82,12 @@ impl Disk {
         fs::rename(&bytes.path, directory.join(part_name(part)))
     }
 
-    /// Drops an upload and its parts.
+    /// Removes an upload and its parts.
     pub(crate) fn remove_upload(&self, upload_id: &str) -> io::Result<()> {
         fs::remove_dir_all(self.upload(upload_id))
     }
 
-    /// Puts an upload's parts together. They stay until [`Self::remove_upload`].
+    /// Joins the parts of an upload. The parts remain until [`Self::remove_upload`].
     pub(crate) fn assemble<'a>(&self, upload_id: &str, parts: impl Iterator<Item = &'a Part>) -> io::Result<Incoming> {
         let mut whole = self.receive()?;
         for part in parts {
@@ -96,37 +96,37 @@ impl Disk {
         Ok(whole)
     }
 
-    /// Makes an archive of received bytes and says where they are.
-    pub(crate) fn keep_archive(&self, bytes: &Incoming, kept: &KeptArchive) -> io::Result<PathBuf> {
-        let path = self.path("archives").join(&kept.archive.archive_id);
+    /// Makes an archive of received bytes and returns its path.
+    pub(crate) fn store_archive(&self, bytes: &Incoming, stored: &StoredArchive) -> io::Result<PathBuf> {
+        let path = self.path("archives").join(&stored.archive.archive_id);
         fs::rename(&bytes.path, &path)?;
-        fs::write(describing(&path), serde_json::to_vec(kept)?)?;
+        fs::write(describing(&path), serde_json::to_vec(stored)?)?;
         Ok(path)
     }
 
-    /// The uploads that an earlier run left.
-    pub(crate) fn load_uploads(&self) -> io::Result<Vec<(Facts, Vec<Part>)>> {
+    /// Loads the uploads of an earlier run.
+    pub(crate) fn load_uploads(&self) -> io::Result<Vec<(UploadInfo, Vec<Part>)>> {
         let mut uploads = Vec::new();
         for entry in fs::read_dir(self.path("uploads"))? {
             let directory = entry?.path();
-            let Ok(facts) = fs::read(directory.join("upload.json")) else { continue };
+            let Ok(info) = fs::read(directory.join("upload.json")) else { continue };
             let names = fs::read_dir(&directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
             let names: Vec<_> = names.collect::<io::Result<_>>()?;
             let parts = names.iter().filter_map(|name| parse_part_name(name)).collect();
-            uploads.push((serde_json::from_slice(&facts)?, parts));
+            uploads.push((serde_json::from_slice(&info)?, parts));
         }
         Ok(uploads)
     }
 
-    /// The archives that an earlier run left.
-    pub(crate) fn load_archives(&self) -> io::Result<Vec<KeptArchive>> {
+    /// Loads the archives of an earlier run.
+    pub(crate) fn load_archives(&self) -> io::Result<Vec<StoredArchive>> {
         let mut archives = Vec::new();
         for entry in fs::read_dir(self.path("archives"))? {
             let path = entry?.path();
             if let Ok(document) = fs::read(describing(&path)) {
-                let mut kept: KeptArchive = serde_json::from_slice(&document)?;
-                kept.archive.path = Some(path);
-                archives.push(kept);
+                let mut stored: StoredArchive = serde_json::from_slice(&document)?;
+                stored.archive.path = Some(path);
+                archives.push(stored);
             }
         }
         Ok(archives)
@@ -144,13 +144,13 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         if self.temporary {
-            // Nobody is left to be told.
+            // A destructor cannot report an error.
             let _ = fs::remove_dir_all(&self.root);
         }
     }
 }
 
-/// Bytes that are being received. They go with this handle, unless they were renamed into a part or an archive.
+/// A file of incoming bytes. It is removed on drop, unless it was renamed to a part or an archive.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     file: File,
@@ -158,7 +158,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Adds bytes.
+    /// Appends bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
@@ -166,7 +166,7 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // Most have been renamed by now.
+        // This fails if the file has been renamed.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! A running emulator: its listener, its connections, and what a test asks of it.
+//! A running emulator: its listener, its connections, and its methods for tests.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,16 +10,16 @@ use std::thread::{self, JoinHandle};
 use rustls::ServerConfig;
 
 use crate::connection;
-use crate::faults::Fault;
 use crate::options::Options;
-use crate::random::RandomFaults;
-use crate::records::{ArchiveRecord, RequestRecord, UploadRecord};
+use crate::random_faults::RandomFaults;
+use crate::record::{ArchiveRecord, RequestRecord, UploadRecord};
+use crate::scripted_faults::Fault;
 use crate::service::Service;
 use crate::stop::lock;
 use crate::tls::Identity;
 use crate::wire::Wire;
 
-/// A local Glacier on 127.0.0.1. Dropping it closes its connections and ends its threads.
+/// A local Glacier on 127.0.0.1. Dropping it closes its connections and stops its threads.
 pub struct Emulator {
     service: Arc<Service>,
     connections: Arc<Connections>,
@@ -30,10 +30,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts one.
+    /// Starts an emulator.
     ///
     /// # Errors
-    /// The port is taken, or the directory cannot be used.
+    /// The port is in use, or the storage directory cannot be used.
     pub fn start(options: Options) -> io::Result<Self> {
         let service = Arc::new(Service::new(&options)?);
         let identity = if options.tls { Some(Identity::generate()?) } else { None };
@@ -51,17 +51,17 @@ impl Emulator {
         Ok(Self { service, connections, address, endpoint, ca_pem, listening: Some(listening) })
     }
 
-    /// `http://127.0.0.1:41234`, or with `https`.
+    /// The endpoint, such as `http://127.0.0.1:41234`. With TLS the scheme is `https`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// The certificate of the authority to trust, with HTTPS.
+    /// The certificate of the CA that a client must trust, in PEM. `None` without TLS.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 
-    /// The archives in all vaults, in the order they came.
+    /// The archives of all vaults, in the order of their creation.
     pub fn archives(&self) -> Vec<ArchiveRecord> {
         self.service.store.archives()
     }
@@ -71,58 +71,59 @@ impl Emulator {
         self.service.store.upload_records()
     }
 
-    /// The requests so far, in the order their heads came, those that met a fault included.
+    /// All requests so far, in the order in which their heads arrived. Requests with faults are included.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.requests_from(0)
     }
 
-    /// The same without those below this number, for who has seen them.
+    /// The requests from this number on.
     pub fn requests_from(&self, number: usize) -> Vec<RequestRecord> {
         self.service.log.from(number)
     }
 
-    /// The connections accepted so far.
+    /// The number of connections accepted so far.
     pub fn connections(&self) -> u64 {
         lock(&self.connections.state).accepted
     }
 
-    /// The connections that are open now.
+    /// The number of open connections.
     pub fn open_connections(&self) -> usize {
         lock(&self.connections.state).open.len()
     }
 
-    /// Adds a fault behind those that are waiting.
+    /// Adds a fault after the existing ones.
     pub fn add_fault(&self, fault: Fault) {
         self.service.add_fault(fault);
     }
 
-    /// Drops all faults that have not struck yet. Those at random go on.
+    /// Removes all scripted faults. Random faults continue.
     pub fn clear_faults(&self) {
-        self.service.faults.clear();
+        self.service.scripted_faults.clear();
     }
 
-    /// Lets requests meet faults at random, drawn from the start; `None` ends it.
+    /// Restarts random faults with these settings. `None` disables them.
     pub fn set_random_faults(&self, faults: Option<RandomFaults>) {
-        self.service.random.set(faults);
+        self.service.random_faults.set(faults);
     }
 
-    /// Sets the service's clock this many seconds ahead of the real one, or behind. Uploads age with it.
+    /// Sets the service's clock this many seconds ahead of the real one. A negative number sets it behind. Uploads age by
+    /// this clock.
     pub fn set_clock_offset(&self, seconds: i64) {
         self.service.set_clock_offset(seconds);
     }
 
-    /// Lets the session tokens that were valid expire; this one is valid from now on.
+    /// Expires all valid session tokens and makes this one valid.
     pub fn replace_session_token(&self, token: &str) {
         self.service.verifier.replace_tokens(token);
     }
 
-    /// Makes this session token valid beside the others; for so many seconds of the service's clock, if that is said.
+    /// Adds a valid session token. `seconds` is its lifetime by the service's clock; `None` means no limit.
     pub fn add_session_token(&self, token: &str, seconds: Option<i64>) {
         self.service.add_session_token(token, seconds);
     }
 
-    /// Admits so many requests in a second of the service's clock, and refuses more with 400 `ThrottlingException`;
-    /// `None` admits all.
+    /// Admits this many requests per second of the service's clock. Further ones get 400 `ThrottlingException`. `None`
+    /// removes the limit.
     pub fn limit_requests(&self, per_second: Option<u64>) {
         self.service.limit_requests(per_second);
     }
@@ -132,10 +133,10 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.service.stop.raise();
         self.connections.shut_down();
-        // Wakes the listener, which then sees the signal.
+        // Wakes the listener, which then checks the signal.
         let _ = TcpStream::connect(self.address);
         if let Some(listening) = self.listening.take() {
-            // A thread that panicked has said so.
+            // The panic message of that thread has been printed.
             let _ = listening.join();
         }
     }
@@ -147,7 +148,7 @@ impl fmt::Debug for Emulator {
     }
 }
 
-/// Accepts connections until the signal, each on a thread of its own, and waits for all of them.
+/// Accepts connections until the stop signal, serves each on its own thread, and joins all threads.
 fn accept(
     listener: &TcpListener,
     service: &Arc<Service>,
@@ -160,12 +161,12 @@ fn accept(
             break;
         }
         threads.retain(|thread| !thread.is_finished());
-        // A client that was gone before it was accepted, or no thread for it: it sees a closed connection.
+        // If accepting or registering fails, the client sees a closed connection.
         let Ok(tcp) = accepted else { continue };
         let Ok(number) = connections.add(&tcp) else { continue };
         let (service, connections, config) = (Arc::clone(service), Arc::clone(connections), config.cloned());
         let serve = move || {
-            let _registered = Registered { connections: &connections, number };
+            let _guard = ConnectionGuard { connections: &connections, number };
             if let Ok(wire) = Wire::new(tcp, config) {
                 connection::serve(&service, wire, number);
             }
@@ -174,12 +175,12 @@ fn accept(
     }
     connections.shut_down();
     for thread in threads {
-        // As above.
+        // The panic message of that thread has been printed.
         let _ = thread.join();
     }
 }
 
-/// The connections that are open, so that they can be shut down from outside.
+/// The open connections, for shutting them down from another thread.
 #[derive(Default)]
 struct Connections {
     state: Mutex<ConnectionsState>,
@@ -203,19 +204,19 @@ impl Connections {
 
     fn shut_down(&self) {
         for tcp in lock(&self.state).open.values() {
-            // It may have ended by itself.
+            // This fails if the connection has already ended.
             let _ = tcp.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// Takes a connection off the list when its thread ends, however it ends.
-struct Registered<'a> {
+/// Removes a connection from the list when its thread ends, even by a panic.
+struct ConnectionGuard<'a> {
     connections: &'a Connections,
     number: u64,
 }
 
-impl Drop for Registered<'_> {
+impl Drop for ConnectionGuard<'_> {
     fn drop(&mut self) {
         lock(&self.connections.state).open.remove(&self.number);
     }

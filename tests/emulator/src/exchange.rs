@@ -1,46 +1,48 @@
-//! One request and its answer, along the course that its faults leave it.
+//! One request and its response, under the fault plan of the request.
 
 use std::io;
 use std::time::Duration;
 
 use crate::action::{AfterResponse, ConnectionEnd, RefusalReason, ResponsePrefix};
-use crate::course::{Course, Cut, Delivery, Harm, How, Instead, Moment, TreeHash};
+use crate::body::Body;
+use crate::fault_plan::{Corruption, Cut, CutKind, Delivery, FaultPlan, MidBodyAction, Replacement, TreeHashError};
 use crate::framing::Framing;
-use crate::http::{Body, Content, Head, Response};
+use crate::head::Head;
 use crate::operations::{self, Done};
-use crate::records::RequestRecord;
+use crate::record::RequestRecord;
 use crate::refusal::{Failure, Refusal, SIGNATURE_SECONDS};
 use crate::request::{Operation, Target, content_range};
+use crate::response::{Content, Response};
 use crate::service::Service;
 use crate::wire::Wire;
 
 const TREE_HASH: &str = "x-amz-sha256-tree-hash";
 
-/// How a request leaves its connection: `None` lets another follow.
+/// How a request ends its connection. `None` keeps the connection for the next request.
 pub(crate) type Next = Option<ConnectionEnd>;
 
-/// Nothing follows.
+/// An orderly close.
 pub(crate) const CLOSE: Next = Some(ConnectionEnd::Close);
 
-/// One request of the service, from its head to its answer.
+/// One request of the service and its response.
 pub(crate) struct Exchange<'a> {
     service: &'a Service,
     head: &'a Head,
     target: Option<Target>,
     body: Body<'a>,
     number: usize,
-    course: Course,
+    plan: FaultPlan,
     framing: Framing,
-    /// The upload that the request has started.
-    started: Option<String>,
+    /// The upload that this request initiated.
+    initiated_upload: Option<String>,
     changed: bool,
     status: Option<u16>,
-    /// Whether the client still holds back the body: it may send it or not, so the connection is of no more use.
-    unasked: bool,
+    /// Whether the client still waits for `100 Continue`. It may send the body or not, so the connection is unusable.
+    body_not_requested: bool,
 }
 
 impl<'a> Exchange<'a> {
-    /// Draws up its course, and puts it on record.
+    /// Creates the fault plan and the record of the request.
     pub(crate) fn begin(
         service: &'a Service,
         wire: &'a mut Wire,
@@ -55,8 +57,8 @@ impl<'a> Exchange<'a> {
         let range = head.header("content-range").filter(|_| is_part).and_then(content_range);
         let part_size = upload_id.as_deref().and_then(|id| service.store.part_size(id));
         let part = range.zip(part_size).map(|((first, _), size)| first / size);
-        let faults = service.strike(target.as_ref(), part, length);
-        let course = Course::of(faults.clone());
+        let faults = service.faults_for(target.as_ref(), part, length);
+        let plan = FaultPlan::of(faults.clone());
         let mut body = Body::new(wire, &service.stop, head, length);
         if operation.is_some_and(Operation::takes_body) && service.store.hashing() {
             body.hash();
@@ -84,114 +86,114 @@ impl<'a> Exchange<'a> {
             target,
             body,
             number,
-            framing: course.framing,
-            course,
-            started: None,
+            framing: plan.framing,
+            plan,
+            initiated_upload: None,
             changed: false,
             status: None,
-            unasked: false,
+            body_not_requested: false,
         }
     }
 
-    /// Takes it from here to its end.
+    /// Serves the request.
     pub(crate) fn run(mut self) -> io::Result<Next> {
-        let next = self.play();
-        self.note(true);
+        let next = self.execute();
+        self.update_record(true);
         next
     }
 
-    /// Puts into the record what has become of the request so far.
-    fn note(&self, over: bool) {
-        self.service.log.note(self.number, |record| {
+    /// Updates the record of the request.
+    fn update_record(&self, over: bool) {
+        self.service.log.update_record(self.number, |record| {
             record.body_bytes = self.body.bytes_read();
             record.tree_hash = self.body.hashes().map(|(_, tree)| hex::encode(tree));
             record.changed = self.changed;
             record.status = self.status;
             record.over = over;
-            if self.started.is_some() {
-                record.upload_id.clone_from(&self.started);
+            if self.initiated_upload.is_some() {
+                record.upload_id.clone_from(&self.initiated_upload);
             }
         });
     }
 
-    /// Follows the course.
-    fn play(&mut self) -> io::Result<Next> {
-        let (service, course) = (self.service, std::mem::take(&mut self.course));
-        if let Some(rate) = course.bytes_per_second {
+    /// Executes the fault plan.
+    fn execute(&mut self) -> io::Result<Next> {
+        let (service, plan) = (self.service, std::mem::take(&mut self.plan));
+        if let Some(rate) = plan.bytes_per_second {
             self.body.slow_down(rate);
         }
-        for (after_bytes, moment) in course.moments {
-            self.body.meanwhile(after_bytes, move |wire| {
-                match moment {
-                    Moment::Pause(time) => drop(service.stop.wait(time)),
-                    Moment::Clock(offset) => service.set_clock_offset(offset),
-                    Moment::Interim(interim) => interim.send(wire, &service.stop)?,
+        for (after_bytes, action) in plan.mid_body {
+            self.body.add_hook(after_bytes, move |wire| {
+                match action {
+                    MidBodyAction::Pause(time) => drop(service.stop.wait(time)),
+                    MidBodyAction::Clock(offset) => service.set_clock_offset(offset),
+                    MidBodyAction::Interim(interim) => interim.send(wire, &service.stop)?,
                 }
                 Ok(())
             });
         }
-        // What comes before the first byte comes also where the body is never read.
+        // Actions before the first byte also apply if the body is never read.
         self.read(Some(0))?;
         let is_part = self.target.as_ref().is_some_and(|target| target.operation == Operation::UploadMultipartPart);
-        let cut = course.cut.filter(|cut| is_part || !matches!(cut.how, How::Acknowledge(_)));
-        if let Some(Cut { after_bytes, how }) = cut {
+        let cut = plan.cut.filter(|cut| is_part || !matches!(cut.kind, CutKind::Acknowledge(_)));
+        if let Some(Cut { after_bytes, kind }) = cut {
             self.read(after_bytes)?;
-            return self.cut(how);
+            return self.cut(kind);
         }
-        let answer = match course.instead {
-            None => Some(self.work(course.harm)?),
-            Some(instead) => {
+        let response = match plan.replacement {
+            None => Some(self.work(plan.corruption)?),
+            Some(replacement) => {
                 self.read(None)?;
-                match instead {
-                    Instead::Answer(answer) => Some(answer),
-                    Instead::Refuse(reason) => Some(self.refusal(reason).into()),
-                    Instead::Garbage => None,
+                match replacement {
+                    Replacement::Response(response) => Some(response),
+                    Replacement::Refusal(reason) => Some(self.refusal(reason).into()),
+                    Replacement::Garbage => None,
                 }
             }
         };
-        service.stop.wait(course.delay.unwrap_or_default());
-        let Some(mut answer) = answer else {
+        service.stop.wait(plan.delay.unwrap_or_default());
+        let Some(mut response) = response else {
             self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
             return Ok(CLOSE);
         };
-        match course.tree_hash {
+        match plan.tree_hash_error {
             None => {}
-            Some(TreeHash::Other) => answer = with_wrong_tree_hash(answer),
-            Some(TreeHash::Missing) => answer.headers.retain(|(name, _)| name != TREE_HASH),
+            Some(TreeHashError::Wrong) => response = with_wrong_tree_hash(response),
+            Some(TreeHashError::Missing) => response.headers.retain(|(name, _)| name != TREE_HASH),
         }
-        match course.delivery {
-            None => self.answer(answer).map(|next| next.or(course.ending)),
-            Some(Delivery::Half) => {
-                let has_content = !matches!(&answer.content, Content::Bytes(content) if content.is_empty());
+        match plan.delivery {
+            None => self.respond(response).map(|next| next.or(plan.connection_end)),
+            Some(Delivery::Truncated) => {
+                let has_content = !matches!(&response.content, Content::Bytes(content) if content.is_empty());
                 self.cut_response(
-                    answer,
+                    response,
                     if has_content { ResponsePrefix::HalfContent } else { ResponsePrefix::HalfHeaders },
                 )?;
                 Ok(CLOSE)
             }
-            Some(Delivery::Cut(sent, ending)) => self.cut_response(answer, sent).map(|()| Some(ending)),
-            Some(Delivery::Nothing(ending)) => Ok(Some(ending)),
+            Some(Delivery::Cut(sent, ending)) => self.cut_response(response, sent).map(|()| Some(ending)),
+            Some(Delivery::Lost(ending)) => Ok(Some(ending)),
         }
     }
 
-    /// Ends the request here.
-    fn cut(&mut self, how: How) -> io::Result<Next> {
+    /// Ends the request at this point.
+    fn cut(&mut self, kind: CutKind) -> io::Result<Next> {
         let stop = &self.service.stop;
-        match how {
-            How::End(ending) => return Ok(Some(ending)),
-            How::Stall => self.body.wire().hold(stop, Duration::MAX),
-            How::Answer(answer, then) => return self.answer_early(answer, then),
-            How::Acknowledge(then) => {
+        match kind {
+            CutKind::Close(ending) => return Ok(Some(ending)),
+            CutKind::Stall => self.body.wire().hold(stop, Duration::MAX),
+            CutKind::Response(response, then) => return self.respond_early(response, then),
+            CutKind::Acknowledge(then) => {
                 let tree_hash = self.head.header(TREE_HASH).unwrap_or_default();
-                return self.answer_early(Response::empty(204).with(TREE_HASH, tree_hash), then);
+                return self.respond_early(Response::empty(204).with(TREE_HASH, tree_hash), then);
             }
         }
         Ok(CLOSE)
     }
 
     /// Sends a response before the body has been read.
-    fn answer_early(&mut self, answer: Response, then: AfterResponse) -> io::Result<Next> {
-        self.answer(answer)?;
+    fn respond_early(&mut self, response: Response, then: AfterResponse) -> io::Result<Next> {
+        self.respond(response)?;
         let stop = &self.service.stop;
         match then {
             AfterResponse::Close => {}
@@ -202,18 +204,18 @@ impl<'a> Exchange<'a> {
         Ok(CLOSE)
     }
 
-    /// The request's own answer. Its body has been read to the end then, or was never asked for.
-    fn work(&mut self, harm: Option<Harm>) -> io::Result<Response> {
-        let done = operations::perform(self.service, self.head, self.target.as_ref(), &mut self.body, harm);
+    /// Processes the request. Afterwards the body has been read to its end, or was never requested.
+    fn work(&mut self, corruption: Option<Corruption>) -> io::Result<Response> {
+        let done = operations::perform(self.service, self.head, self.target.as_ref(), &mut self.body, corruption);
         match done {
-            Ok(Done { answer, changed }) => {
+            Ok(Done { response, changed }) => {
                 self.changed = changed;
-                self.started = answer.header("x-amz-multipart-upload-id").map(str::to_owned);
-                self.note(false);
-                Ok(answer)
+                self.initiated_upload = response.header("x-amz-multipart-upload-id").map(str::to_owned);
+                self.update_record(false);
+                Ok(response)
             }
-            Err(Failure::Refused(refusal)) if self.body.is_waited_for() => {
-                self.unasked = true;
+            Err(Failure::Refused(refusal)) if self.body.is_awaiting_continue() => {
+                self.body_not_requested = true;
                 Ok(Response::from(refusal).with("Connection", "close"))
             }
             Err(Failure::Refused(refusal)) => self.body.skip(u64::MAX).map(|()| refusal.into()),
@@ -221,7 +223,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// What the service would say, if it had this reason.
+    /// The refusal that the service sends for this reason.
     fn refusal(&self, reason: RefusalReason) -> Refusal {
         const TOO_FAR: i64 = SIGNATURE_SECONDS + 1;
         let now = self.service.clock.now();
@@ -240,43 +242,43 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the body to here, or to its end.
+    /// Reads this many bytes of the body. `None` reads the rest.
     fn read(&mut self, bytes: Option<u64>) -> io::Result<()> {
         self.body.skip(bytes.unwrap_or(u64::MAX))
     }
 
-    /// Sends the whole answer.
-    fn answer(&mut self, answer: Response) -> io::Result<Next> {
-        // Noted first: who has the answer may ask for the record at once.
-        self.status = Some(answer.status);
-        self.note(false);
-        let answer = self.service.with_common_headers(answer);
-        self.framing.send(&answer, None, self.body.wire(), &self.service.stop)?;
-        Ok(if self.unasked { CLOSE } else { None })
+    /// Sends the whole response.
+    fn respond(&mut self, response: Response) -> io::Result<Next> {
+        // The record is updated first: a client that has the response may query the record at once.
+        self.status = Some(response.status);
+        self.update_record(false);
+        let response = self.service.with_common_headers(response);
+        self.framing.send(&response, None, self.body.wire(), &self.service.stop)?;
+        Ok(if self.body_not_requested { CLOSE } else { None })
     }
 
-    /// Sends a part of the response.
-    fn cut_response(&mut self, answer: Response, sent: ResponsePrefix) -> io::Result<()> {
-        let answer = self.service.with_common_headers(answer);
-        self.framing.send(&answer, Some(sent), self.body.wire(), &self.service.stop)
+    /// Sends a prefix of the response.
+    fn cut_response(&mut self, response: Response, sent: ResponsePrefix) -> io::Result<()> {
+        let response = self.service.with_common_headers(response);
+        self.framing.send(&response, Some(sent), self.body.wire(), &self.service.stop)
     }
 }
 
 /// Changes the tree hash in the header, and that of the first part in a list.
-fn with_wrong_tree_hash(mut answer: Response) -> Response {
-    for (name, value) in &mut answer.headers {
+fn with_wrong_tree_hash(mut response: Response) -> Response {
+    for (name, value) in &mut response.headers {
         if name == TREE_HASH {
             *value = other_hash(value);
         }
     }
-    let Content::Bytes(bytes) = &mut answer.content else { return answer };
+    let Content::Bytes(bytes) = &mut response.content else { return response };
     if let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(bytes)
         && let Some(hash) = document.pointer_mut("/Parts/0/SHA256TreeHash")
     {
         *hash = other_hash(hash.as_str().unwrap_or_default()).into();
         *bytes = document.to_string().into_bytes();
     }
-    answer
+    response
 }
 
 fn other_hash(hash: &str) -> String {

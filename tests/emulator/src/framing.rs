@@ -1,19 +1,19 @@
-//! The form in which a response is put on the wire.
+//! The form in which a response is sent.
 
 use std::io;
 use std::time::Duration;
 
 use crate::action::ResponsePrefix;
-use crate::http::{Content, Response};
+use crate::response::{Content, Response};
 use crate::stop::Stop;
 use crate::wire::Wire;
 
-/// The form of a response. By default it is sent at once, unfolded, with its length.
+/// The form of a response. By default it is sent at once, unfolded, with `Content-Length`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Framing {
-    /// Whether headers are folded.
+    /// Whether each header is folded over two lines.
     pub(crate) folded: bool,
-    /// Whether the length is left out.
+    /// Whether `Content-Length` is omitted.
     pub(crate) close_delimited: bool,
     pub(crate) segments: Option<Segments>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// Sends the bytes segment by segment. Fails if the emulator stops meanwhile.
+    /// Sends the bytes in segments. Fails if the emulator stops meanwhile.
     pub(crate) fn send(&self, bytes: &[u8], wire: &mut Wire, stop: &Stop) -> io::Result<()> {
         for segment in bytes.chunks(self.bytes.max(1)) {
             wire.send(segment)?;
@@ -40,7 +40,7 @@ impl Segments {
 }
 
 impl Framing {
-    /// Sends a response; of it, only as much as `sent` says.
+    /// Sends a response, or only its prefix `sent`.
     pub(crate) fn send(
         &self,
         response: &Response,
@@ -74,7 +74,7 @@ impl Framing {
     }
 }
 
-/// Continues each header on a second line: at the first space of its value, or before a value without one.
+/// Folds each header over two lines: at the first space of its value, or before a value without a space.
 fn fold(section: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(section);
     let mut lines = text.split_terminator("\r\n");

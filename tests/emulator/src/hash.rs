@@ -1,17 +1,17 @@
-//! Both hashes of a payload in one pass: the linear SHA-256 and Glacier's tree hash.
+//! The linear SHA-256 and Glacier's tree hash of a payload, computed in one pass.
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256.
+/// A SHA-256 digest.
 pub(crate) type Digest = [u8; 32];
 
-/// The SHA-256 of nothing, in hex: the payload hash of a request without a body.
+/// The SHA-256 of no bytes in hex: the payload hash of a request without a body.
 pub(crate) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The bytes under one leaf of the tree.
+/// The bytes of one leaf of the tree.
 const LEAF: usize = 1 << 20;
 
-/// Takes a payload in pieces of any size.
+/// A hasher for a payload in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct Hasher {
     linear: Sha256,
@@ -21,7 +21,7 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// Takes the next bytes.
+    /// Adds bytes.
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
         self.linear.update(bytes);
         while !bytes.is_empty() {
@@ -36,9 +36,9 @@ impl Hasher {
         }
     }
 
-    /// The linear hash and the tree hash.
+    /// Returns the linear hash and the tree hash.
     pub(crate) fn finish(mut self) -> (Digest, Digest) {
-        // Nothing at all is one empty leaf.
+        // An empty payload has one empty leaf.
         if self.in_leaf > 0 || self.leaves.is_empty() {
             self.leaves.push(self.leaf.finalize().into());
         }
@@ -46,7 +46,7 @@ impl Hasher {
     }
 }
 
-/// The root over the hashes of neighbouring ranges. Pairs are hashed together; an odd last one moves up as it is.
+/// Returns the root of the hashes of adjacent ranges. Each pair is hashed together; an odd last hash moves up unchanged.
 pub(crate) fn fold(mut level: Vec<Digest>) -> Digest {
     while level.len() > 1 {
         level = level
@@ -60,7 +60,7 @@ pub(crate) fn fold(mut level: Vec<Digest>) -> Digest {
     level.first().copied().unwrap_or_else(|| Sha256::digest([]).into())
 }
 
-/// A digest as Glacier writes it: 64 digits, lower case.
+/// Parses a digest in Glacier's format: 64 hex digits in lower case.
 pub(crate) fn parse_hex(text: &str) -> Option<Digest> {
     let mut digest = Digest::default();
     hex::decode_to_slice(text, &mut digest).ok()?;
@@ -71,7 +71,7 @@ pub(crate) fn parse_hex(text: &str) -> Option<Digest> {
 mod tests {
     use super::*;
 
-    /// The data that the known answers are for.
+    /// Generates the data of the known answers.
     fn generate(generator: &str, size: usize) -> Vec<u8> {
         let (name, argument) = generator.split_once(':').unwrap_or((generator, ""));
         match name {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn known_answers_in_pieces_of_any_size() {
+    fn matches_known_answers_for_any_piece_size() {
         let table = include_str!("../tests/data/treehash.csv");
         let mut checked = 0;
         for line in table.lines().skip(1) {
@@ -111,11 +111,11 @@ mod tests {
             }
             checked += 1;
         }
-        assert!(checked > 10, "only {checked} answers checked");
+        assert!(checked > 10, "only {checked} known answers checked");
     }
 
     #[test]
-    fn known_roots() {
+    fn matches_known_roots() {
         for line in include_str!("../tests/data/treehash_fold.csv").lines().skip(1) {
             let fields: Vec<_> = line.split(',').collect();
             let seed = fields[0].parse::<u64>().unwrap().to_le_bytes();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn hex_is_lower_case() {
+    fn rejects_upper_case_hex() {
         assert!(parse_hex(EMPTY).is_some());
         assert!(parse_hex(&EMPTY.to_uppercase()).is_none());
         assert!(parse_hex(&EMPTY[1..]).is_none());

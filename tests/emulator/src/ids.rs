@@ -1,45 +1,45 @@
-//! Identifiers as the service makes them: long, random, with no meaning to a client.
+//! Identifiers in the service's form: long and random.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
-/// Makes identifiers that no other run of the emulator makes.
+/// A generator of unique identifiers. Two runs of the emulator share none.
 #[derive(Debug)]
-pub(crate) struct Ids {
+pub(crate) struct IdGenerator {
     seed: [u8; 32],
     count: AtomicU64,
 }
 
-impl Ids {
-    /// A source seeded by the operating system.
+impl IdGenerator {
+    /// A generator seeded by the operating system.
     pub(crate) fn new() -> Self {
         let mut seed = Sha256::new();
         for _ in 0..4 {
-            // The standard library offers the system's randomness in this form only.
+            // The standard library exposes the system's randomness only in this form.
             seed.update(RandomState::new().build_hasher().finish().to_le_bytes());
         }
         Self { seed: seed.finalize().into(), count: AtomicU64::new(0) }
     }
 
-    /// 92 characters. Every third ID begins with `-`, which real ones may: a trap for programs that pass it as an
+    /// Returns 92 characters. Every third ID begins with `-`, as real IDs can. This tests programs that pass an ID as an
     /// argument.
     pub(crate) fn upload_id(&self) -> String {
         self.url_safe(92)
     }
 
-    /// 138 characters; see [`Self::upload_id`].
+    /// Returns 138 characters. See [`Self::upload_id`].
     pub(crate) fn archive_id(&self) -> String {
         self.url_safe(138)
     }
 
-    /// 47 characters.
+    /// Returns 47 characters.
     pub(crate) fn request_id(&self) -> String {
         self.draw(47).1
     }
 
-    /// A marker holds characters that mean something in a query, so that a client must encode it.
+    /// Returns a marker with characters that are special in a query, so that a client must encode it.
     pub(crate) fn marker(&self) -> String {
         format!("{}+{}/{}&=", self.draw(12).1, self.draw(12).1, self.draw(12).1)
     }

@@ -1,4 +1,4 @@
-//! Interim responses (RFC 9110 section 15.2), which a fault sends before the response.
+//! Interim responses (RFC 9110 section 15.2) that a fault sends before the response.
 
 use std::io;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::framing::Segments;
 use crate::stop::Stop;
 use crate::wire::Wire;
 
-/// Interim responses of one kind.
+/// A sequence of equal interim responses.
 #[derive(Clone, Debug)]
 pub(crate) struct Interim {
     pub(crate) status: u16,
     pub(crate) http_1_0: bool,
-    /// `None` is without end.
+    /// `None` means without end.
     pub(crate) count: Option<u64>,
     pub(crate) header_bytes: usize,
     pub(crate) segment_bytes: Option<usize>,
@@ -20,7 +20,7 @@ pub(crate) struct Interim {
 }
 
 impl Interim {
-    /// Sends all of them. Without end, this returns when the client closes the connection or the emulator stops.
+    /// Sends the interim responses. A sequence without end stops when the client closes the connection or the emulator stops.
     pub(crate) fn send(&self, wire: &mut Wire, stop: &Stop) -> io::Result<()> {
         let response = self.response();
         let segments = Segments { bytes: self.segment_bytes.unwrap_or(response.len()), pause: self.pause };

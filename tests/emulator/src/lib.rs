@@ -1,54 +1,57 @@
-//! The local Glacier: the vault API's multipart operations, strict, on 127.0.0.1, for tests, demos and your own programs.
+//! A strict local Glacier on 127.0.0.1, for tests, demos and your own programs.
 //!
-//! It checks what the service checks: signatures (with a published implementation), the clock, both hashes of every
-//! payload, ranges, sizes and limits; and answers with the texts that the live service uses. It streams: a payload is
-//! hashed and stored while it is read, and never held. And it breaks on request: by script, see [`Fault`], and at
-//! random by seed, see [`RandomFaults`].
+//! It implements the multipart operations of the vault API. It checks what the service checks: signatures (with a
+//! published implementation), the clock, both hashes of every payload, ranges, sizes and limits. It responds with the
+//! texts of the live service. It hashes and stores a payload while it reads it and never holds a whole payload in memory.
+//! It injects faults: scripted ones, see [`Fault`], and random ones from a seed, see [`RandomFaults`].
 //!
-//! [`Emulator`] runs inside a test; the program `glacier-emulator` serves everything else, with the address described
-//! in [`admin`] in place of the methods. Where the service's behaviour is not known, [`choices`] says what was chosen.
+//! A Rust test uses [`Emulator`]. All other tests and programs start the program `glacier-emulator` and send requests to
+//! the admin paths, see [`admin`]. Where the behavior of the live service is not known, [`unspecified`] documents the
+//! emulator's choice.
 
 mod action;
 pub mod admin;
-pub mod choices;
+mod body;
 mod clock;
 mod connection;
-mod course;
 mod disk;
-mod draws;
 mod emulator;
 mod exchange;
-mod faults;
+mod fault_kind;
+mod fault_plan;
 mod framing;
 mod hash;
-mod http;
+mod head;
 mod ids;
 mod interim;
-mod kinds;
 pub mod number;
 mod operations;
 mod options;
-mod pace;
 mod paging;
-mod random;
-mod rate;
-mod records;
+mod prng;
+mod random_faults;
+mod rate_limit;
+mod read_rate;
+mod record;
 mod refusal;
 mod request;
+mod response;
+mod scripted_faults;
 mod service;
 mod signature;
 mod stop;
 mod store;
 mod tls;
+pub mod unspecified;
 mod upload;
 mod vaults;
 mod wire;
 
 pub use action::{Action, AfterResponse, ConnectionEnd, RefusalReason, ResponsePrefix, error_document};
 pub use emulator::Emulator;
-pub use faults::Fault;
-pub use kinds::FaultKind;
+pub use fault_kind::FaultKind;
 pub use options::{Options, Storage};
-pub use random::RandomFaults;
-pub use records::{ArchiveRecord, PartRecord, RequestRecord, UploadRecord};
+pub use random_faults::RandomFaults;
+pub use record::{ArchiveRecord, PartRecord, RequestRecord, UploadRecord};
 pub use request::Operation;
+pub use scripted_faults::Fault;

@@ -1,14 +1,14 @@
-//! Numbers in headers, queries and options: digits only. `str::parse` alone accepts a leading `+`.
+//! Parses numbers in headers, queries and options. Only digits are valid; `str::parse` alone accepts a leading `+`.
 
 use std::str::FromStr;
 
-/// A number of one or more digits; `None` for anything else, or one that is too large for the type.
+/// Parses a number of one or more digits. Returns `None` for other texts and for numbers out of range.
 pub fn unsigned<T: FromStr>(text: &str) -> Option<T> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits { text.parse().ok() } else { None }
 }
 
-/// The same, with `-` before the digits or not.
+/// Parses a number of one or more digits with an optional `-` before them.
 pub fn signed(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     unsigned::<u64>(digits)?;

@@ -1,56 +1,56 @@
-//! How an emulator is set up.
+//! The settings of an emulator.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::faults::Fault;
-use crate::random::RandomFaults;
+use crate::random_faults::RandomFaults;
+use crate::scripted_faults::Fault;
 
-/// The settings of an emulator. The defaults are those of the guide's examples.
+/// The settings of an emulator. The defaults are the values in the examples of the developer guide.
 #[derive(Clone)]
 pub struct Options {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1. 0 selects a free port.
     pub port: u16,
-    /// HTTPS, with a certificate authority made at the start, rather than HTTP.
+    /// Whether the emulator serves HTTPS, with a CA created at the start.
     pub tls: bool,
-    /// What becomes of the bytes.
+    /// How bytes are stored.
     pub storage: Storage,
-    /// The region that requests must be signed for.
+    /// The region of the signatures.
     pub region: String,
-    /// The account, 12 digits.
+    /// The account ID: 12 digits.
     pub account: String,
-    /// The access key ID that requests must be signed with.
+    /// The access key ID of the signatures.
     pub access_key: String,
     /// The secret access key.
     pub secret_key: String,
     /// The session token that requests must carry, if any.
     pub session_token: Option<String>,
-    /// For how many seconds of the service's clock that token is valid; for good, if there is none.
+    /// The lifetime of that token in seconds of the service's clock. `None` means no limit.
     pub session_token_seconds: Option<i64>,
-    /// Seconds that the service's clock is ahead of the real one, or behind.
+    /// The offset of the service's clock from the real time, in seconds. Negative values are in the past.
     pub clock_offset: i64,
-    /// The requests admitted in a second of the service's clock, and at once; any number, if there is none.
+    /// The requests admitted per second of the service's clock, which is also the burst size. `None` means no limit.
     pub requests_per_second: Option<u64>,
-    /// What goes wrong from the start.
+    /// The scripted faults at the start.
     pub faults: Vec<Fault>,
-    /// What goes wrong at random.
+    /// The random faults at the start.
     pub random_faults: Option<RandomFaults>,
-    /// The vaults there are from the start.
+    /// The vaults at the start.
     pub vaults: Vec<String>,
-    /// The most entries on a page of a list, whatever `limit` says; above 50 is 50.
+    /// The maximum number of entries on a page of a list, at most 50. It also limits the parameter `limit`.
     pub page_max: usize,
 }
 
-/// What becomes of the bytes.
+/// How the bytes of parts and archives are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// Kept in a directory that lives as long as the emulator.
+    /// In a directory that is removed when the emulator stops.
     Temporary,
-    /// Kept in this directory; an emulator started there again knows the uploads and archives.
+    /// In this directory. An emulator that is started with it again loads its uploads and archives.
     Disk(PathBuf),
-    /// Hashed and dropped.
+    /// Hashed and discarded.
     Hashes,
-    /// Counted and dropped. Nothing is hashed: a payload's hashes are believed.
+    /// Counted and discarded without hashing. The hashes in the headers are trusted.
     Count,
 }
 
@@ -71,7 +71,7 @@ impl Default for Options {
             faults: Vec::new(),
             random_faults: None,
             vaults: vec!["examplevault".to_owned()],
-            page_max: crate::choices::PAGE_MAX,
+            page_max: crate::unspecified::PAGE_MAX,
         }
     }
 }

@@ -1,29 +1,29 @@
-//! Pages of a list: `limit`, and markers that mean nothing to a client.
+//! Pages of a list: the parameter `limit`, and opaque markers.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use crate::choices::PAGE_MAX;
-use crate::http::Head;
-use crate::ids::Ids;
+use crate::head::Head;
+use crate::ids::IdGenerator;
 use crate::number;
 use crate::refusal::Refusal;
 use crate::stop::lock;
+use crate::unspecified::PAGE_MAX;
 
-/// The markers given out: each stands for a place in one list.
+/// The issued markers. Each one stands for a position in one list.
 #[derive(Debug, Default)]
 pub(crate) struct Markers {
-    places: Mutex<HashMap<String, Place>>,
+    positions: Mutex<HashMap<String, ListPosition>>,
 }
 
 /// A list, by its path, and the key of the next entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct ListPosition {
     list: String,
     next: String,
 }
 
-/// One page, and the marker of the next.
+/// A page and the marker of the next page.
 #[derive(Debug)]
 pub(crate) struct Page<T> {
     pub(crate) entries: Vec<T>,
@@ -31,13 +31,13 @@ pub(crate) struct Page<T> {
 }
 
 impl Markers {
-    /// The page that a request asks for. `list` names the list; `entries` are in the order of their keys.
+    /// Returns the page that a request asks for. `list` names the list. `entries` are sorted by their keys.
     pub(crate) fn page<T>(
         &self,
         head: &Head,
         list: &str,
         page_max: usize,
-        ids: &Ids,
+        ids: &IdGenerator,
         entries: Vec<(String, T)>,
     ) -> Result<Page<T>, Refusal> {
         let limit = limit(head, PAGE_MAX)?.min(page_max);
@@ -49,21 +49,21 @@ impl Markers {
         let page = rest.by_ref().take(limit).map(|(_, entry)| entry).collect();
         let marker = rest.next().map(|(next, _)| {
             let marker = ids.marker();
-            lock(&self.places).insert(marker.clone(), Place { list: list.to_owned(), next });
+            lock(&self.positions).insert(marker.clone(), ListPosition { list: list.to_owned(), next });
             marker
         });
         Ok(Page { entries: page, marker })
     }
 
     fn find(&self, list: &str, marker: &str) -> Result<String, Refusal> {
-        match lock(&self.places).get(marker) {
-            Some(place) if place.list == list => Ok(place.next.clone()),
+        match lock(&self.positions).get(marker) {
+            Some(position) if position.list == list => Ok(position.next.clone()),
             _ => Err(Refusal::invalid(format!("Invalid marker: {marker}"))),
         }
     }
 }
 
-/// The `limit` of a request; `default` without one.
+/// Returns the parameter `limit` of a request, or `default`.
 pub(crate) fn limit(head: &Head, default: usize) -> Result<usize, Refusal> {
     let Some(text) = head.query("limit") else { return Ok(default) };
     match number::unsigned(&text) {

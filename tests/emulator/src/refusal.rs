@@ -1,14 +1,14 @@
-//! The service's error answers, with the texts that the live service uses where they are known.
+//! The service's error responses, with the texts of the live service where they are known.
 
 use std::io;
 
 use crate::clock::Instant;
-use crate::http::Response;
+use crate::response::Response;
 
-/// How far the time of a signature may be from the service's, either way.
+/// The maximum difference between the time of a signature and the service's clock, in either direction.
 pub(crate) const SIGNATURE_SECONDS: i64 = 5 * 60;
 
-/// A request that is answered with an error document.
+/// A request that gets an error document as its response.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: u16,
@@ -16,12 +16,12 @@ pub(crate) struct Refusal {
     message: String,
 }
 
-/// Why an operation gives no success answer.
+/// Why an operation fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The service says no.
+    /// The service refuses the request.
     Refused(Refusal),
-    /// The connection broke; there is nobody to answer.
+    /// The connection failed, so no response can be sent.
     Broken(io::Error),
 }
 

@@ -1,60 +1,60 @@
-//! Which operation a request asks for, and on what.
+//! The operation and the resources that a request names.
 
 use serde::{Deserialize, Serialize};
 
-use crate::http::{Head, percent_decode};
+use crate::head::{Head, percent_decode};
 use crate::number;
 
 /// An operation of the service, by the service's own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
-    /// Starts an upload.
+    /// Initiates a multipart upload.
     InitiateMultipartUpload,
-    /// Sends one part of an upload.
+    /// Uploads one part.
     UploadMultipartPart,
-    /// Makes an archive of an upload's parts.
+    /// Creates an archive from the parts of an upload.
     CompleteMultipartUpload,
-    /// Drops an upload.
+    /// Aborts an upload.
     AbortMultipartUpload,
     /// Lists the parts of an upload.
     ListParts,
     /// Lists the uploads of a vault.
     ListMultipartUploads,
-    /// Sends an archive in one request.
+    /// Uploads an archive in one request.
     UploadArchive,
-    /// Makes a vault.
+    /// Creates a vault.
     CreateVault,
-    /// Returns the facts of a vault.
+    /// Describes a vault.
     DescribeVault,
     /// Lists the vaults of the account.
     ListVaults,
 }
 
 impl Operation {
-    /// Whether the request carries bytes of an archive.
+    /// Whether the body of the request has bytes of an archive.
     pub(crate) fn takes_body(self) -> bool {
         matches!(self, Self::UploadMultipartPart | Self::UploadArchive)
     }
 
-    /// Whether an empty JSON document may be the body of a request without payload.
+    /// Whether the body may be an empty JSON document.
     pub(crate) fn takes_empty_document(self) -> bool {
         matches!(self, Self::CreateVault | Self::InitiateMultipartUpload | Self::CompleteMultipartUpload)
     }
 }
 
-/// The address of a request, taken apart.
+/// The parsed target of a request.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) operation: Operation,
     pub(crate) account: String,
-    /// Empty where the operation has none.
+    /// Empty if the operation has none.
     pub(crate) vault: String,
-    /// Empty where the operation has none.
+    /// Empty if the operation has none.
     pub(crate) upload_id: String,
 }
 
 impl Target {
-    /// `None` for what is no operation here.
+    /// Parses the target. Returns `None` if it names no operation.
     pub(crate) fn of(head: &Head) -> Option<Self> {
         let segments: Vec<_> = head.path().strip_prefix('/')?.split('/').map(percent_decode).collect();
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
@@ -81,8 +81,8 @@ impl Target {
     }
 }
 
-/// The first and last byte of a part's `Content-Range`. `None` unless it is `bytes first-last/total`, where the total is
-/// `*` or a number that the range fits into.
+/// Returns the first and last byte of a part's `Content-Range`. The format is `bytes first-last/total`. The total is `*`
+/// or a number greater than `last`. Returns `None` for all other values.
 pub(crate) fn content_range(value: &str) -> Option<(u64, u64)> {
     let (range, total) = value.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges() {
+    fn parses_content_range() {
         assert_eq!(content_range("bytes 0-0/*"), Some((0, 0)));
         assert_eq!(content_range("bytes 4194304-8388607/*"), Some((4_194_304, 8_388_607)));
         assert_eq!(content_range("bytes 0-4/5"), Some((0, 4)));

@@ -1,6 +1,6 @@
-//! Who signed a request, and whether the signature is right and of this hour.
+//! Verifies the signature of a request and its time.
 //!
-//! The expected signature comes from the published `aws-sigv4` crate, over the headers that the request says it signed.
+//! The published crate `aws-sigv4` computes the expected signature, over the headers that the request lists as signed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,22 +11,22 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 
-use crate::choices::MAY_BE_UNSIGNED;
 use crate::clock::Instant;
-use crate::http::Head;
+use crate::head::Head;
 use crate::refusal::{Refusal, SIGNATURE_SECONDS};
 use crate::stop::lock;
+use crate::unspecified::MAY_BE_UNSIGNED;
 
-/// The one key that the service knows.
+/// The access key of the service and its valid session tokens.
 pub(crate) struct Verifier {
     region: String,
     access_key: String,
     secret_key: String,
-    /// Without any, requests carry none.
+    /// If it is empty, requests carry no token.
     tokens: Mutex<Vec<Token>>,
 }
 
-/// A session token, and when it stops being valid.
+/// A session token and its expiration time.
 struct Token {
     text: String,
     until: Option<Instant>,
@@ -41,7 +41,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What a verified request has signed.
+/// The verified values of a signed request.
 #[derive(Debug)]
 pub(crate) struct Signed {
     /// The hash of the payload, in hex.
@@ -50,7 +50,7 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
-    /// The clock may differ by five minutes, either way.
+    /// Checks that the time of the signature differs from `now` by at most five minutes.
     pub(crate) fn check_clock(&self, now: Instant) -> Result<(), Refusal> {
         let ahead = self.at.unix_seconds() - now.unix_seconds();
         if ahead < -SIGNATURE_SECONDS {
@@ -73,21 +73,21 @@ impl Verifier {
         }
     }
 
-    /// This session token is valid too; until then, if there is an end.
+    /// Adds a valid session token. `until` is its expiration time, if any.
     pub(crate) fn add_token(&self, session_token: &str, until: Option<Instant>) {
         let mut tokens = lock(&self.tokens);
         tokens.retain(|token| token.text != session_token);
         tokens.push(Token { text: session_token.to_owned(), until });
     }
 
-    /// The session tokens that were valid have expired, whatever the clock will say; this one is valid now.
+    /// Expires all valid session tokens, independent of the clock, and makes this one valid.
     pub(crate) fn replace_tokens(&self, session_token: &str) {
         lock(&self.tokens).iter_mut().for_each(|token| token.until = Some(Instant::LONG_AGO));
         self.add_token(session_token, None);
     }
 
-    /// Checks the signature. The payload's hash is the one that `x-amz-content-sha256` names, for the caller to compare,
-    /// or `body_hash` without that header.
+    /// Verifies the signature. The payload hash is the value of `x-amz-content-sha256`, which the caller compares with the
+    /// body. Without this header it is `body_hash`.
     pub(crate) fn verify(&self, head: &Head, body_hash: &str, now: Instant) -> Result<Signed, Refusal> {
         let authorization = head.header("authorization").ok_or_else(Refusal::not_authenticated)?;
         let authorization = Authorization::parse(authorization)?;
@@ -140,7 +140,7 @@ impl Verifier {
         if token.until.is_none_or(|until| now < until) { Ok(()) } else { Err(Refusal::expired_token()) }
     }
 
-    /// The right signature; `None` for a request that cannot be signed, such as one with characters outside ASCII.
+    /// Computes the correct signature. Returns `None` for a request that cannot be signed, such as one with non-ASCII headers.
     fn signature(&self, head: &Head, authorization: &Authorization<'_>, signed: &Signed, date: &str) -> Option<String> {
         let named = || head.headers.iter().filter(|(name, _)| authorization.signs(name));
         if !named().all(|(_, value)| value.is_ascii()) {
@@ -151,7 +151,7 @@ impl Verifier {
         let request = SignableRequest::new(&head.method, head.target.as_str(), headers, payload).ok()?;
 
         let mut settings = SigningSettings::default();
-        // The crate adds x-amz-date by itself, which a client that signs Date has not sent.
+        // The crate adds x-amz-date. A client that signs Date has not sent it.
         let excluded = if date == "date" { vec![Cow::Borrowed("x-amz-date")] } else { Vec::new() };
         settings.excluded_headers = Some(excluded);
         let identity = Credentials::new(&self.access_key, &self.secret_key, None, None, "emulator").into();
@@ -169,7 +169,7 @@ impl Verifier {
     }
 }
 
-/// The `Authorization` header, taken apart.
+/// The parsed `Authorization` header.
 struct Authorization<'a> {
     credential: Vec<&'a str>,
     signed_headers: Vec<&'a str>,
@@ -200,7 +200,7 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// `x-amz-date` wins over `Date`, which counts only if it is written in the same form.
+/// Returns the signing time and its header: `x-amz-date`, or else a `Date` in the same format.
 fn signing_time(head: &Head) -> Result<(Instant, &'static str), Refusal> {
     ["x-amz-date", "date"]
         .into_iter()
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
     use crate::hash::EMPTY;
 
-    /// The known answers, each as the request that carries it.
+    /// The known answers, each with the request that carries it.
     fn vectors() -> Vec<(String, Verifier, Instant, Head)> {
         let list: serde_json::Value = serde_json::from_str(include_str!("../tests/data/signing_glacier.json")).unwrap();
         let request = |vector: &serde_json::Value| {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn known_signatures_are_right() {
+    fn accepts_known_signatures() {
         let vectors = vectors();
         assert_eq!(vectors.len(), 41);
         for (name, verifier, at, head) in vectors {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_changed_is_wrong() {
+    fn rejects_any_changed_input() {
         for (name, verifier, at, head) in vectors() {
             for changed in 0..head.headers.len() {
                 let mut other = head.clone();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn five_minutes_either_way() {
+    fn accepts_five_minutes_of_clock_skew() {
         let (_, verifier, at, head) = vectors().swap_remove(0);
         for seconds in [-301, 301] {
             assert!(verifier.verify(&head, EMPTY, at.plus_seconds(seconds)).is_err(), "{seconds}");

@@ -1,9 +1,9 @@
-//! The signal that ends everything the emulator is doing, and the way its locks are taken.
+//! The signal that stops the emulator, and the lock function for all its mutexes.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Raised once, when the emulator stops.
+/// A signal that is raised once, when the emulator stops.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     raised: Mutex<bool>,
@@ -17,19 +17,19 @@ impl Stop {
         self.changed.notify_all();
     }
 
-    /// Whether it is raised.
+    /// Whether the signal is raised.
     pub(crate) fn is_raised(&self) -> bool {
         *lock(&self.raised)
     }
 
-    /// Waits this long, or less if the signal is raised; says whether it is.
+    /// Waits for this time, or until the signal is raised. Returns whether it is raised.
     pub(crate) fn wait(&self, at_most: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(lock(&self.raised), at_most, |raised| !*raised);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-/// Locks. A thread that panicked fails its own request; the others carry on.
+/// Locks a mutex and ignores poisoning. A thread that panics fails its own request; other requests continue.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

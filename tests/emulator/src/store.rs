@@ -1,4 +1,4 @@
-//! Vaults, uploads and archives: what the service remembers.
+//! The stored data of the service: vaults, uploads and archives.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,27 +6,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use crate::clock::Instant;
-use crate::disk::{Disk, Incoming, KeptArchive};
+use crate::disk::{Disk, Incoming, StoredArchive};
 use crate::options::Storage;
-use crate::records::{ArchiveRecord, UploadRecord};
+use crate::record::{ArchiveRecord, UploadRecord};
 use crate::refusal::Refusal;
 use crate::stop::lock;
-use crate::upload::{Facts, Upload};
+use crate::upload::{Upload, UploadInfo};
 use crate::vaults::Vaults;
 
-/// Everything kept between requests.
+/// The data that persists between requests.
 #[derive(Debug)]
 pub(crate) struct Store {
     disk: Option<Disk>,
     hashing: bool,
     pub(crate) vaults: Vaults,
-    /// By upload ID. Completed and aborted ones stay for a while, so that a repeated request finds them.
+    /// By upload ID. Completed and aborted uploads remain for a while, so that a repeated request finds them.
     uploads: Mutex<BTreeMap<String, Arc<Upload>>>,
     archives: Mutex<Vec<ArchiveRecord>>,
 }
 
 impl Store {
-    /// An empty one, or what an earlier run left in the directory. `name` is for a temporary directory.
+    /// Opens the storage and loads the data of an earlier run. `name` names a temporary directory.
     pub(crate) fn open(storage: &Storage, vaults: &[String], name: &str, now: Instant) -> io::Result<Self> {
         let disk = match storage {
             Storage::Temporary => Some(Disk::open(temporary_directory(name), true)?),
@@ -47,57 +47,57 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether payloads are hashed at all.
+    /// Whether payloads are hashed.
     pub(crate) fn hashing(&self) -> bool {
         self.hashing
     }
 
-    /// The directory, if bytes are kept.
+    /// The storage directory, if bytes are stored.
     pub(crate) fn disk(&self) -> Option<&Disk> {
         self.disk.as_ref()
     }
 
-    pub(crate) fn add_upload(&self, facts: Facts, now: Instant) -> Result<(), Refusal> {
+    pub(crate) fn add_upload(&self, info: UploadInfo, now: Instant) -> Result<(), Refusal> {
         if let Some(disk) = &self.disk {
-            disk.add_upload(&facts).map_err(|e| Refusal::storage(&e))?;
+            disk.add_upload(&info).map_err(|e| Refusal::storage(&e))?;
         }
-        lock(&self.uploads).insert(facts.upload_id.clone(), Arc::new(Upload::open(facts, Vec::new(), now)));
+        lock(&self.uploads).insert(info.upload_id.clone(), Arc::new(Upload::open(info, Vec::new(), now)));
         Ok(())
     }
 
-    /// An upload of this vault; it may be over.
+    /// Returns an upload of this vault. It may be completed or aborted.
     pub(crate) fn upload(&self, vault: &str, upload_id: &str, now: Instant) -> Result<Arc<Upload>, Refusal> {
-        let upload = lock(&self.uploads).get(upload_id).filter(|upload| upload.facts.vault == vault).cloned();
+        let upload = lock(&self.uploads).get(upload_id).filter(|upload| upload.info.vault == vault).cloned();
         let upload = upload.ok_or_else(|| Refusal::upload_not_found(upload_id))?;
         upload.touch(now);
         Ok(upload)
     }
 
-    /// The part size of an upload, for whoever wants to know which part a range is.
+    /// Returns the part size of an upload.
     pub(crate) fn part_size(&self, upload_id: &str) -> Option<u64> {
-        lock(&self.uploads).get(upload_id).map(|upload| upload.facts.part_size)
+        lock(&self.uploads).get(upload_id).map(|upload| upload.info.part_size)
     }
 
-    /// All uploads, also those that are over, by ID.
+    /// Returns all uploads in the order of their IDs, completed and aborted ones included.
     pub(crate) fn uploads(&self) -> Vec<Arc<Upload>> {
         lock(&self.uploads).values().cloned().collect()
     }
 
-    /// Those that are not over, for tests to look at.
+    /// Returns the records of the open uploads.
     pub(crate) fn upload_records(&self) -> Vec<UploadRecord> {
         self.uploads().iter().filter_map(|upload| upload.record()).collect()
     }
 
-    /// Notes an archive that an upload has become.
+    /// Adds an archive that an upload created.
     pub(crate) fn add_archive(&self, archive: ArchiveRecord) {
         lock(&self.archives).push(archive);
     }
 
-    /// Keeps an archive that came in one request.
-    pub(crate) fn keep_archive(&self, mut archive: ArchiveRecord, bytes: Option<&Incoming>) -> Result<(), Refusal> {
+    /// Stores an archive that was sent in one request.
+    pub(crate) fn store_archive(&self, mut archive: ArchiveRecord, bytes: Option<&Incoming>) -> Result<(), Refusal> {
         if let (Some(disk), Some(bytes)) = (&self.disk, bytes) {
-            let kept = KeptArchive { archive: archive.clone(), upload: None };
-            archive.path = Some(disk.keep_archive(bytes, &kept).map_err(|e| Refusal::storage(&e))?);
+            let stored = StoredArchive { archive: archive.clone(), upload: None };
+            archive.path = Some(disk.store_archive(bytes, &stored).map_err(|e| Refusal::storage(&e))?);
         }
         self.add_archive(archive);
         Ok(())
@@ -107,13 +107,13 @@ impl Store {
         lock(&self.archives).clone()
     }
 
-    /// Forgets the uploads whose time is over.
+    /// Removes the expired uploads.
     pub(crate) fn expire(&self, now: Instant) {
         let mut uploads = lock(&self.uploads);
         uploads.retain(|_, upload| {
             let expired = upload.has_expired(now);
             if expired {
-                // Of one that is over already there is nothing left to drop.
+                // This fails for a completed upload, which has no parts to remove.
                 let _ = upload.abort(self.disk());
             }
             !expired
@@ -123,17 +123,17 @@ impl Store {
     fn load(&mut self, now: Instant) -> io::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         let (mut uploads, mut archives) = (lock(&self.uploads), lock(&self.archives));
-        for (facts, parts) in disk.load_uploads()? {
-            self.vaults.create(&facts.vault, &facts.created);
-            uploads.insert(facts.upload_id.clone(), Arc::new(Upload::open(facts, parts, now)));
+        for (info, parts) in disk.load_uploads()? {
+            self.vaults.create(&info.vault, &info.created);
+            uploads.insert(info.upload_id.clone(), Arc::new(Upload::open(info, parts, now)));
         }
-        for KeptArchive { archive, upload } in disk.load_archives()? {
+        for StoredArchive { archive, upload } in disk.load_archives()? {
             self.vaults.create(&archive.vault, &now.extended());
             archives.push(archive.clone());
-            let Some(facts) = upload else { continue };
-            let upload_id = facts.upload_id.clone();
-            if uploads.insert(upload_id.clone(), Arc::new(Upload::completed(facts, archive, now))).is_some() {
-                // Killed between keeping the archive and dropping the parts.
+            let Some(info) = upload else { continue };
+            let upload_id = info.upload_id.clone();
+            if uploads.insert(upload_id.clone(), Arc::new(Upload::completed(info, archive, now))).is_some() {
+                // The earlier run was killed after it stored the archive and before it removed the parts.
                 disk.remove_upload(&upload_id)?;
             }
         }

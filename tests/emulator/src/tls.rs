@@ -1,4 +1,4 @@
-//! A certificate authority for one emulator, and the certificate it gives to it.
+//! A certificate authority for one emulator, and its server certificate.
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 
-/// The server's side of TLS, and what a client must trust.
+/// The server's TLS configuration and the CA certificate that a client must trust.
 pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) ca_pem: String,
 }
 
 impl Identity {
-    /// For `localhost` and `127.0.0.1`.
+    /// Generates a certificate for `localhost` and `127.0.0.1`.
     pub(crate) fn generate() -> io::Result<Self> {
         let (chain, key, ca_pem) = certificates().map_err(io::Error::other)?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -5,20 +5,20 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::choices::{IDLE_SECONDS, REMEMBERED_SECONDS};
 use crate::clock::Instant;
-use crate::disk::{Disk, Incoming, KeptArchive};
+use crate::disk::{Disk, Incoming, StoredArchive};
 use crate::hash::{self, Digest};
-use crate::records::{ArchiveRecord, PartRecord, UploadRecord};
+use crate::record::{ArchiveRecord, PartRecord, UploadRecord};
 use crate::refusal::Refusal;
 use crate::stop::lock;
+use crate::unspecified::{IDLE_SECONDS, REMEMBERED_SECONDS};
 
-/// The most parts an upload may have.
+/// The maximum number of parts of an upload.
 const PARTS_MAX: u64 = 10_000;
 
-/// What Initiate fixed.
+/// The properties that Initiate sets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct UploadInfo {
     pub(crate) upload_id: String,
     pub(crate) vault: String,
     pub(crate) part_size: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Facts {
     pub(crate) created: String,
 }
 
-/// A part that is held.
+/// A stored part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) first: u64,
@@ -34,19 +34,19 @@ pub(crate) struct Part {
     pub(crate) tree_hash: Digest,
 }
 
-/// An upload. Its lock is held while its parts are put together, so that of two Completes one waits for the other.
+/// An upload. Its lock is held while the archive is assembled, so that a concurrent Complete waits.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    pub(crate) facts: Facts,
+    pub(crate) info: UploadInfo,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// By first byte.
+    /// The key is the first byte.
     parts: BTreeMap<u64, Part>,
-    /// The last time that somebody asked for it.
+    /// The time of the last request.
     touched: Instant,
 }
 
@@ -58,42 +58,42 @@ enum Phase {
 }
 
 impl Upload {
-    pub(crate) fn open(facts: Facts, parts: Vec<Part>, now: Instant) -> Self {
+    pub(crate) fn open(info: UploadInfo, parts: Vec<Part>, now: Instant) -> Self {
         let parts = parts.into_iter().map(|part| (part.first, part)).collect();
-        Self { facts, state: Mutex::new(State { phase: Phase::Open, parts, touched: now }) }
+        Self { info, state: Mutex::new(State { phase: Phase::Open, parts, touched: now }) }
     }
 
-    pub(crate) fn completed(facts: Facts, archive: ArchiveRecord, now: Instant) -> Self {
+    pub(crate) fn completed(info: UploadInfo, archive: ArchiveRecord, now: Instant) -> Self {
         let state = State { phase: Phase::Completed(archive), parts: BTreeMap::new(), touched: now };
-        Self { facts, state: Mutex::new(state) }
+        Self { info, state: Mutex::new(state) }
     }
 
-    /// Somebody asks for it.
+    /// Records a request for this upload.
     pub(crate) fn touch(&self, now: Instant) {
         let mut state = lock(&self.state);
         state.touched = state.touched.max(now);
     }
 
-    /// Whether its time is over. One that is being completed is not idle.
+    /// Whether the upload has expired. An upload whose archive is being assembled has not expired.
     pub(crate) fn has_expired(&self, now: Instant) -> bool {
         let Ok(state) = self.state.try_lock() else { return false };
         let lives = if matches!(state.phase, Phase::Open) { IDLE_SECONDS } else { REMEMBERED_SECONDS };
         now > state.touched.plus_seconds(lives)
     }
 
-    /// Whether it is neither completed nor aborted.
+    /// Fails if the upload is completed or aborted.
     pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         self.while_open(|_| ())
     }
 
-    /// The parts held, by range, unless it is over.
+    /// Returns the stored parts in the order of their ranges. Fails if the upload is completed or aborted.
     pub(crate) fn parts(&self) -> Result<Vec<Part>, Refusal> {
         self.while_open(|state| state.parts.values().copied().collect())
     }
 
-    /// The place of a part, checked against the plan of this upload.
+    /// Checks the range of a part against the part size and the part limit.
     pub(crate) fn check_range(&self, first: u64, last: u64, header: &str) -> Result<(), Refusal> {
-        let part_size = self.facts.part_size;
+        let part_size = self.info.part_size;
         if !first.is_multiple_of(part_size) || last - first >= part_size {
             return Err(Refusal::invalid(format!("Invalid Content-Range: {header}")));
         }
@@ -107,21 +107,21 @@ impl Upload {
         Ok(())
     }
 
-    /// Keeps a part, in place of an earlier one at the same place.
-    pub(crate) fn keep_part(&self, disk: Option<(&Disk, &Incoming)>, part: Part) -> Result<(), Refusal> {
+    /// Stores a part and replaces an earlier one with the same first byte.
+    pub(crate) fn store_part(&self, disk: Option<(&Disk, &Incoming)>, part: Part) -> Result<(), Refusal> {
         let mut state = lock(&self.state);
         if !matches!(state.phase, Phase::Open) {
             return Err(self.not_found());
         }
         if let Some((disk, bytes)) = disk {
             let old = state.parts.get(&part.first);
-            disk.keep_part(&self.facts.upload_id, bytes, &part, old).map_err(|e| Refusal::storage(&e))?;
+            disk.store_part(&self.info.upload_id, bytes, &part, old).map_err(|e| Refusal::storage(&e))?;
         }
         state.parts.insert(part.first, part);
         Ok(())
     }
 
-    /// Makes the archive, or finds it made. The flag says whether it is new.
+    /// Creates the archive, or returns the existing one. The flag is true if the archive is new.
     pub(crate) fn complete(
         &self,
         disk: Option<&Disk>,
@@ -140,30 +140,30 @@ impl Upload {
             Phase::Aborted => return Err(self.not_found()),
         }
         let archive = ArchiveRecord {
-            vault: self.facts.vault.clone(),
+            vault: self.info.vault.clone(),
             archive_id,
-            upload_id: Some(self.facts.upload_id.clone()),
+            upload_id: Some(self.info.upload_id.clone()),
             size,
             tree_hash: hex::encode(tree_hash),
-            description: self.facts.description.clone(),
+            description: self.info.description.clone(),
             path: None,
         };
-        let mut kept = KeptArchive { archive, upload: Some(self.facts.clone()) };
+        let mut stored = StoredArchive { archive, upload: Some(self.info.clone()) };
         if let Some(disk) = disk {
             let keep = || {
-                let whole = disk.assemble(&self.facts.upload_id, state.parts.values())?;
-                let path = disk.keep_archive(&whole, &kept)?;
-                disk.remove_upload(&self.facts.upload_id)?;
+                let whole = disk.assemble(&self.info.upload_id, state.parts.values())?;
+                let path = disk.store_archive(&whole, &stored)?;
+                disk.remove_upload(&self.info.upload_id)?;
                 Ok(path)
             };
-            kept.archive.path = Some(keep().map_err(|e| Refusal::storage(&e))?);
+            stored.archive.path = Some(keep().map_err(|e| Refusal::storage(&e))?);
         }
-        state.phase = Phase::Completed(kept.archive.clone());
+        state.phase = Phase::Completed(stored.archive.clone());
         state.parts.clear();
-        Ok((kept.archive, true))
+        Ok((stored.archive, true))
     }
 
-    /// Drops the parts. Again is no error; the flag says whether it was the first time.
+    /// Removes the parts. Repeating it is not an error. The flag is true the first time.
     pub(crate) fn abort(&self, disk: Option<&Disk>) -> Result<bool, Refusal> {
         let mut state = lock(&self.state);
         match state.phase {
@@ -172,27 +172,27 @@ impl Upload {
             Phase::Aborted => return Ok(false),
         }
         if let Some(disk) = disk {
-            disk.remove_upload(&self.facts.upload_id).map_err(|e| Refusal::storage(&e))?;
+            disk.remove_upload(&self.info.upload_id).map_err(|e| Refusal::storage(&e))?;
         }
         state.phase = Phase::Aborted;
         state.parts.clear();
         Ok(true)
     }
 
-    /// For tests to look at; `None` when it is over.
+    /// Returns the record for tests. `None` for a completed or aborted upload.
     pub(crate) fn record(&self) -> Option<UploadRecord> {
         let part =
             |part: &Part| PartRecord { first: part.first, last: part.last, tree_hash: hex::encode(part.tree_hash) };
         Some(UploadRecord {
-            upload_id: self.facts.upload_id.clone(),
-            vault: self.facts.vault.clone(),
-            part_size: self.facts.part_size,
-            description: self.facts.description.clone(),
+            upload_id: self.info.upload_id.clone(),
+            vault: self.info.vault.clone(),
+            part_size: self.info.part_size,
+            description: self.info.description.clone(),
             parts: self.parts().ok()?.iter().map(part).collect(),
         })
     }
 
-    /// Without holes, with no short part but the last, of this size and with this hash.
+    /// Checks that the parts have no gaps, that only the last one is short, and that size and tree hash match.
     fn check_whole(&self, parts: &BTreeMap<u64, Part>, size: u64, tree_hash: Digest) -> Result<(), Refusal> {
         let mut end = 0;
         let mut short = None;
@@ -204,8 +204,8 @@ impl Upload {
                 return Err(Refusal::invalid(format!("Missing range: bytes {end}-{}/*", part.first - 1)));
             }
             end = part.last + 1;
-            if end - part.first < self.facts.part_size {
-                short = Some(part.first / self.facts.part_size + 1);
+            if end - part.first < self.info.part_size {
+                short = Some(part.first / self.info.part_size + 1);
             }
         }
         check_size(end, size)?;
@@ -219,7 +219,7 @@ impl Upload {
     }
 
     fn not_found(&self) -> Refusal {
-        Refusal::upload_not_found(&self.facts.upload_id)
+        Refusal::upload_not_found(&self.info.upload_id)
     }
 }
 

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::stop::lock;
 
-/// Names and creation dates, in the order of the names.
+/// The creation dates of the vaults, ordered by name.
 #[derive(Debug, Default)]
 pub(crate) struct Vaults {
     created: Mutex<BTreeMap<String, String>>,
 }
 
-/// A vault as DescribeVault and ListVaults show it.
+/// A vault in the responses of DescribeVault and ListVaults.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct VaultDescription {
@@ -35,7 +35,7 @@ pub(crate) struct VaultList {
 }
 
 impl Vaults {
-    /// Creates a vault unless it exists; returns whether it is new.
+    /// Creates a vault if it does not exist. Returns whether it is new.
     pub(crate) fn create(&self, name: &str, now: &str) -> bool {
         let mut vaults = lock(&self.created);
         let is_new = !vaults.contains_key(name);
@@ -49,12 +49,12 @@ impl Vaults {
         lock(&self.created).contains_key(name)
     }
 
-    /// When a vault was created.
+    /// Returns the creation date of a vault.
     pub(crate) fn created(&self, name: &str) -> Option<String> {
         lock(&self.created).get(name).cloned()
     }
 
-    /// Names and creation dates from this name on.
+    /// Returns the names and creation dates from this name on.
     pub(crate) fn from(&self, name: &str) -> Vec<(String, String)> {
         let vaults = lock(&self.created);
         vaults.range(name.to_owned()..).map(|(name, created)| (name.clone(), created.clone())).collect()

@@ -1,4 +1,4 @@
-//! A connection's bytes: plain or TLS, read through one fixed buffer, and closed in the ways that a fault may ask for.
+//! The byte stream of a connection, plain or TLS: reads through one fixed buffer, and each way to close it.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -9,10 +9,10 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::stop::Stop;
 
-/// The bytes read at once. Bodies pass through here and are held nowhere else.
+/// The size of the read buffer. No other buffer holds bytes of a body.
 const BUFFER: usize = 256 * 1024;
 
-/// The server's end of a connection.
+/// The server side of a connection.
 pub(crate) struct Wire {
     stream: Stream,
     buffer: Box<[u8]>,
@@ -26,7 +26,7 @@ enum Stream {
 }
 
 impl Wire {
-    /// Takes over an accepted connection. The handshake is part of the first read.
+    /// Takes over an accepted connection. The first read performs the TLS handshake.
     pub(crate) fn new(tcp: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         tcp.set_nodelay(true)?;
         let stream = match tls {
@@ -39,12 +39,12 @@ impl Wire {
         Ok(Self { stream, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0 })
     }
 
-    /// What has been read and not yet taken.
+    /// The bytes that have been read but not taken.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Reads more behind what is pending. Zero is the end of the connection, or a full buffer.
+    /// Reads more bytes after the pending ones. Zero means the end of the connection, or a full buffer.
     pub(crate) fn read_more(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -54,7 +54,7 @@ impl Wire {
         Ok(read)
     }
 
-    /// Takes at least one and at most `most` bytes, waiting for them if there are none. None at all is the end.
+    /// Takes between 1 and `most` bytes. Blocks if none are pending. An empty result means the end of the connection.
     pub(crate) fn take(&mut self, most: u64) -> io::Result<&[u8]> {
         if self.start == self.end {
             self.read_more()?;
@@ -65,7 +65,7 @@ impl Wire {
         Ok(&self.buffer[from..self.start])
     }
 
-    /// Sends all of it.
+    /// Sends all bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.stream {
             Stream::Plain(tcp) => tcp.write_all(bytes),
@@ -76,13 +76,13 @@ impl Wire {
         }
     }
 
-    /// Closes in an orderly way. Where bytes of a body are still unread the system makes a reset of it, as it does for
-    /// any server that answers early and closes.
+    /// Closes the connection in order. If bytes of a body are unread, the system sends a reset instead, as for any server
+    /// that responds early and closes.
     pub(crate) fn close(mut self) {
         if let Stream::Tls(tls) = &mut self.stream {
             tls.conn.send_close_notify();
-            // Only what is to be said: flushing the stream would wait for a handshake that may never come. A client
-            // that has gone has no use for it.
+            // Writes only pending TLS data: flushing the stream could wait for a handshake that never finishes. A failed
+            // write means that the client has closed the connection.
             while tls.conn.wants_write() && tls.conn.write_tls(&mut tls.sock).is_ok() {}
         }
         self.close_abruptly();
@@ -90,17 +90,17 @@ impl Wire {
 
     /// Closes the TCP connection without ending the TLS session.
     pub(crate) fn close_abruptly(self) {
-        // The client may have closed it already.
+        // This fails if the client has already closed the connection.
         let _ = self.tcp().shutdown(std::net::Shutdown::Write);
     }
 
-    /// Closes with a TCP reset.
+    /// Closes the connection with a TCP reset.
     pub(crate) fn reset(self) -> io::Result<()> {
         socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO))
     }
 
-    /// Keeps the connection open and does nothing for so long, or until the emulator stops or the client is seen to
-    /// have gone.
+    /// Keeps the connection open without reading or sending, until the time is over, the emulator stops or the client
+    /// closes the connection.
     pub(crate) fn hold(&self, stop: &Stop, at_most: Duration) {
         const LOOK: Duration = Duration::from_millis(50);
         let mut left = at_most;
@@ -109,7 +109,7 @@ impl Wire {
         }
     }
 
-    /// Behind unread bytes the end of the connection cannot be seen, but a reset can.
+    /// If unread bytes are pending, this detects a reset but not an orderly close.
     fn client_has_gone(&self) -> bool {
         let tcp = self.tcp();
         let peeked = tcp.set_nonblocking(true).and_then(|()| tcp.peek(&mut [0]));

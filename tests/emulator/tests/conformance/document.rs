@@ -1,6 +1,6 @@
 //! The document: what each case sent and got, with what differs from run to run replaced by a name.
 
-use glacier_emulator::choices::CHOICES;
+use glacier_emulator::unspecified::UNSPECIFIED;
 
 use crate::client::{Answer, Request};
 use crate::rule::{Group, Outcome};
@@ -58,7 +58,7 @@ pub(crate) fn render(outcomes: &[(&Group, Vec<Outcome>)]) -> String {
     }
     text.push('\n');
     text.push_str(CHOICES_INTRODUCTION);
-    CHOICES.iter().for_each(|(question, choice)| text.push_str(&format!("| {question} | {choice} |\n")));
+    UNSPECIFIED.iter().for_each(|(question, choice)| text.push_str(&format!("| {question} | {choice} |\n")));
     text
 }
 

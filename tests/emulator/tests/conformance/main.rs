@@ -20,7 +20,7 @@ mod vaults;
 
 use std::path::Path;
 
-use glacier_emulator::choices::CHOICES;
+use glacier_emulator::unspecified::UNSPECIFIED;
 use rule::{Group, Outcome};
 
 const INVALID: &str = "InvalidParameterValueException";
@@ -69,10 +69,10 @@ fn every_case_goes_as_the_document_shows() {
 #[test]
 fn every_choice_has_its_cases() {
     let sources = || GROUPS.iter().flat_map(|group| group.rules).filter_map(|rule| rule.choice());
-    for (question, _) in CHOICES {
+    for (question, _) in UNSPECIFIED {
         assert!(sources().any(|source| source == *question), "no rule for the choice {question:?}");
     }
     for source in sources() {
-        assert!(CHOICES.iter().any(|(question, _)| source == *question), "no such choice: {source:?}");
+        assert!(UNSPECIFIED.iter().any(|(question, _)| source == *question), "no such choice: {source:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Starts the program again, in the background.
+//! Starts the program again in the background.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::exports::PID;
 
-/// Starts a process with the same arguments, prints its exports and leaves it running, in a process group of its own: a
-/// Ctrl-C in the terminal does not end it.
+/// Starts a process with the same arguments and prints its exports. The process keeps running in its own process group, so
+/// that Ctrl-C in the terminal does not end it.
 pub(crate) fn start(arguments: &[String]) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
     let mut child = Command::new(program)
@@ -28,7 +28,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<(), String> {
                 let mut out = io::stdout();
                 let printed = out.write_all(exports.as_bytes()).and_then(|()| out.flush());
                 if printed.is_err() {
-                    // Nobody has its process ID.
+                    // The exports with the process ID did not arrive, so nobody could end the process.
                     let _ = child.kill();
                 }
                 return printed.map_err(|e| format!("standard output: {e}"));

@@ -1,11 +1,11 @@
-//! Shell commands that set the variables of a client's environment.
+//! Shell commands that export the environment variables of a client.
 
 use crate::settings::Settings;
 
-/// The variable of the process ID, in the last command.
+/// The variable with the process ID. It is in the last command.
 pub(crate) const PID: &str = "GLACIER_EMULATOR_PID";
 
-/// One command a line, in the syntax of a POSIX shell. Each ends with `;`, so that the text also works on one line.
+/// Returns one POSIX shell command per line. Each ends with `;`, so that the text also works on one line.
 pub(crate) fn text(settings: &Settings, endpoint: &str) -> String {
     let options = &settings.options;
     let mut text = String::new();
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_what_a_shell_would_take_apart() {
+    fn quotes_special_characters() {
         assert_eq!(quoted("http://127.0.0.1:1"), "http://127.0.0.1:1");
         assert_eq!(quoted("it's a b"), r"'it'\''s a b'");
         assert_eq!(quoted(""), "''");

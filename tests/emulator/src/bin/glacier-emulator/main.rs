@@ -1,14 +1,15 @@
-//! The local Glacier as a program: its first line says where it listens, and it runs until a signal or its input ends it.
+//! The local Glacier as a program. Its first line of output is the endpoint. It runs until a signal or the end of its
+//! standard input.
 
 mod background;
-mod end;
+mod exit;
 mod exports;
 mod settings;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use end::{End, Watch};
+use exit::{ExitReason, ExitWaiter};
 use glacier_emulator::Emulator;
 use settings::{Settings, USAGE};
 
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // In the background nobody may be left to read it.
+            // In the background, standard error may be closed.
             let _ = writeln!(io::stderr(), "glacier-emulator: {why}");
             ExitCode::FAILURE
         }
@@ -32,8 +33,8 @@ fn run() -> Result<(), String> {
     if settings.background {
         return background::start(&arguments);
     }
-    // Before there is a temporary directory to remove.
-    let end = Watch::begin(settings.until_stdin_closes).map_err(|e| format!("cannot wait for signals: {e}"))?;
+    // Signals are handled before the temporary directory exists, so that it is always removed.
+    let waiter = ExitWaiter::new(settings.until_stdin_closes).map_err(|e| format!("cannot wait for signals: {e}"))?;
     let emulator = Emulator::start(settings.options.clone()).map_err(|e| format!("cannot start: {e}"))?;
     if let (Some(path), Some(pem)) = (&settings.ca_out, emulator.ca_pem()) {
         std::fs::write(path, pem).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
@@ -45,11 +46,11 @@ fn run() -> Result<(), String> {
     };
     let mut out = io::stdout();
     out.write_all(first.as_bytes()).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))?;
-    let end = end.wait();
+    let reason = waiter.wait();
     // Removes the temporary directory.
     drop(emulator);
-    match end {
-        End::Input(read) => read.map_err(|e| format!("standard input: {e}")),
-        End::Signal(signal) => end::die_of(signal).map_err(|e| format!("signal {signal}: {e}")),
+    match reason {
+        ExitReason::Input(read) => read.map_err(|e| format!("standard input: {e}")),
+        ExitReason::Signal(signal) => exit::raise(signal).map_err(|e| format!("signal {signal}: {e}")),
     }
 }

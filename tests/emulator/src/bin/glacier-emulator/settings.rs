@@ -48,7 +48,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// `None` asks for the usage.
+    /// Returns `None` if the usage is requested.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let mut settings = Self {
             options: Options::default(),

@@ -1,22 +1,22 @@
-//! The kinds of faults that come at random, and what each of them is for one request.
+//! The kinds of random faults, and the actions of each kind.
 
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, AfterResponse, ConnectionEnd, RefusalReason, error_document};
-use crate::draws::Draws;
+use crate::prng::SeededDraws;
 use crate::request::Operation;
 
-/// A kind of fault; places, times and contents are drawn.
+/// A kind of random fault. Positions, durations and contents are random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// A 400 without content.
     #[serde(rename = "400")]
     BadRequest,
-    /// A 408, with the service's document, with a page of HTML, or with nothing; as the next ones.
+    /// A 408 with the service's document, an HTML page or no content. The following statuses vary in the same way.
     #[serde(rename = "408")]
     RequestTimeout,
-    /// A 429 with `Retry-After`: 0 or 1.
+    /// A 429 with `Retry-After: 0` or `1`.
     #[serde(rename = "429")]
     TooManyRequests,
     /// A 500.
@@ -36,33 +36,33 @@ pub enum FaultKind {
     /// `ThrottlingException` with 403.
     #[serde(rename = "throttling_403")]
     ThrottlingForbidden,
-    /// A 408, 500 or 503 in the body, after which the connection is closed.
+    /// A 408, 500 or 503 before the end of the body. Then the connection closes.
     EarlyClose,
-    /// The same; the rest of the body is not read, and the connection is closed later.
+    /// As `EarlyClose`, but the connection stays open for a while. The rest of the body is not read.
     EarlyHold,
-    /// The same; the rest of the body is read.
+    /// As `EarlyClose`, but the rest of the body is read and the connection stays open.
     EarlyDrain,
-    /// A TCP reset in the body or behind it.
+    /// A TCP reset during or after the body.
     Reset,
-    /// The connection is closed there.
+    /// A close of the connection during or after the body.
     Close,
-    /// Nothing happens from there on, until the connection is closed.
+    /// A stall during or after the body. Then the connection closes.
     Stall,
-    /// Nothing happens there for a while.
+    /// A pause during or after the body.
     Pause,
-    /// The body is read slowly.
+    /// A limited read rate.
     Slow,
-    /// The answer is late.
+    /// A delayed response.
     Delay,
-    /// The answer is cut.
+    /// A truncated response.
     Truncated,
-    /// The answer is no HTTP; nothing was done.
+    /// A response that is not HTTP. The request is not processed.
     Garbage,
-    /// The answer names another tree hash.
+    /// A wrong tree hash in the response.
     WrongTreeHash,
-    /// The work is done, and the connection closed without an answer.
+    /// A processed request without response. The connection closes.
     LostClose,
-    /// The work is done, and the connection reset.
+    /// A processed request without response. The connection is reset.
     LostReset,
     /// "Signature expired".
     SignatureExpired,
@@ -70,11 +70,11 @@ pub enum FaultKind {
     SignatureNotYetCurrent,
     /// `ExpiredTokenException`.
     ExpiredToken,
-    /// A refused tree hash, of a part or an archive, which is right.
+    /// A rejected tree hash of a part or an archive, although it is correct.
     RefusedTreeHash,
-    /// A part is acknowledged and not held.
+    /// An acknowledged part that is not stored.
     LostPart,
-    /// A part is acknowledged, and other bytes are held.
+    /// An acknowledged part whose stored bytes differ.
     DamagedPart,
 }
 
@@ -112,7 +112,7 @@ impl FaultKind {
         Self::DamagedPart,
     ];
 
-    /// Whether it would be noticed.
+    /// Whether the kind has an effect on this operation.
     pub(crate) fn fits(self, operation: Operation) -> bool {
         use Operation::{CompleteMultipartUpload, ListParts, UploadMultipartPart};
         match self {
@@ -124,13 +124,13 @@ impl FaultKind {
         }
     }
 
-    /// What it is for a request with so long a body.
-    pub(crate) fn actions(self, draws: &mut Draws, length: u64, millis: u64) -> Vec<Action> {
-        // In the body, or behind it.
+    /// Returns the actions for a request with a body of this length.
+    pub(crate) fn actions(self, draws: &mut SeededDraws, length: u64, millis: u64) -> Vec<Action> {
+        // During or after the body.
         let place = draws.below(length.saturating_add(1));
         let after_bytes = Some(place);
         let a_while = draws.below(millis.max(1)) + 1;
-        let early = |draws: &mut Draws, then| {
+        let early = |draws: &mut SeededDraws, then| {
             let status = draws.one_of(&[408, 500, 503]);
             let body = draws.chance(0.5).then(|| document(status));
             vec![Action::EarlyAnswer { after_bytes: place, status, body, then }]
@@ -174,8 +174,8 @@ impl FaultKind {
     }
 }
 
-/// An answer of this status, as the service gives it, or something on the way.
-fn upset(status: u16, draws: &mut Draws) -> Action {
+/// A response with this status, from the service or from a proxy.
+fn upset(status: u16, draws: &mut SeededDraws) -> Action {
     let (body, content_type) = match draws.below(3) {
         0 => (None, None),
         1 => (Some(document(status)), None),
@@ -196,10 +196,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_what_it_says() {
+    fn every_kind_has_its_actions() {
         for kind in FaultKind::ALL {
             for number in 0..99 {
-                let actions = kind.actions(&mut Draws::new(&number.to_string()), 1 << 20, 200);
+                let actions = kind.actions(&mut SeededDraws::new(&number.to_string()), 1 << 20, 200);
                 let name = serde_json::to_value(kind).unwrap();
                 let first = serde_json::to_value(&actions[0]).unwrap();
                 assert!(shows(kind, &first), "{name} is {first}");
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Whether an action is of a kind, as far as its names tell.
+    /// Whether the first action belongs to the kind, judged by its names.
     fn shows(kind: FaultKind, action: &serde_json::Value) -> bool {
         let is = |name: &str| action["kind"] == name;
         let status = |status: u16| is("status") && action["status"] == status;

@@ -1,10 +1,10 @@
-//! Faults at random, the same again for the same seed.
+//! Random faults that repeat for the same seed.
 //!
-//! What a request meets is drawn from the seed and from which request it is: its operation, its upload, its part, and how
-//! many such requests came before it. So the third attempt at part 5 meets the same whenever it comes, however the
-//! client's threads interleave. Uploads are told apart by the order in which requests first name them, as their IDs differ
-//! from run to run: those that one client starts one after the other replay, while of several that begin side by side
-//! one may draw what another drew the last time. A script has no say in what is drawn.
+//! The faults of a request depend on the seed and on the request's identity: its operation, upload and part, and the
+//! number of such requests before it. The third attempt at part 5 thus always gets the same faults, in any interleaving of
+//! the client's threads. Upload IDs differ between runs, so an upload is identified by the order in which requests first
+//! name it. Uploads that one client starts one after the other repeat exactly. Uploads that start concurrently may swap
+//! their faults. Scripted faults do not change the random ones.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -12,14 +12,14 @@ use std::sync::Mutex;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::action::Action;
-use crate::draws::Draws;
-use crate::kinds::FaultKind;
+use crate::fault_kind::FaultKind;
+use crate::prng::SeededDraws;
 use crate::request::{Operation, Target};
 use crate::stop::lock;
 
-/// Faults that requests meet at random, besides those of a script; where both would strike, the script does.
+/// Settings of random faults. If a scripted fault applies to the same request, the scripted fault is used.
 ///
-/// As JSON, for the admin address and the command line, with everything but `seed` optional:
+/// In JSON, for the admin path and the command line, only `seed` is required:
 ///
 /// ```json
 /// {"seed": 7, "probability": 0.3, "combined": 0.1, "kinds": {"reset": 3, "503": 1},
@@ -28,32 +28,32 @@ use crate::stop::lock;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomFaults {
-    /// What everything is drawn from.
+    /// The seed.
     pub seed: u64,
-    /// The share of requests that meet a fault, from 0 to 1; one in five, unless it is said.
+    /// The probability that a request gets a fault, from 0 to 1. The default is 0.2.
     #[serde(default = "one_in_five", deserialize_with = "share")]
     pub probability: f64,
-    /// The share of those that meet two at once, from 0 to 1; one in five, unless it is said.
+    /// The probability that a request with a fault gets a second one, from 0 to 1. The default is 0.2.
     #[serde(default = "one_in_five", deserialize_with = "share")]
     pub combined: f64,
-    /// The kinds there are, and how often each comes in proportion to the others; all alike, unless it is said.
+    /// The kinds and their weights. By default all kinds have the same weight.
     #[serde(default = "all_kinds")]
     pub kinds: BTreeMap<FaultKind, u32>,
-    /// Only requests of these operations; any, if there is none.
+    /// The operations of the requests. `None` matches every operation.
     #[serde(default)]
     pub operations: Option<Vec<Operation>>,
-    /// After so many in a row for one operation, upload and part the next passes, so that any upload can be finished; 3,
-    /// unless it is said.
+    /// The maximum number of consecutive requests with faults for one operation, upload and part. The next request has no
+    /// fault, so that every upload can finish. The default is 3.
     #[serde(default = "three")]
     pub in_a_row: u32,
-    /// How long a stall lasts until the connection is closed, and what a pause, a delay or a slow body costs at most; 200,
-    /// unless it is said.
+    /// The duration of a stall in milliseconds, and the maximum duration of a pause, a delay or a slow body. The default is
+    /// 200.
     #[serde(default = "fifth_of_a_second")]
     pub millis: u64,
 }
 
 impl RandomFaults {
-    /// All kinds, as often as the fields say where nothing else is said.
+    /// All kinds, with the default settings.
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
@@ -66,28 +66,28 @@ impl RandomFaults {
         }
     }
 
-    /// Only these kinds, all alike.
+    /// Uses only these kinds, with equal weights.
     #[must_use]
     pub fn only(mut self, kinds: &[FaultKind]) -> Self {
         self.kinds = kinds.iter().map(|kind| (*kind, 1)).collect();
         self
     }
 
-    /// What this request meets, if it meets anything.
-    fn draw(&self, draws: &mut Draws, operation: Operation, length: u64) -> Vec<Action> {
+    /// Returns the actions for this request. The result is empty for a request without a fault.
+    fn draw(&self, draws: &mut SeededDraws, operation: Operation, length: u64) -> Vec<Action> {
         let may = self.operations.as_ref().is_none_or(|operations| operations.contains(&operation));
         if !may || !draws.chance(self.probability) {
             return Vec::new();
         }
         let mut actions = self.draw_kind(draws, operation, length);
         if draws.chance(self.combined) {
-            // Any two go together: of two at one place the first acts.
+            // Every combination is valid: if two actions apply at one stage, the first is used.
             actions.extend(self.draw_kind(draws, operation, length));
         }
         actions
     }
 
-    fn draw_kind(&self, draws: &mut Draws, operation: Operation, length: u64) -> Vec<Action> {
+    fn draw_kind(&self, draws: &mut SeededDraws, operation: Operation, length: u64) -> Vec<Action> {
         let fitting = || self.kinds.iter().filter(|(kind, _)| kind.fits(operation));
         let total = fitting().map(|(_, weight)| u64::from(*weight)).sum();
         if total == 0 {
@@ -128,42 +128,42 @@ fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Err(serde::de::Error::custom(format!("{share} is no share: it goes from 0 to 1")))
 }
 
-/// The faults that are drawn for each request, if any are.
+/// The random faults of a service, if they are enabled.
 #[derive(Debug, Default)]
-pub(crate) struct Random {
+pub(crate) struct RandomFaultSource {
     state: Mutex<Option<State>>,
 }
 
 #[derive(Debug)]
 struct State {
     faults: RandomFaults,
-    /// Those named so far, and their places.
+    /// The uploads named so far, with their ordinal numbers.
     uploads: HashMap<String, usize>,
-    streaks: HashMap<Line, Streak>,
+    counts: HashMap<RequestKey, RequestCount>,
 }
 
-/// Requests for one thing, which follow one another.
+/// The identity that consecutive attempts at one request share.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Line {
+struct RequestKey {
     operation: Operation,
     upload: Option<usize>,
     part: Option<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Streak {
+struct RequestCount {
     requests: u64,
-    struck: u32,
+    faults_in_a_row: u32,
 }
 
-impl Random {
-    /// Draws from these faults, from the start; from none, if there are none.
+impl RandomFaultSource {
+    /// Restarts with these settings. `None` disables random faults.
     pub(crate) fn set(&self, faults: Option<RandomFaults>) {
-        let start = |faults| State { faults, uploads: HashMap::new(), streaks: HashMap::new() };
+        let start = |faults| State { faults, uploads: HashMap::new(), counts: HashMap::new() };
         *lock(&self.state) = faults.map(start);
     }
 
-    /// What a request with so long a body meets.
+    /// Returns the actions for a request with a body of this length.
     pub(crate) fn draw(&self, target: &Target, part: Option<u64>, length: u64) -> Vec<Action> {
         lock(&self.state).as_mut().map(|state| state.draw(target, part, length)).unwrap_or_default()
     }
@@ -174,14 +174,14 @@ impl State {
         let next = self.uploads.len();
         let upload =
             (!target.upload_id.is_empty()).then(|| *self.uploads.entry(target.upload_id.clone()).or_insert(next));
-        let line = Line { operation: target.operation, upload, part };
-        let which = format!("{} {line:?}", self.faults.seed);
-        let streak = self.streaks.entry(line).or_default();
-        let mut draws = Draws::new(&format!("{which} {}", streak.requests));
-        let may = streak.struck < self.faults.in_a_row;
+        let key = RequestKey { operation: target.operation, upload, part };
+        let which = format!("{} {key:?}", self.faults.seed);
+        let count = self.counts.entry(key).or_default();
+        let mut draws = SeededDraws::new(&format!("{which} {}", count.requests));
+        let may = count.faults_in_a_row < self.faults.in_a_row;
         let drawn = if may { self.faults.draw(&mut draws, target.operation, length) } else { Vec::new() };
-        streak.requests += 1;
-        streak.struck = if drawn.is_empty() { 0 } else { streak.struck + 1 };
+        count.requests += 1;
+        count.faults_in_a_row = if drawn.is_empty() { 0 } else { count.faults_in_a_row + 1 };
         drawn
     }
 }
@@ -197,38 +197,38 @@ mod tests {
         Target { operation, account, vault, upload_id: upload_id.to_owned() }
     }
 
-    fn random(faults: RandomFaults) -> Random {
-        let random = Random::default();
+    fn random(faults: RandomFaults) -> RandomFaultSource {
+        let random = RandomFaultSource::default();
         random.set(Some(faults));
         random
     }
 
-    /// What so many requests for a part meet.
-    fn drawn(random: &Random, upload_id: &str, part: u64, requests: usize) -> Vec<Vec<Action>> {
+    /// The faults of consecutive requests for one part.
+    fn drawn(random: &RandomFaultSource, upload_id: &str, part: u64, requests: usize) -> Vec<Vec<Action>> {
         (0..requests).map(|_| random.draw(&target(PART, upload_id), Some(part), 1 << 20)).collect()
     }
 
     #[test]
-    fn draws_depend_on_the_request_and_not_on_what_came_between() {
+    fn faults_depend_on_the_request_not_on_the_order() {
         let (one, other) = (random(RandomFaults::new(7)), random(RandomFaults::new(7)));
         let (zero, five) = (drawn(&one, "a", 0, 40), drawn(&one, "a", 5, 40));
         assert_ne!(zero, five);
-        // By turns, in another order, and under another upload's name.
+        // The requests alternate, in another order, and under another upload ID.
         for (zero, five) in zero.iter().zip(&five) {
             other.draw(&target(Operation::ListParts, "b"), None, 0);
             other.draw(&target(Operation::InitiateMultipartUpload, ""), None, 0);
             assert_eq!((drawn(&other, "b", 5, 1), drawn(&other, "b", 0, 1)), (vec![five.clone()], vec![zero.clone()]));
         }
-        assert_ne!(drawn(&other, "c", 0, 40), zero, "another upload meets something else");
+        assert_ne!(drawn(&other, "c", 0, 40), zero, "another upload gets other faults");
         assert_ne!(drawn(&random(RandomFaults::new(8)), "a", 0, 40), zero);
         one.set(Some(RandomFaults::new(7)));
-        assert_eq!(drawn(&one, "d", 0, 40), zero, "set again, it starts again");
+        assert_eq!(drawn(&one, "d", 0, 40), zero, "set restarts the sequence");
         one.set(None);
         assert!(drawn(&one, "d", 0, 40).concat().is_empty());
     }
 
     #[test]
-    fn so_many_in_a_row_at_most() {
+    fn limits_consecutive_faults() {
         for in_a_row in [0, 1, 3] {
             let random = random(RandomFaults { probability: 1.0, in_a_row, ..RandomFaults::new(1) });
             let struck: Vec<_> = drawn(&random, "a", 0, 12).iter().map(|actions| !actions.is_empty()).collect();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_json() {
+    fn parses_json() {
         let least: RandomFaults = serde_json::from_str(r#"{"seed": 7}"#).unwrap();
         assert_eq!(least, RandomFaults::new(7));
         let most = r#"{"seed": 7, "probability": 1, "combined": 0, "kinds": {"reset": 3, "503": 1},
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_and_weights_are_kept() {
+    fn keeps_probabilities_and_weights() {
         let kinds = BTreeMap::from([(FaultKind::Garbage, 3), (FaultKind::LostPart, 1), (FaultKind::Delay, 0)]);
         let faults = RandomFaults { probability: 0.4, combined: 0.0, kinds, in_a_row: 99, ..RandomFaults::new(3) };
         let met = drawn(&random(faults.clone()), "a", 0, 5000).concat();
@@ -284,6 +284,6 @@ mod tests {
         assert!(drawn(&random, "a", 0, 500).concat().is_empty());
         let list = || random.draw(&target(Operation::ListParts, "a"), None, 0);
         let met: Vec<_> = (0..500).flat_map(|_| list()).collect();
-        assert!(met.len() > 100 && met.iter().all(|action| *action == Action::Garbage), "a list loses no part");
+        assert!(met.len() > 100 && met.iter().all(|action| *action == Action::Garbage), "a list cannot lose a part");
     }
 }

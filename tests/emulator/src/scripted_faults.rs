@@ -1,4 +1,4 @@
-//! Faults by script: what goes wrong, with which request, and how often.
+//! Scripted faults: which requests they apply to, how often, and with which actions.
 
 use std::sync::Mutex;
 
@@ -9,92 +9,92 @@ use crate::clock::Instant;
 use crate::request::Operation;
 use crate::stop::lock;
 
-/// Something that goes wrong with requests of a kind.
+/// A fault for the requests that match it.
 ///
-/// As JSON, for the admin address and the command line, with everything but `action` optional:
+/// In JSON, for the admin path and the command line, only `action` is required:
 ///
 /// ```json
 /// {"operation": "UploadMultipartPart", "part": 2, "skip": 1, "times": 3,
 ///  "action": {"kind": "slow", "bytes_per_second": 65536}, "and": [{"kind": "reset", "after_bytes": 4096}]}
 /// ```
 ///
-/// Each of its actions acts at its own place on a request's way, whatever their order: while the body is read, when it
-/// is cut off, instead of the work or within it, before the answer, on the answer. Of two at one place the first acts,
-/// and one behind the end of the request never does.
+/// Each action applies at its own stage of a request, in any order in the script: while the body is read, at its end,
+/// instead of processing, during processing, before the response, in the response. If two actions apply at one stage,
+/// the first is used. An action after the end of the request has no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Only requests of this operation; any, if there is none.
+    /// The operation of the requests. `None` matches every operation.
     #[serde(default)]
     pub operation: Option<Operation>,
-    /// Only requests that send this part, counted from 0.
+    /// The index of the part, from 0. `None` matches every request.
     #[serde(default)]
     pub part: Option<u64>,
-    /// How many such requests pass unharmed first.
+    /// The number of matching requests that pass before the fault applies.
     #[serde(default)]
     pub skip: u64,
-    /// How many are hit then; all, if there is none.
+    /// The number of requests that the fault applies to. `None` means all.
     #[serde(default = "once")]
     pub times: Option<u64>,
-    /// For how many seconds of the service's clock, from when it is added; for good, if there is none.
+    /// The lifetime in seconds of the service's clock, from when the fault is added. `None` means no limit.
     #[serde(default)]
     pub seconds: Option<i64>,
-    /// What happens to them.
+    /// The action.
     pub action: Action,
-    /// What happens besides.
+    /// Further actions for the same request.
     #[serde(default)]
     pub and: Vec<Action>,
 }
 
 impl Fault {
-    /// Hits the next request, whatever it is.
+    /// A fault for the next request of any kind.
     pub fn new(action: Action) -> Self {
         Self { operation: None, part: None, skip: 0, times: once(), seconds: None, action, and: Vec::new() }
     }
 
-    /// This happens to the same requests.
+    /// Adds an action for the same requests.
     #[must_use]
     pub fn and(mut self, action: Action) -> Self {
         self.and.push(action);
         self
     }
 
-    /// Only requests of this operation.
+    /// Matches only requests of this operation.
     #[must_use]
     pub fn on(mut self, operation: Operation) -> Self {
         self.operation = Some(operation);
         self
     }
 
-    /// Only requests that send this part, counted from 0.
+    /// Matches only requests for this part. The index starts at 0.
     #[must_use]
     pub fn part(mut self, index: u64) -> Self {
         self.part = Some(index);
         self
     }
 
-    /// Lets so many pass first.
+    /// Skips this many matching requests.
     #[must_use]
     pub fn skip(mut self, requests: u64) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Hits so many.
+    /// Applies to this many requests.
     #[must_use]
     pub fn times(mut self, requests: u64) -> Self {
         self.times = Some(requests);
         self
     }
 
-    /// Stops after so many seconds of the service's clock, counted from when it is added.
+    /// Limits the lifetime, in seconds of the service's clock from when the fault is added.
     #[must_use]
     pub fn seconds(mut self, seconds: i64) -> Self {
         self.seconds = Some(seconds);
         self
     }
 
-    /// Hits them all.
+    /// Applies to all matching requests.
     #[must_use]
     pub fn always(mut self) -> Self {
         self.times = None;
@@ -106,49 +106,55 @@ fn once() -> Option<u64> {
     Some(1)
 }
 
-/// The faults that are waiting.
+/// The scripted faults of a service.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
-    waiting: Mutex<Vec<Waiting>>,
+pub(crate) struct ScriptedFaults {
+    pending: Mutex<Vec<PendingFault>>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct PendingFault {
     fault: Fault,
     seen: u64,
-    /// The end of its time.
+    /// The end of the fault's lifetime.
     until: Option<Instant>,
 }
 
-impl Faults {
+impl ScriptedFaults {
     pub(crate) fn add(&self, fault: Fault, now: Instant) {
         let until = fault.seconds.map(|seconds| now.plus_seconds(seconds));
-        lock(&self.waiting).push(Waiting { fault, seen: 0, until });
+        lock(&self.pending).push(PendingFault { fault, seen: 0, until });
     }
 
     pub(crate) fn clear(&self) {
-        lock(&self.waiting).clear();
+        lock(&self.pending).clear();
     }
 
-    /// What happens to this request. Every fault counts the requests of its kind; the earliest whose turn it is plays.
-    pub(crate) fn strike(&self, operation: Option<Operation>, part: Option<u64>, now: Instant) -> Option<Vec<Action>> {
-        let mut struck = None;
-        for waiting in lock(&self.waiting).iter_mut() {
-            let fault = &waiting.fault;
+    /// Returns the actions for this request. Every fault counts its matching requests. If several faults apply, the first is
+    /// used.
+    pub(crate) fn actions_for(
+        &self,
+        operation: Option<Operation>,
+        part: Option<u64>,
+        now: Instant,
+    ) -> Option<Vec<Action>> {
+        let mut found = None;
+        for pending in lock(&self.pending).iter_mut() {
+            let fault = &pending.fault;
             let of_kind = (fault.operation.is_none() || fault.operation == operation)
                 && (fault.part.is_none() || fault.part == part);
             if !of_kind {
                 continue;
             }
-            let turn = waiting.seen;
-            waiting.seen += 1;
+            let turn = pending.seen;
+            pending.seen += 1;
             let due = turn >= fault.skip && fault.times.is_none_or(|times| turn - fault.skip < times);
-            let lasts = waiting.until.is_none_or(|until| now < until);
-            if due && lasts && struck.is_none() {
-                struck = Some(std::iter::once(&fault.action).chain(&fault.and).cloned().collect());
+            let lasts = pending.until.is_none_or(|until| now < until);
+            if due && lasts && found.is_none() {
+                found = Some(std::iter::once(&fault.action).chain(&fault.and).cloned().collect());
             }
         }
-        struck
+        found
     }
 }
 
@@ -157,28 +163,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strikes_after_skip_and_so_many_times() {
-        let faults = Faults::default();
+    fn skips_requests_then_applies_n_times() {
+        let faults = ScriptedFaults::default();
         let now = Instant::parse_basic("20120320T170343Z").unwrap();
         faults.add(Fault::new(Action::Garbage).on(Operation::UploadMultipartPart).part(1).skip(1).times(2), now);
-        let strike = |operation, part| faults.strike(Some(operation), part, now).is_some();
-        assert!(!strike(Operation::UploadMultipartPart, Some(0)));
-        assert!(!strike(Operation::ListParts, None));
-        let hits: Vec<_> = (0..5).map(|_| strike(Operation::UploadMultipartPart, Some(1))).collect();
+        let applies = |operation, part| faults.actions_for(Some(operation), part, now).is_some();
+        assert!(!applies(Operation::UploadMultipartPart, Some(0)));
+        assert!(!applies(Operation::ListParts, None));
+        let hits: Vec<_> = (0..5).map(|_| applies(Operation::UploadMultipartPart, Some(1))).collect();
         assert_eq!(hits, [false, true, true, false, false]);
     }
 
     #[test]
-    fn lasts_for_its_seconds() {
-        let faults = Faults::default();
+    fn expires_after_its_lifetime() {
+        let faults = ScriptedFaults::default();
         let now = Instant::parse_basic("20120320T170343Z").unwrap();
         faults.add(Fault::new(Action::Garbage).always().seconds(60), now);
-        let strike = |seconds| faults.strike(None, None, now.plus_seconds(seconds)).is_some();
-        assert_eq!([0, 59, 60, 61].map(strike), [true, true, false, false]);
+        let applies = |seconds| faults.actions_for(None, None, now.plus_seconds(seconds)).is_some();
+        assert_eq!([0, 59, 60, 61].map(applies), [true, true, false, false]);
     }
 
     #[test]
-    fn reads_json() {
+    fn parses_json() {
         let fault: Fault = serde_json::from_str(r#"{"action": {"kind": "stall"}, "times": null}"#).unwrap();
         assert_eq!(fault, Fault::new(Action::Stall { after_bytes: None }).always());
         let both = r#"{"action": {"kind": "stall"}, "times": null, "and": [{"kind": "delay_answer", "millis": 5}]}"#;

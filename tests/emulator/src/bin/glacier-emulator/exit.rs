@@ -1,4 +1,4 @@
-//! Waits for what ends the program: a signal, or the end of standard input.
+//! Waits for an event that ends the program: a signal, or the end of standard input.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver};
@@ -8,30 +8,30 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-/// What ended the program.
-pub(crate) enum End {
+/// The event that ended the program.
+pub(crate) enum ExitReason {
     Signal(i32),
     Input(io::Result<()>),
 }
 
-/// Receives the end.
-pub(crate) struct Watch {
-    ends: Receiver<End>,
+/// A receiver for that event.
+pub(crate) struct ExitWaiter {
+    receiver: Receiver<ExitReason>,
 }
 
-impl Watch {
-    /// Handles SIGHUP, SIGINT and SIGTERM from now on, except those that the program was started with as ignored, as by
+impl ExitWaiter {
+    /// Handles SIGHUP, SIGINT and SIGTERM from now on, except signals that were ignored at the start, for example by
     /// `nohup`. A second signal ends the program at once.
-    pub(crate) fn begin(until_stdin_closes: bool) -> io::Result<Self> {
-        let (sender, ends) = mpsc::channel();
+    pub(crate) fn new(until_stdin_closes: bool) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
         let ignored = ignored_signals();
         let handled = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let mut signals = Signals::new(handled)?;
         let for_signals = sender.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for (number, signal) in signals.forever().enumerate() {
-                if number > 0 || for_signals.send(End::Signal(signal)).is_err() {
-                    // Nothing is left to do if even that fails.
+                if number > 0 || for_signals.send(ExitReason::Signal(signal)).is_err() {
+                    // If this also fails, the program ends by the first signal.
                     let _ = emulate_default_handler(signal);
                 }
             }
@@ -39,26 +39,26 @@ impl Watch {
         if until_stdin_closes {
             thread::Builder::new().name("input".to_owned()).spawn(move || {
                 let read = io::copy(&mut io::stdin(), &mut io::sink()).map(drop);
-                // The program may be ending already.
-                let _ = sender.send(End::Input(read));
+                // This fails if the program is already ending.
+                let _ = sender.send(ExitReason::Input(read));
             })?;
         }
-        Ok(Self { ends })
+        Ok(Self { receiver })
     }
 
-    /// Waits for the end.
-    pub(crate) fn wait(&self) -> End {
-        let broken = || End::Input(Err(io::ErrorKind::BrokenPipe.into()));
-        self.ends.recv().unwrap_or_else(|_| broken())
+    /// Waits for the event.
+    pub(crate) fn wait(&self) -> ExitReason {
+        let broken = || ExitReason::Input(Err(io::ErrorKind::BrokenPipe.into()));
+        self.receiver.recv().unwrap_or_else(|_| broken())
     }
 }
 
-/// Ends the program as the signal would have without a handler, so that its parent sees the signal.
-pub(crate) fn die_of(signal: i32) -> io::Result<()> {
+/// Ends the program by the signal's default action, so that the parent process sees the signal.
+pub(crate) fn raise(signal: i32) -> io::Result<()> {
     emulate_default_handler(signal)
 }
 
-/// The mask of the signals that are ignored; bit 0 is signal 1. Empty where there is no /proc.
+/// Returns the mask of ignored signals. Bit 0 is signal 1. Without /proc the mask is empty.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,15 +1,15 @@
-//! Numbers that look random, and are always the same for the same text.
+//! A pseudorandom number generator with text seeds.
 
 use sha2::{Digest as _, Sha256};
 
-/// Numbers that follow from a text.
+/// Pseudorandom numbers. The same seed gives the same numbers.
 #[derive(Debug)]
-pub(crate) struct Draws {
+pub(crate) struct SeededDraws {
     from: Sha256,
     count: u64,
 }
 
-impl Draws {
+impl SeededDraws {
     pub(crate) fn new(from: &str) -> Self {
         Self { from: Sha256::new_with_prefix(from), count: 0 }
     }
@@ -20,7 +20,7 @@ impl Draws {
         block.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// Below `end`, which is not zero.
+    /// Returns a number below `end`, which must not be zero.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
@@ -30,9 +30,9 @@ impl Draws {
         these[place]
     }
 
-    /// True for this share of draws.
+    /// Returns true with this probability.
     pub(crate) fn chance(&mut self, share: f64) -> bool {
-        // 32 binary digits tell shares apart well enough.
+        // 32 bits are precise enough for a probability.
         let digits = u32::try_from(self.next() >> 32).unwrap_or(u32::MAX);
         f64::from(digits) < share * (f64::from(u32::MAX) + 1.0)
     }

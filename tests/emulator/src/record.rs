@@ -1,4 +1,4 @@
-//! What a test may ask about: archives, uploads, requests.
+//! The records that a test can query: archives, uploads, requests.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -12,19 +12,19 @@ use crate::stop::lock;
 /// An archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveRecord {
-    /// The vault it is in.
+    /// The vault.
     pub vault: String,
-    /// Its ID.
+    /// The archive ID.
     pub archive_id: String,
-    /// The upload it was made of, unless it came in one request.
+    /// The upload that created it. `None` for UploadArchive.
     pub upload_id: Option<String>,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Its tree hash in hex.
+    /// The tree hash in hex.
     pub tree_hash: String,
-    /// Its description.
+    /// The description.
     pub description: Option<String>,
-    /// The file that holds its bytes, if they are kept.
+    /// The file with the bytes, if they are stored.
     #[serde(skip_deserializing)]
     pub path: Option<PathBuf>,
 }
@@ -32,79 +32,79 @@ pub struct ArchiveRecord {
 /// An upload that is neither completed nor aborted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UploadRecord {
-    /// Its ID.
+    /// The upload ID.
     pub upload_id: String,
-    /// The vault it is for.
+    /// The vault.
     pub vault: String,
-    /// The length of its parts but the last.
+    /// The part size. The last part may be shorter.
     pub part_size: u64,
-    /// The description for its archive.
+    /// The description of the archive.
     pub description: Option<String>,
-    /// The parts held, by range.
+    /// The stored parts, in the order of their ranges.
     pub parts: Vec<PartRecord>,
 }
 
-/// A part that the service holds.
+/// A stored part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartRecord {
-    /// Its first byte.
+    /// The offset of the first byte.
     pub first: u64,
-    /// Its last byte.
+    /// The offset of the last byte.
     pub last: u64,
-    /// Its tree hash in hex.
+    /// The tree hash in hex.
     pub tree_hash: String,
 }
 
-/// A request, as far as it has come.
+/// A request and its progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
-    /// Its place among all requests, counted from 0.
+    /// The number of the request, from 0.
     pub number: usize,
-    /// What it asks for; none, if that is no operation.
+    /// The operation. `None` if the request names no operation.
     pub operation: Option<Operation>,
-    /// The method.
+    /// The HTTP method.
     pub method: String,
-    /// Path and query, as they came.
+    /// The path and the query, not decoded.
     pub target: String,
-    /// In the order they came, names in lower case.
+    /// The headers in the order of the request, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The upload that it names, or has started.
+    /// The upload that the request names or has initiated.
     pub upload_id: Option<String>,
-    /// The part it carries, counted from 0, if the service knows the upload.
+    /// The index of the part, from 0. `None` if the service does not know the upload.
     pub part: Option<u64>,
-    /// First and last byte of the part it carries.
+    /// The first and last byte of the part.
     pub range: Option<(u64, u64)>,
-    /// Which connection it came on, counted from 0.
+    /// The number of the connection, from 0.
     pub connection: u64,
-    /// What a fault did to it.
+    /// The actions of the faults that apply to the request.
     pub faults: Vec<Action>,
-    /// The bytes of its body that were read, once it is answered or over.
+    /// The bytes of the body that were read. Set when the response is sent or the request has ended.
     pub body_bytes: u64,
-    /// The tree hash of its body in hex, if it came whole; none with [`Storage::Count`](crate::Storage::Count).
+    /// The tree hash of a complete body in hex. `None` with [`Storage::Count`](crate::Storage::Count).
     pub tree_hash: Option<String>,
-    /// Whether it changed what the service holds, whatever became of the answer.
+    /// Whether the request changed the stored data, even if its response was lost.
     pub changed: bool,
-    /// The status of its answer, once that is being sent; none, if less than the whole answer went out.
+    /// The status of the response, set when sending begins. `None` if only a part of the response is sent.
     pub status: Option<u16>,
-    /// Whether nothing of this will change any more.
+    /// Whether the record is final.
     pub over: bool,
 }
 
 impl RequestRecord {
-    /// The first value under this name, which is in lower case.
+    /// Returns the first value of the header `name`, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Every request so far. None is ever taken out.
+/// All requests. No request is ever removed.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
     requests: Mutex<Vec<RequestRecord>>,
 }
 
 impl RequestLog {
-    /// Adds a request that is made with its number.
+    /// Adds a request and returns its number.
     pub(crate) fn begin(&self, request: impl FnOnce(usize) -> RequestRecord) -> usize {
         let mut requests = lock(&self.requests);
         let number = requests.len();
@@ -112,12 +112,12 @@ impl RequestLog {
         number
     }
 
-    /// Notes how a request went so far.
-    pub(crate) fn note(&self, number: usize, change: impl FnOnce(&mut RequestRecord)) {
+    /// Changes the record of a request.
+    pub(crate) fn update_record(&self, number: usize, change: impl FnOnce(&mut RequestRecord)) {
         lock(&self.requests).get_mut(number).map(change);
     }
 
-    /// Those from this number on.
+    /// Returns the requests from this number on.
     pub(crate) fn from(&self, number: usize) -> Vec<RequestRecord> {
         lock(&self.requests).get(number..).unwrap_or_default().to_vec()
     }

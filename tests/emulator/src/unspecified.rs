@@ -1,10 +1,10 @@
-//! What is not known of the live service, and what the emulator does there.
+//! Behavior of the live service that is not known, and the choices that the emulator makes.
 //!
-//! Nobody outside can try these. A client that is right must not depend on any of them; they stand here, and nowhere
-//! else, so that a reader can tell a fact of the service from a decision of ours.
+//! Nobody without a vault can test these on the live service. A correct client must not depend on any of them. They are
+//! all in this table, so that a reader can distinguish facts of the service from choices of the emulator.
 
-/// The open questions, and the choice made for each. *Invalid* stands for 400 `InvalidParameterValueException`.
-pub const CHOICES: &[(&str, &str)] = &[
+/// The open questions and the emulator's choices. *Invalid* means 400 `InvalidParameterValueException`.
+pub const UNSPECIFIED: &[(&str, &str)] = &[
     ("order of the checks", "signature and clock, account, API version, vault, upload ID, parameters, body"),
     ("refused by the head alone", "the body is read all the same, and the connection stays; early answers are faults"),
     (
@@ -61,18 +61,18 @@ pub const CHOICES: &[(&str, &str)] = &[
     ("storage that fails", "500 `ServiceUnavailableException`"),
 ];
 
-/// Headers that a client may leave out of its signature: the guide's examples do.
+/// The headers that a client may leave unsigned, as the examples in the developer guide do.
 pub const MAY_BE_UNSIGNED: [&str; 4] =
     ["x-amz-archive-description", "x-amz-archive-size", "x-amz-part-size", "x-amz-sha256-tree-hash"];
 
-/// How long a finished upload's ID still answers a repeated Complete or Abort.
+/// How long a repeated Complete or Abort still succeeds after the upload has ended.
 pub const REMEMBERED_SECONDS: i64 = 3600;
 
-/// How long an upload lives that nobody asks for.
+/// How long an upload without requests exists.
 pub const IDLE_SECONDS: i64 = 24 * 3600;
 
-/// The most entries on a page of a list.
+/// The maximum number of entries on a page of a list.
 pub const PAGE_MAX: usize = 50;
 
-/// The entries on a page of ListVaults without `limit`.
+/// The number of entries on a page of ListVaults without `limit`.
 pub const LIST_VAULTS_DEFAULT: usize = 10;
