@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-pub use crate::api::UploadEntry;
+pub use crate::api::ListedUpload;
 use crate::api::{ClockSkew, Service};
 use crate::bandwidth::TokenBucket;
 use crate::callback_loop::{WakeEvent, run_on_worker};
@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ResolvedConfig};
 use crate::credentials::Keys;
 use crate::error::{Kind, Result};
-use crate::http::{self, Pool, RequestContext, Transport, UreqTransport};
+use crate::http::{self, ConnectionPool, RequestContext, Transport, UreqTransport};
 use crate::limits::check_vault_name;
 use crate::log::Log;
 use crate::memory::BufferPool;
@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     /// What [`Config::settle`] refuses, and `Invalid` for a CA file without certificates.
     pub fn new(config: &Config) -> Result<Arc<Self>> {
-        let settled = config.settle()?;
+        let settled = config.resolve()?;
         let transport = UreqTransport::new(http::Settings {
             endpoint: settled.endpoint.clone(),
             user_agent: settled.user_agent.clone(),
@@ -87,9 +87,9 @@ impl Client {
         let service = Service {
             account_id: settled.account_id,
             host: settled.endpoint.authority_for_host_header(),
-            keys: Keys::registering(settled.credentials, settled.redactor),
+            keys: Keys::with_redactor(settled.credentials, settled.redactor),
             signer: Signer::new(settled.region),
-            connections: Pool::new(transport),
+            connections: ConnectionPool::new(transport),
             policy: settled.policy,
             clock: Arc::clone(&clock),
             reachability: Reachability::default(),
@@ -114,7 +114,7 @@ impl Client {
     /// # Errors
     /// `Invalid`, `Forked`, `Busy` inside a callback of the client; `Canceled`; `Protocol` for a list that does not end;
     /// what the service refuses; network errors.
-    pub fn list_uploads(&self, vault: &str) -> Result<Vec<UploadEntry>> {
+    pub fn list_uploads(&self, vault: &str) -> Result<Vec<ListedUpload>> {
         self.creator.check()?;
         reentrancy::check_not_in_callback(self)?;
         let _in_call = InCall::new(self);
@@ -131,7 +131,7 @@ impl Client {
         self.cancel.raise();
     }
 
-    fn list_uploads_now(&self, vault: &str, context: &RequestContext) -> Result<Vec<UploadEntry>> {
+    fn list_uploads_now(&self, vault: &str, context: &RequestContext) -> Result<Vec<ListedUpload>> {
         check_vault_name(vault)?;
         let deliver = || {
             self.deliver_log();
@@ -142,7 +142,7 @@ impl Client {
 
     /// Whether a thread of the library waits for a key that only the credentials provider can give.
     pub fn awaits_credentials(&self) -> bool {
-        self.service.keys.is_wanted()
+        self.service.keys.needs_refresh()
     }
 
     /// Gives the log's waiting lines to the caller. Only from the caller's own thread.
@@ -156,7 +156,7 @@ impl Client {
     pub(crate) fn request_credentials(&self, cancel: &Cancel) {
         if self.awaits_credentials() && !cancel.is_raised() {
             let _inside = reentrancy::CallbackScope::enter(self);
-            self.service.keys.ask(|| self.service.now().unix_time);
+            self.service.keys.refresh(|| self.service.now().unix_time);
         }
     }
 }

@@ -254,7 +254,7 @@ impl Config {
     ///
     /// # Errors
     /// `Invalid` for what is wrong or missing, `Credentials` without a key, `Io` for the CA file.
-    pub fn settle(&self) -> Result<ResolvedConfig> {
+    pub fn resolve(&self) -> Result<ResolvedConfig> {
         self.settled().map_err(|error| error.redacted(&self.redactor))
     }
 
@@ -355,14 +355,14 @@ mod tests {
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:2"),
         ];
         let mut config = with(ALL);
-        let settled = config.settle().unwrap();
+        let settled = config.resolve().unwrap();
         assert_eq!(
             (settled.region.as_str(), settled.endpoint.authority_for_host_header().as_str()),
             ("eu-west-1", "127.0.0.1:1")
         );
         config.set_region("us-west-2").unwrap();
         config.set_endpoint("https://glacier.example").unwrap();
-        let settled = config.settle().unwrap();
+        let settled = config.resolve().unwrap();
         assert_eq!(
             (settled.region.as_str(), settled.endpoint.authority_for_host_header().as_str()),
             ("us-west-2", "glacier.example")
@@ -373,21 +373,21 @@ mod tests {
     fn bad_variables_show_only_if_they_are_used() {
         const BAD: &[(&str, &str)] = &[KEY[0], ("AWS_REGION", "EU WEST"), ("AWS_ENDPOINT_URL", "ftp://x")];
         let mut config = with(BAD);
-        let error = config.settle().unwrap_err();
+        let error = config.resolve().unwrap_err();
         assert!(error.message().contains("AWS_REGION"), "{error}");
         config.set_region("eu-west-1").unwrap();
-        let error = config.settle().unwrap_err();
+        let error = config.resolve().unwrap_err();
         assert!(error.message().contains("AWS_ENDPOINT_URL"), "{error}");
         config.set_endpoint("http://127.0.0.1:1").unwrap();
-        assert_eq!(config.settle().unwrap_err().kind(), Kind::Credentials);
+        assert_eq!(config.resolve().unwrap_err().kind(), Kind::Credentials);
         config.set_credentials("AK", "secret", None).unwrap();
-        config.settle().unwrap();
+        config.resolve().unwrap();
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        assert!(with(&[]).settle().unwrap_err().message().contains("AWS_REGION"));
-        let error = with(&[("AWS_REGION", "us-east-1")]).settle().unwrap_err();
+        assert!(with(&[]).resolve().unwrap_err().message().contains("AWS_REGION"));
+        let error = with(&[("AWS_REGION", "us-east-1")]).resolve().unwrap_err();
         assert!(error.message().contains("AWS_ACCESS_KEY_ID"));
     }
 
@@ -395,6 +395,6 @@ mod tests {
     fn nothing_tells_the_secret() {
         const SECRET: &[(&str, &str)] = &[KEY[0], ("AWS_SECRET_ACCESS_KEY", "hush-hush"), ("AWS_REGION", "us-east-1")];
         let config = with(SECRET);
-        assert!(!format!("{config:?} {:?}", config.settle().unwrap()).contains("hush"));
+        assert!(!format!("{config:?} {:?}", config.resolve().unwrap()).contains("hush"));
     }
 }

@@ -14,7 +14,7 @@ use glacier_mp::config::Config;
 use glacier_mp::credentials::{CredentialsSource, Keys};
 use glacier_mp::dates::amz_date;
 use glacier_mp::error::{Error, Kind, Result};
-use glacier_mp::http::{BODY_MAX, Connection, Payload, Pool, Request, RequestContext, Response, Transport};
+use glacier_mp::http::{BODY_MAX, Connection, ConnectionPool, Payload, Request, RequestContext, Response, Transport};
 use glacier_mp::log::Log;
 use glacier_mp::plan::ByteRange;
 use glacier_mp::reachability::Reachability;
@@ -44,7 +44,7 @@ impl Prepared {
             host: "glacier.us-east-1.amazonaws.com".to_owned(),
             keys: Keys::new(CredentialsSource::Key(Arc::new(Key::new("AK", "secret", None)))),
             signer: Signer::new("us-east-1"),
-            connections: Pool::new(Arc::new(self.clone())),
+            connections: ConnectionPool::new(Arc::new(self.clone())),
             policy: Policy { max_attempts: Some(1), ..Policy::default() },
             clock: Arc::new(VirtualClock::default()),
             reachability: Reachability::default(),
@@ -489,7 +489,7 @@ fn lists_that_do_not_end_are_protocol_errors() {
     let listed = |entries: fn(u64) -> String, parts: bool| {
         let endless = Endless { entries, pages: Arc::default() };
         let mut service = Prepared::new([]).service();
-        service.connections = Pool::new(Arc::new(endless.clone()));
+        service.connections = ConnectionPool::new(Arc::new(endless.clone()));
         let outcome = match parts {
             true => service.list_parts(UPLOAD, &watch()).map(|listed| listed.parts.len()),
             false => service.list_uploads("v1", &watch()).map(|listed| listed.len()),

@@ -12,8 +12,8 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use glacier_mp::dates::amz_date;
 use glacier_mp::sign::{
-    EMPTY_PAYLOAD_SHA256, Key, SERVICE, Signer, SigningKey, ToSign, canonical_request, default_signed, signed_headers,
-    string_to_sign,
+    EMPTY_PAYLOAD_SHA256, Key, SERVICE, SignableRequest, Signer, SigningKey, canonical_request, is_signed_by_default,
+    signed_headers, string_to_sign,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -57,9 +57,9 @@ impl Known {
         Key::new(&self.access_key_id, &self.secret_access_key, self.session_token.clone())
     }
 
-    fn request(&self, but: &[&str]) -> ToSign<'_> {
+    fn request(&self, but: &[&str]) -> SignableRequest<'_> {
         let headers = self.headers_signed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        ToSign {
+        SignableRequest {
             method: &self.method,
             target: &self.wire_target,
             headers: headers.filter(|(name, _)| !but.contains(name)).collect(),
@@ -117,20 +117,24 @@ fn payloads_of_known_answers() {
 #[test]
 fn headers_signed_by_default() {
     for known in Known::all().iter().filter(|known| !known.name.starts_with("docs")) {
-        assert!(known.headers_signed.iter().all(|(name, _)| default_signed(name)), "{}", known.name);
+        assert!(known.headers_signed.iter().all(|(name, _)| is_signed_by_default(name)), "{}", known.name);
     }
     for name in ["host", "content-range", "x-amz-date", "x-amz-sha256-tree-hash", "x-amz-archive-description"] {
-        assert!(default_signed(name), "{name}");
+        assert!(is_signed_by_default(name), "{name}");
     }
     for name in ["content-length", "content-type", "user-agent", "connection", "expect", "authorization", "x-am"] {
-        assert!(!default_signed(name), "{name}");
+        assert!(!is_signed_by_default(name), "{name}");
     }
 }
 
 #[test]
 fn a_kept_signing_key_is_for_one_day_and_secret() {
-    let request =
-        ToSign { method: "GET", target: "/", headers: vec![("host", "h")], payload_sha256: EMPTY_PAYLOAD_SHA256 };
+    let request = SignableRequest {
+        method: "GET",
+        target: "/",
+        headers: vec![("host", "h")],
+        payload_sha256: EMPTY_PAYLOAD_SHA256,
+    };
     let keys = ["secret", "Secret", "secret2", "secreT"].map(|secret| Key::new("AKID", secret, None));
     let midnight = 20_000 * 86_400;
     let kept = Signer::new("us-east-1");
@@ -148,7 +152,7 @@ fn a_kept_signing_key_is_for_one_day_and_secret() {
 fn secrets_are_not_shown() {
     let key = Key::new("AKIDEXAMPLE", "verysecret", Some("alsosecret".to_owned()));
     let signer = Signer::new("us-east-1");
-    let request = ToSign { method: "GET", target: "/", headers: vec![], payload_sha256: EMPTY_PAYLOAD_SHA256 };
+    let request = SignableRequest { method: "GET", target: "/", headers: vec![], payload_sha256: EMPTY_PAYLOAD_SHA256 };
     signer.sign(&request, &key, 0);
     let derived = SigningKey::derive(&key, "us-east-1", 0);
     let shown = format!("{key:?} {signer:?} {derived:?}");
@@ -161,7 +165,7 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn one_spelling_for_each_request() {
-    let request = |target| ToSign { method: "GET", target, headers: vec![], payload_sha256: "" };
+    let request = |target| SignableRequest { method: "GET", target, headers: vec![], payload_sha256: "" };
     for (target, canonical) in [
         ("/-/vaults/v", "/-/vaults/v\n"),
         ("", "/\n"),
@@ -206,7 +210,7 @@ proptest! {
         let mut signed = vec![("host", host.as_str())];
         signed.extend(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let headers = signed.clone();
-        let request = ToSign { method: &method, target: &target, headers, payload_sha256: &payload_sha256 };
+        let request = SignableRequest { method: &method, target: &target, headers, payload_sha256: &payload_sha256 };
         let ours = Signer::new(&region).sign(&request, &Key::new("AKID", &secret, token.clone()), unix_time);
 
         let identity = Credentials::new("AKID", &secret, token, None, "test").into();

@@ -33,7 +33,7 @@ pub struct PartsPage {
 
 /// An upload that is open in a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadEntry {
+pub struct ListedUpload {
     /// The upload ID.
     pub id: String,
     /// The description given at Initiate; empty and absent are the same.
@@ -50,7 +50,7 @@ pub struct UploadEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadsPage {
     /// The uploads; no order is promised.
-    pub uploads: Vec<UploadEntry>,
+    pub uploads: Vec<ListedUpload>,
     /// Where the next page begins; opaque. `None` on the last page.
     pub marker: Option<String>,
 }
@@ -171,13 +171,13 @@ fn part_entry(raw: RawPart) -> Result<ListedPart> {
     Ok(ListedPart { range, tree_hash })
 }
 
-fn upload_entry(raw: RawUpload) -> Result<UploadEntry> {
+fn upload_entry(raw: RawUpload) -> Result<ListedUpload> {
     check_upload_id(&raw.id).map_err(|error| broken(error.message()))?;
     let created_unix =
         dates::parse_iso8601(&raw.created).filter(|_| raw.created.len() <= DATE_MAX).ok_or_else(|| {
             broken(&format!("CreationDate {} is not of the form 2012-03-20T17:03:43.221Z", quoted(&raw.created)))
         })?;
-    Ok(UploadEntry {
+    Ok(ListedUpload {
         id: raw.id,
         description: description(raw.description)?,
         created: raw.created,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::json::{self, ListedPart, PartsPage, UploadEntry};
+use super::json::{self, ListedPart, ListedUpload, PartsPage};
 use super::send::PreparedRequest;
 use super::{Operation, Service, UploadName};
 use crate::error::{Error, Kind, Result};
@@ -51,7 +51,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::list_parts`].
-    pub fn list_uploads(&self, vault: &str, context: &RequestContext) -> Result<Vec<UploadEntry>> {
+    pub fn list_uploads(&self, vault: &str, context: &RequestContext) -> Result<Vec<ListedUpload>> {
         let mut uploads = Vec::new();
         let path = self.vault_path(vault, "/multipart-uploads");
         self.pages(Operation::ListUploads, &path, context, json::uploads_page, |page| {

@@ -15,13 +15,13 @@ use std::io::BufRead;
 use std::sync::Arc;
 
 pub use self::clock_skew::ClockSkew;
-pub use self::json::{ListedPart, UploadEntry};
+pub use self::json::{ListedPart, ListedUpload};
 pub use self::lists::UploadParts;
 use self::send::PreparedRequest;
 use crate::clock::Clock;
 use crate::credentials::Keys;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Method, Payload, Pool, RequestContext, Response};
+use crate::http::{ConnectionPool, Method, Payload, RequestContext, Response};
 use crate::log::{Level, Log};
 use crate::percent;
 use crate::plan::ByteRange;
@@ -80,7 +80,7 @@ pub struct Service {
     /// Signs for the service's region.
     pub signer: Signer,
     /// Connections to the endpoint.
-    pub connections: Pool,
+    pub connections: ConnectionPool,
     /// How often a request is tried again.
     pub policy: Policy,
     /// The time of signatures and waits.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::clock_skew::{ServiceTime, Signed};
 use super::{Operation, Service, response};
-use crate::credentials::InUse;
+use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Connection, Method, Payload, Pooled, Request, RequestContext, Response};
+use crate::http::{Connection, Method, Payload, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
 use crate::retry::Attempts;
-use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, ToSign, default_signed};
+use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, SignableRequest, is_signed_by_default};
 
 /// The only version of the API there is.
 const API_VERSION: &str = "2012-06-01";
@@ -96,7 +96,7 @@ impl Service {
         payload: Payload<'_>,
         context: &RequestContext,
     ) -> Result<(Response, Signed)> {
-        let (mut connection, InUse { key, number }) = self.ready(context).map_err(Error::not_sent)?;
+        let (mut connection, NumberedKey { key, number }) = self.ready(context).map_err(Error::not_sent)?;
         let now = self.now();
         let response = connection.exchange(&self.signed(call, &key, now), payload, context)?;
         self.reachability.response_received();
@@ -105,9 +105,9 @@ impl Service {
 
     /// What there must be before a request is signed, so that its signature, which lives five minutes, waits for nothing
     /// but sending. A key may be long in coming, and an open connection would be closed meanwhile.
-    fn ready(&self, context: &RequestContext) -> Result<(Pooled, InUse)> {
+    fn ready(&self, context: &RequestContext) -> Result<(PooledConnection, NumberedKey)> {
         context.cancel.check()?;
-        let key = self.keys.take(self.now().unix_time, &context.cancel)?;
+        let key = self.keys.acquire(self.now().unix_time, &context.cancel)?;
         let mut connection = self.connections.take();
         connection.open(context)?;
         self.reachability.connection_opened();
@@ -118,13 +118,13 @@ impl Service {
         let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
         headers.extend(call.headers.iter().cloned());
         let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
-        let to_sign = ToSign {
+        let to_sign = SignableRequest {
             method: call.method.as_str(),
             target: &call.target,
             payload_sha256: payload_sha256.map_or(EMPTY_PAYLOAD_SHA256, |(_, hash)| hash),
             headers: headers
                 .iter()
-                .filter(|(name, _)| default_signed(name))
+                .filter(|(name, _)| is_signed_by_default(name))
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect(),
         };

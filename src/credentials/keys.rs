@@ -28,7 +28,7 @@ pub struct Keys {
 
 /// A key, and its number among those of the client.
 #[derive(Clone, Debug)]
-pub struct InUse {
+pub struct NumberedKey {
     /// The key.
     pub key: Arc<Key>,
     /// From 1; each one that the provider gives has the next.
@@ -54,11 +54,11 @@ struct State {
 impl Keys {
     /// Keys from there. None is asked for yet.
     pub fn new(origin: CredentialsSource) -> Self {
-        Self::registering(origin, Arc::default())
+        Self::with_redactor(origin, Arc::default())
     }
 
     /// Keys whose secrets are made known to a redactor.
-    pub fn registering(origin: CredentialsSource, redactor: Arc<Redactor>) -> Self {
+    pub fn with_redactor(origin: CredentialsSource, redactor: Arc<Redactor>) -> Self {
         let current = match &origin {
             CredentialsSource::Key(key) => {
                 key.register(&redactor);
@@ -79,7 +79,7 @@ impl Keys {
     ///
     /// # Errors
     /// `Canceled`; `Callback`, `Credentials` and `Panic` if the provider gives none.
-    pub fn take(&self, now: i64, cancel: &Cancel) -> Result<InUse> {
+    pub fn acquire(&self, now: i64, cancel: &Cancel) -> Result<NumberedKey> {
         let mut state = lock(&self.state);
         let (number, answers) = (state.number, state.answers);
         // The answer that it is counted as waiting for.
@@ -88,7 +88,7 @@ impl Keys {
             // One that came while it was waited for is taken as it is: to find it due would be to ask for ever.
             let is_fresh = state.number > number;
             if let Some(key) = state.current.clone().filter(|_| is_fresh || !state.is_due(now)) {
-                break Ok(InUse { key, number: state.number });
+                break Ok(NumberedKey { key, number: state.number });
             }
             if let Some((kind, message)) = state.refusal.as_ref().filter(|_| state.answers > answers) {
                 break Err(Error::new(*kind, message.clone()));
@@ -119,17 +119,17 @@ impl Keys {
     }
 
     /// Whether a thread waits for the provider to be asked.
-    pub fn is_wanted(&self) -> bool {
-        lock(&self.state).is_wanted()
+    pub fn needs_refresh(&self) -> bool {
+        lock(&self.state).needs_refresh()
     }
 
     /// Asks the provider, if a thread waits for that and no other thread is asking. `now` is the service's time, read when
     /// the provider has answered.
-    pub fn ask(&self, now: impl FnOnce() -> i64) {
+    pub fn refresh(&self, now: impl FnOnce() -> i64) {
         let CredentialsSource::Provider(provider) = &self.origin else { return };
         {
             let mut state = lock(&self.state);
-            if !state.is_wanted() {
+            if !state.needs_refresh() {
                 return;
             }
             state.asking = true;
@@ -153,7 +153,7 @@ impl Keys {
 }
 
 impl State {
-    fn is_wanted(&self) -> bool {
+    fn needs_refresh(&self) -> bool {
         self.waiting > 0 && !self.asking
     }
 
@@ -207,9 +207,9 @@ mod tests {
     fn taken(keys: &Keys, now: i64) -> std::result::Result<u64, Kind> {
         let (cancel, answers) = (Cancel::default(), lock(&keys.state).answers);
         thread::scope(|scope| {
-            let taking = scope.spawn(|| keys.take(now, &cancel));
+            let taking = scope.spawn(|| keys.acquire(now, &cancel));
             while !taking.is_finished() {
-                if catch_unwind(AssertUnwindSafe(|| keys.ask(|| NOW))).is_err()
+                if catch_unwind(AssertUnwindSafe(|| keys.refresh(|| NOW))).is_err()
                     || lock(&keys.state).answers > answers + 3
                 {
                     cancel.raise();
@@ -225,30 +225,30 @@ mod tests {
     #[test]
     fn a_key_for_good_is_there_at_once_and_has_no_other() {
         let keys = Keys::new(CredentialsSource::Key(Arc::new(key("AK"))));
-        let first = keys.take(NOW, &Cancel::default()).unwrap();
+        let first = keys.acquire(NOW, &Cancel::default()).unwrap();
         assert_eq!(first.key.access_key_id(), "AK");
         assert!(!keys.expire(first.number));
-        assert_eq!(keys.take(i64::MAX, &Cancel::default()).unwrap().number, first.number);
-        assert!(!keys.is_wanted());
+        assert_eq!(keys.acquire(i64::MAX, &Cancel::default()).unwrap().number, first.number);
+        assert!(!keys.needs_refresh());
     }
 
     #[test]
     fn one_asking_serves_all_that_wait() {
         let (keys, given) = living(None);
-        keys.ask(|| NOW);
+        keys.refresh(|| NOW);
         assert_eq!(given.load(Ordering::Relaxed), 0, "nobody waits");
         thread::scope(|scope| {
-            let taking: Vec<_> = (0..8).map(|_| scope.spawn(|| keys.take(NOW, &Cancel::default()))).collect();
+            let taking: Vec<_> = (0..8).map(|_| scope.spawn(|| keys.acquire(NOW, &Cancel::default()))).collect();
             while lock(&keys.state).waiting < 8 {
                 thread::yield_now();
             }
-            assert!(keys.is_wanted());
-            keys.ask(|| NOW);
-            keys.ask(|| NOW);
+            assert!(keys.needs_refresh());
+            keys.refresh(|| NOW);
+            keys.refresh(|| NOW);
             assert!(taking.into_iter().all(|taking| taking.join().unwrap().unwrap().number == 1));
         });
         assert_eq!(given.load(Ordering::Relaxed), 1);
-        assert!(!keys.is_wanted());
+        assert!(!keys.needs_refresh());
     }
 
     #[test]
@@ -295,11 +295,11 @@ mod tests {
             _ => Ok(Credentials { key: key("AK"), expires: None }),
         });
         thread::scope(|scope| {
-            let taking: Vec<_> = (0..3).map(|_| scope.spawn(|| keys.take(NOW, &Cancel::default()))).collect();
+            let taking: Vec<_> = (0..3).map(|_| scope.spawn(|| keys.acquire(NOW, &Cancel::default()))).collect();
             while lock(&keys.state).waiting < 3 {
                 thread::yield_now();
             }
-            keys.ask(|| NOW);
+            keys.refresh(|| NOW);
             for taking in taking {
                 let error = taking.join().unwrap().unwrap_err();
                 assert_eq!((error.kind(), error.message()), (Kind::Callback, "no"));
@@ -327,14 +327,14 @@ mod tests {
         thread::scope(|scope| {
             // Dropped if this fails, so that nobody stays inside.
             let leave = leave;
-            let stays = scope.spawn(|| keys.take(NOW, &one));
-            let goes = scope.spawn(|| keys.take(NOW, &other));
+            let stays = scope.spawn(|| keys.acquire(NOW, &one));
+            let goes = scope.spawn(|| keys.acquire(NOW, &other));
             while lock(&keys.state).waiting < 2 {
                 thread::yield_now();
             }
-            scope.spawn(|| keys.ask(|| NOW));
+            scope.spawn(|| keys.refresh(|| NOW));
             inside.recv().unwrap();
-            keys.ask(|| NOW);
+            keys.refresh(|| NOW);
             assert!(inside.try_recv().is_err(), "it is asked by one thread at a time");
             other.raise();
             assert_eq!(goes.join().unwrap().unwrap_err().kind(), Kind::Canceled);

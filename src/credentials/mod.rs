@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-pub use self::keys::{InUse, Keys};
+pub use self::keys::{Keys, NumberedKey};
 use crate::error::{Error, Kind, Result};
 use crate::sign::Key;
 

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::args;
 use super::infallible;
-use crate::client::UploadEntry;
+use crate::client::ListedUpload;
 use crate::ffi_text::to_cstring;
 use crate::upload::PartEntry;
 
@@ -80,9 +80,9 @@ struct UploadFields {
     part_size: u64,
 }
 
-impl From<Vec<UploadEntry>> for glacier_uploads_t {
-    fn from(uploads: Vec<UploadEntry>) -> Self {
-        let fields = |upload: UploadEntry| UploadFields {
+impl From<Vec<ListedUpload>> for glacier_uploads_t {
+    fn from(uploads: Vec<ListedUpload>) -> Self {
+        let fields = |upload: ListedUpload| UploadFields {
             id: to_cstring(upload.id),
             description: upload.description.map(to_cstring),
             created: to_cstring(upload.created),
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn uploads() {
-        let entry = |description: Option<&str>| UploadEntry {
+        let entry = |description: Option<&str>| ListedUpload {
             id: "-id".to_owned(),
             description: description.map(str::to_owned),
             created: "2012-03-20T17:03:43.221Z".to_owned(),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::RequestContext;
 use super::channel::Channel;
 use super::deadline::Deadlines;
-use super::response::{Phase, ResponseReader, Unreadable};
+use super::response::{ParseError, Phase, ResponseReader};
 use super::stopwatch::Stopwatch;
 use super::transport::TransportContext;
 use crate::error::{Error, Kind, Result};
@@ -316,10 +316,10 @@ impl Exchange {
         }
     }
 
-    fn unreadable(&self, error: Unreadable) -> Error {
+    fn unreadable(&self, error: ParseError) -> Error {
         match error {
-            Unreadable::Malformed(text) => Error::new(Kind::Protocol, format!("{}: {text}", self.transport.address)),
-            Unreadable::Memory(error) => {
+            ParseError::Malformed(text) => Error::new(Kind::Protocol, format!("{}: {text}", self.transport.address)),
+            ParseError::Memory(error) => {
                 Error::new(Kind::Memory, "out of memory while the response was received").caused_by(error)
             }
         }

@@ -34,7 +34,7 @@ use crate::sync::cancel::Cancel;
 
 pub use connection::UreqConnection;
 pub use endpoint::Endpoint;
-pub use pool::{Pool, Pooled};
+pub use pool::{ConnectionPool, PooledConnection};
 pub use resolve::{LookupError, Resolver, SystemResolver};
 pub use transport::{Settings, UreqTransport};
 

@@ -15,36 +15,36 @@ const IDLE_MAX: usize = WORKERS_MAX as usize;
 
 /// The connections of a client to one endpoint.
 #[derive(Clone, Debug)]
-pub struct Pool(Arc<Shared>);
+pub struct ConnectionPool(Arc<Shared>);
 
-impl Pool {
+impl ConnectionPool {
     /// An empty pool of connections by that transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
         Self(Arc::new(Shared { transport, state: Mutex::default(), changed: Condvar::new() }))
     }
 
     /// A connection: the one that was used last, since it is the likeliest to be open still, or a new one.
-    pub fn take(&self) -> Pooled {
+    pub fn take(&self) -> PooledConnection {
         let mut state = lock(&self.0.state);
         state.in_use += 1;
-        Pooled { connection: state.idle.pop(), home: self.0.clone() }
+        PooledConnection { connection: state.idle.pop(), home: self.0.clone() }
     }
 }
 
 /// A connection out of the pool, to which it returns when this is dropped.
 #[derive(Debug)]
-pub struct Pooled {
+pub struct PooledConnection {
     connection: Option<Box<dyn Connection>>,
     home: Arc<Shared>,
 }
 
-impl Pooled {
+impl PooledConnection {
     fn connection(&mut self) -> &mut dyn Connection {
         self.connection.get_or_insert_with(|| self.home.transport.connection()).as_mut()
     }
 }
 
-impl Connection for Pooled {
+impl Connection for PooledConnection {
     /// Opens the connection. If there is no descriptor for it, waits for a connection of another request, and fails once no
     /// other is in use.
     fn open(&mut self, context: &RequestContext) -> Result<()> {
@@ -66,7 +66,7 @@ impl Connection for Pooled {
     }
 }
 
-impl Drop for Pooled {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let mut state = lock(&self.home.state);
         state.in_use -= 1;
@@ -163,14 +163,14 @@ mod tests {
         }
     }
 
-    fn number(pooled: &mut Pooled) -> u16 {
+    fn number(pooled: &mut PooledConnection) -> u16 {
         let request = Request { method: super::super::Method::Get, target: "/".to_owned(), headers: Vec::new() };
         pooled.exchange(&request, Payload::Empty, &RequestContext::default()).unwrap().status
     }
 
     #[test]
     fn the_last_one_used_comes_first() {
-        let pool = Pool::new(Arc::new(Numbered::default()));
+        let pool = ConnectionPool::new(Arc::new(Numbered::default()));
         let (mut a, mut b) = (pool.take(), pool.take());
         assert_eq!((number(&mut a), number(&mut b)), (0, 1));
         drop(a);
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn no_more_than_the_most_are_kept() {
         let transport = Arc::new(Numbered::default());
-        let pool = Pool::new(transport.clone());
+        let pool = ConnectionPool::new(transport.clone());
         let use_many = || {
             let mut taken: Vec<_> = (0..IDLE_MAX + 3).map(|_| pool.take()).collect();
             taken.iter_mut().for_each(|one| _ = number(one));
@@ -255,10 +255,10 @@ mod tests {
         }
     }
 
-    fn scarce(descriptors: usize, closes: bool) -> (Pool, Arc<AtomicUsize>) {
+    fn scarce(descriptors: usize, closes: bool) -> (ConnectionPool, Arc<AtomicUsize>) {
         let refusals = Arc::new(AtomicUsize::new(0));
         let descriptors = Arc::new(Mutex::new(descriptors));
-        (Pool::new(Arc::new(Scarce { descriptors, refusals: refusals.clone(), closes })), refusals)
+        (ConnectionPool::new(Arc::new(Scarce { descriptors, refusals: refusals.clone(), closes })), refusals)
     }
 
     #[test]

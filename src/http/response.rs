@@ -40,20 +40,20 @@ pub enum Phase {
 
 /// Why bytes are not a response.
 #[derive(Debug)]
-pub enum Unreadable {
+pub enum ParseError {
     /// They break a rule of HTTP, or a limit.
     Malformed(String),
     /// Out of memory.
     Memory(TryReserveError),
 }
 
-impl From<TryReserveError> for Unreadable {
+impl From<TryReserveError> for ParseError {
     fn from(error: TryReserveError) -> Self {
         Self::Memory(error)
     }
 }
 
-type Result<T> = std::result::Result<T, Unreadable>;
+type Result<T> = std::result::Result<T, ParseError>;
 
 /// Reads one response.
 #[derive(Debug)]
@@ -401,8 +401,8 @@ impl ResponseReader {
     }
 }
 
-fn malformed(text: String) -> Unreadable {
-    Unreadable::Malformed(text)
+fn malformed(text: String) -> ParseError {
+    ParseError::Malformed(text)
 }
 
 const TLS_ON_PLAIN_PORT: &str = "the server expects TLS on this port, its response is a TLS record and not HTTP; set an \
@@ -482,8 +482,8 @@ mod tests {
         Outcome {
             response: is_complete.then(|| String::from_utf8(reader.normalized().unwrap()).unwrap()),
             error: error.map(|error| match error {
-                Unreadable::Malformed(text) => text,
-                Unreadable::Memory(error) => error.to_string(),
+                ParseError::Malformed(text) => text,
+                ParseError::Memory(error) => error.to_string(),
             }),
             phase: reader.phase(),
             start: reader.start(),

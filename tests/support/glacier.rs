@@ -50,7 +50,7 @@ pub(crate) fn client_with_transport(
         into.lock().unwrap().push((level, line.to_str().unwrap().to_owned()));
     };
     config.set_log(Level::Debug, Some(Box::new(sink))).unwrap();
-    let settled = config.settle().unwrap();
+    let settled = config.resolve().unwrap();
     let transport = UreqTransport::new(http::Settings {
         endpoint: settled.endpoint.clone(),
         user_agent: settled.user_agent.clone(),
