@@ -63,7 +63,7 @@ impl fmt::Debug for Key {
 
 /// A request, as far as its signature covers it.
 #[derive(Clone, Debug)]
-pub struct SignableRequest<'a> {
+pub struct UnsignedRequest<'a> {
     /// The method.
     pub method: &'a str,
     /// Path and query as they go on the wire, percent-encoded.
@@ -105,7 +105,7 @@ impl Signer {
 
     /// The headers that make `request` a signed one: `x-amz-date`, `x-amz-security-token` if the key has a session
     /// token, and `authorization`. None of them is among the headers of `request`; the first two are signed with them.
-    pub fn sign(&self, request: &SignableRequest<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {
+    pub fn sign(&self, request: &UnsignedRequest<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {
         let mut added = vec![("x-amz-date", amz_date(unix_time))];
         if let Some(token) = &key.session_token {
             added.push(("x-amz-security-token", token.to_string()));
@@ -192,13 +192,13 @@ fn hmac(key: &[u8], text: &str) -> Zeroizing<[u8; 32]> {
 }
 
 /// What is signed of a request: the service builds the same text, and compares the signatures.
-pub fn canonical_request(request: &SignableRequest<'_>) -> String {
+pub fn canonical_request(request: &UnsignedRequest<'_>) -> String {
     let mut text = String::new();
     let _ = write_canonical_request(request, &mut text);
     text
 }
 
-fn write_canonical_request(request: &SignableRequest<'_>, out: &mut impl fmt::Write) -> fmt::Result {
+fn write_canonical_request(request: &UnsignedRequest<'_>, out: &mut impl fmt::Write) -> fmt::Result {
     let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
     writeln!(out, "{}\n{}\n{}", request.method, canonical_path(path), canonical_query(query))?;
     for repeated in sorted_headers(request).chunk_by(|a, b| a.0 == b.0) {
@@ -225,7 +225,7 @@ impl fmt::Write for HashWriter {
 }
 
 /// The names of the signed headers, as the authorization lists them.
-pub fn signed_headers(request: &SignableRequest<'_>) -> String {
+pub fn signed_headers(request: &UnsignedRequest<'_>) -> String {
     let mut names: Vec<_> = request.headers.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
     names.dedup();
@@ -275,7 +275,7 @@ fn canonical_query(query: &str) -> String {
 }
 
 /// By name; headers of one name stay in their order.
-fn sorted_headers<'a>(request: &SignableRequest<'a>) -> Vec<(&'a str, &'a str)> {
+fn sorted_headers<'a>(request: &UnsignedRequest<'a>) -> Vec<(&'a str, &'a str)> {
     let mut headers = request.headers.clone();
     headers.sort_by_key(|(name, _)| *name);
     headers

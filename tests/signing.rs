@@ -12,7 +12,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use glacier_mp::dates::amz_date;
 use glacier_mp::sign::{
-    EMPTY_PAYLOAD_SHA256, Key, SERVICE, SignableRequest, Signer, SigningKey, canonical_request, is_signed_by_default,
+    EMPTY_PAYLOAD_SHA256, Key, SERVICE, Signer, SigningKey, UnsignedRequest, canonical_request, is_signed_by_default,
     signed_headers, string_to_sign,
 };
 use proptest::prelude::*;
@@ -57,9 +57,9 @@ impl Known {
         Key::new(&self.access_key_id, &self.secret_access_key, self.session_token.clone())
     }
 
-    fn request(&self, but: &[&str]) -> SignableRequest<'_> {
+    fn request(&self, but: &[&str]) -> UnsignedRequest<'_> {
         let headers = self.headers_signed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        SignableRequest {
+        UnsignedRequest {
             method: &self.method,
             target: &self.wire_target,
             headers: headers.filter(|(name, _)| !but.contains(name)).collect(),
@@ -129,7 +129,7 @@ fn headers_signed_by_default() {
 
 #[test]
 fn a_kept_signing_key_is_for_one_day_and_secret() {
-    let request = SignableRequest {
+    let request = UnsignedRequest {
         method: "GET",
         target: "/",
         headers: vec![("host", "h")],
@@ -152,7 +152,7 @@ fn a_kept_signing_key_is_for_one_day_and_secret() {
 fn secrets_are_not_shown() {
     let key = Key::new("AKIDEXAMPLE", "verysecret", Some("alsosecret".to_owned()));
     let signer = Signer::new("us-east-1");
-    let request = SignableRequest { method: "GET", target: "/", headers: vec![], payload_sha256: EMPTY_PAYLOAD_SHA256 };
+    let request = UnsignedRequest { method: "GET", target: "/", headers: vec![], payload_sha256: EMPTY_PAYLOAD_SHA256 };
     signer.sign(&request, &key, 0);
     let derived = SigningKey::derive(&key, "us-east-1", 0);
     let shown = format!("{key:?} {signer:?} {derived:?}");
@@ -165,7 +165,7 @@ fn secrets_are_not_shown() {
 
 #[test]
 fn one_spelling_for_each_request() {
-    let request = |target| SignableRequest { method: "GET", target, headers: vec![], payload_sha256: "" };
+    let request = |target| UnsignedRequest { method: "GET", target, headers: vec![], payload_sha256: "" };
     for (target, canonical) in [
         ("/-/vaults/v", "/-/vaults/v\n"),
         ("", "/\n"),
@@ -210,7 +210,7 @@ proptest! {
         let mut signed = vec![("host", host.as_str())];
         signed.extend(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let headers = signed.clone();
-        let request = SignableRequest { method: &method, target: &target, headers, payload_sha256: &payload_sha256 };
+        let request = UnsignedRequest { method: &method, target: &target, headers, payload_sha256: &payload_sha256 };
         let ours = Signer::new(&region).sign(&request, &Key::new("AKID", &secret, token.clone()), unix_time);
 
         let identity = Credentials::new("AKID", &secret, token, None, "test").into();

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, Payload, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
 use crate::retry::Attempts;
-use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, SignableRequest, is_signed_by_default};
+use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 
 /// The only version of the API there is.
 const API_VERSION: &str = "2012-06-01";
@@ -118,7 +118,7 @@ impl Service {
         let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
         headers.extend(call.headers.iter().cloned());
         let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
-        let to_sign = SignableRequest {
+        let to_sign = UnsignedRequest {
             method: call.method.as_str(),
             target: &call.target,
             payload_sha256: payload_sha256.map_or(EMPTY_PAYLOAD_SHA256, |(_, hash)| hash),
