@@ -1,6 +1,4 @@
-//! The service's limits, and the rules that names and texts must keep before they may be sent.
-//!
-//! Each rule stands here once; whoever takes a value from a caller asks here first.
+//! The limits of the service, and the checks of names and texts before they are sent. Each rule is here and only here.
 
 use crate::error::{Error, Result};
 pub use crate::sanitize::quoted;
@@ -11,25 +9,25 @@ pub const MIB: u64 = 1 << 20;
 pub const PART_SIZE_MIN: u64 = MIB;
 /// The largest part size, in bytes.
 pub const PART_SIZE_MAX: u64 = 4096 * MIB;
-/// The most parts one upload may have.
+/// The maximum number of parts of one upload.
 pub const PARTS_MAX: u32 = 10_000;
-/// The largest archive a multipart upload can make: 10,000 parts of 4 GiB.
+/// The largest archive of a multipart upload, in bytes: 10,000 parts of 4 GiB.
 pub const ARCHIVE_SIZE_MAX: u64 = PARTS_MAX as u64 * PART_SIZE_MAX;
-/// The longest archive description, in bytes.
+/// The maximum length of an archive description, in bytes.
 pub const DESCRIPTION_MAX: usize = 1024;
-/// The longest vault name, in bytes.
+/// The maximum length of a vault name, in bytes.
 pub const VAULT_NAME_MAX: usize = 255;
-/// The most entries in one page of either list.
+/// The maximum number of entries in one page of a list.
 pub const LIST_PAGE_MAX: u32 = 50;
-/// The longest upload ID, in bytes. Those of the service have some 90; an ID is part of the path of each request.
+/// The maximum length of an upload ID, in bytes. IDs of the service have about 90. An ID is part of the path of each request.
 pub const UPLOAD_ID_MAX: usize = 1024;
-/// The longest marker of a list, in bytes. A marker is part of the query of the next request.
+/// The maximum length of a list marker, in bytes. A marker is part of the query of the next request.
 pub const MARKER_MAX: usize = 4096;
-/// The most pages of one list. A service that keeps returning new markers would never end it.
+/// The maximum number of pages of one list. It bounds a list whose markers never end.
 pub const LIST_PAGES_MAX: u32 = 10_000;
-/// The most uploads that are listed of a vault.
+/// The maximum number of uploads listed in a vault.
 pub const LISTED_UPLOADS_MAX: usize = 50_000;
-/// The most workers that one upload may use.
+/// The maximum number of workers of one upload.
 pub const WORKERS_MAX: u32 = 32;
 
 /// Checks a part size: a power of two of MiB, from 1 MiB to 4 GiB.
@@ -51,7 +49,7 @@ pub fn check_part_size(bytes: u64) -> Result<()> {
 /// `Invalid` names the value and the rule.
 pub fn check_archive_size(bytes: u64) -> Result<()> {
     if bytes == 0 {
-        return Err(Error::invalid("an archive of 0 bytes is not allowed: an archive has at least 1 byte"));
+        return Err(Error::invalid("an archive of 0 bytes is not allowed: it must have at least 1 byte"));
     }
     if bytes > ARCHIVE_SIZE_MAX {
         return Err(Error::invalid(format!(
@@ -81,13 +79,13 @@ pub fn check_part(index: u32, length: u64, part_size: u64) -> Result<()> {
     Ok(())
 }
 
-/// Checks a vault name: 1 to 255 of `A-Z a-z 0-9 _ - .`, but not `.` or `..`, which a URL would swallow.
+/// Checks a vault name: 1 to 255 of `A-Z a-z 0-9 _ - .`, but not `.` or `..`, which URL normalization removes.
 ///
 /// # Errors
 /// `Invalid` names the value and the rule.
 pub fn check_vault_name(name: &str) -> Result<()> {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if (1..=VAULT_NAME_MAX).contains(&name.len()) && name.bytes().all(legal) && name != "." && name != ".." {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if (1..=VAULT_NAME_MAX).contains(&name.len()) && name.bytes().all(is_allowed) && name != "." && name != ".." {
         return Ok(());
     }
     Err(Error::invalid(format!(
@@ -110,8 +108,8 @@ pub fn check_account_id(id: &str) -> Result<()> {
     )))
 }
 
-/// Checks an archive description: at most 1,024 bytes, each from 0x20 to 0x7E, no space at either end. The service drops
-/// leading spaces, HTTP trailing ones.
+/// Checks an archive description: at most 1,024 bytes, each from 0x20 to 0x7E, no space at either end. The service removes
+/// leading spaces, and HTTP removes trailing ones.
 ///
 /// # Errors
 /// `Invalid` names the offending byte and the rule.
@@ -124,7 +122,7 @@ pub fn check_description(text: &str) -> Result<()> {
     }
     match text.bytes().enumerate().find(|(_, b)| !(0x20..=0x7e).contains(b)) {
         None if text.trim_matches(' ') != text => Err(Error::invalid(
-            "the archive description begins or ends with a space: the service would drop it, remove it".to_owned(),
+            "the archive description begins or ends with a space, which the service would drop: remove it".to_owned(),
         )),
         None => Ok(()),
         Some((at, byte)) => Err(Error::invalid(format!(
@@ -133,14 +131,13 @@ pub fn check_description(text: &str) -> Result<()> {
     }
 }
 
-/// Checks an upload ID as far as an opaque text can be checked: 1 to [`UPLOAD_ID_MAX`] bytes, no control characters, not
-/// `.` or `..`.
+/// Checks an upload ID, which is otherwise opaque: 1 to [`UPLOAD_ID_MAX`] bytes, no control characters, not `.` or `..`.
 ///
 /// # Errors
 /// `Invalid` names the value and the rule.
 pub fn check_upload_id(id: &str) -> Result<()> {
-    let legal_length = (1..=UPLOAD_ID_MAX).contains(&id.len());
-    if legal_length && !id.chars().any(char::is_control) && id != "." && id != ".." {
+    let is_valid_length = (1..=UPLOAD_ID_MAX).contains(&id.len());
+    if is_valid_length && !id.chars().any(char::is_control) && id != "." && id != ".." {
         return Ok(());
     }
     Err(Error::invalid(format!(
@@ -154,77 +151,77 @@ mod tests {
     use super::*;
     use crate::error::Kind;
 
-    fn refused(result: Result<()>, word: &str) {
-        let error = result.expect_err("must be refused");
+    fn assert_rejected(result: Result<()>, word: &str) {
+        let error = result.expect_err("must be rejected");
         assert_eq!(error.kind(), Kind::Invalid);
         assert!(error.message().contains(word), "{word:?} is not in {:?}", error.message());
     }
 
     #[test]
-    fn part_sizes() {
+    fn checks_part_sizes() {
         for n in 0..=12 {
             check_part_size(MIB << n).unwrap();
         }
         for bytes in [0, 1, MIB - 1, MIB + 1, 3 * MIB, 10 * MIB, 8192 * MIB, u64::MAX] {
-            refused(check_part_size(bytes), &bytes.to_string());
+            assert_rejected(check_part_size(bytes), &bytes.to_string());
         }
     }
 
     #[test]
-    fn parts() {
+    fn checks_part_index_and_length() {
         for (index, length) in [(0, 1), (0, MIB), (9_999, MIB - 1)] {
             check_part(index, length, MIB).unwrap();
         }
-        refused(check_part(10_000, MIB, MIB), "part index 10000");
-        refused(check_part(7, 0, MIB), "part 7 has 0 bytes");
-        refused(check_part(7, MIB + 1, MIB), "1048577");
+        assert_rejected(check_part(10_000, MIB, MIB), "part index 10000");
+        assert_rejected(check_part(7, 0, MIB), "part 7 has 0 bytes");
+        assert_rejected(check_part(7, MIB + 1, MIB), "1048577");
     }
 
     #[test]
-    fn vault_names() {
+    fn checks_vault_names() {
         for name in ["a", "examplevault", "A-Z_0.9", "...", &"v".repeat(255)] {
             check_vault_name(name).unwrap();
         }
         for name in ["", ".", "..", "a/b", "a b", "väult", "v?", &"v".repeat(256)] {
-            refused(check_vault_name(name), "vault name");
+            assert_rejected(check_vault_name(name), "vault name");
         }
     }
 
     #[test]
-    fn account_ids() {
+    fn checks_account_ids() {
         check_account_id("-").unwrap();
         check_account_id("111122223333").unwrap();
         for id in ["", "1111-2222-3333", "11112222333", "1111222233334", "11112222333x", "--"] {
-            refused(check_account_id(id), "account ID");
+            assert_rejected(check_account_id(id), "account ID");
         }
     }
 
     #[test]
-    fn descriptions() {
+    fn checks_descriptions() {
         check_description("").unwrap();
         check_description("two  spaces ~").unwrap();
         for text in [" leading", "trailing ", " "] {
-            refused(check_description(text), "begins or ends with a space");
+            assert_rejected(check_description(text), "begins or ends with a space");
         }
         check_description(&"d".repeat(1024)).unwrap();
-        refused(check_description(&"d".repeat(1025)), "1025");
-        refused(check_description("tab\there"), "0x09 at offset 3");
-        refused(check_description("Käse"), "0xC3 at offset 1");
-        refused(check_description("del\u{7f}"), "0x7F");
+        assert_rejected(check_description(&"d".repeat(1025)), "1025");
+        assert_rejected(check_description("tab\there"), "0x09 at offset 3");
+        assert_rejected(check_description("Käse"), "0xC3 at offset 1");
+        assert_rejected(check_description("del\u{7f}"), "0x7F");
     }
 
     #[test]
-    fn upload_ids() {
+    fn checks_upload_ids() {
         check_upload_id("-Gj3WZerNPY").unwrap();
         check_upload_id("with space/and?slash").unwrap();
         check_upload_id(&"i".repeat(UPLOAD_ID_MAX)).unwrap();
         for id in ["", ".", "..", "a\nb", "a\u{0}", &"i".repeat(UPLOAD_ID_MAX + 1), &"i".repeat(70_000)] {
-            refused(check_upload_id(id), "upload ID");
+            assert_rejected(check_upload_id(id), "upload ID");
         }
     }
 
     #[test]
-    fn long_values_are_cut_in_messages() {
+    fn truncates_long_values_in_messages() {
         let message = check_vault_name(&"v".repeat(100_000)).unwrap_err().message().to_owned();
         assert!(message.len() < 400, "{} bytes", message.len());
     }

@@ -1,9 +1,9 @@
-//! Whether the requests of a client reach the service: what tells an outage, which is waited for, from a request that
-//! fails while others succeed.
+//! Whether the requests of a client reach the service. The retry policy needs this to distinguish an outage from a request
+//! that fails while others succeed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What the requests of one client have reached. All its uploads share it.
+/// Counts what the requests of one client have reached. All uploads of the client share it.
 #[derive(Debug, Default)]
 pub struct Reachability {
     connected: AtomicBool,
@@ -30,7 +30,7 @@ impl Reachability {
         self.responses.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns what has been reached so far.
+    /// Returns a snapshot.
     pub fn contact(&self) -> Contact {
         Contact { connected: self.connected.load(Ordering::Relaxed), responses: self.responses.load(Ordering::Relaxed) }
     }

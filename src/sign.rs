@@ -1,7 +1,6 @@
-//! Signature version 4, as Glacier wants it: pure, with the time and the headers to sign as arguments.
+//! AWS Signature Version 4 for Glacier. It is pure: the time and the headers to sign are arguments.
 //!
-//! A signature holds for a few minutes only, so each attempt is signed afresh; what is kept, for the day, is the
-//! signing key.
+//! A signature is valid for a few minutes, so each attempt is signed again. The signing key is valid for a day and is cached.
 
 use std::fmt;
 
@@ -15,15 +14,15 @@ use crate::percent;
 use crate::sanitize::Redactor;
 use crate::sync::{Mutex, lock};
 
-/// The service that signatures are for.
+/// The service name in signatures.
 pub const SERVICE: &str = "glacier";
 
-/// The SHA-256 of a payload of no bytes.
+/// The SHA-256 of an empty payload.
 pub const EMPTY_PAYLOAD_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// An access key. Its secrets are wiped from memory when it goes, and never shown.
+/// An access key. Its secrets are never shown, and are wiped from memory when it is dropped.
 #[derive(Clone)]
 pub struct Key {
     access_key_id: String,
@@ -32,7 +31,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key; a temporary one has a session token.
+    /// Creates a key. A temporary key has a session token.
     pub fn new(access_key_id: impl Into<String>, secret: impl Into<String>, session_token: Option<String>) -> Self {
         Self {
             access_key_id: access_key_id.into(),
@@ -41,7 +40,7 @@ impl Key {
         }
     }
 
-    /// Makes its secrets known to a redactor.
+    /// Adds the secrets of the key to a redactor.
     pub fn register(&self, redactor: &Redactor) {
         redactor.add(&self.secret);
         if let Some(token) = &self.session_token {
@@ -49,7 +48,7 @@ impl Key {
         }
     }
 
-    /// The part of the key that is no secret.
+    /// The access key ID, which is not secret.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
@@ -61,12 +60,12 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A request, as far as its signature covers it.
+/// The parts of a request that the signature covers.
 #[derive(Clone, Debug)]
 pub struct UnsignedRequest<'a> {
-    /// The method.
+    /// The HTTP method.
     pub method: &'a str,
-    /// Path and query as they go on the wire, percent-encoded.
+    /// Path and query as in the request line, percent-encoded.
     pub target: &'a str,
     /// The headers to sign, names in lower case, in any order.
     pub headers: Vec<(&'a str, &'a str)>,
@@ -74,37 +73,37 @@ pub struct UnsignedRequest<'a> {
     pub payload_sha256: &'a str,
 }
 
-/// Whether a header is signed, where nothing else is asked for: what says where a request goes and what it means.
+/// Returns true if a header is signed by default: it determines the destination or the meaning of the request.
 pub fn is_signed_by_default(name: &str) -> bool {
     name == "host" || name == "content-range" || name.starts_with("x-amz-")
 }
 
-/// Signs requests for one region, and keeps the last signing key.
+/// Signs requests for one region and caches the last signing key.
 pub struct Signer {
     region: String,
-    last: Mutex<Option<Derived>>,
+    cache: Mutex<Option<CachedKey>>,
 }
 
-/// A signing key, and what it was derived from.
-struct Derived {
+/// A signing key, with the date and secret that it was derived from.
+struct CachedKey {
     date: String,
     secret: Zeroizing<String>,
     signing_key: SigningKey,
 }
 
 impl Signer {
-    /// A signer for a region.
+    /// Creates a signer for a region.
     pub fn new(region: impl Into<String>) -> Self {
-        Self { region: region.into(), last: Mutex::new(None) }
+        Self { region: region.into(), cache: Mutex::new(None) }
     }
 
-    /// The region that signatures name.
+    /// The region in signatures.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// The headers that make `request` a signed one: `x-amz-date`, `x-amz-security-token` if the key has a session
-    /// token, and `authorization`. None of them is among the headers of `request`; the first two are signed with them.
+    /// Returns the headers to add to `request`: `x-amz-date`, `x-amz-security-token` if the key has a session token, and
+    /// `authorization`. The signature covers the first two. `request` must not contain any of them.
     pub fn sign(&self, request: &UnsignedRequest<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {
         let mut added = vec![("x-amz-date", amz_date(unix_time))];
         if let Some(token) = &key.session_token {
@@ -113,10 +112,10 @@ impl Signer {
         let mut request = request.clone();
         request.headers.extend(added.iter().map(|(name, value)| (*name, value.as_str())));
 
-        // The canonical request holds the session token: it is hashed piece by piece, and never whole in memory.
+        // The canonical request contains the session token. Hashing it in pieces keeps it out of memory.
         let mut hasher = HashWriter(Sha256::new());
         let _ = write_canonical_request(&request, &mut hasher);
-        let string_to_sign = string_to_sign_of(&hex::encode(hasher.0.finalize()), &self.region, unix_time);
+        let string_to_sign = string_to_sign_for_hash(&hex::encode(hasher.0.finalize()), &self.region, unix_time);
         let signature = self.signing_key(key, unix_time).signature(&string_to_sign);
         let authorization = format!(
             "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
@@ -130,15 +129,15 @@ impl Signer {
 
     fn signing_key(&self, key: &Key, unix_time: i64) -> SigningKey {
         let date = amz_day(unix_time);
-        let mut last = lock(&self.last);
-        if let Some(kept) = last.as_ref()
-            && kept.date == date
-            && same_secret(&kept.secret, &key.secret)
+        let mut cache = lock(&self.cache);
+        if let Some(cached) = cache.as_ref()
+            && cached.date == date
+            && is_same_secret(&cached.secret, &key.secret)
         {
-            return kept.signing_key.clone();
+            return cached.signing_key.clone();
         }
         let signing_key = SigningKey::derive(key, &self.region, unix_time);
-        *last = Some(Derived { date, secret: key.secret.clone(), signing_key: signing_key.clone() });
+        *cache = Some(CachedKey { date, secret: key.secret.clone(), signing_key: signing_key.clone() });
         signing_key
     }
 }
@@ -149,8 +148,8 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Compares in a time that does not tell where the first difference is.
-fn same_secret(a: &str, b: &str) -> bool {
+/// Compares two secrets in constant time.
+fn is_same_secret(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
 
@@ -159,21 +158,21 @@ fn same_secret(a: &str, b: &str) -> bool {
 pub struct SigningKey(Zeroizing<[u8; 32]>);
 
 impl SigningKey {
-    /// The signing key of an access key, for the day of `unix_time`.
+    /// Derives the signing key of an access key for the day of `unix_time`.
     pub fn derive(key: &Key, region: &str, unix_time: i64) -> Self {
         let secret = Zeroizing::new(format!("AWS4{}", *key.secret));
-        let of_day = hmac(secret.as_bytes(), &amz_day(unix_time));
-        let of_region = hmac(&*of_day, region);
-        let of_service = hmac(&*of_region, SERVICE);
-        Self(hmac(&*of_service, "aws4_request"))
+        let day_key = hmac(secret.as_bytes(), &amz_day(unix_time));
+        let region_key = hmac(&*day_key, region);
+        let service_key = hmac(&*region_key, SERVICE);
+        Self(hmac(&*service_key, "aws4_request"))
     }
 
-    /// The signature of a string to sign, in hexadecimal digits.
+    /// Returns the signature of a string to sign, in hexadecimal digits.
     pub fn signature(&self, string_to_sign: &str) -> String {
         hex::encode(*hmac(&*self.0, string_to_sign))
     }
 
-    /// The key itself.
+    /// The bytes of the key.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -186,12 +185,12 @@ impl fmt::Debug for SigningKey {
 }
 
 fn hmac(key: &[u8], text: &str) -> Zeroizing<[u8; 32]> {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { unreachable!("HMAC takes keys of any length") };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { unreachable!("HMAC accepts keys of any length") };
     mac.update(text.as_bytes());
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
-/// What is signed of a request: the service builds the same text, and compares the signatures.
+/// Returns the canonical request: the text whose hash is signed. The service builds the same text.
 pub fn canonical_request(request: &UnsignedRequest<'_>) -> String {
     let mut text = String::new();
     let _ = write_canonical_request(request, &mut text);
@@ -214,7 +213,7 @@ fn write_canonical_request(request: &UnsignedRequest<'_>, out: &mut impl fmt::Wr
     write!(out, "\n{}\n{}", signed_headers(request), request.payload_sha256)
 }
 
-/// Hashes what is written to it.
+/// Hashes the text written to it.
 struct HashWriter(Sha256);
 
 impl fmt::Write for HashWriter {
@@ -224,7 +223,7 @@ impl fmt::Write for HashWriter {
     }
 }
 
-/// The names of the signed headers, as the authorization lists them.
+/// Returns the `SignedHeaders` of the authorization: the header names, sorted.
 pub fn signed_headers(request: &UnsignedRequest<'_>) -> String {
     let mut names: Vec<_> = request.headers.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
@@ -232,12 +231,12 @@ pub fn signed_headers(request: &UnsignedRequest<'_>) -> String {
     names.join(";")
 }
 
-/// What the signing key signs.
+/// Returns the string to sign.
 pub fn string_to_sign(canonical_request: &str, region: &str, unix_time: i64) -> String {
-    string_to_sign_of(&hex::encode(Sha256::digest(canonical_request)), region, unix_time)
+    string_to_sign_for_hash(&hex::encode(Sha256::digest(canonical_request)), region, unix_time)
 }
 
-fn string_to_sign_of(hash: &str, region: &str, unix_time: i64) -> String {
+fn string_to_sign_for_hash(hash: &str, region: &str, unix_time: i64) -> String {
     format!("{ALGORITHM}\n{}\n{}\n{hash}", amz_date(unix_time), scope(region, unix_time))
 }
 
@@ -245,7 +244,7 @@ fn scope(region: &str, unix_time: i64) -> String {
     format!("{}/{region}/{SERVICE}/aws4_request", amz_day(unix_time))
 }
 
-/// Normalised, then encoded once more: on the wire it is encoded already.
+/// Normalizes a path and encodes it. The path in the request line is already encoded, so it is encoded twice.
 fn canonical_path(path: &str) -> String {
     let mut segments = Vec::new();
     let mut ends_in_slash = true;
@@ -261,27 +260,27 @@ fn canonical_path(path: &str) -> String {
     format!("/{}{last_slash}", segments.join("/"))
 }
 
-/// Decoded and encoded anew, so that one spelling is left, and sorted.
+/// Decodes, encodes and sorts the parameters of a query, which gives each query one canonical form.
 fn canonical_query(query: &str) -> String {
-    let anew = |text| percent::encode(&percent_decode_str(text).collect::<Vec<u8>>());
+    let recode = |text| percent::encode(&percent_decode_str(text).collect::<Vec<u8>>());
     let mut pairs: Vec<_> = query
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (anew(name), anew(value)))
+        .map(|(name, value)| (recode(name), recode(value)))
         .collect();
     pairs.sort_unstable();
     pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-/// By name; headers of one name stay in their order.
+/// Sorts the headers by name. Headers of the same name keep their order.
 fn sorted_headers<'a>(request: &UnsignedRequest<'a>) -> Vec<(&'a str, &'a str)> {
     let mut headers = request.headers.clone();
     headers.sort_by_key(|(name, _)| *name);
     headers
 }
 
-/// Without spaces at either end, and with one where there were several.
+/// Writes a header value without outer spaces and with single inner spaces.
 fn write_single_spaced(value: &str, out: &mut impl fmt::Write) -> fmt::Result {
     for (n, word) in value.split(' ').filter(|word| !word.is_empty()).enumerate() {
         if n > 0 {

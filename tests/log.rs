@@ -59,7 +59,7 @@ fn each_retry_is_told_with_cause_and_delay() {
     assert_eq!(warnings.len(), 2, "the parts in flight are halved too: {warnings:?}");
     assert!(warnings[0].starts_with("parts in flight: at most 4 from now on, not 8: pushed back by "), "{warnings:?}");
     let warnings = &warnings[1..];
-    assert!(warnings[0].starts_with("part 0 attempt 1 failed, the next follows in "), "{warnings:?}");
+    assert!(warnings[0].starts_with("part 0 attempt 1 failed, retrying in "), "{warnings:?}");
     assert!(
         warnings[0].contains(" ms: ") && warnings[0].contains("ThrottlingException: Rate exceeded"),
         "{warnings:?}"

@@ -1,12 +1,12 @@
-//! Where a region's service is.
+//! The service endpoint of a region.
 
 use crate::error::{Error, Result};
 use crate::limits::quoted;
 
-/// The URL of Glacier in a region, by the region's partition.
+/// Returns the URL of Glacier in a region.
 ///
 /// # Errors
-/// `Invalid` if the text cannot be a region, or its partition has no Glacier.
+/// `Invalid` if the text is not a region, or if its partition has no Glacier.
 pub fn of_region(region: &str) -> Result<String> {
     check_region(region)?;
     let suffix = match region {
@@ -15,7 +15,7 @@ pub fn of_region(region: &str) -> Result<String> {
         _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
         _ if ["eu-isoe-", "us-isof-", "eusc-"].iter().any(|prefix| region.starts_with(prefix)) => {
             return Err(Error::invalid(format!(
-                "region {} is in a partition without Glacier; if there is one, set its endpoint",
+                "region {} is in a partition without Glacier; set the endpoint if there is one",
                 quoted(region)
             )));
         }
@@ -24,14 +24,14 @@ pub fn of_region(region: &str) -> Result<String> {
     Ok(format!("https://glacier.{region}.{suffix}"))
 }
 
-/// Checks a region: it becomes part of a host name and of every signature.
+/// Checks a region, which is part of a host name and of every signature.
 ///
 /// # Errors
 /// `Invalid` names the value and the rule.
 pub fn check_region(region: &str) -> Result<()> {
-    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let framed = region.starts_with('-') || region.ends_with('-');
-    if (1..=63).contains(&region.len()) && region.bytes().all(legal) && !framed {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let has_outer_hyphen = region.starts_with('-') || region.ends_with('-');
+    if (1..=63).contains(&region.len()) && region.bytes().all(is_allowed) && !has_outer_hyphen {
         return Ok(());
     }
     Err(Error::invalid(format!(
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_and_partitions() {
+    fn finds_the_endpoint_of_each_partition() {
         let text = include_str!("../../tests/data/endpoints.json");
         let file: serde_json::Value = serde_json::from_str(text).unwrap();
         let plain = |case: &&serde_json::Value| case["fips"] == false && case["dualstack"] == false;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_region_is_refused() {
+    fn rejects_invalid_regions() {
         for region in
             ["", "US-EAST-1", "us east", "us-east-1.evil.example/", "-a", "a-", &"a".repeat(64), "eu-isoe-west-1"]
         {

@@ -1,4 +1,4 @@
-//! The JSON documents of the service: pages of the two lists, and errors.
+//! The JSON documents of the service: list pages and error documents.
 
 use serde::Deserialize;
 
@@ -9,36 +9,36 @@ use crate::plan::ByteRange;
 use crate::sanitize::{escaped, quoted};
 use crate::treehash::Digest;
 
-/// A part that the service holds.
+/// A stored part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPart {
-    /// The archive's bytes that it covers.
+    /// Its byte range in the archive.
     pub range: ByteRange,
     /// Its tree hash.
     pub tree_hash: Digest,
 }
 
-/// One page of the parts of an upload, with the upload's own facts.
+/// One page of ListParts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartsPage {
-    /// The description given at Initiate; empty and absent are the same.
+    /// The description set at Initiate. `None` if it is empty.
     pub description: Option<String>,
-    /// The part size given at Initiate, in bytes.
+    /// The part size set at Initiate, in bytes.
     pub part_size: u64,
     /// The parts, in the service's order.
     pub parts: Vec<ListedPart>,
-    /// Where the next page begins; opaque. `None` on the last page.
+    /// The opaque position of the next page. `None` on the last page.
     pub marker: Option<String>,
 }
 
-/// An upload that is open in a vault.
+/// A multipart upload in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedUpload {
     /// The upload ID.
     pub id: String,
-    /// The description given at Initiate; empty and absent are the same.
+    /// The description set at Initiate. `None` if it is empty.
     pub description: Option<String>,
-    /// When it was initiated, as the service writes it.
+    /// The time of Initiate, as the service formats it.
     pub created: String,
     /// The same in seconds since 1970-01-01 UTC.
     pub created_unix: i64,
@@ -46,32 +46,32 @@ pub struct ListedUpload {
     pub part_size: u64,
 }
 
-/// One page of the open uploads of a vault.
+/// One page of ListMultipartUploads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadsPage {
-    /// The uploads; no order is promised.
+    /// The uploads, in no particular order.
     pub uploads: Vec<ListedUpload>,
-    /// Where the next page begins; opaque. `None` on the last page.
+    /// The opaque position of the next page. `None` on the last page.
     pub marker: Option<String>,
 }
 
-/// What an error body says.
+/// An error document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorBody {
-    /// The service's name for the error.
+    /// The error code.
     pub code: String,
-    /// Its text for people.
+    /// The message for people.
     pub message: Option<String>,
 }
 
-/// Reads a page of parts.
+/// Parses a page of ListParts.
 ///
 /// # Errors
-/// `Protocol`, naming what is wrong with the document.
+/// `Protocol` names what is wrong with the document.
 pub fn parts_page(body: &[u8]) -> Result<PartsPage> {
-    let page: RawPartsPage = document(body)?;
-    let parts = page.parts.into_iter().map(part_entry).collect::<Result<_>>()?;
-    check_part_size(page.part_size).map_err(|error| broken(error.message()))?;
+    let page: RawPartsPage = parse(body)?;
+    let parts = page.parts.into_iter().map(listed_part).collect::<Result<_>>()?;
+    check_part_size(page.part_size).map_err(|error| invalid_document(error.message()))?;
     Ok(PartsPage {
         description: description(page.description)?,
         part_size: page.part_size,
@@ -80,35 +80,35 @@ pub fn parts_page(body: &[u8]) -> Result<PartsPage> {
     })
 }
 
-/// Reads a page of uploads.
+/// Parses a page of ListMultipartUploads.
 ///
 /// # Errors
-/// `Protocol`, naming what is wrong with the document.
+/// `Protocol` names what is wrong with the document.
 pub fn uploads_page(body: &[u8]) -> Result<UploadsPage> {
-    let page: RawUploadsPage = document(body)?;
-    let uploads = page.uploads.into_iter().map(upload_entry).collect::<Result<_>>()?;
+    let page: RawUploadsPage = parse(body)?;
+    let uploads = page.uploads.into_iter().map(listed_upload).collect::<Result<_>>()?;
     Ok(UploadsPage { uploads, marker: marker(page.marker)? })
 }
 
-/// Reads an error body; `None` if it is no Glacier error document: empty, cut, or a proxy's page.
+/// Parses an error document. Returns `None` for any other body: an empty one, a truncated document, a page of a proxy.
 pub fn error_body(body: &[u8]) -> Option<ErrorBody> {
     let raw: RawError = serde_json::from_slice(body).ok()?;
     let code = raw.code?;
-    // The other names come from gateways in front of the service, some as "prefix#Code:suffix".
+    // The other field names come from gateways in front of the service, some with "prefix#Code:suffix".
     Some(ErrorBody { code: error_code(&code)?, message: raw.message })
 }
 
-/// Returns the error code in a text that may have the form "prefix#Code:suffix"; `None` if it cannot be one.
+/// Returns the error code of a text, which may have the form "prefix#Code:suffix". Returns `None` if it is not a code.
 pub fn error_code(text: &str) -> Option<String> {
     let code = text.rsplit('#').next().unwrap_or(text);
     let code = code.split(':').next().unwrap_or(code).trim();
-    let legal = (1..=ERROR_CODE_MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    legal.then(|| code.to_owned())
+    let is_valid = (1..=ERROR_CODE_MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_valid.then(|| code.to_owned())
 }
 
-/// The longest error code, in bytes. The service's have up to some 40 letters.
+/// The maximum length of an error code, in bytes. The longest code of the service has about 40.
 const ERROR_CODE_MAX: usize = 128;
-/// The longest creation date, in bytes: the form has 24.
+/// The maximum length of a creation date, in bytes. The usual format has 24.
 const DATE_MAX: usize = 40;
 
 #[derive(Deserialize)]
@@ -159,23 +159,27 @@ struct RawError {
     message: Option<String>,
 }
 
-fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
-    // The cause repeats values of the document, whatever they are: its text is shown, cut, and it is not kept.
-    serde_json::from_slice(body).map_err(|cause| broken(&escaped(&cause.to_string(), 200)))
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    // The cause may contain secrets of the document, so only its escaped text is kept.
+    serde_json::from_slice(body).map_err(|cause| invalid_document(&escaped(&cause.to_string(), 200)))
 }
 
-fn part_entry(raw: RawPart) -> Result<ListedPart> {
-    let range = ByteRange::parse_in_bytes(&raw.range)
-        .ok_or_else(|| broken(&format!("RangeInBytes {} is not of the form 0-1048575", quoted(&raw.range))))?;
-    let tree_hash = raw.tree_hash.parse::<Digest>().map_err(|error| broken(error.message()))?;
+fn listed_part(raw: RawPart) -> Result<ListedPart> {
+    let range = ByteRange::parse_in_bytes(&raw.range).ok_or_else(|| {
+        invalid_document(&format!("RangeInBytes {} is not of the form 0-1048575", quoted(&raw.range)))
+    })?;
+    let tree_hash = raw.tree_hash.parse::<Digest>().map_err(|error| invalid_document(error.message()))?;
     Ok(ListedPart { range, tree_hash })
 }
 
-fn upload_entry(raw: RawUpload) -> Result<ListedUpload> {
-    check_upload_id(&raw.id).map_err(|error| broken(error.message()))?;
+fn listed_upload(raw: RawUpload) -> Result<ListedUpload> {
+    check_upload_id(&raw.id).map_err(|error| invalid_document(error.message()))?;
     let created_unix =
         dates::parse_iso8601(&raw.created).filter(|_| raw.created.len() <= DATE_MAX).ok_or_else(|| {
-            broken(&format!("CreationDate {} is not of the form 2012-03-20T17:03:43.221Z", quoted(&raw.created)))
+            invalid_document(&format!(
+                "CreationDate {} is not of the form 2012-03-20T17:03:43.221Z",
+                quoted(&raw.created)
+            ))
         })?;
     Ok(ListedUpload {
         id: raw.id,
@@ -186,28 +190,30 @@ fn upload_entry(raw: RawUpload) -> Result<ListedUpload> {
     })
 }
 
-/// An archive description of the service. Another client may have set what this one would not, within the service's limit.
+/// Checks an archive description. Another client may have set characters that this library rejects, but not more than the
+/// service allows.
 fn description(text: Option<String>) -> Result<Option<String>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.contains('\0') || text.chars().count() > DESCRIPTION_MAX {
         let rule = format!("it must have at most {DESCRIPTION_MAX} characters and no NUL");
-        return Err(broken(&format!("ArchiveDescription {} is not allowed: {rule}", quoted(&text))));
+        return Err(invalid_document(&format!("ArchiveDescription {} is not allowed: {rule}", quoted(&text))));
     }
     Ok(Some(text))
 }
 
-/// A marker goes back to the service in the next request, which has a limit.
+/// Checks a marker: it is part of the next request, whose length is limited.
 fn marker(text: Option<String>) -> Result<Option<String>> {
     match text {
-        Some(text) if text.len() > MARKER_MAX => {
-            Err(broken(&format!("Marker {} is not allowed: it must have at most {MARKER_MAX} bytes", quoted(&text))))
-        }
+        Some(text) if text.len() > MARKER_MAX => Err(invalid_document(&format!(
+            "Marker {} is not allowed: it must have at most {MARKER_MAX} bytes",
+            quoted(&text)
+        ))),
         text => Ok(text),
     }
 }
 
-fn broken(what: &str) -> Error {
-    Error::new(Kind::Protocol, format!("the service's answer cannot be read: {what}"))
+fn invalid_document(what: &str) -> Error {
+    Error::new(Kind::Protocol, format!("the service's response is invalid: {what}"))
 }
 
 #[cfg(test)]
@@ -215,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_bodies() {
+    fn parses_error_documents() {
         let body = error_body(br#"{"message":"Rate exceeded","code":"ThrottlingException","type":"Client"}"#).unwrap();
         assert_eq!((body.code.as_str(), body.message.as_deref()), ("ThrottlingException", Some("Rate exceeded")));
         assert_eq!(
@@ -228,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_cannot_be_read_say_why() {
+    fn names_what_is_wrong_with_a_page() {
         for (body, word) in [
             ("", "EOF"),
             ("{}", "PartSizeInBytes"),

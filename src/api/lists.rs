@@ -1,4 +1,4 @@
-//! The two lists, page by page to the end. Markers are opaque: they go back as they came.
+//! The two list operations, which fetch all pages. Markers are opaque: they are sent back unchanged.
 
 use std::collections::HashSet;
 
@@ -13,28 +13,28 @@ use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX
 use crate::percent;
 use crate::sys::emergency_memory;
 
-/// What ListParts tells of an upload.
+/// The result of ListParts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadParts {
     /// The description given at Initiate.
     pub description: Option<String>,
     /// The part size given at Initiate, in bytes.
     pub part_size: u64,
-    /// All parts that the service holds, by position.
+    /// All stored parts, sorted by range.
     pub parts: Vec<ListedPart>,
 }
 
 impl Service {
-    /// All parts of an upload (API page "List Parts"), sorted by range.
+    /// Lists all parts of an upload (API page "List Parts"), sorted by range.
     ///
     /// # Errors
-    /// As [`Service::initiate`]; `Protocol` if the pages do not end or contradict each other.
+    /// `Protocol` if the pages do not end or contradict each other. Otherwise as [`Service::initiate`].
     pub fn list_parts(&self, upload: UploadName<'_>, context: &RequestContext) -> Result<UploadParts> {
         let mut parts = Vec::new();
         let mut part_size = None;
         self.pages(Operation::ListParts, &self.upload_path(upload), context, json::parts_page, |page: PartsPage| {
             if *part_size.get_or_insert(page.part_size) != page.part_size {
-                return Err(Error::new(Kind::Protocol, "the part size differs from page to page"));
+                return Err(Error::new(Kind::Protocol, "the part size differs between the pages of the list"));
             }
             grow(&mut parts, page.parts.len())?;
             parts.extend(page.parts);
@@ -47,7 +47,7 @@ impl Service {
         })
     }
 
-    /// All open uploads of a vault (API page "List Multipart Uploads"), in the service's order.
+    /// Lists all multipart uploads in progress in a vault (API page "List Multipart Uploads"), in the service's order.
     ///
     /// # Errors
     /// As [`Service::list_parts`].
@@ -67,7 +67,7 @@ impl Service {
         Ok(uploads)
     }
 
-    /// Fetches pages until one has no marker; what `take` made of the last one is returned.
+    /// Fetches pages until one has no marker. Returns what `take` returned for the last one.
     fn pages<P, L>(
         &self,
         operation: Operation,
@@ -76,18 +76,19 @@ impl Service {
         read: impl Fn(&[u8]) -> Result<P>,
         mut take: impl FnMut(P) -> Result<(Option<String>, L)>,
     ) -> Result<L> {
-        // Hashes instead of the markers, which may be long.
+        // Hashes of the markers, because markers may be long.
         let mut seen = HashSet::new();
         let mut target = format!("{path}?limit={LIST_PAGE_MAX}");
         for _ in 0..LIST_PAGES_MAX {
-            let call = PreparedRequest::new(operation, Method::Get, target, 200);
-            let page = self.retried(&call, context, |response| read(&response.body))?;
-            let (marker, last) = take(page).map_err(|error| self.named(&call, error))?;
+            let request = PreparedRequest::new(operation, Method::Get, target, 200);
+            let page = self.send_with_retries(&request, context, |response| read(&response.body))?;
+            let (marker, last) = take(page).map_err(|error| self.finish_error(&request, error))?;
             let Some(marker) = marker else { return Ok(last) };
             target = format!("{path}?limit={LIST_PAGE_MAX}&marker={}", percent::encode(marker.as_bytes()));
             if !seen.insert(Sha256::digest(&marker)) {
-                let message = format!("the service gave the marker {} twice: the list would not end", quoted(&marker));
-                return Err(self.named(&call, Error::new(Kind::Protocol, message)));
+                let message =
+                    format!("the service returned the marker {} twice: the list would not end", quoted(&marker));
+                return Err(self.finish_error(&request, Error::new(Kind::Protocol, message)));
             }
         }
         let message = format!("{operation}: the list does not end: it has more than {LIST_PAGES_MAX} pages");
@@ -95,7 +96,7 @@ impl Service {
     }
 }
 
-/// Fails once a list has more entries than it can have, before an endless one fills the memory.
+/// Fails if a list has too many entries, before an endless list exhausts the memory.
 fn check_count(what: &str, count: usize, max: usize) -> Result<()> {
     if count <= max {
         return Ok(());
@@ -103,10 +104,11 @@ fn check_count(what: &str, count: usize, max: usize) -> Result<()> {
     Err(Error::new(Kind::Protocol, format!("the service lists more than {max} {what}")))
 }
 
-/// Makes room for the entries of one more page.
+/// Reserves memory for the entries of another page.
 fn grow<T>(entries: &mut Vec<T>, more: usize) -> Result<()> {
     emergency_memory::ensure()?;
     entries.try_reserve(more).map_err(|cause| {
-        Error::new(Kind::Memory, format!("no memory for a list of {} entries", entries.len() + more)).caused_by(cause)
+        Error::new(Kind::Memory, format!("out of memory for a list of {} entries", entries.len() + more))
+            .caused_by(cause)
     })
 }

@@ -1,6 +1,6 @@
-//! The six operations of a multipart upload, typed: each sends one request and judges its answer.
+//! The six operations of a multipart upload, typed: each sends a request and checks the response.
 //!
-//! Rules of the wire: Glacier developer guide, "API Reference for Multipart Uploads" (API version 2012-06-01).
+//! Specification: Glacier developer guide, "API Reference for Multipart Uploads" (API version 2012-06-01).
 
 mod clock_skew;
 pub mod endpoint;
@@ -31,25 +31,25 @@ use crate::sanitize::TEXT_MAX;
 use crate::sign::Signer;
 use crate::treehash::{Digest, PartHashes};
 
-/// The service's operations, named as it names them.
+/// The operations of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Makes an upload.
+    /// Creates a multipart upload.
     Initiate,
     /// Sends one part.
     UploadPart,
-    /// FifoLock the parts into an archive.
+    /// Assembles the parts into an archive.
     Complete,
-    /// Throws the upload away.
+    /// Deletes the multipart upload.
     Abort,
     /// Lists the parts that the service holds.
     ListParts,
-    /// Lists the open uploads of a vault.
+    /// Lists the multipart uploads in progress in a vault.
     ListUploads,
 }
 
 impl Operation {
-    /// The service's name.
+    /// Returns the service's name of the operation.
     pub fn name(self) -> &'static str {
         match self {
             Self::Initiate => "InitiateMultipartUpload",
@@ -68,41 +68,41 @@ impl fmt::Display for Operation {
     }
 }
 
-/// One account in one region, as seen through one set of credentials.
+/// A client of the service: one account in one region, with one set of credentials.
 #[derive(Debug)]
 pub struct Service {
     /// 12 digits, or `-` for the account of the credentials.
     pub account_id: String,
-    /// The `Host` header: the endpoint's name, with its port if that is not the scheme's own.
+    /// The `Host` header: the host of the endpoint, with the port unless it is the default of the scheme.
     pub host: String,
-    /// What requests are signed with.
+    /// The keys that requests are signed with.
     pub keys: Keys,
-    /// Signs for the service's region.
+    /// The signer for the region.
     pub signer: Signer,
-    /// Connections to the endpoint.
+    /// The connections to the endpoint.
     pub connections: ConnectionPool,
-    /// How often a request is tried again.
+    /// The retry policy.
     pub policy: Policy,
-    /// The time of signatures and waits.
+    /// The clock for signatures and delays.
     pub clock: Arc<dyn Clock>,
-    /// What the requests have reached.
+    /// Whether requests reach the service.
     pub reachability: Reachability,
-    /// What that clock lacks.
+    /// The difference between the service's clock and `clock`.
     pub skew: ClockSkew,
-    /// Where requests and retries are told of.
+    /// The log for requests and retries.
     pub log: Arc<Log>,
 }
 
-/// Names one upload: its vault and its ID.
+/// Identifies a multipart upload by its vault and its ID.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadName<'a> {
-    /// The vault.
+    /// The vault name.
     pub vault: &'a str,
     /// The upload ID.
     pub id: &'a str,
 }
 
-/// What Initiate answers.
+/// The result of Initiate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Initiated {
     /// The upload ID.
@@ -111,7 +111,7 @@ pub struct Initiated {
     pub location: String,
 }
 
-/// What Complete answers.
+/// The result of Complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completed {
     /// The archive ID.
@@ -123,12 +123,14 @@ pub struct Completed {
 }
 
 impl Service {
-    /// Makes an upload of parts of one size (API page "Initiate Multipart Upload"). An empty description is not sent.
+    /// Creates a multipart upload with parts of one size (API page "Initiate Multipart Upload"). An empty description is not
+    /// sent.
     ///
-    /// Not idempotent: if the response is lost, it is sent again, and the first upload remains, empty, until it expires.
+    /// Not idempotent: if the response is lost, the request is sent again, and the first upload remains empty until it
+    /// expires.
     ///
     /// # Errors
-    /// What the service refuses, and what the network does after all attempts.
+    /// The error of the last attempt.
     pub fn initiate(
         &self,
         vault: &str,
@@ -136,21 +138,21 @@ impl Service {
         part_size: u64,
         context: &RequestContext,
     ) -> Result<Initiated> {
-        let mut call =
+        let mut request =
             PreparedRequest::new(Operation::Initiate, Method::Post, self.vault_path(vault, "/multipart-uploads"), 201)
                 .header("x-amz-part-size", part_size.to_string());
         if !description.is_empty() {
-            call = call.header("x-amz-archive-description", description.to_owned());
+            request = request.header("x-amz-archive-description", description.to_owned());
         }
-        self.retried(&call, context, |response| {
+        self.send_with_retries(&request, context, |response| {
             Ok(Initiated { id: self.id(response::upload_id(response)?)?, location: self.location(response)? })
         })
     }
 
-    /// Sends one part, once (API page "Upload Part"). Idempotent: the same range again overwrites.
+    /// Sends one part in one attempt (API page "Upload Part"). Idempotent: a part with the same range is overwritten.
     ///
     /// # Errors
-    /// `TreeHash` if the service found other bytes than `hashes` speak of; else as [`Service::initiate`], after one attempt.
+    /// `TreeHash` if the service computed another hash. Otherwise the error of the attempt.
     pub fn upload_part(
         &self,
         upload: UploadName<'_>,
@@ -158,20 +160,21 @@ impl Service {
         body: &mut dyn BufRead,
         context: &RequestContext,
     ) -> Result<()> {
-        let call = PreparedRequest::new(Operation::UploadPart, Method::Put, self.upload_path(upload), 204)
+        let request = PreparedRequest::new(Operation::UploadPart, Method::Put, self.upload_path(upload), 204)
             .header("content-range", part.range.content_range())
             .header("x-amz-content-sha256", part.hashes.linear.to_string())
             .header("x-amz-sha256-tree-hash", part.hashes.tree.to_string())
             .part(part.index);
         let payload = Payload::Reader { length: part.range.length(), reader: body };
-        let response = self.attempt(&call, part.attempt, payload, context)?;
-        response::compare_tree_hash(&response, part.hashes.tree).map_err(|error| self.named(&call, error))
+        let response = self.attempt(&request, part.attempt, payload, context)?;
+        response::compare_tree_hash(&response, part.hashes.tree).map_err(|error| self.finish_error(&request, error))
     }
 
-    /// Asks once to turn the parts into an archive (API page "Complete Multipart Upload"). Idempotent for a while.
+    /// Assembles the parts into an archive, in one attempt (API page "Complete Multipart Upload"). Idempotent for a limited
+    /// time.
     ///
     /// # Errors
-    /// As [`Service::initiate`], after one attempt.
+    /// The error of the attempt.
     pub fn complete(
         &self,
         upload: UploadName<'_>,
@@ -180,7 +183,7 @@ impl Service {
         attempt: u32,
         context: &RequestContext,
     ) -> Result<Completed> {
-        let call = PreparedRequest::new(Operation::Complete, Method::Post, self.upload_path(upload), 201)
+        let request = PreparedRequest::new(Operation::Complete, Method::Post, self.upload_path(upload), 201)
             .header("x-amz-archive-size", size.to_string())
             .header("x-amz-sha256-tree-hash", tree.to_string());
         let read = |response: &Response| {
@@ -190,23 +193,26 @@ impl Service {
                 tree_hash: response::tree_hash(response)?,
             })
         };
-        let response = self.attempt(&call, attempt, Payload::Empty, context)?;
-        read(&response).map_err(|error| self.named(&call, error))
+        let response = self.attempt(&request, attempt, Payload::Empty, context)?;
+        read(&response).map_err(|error| self.finish_error(&request, error))
     }
 
-    /// Throws the upload away (API page "Abort Multipart Upload"). Idempotent for a while.
+    /// Deletes the multipart upload (API page "Abort Multipart Upload"). Idempotent for a limited time.
     ///
     /// # Errors
     /// As [`Service::initiate`].
     pub fn abort(&self, upload: UploadName<'_>, context: &RequestContext) -> Result<()> {
-        let call = PreparedRequest::new(Operation::Abort, Method::Delete, self.upload_path(upload), 204);
-        self.retried(&call, context, |_| Ok(()))
+        let request = PreparedRequest::new(Operation::Abort, Method::Delete, self.upload_path(upload), 204);
+        self.send_with_retries(&request, context, |_| Ok(()))
     }
 
-    /// An ID from the service. It goes into paths, journals and getters, so one that echoes a secret is refused.
+    /// Returns an ID of the service. An ID is used in paths, journals and getters, so one that contains a secret is rejected.
     fn id(&self, id: &str) -> Result<String> {
         if self.keys.redactor().contains_secret(id) {
-            return Err(Error::new(Kind::Protocol, "the service's ID holds a part of the credentials"));
+            return Err(Error::new(
+                Kind::Protocol,
+                "the service returned an ID that contains a part of the credentials",
+            ));
         }
         Ok(id.to_owned())
     }
@@ -223,10 +229,10 @@ impl Service {
         self.vault_path(upload.vault, &format!("/multipart-uploads/{}", percent::encode(upload.id.as_bytes())))
     }
 
-    /// Sends a request without payload until it succeeds, or cannot.
-    fn retried<T>(
+    /// Sends a request without payload, with retries.
+    fn send_with_retries<T>(
         &self,
-        call: &PreparedRequest,
+        request: &PreparedRequest,
         context: &RequestContext,
         read: impl Fn(&Response) -> Result<T>,
     ) -> Result<T> {
@@ -234,34 +240,34 @@ impl Service {
         let mut attempts = Attempts::new(self.reachability.contact());
         loop {
             let outcome = self
-                .attempt(call, attempts.number(), Payload::Empty, context)
-                .and_then(|response| read(&response).map_err(|error| self.named(call, error)));
+                .attempt(request, attempts.number(), Payload::Empty, context)
+                .and_then(|response| read(&response).map_err(|error| self.finish_error(request, error)));
             let error = match outcome {
                 Ok(value) => return Ok(value),
-                // Without a payload there is nothing to read again.
+                // The hash of an empty payload does not change.
                 Err(error) if error.kind() == Kind::TreeHash => return Err(error),
                 Err(error) => error,
             };
             let idle = self.clock.active().saturating_sub(start);
-            let may_leave_upload = call.operation == Operation::Initiate && !had_no_effect(&error);
-            self.wait_to_retry(error, &mut attempts, &call.label(), idle, context)?;
+            let may_leave_upload = request.operation == Operation::Initiate && !had_no_effect(&error);
+            self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)?;
             if may_leave_upload {
-                let text = "is sent again; if only its response was lost, an empty upload remains until it expires";
-                self.log.write(Level::Warn, format_args!("{} {text}", call.operation));
+                let text = "is sent again; if only the response was lost, an empty upload remains until it expires";
+                self.log.write(Level::Warn, format_args!("{} {text}", request.operation));
             }
         }
     }
 }
 
-/// One part, as it is sent.
+/// The description of one part.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
     /// Its index, from 0.
     pub index: u32,
-    /// The archive's bytes that it covers.
+    /// Its byte range in the archive.
     pub range: ByteRange,
-    /// The hashes of its bytes.
+    /// Its hashes.
     pub hashes: &'a PartHashes,
-    /// Which attempt this is, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }

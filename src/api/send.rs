@@ -1,4 +1,4 @@
-//! One request on its way: the headers that every request has, the signature, the log line, and the wait before another try.
+//! Sends one request: common headers, signature, log message, and the delay before a retry.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::log::Level;
 use crate::retry::Attempts;
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 
-/// The only version of the API there is.
+/// The API version. Only one exists.
 const API_VERSION: &str = "2012-06-01";
 
-/// One request of an operation, before it is signed.
+/// A request of an operation, before it is signed.
 #[derive(Debug)]
 pub(super) struct PreparedRequest {
     pub(super) operation: Operation,
@@ -41,7 +41,7 @@ impl PreparedRequest {
         self
     }
 
-    /// How log lines and errors name it.
+    /// The name of the request in log messages and errors.
     pub(super) fn label(&self) -> String {
         match self.part {
             None => self.operation.name().to_owned(),
@@ -49,7 +49,8 @@ impl PreparedRequest {
         }
     }
 
-    fn name_error(&self, error: Error) -> Error {
+    /// Adds the name of the request to an error. A cancel needs none.
+    fn add_context(&self, error: Error) -> Error {
         match error.kind() {
             Kind::Canceled => error,
             _ => error.with_context(self.label()).during(self.operation.name()),
@@ -58,54 +59,55 @@ impl PreparedRequest {
 }
 
 impl Service {
-    /// Sends a request once, signed as it goes out, and judges the status of its answer.
+    /// Signs and sends a request once, and checks the status of the response.
     pub(super) fn attempt(
         &self,
-        call: &PreparedRequest,
+        request: &PreparedRequest,
         number: u32,
         payload: Payload<'_>,
         context: &RequestContext,
     ) -> Result<Response> {
         let start = self.clock.monotonic();
-        let outcome = self.exchange(call, payload, context);
+        let outcome = self.exchange(request, payload, context);
         if self.log.is_enabled(Level::Debug) {
-            let took = self.clock.monotonic().saturating_sub(start).as_millis();
-            let told = match &outcome {
-                Ok((response, _)) => answered(response),
+            let elapsed = self.clock.monotonic().saturating_sub(start).as_millis();
+            let result = match &outcome {
+                Ok((response, _)) => summary(response),
                 Err(error) => error.to_string(),
             };
-            self.log.write(Level::Debug, format_args!("{} attempt {number}: {told}, {took} ms", call.label()));
+            self.log.write(Level::Debug, format_args!("{} attempt {number}: {result}, {elapsed} ms", request.label()));
         }
         outcome
-            .and_then(|(response, signed)| match response::expect_status(&response, call.success) {
+            .and_then(|(response, signed)| match response::expect_status(&response, request.success) {
                 Ok(()) => Ok(response),
                 Err(error) => Err(self.recover_signature_error(error, signed)),
             })
-            .map_err(|error| self.named(call, error))
+            .map_err(|error| self.finish_error(request, error))
     }
 
-    /// An error of a call, without the secrets that the service may have echoed.
-    pub(super) fn named(&self, call: &PreparedRequest, error: Error) -> Error {
-        call.name_error(error.redacted(self.keys.redactor()))
+    /// Adds the name of the request to an error, and removes secrets that the service may have echoed.
+    pub(super) fn finish_error(&self, request: &PreparedRequest, error: Error) -> Error {
+        request.add_context(error.redacted(self.keys.redactor()))
     }
 
-    /// The answer to a request, and what that was signed with.
+    /// Sends a request and receives the response. Also returns the time and key of the signature.
     fn exchange(
         &self,
-        call: &PreparedRequest,
+        request: &PreparedRequest,
         payload: Payload<'_>,
         context: &RequestContext,
     ) -> Result<(Response, Signed)> {
-        let (mut connection, NumberedKey { key, number }) = self.ready(context).map_err(Error::not_sent)?;
+        let (mut connection, NumberedKey { key, number }) =
+            self.acquire_key_and_connection(context).map_err(Error::not_sent)?;
         let now = self.now();
-        let response = connection.exchange(&self.signed(call, &key, now), payload, context)?;
+        let response = connection.exchange(&self.sign(request, &key, now), payload, context)?;
         self.reachability.response_received();
         Ok((response, Signed { at: now, key: number }))
     }
 
-    /// What there must be before a request is signed, so that its signature, which lives five minutes, waits for nothing
-    /// but sending. A key may be long in coming, and an open connection would be closed meanwhile.
-    fn ready(&self, context: &RequestContext) -> Result<(PooledConnection, NumberedKey)> {
+    /// Acquires a key and then an open connection. Both come before the signature, which is valid for only five minutes. The
+    /// key comes before the connection, which could close during a long wait for a key.
+    fn acquire_key_and_connection(&self, context: &RequestContext) -> Result<(PooledConnection, NumberedKey)> {
         context.cancel.check()?;
         let key = self.keys.acquire(self.now().unix_time, &context.cancel)?;
         let mut connection = self.connections.take();
@@ -114,13 +116,14 @@ impl Service {
         Ok((connection, key))
     }
 
-    fn signed(&self, call: &PreparedRequest, key: &Key, now: ServiceTime) -> Request {
+    /// Signs a request.
+    fn sign(&self, request: &PreparedRequest, key: &Key, now: ServiceTime) -> Request {
         let mut headers = vec![("host", self.host.clone()), ("x-amz-glacier-version", API_VERSION.to_owned())];
-        headers.extend(call.headers.iter().cloned());
+        headers.extend(request.headers.iter().cloned());
         let payload_sha256 = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256");
         let to_sign = UnsignedRequest {
-            method: call.method.as_str(),
-            target: &call.target,
+            method: request.method.as_str(),
+            target: &request.target,
             payload_sha256: payload_sha256.map_or(EMPTY_PAYLOAD_SHA256, |(_, hash)| hash),
             headers: headers
                 .iter()
@@ -130,14 +133,13 @@ impl Service {
         };
         let signature = self.signer.sign(&to_sign, key, now.unix_time);
         headers.extend(signature);
-        Request { method: call.method, target: call.target.clone(), headers }
+        Request { method: request.method, target: request.target.clone(), headers }
     }
 
-    /// Waits until the next attempt may be made, or fails with the error if there is to be none. `idle` is the active time
-    /// since the last progress.
+    /// Waits for the delay before the next attempt. `idle` is the active time since the last progress.
     ///
     /// # Errors
-    /// `error`, or `Canceled`.
+    /// `error` if the policy allows no further attempt. `Canceled`.
     pub fn wait_to_retry(
         &self,
         error: Error,
@@ -151,25 +153,26 @@ impl Service {
         }
         let number = attempts.number();
         let contact = self.reachability.contact();
-        let Some(wait) = attempts.next_delay(&error, &self.policy, idle, contact, fastrand::f64()) else {
+        let Some(delay) = attempts.next_delay(&error, &self.policy, idle, contact, fastrand::f64()) else {
             return Err(match number {
                 1 => error,
                 _ if contact.connected => error.with_hint(format_args!("given up after {number} attempts")),
                 _ => error.with_hint(format_args!(
-                    "given up after {number} attempts, none of which made a connection: check region, endpoint and network"
+                    "given up after {number} attempts without any connection: check region, endpoint and network"
                 )),
             });
         };
-        // Before the wait, so that progress callbacks show the first failure at once.
+        // Counted before the delay, so that progress callbacks show the first failure at once.
         context.retries.fetch_add(1, Ordering::Relaxed);
         self.log.write(
             Level::Warn,
-            format_args!("{label} attempt {number} failed, the next follows in {} ms: {error}", wait.as_millis()),
+            format_args!("{label} attempt {number} failed, retrying in {} ms: {error}", delay.as_millis()),
         );
-        self.clock.wait(wait, &context.cancel)
+        self.clock.wait(delay, &context.cancel)
     }
 }
 
-fn answered(response: &Response) -> String {
+/// Summarizes a response for the log.
+fn summary(response: &Response) -> String {
     format!("HTTP status {}, request ID {}", response.status, response::request_id(response).unwrap_or("none"))
 }
