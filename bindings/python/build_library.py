@@ -1,8 +1,10 @@
-"""Puts the shared library into the wheel, beside the Python files.
+"""Build hook of hatchling that adds the shared library to the wheel.
 
-GLACIER_MP_BUILD_LIBRARY names a library that is built already; without it, cargo builds one from the repository that
-contains this directory. The wheel suits every Python 3 of its platform. GLACIER_MP_PLAT sets another platform tag than
-that of this machine.
+The wheel works with every Python 3 on its platform.
+
+environment:
+  GLACIER_MP_BUILD_LIBRARY  the path of a built library; if not set, cargo builds it from this repository
+  GLACIER_MP_PLAT           the platform tag of the wheel; if not set, that of this machine
 """
 
 import json
@@ -20,14 +22,17 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         platform = os.environ.get("GLACIER_MP_PLAT") or sysconfig.get_platform()
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform.replace('-', '_').replace('.', '_')}"
-        # A package that is installed to be edited finds the library in the repository's target directory.
+        # An editable install finds the library in the repository's target directory.
         if version != "editable":
-            library = Path(os.environ.get("GLACIER_MP_BUILD_LIBRARY") or built(Path(self.root).parents[1]))
+            library = Path(os.environ.get("GLACIER_MP_BUILD_LIBRARY") or build(Path(self.root).parents[1]))
             build_data["force_include"][str(library)] = f"glacier_mp/{library.name}"
 
 
-def built(repository: Path) -> str:
-    """The library that cargo builds, alone: link-time optimisation is skipped when an rlib is built with it."""
+def build(repository: Path) -> str:
+    """Builds the library with cargo. Returns its path.
+
+    It builds the cdylib only: cargo skips link-time optimization if it builds an rlib too.
+    """
     command = ["cargo", "rustc", "--release", "--lib", "--crate-type", "cdylib", "--message-format", "json"]
     output = subprocess.run(command, cwd=repository, check=True, stdout=subprocess.PIPE).stdout
     messages = map(json.loads, output.splitlines())

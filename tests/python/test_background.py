@@ -225,7 +225,7 @@ def test_a_future_that_is_let_go_of_late_does_not_stop_the_next_run(glacier: Gla
         background = upload._background
         assert background is not None
         # The call is over, and the thread that is to give the Future its outcome has not come to it yet.
-        background.over.add_done_callback(wait)
+        background.done.add_done_callback(wait)
         until(lambda: glacier.requests(PART))
         upload.cancel()
         served.wait()

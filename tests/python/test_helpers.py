@@ -70,7 +70,7 @@ def test_a_tree_hash_is_ready_for_the_next() -> None:
 def test_a_buffer_of_many_pieces_is_hashed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     data = content(2 * MIB + 3)
     expected = TreeHash(data).finish()
-    monkeypatch.setattr("glacier_mp.treehash._PIECE", 1_000_003)
+    monkeypatch.setattr("glacier_mp.treehash._PIECE_SIZE", 1_000_003)
     assert TreeHash(data).finish() == expected
 
 

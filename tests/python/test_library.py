@@ -71,7 +71,7 @@ def test_it_is_found_in_the_repository(package: Path, tmp_path: Path, place: str
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("unsigned glacier_abi_version(void) { return 7; }", "ABI version 7, and this package is made for 0"),
+        ("unsigned glacier_abi_version(void) { return 7; }", "ABI version 7, but this package needs 0"),
         ("unsigned glacier_abi_version(void) { return 0; }", "older than this package"),
         ("int nothing;", "is not libglacier_mp"),
     ],
@@ -89,7 +89,7 @@ def test_another_library_is_refused(package: Path, tmp_path: Path, source: str, 
 def test_what_cannot_be_loaded_is_told(package: Path) -> None:
     ended = imported(package, **{_library.VARIABLE: "/no/such/library.so"})
     last = ended.stderr.splitlines()[-1]
-    assert last.startswith("ImportError: /no/such/library.so, which GLACIER_MP_LIBRARY names, cannot be loaded")
+    assert last.startswith("ImportError: cannot load /no/such/library.so (from GLACIER_MP_LIBRARY): ")
     ended = imported(package)
     if ended.returncode != 0:
         last = ended.stderr.splitlines()[-1]

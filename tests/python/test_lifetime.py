@@ -249,7 +249,7 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
         "class Late:\n"
         "    def __del__(self, upload=upload):\n"
         "        try: upload.run()\n"
-        "        except glacier_mp.UsageError as error: assert 'ending' in str(error)\n"
+        "        except glacier_mp.UsageError as error: assert 'shutting down' in str(error)\n"
         "sys.late = Late()",
     ],
     ids=[
@@ -334,7 +334,7 @@ def at_exit():
     try: started = upload.start()
     except glacier_mp.UsageError as error:
         assert error.name == "GLACIER_E_STATE"
-        assert "ending" in str(error) and "run()" in str(error), error
+        assert "shutting down" in str(error) and "run()" in str(error), error
     else:
         # Not all versions of Python refuse to start a thread by then.
         assert sys.argv[2] == "late"

@@ -245,7 +245,7 @@ def test_errors_can_be_pickled_and_copied(number: Optional[int], kind: type[OSEr
     ],
 )
 def test_filename_is_the_path_that_the_text_names(paths: list[str], message: str, expected: Optional[str]) -> None:
-    with pytest.raises(LocalError) as caught, _os_errors.paths_named(*map(os.fsencode, paths)):
+    with pytest.raises(LocalError) as caught, _os_errors.os_errors_for(*map(os.fsencode, paths)):
         raise LocalError(message, code=100)
     assert isinstance(caught.value, OSError)
     assert caught.value.filename == expected

@@ -157,7 +157,7 @@ def test_a_signal_stops_the_call(glacier: Glacier, operation: str, pieces: dict[
 def test_ctrl_c_ends_the_request_of_list_uploads(glacier: Glacier) -> None:
     """The call in C has returned as well, and the next one is not affected."""
     glacier.fault("stall", "ListMultipartUploads")
-    check = "say(str(len(glacier_mp._calls._running))); client.list_uploads(VAULT); upload.run()"
+    check = "say(str(len(glacier_mp._calls._running_calls))); client.list_uploads(VAULT); upload.run()"
     program = PROGRAM.replace("    upload.run()\n    say", f"    {check}\n    say")
     with started(glacier, program, call="client.list_uploads(VAULT)") as child:
         until(lambda: glacier.requests("ListMultipartUploads"))
@@ -212,7 +212,7 @@ CARRIED_ON = """
         ("written.write(content(3 * MIB)); written.finish()", CARRIED_ON),
         ("written.write(content(3 * MIB)); written.finish()", "written.abort(); upload.run()"),
         ("endlessly.run()", "upload.run()"),
-        ("upload.start().result()", "upload.cancel(); upload._background.over.result(); upload.run()"),
+        ("upload.start().result()", "upload.cancel(); upload._background.done.wait(); upload.run()"),
         ("asyncio.run(upload.run_async())", "upload.run()"),
         ("asyncio.run(asyncio.wait_for(upload.run_async(), 600))", "asyncio.run(upload.run_async())"),
         ("asyncio.run(endlessly.run_async())", "upload.run()"),

@@ -222,20 +222,20 @@ def test_it_is_read_on_the_thread_that_runs(glacier: Glacier, how: str) -> None:
 
 
 def test_small_pieces_go_together(glacier: Glacier, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = []
-    read = source.Reading.read
+    sizes = []
+    read = source.StreamReader.read
 
-    def counted(self: source.Reading, most: int) -> memoryview:
-        given = read(self, most)
-        answers.append(len(given))
-        return given
+    def counted(self: source.StreamReader, size: int) -> memoryview:
+        piece = read(self, size)
+        sizes.append(len(piece))
+        return piece
 
-    monkeypatch.setattr(source.Reading, "read", counted)
+    monkeypatch.setattr(source.StreamReader, "read", counted)
     with glacier.client() as client:
         archive = client.upload(VAULT, pieces(DATA, 100), part_size=MIB)
     assert glacier.archive(archive.archive_id) == DATA
-    assert sum(answers) == SIZE
-    assert len(answers) < SIZE / 100 / 10
+    assert sum(sizes) == SIZE
+    assert len(sizes) < SIZE / 100 / 10
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_what_is_no_source_is_refused_at_once(glacier: Glacier, wrong: Any, says
     ],
 )
 def test_what_gives_no_bytes_is_told(glacier: Glacier, wrong: Callable[[], Any], kind: str) -> None:
-    with glacier.client() as client, pytest.raises(TypeError, match=f"gave {kind}, not bytes"):
+    with glacier.client() as client, pytest.raises(TypeError, match=f"returned {kind}, not bytes"):
         client.upload(VAULT, wrong())
     assert glacier.requests() == []
 
@@ -274,7 +274,7 @@ def test_a_source_must_wait_for_its_bytes(glacier: Glacier) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     with glacier.client() as client, open(writing, "wb") as other, open(reading, "rb", buffering=0) as file:
-        with pytest.raises(BlockingIOError, match="must wait"):
+        with pytest.raises(BlockingIOError, match="must block"):
             client.upload(VAULT, file)
         with pytest.raises(io.UnsupportedOperation):
             client.upload(VAULT, other)

@@ -33,7 +33,7 @@ def writing(glacier: Glacier, **settings: Any) -> Iterator[Upload]:
         yield upload
 
 
-@pytest.mark.parametrize("size", [999, 70_001, stream._STRAIGHT - 1, stream._STRAIGHT, 3 * MIB])
+@pytest.mark.parametrize("size", [999, 70_001, stream._BYPASS_SIZE - 1, stream._BYPASS_SIZE, 3 * MIB])
 def test_pieces_of_any_size_make_the_archive(glacier: Glacier, size: int) -> None:
     data = content(2 * MIB + 77_777)
     with writing(glacier) as upload:
@@ -53,7 +53,7 @@ def test_small_and_large_pieces_keep_their_order(glacier: Glacier) -> None:
     data = content(3 * MIB)
     start = 0
     with writing(glacier) as upload:
-        for size in itertools.cycle([5, stream._STRAIGHT, 999, 70_001, stream._STRAIGHT - 1, 2 * MIB]):
+        for size in itertools.cycle([5, stream._BYPASS_SIZE, 999, 70_001, stream._BYPASS_SIZE - 1, 2 * MIB]):
             if start >= len(data):
                 break
             start += upload.write(data[start : start + size])
@@ -73,7 +73,7 @@ def test_small_and_large_pieces_keep_their_order(glacier: Glacier) -> None:
     ],
     ids=["bytes", "bytearray", "memoryview", "array", "two dimensions", "ctypes"],
 )
-@pytest.mark.parametrize("size", [4096, stream._STRAIGHT])
+@pytest.mark.parametrize("size", [4096, stream._BYPASS_SIZE])
 def test_whatever_has_bytes_may_be_written(glacier: Glacier, form: Callable[[bytes], Any], size: int) -> None:
     data = content(size)
     with writing(glacier) as upload:

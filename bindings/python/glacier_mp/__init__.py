@@ -1,4 +1,4 @@
-"""Multipart uploads to Amazon Glacier vaults: parallel, resumable, in bounded memory.
+"""Multipart uploads to Amazon Glacier vaults: parallel, resumable, with bounded memory.
 
     import glacier_mp
 
@@ -7,10 +7,10 @@
         archive = client.upload("my-vault", "backup.tar", progress=print)
     print(archive.archive_id)
 
-The bytes come from a file, from bytes, bytearray, memoryview or mmap, from a file object or an iterable of bytes, or
-are written by the program. Several parts are sent at once, every hash is checked against the service's, and a failure
-on the way loses no work: what the service holds already is not sent again. To carry on after one, run again, or later
-and elsewhere with the upload's ID; or name a journal, and the same call carries on whatever had stopped it:
+A source is a file, a bytes, bytearray, memoryview or mmap object, a file object, or an iterable of bytes. A program can
+also write the bytes itself. Parts are sent in parallel, and every hash is compared with the service's. After a failure,
+stored parts are not sent again. To resume, run the upload again, or start another process with the upload ID or with a
+journal:
 
     with glacier_mp.Upload(client, "my-vault", "backup.tar", journal="backup.journal") as upload:
         try:
@@ -20,24 +20,26 @@ and elsewhere with the upload's ID; or name a journal, and the same call carries
                 raise
             archive = upload.run()
 
-Config       settings: region, keys, endpoint, memory, timeouts, log
-Credentials  keys that expire, as a callable of the program gives them
-Client       the way to the service: upload(), list_uploads()
-Upload       one upload: all at once with run(), start() or run_async(); written with write() and finish(); or by hand
-             with initiate(), put_part() and complete()
-UploadStream  the file object to write an archive into, from Upload.stream()
-TreeHash     the service's checksum of parts and archives
-Plan         how an archive is cut into parts; plan() makes one
-Progress     how far an upload is
-Source       the type of what can be uploaded; Data the part of it that is memory
-GlacierError and its classes: what went wrong
+Config        settings: region, keys, endpoint, memory, timeouts, log
+Credentials   keys that expire, returned by a callable of the program
+Client        endpoint, account and credentials; upload(), list_uploads()
+Upload        one upload: run(), start() or run_async() for a source; write() and finish() for a stream; initiate(),
+              put_part() and complete() for the service's operations
+UploadStream  a writable file object, from Upload.stream()
+TreeHash      the service's checksum of parts and archives
+Plan          the division of an archive into parts; plan() creates one
+Progress      the progress of an upload
+Source        the type of all sources; Data is the type of in-memory sources
+GlacierError  the base class of all exceptions
 
-Names are those of boto3 where it has them; a checksum is the SHA-256 tree hash. Sizes are in bytes, times in seconds.
-Ctrl-C on the main thread, or an exception in a callback, stops the call in progress and is raised from it; the upload
-stays in the vault. While the interpreter ends, in functions of atexit, calls run without a thread of their own: Ctrl-C
-may then be raised as a StoppedError.
-Python's global lock is free while bytes move. After a fork the child needs a Client of its own. Under gevent and
-eventlet other greenlets keep running.
+Names follow boto3 where it has them. A checksum is a SHA-256 tree hash. Sizes are in bytes, times in seconds.
+
+Ctrl-C on the main thread, or an exception in a callback, stops the call in progress and is raised from it. The upload
+stays in the vault. During interpreter shutdown (in atexit functions) calls run on the caller's thread. Ctrl-C may then
+be raised as a StoppedError.
+
+Calls release the GIL while they transfer data. A forked child must create its own Client. With gevent and eventlet,
+other greenlets keep running during a call.
 """
 
 from ._ffi import decoded as _decoded
@@ -89,4 +91,4 @@ __all__ = [
 ]
 
 __version__ = _decoded(_lib.glacier_version()) or ""
-"""The version of the library that runs."""
+"""The version of the library."""

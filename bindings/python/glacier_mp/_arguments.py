@@ -1,4 +1,7 @@
-"""Python's values for C's types: what would be cut or wrap around unseen is a ValueError or TypeError here."""
+"""Conversion of Python arguments to C types.
+
+ctypes truncates or wraps some invalid values silently. These functions raise ValueError or TypeError instead.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +19,39 @@ HASH_LENGTH = 32
 
 
 def text(name: str, value: str) -> bytes:
-    """A text as UTF-8."""
+    """Returns a text as UTF-8."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     return _without_nul(name, value.encode())
 
 
 def path(name: str, value: StrPath) -> bytes:
-    """The name of a file, in the bytes that the system has it in."""
+    """Returns a path as bytes in the file system encoding."""
     return _without_nul(name, os.fsencode(value))
 
 
 def u32(name: str, value: int) -> int:
-    """A count that C holds in 32 bits."""
+    """Returns an integer that fits in a uint32_t."""
     return _unsigned(name, value, 32)
 
 
 def u64(name: str, value: int) -> int:
-    """A count that C holds in 64 bits."""
+    """Returns an integer that fits in a uint64_t."""
     return _unsigned(name, value, 64)
 
 
 def milliseconds(name: str, seconds: float) -> int:
-    """A time; what is less than a millisecond counts as one."""
+    """Returns a time in milliseconds, rounded up."""
     if not (math.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds}")
     return u64(name, math.ceil(seconds * 1000))
 
 
 def unix_time(name: str, value: Union[datetime, float]) -> int:
-    """A point in time in whole seconds; never 0, which C takes for none."""
+    """Returns a point in time in whole seconds since 1970-01-01 UTC. It is never 0, which means "never" in C."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError(f"{name} must have a time zone: {value!r} may be any of a day's hours")
+            raise ValueError(f"{name} must have a time zone: {value!r} is ambiguous")
         value = value.timestamp()
     if not math.isfinite(value) or not 1 <= value < 1 << 63:
         raise ValueError(f"{name} must be a time after 1970-01-01, not {value}")
@@ -56,25 +59,25 @@ def unix_time(name: str, value: Union[datetime, float]) -> int:
 
 
 def tree_hash(name: str, value: Union[str, bytes]) -> Any:
-    """A tree hash, from 64 hexadecimal digits or 32 bytes."""
+    """Returns a C array with a tree hash that is given as 64 hexadecimal digits or 32 bytes."""
     try:
         digest = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
     except (TypeError, ValueError):
         digest = b""
     if len(digest) != HASH_LENGTH:
-        raise ValueError(f"{name} must be a tree hash: 64 hexadecimal digits, or 32 bytes")
+        raise ValueError(f"{name} must be a tree hash: 64 hexadecimal digits or 32 bytes")
     return hash_buffer(digest)
 
 
 def hash_buffer(content: bytes = b"", count: int = 1) -> Any:
-    """Room for tree hashes, one behind the other, as C wants it."""
+    """Returns a C array for `count` tree hashes, initialized with `content`."""
     return (ctypes.c_uint8 * (HASH_LENGTH * count))(*content)
 
 
 class Memory:
-    """The memory of a bytes-like object, held for as long as this is.
+    """The exported buffer of a bytes-like object.
 
-    Held means exported: a bytearray cannot be resized meanwhile, nor an mmap closed.
+    The buffer is released with this object. Until then a bytearray cannot be resized, and an mmap cannot be closed.
     """
 
     def __init__(self, data: Any) -> None:
@@ -94,12 +97,12 @@ def _unsigned(name: str, value: int, bits: int) -> int:
 
 def _without_nul(name: str, value: bytes) -> bytes:
     if b"\0" in value:
-        raise ValueError(f"{name} must not have a NUL character")
+        raise ValueError(f"{name} must not contain a NUL character")
     return value
 
 
 class _Buffer(ctypes.Structure):
-    """Py_buffer. A memoryview does the same, but does not tell the address of memory that is read-only."""
+    """Py_buffer. A memoryview is no substitute: it does not give the address of read-only memory."""
 
     _fields_ = [
         ("buf", ctypes.c_void_p),

@@ -1,14 +1,15 @@
-"""Working calls: functions of the library that use the network or files, and that call back.
+"""Working calls: library functions that use the network or files and that may invoke callbacks.
 
-A call runs on a thread of its own, and the caller's thread waits for it in Python. Signals are handled and callbacks
-run on the waiting thread: Ctrl-C and an exception in a callback are ordinary exceptions, which stop the call and keep
-their traceback. If the caller's thread were inside C, Python would raise a signal's exception at the first instruction
-of the next callback, where ctypes can only print it, and the call could not be stopped.
+A call runs on its own thread, and the caller's thread waits for it in Python. Signal handlers and callbacks run on the
+waiting thread. Ctrl-C and exceptions in callbacks are therefore ordinary exceptions: they stop the call and keep their
+traceback. If the caller's thread were inside C, Python would raise a signal's exception at the first instruction of the
+next callback. ctypes can only print such an exception, so the call would not stop.
 
-A background call is the same, with a thread of Python in the caller's place. The library could start a thread too, but
-Python does not know such a thread: a callback on it runs in the main interpreter, whichever interpreter began it.
+A background call works in the same way, except that a Python thread takes the place of the caller's thread. The
+library's own background threads are not used: Python does not know them, so their callbacks would run in the main
+interpreter, whichever interpreter started the call.
 
-While the interpreter shuts down, Python 3.12 and later start no thread. Then the call runs on the caller's thread.
+Python 3.12 and later start no threads during interpreter shutdown. Calls then run on the caller's thread.
 """
 
 from __future__ import annotations
@@ -41,275 +42,287 @@ from .progress import Progress, progress_of
 ReportProgress = Callable[[Progress], object]
 WriteLog = Callable[[int, str], object]
 Read = Callable[[int], memoryview]
-# What glacier_credentials_set takes: two keys, a token or none, and when they expire.
-GiveKeys = Callable[[], tuple[bytes, bytes, Optional[bytes], int]]
+# Returns the arguments of glacier_credentials_set: key ID, secret key, session token or None, expiration.
+GetCredentials = Callable[[], tuple[bytes, bytes, Optional[bytes], int]]
 T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """A call of a function of the library. Meanwhile `progress`, `log`, `read` and `keys` are called, on the thread or
-    greenlet that waits for the result.
+    """A call of a library function. Callbacks run on the thread or greenlet that waits for the result.
 
-    A stoppable call calls ON_PROGRESS at least 4 times a second. Any other is abandoned when it is stopped. `holding`
-    is what the function uses: it is held until the function returns, also if the call was abandoned.
+    Args:
+        function: the library function, called with `arguments` on the call's own thread.
+        kept_alive: an object that the function uses. It is kept until the function returns, also if the call is
+            abandoned.
+        progress, log, read, get_credentials: the program's callbacks.
+        stoppable: whether the function invokes ON_PROGRESS at least 4 times a second. A call that is not stoppable is
+            abandoned when it is stopped.
     """
 
     def __init__(
         self,
         function: Callable[..., T],
         *arguments: Any,
-        holding: Optional[object] = None,
+        kept_alive: Optional[object] = None,
         progress: Optional[ReportProgress] = None,
         log: Optional[WriteLog] = None,
         read: Optional[Read] = None,
-        keys: Optional[GiveKeys] = None,
+        get_credentials: Optional[GetCredentials] = None,
         stoppable: bool = True,
     ) -> None:
-        if keys is not None and keys in _giving():
-            # The library sees the thread of the call and not this one: it would wait for the keys that are being given.
-            raise error_of(E_BUSY, "called from inside the callable that gives the keys of this client")
+        if get_credentials is not None and get_credentials in _active_providers():
+            # The library cannot detect this: it sees the call's thread, not this one. The call would wait for the keys
+            # that this thread is about to return.
+            raise error_of(E_BUSY, "called from inside the credentials callable of this client")
         self._function = function
         self._arguments = arguments
-        self._holding = holding
+        self._kept_alive = kept_alive
         self._progress = progress
         self._log = log
         self._read = read
-        self._keys = keys
+        self._get_credentials = get_credentials
         self._stoppable = stoppable
         self._stopped = False
         self._cancel: Optional[Callable[[], object]] = None
-        self._returned: Optional[T] = None
-        self._raised: Optional[BaseException] = None
-        # Without a thread of its own the call keeps here what a callback raised.
-        self._on_own_thread = True
-        self._raised_by_callback: Optional[BaseException] = None
-        # What the waiting thread is to call; None when the function has returned.
-        self._events: Optional[_threads.Inbox[Optional[tuple[Callable[..., object], tuple[Any, ...]]]]] = None
+        self._result: Optional[T] = None
+        self._error: Optional[BaseException] = None
+        self._has_own_thread = True
+        # An exception of a callback, for a call without its own thread.
+        self._callback_error: Optional[BaseException] = None
+        # Callbacks for the waiting thread to run; None when the function has returned.
+        self._requests: Optional[_threads.Inbox[Optional[tuple[Callable[..., object], tuple[Any, ...]]]]] = None
         self._responses: SimpleQueue[Any] = SimpleQueue()
-        # Set when the function has returned: from then on nothing of the call is used in C.
-        self.over = _threads.Completion()
+        # Set when the function has returned. C uses nothing of the call afterwards.
+        self.done = _threads.Completion()
 
     def result(self) -> T:
-        """Runs the call, runs its callbacks on this thread, and returns what the function returned."""
-        if sys.is_finalizing() or (_ending and _threads.native_ident() != _ending_on):
-            raise error_of(E_STATE, "the interpreter is ending: no call can be started any more")
-        events = self._events = _threads.inbox()
+        """Runs the call, runs its callbacks on this thread, and returns the function's result."""
+        if sys.is_finalizing() or (_is_exiting and _threads.native_ident() != _exiting_thread):
+            raise error_of(E_STATE, "the interpreter is shutting down: no call can be started")
+        requests = self._requests = _threads.inbox()
         try:
-            if _ending or not self._start():
-                self._run_here()
+            if _is_exiting or not self._start():
+                self._run_on_this_thread()
             else:
-                while (event := events.get()) is not None:
-                    callback, facts = event
-                    self._responses.put(callback(*facts))
+                while (request := requests.get()) is not None:
+                    callback, arguments = request
+                    self._responses.put(callback(*arguments))
         except BaseException as error:
             self.stop()
             if self._stoppable:
-                # A second Ctrl-C ends this wait; the call then ends without it.
-                self.over.wait()
-            self._complete_error(error)
+                # A second Ctrl-C ends this wait. The call then ends in the background.
+                self.done.wait()
+            self._add_upload_details(error)
             raise
         finally:
-            self._raised_by_callback = None
+            self._callback_error = None
         try:
-            if self._raised is not None:
-                raise self._raised
-            return cast(T, self._returned)
+            if self._error is not None:
+                raise self._error
+            return cast(T, self._result)
         finally:
-            # The error refers to this frame, and this frame should not refer to the error.
-            self._raised = None
+            # The error refers to this frame. A reference back would form a cycle.
+            self._error = None
 
     def stop(self) -> None:
-        """Ends the call at its next callback, or at the one that it may be waiting for now."""
+        """Stops the call at its next callback, or at the callback that is waiting for a response."""
         self._stopped = True
         self._responses.put(_STOPPED)
 
-    def cancel(self, cancel: Callable[[], object]) -> None:
-        """Calls `cancel` at the next progress callback: then it ends this call, and no later one."""
+    def cancel_with(self, cancel: Callable[[], object]) -> None:
+        """Calls `cancel` in the next progress callback, so that it cancels this call and not a later one."""
         self._cancel = cancel
 
     def wait_if_it_calls_back(self) -> None:
-        """Waits for the end of a call that still calls back into Python."""
-        if self._stoppable or self._log is not None or self._keys is not None:
-            self.over.wait_natively()
+        """Waits for the end of the call if it can still invoke callbacks."""
+        if self._stoppable or self._log is not None or self._get_credentials is not None:
+            self.done.wait_natively()
 
     def on_progress(self, raw: Any) -> int:
-        """The progress callback, on the call's thread."""
+        """The progress callback. It runs on the call's thread."""
         if self._stopped:
             return STOP
         if self._cancel is not None:
             self._cancel()
         if self._progress is None:
             return CONTINUE
-        return STOP if self._ask(self._progress, progress_of(raw)) is _STOPPED else CONTINUE
+        return STOP if self._run_callback(self._progress, progress_of(raw)) is _STOPPED else CONTINUE
 
-    def on_read(self, room: memoryview) -> Optional[int]:
-        """Fills `room` with the next bytes of the source, on the call's thread; None stops the call."""
+    def on_read(self, buffer: memoryview) -> Optional[int]:
+        """Fills `buffer` with the next bytes of the source. Returns their number, or None to stop the call.
+
+        It runs on the call's thread.
+        """
         if self._stopped or self._read is None:
             return None
-        # The program never sees the library's memory: it might keep it, or be reading still when the call is stopped.
-        given = self._ask(self._read, len(room))
-        if given is _STOPPED:
+        # The program never gets the library's buffer: it could keep it, or still use it after the call is stopped.
+        data = self._run_callback(self._read, len(buffer))
+        if data is _STOPPED:
             return None
-        room[: len(given)] = given
-        return len(given)
+        buffer[: len(data)] = data
+        return len(data)
 
     def on_log(self, level: int, message: str) -> None:
-        """A line of the log, on the call's thread."""
+        """The log callback. It runs on the call's thread."""
         if not self._stopped and self._log is not None:
-            self._ask(self._log, level, message)
+            self._run_callback(self._log, level, message)
 
     def on_credentials(self, out: Any) -> int:
-        """The library needs keys, on the call's thread. `out` is good for nothing any more when this has returned, so
-        it is filled here and not where the keys come from."""
-        if self._stopped or self._keys is None:
+        """The credentials callback. It runs on the call's thread.
+
+        `out` is valid only until this function returns, so this function fills it, not the waiting thread.
+        """
+        if self._stopped or self._get_credentials is None:
             return STOP
-        given = self._ask(_give, self._keys)
-        if given is _STOPPED:
+        credentials = self._run_callback(_run_provider, self._get_credentials)
+        if credentials is _STOPPED:
             return STOP
         try:
-            lib.glacier_credentials_set(out, *given)
+            lib.glacier_credentials_set(out, *credentials)
         except GlacierError as error:
-            self._ask(_raise, error)
+            self._run_callback(_raise, error)
             return STOP
         return CONTINUE
 
-    def _ask(self, callback: Callable[..., object], *facts: Any) -> Any:
-        if self._on_own_thread:
-            assert self._events is not None
-            self._events.put((callback, facts))
+    def _run_callback(self, callback: Callable[..., object], *arguments: Any) -> Any:
+        """Runs `callback` on the waiting thread. Returns its result, or _STOPPED if the call must stop."""
+        if self._has_own_thread:
+            assert self._requests is not None
+            self._requests.put((callback, arguments))
             return self._responses.get()
         try:
-            return callback(*facts)
+            return callback(*arguments)
         except BaseException as error:
-            self._raised_by_callback = error
+            self._callback_error = error
             self._stopped = True
             return _STOPPED
 
     def _start(self) -> bool:
-        """Starts the call's thread; False if the interpreter shuts down and starts none."""
-        _running.add(self)
+        """Starts the call's thread. Returns False if the interpreter is shutting down and starts no threads."""
+        _running_calls.add(self)
         try:
             _threads.start_new_thread(self._run, ())
         except RuntimeError as error:
-            _running.discard(self)
+            _running_calls.discard(self)
             if _threads.is_shutdown(error):
                 return False
-            self.over.set()
-            raise no_thread(error) from error
+            self.done.set()
+            raise thread_error(error) from error
         return True
 
-    def _run_here(self) -> None:
-        """Runs the function on this thread. An exception of a callback is raised when the function has returned."""
-        self._on_own_thread = False
-        outside = getattr(_here, "call", None)
-        _running.add(self)
+    def _run_on_this_thread(self) -> None:
+        """Runs the function on this thread. Raises an exception of a callback after the function has returned."""
+        self._has_own_thread = False
+        outer_call = getattr(_current, "call", None)
+        _running_calls.add(self)
         try:
             self._run()
         finally:
-            _here.call = outside
-        if self._raised_by_callback is not None:
-            raise self._raised_by_callback
+            _current.call = outer_call
+        if self._callback_error is not None:
+            raise self._callback_error
 
     def _run(self) -> None:
-        _here.call = self
+        _current.call = self
         try:
-            self._returned = self._function(*self._arguments)
+            self._result = self._function(*self._arguments)
         except GlacierError as error:
-            # A traceback of this thread says nothing, and would keep what the call used: with a handle, its journal.
-            self._raised = error.with_traceback(None)
+            # This thread's traceback has no useful information and would keep the call's arguments alive: a handle
+            # would keep its journal locked.
+            self._error = error.with_traceback(None)
         except BaseException as error:
-            self._raised = error
+            self._error = error
         finally:
-            self._arguments, self._holding = (), None
-            _running.discard(self)
-            self.over.set()
-            # When the interpreter ends, only a thread that nobody joins can be waiting: it must not run again.
-            if not _ending and self._events is not None:
-                self._events.put(None)
+            self._arguments, self._kept_alive = (), None
+            _running_calls.discard(self)
+            self.done.set()
+            # During shutdown only daemon threads can still be waiting. They must not run again.
+            if not _is_exiting and self._requests is not None:
+                self._requests.put(None)
 
-    def _complete_error(self, error: BaseException) -> None:
-        """Adds to an error that the package itself raised in a callback what the library knows of the upload."""
-        known = self._raised
+    def _add_upload_details(self, error: BaseException) -> None:
+        """Adds the library's upload details to an error that this package raised in a callback."""
+        known = self._error
         if isinstance(error, GlacierError) and error.code == E_SOURCE_SHORT and isinstance(known, GlacierError):
             error.upload_id, error.resumable = known.upload_id, known.resumable
 
 
-def check_background() -> None:
-    """Raises if no background call can run to its end any more."""
-    if _ending:
+def check_can_start_thread() -> None:
+    """Raises UsageError if the interpreter is shutting down: a background call could not finish."""
+    if _is_exiting:
         raise error_of(E_STATE, _NO_BACKGROUND)
 
 
-def no_thread(error: RuntimeError) -> GlacierError:
-    """Returns what a failure to start a thread is raised as."""
+def thread_error(error: RuntimeError) -> GlacierError:
+    """Returns the GlacierError for a thread that could not be started."""
     if _threads.is_shutdown(error):
         return error_of(E_STATE, _NO_BACKGROUND)
-    return error_of(E_MEMORY, f"no thread could be had for the call: {error}")
+    return error_of(E_MEMORY, f"cannot start a thread for the call: {error}")
 
 
-_NO_BACKGROUND = "the interpreter is ending and starts no background thread: call run() instead"
+_NO_BACKGROUND = "the interpreter is shutting down and starts no background thread: call run() instead"
 
 
 def _on_progress(_user_data: Any, progress: Any) -> int:
     try:
-        response: int = _here.call.on_progress(progress.contents)
+        response: int = _current.call.on_progress(progress.contents)
     except MemoryError:
         response = STOP
     return response
 
 
-def _on_read(_user_data: Any, buffer: Any, room: int, length: Any) -> int:
+def _on_read(_user_data: Any, buffer: Any, capacity: int, length: Any) -> int:
     try:
-        given = _here.call.on_read(_memory_at(ctypes.addressof(buffer.contents), room, _WRITABLE))
+        count = _current.call.on_read(_memory_at(ctypes.addressof(buffer.contents), capacity, _WRITABLE))
     except MemoryError:
-        given = None
-    if given is None:
+        count = None
+    if count is None:
         return STOP
-    length[0] = given
+    length[0] = count
     return CONTINUE
 
 
 def _on_log(_user_data: Any, level: int, message: bytes) -> None:
-    _here.call.on_log(level, message.decode("utf-8", "replace"))
+    _current.call.on_log(level, message.decode("utf-8", "replace"))
 
 
 def _on_credentials(_user_data: Any, out: Any) -> int:
     try:
-        response: int = _here.call.on_credentials(out)
+        response: int = _current.call.on_credentials(out)
     except MemoryError:
         response = STOP
     return response
 
 
-def _give(give: GiveKeys) -> tuple[bytes, bytes, Optional[bytes], int]:
+def _run_provider(get_credentials: GetCredentials) -> tuple[bytes, bytes, Optional[bytes], int]:
     caller = _threads.greenlet_or_thread()
-    outside = _giving()
-    _giving_in[caller] = (*outside, give)
+    outer = _active_providers()
+    _providers_of[caller] = (*outer, get_credentials)
     try:
-        return give()
+        return get_credentials()
     finally:
-        if outside:
-            _giving_in[caller] = outside
+        if outer:
+            _providers_of[caller] = outer
         else:
-            del _giving_in[caller]
+            del _providers_of[caller]
 
 
-def _giving() -> tuple[GiveKeys, ...]:
-    """Returns the callables for keys that this thread or greenlet is inside of."""
-    return _giving_in.get(_threads.greenlet_or_thread(), ())
+def _active_providers() -> tuple[GetCredentials, ...]:
+    """Returns the credentials callables that this thread or greenlet is running."""
+    return _providers_of.get(_threads.greenlet_or_thread(), ())
 
 
 def _raise(error: BaseException) -> None:
     raise error
 
 
-# The only callbacks that the library is given. They are never released, so none can be called after its end.
+# The only callbacks that are passed to the library. They are never released, so the library cannot call a released one.
 ON_PROGRESS = ProgressFn(_on_progress)
 ON_READ = ReadFn(_on_read)
 ON_LOG = LogFn(_on_log)
 ON_CREDENTIALS = CredentialsFn(_on_credentials)
 
-# The response to a callback of a call that is to stop.
+# The response to a callback of a call that must stop.
 _STOPPED = object()
 
 _memory_at = ctypes.pythonapi.PyMemoryView_FromMemory
@@ -317,31 +330,31 @@ _memory_at.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
 _memory_at.restype = ctypes.py_object
 _WRITABLE = 0x200
 
-# The call that this thread runs.
-_here = _threads.Local()
+# `call`: the call that this thread runs.
+_current = _threads.Local()
 
-# The callables for keys that threads and greenlets are inside of.
-_giving_in: dict[int, tuple[GiveKeys, ...]] = {}
+# The credentials callables that are running, by thread or greenlet.
+_providers_of: dict[int, tuple[GetCredentials, ...]] = {}
 
-_running: set[Call[Any]] = set()
-# Whether the interpreter is ending, and the thread that ends it: of all threads only this one may still run a call.
-_ending = False
-_ending_on = 0
+_running_calls: set[Call[Any]] = set()
+# Whether the interpreter is shutting down, and the thread that does it: the only one that may still run calls.
+_is_exiting = False
+_exiting_thread = 0
 
 
-def _stop_all() -> None:
-    """Stops the calls of threads that nobody joins: the end of the interpreter would end these threads inside C."""
-    global _ending, _ending_on
-    _ending, _ending_on = True, _threads.native_ident()
-    calls = list(_running)
+def _stop_all_calls() -> None:
+    """Stops the calls of daemon threads. Interpreter shutdown would otherwise end these threads inside C."""
+    global _is_exiting, _exiting_thread
+    _is_exiting, _exiting_thread = True, _threads.native_ident()
+    calls = list(_running_calls)
     for call in calls:
         call.stop()
     for call in calls:
         call.wait_if_it_calls_back()
 
 
-atexit.register(_stop_all)
+atexit.register(_stop_all_calls)
 
 if hasattr(os, "register_at_fork"):
-    # The threads of these calls are the parent's.
-    os.register_at_fork(after_in_child=_running.clear)
+    # The threads of these calls exist only in the parent.
+    os.register_at_fork(after_in_child=_running_calls.clear)

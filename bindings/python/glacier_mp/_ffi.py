@@ -1,7 +1,8 @@
-"""The C ABI for Python: one table that declares every function of include/glacier_mp.h.
+"""ctypes declarations of the C ABI: one table with every function of include/glacier_mp.h.
 
-A function is called with its inputs alone. Where C has `glacier_x_t **out`, the new handle is what is returned, and
-it is freed with the last reference to it; where C has `glacier_error_t **err`, a failure is raised.
+Python code passes only the inputs of a function:
+- A parameter `glacier_x_t **out` becomes the return value. The handle is freed with the last reference to it.
+- A parameter `glacier_error_t **err` becomes an exception.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ LARGEST_ARCHIVE = 10_000 << 32
 
 
 class Handle(c_void_p):
-    """An object of the library. Its type is its class, so that one cannot be given for another."""
+    """A handle of the library. Each C type has its own class, so ctypes rejects a handle of the wrong type."""
 
-    # What the library uses through this handle: it is let go after the handle is freed.
-    held: list[Any]
+    # Objects that the library uses through this handle. They are released after the handle is freed.
+    kept_alive: list[Any]
 
     def __reduce__(self) -> NoReturn:
-        # ctypes would take the address along, to where it means nothing, or a second time.
-        raise TypeError("objects of glacier_mp belong to their process: they cannot be pickled or copied")
+        # ctypes would copy the address. It is invalid in another process, and a copy would be freed twice.
+        raise TypeError("glacier_mp objects cannot be pickled or copied")
 
 
 class ConfigHandle(Handle):
@@ -78,11 +79,11 @@ class PlanHandle(Handle):
 
 
 class RawCredentials(ctypes.Structure):
-    """glacier_credentials_t, of which only the library knows what is in it."""
+    """glacier_credentials_t, an opaque type."""
 
 
 class RawProgress(ctypes.Structure):
-    """glacier_progress_t"""
+    """glacier_progress_t."""
 
     _fields_ = [
         ("struct_size", c_uint64),
@@ -107,17 +108,17 @@ CredentialsFn = ctypes.CFUNCTYPE(c_int32, c_void_p, POINTER(RawCredentials))
 DoneFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, ErrorHandle)
 DestroyFn = ctypes.CFUNCTYPE(None, c_void_p)
 
-# Python's callbacks live as long as the module: nothing has to be released.
+# The callbacks of this package exist as long as the module, so there is nothing to destroy.
 NO_DESTROY = DestroyFn()
 
-# What a glacier_result_t stands for when it is what a function returns; as a parameter it is a plain number.
+# The return type glacier_result_t: the function raises on failure. A glacier_result_t parameter is a plain number.
 RESULT = "result"
 
 ERR = POINTER(ErrorHandle)
 BYTES = c_void_p
 DIGEST = POINTER(ctypes.c_uint8)
 
-# name: what it returns, its parameters. A pointer to a handle is an output.
+# Name: (return type, parameter types). A pointer to a handle is an output.
 FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "glacier_version": (c_char_p, ()),
     "glacier_version_number": (c_uint32, ()),
@@ -219,17 +220,17 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 def error_of(code: int, message: str) -> GlacierError:
-    """A failure that was noticed before the library was asked."""
+    """Returns the exception for a failure that this package detects itself."""
     return class_of(code)(message, code=code, name=decoded(lib.glacier_result_name(code)) or "")
 
 
 def decoded(text: Optional[bytes]) -> Optional[str]:
-    """A text of the library."""
+    """Returns a C string as str; None for NULL."""
     return None if text is None else text.decode("utf-8", "replace")
 
 
 def _bind(library: ctypes.CDLL) -> SimpleNamespace:
-    """The functions of the table, of a library that the table is right for."""
+    """Returns the functions of the table, bound to a library with the same ABI version."""
     _check_abi(library)
     functions = SimpleNamespace()
     for name, (returned, parameters) in FUNCTIONS.items():
@@ -238,64 +239,64 @@ def _bind(library: ctypes.CDLL) -> SimpleNamespace:
         try:
             function: Any = prototype((name, library), directions)
         except AttributeError as error:
-            raise ImportError(f"{library._name} has no {name}: it is older than this package") from error
+            raise ImportError(f"{library._name} has no function {name}: it is older than this package") from error
         if returned is RESULT:
-            function.errcheck = _made if parameters[-2] in OUTPUTS else _done
+            function.errcheck = _check_and_own if parameters[-2] in OUTPUTS else _check
         elif returned in _FREE:
-            function.errcheck = _new
+            function.errcheck = _check_not_null
         setattr(functions, name, function)
     return functions
 
 
 def _check_abi(library: ctypes.CDLL) -> None:
     try:
-        have = library.glacier_abi_version()
+        version = library.glacier_abi_version()
     except AttributeError as error:
-        raise ImportError(f"{library._name} is not libglacier_mp: it has no glacier_abi_version") from error
-    if have != ABI_VERSION:
+        raise ImportError(f"{library._name} is not libglacier_mp: it has no function glacier_abi_version") from error
+    if version != ABI_VERSION:
         raise ImportError(
-            f"{library._name} has ABI version {have}, and this package is made for {ABI_VERSION}: "
-            "install library and package of one version"
+            f"{library._name} has ABI version {version}, but this package needs {ABI_VERSION}: "
+            "install the library and the package from the same release"
         )
 
 
-# The directions of parameters as ctypes has them.
+# Parameter directions of ctypes.
 _IN, _OUT = 1, 2
 
 OUTPUTS = {POINTER(kind) for kind in (ClientHandle, UploadHandle, UploadsHandle, PartsHandle, PlanHandle, ErrorHandle)}
 
 
-def _done(result: int, _function: Any, arguments: tuple[Any, ...]) -> None:
+def _check(result: int, _function: Any, arguments: tuple[Any, ...]) -> None:
     if result != 0:
         raise _exception(result, arguments[-1])
 
 
-def _made(result: int, _function: Any, arguments: tuple[Any, ...]) -> Handle:
+def _check_and_own(result: int, _function: Any, arguments: tuple[Any, ...]) -> Handle:
     *_, out, err = arguments
     if result != 0:
         raise _exception(result, err)
     return _owned(out)
 
 
-def _new(handle: Handle, _function: Any, _arguments: tuple[Any, ...]) -> Handle:
+def _check_not_null(handle: Handle, _function: Any, _arguments: tuple[Any, ...]) -> Handle:
     if not handle:
-        raise error_of(E_MEMORY, "there is no memory for another object of the library")
+        raise error_of(E_MEMORY, "out of memory")
     return _owned(handle)
 
 
 def _owned(handle: Handle) -> Handle:
-    """Sees to it that a new handle is freed, once, when nothing refers to it any more.
+    """Frees a new handle once, when the last reference to it is gone. Returns the handle.
 
-    At the end of the interpreter it is not: the memory goes with the process, and a call on another thread may still
-    be inside. In a forked child it is: there the library only lets memory go.
+    Interpreter shutdown does not free it, because a call on another thread may still use it. A forked child does free
+    it, because there the library only releases memory.
     """
-    handle.held = []
+    handle.kept_alive = []
     free = getattr(lib, _FREE[type(handle)])
-    weakref.finalize(handle, _free, free, type(handle)(handle.value), handle.held).atexit = False
+    weakref.finalize(handle, _free, free, type(handle)(handle.value), handle.kept_alive).atexit = False
     return handle
 
 
-def _free(free: Any, handle: Handle, _held: list[Any]) -> None:
+def _free(free: Any, handle: Handle, _kept_alive: list[Any]) -> None:
     free(handle)
 
 

@@ -1,4 +1,4 @@
-"""Finds the shared library and loads it."""
+"""Locating and loading of the shared library."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ NAME = "libglacier_mp.dylib" if sys.platform == "darwin" else "libglacier_mp.so"
 
 
 def load() -> ctypes.CDLL:
-    """Loads the library that $GLACIER_MP_LIBRARY names, else the first one that is found.
+    """Loads the library from the path in $GLACIER_MP_LIBRARY, or else from the first location that has it.
 
-    It is loaded as a CDLL: Python's global lock is free while a function of it runs.
+    The library is loaded as a CDLL, so calls release the GIL.
     """
     explicit = os.environ.get(VARIABLE)
     path = explicit or next(_candidates(), None)
     if path is None:
-        raise ImportError(f"{NAME} is not found: install it, or set {VARIABLE} to its path")
+        raise ImportError(f"{NAME} not found: install it, or set {VARIABLE} to its path")
     try:
         return ctypes.CDLL(path)
     except OSError as error:
-        origin = f", which {VARIABLE} names," if explicit else ""
-        raise ImportError(f"{path}{origin} cannot be loaded: {error}") from error
+        origin = f" (from {VARIABLE})" if explicit else ""
+        raise ImportError(f"cannot load {path}{origin}: {error}") from error
 
 
 def _candidates() -> Iterator[str]:
-    here = Path(__file__).resolve().parent
-    places = [here]
-    repository = here.parents[2]
+    """Yields the paths of the library: in this package, in the repository's build directories, in the system."""
+    package = Path(__file__).resolve().parent
+    directories = [package]
+    repository = package.parents[2]
     if (repository / "include" / "glacier_mp.h").exists():
-        # Cargo leaves the library of a test run in deps only.
+        # After `cargo test` the library is in deps only.
         builds = [repository / "target" / profile for profile in ("release", "debug")]
-        places += [place for build in builds for place in (build, build / "deps")]
-    yield from (str(place / NAME) for place in places if (place / NAME).exists())
+        directories += [directory for build in builds for directory in (build, build / "deps")]
+    yield from (str(directory / NAME) for directory in directories if (directory / NAME).exists())
     installed = ctypes.util.find_library("glacier_mp")
     if installed:
         yield installed

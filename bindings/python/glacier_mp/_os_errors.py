@@ -1,7 +1,7 @@
-"""The errno of a failure with GLACIER_E_IO.
+"""Conversion of GLACIER_E_IO errors to OSError.
 
-The C ABI has no errno. The library ends its text with the system's error number, as "(os error 2)". If a text has none,
-the number is what opening the file returns now.
+The C ABI reports no errno. If the operating system reported an error, the library's message ends with its number, as
+in "(os error 2)". If the message has no number, opening the file again gives it.
 """
 
 from __future__ import annotations
@@ -19,49 +19,51 @@ from .errors import GlacierError, os_error
 
 
 @contextmanager
-def paths_named(*paths: Optional[bytes]) -> Iterator[None]:
-    """Raises a GLACIER_E_IO from inside as an OSError, of that of `paths` which its text names."""
+def os_errors_for(*paths: Optional[bytes]) -> Iterator[None]:
+    """Converts a GLACIER_E_IO error to an OSError. Its filename is the one of `paths` that the message contains."""
     try:
         yield
     except GlacierError as error:
         if error.code != E_IO or isinstance(error, OSError):
             raise
-        found = _named([path for path in paths if path is not None], error.message)
-        number = _number_in(error.message)
-        if number is None and found is not None:
-            number = _number_now(found)
-        filename = None if found is None else os.fsdecode(found)
-        raise os_error(error, number, None if number is None else os.strerror(number), filename) from None
+        path = _path_in(error.message, [path for path in paths if path is not None])
+        errno = _errno_in(error.message)
+        if errno is None and path is not None:
+            errno = _errno_of_open(path)
+        filename = None if path is None else os.fsdecode(path)
+        raise os_error(error, errno, None if errno is None else os.strerror(errno), filename) from None
 
 
-def _named(paths: list[bytes], message: str) -> Optional[bytes]:
-    """Returns the path that the text names last before the system's error; of two that end there, the longer. If there
-    is only one path, it is that one."""
-    before, is_of_system, _ = message.partition(" (os error")
-    if is_of_system:
-        # Without the system's own text for the error.
+def _path_in(message: str, paths: list[bytes]) -> Optional[bytes]:
+    """Returns the path that occurs last in the message, before the operating system's text.
+
+    If two paths end at the same position, returns the longer one. A single path is returned in any case.
+    """
+    before, is_os_error, _ = message.partition(" (os error")
+    if is_os_error:
+        # Remove the operating system's text.
         before = before.rpartition(": ")[0]
 
-    def place(path: bytes) -> tuple[int, int]:
-        # The text has control characters and others that cannot be printed in an escaped form.
+    def end_and_length(path: bytes) -> tuple[int, int]:
+        # The message has control characters and other unprintable characters in escaped form.
         text = path.decode("utf-8", "replace")
         pattern = "".join(re.escape(c) if c.isprintable() else r"\\[a-z0-9{}]+?" for c in text)
         pattern = rf"(?<!\w){pattern}(?!\w)"
-        return max(((found.end(), len(text)) for found in re.finditer(pattern, before)), default=(-1, 0))
+        return max(((match.end(), len(text)) for match in re.finditer(pattern, before)), default=(-1, 0))
 
-    best = max(paths, key=place, default=None)
-    return best if best is not None and (len(paths) == 1 or place(best)[0] >= 0) else None
-
-
-def _number_in(message: str) -> Optional[int]:
-    found = re.search(r"\(os error ([0-9]+)\)", message)
-    return int(found.group(1)) if found else None
+    best = max(paths, key=end_and_length, default=None)
+    return best if best is not None and (len(paths) == 1 or end_and_length(best)[0] >= 0) else None
 
 
-def _number_now(path: bytes) -> Optional[int]:
-    """The error number of opening the file for reading; None if it can be opened."""
+def _errno_in(message: str) -> Optional[int]:
+    match = re.search(r"\(os error ([0-9]+)\)", message)
+    return int(match.group(1)) if match else None
+
+
+def _errno_of_open(path: bytes) -> Optional[int]:
+    """Returns the errno of opening the file for reading; None if that succeeds."""
     try:
-        # A FIFO or a terminal is neither waited for nor taken over.
+        # O_NONBLOCK: do not wait for a writer of a FIFO. O_NOCTTY: do not acquire a controlling terminal.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         return error.errno

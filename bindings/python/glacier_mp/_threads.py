@@ -1,9 +1,9 @@
-"""Threads of the operating system, and waiting for them.
+"""Operating system threads, and primitives to wait for them.
 
-gevent and eventlet can replace the primitives of `_thread`, `threading` and `queue` by their own, for greenlets. The
-thread of a working call is inside C and must be a real one, so the primitives here are never the replaced ones,
-whether the package is imported before or after the replacement. A greenlet that waits for such a thread waits in its
-hub: other greenlets of its thread keep running.
+gevent and eventlet can replace the primitives of `_thread`, `threading` and `queue` with versions for greenlets
+("monkey patching"). The thread of a working call is inside C, so it must be an operating system thread. This module
+therefore always uses the original primitives, whether it is imported before or after the patching. A greenlet that
+waits for such a thread waits in its hub, so other greenlets of its thread keep running.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ T = TypeVar("T")
 
 
 class Inbox(Protocol[T]):
-    """A queue from other threads to the thread, or greenlet, that made it."""
+    """A queue from other threads to the thread or greenlet that created it."""
 
     def put(self, item: T) -> None:
-        """Adds an item. Any thread may call it; it never waits."""
+        """Adds an item. It does not block. Any thread may call it."""
 
     def get(self) -> T:
-        """Removes and returns the oldest item; waits for one."""
+        """Removes and returns the oldest item. It blocks until there is one."""
 
 
 def inbox() -> Inbox[Any]:
-    """Returns an Inbox that suits the calling thread or greenlet."""
+    """Returns an Inbox for the calling thread or greenlet."""
     if _is_patched_by_gevent():
         return _GeventInbox()
     if _is_patched_by_eventlet():
@@ -50,17 +50,17 @@ class Completion:
         self._is_done = False
         self._callbacks: deque[Callable[[Completion], object]] = deque()
 
-    def done(self) -> bool:
-        """Returns whether it has happened."""
+    def is_set(self) -> bool:
+        """Returns whether the event has happened."""
         return self._is_done
 
     def set(self) -> None:
-        """Reports the event and calls the callbacks."""
+        """Marks the event as happened and calls the callbacks."""
         self._is_done = True
         self._call()
 
     def add_done_callback(self, callback: Callable[[Completion], object]) -> None:
-        """Calls `callback` once: on the thread that reports the event, or here if it has happened."""
+        """Calls `callback` once: on the thread that calls set(), or on this thread if the event has happened."""
         self._callbacks.append(callback)
         if self._is_done:
             self._call()
@@ -68,39 +68,37 @@ class Completion:
     def wait(self) -> None:
         """Waits for the event."""
         if not self._is_done:
-            waiting = inbox()
-            self.add_done_callback(waiting.put)
-            waiting.get()
-
-    def result(self) -> None:
-        """Waits for the event, as a Future does."""
-        self.wait()
+            queue = inbox()
+            self.add_done_callback(queue.put)
+            queue.get()
 
     def wait_natively(self) -> None:
-        """Waits for the event and holds up the whole thread, greenlets included."""
-        waiting: SimpleQueue[Completion] = SimpleQueue()
-        self.add_done_callback(waiting.put)
-        waiting.get()
+        """Waits for the event and blocks the whole thread, including its other greenlets."""
+        queue: SimpleQueue[Completion] = SimpleQueue()
+        self.add_done_callback(queue.put)
+        queue.get()
 
     def _call(self) -> None:
-        # No lock, because a signal handler may come here too: popleft gives each callback to one thread only.
+        # A signal handler may call this too, so there is no lock. popleft returns each callback to one thread only.
         with suppress(IndexError):
             while True:
                 self._callbacks.popleft()(self)
 
 
 def is_shutdown(error: RuntimeError) -> bool:
-    """Returns whether a thread could not be started because the interpreter shuts down. Since Python 3.12 it starts no
-    thread once its main thread has ended."""
+    """Returns whether a thread could not be started because the interpreter is shutting down.
+
+    Python 3.12 and later start no threads after the main thread has ended.
+    """
     return isinstance(error, _FinalizationError) or "interpreter shutdown" in str(error)
 
 
-# Python 3.13 has a class for it.
+# Python 3.13 and later.
 _FinalizationError: Any = getattr(builtins, "PythonFinalizationError", ())
 
 
 class _GeventInbox(Generic[T]):
-    """For a greenlet of gevent."""
+    """An Inbox of a gevent greenlet."""
 
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
@@ -116,12 +114,12 @@ class _GeventInbox(Generic[T]):
             self._ready.clear()
             with suppress(Empty):
                 return self._items.get_nowait()
-            # The time limit is a timer: gevent ends a wait when its loop has nothing at all to wait for.
-            self._ready.wait(_KEEP_ALIVE)
+            # gevent ends a wait if its loop has no pending event. The timeout is such an event.
+            self._ready.wait(_KEEP_ALIVE_SECONDS)
 
 
 class _EventletInbox(Generic[T]):
-    """For a greenlet of eventlet, whose hub waits for file descriptors only."""
+    """An Inbox of an eventlet greenlet. The hub of eventlet waits for file descriptors only, so this uses a pipe."""
 
     def __init__(self) -> None:
         self._items: SimpleQueue[T] = SimpleQueue()
@@ -129,14 +127,14 @@ class _EventletInbox(Generic[T]):
         self._reader, self._writer = os.pipe()
         for end in (self._reader, self._writer):
             os.set_blocking(end, False)
-            # The number may be that of a descriptor that the hub believes to be open.
+            # The hub may still have a closed descriptor with the same number registered.
             self._hubs.notify_opened(end)
-            # Closed with the last reference only: another thread may be writing.
+            # Close it with the last reference: another thread may be writing.
             weakref.finalize(self, os.close, end).atexit = False
 
     def put(self, item: T) -> None:
         self._items.put(item)
-        # A pipe that is full wakes the reader as well. eventlet replaces the functions of os, not those of posix.
+        # A full pipe wakes the reader too. eventlet replaces os.write and os.read, but not those of posix.
         with suppress(BlockingIOError):
             posix.write(self._writer, b"x")
 
@@ -149,8 +147,7 @@ class _EventletInbox(Generic[T]):
             self._hubs.trampoline(self._reader, read=True)
 
 
-# Seconds.
-_KEEP_ALIVE = 3600.0
+_KEEP_ALIVE_SECONDS = 3600.0
 
 
 def _is_patched_by_gevent() -> bool:
@@ -164,7 +161,7 @@ def _is_patched_by_eventlet() -> bool:
 
 
 def _native_module() -> Any:
-    """Returns `_thread` with its own functions."""
+    """Returns `_thread` with its original functions."""
     if isinstance(_thread.start_new_thread, BuiltinFunctionType):
         return _thread
     if _is_patched_by_gevent():
@@ -173,7 +170,7 @@ def _native_module() -> Any:
 
 
 class _GeventOriginals:
-    """`_thread` as it was before gevent replaced its functions."""
+    """The original functions of `_thread`, as gevent has saved them."""
 
     def __getattr__(self, name: str) -> Any:
         return sys.modules["gevent.monkey"].get_original("_thread", name)
@@ -183,10 +180,10 @@ _native = _native_module()
 start_new_thread: Callable[[Callable[..., object], tuple[Any, ...]], int] = _native.start_new_thread
 allocate_lock: Callable[[], Any] = _native.allocate_lock
 native_ident: Callable[[], int] = _native.get_ident
-# Native: the class of objects that have one set of attributes per thread.
+# threading.local for operating system threads.
 Local: Any = _native._local
 
 
 def greenlet_or_thread() -> int:
-    """Returns a number for the greenlet, or else the thread, that calls. It is reused after the end of either."""
+    """Returns the ID of the calling greenlet or thread. IDs of ended ones are reused."""
     return _thread.get_ident()

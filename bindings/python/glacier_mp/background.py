@@ -1,4 +1,4 @@
-"""Background calls: a Future in place of a thread that waits."""
+"""Background calls, which return a Future."""
 
 from __future__ import annotations
 
@@ -9,82 +9,86 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Optional, TypeVar
 
-from ._calls import Call, check_background, no_thread
+from ._calls import Call, check_can_start_thread, thread_error
 from ._ffi import UploadHandle, lib
 
 T = TypeVar("T")
 
 
 class Background:
-    """What an upload keeps of a call in the background: enough to stop it; and the Future, until it has its outcome."""
+    """An upload's reference to its background call, used to stop it.
+
+    It also keeps the Future alive until the call has its outcome.
+    """
 
     def __init__(self, call: Call[Any], future: Future[Any]) -> None:
-        # Done when the upload is not worked on any more.
-        self.over = call.over
+        # Set when the call no longer uses the upload.
+        self.done = call.done
         self._process = os.getpid()
         self._call: Optional[Call[Any]] = call
         self._future: Optional[Future[Any]] = future
 
-    def is_at_work(self) -> bool:
-        """Whether it is not over yet; what a parent process began is not at work in its child."""
-        return self._process == os.getpid() and not self.over.done()
+    def is_running(self) -> bool:
+        """Returns whether the call is in progress. In a forked child, a call of the parent is not."""
+        return self._process == os.getpid() and not self.done.is_set()
 
     def stop(self) -> None:
-        """Has it end as soon as it can; a callback that blocks is not waited for."""
+        """Requests that the call stops. It does not wait for a callback that blocks."""
         call = self._call
         if call is not None:
             call.stop()
 
-    def forget(self) -> None:
-        """Lets go of what is not needed any more. An error in the Future refers to frames, and they to the upload."""
+    def release(self) -> None:
+        """Drops the references to the call and the Future. An error in the Future refers to frames that refer to the
+        upload, which would form a cycle."""
         self._call = self._future = None
 
 
 def in_background(call: Call[T], handle: UploadHandle) -> tuple[Future[T], Background]:
-    """Starts a call on an upload, waited for and served by a thread that gives the Future its outcome.
+    """Starts a call on an upload. A new thread waits for it, runs its callbacks and sets the outcome of the Future.
 
-    Neither that thread nor the call refers to the Future: when nobody else does any more, the call is canceled; not
-    what the upload may be doing next by then.
+    Neither that thread nor the call refers to the Future. When the program drops its last reference to the Future, the
+    call is canceled. A later call on the same upload is not affected.
     """
-    check_background()
+    check_can_start_thread()
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
     background = Background(call, future)
-    wanted = weakref.finalize(future, call.cancel, partial(lib.glacier_upload_cancel, handle))
-    wanted.atexit = False
-    serve = partial(_serve, call, wanted, weakref.ref(background))
+    canceler = weakref.finalize(future, call.cancel_with, partial(lib.glacier_upload_cancel, handle))
+    canceler.atexit = False
+    run = partial(_run, call, canceler, weakref.ref(background))
     try:
-        # A daemon: a program that is to end, by Ctrl-C for one, is not kept.
-        threading.Thread(target=serve, name="glacier_mp", daemon=True).start()
+        # A daemon thread does not delay the end of the program, for example after Ctrl-C.
+        threading.Thread(target=run, name="glacier_mp", daemon=True).start()
     except RuntimeError as error:
-        wanted.detach()
-        raise no_thread(error) from error
+        canceler.detach()
+        raise thread_error(error) from error
     return future, background
 
 
-def _serve(call: Call[Any], wanted: weakref.finalize[Any, Any], background: weakref.ref[Background]) -> None:
+def _run(call: Call[Any], canceler: weakref.finalize[Any, Any], background: weakref.ref[Background]) -> None:
     try:
-        returned = call.result()
+        result = call.result()
     except BaseException as error:
-        _tell(wanted, background, error=error)
+        _set_outcome(canceler, background, error=error)
     else:
-        _tell(wanted, background, returned)
+        _set_outcome(canceler, background, result)
 
 
-def _tell(
-    wanted: weakref.finalize[Any, Any],
+def _set_outcome(
+    canceler: weakref.finalize[Any, Any],
     background: weakref.ref[Background],
-    returned: Any = None,
+    result: Any = None,
     error: Optional[BaseException] = None,
 ) -> None:
-    kept = wanted.detach()
-    if kept is None:
+    detached = canceler.detach()
+    if detached is None:
         return
-    future: Future[Any] = kept[0]
-    keeper = background()
-    if keeper is not None:
-        keeper.forget()
+    future: Future[Any] = detached[0]
+    owner = background()
+    if owner is not None:
+        owner.release()
     if error is None:
-        future.set_result(returned)
+        future.set_result(result)
     else:
         future.set_exception(error)

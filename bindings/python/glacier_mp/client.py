@@ -1,4 +1,4 @@
-"""The way to the service."""
+"""Clients: connections to the service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Optional
 from . import _arguments
 from ._calls import Call, ReportProgress
 from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, decoded, error_of, lib
-from ._os_errors import paths_named
+from ._os_errors import os_errors_for
 from .config import Config
 from .errors import GlacierError
 from .source import Source
@@ -20,13 +20,13 @@ from .upload import Archive, Upload
 
 @dataclass(frozen=True)
 class UploadInfo:
-    """One multipart upload in progress, from Client.list_uploads.
+    """A multipart upload in progress, from Client.list_uploads.
 
     Attributes:
-        upload_id (str): its ID, as Upload takes it.
-        archive_description (str or None): the description of the archive.
-        created (datetime): when it was initiated, in UTC, to the second.
-        part_size (int): its part size in bytes.
+        upload_id (str): the upload ID, for Upload's upload_id.
+        archive_description (str or None): the archive description.
+        created (datetime): the time at which the upload was initiated, in UTC, in whole seconds.
+        part_size (int): the part size in bytes.
     """
 
     upload_id: str
@@ -36,33 +36,33 @@ class UploadInfo:
 
 
 class Client:
-    """The way to the service: endpoint, account, credentials, and the memory limit that its uploads share.
+    """A client: the endpoint, account and credentials of requests, and the memory and bandwidth limits of its uploads.
 
-    Any number of threads may use a client at once. For several archives at once make one client, and for each archive
-    an Upload that is run on a thread, started, or awaited: a part waits until there is room in the memory limit, first
-    come, first served.
+    Any number of threads may use a client at once. To upload several archives in parallel, create one client and one
+    Upload for each archive, and call each Upload's run() on its own thread, start() or run_async(). The uploads share
+    the memory limit: parts wait for free memory in FIFO order.
 
-    A client is closed by leaving its `with` block, by close(), or with the last reference to it. Uploads made with it
-    go on, and may still run; a closed client makes no new ones: UsageError.
+    Leaving the `with` block, close() or dropping the last reference closes the client. Its uploads continue and can
+    still be run. A closed client cannot create uploads.
 
     Args:
-        config (Config): the settings; without one, those of the environment.
+        config (Config): the settings. Default: Config(), the settings from the environment.
 
     Raises:
-        UsageError: no region is set, a value from the environment is not allowed, or the CA file has no certificate.
+        UsageError: no region is set, a value from the environment is invalid, or the CA file has no certificate.
         ServiceError: no credentials are set (GLACIER_E_CREDENTIALS).
-        LocalError: the CA file cannot be read (GLACIER_E_IO: it is an OSError too).
+        LocalError: the CA file cannot be read (GLACIER_E_IO, which is also an OSError).
     """
 
     def __init__(self, config: Optional[Config] = None) -> None:
         config = config or Config()
-        self._text = repr(config)
+        self._config_repr = repr(config)
         self._log = config._log
-        self._keys = config._keys
-        with paths_named(config._ca_file):
+        self._get_credentials = config._get_credentials
+        with os_errors_for(config._ca_file):
             self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
-        # The calls of list_uploads in progress.
-        self._listing: set[Call[Any]] = set()
+        # The list_uploads calls in progress.
+        self._list_calls: set[Call[Any]] = set()
 
     def upload(
         self,
@@ -77,21 +77,21 @@ class Client:
         expected_size: Optional[int] = None,
         progress: Optional[ReportProgress] = None,
     ) -> Archive:
-        """Uploads a source and returns the archive: Upload(...).run() in one call, with the same parameters. The Upload
-        is closed when it returns. It can be stopped by Ctrl-C on the main thread, and by an exception in progress; to
-        be able to cancel it from another thread, use Upload.
+        """Uploads a source and returns the archive. It is Upload(...).run() in one call, with the same parameters.
 
             archive = client.upload("my-vault", "backup.tar", journal="backup.journal")
 
-        With a journal the same call, after whatever stopped it, and in whichever process, carries on; when all is done
-        it gives the archive again. Without one, if it fails with a GlacierError that is resumable, call it again with
-        the same source and upload_id=error.upload_id to send what is missing.
+        Ctrl-C on the main thread or an exception in a callback stops it. To cancel from another thread, use Upload.
+
+        To resume with a journal, make the same call again, in this process or another. If the archive exists already,
+        the call returns it. To resume without a journal after a GlacierError with `resumable`, call with the same
+        source and upload_id=error.upload_id.
 
         Raises:
-            GlacierError: as Upload.run. After GLACIER_E_OUTCOME_UNKNOWN there may be an archive: the same call with its
-                journal learns it; without one only an inventory of the vault can tell, though an Upload that is kept
-                could have learned it.
-            Exception: as Upload.run.
+            GlacierError: see Upload.run. After GLACIER_E_OUTCOME_UNKNOWN the archive may exist. With a journal, the
+                same call determines the outcome. Without one, only an inventory of the vault does; an Upload object
+                that still exists can determine it too.
+            Exception: see Upload.run.
         """
         with Upload(
             self,
@@ -108,65 +108,77 @@ class Client:
             try:
                 return upload.run()
             except GlacierError as error:
-                # Who attaches to an upload that has become an archive is told that there is no such upload.
+                # An upload ID that has become an archive is unknown to the service, so attaching to it cannot succeed.
                 lost = error.code == E_OUTCOME_UNKNOWN and journal is None
                 error.resumable = error.resumable and not lost
                 raise
 
     def list_uploads(self, vault_name: str) -> list[UploadInfo]:
-        """Lists all multipart uploads in progress in a vault, in no order: at most 50,000.
+        """Lists all multipart uploads in progress in a vault, in no particular order, at most 50,000.
 
-        An upload that received no part for 24 hours may be missing. Ctrl-C stops the call, and so does cancel().
+        Uploads that received no part for 24 hours may be missing. Ctrl-C and cancel() stop the call.
 
         Raises:
             StoppedError: cancel() was called.
-            UsageError, TransportError, ServiceError (GLACIER_E_NOT_FOUND: the vault), LocalError, InternalError.
+            ServiceError: GLACIER_E_NOT_FOUND if the vault does not exist; other errors of the service.
+            UsageError, TransportError, LocalError, InternalError: see these classes.
         """
         name, handle = _arguments.text("vault_name", vault_name), self._handle
-        call = Call(lib.glacier_client_list_uploads, handle, name, log=self._log, keys=self._keys, stoppable=False)
-        self._listing.add(call)
+        call = Call(
+            lib.glacier_client_list_uploads,
+            handle,
+            name,
+            log=self._log,
+            get_credentials=self._get_credentials,
+            stoppable=False,
+        )
+        self._list_calls.add(call)
         try:
-            listed = call.result()
+            uploads = call.result()
         except BaseException:
-            self._stop_listing(call, handle)
+            self._stop_list_call(call, handle)
             raise
         finally:
-            self._listing.discard(call)
+            self._list_calls.discard(call)
         return [
             UploadInfo(
-                upload_id=decoded(lib.glacier_uploads_id(listed, index)) or "",
-                archive_description=decoded(lib.glacier_uploads_description(listed, index)),
-                created=_EPOCH + timedelta(seconds=lib.glacier_uploads_created_unix(listed, index)),
-                part_size=lib.glacier_uploads_part_size(listed, index),
+                upload_id=decoded(lib.glacier_uploads_id(uploads, index)) or "",
+                archive_description=decoded(lib.glacier_uploads_description(uploads, index)),
+                created=_EPOCH + timedelta(seconds=lib.glacier_uploads_created_unix(uploads, index)),
+                part_size=lib.glacier_uploads_part_size(uploads, index),
             )
-            for index in range(lib.glacier_uploads_count(listed))
+            for index in range(lib.glacier_uploads_count(uploads))
         ]
 
     def cancel(self) -> None:
-        """Requests that the calls of list_uploads in progress stop, or the next one if there is none: they raise
-        StoppedError within a quarter of a second. Uploads are not affected: see Upload.cancel.
+        """Cancels the list_uploads calls in progress, or the next one if there is none.
 
-        Any thread, at any time, in callbacks and in signal handlers. On a closed client it does nothing.
+        They raise StoppedError within 250 ms. Uploads are not affected: see Upload.cancel. Any thread may call this at
+        any time, also in callbacks and signal handlers. On a closed client it does nothing.
         """
         handle = self._open_handle
         if handle is not None:
             lib.glacier_client_cancel(handle)
 
-    def _stop_listing(self, call: Call[Any], handle: ClientHandle) -> None:
-        """Stops a call of list_uploads that an exception left in progress. If others are in progress, which the library
-        would stop too, the call is abandoned."""
-        if call.over.done() or self._listing != {call}:
+    def _stop_list_call(self, call: Call[Any], handle: ClientHandle) -> None:
+        """Stops a list_uploads call that an exception left in progress.
+
+        If other such calls are in progress, the call is abandoned, because a cancel would stop the others too.
+        """
+        if call.done.is_set() or self._list_calls != {call}:
             return
         lib.glacier_client_cancel(handle)
-        call.over.wait()
-        # If the call ended at the same moment for another reason, the request is pending and would stop the next one.
-        # A call that cannot send anything clears it.
+        call.done.wait()
+        # If the call ended for another reason meanwhile, the cancel request is pending and would stop the next call.
+        # A call with an invalid vault name sends nothing and clears the request.
         with suppress(GlacierError):
             lib.glacier_client_list_uploads(handle, b"")
 
     def close(self) -> None:
-        """Lets the client go. Calls at work on it go on, and uploads made with it may still run; new ones, and
-        list_uploads, raise UsageError. Closing twice does nothing."""
+        """Closes the client. Calls in progress continue, and its uploads can still be run.
+
+        list_uploads and new uploads then raise UsageError. A second call does nothing.
+        """
         self._open_handle = None
 
     def __enter__(self) -> Client:
@@ -181,7 +193,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<glacier_mp.Client {self._text}{'' if self._open_handle else ', closed'}>"
+        return f"<glacier_mp.Client {self._config_repr}{'' if self._open_handle else ', closed'}>"
 
     @property
     def _handle(self) -> ClientHandle:

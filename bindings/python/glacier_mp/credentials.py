@@ -1,4 +1,4 @@
-"""Keys that expire."""
+"""Credentials that expire."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Callable, NamedTuple, Optional, Union
 
 from . import _arguments
-from ._calls import GiveKeys
+from ._calls import GetCredentials
 
 
 class Credentials(NamedTuple):
-    """Keys that requests are signed with, as a credentials provider gives them; a plain tuple does as well.
+    """Keys that sign requests, as Config's `credentials` callable returns them. A plain tuple is accepted too.
 
     Attributes:
         aws_access_key_id (str), aws_secret_access_key (str): the keys.
-        aws_session_token (str or None): the token that belongs to temporary keys.
-        expiration (datetime, int, float or None): when they expire: a datetime with a time zone, or seconds since
-            1970-01-01 UTC. None: they do not.
+        aws_session_token (str or None): the session token of temporary keys.
+        expiration (datetime, int, float or None): the expiration time, as a datetime with a time zone or in seconds
+            since 1970-01-01 UTC. None: the keys do not expire.
     """
 
     aws_access_key_id: str
@@ -31,23 +31,24 @@ class Credentials(NamedTuple):
 Provider = Callable[[], Union[Credentials, tuple[object, ...]]]
 
 
-def keys_of(provider: Provider) -> GiveKeys:
-    """A provider's answers, as the library takes them."""
+def credentials_source(provider: Provider) -> GetCredentials:
+    """Returns a function that calls the provider and converts its result for glacier_credentials_set."""
 
-    def give() -> tuple[bytes, bytes, Optional[bytes], int]:
-        answer = provider()
-        if not isinstance(answer, tuple):
-            raise TypeError(f"a credentials provider must return Credentials or a tuple, not {type(answer).__name__}")
-        return _checked(Credentials(*answer))  # type: ignore[arg-type]
+    def get_credentials() -> tuple[bytes, bytes, Optional[bytes], int]:
+        credentials = provider()
+        if not isinstance(credentials, tuple):
+            kind = type(credentials).__name__
+            raise TypeError(f"a credentials provider must return Credentials or a tuple, not {kind}")
+        return _converted(Credentials(*credentials))  # type: ignore[arg-type]
 
-    return give
+    return get_credentials
 
 
-def _checked(given: Credentials) -> tuple[bytes, bytes, Optional[bytes], int]:
-    token = given.aws_session_token
+def _converted(credentials: Credentials) -> tuple[bytes, bytes, Optional[bytes], int]:
+    token = credentials.aws_session_token
     return (
-        _arguments.text("aws_access_key_id", given.aws_access_key_id),
-        _arguments.text("aws_secret_access_key", given.aws_secret_access_key),
+        _arguments.text("aws_access_key_id", credentials.aws_access_key_id),
+        _arguments.text("aws_secret_access_key", credentials.aws_secret_access_key),
         None if token is None else _arguments.text("aws_session_token", token),
-        0 if given.expiration is None else _arguments.unix_time("expiration", given.expiration),
+        0 if credentials.expiration is None else _arguments.unix_time("expiration", credentials.expiration),
     )

@@ -1,4 +1,4 @@
-"""The exceptions of this package: one class for each origin of a failure, all derived from GlacierError."""
+"""Exceptions: a base class, and one subclass for each origin of a failure."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ from typing import Any, Optional
 
 
 class GlacierError(Exception):
-    """A failure of this package. The text says what failed, with which value, and where it helps, what to do.
+    """The base class of all exceptions of this package. The message states what failed, the value and the rule.
 
-    What is raised is of the class that names the origin: UsageError, LocalError, TransportError, ServiceError,
-    IntegrityError, StoppedError or InternalError. A result that this version of the package does not know, from a
-    newer library, is a plain GlacierError. None of the texts contains a secret key or a token. The errors can be
-    pickled and copied.
+    The class of an exception gives its origin: UsageError, LocalError, TransportError, ServiceError, IntegrityError,
+    StoppedError or InternalError. A result of a newer library that this version does not know is a plain GlacierError.
+    No message contains a secret key or a token. Exceptions can be pickled and copied.
 
     Attributes:
-        code (int): the number of the result, such as 304. Later versions add numbers and never reuse one.
-        name (str): the name of the result, such as "GLACIER_E_NOT_FOUND".
-        message (str): the text.
+        code (int): the result code, such as 304. Later versions may add codes. Codes are never reused.
+        name (str): the name of the result code, such as "GLACIER_E_NOT_FOUND".
+        message (str): the message.
         operation (str or None): the service's operation that failed, such as "UploadMultipartPart".
-        http_status (int or None): the HTTP status of the service's response, if there was one.
-        service_code (str or None): the service's own error code, such as "ResourceNotFoundException".
-        request_id (str or None): the service's ID of the failed request, which AWS support asks for.
+        http_status (int or None): the HTTP status of the service's response; None if there was no response.
+        service_code (str or None): the service's error code, such as "ResourceNotFoundException".
+        request_id (str or None): the service's ID of the failed request. AWS Support asks for it.
         retryable (bool): whether the failure is transient, so that the same call may succeed later. The library has
-            already repeated the request, as Config's max_attempts says.
-        resumable (bool): whether, as far as is known, the upload is in the vault and can be resumed: by running
-            the same Upload again, or another with its journal, or this upload_id, and the same source.
-        upload_id (str or None): the ID of the upload that the call was about, once it has one, also if the service
-            no longer knows it.
+            already retried the request (see max_attempts of Config).
+        resumable (bool): whether the upload is in the vault, as far as is known, and can be resumed: run the same
+            Upload again, or another one with the same source and the journal or this upload_id.
+        upload_id (str or None): the upload ID, if the upload was initiated or attached. The service may no longer know
+            it.
     """
 
     def __init__(
@@ -57,74 +56,95 @@ class GlacierError(Exception):
 
 
 class UsageError(GlacierError):
-    """A value or a call is not allowed (1 to 99); nothing was changed at the service.
+    """A value or a call is not allowed (codes 1 to 99). Nothing was changed at the service.
 
-    GLACIER_E_NULL, GLACIER_E_INVALID, GLACIER_E_STATE (not in this order), GLACIER_E_BUSY (the object is in use by
-    another call), GLACIER_E_PENDING, GLACIER_E_FORKED (the object was created before a fork, by the parent).
+    - GLACIER_E_NULL
+    - GLACIER_E_INVALID: a value is not allowed
+    - GLACIER_E_STATE: the call is not allowed in this state
+    - GLACIER_E_BUSY: another call is using the object
+    - GLACIER_E_PENDING
+    - GLACIER_E_FORKED: the parent process created the object before a fork
     """
 
 
 class LocalError(GlacierError):
-    """A failure of this machine: its files, its memory (100 to 199).
+    """A failure on this machine (codes 100 to 199).
 
-    GLACIER_E_IO (it is an OSError as well, see below), GLACIER_E_MEMORY, GLACIER_E_SOURCE_SHORT (the source ended
-    before its archive_size, or before the length that it declares itself), GLACIER_E_SOURCE_CHANGED (it changed during
-    the upload, differs from the source that the upload was begun with, or continues after its archive_size),
-    GLACIER_E_JOURNAL (the file is damaged, belongs to another upload, or is no journal, and was not changed),
-    GLACIER_E_LOCKED (the journal is in use by another Upload or process).
+    - GLACIER_E_IO: a file operation failed. The exception is also an OSError, see below
+    - GLACIER_E_MEMORY: out of memory or another system resource
+    - GLACIER_E_SOURCE_SHORT: the source ended before archive_size, or before the length that it declares
+    - GLACIER_E_SOURCE_CHANGED: the source changed during the upload, differs from the source with which the upload was
+      started, or continues after archive_size
+    - GLACIER_E_JOURNAL: the file is damaged, belongs to another upload, or is not a journal. It was not changed
+    - GLACIER_E_LOCKED: another Upload or process is using the journal
 
-    A LocalError with GLACIER_E_IO is an OSError too, of the class that Python has for its errno: FileNotFoundError,
-    PermissionError, IsADirectoryError and so on. Both `except LocalError` and `except FileNotFoundError` catch it.
+    A LocalError with GLACIER_E_IO is also an OSError of the subclass for its errno: FileNotFoundError, PermissionError,
+    IsADirectoryError and so on. Both `except LocalError` and `except FileNotFoundError` catch it. Its attributes:
 
-        errno (int or None): the error number of the system; None if no system call failed, as for a source that is a
-            FIFO.
-        strerror (str or None): the system's text for it.
-        filename (str or None): the path that the program gave: of the source, the journal, or the ca_file.
+        errno (int or None): the error number of the operating system; None if no system call failed, for example if
+            the source is a FIFO.
+        strerror (str or None): the operating system's text for errno.
+        filename (str or None): the path of the source, the journal or the ca_file, as given by the program.
     """
 
 
 class TransportError(GlacierError):
-    """A failure of the connection to the service (200 to 299), after the last attempt. It is not an OSError.
+    """A failure of the connection to the service after the last attempt (codes 200 to 299). It is not an OSError.
 
-    GLACIER_E_NETWORK, GLACIER_E_TLS, GLACIER_E_TIMEOUT, GLACIER_E_PROTOCOL (the response is not Glacier's).
+    - GLACIER_E_NETWORK
+    - GLACIER_E_TLS
+    - GLACIER_E_TIMEOUT
+    - GLACIER_E_PROTOCOL: the response is not a response of Glacier
     """
 
 
 class ServiceError(GlacierError):
-    """An error response of the service (300 to 399): see service_code, http_status and request_id.
+    """An error response of the service (codes 300 to 399): see service_code, http_status and request_id.
 
-    GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND (the vault,
-    or the upload, which was completed or aborted, has expired, or never existed), GLACIER_E_LIMIT,
-    GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_OUTCOME_UNKNOWN (Complete was sent, and its outcome is not known: if
-    resumable, the same Upload, or another with its journal, learns it by running or completing again; otherwise only an
-    inventory of the vault shows it, and nothing should be uploaded again before).
+    - GLACIER_E_SERVICE
+    - GLACIER_E_ACCESS: the credentials lack permission, or do not belong to this account
+    - GLACIER_E_CREDENTIALS: the credentials are missing, invalid or expired, or this machine's clock is wrong and could
+      not be corrected
+    - GLACIER_E_THROTTLED
+    - GLACIER_E_NOT_FOUND: the vault does not exist; or the upload does not: it was completed or aborted, or has expired
+    - GLACIER_E_LIMIT
+    - GLACIER_E_NO_LONGER_SUPPORTED
+    - GLACIER_E_OUTCOME_UNKNOWN: Complete was sent, but its outcome is unknown. If `resumable`, the same Upload, or
+      another one with its journal, determines the outcome when it runs or completes again. Otherwise check an inventory
+      of the vault before you upload the archive again
     """
 
 
 class IntegrityError(GlacierError):
-    """A failure of the data (400 to 499): GLACIER_E_TREE_HASH (a hash differs), GLACIER_E_INCOMPLETE (parts are
-    missing)."""
+    """An integrity failure (codes 400 to 499).
+
+    - GLACIER_E_TREE_HASH: a tree hash differs
+    - GLACIER_E_INCOMPLETE: parts are missing
+    """
 
 
 class StoppedError(GlacierError):
-    """A stop on request (500 to 599): GLACIER_E_CANCELED, by Upload.cancel or Client.cancel; GLACIER_E_CALLBACK,
-    because another thread's call was stopped by an exception, in a callback of the same upload or in the callable that
-    gives the keys of the client, or because the upload was started, and abort stopped it."""
+    """A call that was stopped on request (codes 500 to 599).
+
+    - GLACIER_E_CANCELED: by Upload.cancel or Client.cancel
+    - GLACIER_E_CALLBACK: by an exception on another thread, in a callback of the same upload or in the client's
+      `credentials` callable; or by abort(), for an upload that was started in the background
+    """
 
 
 class InternalError(GlacierError):
-    """A defect in the library (900 to 999), caught: please report it. GLACIER_E_PANIC, GLACIER_E_INTERNAL."""
+    """A defect in the library (codes 900 to 999): GLACIER_E_PANIC, GLACIER_E_INTERNAL. Please report it."""
 
 
 class LocalOSError(LocalError, OSError):
-    """A LocalError with GLACIER_E_IO. The classes derived from it are those of OSError."""
+    """A LocalError with GLACIER_E_IO. It has one subclass for each subclass of OSError that can occur."""
 
     def __str__(self) -> str:
-        # OSError would make a text of errno, strerror and filename.
+        # OSError.__str__ would use errno, strerror and filename.
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # OSError keeps these three outside of __dict__.
+        # OSError does not store these in __dict__.
         state = {**self.__dict__, "errno": self.errno, "strerror": self.strerror, "filename": self.filename}
         return type(self), (self.message,), state
 
@@ -134,42 +154,42 @@ class LocalFileNotFoundError(LocalOSError, FileNotFoundError):
 
 
 class LocalFileExistsError(LocalOSError, FileExistsError):
-    """A file exists already."""
+    """A file already exists."""
 
 
 class LocalPermissionError(LocalOSError, PermissionError):
-    """The process has no permission for a file."""
+    """The process lacks permission for a file."""
 
 
 class LocalIsADirectoryError(LocalOSError, IsADirectoryError):
-    """A directory is given where a file is needed."""
+    """A path is a directory, not a file."""
 
 
 class LocalNotADirectoryError(LocalOSError, NotADirectoryError):
-    """A path leads through a file that is not a directory."""
+    """A component of a path is not a directory."""
 
 
 class LocalBlockingIOError(LocalOSError, BlockingIOError):
-    """A file operation would have to wait."""
+    """A file operation would block."""
 
 
 class LocalTimeoutError(LocalOSError, TimeoutError):
-    """A file operation timed out, on a network file system."""
+    """A file operation timed out (network file systems)."""
 
 
 def class_of(code: int) -> type[GlacierError]:
-    """Returns the class for the number of a result."""
+    """Returns the exception class for a result code."""
     return _CLASSES.get(code // 100, GlacierError)
 
 
 def os_error(error: GlacierError, errno: Optional[int], strerror: Optional[str], filename: Optional[str]) -> LocalError:
-    """Returns the same error as one that is an OSError of the class for `errno`."""
-    # OSError itself chooses the class by errno.
+    """Returns a copy of the error that is also an OSError of the subclass for `errno`."""
+    # The constructor of OSError selects the subclass for errno.
     kind = type(OSError(errno, strerror))
-    made = _OS_CLASSES.get(kind, LocalOSError)(error.message)
-    made.__dict__.update(error.__dict__)
-    made.errno, made.strerror, made.filename = errno, strerror, filename
-    return made
+    copy = _OS_CLASSES.get(kind, LocalOSError)(error.message)
+    copy.__dict__.update(error.__dict__)
+    copy.errno, copy.strerror, copy.filename = errno, strerror, filename
+    return copy
 
 
 _CLASSES = {

@@ -1,4 +1,4 @@
-"""Plans: how an archive is cut into parts."""
+"""Plans: the division of an archive into parts."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from ._ffi import PlanHandle, lib
 
 
 class Plan:
-    """How an archive of a given size is cut into parts: pure arithmetic, nothing is sent. It never changes.
+    """The division of an archive into parts. It is computed, not requested from the service, and never changes.
+
+    The limits are from the developer guide, "Uploading Large Archives in Parts".
 
     Args:
-        size (int): the bytes of the archive, 1 to 42,949,672,960,000 (10,000 parts of 4 GiB).
-        part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at which size makes
-            no more than 10,000 parts. Default: what Upload.run chooses, the smallest that keeps to 10,000 parts, and
-            not below 16,777,216 (16 MiB).
+        size (int): the archive size in bytes, 1 to 42,949,672,960,000 (10,000 parts of 4 GiB).
+        part_size (int): the part size in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), with
+            at most 10,000 parts. Default: the part size that Upload.run chooses, which is the smallest one with at most
+            10,000 parts, at least 16,777,216 (16 MiB).
 
     Raises:
-        UsageError: a size is not allowed, or not with the other (developer guide, "Uploading Large Archives in
-            Parts").
+        UsageError: a size, or the combination of both, is not allowed.
     """
 
     def __init__(self, size: int, part_size: Optional[int] = None) -> None:
         self._size = _arguments.u64("size", size)
-        wanted = 0 if part_size is None else _arguments.u64("part_size", part_size)
-        self._handle: PlanHandle = lib.glacier_plan_new(self._size, wanted)
+        requested = 0 if part_size is None else _arguments.u64("part_size", part_size)
+        self._handle: PlanHandle = lib.glacier_plan_new(self._size, requested)
 
     @property
     def size(self) -> int:
-        """The bytes of the archive."""
+        """The archive size in bytes."""
         return self._size
 
     @property
     def part_size(self) -> int:
-        """The bytes of each part; the last may have less."""
+        """The part size in bytes. The last part may be shorter."""
         size: int = lib.glacier_plan_part_size(self._handle)
         return size
 
@@ -46,14 +47,16 @@ class Plan:
 
     @property
     def request_count(self) -> int:
-        """The number of requests that the upload takes if none has to be repeated, which is what the service charges
-        for."""
+        """The number of requests of the upload without retries. The service charges for each request."""
         count: int = lib.glacier_plan_request_count(self._handle)
         return count
 
     def memory(self, workers: int) -> int:
-        """The memory limit in bytes, for Config, from which on no part has to be read twice with that many parts in
-        flight."""
+        """Returns the smallest memory_limit for Config, in bytes, at which no part is read twice.
+
+        Args:
+            workers (int): the number of parts in flight, Config's concurrency.
+        """
         limit: int = lib.glacier_plan_memory(self._handle, _arguments.u32("workers", workers))
         return limit
 
@@ -62,5 +65,5 @@ class Plan:
 
 
 def plan(size: int, part_size: Optional[int] = None) -> Plan:
-    """The plan for an archive of so many bytes: Plan(size, part_size)."""
+    """Returns Plan(size, part_size)."""
     return Plan(size, part_size)

@@ -1,4 +1,4 @@
-"""How far an upload, or the hashing of a file, is."""
+"""Progress of an upload, or of the hashing of a file."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ _UNKNOWN = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an upload, or the hashing of a file, is, at one moment.
+    """A snapshot of the progress of an upload, or of the hashing of a file.
 
-    The counts only grow, also when an upload is run again with the same Upload, but for parts_in_flight and workers,
-    which go up and down. Later versions add fields.
+    Counters never decrease, also if the same Upload runs again. Only parts_in_flight and workers go up and down. Later
+    versions may add fields.
 
     Attributes:
-        bytes_total (int or None): the bytes of the whole archive; None until the source is open and the service was
-            asked about an upload that exists already.
-        bytes_done (int): the bytes in parts that the service acknowledged to this Upload. (bytes_done + bytes_resumed)
-            of bytes_total is what is done; both grow by whole parts.
-        bytes_resumed (int): the bytes in parts that the service held before.
-        bytes_hashed (int): the bytes hashed; a part that is read again counts again.
-        bytes_sent (int): the bytes of parts that went out on the wire, those of repeated attempts too: it moves
-            steadily where bytes_done jumps, and may end above bytes_total.
-        parts_total (int or None): the parts of the whole archive; None while unknown.
-        parts_done (int): the parts that the service holds, those it held before included.
-        parts_in_flight (int): the parts being sent at this moment.
-        retries (int): the failed attempts after which another one follows, of all requests.
-        workers (int): the most parts that may be in flight at this moment: as many as were set, or fewer when the
-            service pushes back or the line is slow. While memory is short, fewer are.
-        elapsed (float): seconds since the first call that moved data began.
+        bytes_total (int or None): the archive size in bytes; None until the source is open and, for an existing upload,
+            the service has reported the parts.
+        bytes_done (int): the bytes in parts that the service acknowledged to this Upload. It grows by whole parts.
+            (bytes_done + bytes_resumed) / bytes_total is the fraction that is stored.
+        bytes_resumed (int): the bytes in parts that were already stored when the upload was resumed.
+        bytes_hashed (int): the bytes hashed. A part that is read again counts again.
+        bytes_sent (int): the bytes of parts written to connections, including repeated attempts. It grows steadily, and
+            its final value may exceed bytes_total.
+        parts_total (int or None): the number of parts of the archive; None until it is known.
+        parts_done (int): the number of stored parts, including those stored before a resume.
+        parts_in_flight (int): the number of parts being sent.
+        retries (int): the number of failed attempts that are followed by another one, of all requests.
+        workers (int): the maximum number of parts in flight at this moment. It is Config's concurrency, reduced by
+            throttling or a slow connection. A shortage of memory can keep parts_in_flight lower.
+        elapsed (float): the time in seconds since the start of the first working call that moved data.
     """
 
     bytes_total: Optional[int]
@@ -47,7 +47,7 @@ class Progress:
 
 
 def progress_of(raw: Any) -> Progress:
-    """From glacier_progress_t."""
+    """Returns the Progress for a glacier_progress_t."""
     return Progress(
         bytes_total=_known(raw.bytes_total),
         bytes_done=raw.bytes_done,

@@ -1,4 +1,4 @@
-"""Sources: what the bytes of an archive come from, and how the library gets at them."""
+"""Sources of archives, and the reading of streams."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ Data = Union[bytes, bytearray, memoryview, mmap.mmap]
 
 
 class Readable(Protocol):
-    """A file object, as far as it is needed: its read() gives bytes, and none at the end."""
+    """A file object: an object with a method read()."""
 
     def read(self, size: int, /) -> Optional[Data]:
-        """The next bytes, at most so many."""
+        """Returns the next bytes, at most `size`; no bytes at the end."""
 
 
 Source = Union[str, "os.PathLike[str]", "os.PathLike[bytes]", Data, Readable, Iterable[Data]]
 
 
 class Stream(Protocol):
-    """A source that is read once, from where it stands to its end."""
+    """A source that is read once, from its current position to its end."""
 
-    def next(self, most: int) -> memoryview:
-        """The next bytes, about so many at most; none at the end."""
+    def next(self, size: int) -> memoryview:
+        """Returns the next bytes, about `size` at most; no bytes at the end."""
 
 
 def set_source(
     handle: UploadHandle, source: Source, archive_size: Optional[int], expected_size: Optional[int]
 ) -> Optional[Stream]:
-    """Sets the library's source. Returns the stream that it is read from by Reading; None for a path or memory."""
+    """Sets the source of an upload. Returns the stream for StreamReader; None for a path or memory."""
     if isinstance(source, (str, os.PathLike)):
         lib.glacier_upload_set_source_file(handle, _arguments.path("source", source))
         return None
@@ -44,16 +44,17 @@ def set_source(
         memory = _arguments.Memory(source)
     except TypeError:
         stream = _stream(source)
-        # The archive_size takes the place of what the source says of its length.
-        return stream if _set_stream(handle, source, archive_size, expected_size) else _Complete(stream, source)
-    handle.held.append(memory)
+        has_size = _set_stream(handle, source, archive_size, expected_size)
+        # archive_size takes precedence over the length that the source declares.
+        return stream if has_size else _LengthChecked(stream, source)
+    handle.kept_alive.append(memory)
     lib.glacier_upload_set_source_memory(handle, memory.address, memory.length)
     return None
 
 
 def _set_stream(handle: UploadHandle, source: Any, archive_size: Optional[int], expected_size: Optional[int]) -> bool:
-    """Sets the read callback; True if the program has set the archive_size."""
-    declared = None if archive_size is not None else _length.declared_by(source)
+    """Sets the read callback. Returns whether the program has set archive_size."""
+    declared = None if archive_size is not None else _length.declared_length(source)
     total = UNKNOWN_LENGTH
     if declared is not None and declared.exact:
         total = declared.size
@@ -63,99 +64,102 @@ def _set_stream(handle: UploadHandle, source: Any, archive_size: Optional[int], 
     return archive_size is not None
 
 
-class Reading:
-    """How one call reads a stream."""
+class StreamReader:
+    """Reads a stream for one call."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._ended = False
-        self._rest = _NOTHING
+        self._pending = _NO_BYTES
 
-    def read(self, most: int) -> memoryview:
-        """The next bytes, at most so many; none at the end."""
-        until = time.monotonic() + _GATHERED_FOR
-        if not self._rest:
-            self._rest = self._next(most)
-        if len(self._rest) < min(most, _SMALL):
-            self._gather(most, until)
-        # What was taken whole is let go: its owner may want to use the memory again, or to resize it.
-        taken, self._rest = self._rest[:most], self._rest[most:] if len(self._rest) > most else _NOTHING
-        return taken
+    def read(self, size: int) -> memoryview:
+        """Returns the next bytes, at most `size`; no bytes at the end."""
+        deadline = time.monotonic() + _COALESCE_SECONDS
+        if not self._pending:
+            self._pending = self._next(size)
+        if len(self._pending) < min(size, _COALESCE_SIZE):
+            self._coalesce(size, deadline)
+        # Release a piece that is returned whole: its owner may reuse or resize the memory.
+        piece = self._pending[:size]
+        self._pending = self._pending[size:] if len(self._pending) > size else _NO_BYTES
+        return piece
 
-    def _gather(self, most: int, until: float) -> None:
-        """Puts small pieces together, because each answer to the library costs two changes of threads; but those only
-        that come at once: after a piece that was waited for the library may want no more."""
-        gathered = bytearray(self._rest)
-        self._rest = _NOTHING
-        while not self._ended and len(gathered) < most and time.monotonic() < until:
-            gathered += self._next(most - len(gathered))
-        self._rest = memoryview(gathered)
+    def _coalesce(self, size: int, deadline: float) -> None:
+        """Combines small pieces, because each response to the library costs two thread switches.
 
-    def _next(self, most: int) -> memoryview:
+        It stops at the deadline: the library may not need more bytes, so it must not wait for a slow source.
+        """
+        combined = bytearray(self._pending)
+        self._pending = _NO_BYTES
+        while not self._ended and len(combined) < size and time.monotonic() < deadline:
+            combined += self._next(size - len(combined))
+        self._pending = memoryview(combined)
+
+    def _next(self, size: int) -> memoryview:
         if self._ended:
-            return _NOTHING
-        piece = self._stream.next(most)
+            return _NO_BYTES
+        piece = self._stream.next(size)
         self._ended = not piece
         return piece
 
 
-class _FileObject:
-    """What comes from a file object, from where it stands on."""
+class _FileStream:
+    """The bytes of a file object, from its current position."""
 
     def __init__(self, file: Any) -> None:
-        self._read = _reader_of(file)
+        self._read = _read_function(file)
 
-    def next(self, most: int) -> memoryview:
-        data = self._read(most)
+    def next(self, size: int) -> memoryview:
+        data = self._read(size)
         if data is None:
-            raise BlockingIOError("the source has no bytes yet: its read() must wait for them")
+            raise BlockingIOError("read() of the source returned None: it must block until there are bytes")
         return _as_bytes(data)
 
 
-class _Pieces:
-    """What comes from an iterable; pieces without a byte are passed over."""
+class _IterableStream:
+    """The bytes of an iterable. Empty pieces are skipped."""
 
     def __init__(self, pieces: Iterable[Any]) -> None:
         self._pieces = pieces
         self._iterator: Optional[Iterator[Any]] = None
 
-    def next(self, most: int) -> memoryview:
-        # Not before the first bytes are wanted: a call that is refused leaves a generator as it is.
+    def next(self, size: int) -> memoryview:
+        # Create the iterator at the first read: a call that fails earlier leaves a generator unchanged.
         if self._iterator is None:
             self._iterator = iter(self._pieces)
-        return next(filter(None, map(_as_bytes, self._iterator)), _NOTHING)
+        return next(filter(None, map(_as_bytes, self._iterator)), _NO_BYTES)
 
 
-class _Complete:
+class _LengthChecked:
     """A stream that fails if it ends before the length that its source declares."""
 
     def __init__(self, stream: Stream, source: Any) -> None:
         self._stream = stream
         self._source = source
-        self._begun = False
+        self._started = False
         self._declared: Optional[int] = None
-        self._taken = 0
+        self._bytes_read = 0
 
-    def next(self, most: int) -> memoryview:
-        if not self._begun:
-            # Not before: the program may have moved the file's position since it made the Upload.
-            declared = _length.declared_by(self._source)
+    def next(self, size: int) -> memoryview:
+        if not self._started:
+            # The program may have changed the file position since it created the Upload.
+            declared = _length.declared_length(self._source)
             self._declared = None if declared is None else declared.size
-            self._begun = True
-        piece = self._stream.next(most)
-        self._taken += len(piece)
+            self._started = True
+        piece = self._stream.next(size)
+        self._bytes_read += len(piece)
         if not piece:
             self._check_end()
         return piece
 
     def _check_end(self) -> None:
-        if self._declared is not None and self._taken < self._declared:
+        if self._declared is not None and self._bytes_read < self._declared:
             raise error_of(
                 E_SOURCE_SHORT,
-                f"the source ended after {self._taken} of the {self._declared} bytes that it declares: read it again "
-                "from its first byte, or set archive_size if it has no more",
+                f"the source ended after {self._bytes_read} of the {self._declared} bytes that it declares: read it "
+                "again from its first byte, or set archive_size if it is complete",
             )
-        missing = _length.missing_of(self._source)
+        missing = _length.missing_bytes(self._source)
         if missing:
             raise error_of(
                 E_SOURCE_SHORT,
@@ -163,40 +167,43 @@ class _Complete:
             )
 
 
-# Pieces of less are put together, for so many seconds.
-_SMALL = 1 << 18
-_GATHERED_FOR = 0.001
+# Pieces below this size, in bytes, are coalesced for at most this time.
+_COALESCE_SIZE = 1 << 18
+_COALESCE_SECONDS = 0.001
 
-_NOTHING = memoryview(b"")
+_NO_BYTES = memoryview(b"")
 
 
 def _stream(source: Any) -> Stream:
     if isinstance(source, io.TextIOBase):
-        raise TypeError("source is a text file: open it for bytes, as by open(path, 'rb')")
+        raise TypeError("source is a text file: open it in binary mode, as in open(path, 'rb')")
     if hasattr(source, "read") or hasattr(source, "readinto"):
-        return _FileObject(source)
+        return _FileStream(source)
     if isinstance(source, Iterable):
-        return _Pieces(source)
+        return _IterableStream(source)
     raise TypeError(f"source must be a path, bytes-like, a file object or an iterable of bytes, not {_kind(source)}")
 
 
-def _reader_of(file: Any) -> Callable[[int], Any]:
-    """By read1, which waits for some bytes, where read waits for all that it was asked for; but if a class has changed
-    one of them, by that: what its base or the file that it wraps would give may be other bytes."""
-    for place in (getattr(file, "__dict__", {}), *map(vars, type(file).__mro__)):
+def _read_function(file: Any) -> Callable[[int], Any]:
+    """Returns a function that reads from a file object by the most derived of read1, read and readinto.
+
+    read1 is preferred: it returns the bytes that are available, where read waits for the requested number. But if a
+    class overrides one method only, the others may return the bytes of its base class or of a file that it wraps.
+    """
+    for namespace in (getattr(file, "__dict__", {}), *map(vars, type(file).__mro__)):
         for name in ("read1", "read", "readinto"):
-            if name in place:
-                return _by(file, name)
-    return _by(file, "read" if hasattr(file, "read") else "readinto")
+            if name in namespace:
+                return _method_as_read(file, name)
+    return _method_as_read(file, "read" if hasattr(file, "read") else "readinto")
 
 
-def _by(file: Any, name: str) -> Callable[[int], Any]:
+def _method_as_read(file: Any, name: str) -> Callable[[int], Any]:
     method: Callable[[Any], Any] = getattr(file, name)
     if name != "readinto":
         return method
 
-    def read(most: int) -> Optional[memoryview]:
-        buffer = bytearray(most)
+    def read(size: int) -> Optional[memoryview]:
+        buffer = bytearray(size)
         length = method(buffer)
         return None if length is None else memoryview(buffer)[:length]
 
@@ -207,8 +214,8 @@ def _as_bytes(data: Any) -> memoryview:
     try:
         view = memoryview(data)
     except TypeError:
-        raise TypeError(f"the source gave {_kind(data)}, not bytes") from None
-    return view.cast("B") if view.nbytes else _NOTHING
+        raise TypeError(f"the source returned {_kind(data)}, not bytes") from None
+    return view.cast("B") if view.nbytes else _NO_BYTES
 
 
 def _kind(value: object) -> str:

@@ -1,10 +1,10 @@
-"""Bytes that a program writes: gathered on their way to the library, and as a file object."""
+"""Streaming uploads: a buffer for small writes, and a file object."""
 
 from __future__ import annotations
 
 import io
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Callable, Optional
+from typing import TYPE_CHECKING, BinaryIO, Callable, Optional, Protocol
 
 from . import _threads
 from ._ffi import E_BUSY, E_STATE, error_of
@@ -13,44 +13,50 @@ from .errors import GlacierError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    from .upload import Upload
-
-    Push = Callable[[ReadableBuffer], object]
+    Send = Callable[[ReadableBuffer], object]
 
     class _File(io.BufferedIOBase, BinaryIO):
-        """What a type checker takes for a file, as it does those of the module io."""
+        """A class that type checkers accept as a binary file, like the classes of the module io."""
 else:
     _File = io.BufferedIOBase
 
 
+class Destination(Protocol):
+    """The methods of Upload that UploadStream uses."""
+
+    def write(self, data: ReadableBuffer) -> int: ...
+
+    def finish(self) -> object: ...
+
+
 class UploadStream(_File):
-    """The writable end of an Upload, as a file object: for shutil.copyfileobj, tarfile ("w|"), gzip and their like.
+    """A writable file object for an Upload, for use with shutil.copyfileobj, tarfile ("w|"), gzip and others.
 
         with upload.stream() as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)
         print(upload.archive_id)
 
-    Leaving the `with` block makes the archive, as Upload.finish() does, unless it is left by an exception: half of a
-    stream never becomes an archive by itself. For the same reason close() alone does not make one, nor does the last
-    reference to the object going: wrappers such as io.TextIOWrapper close it whatever happened. Whoever uses it without
-    `with` calls finish() of the Upload.
+    Leaving the `with` block without an exception calls Upload.finish(), which creates the archive. Leaving it with an
+    exception does not, because an incomplete stream must not become an archive. close() and dropping the last reference
+    do not create an archive either, because wrappers such as io.TextIOWrapper also close the stream after errors.
+    Without a `with` block, call Upload.finish().
 
-    A copy loop does not notice a connection that ends early: set the Upload's archive_size if the size is known.
+    A copy loop cannot detect a connection that ends early: set the Upload's archive_size if the size is known.
 
-    It cannot be read, nor can it seek, and flush() does nothing: a part goes on its way when it is full. After close()
-    everything but close() raises ValueError; the Upload is still open.
+    The stream is not readable and not seekable. flush() does nothing: a part is sent when it is full. After close() all
+    methods except close() raise ValueError. The Upload remains open.
     """
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, upload: Destination) -> None:
         self._upload = upload
 
     def writable(self) -> bool:
-        """True."""
+        """Returns True."""
         self._check_open()
         return True
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Upload.write: takes all the bytes, and returns their number."""
+        """Writes all of `data` by Upload.write. Returns the number of bytes."""
         self._check_open()
         return self._upload.write(data)
 
@@ -74,56 +80,56 @@ class UploadStream(_File):
             raise ValueError("the stream is closed")
 
 
-class Gather:
-    """Small writes, gathered until they are worth a call of the library, which costs a thread here: for 4 KiB, 90 µs
-    were measured, and 2 µs for gathering. Nothing goes out later by it, because a part has 1 MiB at least.
+class WriteBuffer:
+    """A buffer that coalesces small writes, because each library call starts a thread.
 
-    One thread writes at a time. `push` gives bytes to the library.
+    A write of 4 KiB takes 90 µs as a library call and 2 µs into the buffer. Buffering delays no part, because parts
+    have at least 1 MiB. One thread may write at a time. `send` passes bytes to the library.
     """
 
     def __init__(self) -> None:
-        self._gathered = bytearray()
-        self._begun = False
-        self._torn = False
-        self._in_use = _threads.allocate_lock()
+        self._buffer = bytearray()
+        self._started = False
+        self._interrupted = False
+        self._lock = _threads.allocate_lock()
 
-    def write(self, data: ReadableBuffer, push: Push) -> int:
-        """Takes bytes, and returns their number."""
+    def write(self, data: ReadableBuffer, send: Send) -> int:
+        """Takes all of `data`. Returns the number of bytes."""
         view = memoryview(data)
         if not view.c_contiguous:
-            raise BufferError("what is written must be C-contiguous")
+            raise BufferError("the data must be C-contiguous")
         with self:
-            # The first goes straight: it shows at once what stands against the stream.
-            straight = not self._begun or view.nbytes >= _STRAIGHT
-            if straight or len(self._gathered) + view.nbytes > _ROOM:
-                self._flush(push)
-            if straight:
-                push(view)
-                self._begun = True
+            # The first write is not buffered, so that an error of the upload is raised immediately.
+            bypass = not self._started or view.nbytes >= _BYPASS_SIZE
+            if bypass or len(self._buffer) + view.nbytes > _CAPACITY:
+                self._flush(send)
+            if bypass:
+                send(view)
+                self._started = True
             else:
-                self._gathered += view
+                self._buffer += view
         return view.nbytes
 
-    def end(self, push: Push) -> None:
-        """Gives the library what is gathered; what comes after the end is the library's to refuse."""
+    def end(self, send: Send) -> None:
+        """Sends the buffered bytes. The library rejects writes after the end."""
         with self:
-            self._flush(push)
-            self._begun = False
+            self._flush(send)
+            self._started = False
 
-    def _flush(self, push: Push) -> None:
-        if self._gathered:
-            push(self._gathered)
-            self._gathered = bytearray()
+    def _flush(self, send: Send) -> None:
+        if self._buffer:
+            send(self._buffer)
+            self._buffer = bytearray()
 
     def __enter__(self) -> None:
-        if not self._in_use.acquire(blocking=False):
-            raise error_of(E_BUSY, "the upload is being written to by another thread, or around this callback")
-        if self._torn:
-            self._in_use.release()
+        if not self._lock.acquire(blocking=False):
+            raise error_of(E_BUSY, "another thread, or the call that runs this callback, is writing to the upload")
+        if self._interrupted:
+            self._lock.release()
             raise error_of(
                 E_STATE,
-                "a write was interrupted, and how much it took cannot be known: begin the stream again, with another "
-                "Upload and the same journal or upload ID",
+                "a write was interrupted, and the number of bytes that it took is unknown: start the stream again with "
+                "another Upload and the same journal or upload ID",
             )
 
     def __exit__(
@@ -132,12 +138,12 @@ class Gather:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        # Of the library's own errors it knows itself what they leave.
-        self._torn = kind is not None and not issubclass(kind, GlacierError)
-        self._in_use.release()
+        # After its own errors the library knows the state of the stream.
+        self._interrupted = kind is not None and not issubclass(kind, GlacierError)
+        self._lock.release()
 
 
-# Writes of so many bytes are not gathered: to copy them costs as much as a call.
-_STRAIGHT = 1 << 18
+# In bytes. Writes of this size are not buffered: copying them costs as much as a library call.
+_BYPASS_SIZE = 1 << 18
 
-_ROOM = 1 << 20
+_CAPACITY = 1 << 20

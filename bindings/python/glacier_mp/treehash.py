@@ -8,24 +8,25 @@ from typing import Optional
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import TreeHashHandle, lib
-from ._os_errors import paths_named
+from ._os_errors import os_errors_for
 from .source import Data
 
-# A large buffer is hashed in pieces: between them Python can handle signals.
-_PIECE = 64 << 20
+# A large buffer is hashed in pieces, so that Python can handle signals between them.
+_PIECE_SIZE = 64 << 20
 
 
 class TreeHash:
-    """The tree hash of bytes that come piece by piece: SHA-256 over 1 MiB leaves, folded in pairs.
+    """An incremental tree hash: SHA-256 hashes of 1 MiB leaves, combined in pairs up to a root.
 
         tree_hash = TreeHash()
         tree_hash.update(b"...")
         tree_hash.finish().hex()
 
-    Source: developer guide, "Computing Checksums". One thread uses it at a time; a second one gets GLACIER_E_BUSY.
+    Source: developer guide, "Computing Checksums". Only one thread may use it at a time; another one gets UsageError
+    with GLACIER_E_BUSY.
 
     Args:
-        data (bytes-like): the first bytes.
+        data (bytes-like): the first bytes. Default: no bytes.
     """
 
     def __init__(self, data: Data = b"") -> None:
@@ -33,28 +34,33 @@ class TreeHash:
         self.update(data)
 
     def update(self, data: Data) -> None:
-        """Adds bytes. How they are cut into calls makes no difference. The global lock is free meanwhile."""
+        """Adds bytes. Their division into calls does not affect the result. The GIL is released."""
         memory = _arguments.Memory(data)
-        for start in range(0, memory.length, _PIECE):
-            length = min(_PIECE, memory.length - start)
+        for start in range(0, memory.length, _PIECE_SIZE):
+            length = min(_PIECE_SIZE, memory.length - start)
             lib.glacier_treehash_update(self._handle, memory.address + start, length)
 
     def finish(self) -> bytes:
-        """The tree hash of all bytes added, 32 bytes; then it is ready for the next. Of no bytes it is the SHA-256 of
-        nothing."""
+        """Returns the tree hash of all bytes added, 32 bytes, and resets the object.
+
+        The tree hash of no bytes is the SHA-256 hash of no bytes.
+        """
         out = _arguments.hash_buffer()
         lib.glacier_treehash_finish(self._handle, out)
         return bytes(out)
 
     @staticmethod
     def combine(checksums: Iterable[bytes]) -> bytes:
-        """Folds the tree hashes of the parts of an archive, 32 bytes each, into that of the archive.
+        """Returns the tree hash of an archive, 32 bytes, computed from the tree hashes of its parts.
 
-        It is right for parts of one size that is a power of two of MiB, of which the last may be short.
+        The parts must have the same size, a power of two times 1 MiB. The last part may be shorter.
+
+        Args:
+            checksums (iterable of bytes): the tree hashes of the parts in order, 32 bytes each.
 
         Raises:
-            UsageError: there is none.
-            ValueError: one is not 32 bytes long.
+            UsageError: checksums is empty.
+            ValueError: a checksum is not 32 bytes long.
         """
         digests = [bytes(_arguments.tree_hash("checksums", checksum)) for checksum in checksums]
         out = _arguments.hash_buffer()
@@ -63,18 +69,22 @@ class TreeHash:
 
     @staticmethod
     def file(path: _arguments.StrPath, *, threads: int = 0, progress: Optional[ReportProgress] = None) -> bytes:
-        """The tree hash of a regular file, 32 bytes, computed with several threads, 0 for one a core.
+        """Returns the tree hash of a regular file, 32 bytes.
 
-        progress is called at least 4 times a second with a Progress in which bytes_total, bytes_hashed and elapsed
-        are filled. An exception in it stops the hashing and is raised.
+        Args:
+            path (path): the file.
+            threads (int): the number of threads. Default: 0, one per processor core.
+            progress (callable): called at least 4 times a second with a Progress in which bytes_total, bytes_hashed and
+                elapsed are set. An exception in it stops the hashing and is raised from this call.
 
         Raises:
-            LocalError: it cannot be read or is not a regular file (GLACIER_E_IO: it is an OSError too), or it changed
-                meanwhile.
+            LocalError: the file cannot be read or is not a regular file (GLACIER_E_IO, which is also an OSError), or it
+                changed during the call (GLACIER_E_SOURCE_CHANGED).
+            Exception: any exception that progress raised.
         """
         out = _arguments.hash_buffer()
         name = _arguments.path("path", path)
         count = _arguments.u32("threads", threads)
-        with paths_named(name):
+        with os_errors_for(name):
             Call(lib.glacier_treehash_file, name, count, ON_PROGRESS, None, out, progress=progress).result()
         return bytes(out)

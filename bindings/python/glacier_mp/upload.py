@@ -1,4 +1,4 @@
-"""One multipart upload."""
+"""Multipart uploads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import ALL_PARTS, E_BUSY, E_STATE, NO_DESTROY, RawProgress, UploadHandle, decoded, error_of, lib
-from ._os_errors import paths_named
+from ._os_errors import os_errors_for
 from .background import Background, in_background
 from .errors import GlacierError
 from .progress import Progress, progress_of
-from .source import Data, Reading, Source, set_source
-from .stream import Gather, UploadStream
+from .source import Data, Source, StreamReader, set_source
+from .stream import UploadStream, WriteBuffer
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -29,17 +29,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The format types of integers: f"{state:d}".
+# Format types of numbers, as in f"{state:d}".
 _NUMBER_FORMATS = frozenset("bcdeEfFgGnoxX%")
 
 
 class State(enum.IntEnum):
-    """The state of an upload. It prints as its name; int(state) is its number.
+    """The state of an upload. str(state) is its name, int(state) its number.
 
-    NEW: nothing was sent to the service yet, also if there is an upload_id to attach to. INITIATED: it has an
-    upload_id, and this object has sent no part. TRANSFERRING: parts are being sent, or were. COMPLETING: Complete was
-    sent; its response is awaited, or will be requested again. COMPLETED: there is an archive. ABORTED: it is deleted.
-    UNKNOWN: Complete was sent, and whether there is an archive cannot be known.
+    - NEW: nothing was sent to the service. An upload that is attached by upload_id starts in this state too
+    - INITIATED: the upload has an ID, and this object has sent no part
+    - TRANSFERRING: this object is sending parts, or has sent some
+    - COMPLETING: Complete was sent, and its response is pending or will be requested again
+    - COMPLETED: the archive exists
+    - ABORTED: the upload was deleted
+    - UNKNOWN: Complete was sent, and it is unknown whether the archive exists
     """
 
     NEW = 0
@@ -52,7 +55,7 @@ class State(enum.IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Optional[State]:
-        """Later versions of the library may add states."""
+        """Returns a State for a number that a later version of the library has added."""
         if not isinstance(value, int):
             return None
         state = int.__new__(cls, value)
@@ -60,7 +63,7 @@ class State(enum.IntEnum):
         return state
 
     def __str__(self) -> str:
-        """Returns the name. int(state) is the number."""
+        """Returns the name."""
         return self.name
 
     def __format__(self, spec: str) -> str:
@@ -69,13 +72,13 @@ class State(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Archive:
-    """What an upload has become.
+    """A completed upload.
 
     Attributes:
-        archive_id (str): under which the archive is retrieved and deleted: keep it, for the service tells it again
-            only in an inventory of the vault.
-        location (str or None): the path of the archive at the service.
-        checksum (str or None): its tree hash, 64 hexadecimal digits.
+        archive_id (str): the archive ID. Retrieving and deleting the archive need it, and the service reports it again
+            only in an inventory of the vault, so store it.
+        location (str or None): the URI path of the archive.
+        checksum (str or None): the tree hash of the archive, 64 hexadecimal digits.
     """
 
     archive_id: str
@@ -85,12 +88,12 @@ class Archive:
 
 @dataclass(frozen=True)
 class Part:
-    """A part that the service holds, from Upload.list_parts.
+    """A stored part, from Upload.list_parts.
 
     Attributes:
-        offset (int): where it begins in the archive, in bytes.
-        length (int): its bytes.
-        checksum (str): its tree hash as the service has it, 64 hexadecimal digits.
+        offset (int): the offset of its first byte in the archive.
+        length (int): its length in bytes.
+        checksum (str): its tree hash as computed by the service, 64 hexadecimal digits.
     """
 
     offset: int
@@ -99,103 +102,116 @@ class Part:
 
 
 class Upload:
-    """One multipart upload, and what is known of the archive that it makes.
+    """One multipart upload, and the archive that it creates.
 
-    All at once:
+    Upload a source with one call:
 
         with Upload(client, "my-vault", "backup.tar", journal="backup.journal") as upload:
-            archive = upload.run()      # or start(), with a Future; or await run_async()
+            archive = upload.run()      # or start(), which returns a Future, or await run_async()
 
-    As a stream, for bytes that the program makes:
+    Upload a stream that the program writes:
 
         with Upload(client, "my-vault", expected_size=200 << 30) as upload:
             with tarfile.open(fileobj=upload.stream(), mode="w|") as tar:
                 tar.add("/home")
             archive = upload.finish()
 
-    Or by hand, the service's own operations one a call, with threads of your own:
+    Use the service's operations directly, with your own threads:
 
         with Upload(client, "my-vault", part_size=1 << 20) as upload:
             upload.initiate()
-            upload.put_part(0, first)       # 1 MiB; any number of threads at once
+            upload.put_part(0, first)       # 1 MiB; from any number of threads at once
             upload.put_part(1, last)        # 1 byte to 1 MiB
             archive = upload.complete()
 
-    Or shared by several processes or machines, each with a range of the parts; one completes in the end:
+    Share an upload between processes or machines. Each sends a range of the parts, and one completes the upload:
 
         with Upload(client, "my-vault", "backup.tar", upload_id=upload_id, part_range=(0, 500)) as upload:
             upload.transfer()
         with Upload(client, "my-vault", upload_id=upload_id, archive_size=size) as upload:
             archive = upload.complete()
 
-    Leaving the `with` block closes the object, and never aborts the upload: one that is not complete stays in the
-    vault with the parts that arrived, until 24 hours after the last part, or abort(). To carry on, run again, or
-    make an Upload with the same journal, or with its upload_id, and the same source. Parts whose hash is not that of
-    the source are sent again and replaced, without an error, unless there is a journal: without one a wrong source
-    shows only if it is smaller than what the upload holds.
+    Resuming. Leaving the `with` block closes the object and never aborts the upload. An incomplete upload stays in the
+    vault until abort(), or until 24 hours after its last part. To resume it, run the same object again, or create an
+    Upload with the same source and the same journal or upload_id. Stored parts whose tree hash differs from the
+    source's are sent again and replaced. Without a journal this is not an error, so a wrong source is detected only if
+    it is smaller than the stored parts.
 
-    Calls that work (run, transfer, write, finish, initiate, put_part, list_parts, complete, abort) may come from any
-    thread, put_part from several at once; while one works, or a run that was started, or a stream is not finished, any
-    other gets GLACIER_E_BUSY. cancel, close, progress, set_bandwidth_limit and the properties may be used at any time,
-    the properties also when it is closed; everything else then raises UsageError. Nothing is sent, and no file is
-    opened, before the first call that works.
+    Threads. The working calls are run, transfer, write, finish, initiate, put_part, list_parts, complete and abort. Any
+    thread may make them. put_part may run on several threads at once. Otherwise a working call raises UsageError with
+    GLACIER_E_BUSY during another working call, a background run or an unfinished stream. cancel, close, progress,
+    set_bandwidth_limit and the properties may be used at any time. On a closed object only cancel, close and the
+    properties may be used; everything else raises UsageError. Nothing is sent and no file is opened before the first
+    working call.
 
-    Python raises KeyboardInterrupt in its main thread only. A program that uploads on other threads catches it there,
-    and cancels each Upload.
+    Callbacks. They run on the thread of the working call. A callback may use cancel, close, progress,
+    set_bandwidth_limit and the properties; working calls raise UsageError with GLACIER_E_BUSY.
 
-    If gevent or eventlet has replaced Python's threads, a greenlet that calls waits in its hub: other greenlets keep
-    running. "Thread" then means greenlet: callbacks run in the one that called, and may switch.
+    Ctrl-C. Python raises KeyboardInterrupt in its main thread only. A program that uploads on other threads must catch
+    it there and cancel each Upload.
+
+    gevent and eventlet. After monkey patching, a greenlet that makes a call waits in its hub, and other greenlets keep
+    running. Callbacks run in the greenlet that made the call, and may switch to others.
 
     Args:
-        client (Client): the way to the service.
-        vault_name (str): the vault, which must exist: 1 to 255 of A-Z a-z 0-9 _ - . (developer guide, "Creating a
+        client (Client): the client.
+        vault_name (str): an existing vault: 1 to 255 characters of A-Z a-z 0-9 _ - . (developer guide, "Creating a
             Vault").
-        source (path, bytes-like, file object or iterable): the whole archive, 1 byte to 42,949,672,960,000 bytes. None
-            is for streams that are written, and uploads by hand.
-            A str, or an os.PathLike, is the path of a regular file or of a symbolic link to one. bytes, bytearray,
-            memoryview and mmap are always the content. They must not change until the upload is completed; a bytearray
-            cannot be resized, nor an mmap closed, until the Upload is closed.
-            A file object gives bytes by read() or readinto(), and must wait for them; it is read from where it stands
-            to its end, and not closed. Other iterables give bytes-like pieces of any size. Either is read on the thread
-            that runs, an exception in it stops the call and is raised from it, and each part is held in memory until
-            the service has it: twice the part size must fit into the memory limit. It is read once: to resume after a
-            failure, another Upload with the journal or the upload ID is given it from its first byte again.
-            If such a source declares its length and ends before it, the call raises LocalError with
-            GLACIER_E_SOURCE_SHORT, and no archive is created; archive_size takes precedence. These declare a length:
-            responses of http.client, urllib, urllib3 and requests, what is left of their Content-Length; other objects
-            with headers, by Content-Length, unless the content is encoded; files of open() and tempfile, and
-            io.BytesIO, by their size, though a file may grow; file objects with __len__, len, length, content_length
-            or size in bytes, less tell(). A connection that ends early without a declared length cannot be noticed
-            here.
+        source (path, bytes-like, file object or iterable): the content of the archive, 1 byte to 42,949,672,960,000
+            bytes (10,000 parts of 4 GiB). None for streams that are written, and for direct use of the operations.
+
+            A str or os.PathLike is the path of a regular file, or of a symbolic link to one. bytes, bytearray,
+            memoryview and mmap are content, never a path. They must not change until the upload is completed. Until the
+            Upload is closed, a bytearray cannot be resized and an mmap cannot be closed.
+
+            A file object must have read() or readinto(), in blocking mode. It is read from its current position to its
+            end, and is not closed. Other iterables must return bytes-like objects of any size. Both are read on the
+            thread of the call. An exception in them stops the call and is raised from it. Each part stays in memory
+            until the service has stored it, so twice the part size must fit in the memory limit. They are read once: to
+            resume after a failure, create another Upload with the journal or the upload ID and a source that starts at
+            its first byte again.
+
+            A file object or iterable that ends before its declared length raises LocalError with
+            GLACIER_E_SOURCE_SHORT, and no archive is created. archive_size takes precedence over a declared length.
+            These sources declare a length:
+
+            - responses of http.client, urllib, urllib3 and requests: the rest of their Content-Length
+            - other objects with headers: Content-Length, unless the content is encoded
+            - files of open() and tempfile, and io.BytesIO: their size. A file may grow
+            - file objects with __len__, len, length, content_length or size in bytes: that length minus tell()
+
+            Without a declared length, a connection that ends early cannot be detected.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
-            Upload"), without a space at either end; other text must be encoded by the program. Default: none; an
-            archive has no name of its own.
-        part_size (int): in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at most 10,000
-            parts (developer guide, "Uploading Large Archives in Parts"). Default: what plan() says for a path or
-            memory, or for the archive_size; for a stream what suits the expected_size or the length that it declares,
-            else 67,108,864 (64 MiB), which ends at 671,088,640,000 bytes; by hand 16,777,216 (16 MiB).
-        upload_id (str): attaches to an upload that exists already. Its part size and description are the service's: a
-            part_size that differs fails the first call that works, an archive_description is not looked at.
-        journal (path): a file, on a disk of this machine, that lets a new process carry on after a crash without
-            reading again what arrived. The first call that works makes it, or carries on the upload that it is of: a
-            program names the same journal each time, and runs. One upload has one journal; a second user of it gets
-            LocalError with GLACIER_E_LOCKED, and a file that is none, or of another upload, is GLACIER_E_JOURNAL and
-            stays as it is. It is never deleted: after success, running with it compares the source with the archive and
-            sends nothing. A source with other bytes is LocalError with GLACIER_E_SOURCE_CHANGED.
-        part_range (tuple of int): the first part, counted from 0, and how many, or None for all to the last: what
-            transfer() sends of a path or memory.
-        archive_size (int): the exact size of the archive in bytes, if the source does not have it: compared with the
-            end of a stream, and before the parts are completed. An upload_id without source and journal cannot be
-            completed without it.
-        expected_size (int): an estimate of a stream's size in bytes, better too large than too small. It chooses the
-            part size.
-        progress (callable): called with a Progress at least 4 times a second while a call works, also when nothing
-            moves, on the thread of that call. What it returns is ignored. An exception in it stops the call and is
-            raised from it; the upload stays in the vault.
+            Upload"), without a space at either end. Encode other text in the program. Default: no description. Archives
+            have no name.
+        part_size (int): the part size in bytes, a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). An
+            upload has at most 10,000 parts (developer guide, "Uploading Large Archives in Parts"). Default: for a path,
+            memory or an archive_size, the part size of plan(); for a stream, a part size for its declared length or
+            expected_size, or else 67,108,864 (64 MiB), which allows 671,088,640,000 bytes; for direct use of the
+            operations, 16,777,216 (16 MiB).
+        upload_id (str): the ID of an existing upload to attach to. The part size and description are those of the
+            existing upload: a different part_size fails in the first working call, and archive_description is ignored.
+        journal (path): a file on a local disk from which a new process resumes after a crash without reading stored
+            parts again. The first working call creates it, or resumes its upload. Use one journal for each upload, and
+            pass the same path each time. If another Upload or process is using it, the call raises LocalError with
+            GLACIER_E_LOCKED. A file that is not a journal, or is the journal of another upload, raises LocalError with
+            GLACIER_E_JOURNAL and is not changed. The journal is never deleted. After success, run() compares the source
+            with the archive and sends nothing. A source with other bytes raises LocalError with
+            GLACIER_E_SOURCE_CHANGED.
+        part_range (tuple of int): the parts of a path or memory that transfer() sends: the index of the first part,
+            from 0, and the number of parts, or None for all up to the last.
+        archive_size (int): the exact archive size in bytes, for a source that does not have one. It is compared with
+            the end of a stream, and with the stored parts before Complete. complete() on an attached upload without a
+            source or journal needs it.
+        expected_size (int): an estimate of the size of a stream in bytes. It selects the part size. An estimate that is
+            too large is better than one that is too small.
+        progress (callable): called with a Progress at least 4 times a second during a working call, on the thread of
+            that call. Its return value is ignored. An exception in it stops the call and is raised from it; the upload
+            stays in the vault.
 
     Raises:
-        UsageError: a value is not allowed; or the client was made before a fork, by the parent.
-        TypeError, ValueError, BufferError: a value is not of its type at all.
+        UsageError: a value is not allowed, or the client was created by the parent process before a fork.
+        TypeError, ValueError, BufferError: a value has the wrong type or range.
     """
 
     def __init__(
@@ -234,69 +250,73 @@ class Upload:
         self._source = None if source is None else set_source(handle, source, archive_size, expected_size)
         self._paths = _paths_of(source, journal)
         self._open_handle: Optional[UploadHandle] = handle
-        self._last_facts: dict[str, Any] = {}
+        self._final_properties: dict[str, Any] = {}
         self._progress = progress
         self._log = client._log
-        self._keys = client._keys
-        self._gather = Gather()
+        self._get_credentials = client._get_credentials
+        self._write_buffer = WriteBuffer()
         self._background: Optional[Background] = None
 
     def run(self) -> Archive:
-        """Uploads the source: initiates, or carries on the upload that exists; sends the parts that the service does
-        not hold yet, several at once; completes.
+        """Uploads the source and returns the archive.
 
-        If it fails after the upload is initiated, the upload stays in the vault: call it again to send what is
-        missing. On an upload that is completed it sends nothing.
+        It initiates the upload or resumes an existing one, sends the missing parts in parallel, and completes. If it
+        fails after Initiate, the upload stays in the vault: call run() again to send the missing parts. On a completed
+        upload it sends nothing.
 
         Raises:
-            GlacierError: of any class. UsageError if there is no source, or it is empty, too large for its part size,
-                not of the archive_size, or a file object or an iterable that was read before. LocalError if the source
-                cannot be opened or read or is not a regular file (GLACIER_E_IO, which is an OSError too), if it changes
-                meanwhile or ends short, and for a fault of the journal: nothing is initiated for a source or a journal
-                that cannot be opened. ServiceError with GLACIER_E_NOT_FOUND and an upload_id if the service does not
-                know the upload; to upload all of it again, begin without the upload_id, and with another journal. If
-                the error is resumable, resume as described under Upload; resuming without looking at the cause makes
-                sense only if it is retryable too.
-            Exception: whatever progress, the log, or a source that is read, has raised.
+            UsageError: there is no source; the source is empty, too large for the part size, or differs from
+                archive_size; or it is a file object or iterable that was read before.
+            LocalError: the source cannot be opened or read, or is not a regular file (GLACIER_E_IO, which is also an
+                OSError); it changed during the upload or ended early; or the journal cannot be used. If the source or
+                the journal cannot be opened, no upload is initiated.
+            ServiceError: an error response. GLACIER_E_NOT_FOUND with an upload_id: the service no longer knows the
+                upload. To upload again, omit upload_id and use another journal.
+            GlacierError: any other class. If the error is resumable, see "Resuming" under Upload. An automatic resume
+                is useful only if the error is also retryable.
+            Exception: any exception that progress, the log, the `credentials` callable or a source raised.
         """
-        return self._making(lib.glacier_upload_run).result()
+        return self._archive_call(lib.glacier_upload_run).result()
 
     def start(self) -> Future[Archive]:
-        """Does what run() does in the background, and returns a Future of the archive at once.
+        """Starts run() in the background and returns a Future of the archive.
 
             future = upload.start()
             ...
             archive = future.result()
 
-        All callbacks come on a thread of the upload's own, those added to the Future too, and a source that is read is
-        read there. What run() raises comes from the Future, what they raise included.
+        All callbacks, including those added to the Future, and file objects or iterables as sources run on a thread of
+        this upload. The Future has the result or exception of run().
 
-        The Future is running from the beginning, so its cancel() does nothing and returns False; cancel() of the Upload
-        stops it, and it then ends with a StoppedError. Until it is over, other calls that work get GLACIER_E_BUSY, but
-        for abort(), which stops it first. It is canceled when the Upload is closed, and so by leaving its `with` block;
-        when neither the Upload nor the Future is referred to any more; and when the program ends, which does not wait
-        for it. In a forked child the Future never ends.
+        The Future is already running, so Future.cancel() returns False and has no effect. Upload.cancel() stops the
+        run, and the Future then has a StoppedError. Until the run ends, other working calls raise UsageError with
+        GLACIER_E_BUSY. Only abort() is allowed: it stops the run first.
+
+        These events cancel the run: the Upload is closed, for example at the end of its `with` block; the last
+        reference to both the Upload and the Future is dropped; the program ends. The program does not wait for the
+        run. In a forked child the Future never completes.
 
         Raises:
-            UsageError: it is closed, or was started and is not over (GLACIER_E_BUSY); or the interpreter is ending and
-                starts no thread (GLACIER_E_STATE). Then run() still works.
+            UsageError: the Upload is closed; a run is in progress (GLACIER_E_BUSY); or the interpreter is shutting down
+                and starts no threads (GLACIER_E_STATE). run() still works during shutdown.
             LocalError: no thread can be started (GLACIER_E_MEMORY).
         """
         return self._start()[0]
 
     async def run_async(self) -> Archive:
-        """Does what run() does without holding up the event loop.
+        """Runs run() without blocking the event loop.
 
             archive = await asyncio.wait_for(upload.run_async(), timeout=3600)
 
-        It is start(), awaited: callbacks come on a thread of the upload's own, and reach the loop by its
-        call_soon_threadsafe. Canceling the task stops the upload, and waits until nothing works on it any more: a
-        quarter of a second, or up to 10 s while Complete is on its way, which may have made the archive then (see
-        archive_id).
+        It calls start() and awaits the Future. Callbacks run on a thread of this upload. They can use
+        loop.call_soon_threadsafe to reach the event loop.
+
+        Canceling the task stops the run and waits until it has ended: up to 250 ms, or up to 10 s if Complete was sent.
+        Complete may then have created the archive: see archive_id.
 
         Raises:
-            asyncio.CancelledError: the task was canceled. The upload stays in the vault, and can run again.
-            Exception: as start() and run().
+            asyncio.CancelledError: the task was canceled. The upload stays in the vault and can run again.
+            Exception: see start() and run().
         """
         import asyncio
 
@@ -306,236 +326,248 @@ class Upload:
         except asyncio.CancelledError:
             background.stop()
             loop = asyncio.get_running_loop()
-            over = asyncio.Event()
+            ended = asyncio.Event()
 
-            def report(_: object) -> None:
-                # A loop that was closed meanwhile waits for nothing.
+            def report_end(_: object) -> None:
+                # The loop may be closed meanwhile. Nothing waits in a closed loop.
                 with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(over.set)
+                    loop.call_soon_threadsafe(ended.set)
 
-            background.over.add_done_callback(report)
-            # Some functions of asyncio cancel a task repeatedly: each time it keeps waiting.
-            while not over.is_set():
+            background.done.add_done_callback(report_end)
+            # Some functions of asyncio cancel a task repeatedly. Keep waiting each time.
+            while not ended.is_set():
                 with suppress(asyncio.CancelledError):
-                    await over.wait()
+                    await ended.wait()
             raise
         finally:
-            # An error in it refers to this frame.
+            # An error in the Future refers to this frame. Break the cycle.
             del future
 
     def transfer(self) -> None:
-        """Does what run() does, but does not complete: it returns when the service holds all parts of the source, or
-        those of the part_range.
+        """Sends the missing parts of the source, or of its part_range, without completing the upload.
 
         Raises:
-            GlacierError: as run(). UsageError if the part_range does not lie in the archive (GLACIER_E_INVALID), or the
-                upload does not exist yet, or the source is read as a stream (GLACIER_E_STATE).
-            Exception: as run().
+            UsageError: see run(). With a part_range also: the range is outside the archive (GLACIER_E_INVALID), the
+                upload does not exist yet, or the source is a stream (GLACIER_E_STATE).
+            GlacierError, Exception: see run().
         """
         self._call(lib.glacier_upload_transfer).result()
 
     def write(self, data: ReadableBuffer) -> int:
-        """Writes the next bytes of the archive: a stream whose length need not be known. Parts are sent on other
-        threads, also between two calls, until finish() makes the archive.
+        """Writes the next bytes of a streaming upload. The length of the stream need not be known.
 
-        Any bytes-like object is taken whole, and may be used again at once. Small ones are gathered. It waits while
-        memory is full of parts on their way: each is held until the service has it, and twice the part size must fit
-        into the memory limit. The upload is initiated when the first part is full, or the stream finished.
+        All of `data` is taken; the program may reuse its memory immediately. Library threads send the parts, also
+        between two writes. The upload is initiated when the first part is full or the stream is finished. finish()
+        creates the archive.
 
-        A part may fail long after its bytes were taken: then a later call raises the error, and so does every further
-        one. Ctrl-C, or an exception in a callback, ends the stream too. To carry it on, make another Upload with the
-        same journal or the upload_id, and write it from the first byte again: parts that the service holds are
-        compared, and not sent.
+        Each part stays in memory until the service has stored it. write() blocks while the memory limit is reached.
+        Twice the part size must fit in the memory limit.
+
+        If sending a part fails, a later write() raises the error, and so does every call after it. Ctrl-C or an
+        exception in a callback also ends the stream. To resume, create another Upload with the same journal or
+        upload_id, and write the stream from its first byte. Stored parts are compared, not sent again.
+
+        Args:
+            data (bytes-like): the bytes, of any length, C-contiguous.
 
         Returns:
-            int: the number of bytes.
+            int: the length of data in bytes.
 
         Raises:
-            GlacierError: as run(). UsageError if there is a source, or the stream is finished; ServiceError with
-                GLACIER_E_LIMIT for more than 10,000 parts; LocalError for more bytes than the archive_size.
+            UsageError: the upload has a source, or the stream is finished.
+            ServiceError: more than 10,000 parts (GLACIER_E_LIMIT), or an error response.
+            LocalError: more bytes than archive_size.
             TypeError, BufferError: data is not bytes-like, or not contiguous.
-            Exception: as run().
+            GlacierError, Exception: see run().
         """
-        return self._gather.write(data, self._push)
+        return self._write_buffer.write(data, self._send)
 
     def finish(self) -> Archive:
-        """Says that the last byte was written, sends what is left, and makes the archive.
+        """Ends the stream: sends the remaining bytes, completes the upload and returns the archive.
 
-        Once it is made, calling it again gives it again. If all parts arrived and completing failed, it may be called
-        again.
+        If all parts are stored but Complete failed, finish() may be called again. On a completed upload it returns the
+        archive again.
 
         Raises:
-            GlacierError: as write(). UsageError if nothing was written; LocalError if the stream is shorter than its
-                archive_size, or than what the service holds.
-            Exception: as run().
+            UsageError: nothing was written.
+            LocalError: the stream is shorter than archive_size, or than the stored parts.
+            GlacierError, Exception: see write().
         """
-        self._gather.end(self._push)
-        return self._making(lib.glacier_upload_finish).result()
+        self._write_buffer.end(self._send)
+        return self._archive_call(lib.glacier_upload_finish).result()
 
     def stream(self) -> UploadStream:
-        """A file object to write the archive into: write() and finish() for what wants a file."""
+        """Returns a writable file object that calls write() and finish()."""
         return UploadStream(self)
 
     def initiate(self) -> None:
-        """Initiates the upload at the service; upload_id is known then.
+        """Initiates the upload at the service. upload_id is then set.
 
         Raises:
-            GlacierError: UsageError with GLACIER_E_STATE if it has an ID already.
+            UsageError: the upload has an ID already (GLACIER_E_STATE).
+            GlacierError: any other class.
         """
         self._call(lib.glacier_upload_initiate).result()
 
     def put_part(self, index: int, data: Data, checksum: Union[str, bytes, None] = None) -> None:
-        """Sends one part, and returns when the service has acknowledged it with the same tree hash.
+        """Sends one part. Returns when the service has acknowledged it with the same tree hash.
 
-        Parts may come in any order and from several threads at once; the same part again replaces the earlier.
+        Parts may be sent in any order and from several threads at once. Sending a part again replaces it.
 
         Args:
-            index (int): 0 to 9,999: the part begins at index times the part size.
-            data (bytes-like): as long as the part size, or for the last part from 1 byte. It must not change
-                meanwhile.
-            checksum (str or bytes): its tree hash, 64 hexadecimal digits or 32 bytes. If data has another one,
-                IntegrityError is raised and nothing is sent.
+            index (int): the index of the part, 0 to 9,999. The part starts at index times the part size.
+            data (bytes-like): the bytes. The length must be the part size; the last part may be shorter, at least 1
+                byte. The bytes must not change during the call.
+            checksum (str or bytes): the expected tree hash, 64 hexadecimal digits or 32 bytes. Default: not checked.
 
         Raises:
-            GlacierError: of any class; UsageError for an index or a length that is not allowed.
+            UsageError: index or the length of data is not allowed.
+            IntegrityError: data has another tree hash than checksum; nothing was sent.
+            GlacierError: any other class.
         """
         memory = _arguments.Memory(data)
         part = (_arguments.u32("index", index), memory.address, memory.length)
         if checksum is None:
-            self._call(lib.glacier_upload_put_part, *part, holding=memory).result()
+            self._call(lib.glacier_upload_put_part, *part, kept_alive=memory).result()
         else:
             tree_hash = _arguments.tree_hash("checksum", checksum)
-            self._call(lib.glacier_upload_put_part_checked, *part, tree_hash, holding=memory).result()
+            self._call(lib.glacier_upload_put_part_checked, *part, tree_hash, kept_alive=memory).result()
 
     def list_parts(self) -> list[Part]:
-        """Asks the service for the parts that it holds, in the order of their offsets. Parts on their way are not in
-        it.
+        """Requests the list of stored parts, in order of their offsets. Parts in flight are not included.
 
         Raises:
-            GlacierError: UsageError with GLACIER_E_STATE if it is not initiated, or is completed or aborted.
+            UsageError: the upload is not initiated, or it is completed or aborted (GLACIER_E_STATE).
+            GlacierError: any other class.
         """
-        listed = self._call(lib.glacier_upload_list_parts).result()
+        parts = self._call(lib.glacier_upload_list_parts).result()
         return [
             Part(
-                offset=lib.glacier_parts_offset(listed, index),
-                length=lib.glacier_parts_length(listed, index),
-                checksum=decoded(lib.glacier_parts_tree_hash(listed, index)) or "",
+                offset=lib.glacier_parts_offset(parts, index),
+                length=lib.glacier_parts_length(parts, index),
+                checksum=decoded(lib.glacier_parts_tree_hash(parts, index)) or "",
             )
-            for index in range(lib.glacier_parts_count(listed))
+            for index in range(lib.glacier_parts_count(parts))
         ]
 
     def complete(self) -> Archive:
-        """Makes the archive out of the parts, after checking that they cover it from 0 to its end.
+        """Completes the upload and returns the archive, after checking that the parts cover it from 0 to its end.
 
-        An upload by upload_id needs its archive_size for that, or its source or journal: its size is not known
-        otherwise. The answer may take many minutes for terabytes.
+        The check needs the archive size. An attached upload must therefore have archive_size, a source or a journal.
+        For terabytes the response may take many minutes.
 
         Raises:
-            GlacierError: IntegrityError with GLACIER_E_INCOMPLETE if parts are missing; ServiceError with
-                GLACIER_E_OUTCOME_UNKNOWN if the answer did not come: call it again to learn the outcome.
+            IntegrityError: parts are missing (GLACIER_E_INCOMPLETE).
+            ServiceError: no response was received (GLACIER_E_OUTCOME_UNKNOWN). Call complete() again to determine the
+                outcome.
+            GlacierError: any other class.
         """
-        return self._making(lib.glacier_upload_complete).result()
+        return self._archive_call(lib.glacier_upload_complete).result()
 
     def abort(self) -> None:
-        """Deletes the upload and its parts at the service; that cannot be undone. A run that was started, or a stream
-        that is not finished, is stopped first.
+        """Deletes the upload and its parts at the service. This cannot be undone.
+
+        A background run or an unfinished stream is stopped first.
 
         Raises:
-            GlacierError: UsageError with GLACIER_E_STATE if it is completed.
+            UsageError: the upload is completed (GLACIER_E_STATE).
+            GlacierError: any other class.
         """
-        if self._background is not None and self._background.is_at_work():
+        if self._background is not None and self._background.is_running():
             self._background.stop()
-            self._background.over.wait()
+            self._background.done.wait()
         self._call(lib.glacier_upload_abort).result()
 
     def cancel(self) -> None:
-        """Asks the calls at work to stop, or if there is none, the next one: they raise StoppedError.
+        """Cancels the working calls in progress, or the next one if there is none. They raise StoppedError.
 
-        They return within a quarter of a second. While Complete is on its way its answer is awaited for up to 10 s:
-        then the call returns the archive, or raises ServiceError with GLACIER_E_OUTCOME_UNKNOWN. The upload stays in
-        the vault and can run again; only the parts in flight are sent again. Stopped while Initiate is on its way, it
-        may leave an empty upload that only Client.list_uploads shows; that costs nothing and vanishes by itself.
+        They return within 250 ms. If Complete was sent, the call waits up to 10 s for its response, and then returns
+        the archive or raises ServiceError with GLACIER_E_OUTCOME_UNKNOWN. The upload stays in the vault and can run
+        again; only the parts that were in flight are sent again. If Initiate was sent, an empty upload may remain that
+        only Client.list_uploads shows. It costs nothing and expires.
 
-        It may be called from any thread, at any time, in callbacks and in signal handlers. On an Upload that is closed
-        it does nothing.
+        Any thread may call this at any time, also in callbacks and signal handlers. On a closed Upload it does nothing.
         """
         handle = self._open_handle
         if handle is not None:
             lib.glacier_upload_cancel(handle)
 
     def close(self) -> None:
-        """Lets the object go, and its source. The upload in the vault stays as it is.
+        """Closes the object and releases its source. The upload in the vault is not changed.
 
-        Calls at work on it are canceled, and so are a run that was started, and a stream that is not finished. Closing
-        twice does nothing; any thread, at any time.
+        It cancels working calls, a background run and an unfinished stream. A second call does nothing. Any thread may
+        call this at any time.
         """
         self.cancel()
         handle = self._open_handle
         if handle is not None:
-            self._last_facts = {name: _fact_of(handle, name) for name in _FACTS}
+            self._final_properties = {name: _property_of(handle, name) for name in _PROPERTIES}
             self._open_handle = None
             self._source = None
 
     def progress(self) -> Progress:
-        """How far the upload is, for programs that would rather ask than be told.
+        """Returns the current progress.
 
         Raises:
-            UsageError: it is closed.
+            UsageError: the Upload is closed.
         """
         raw = RawProgress()
         lib.glacier_upload_progress(self._handle, raw, ctypes.sizeof(raw))
         return progress_of(raw)
 
     def set_bandwidth_limit(self, bytes_per_second: int) -> None:
-        """Limits the bytes of parts that this upload may send, in bytes a second; 0 is no limit of its own.
+        """Limits the bandwidth of this upload. The client's limit, Config(bandwidth_limit=...), applies too.
 
-        The client's limit, Config(bandwidth_limit=...), holds as well. It takes effect within a tenth of a second, also
-        for parts that are being sent. Any thread, at any time, in callbacks.
+        The limit takes effect within 100 ms, also for parts in flight. Any thread may call this at any time, also in
+        callbacks.
+
+        Args:
+            bytes_per_second (int): the limit in bytes of parts per second; 0: only the client's limit.
 
         Raises:
-            UsageError: it is closed.
+            UsageError: the Upload is closed.
         """
         lib.glacier_upload_set_bandwidth_limit(self._handle, _arguments.u64("bytes_per_second", bytes_per_second))
 
     @property
     def state(self) -> State:
-        """Where the upload stands."""
-        return State(self._fact("state"))
+        """The state of the upload."""
+        return State(self._property("state"))
 
     @property
     def vault_name(self) -> str:
         """The name of the vault."""
-        return decoded(self._fact("vault")) or ""
+        return decoded(self._property("vault")) or ""
 
     @property
     def upload_id(self) -> Optional[str]:
-        """The upload ID: with it any process may attach to the upload. None until it is initiated or attached."""
-        return decoded(self._fact("id"))
+        """The upload ID, by which any process can attach to the upload. None until it is initiated or attached."""
+        return decoded(self._property("id"))
 
     @property
     def location(self) -> Optional[str]:
-        """The path of the upload at the service. None until this object has initiated it."""
-        return decoded(self._fact("location"))
+        """The URI path of the upload. None until this object has initiated it."""
+        return decoded(self._property("location"))
 
     @property
     def part_size(self) -> Optional[int]:
         """The part size in bytes. None until it is known."""
-        return self._fact("part_size") or None
+        return self._property("part_size") or None
 
     @property
     def archive_id(self) -> Optional[str]:
         """The archive ID. None until the upload is completed."""
-        return decoded(self._fact("archive_id"))
+        return decoded(self._property("archive_id"))
 
     @property
     def archive_location(self) -> Optional[str]:
-        """The path of the archive at the service. None until the upload is completed."""
-        return decoded(self._fact("archive_location"))
+        """The URI path of the archive. None until the upload is completed."""
+        return decoded(self._property("archive_location"))
 
     @property
     def checksum(self) -> Optional[str]:
         """The tree hash of the archive, 64 hexadecimal digits. None until it is known."""
-        return decoded(self._fact("tree_hash"))
+        return decoded(self._property("tree_hash"))
 
     def __enter__(self) -> Upload:
         return self
@@ -559,67 +591,69 @@ class Upload:
             raise error_of(E_STATE, "the upload is closed")
         return handle
 
-    def _fact(self, name: str) -> Any:
+    def _property(self, name: str) -> Any:
         handle = self._open_handle
-        return self._last_facts[name] if handle is None else _fact_of(handle, name)
+        return self._final_properties[name] if handle is None else _property_of(handle, name)
 
     def _start(self) -> tuple[Future[Archive], Background]:
-        if self._background is not None and self._background.is_at_work():
-            raise error_of(E_BUSY, "the upload was started, and is not over")
-        future, self._background = in_background(self._making(lib.glacier_upload_run), self._handle)
+        if self._background is not None and self._background.is_running():
+            raise error_of(E_BUSY, "a background run of the upload is in progress")
+        future, self._background = in_background(self._archive_call(lib.glacier_upload_run), self._handle)
         return future, self._background
 
-    def _push(self, data: ReadableBuffer) -> None:
+    def _send(self, data: ReadableBuffer) -> None:
         memory = _arguments.Memory(data)
-        self._call(lib.glacier_upload_write, memory.address, memory.length, holding=memory).result()
+        self._call(lib.glacier_upload_write, memory.address, memory.length, kept_alive=memory).result()
 
-    def _making(self, function: Any) -> Call[Archive]:
-        """A working call that makes the archive."""
-        return self._call(partial(_archive_by, function))
+    def _archive_call(self, function: Any) -> Call[Archive]:
+        """Returns a working call that returns the archive."""
+        return self._call(partial(_call_for_archive, function))
 
-    def _call(self, function: Callable[..., T], *arguments: Any, holding: Optional[object] = None) -> Call[T]:
-        """A working call."""
+    def _call(self, function: Callable[..., T], *arguments: Any, kept_alive: Optional[object] = None) -> Call[T]:
+        """Returns a working call."""
         source = self._source
         return Call(
-            partial(_of_the_upload, function, self._paths),
+            partial(_call_with_details, function, self._paths),
             self._handle,
             *arguments,
-            holding=holding,
+            kept_alive=kept_alive,
             progress=self._progress,
             log=self._log,
-            keys=self._keys,
-            read=None if source is None else Reading(source).read,
+            get_credentials=self._get_credentials,
+            read=None if source is None else StreamReader(source).read,
         )
 
 
-# What may be asked of an upload that is closed.
-_FACTS = ("state", "vault", "id", "location", "part_size", "archive_id", "archive_location", "tree_hash")
+# The getters that a closed Upload still has.
+_PROPERTIES = ("state", "vault", "id", "location", "part_size", "archive_id", "archive_location", "tree_hash")
 
 
-def _fact_of(handle: UploadHandle, name: str) -> Any:
+def _property_of(handle: UploadHandle, name: str) -> Any:
     return getattr(lib, f"glacier_upload_{name}")(handle)
 
 
-def _archive_by(function: Any, handle: UploadHandle) -> Archive:
-    """What a working call has made, asked of the handle: the Upload may be closed by then."""
+def _call_for_archive(function: Any, handle: UploadHandle) -> Archive:
+    """Calls a function that completes the upload. Reads the archive from the handle, as the Upload may be closed."""
     function(handle)
 
-    def fact(name: str) -> Optional[str]:
-        return decoded(_fact_of(handle, name))
+    def text(name: str) -> Optional[str]:
+        return decoded(_property_of(handle, name))
 
-    return Archive(fact("archive_id") or "", fact("archive_location"), fact("tree_hash"))
+    return Archive(text("archive_id") or "", text("archive_location"), text("tree_hash"))
 
 
 def _paths_of(source: Optional[Source], journal: Optional[_arguments.StrPath]) -> tuple[bytes, ...]:
-    """The paths that the program gave. Bytes are a path as journal, and content as source."""
-    of_source = [os.fsencode(source)] if isinstance(source, (str, os.PathLike)) else []
-    return (*of_source, *([] if journal is None else [os.fsencode(journal)]))
+    """Returns the paths of the source and the journal. bytes are a path as journal, but content as source."""
+    source_paths = [os.fsencode(source)] if isinstance(source, (str, os.PathLike)) else []
+    return (*source_paths, *([] if journal is None else [os.fsencode(journal)]))
 
 
-def _of_the_upload(function: Callable[..., T], paths: tuple[bytes, ...], handle: UploadHandle, *arguments: Any) -> T:
-    """A working call whose error has the upload ID and the file that it is about."""
+def _call_with_details(
+    function: Callable[..., T], paths: tuple[bytes, ...], handle: UploadHandle, *arguments: Any
+) -> T:
+    """Calls a function. Adds the upload ID, and for file errors the filename, to an error."""
     try:
-        with paths_named(*paths):
+        with os_errors_for(*paths):
             return function(handle, *arguments)
     except GlacierError as error:
         error.upload_id = decoded(lib.glacier_upload_id(handle))
