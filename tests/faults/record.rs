@@ -147,11 +147,12 @@ fn was_told_that_it_is_held(request: &RequestRecord) -> bool {
 
 /// Whether its response has more interim responses than a client must accept.
 fn is_unreadable(request: &RequestRecord) -> bool {
-    let too_many = |action: &Action| match action {
-        Action::InterimResponse { count, .. } => count.is_none_or(|count| count > INTERIM_MAX.into()),
-        _ => false,
-    };
-    request.faults.iter().any(too_many)
+    let interim_responses = request.faults.iter().map(|action| match action {
+        Action::InterimResponse { count, .. } => count.unwrap_or(u64::MAX),
+        _ => 0,
+    });
+    let is_repeated = |action: &Action| matches!(action, Action::RepeatedHeader { .. });
+    interim_responses.fold(0, u64::saturating_add) > INTERIM_MAX.into() || request.faults.iter().any(is_repeated)
 }
 
 /// Whether the service does not hold afterwards what was sent.

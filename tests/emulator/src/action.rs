@@ -160,6 +160,11 @@ pub enum Action {
     },
     /// Removes the tree hash header from the response.
     MissingTreeHash,
+    /// Sends a header of the response a second time, with another value. No effect on a response without this header.
+    RepeatedHeader {
+        /// The name of the header.
+        name: String,
+    },
     /// Reads the body, then sends the response of a proxy: without `x-amzn-RequestId`. The request is not processed.
     ProxyResponse {
         /// The status code.

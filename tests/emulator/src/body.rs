@@ -22,10 +22,12 @@ pub(crate) struct Body<'a> {
     hashes: Option<(Digest, Digest)>,
 }
 
+type HookFn<'a> = Box<dyn FnOnce(&mut Wire) -> io::Result<()> + 'a>;
+
 /// A function that runs after a number of bytes of the body.
 struct Hook<'a> {
     after_bytes: u64,
-    run: Box<dyn FnOnce(&mut Wire) -> io::Result<()> + 'a>,
+    run: HookFn<'a>,
 }
 
 impl<'a> Body<'a> {

@@ -161,6 +161,9 @@ impl<'a> Exchange<'a> {
             Some(TreeHashError::Wrong) => response = with_wrong_tree_hash(response),
             Some(TreeHashError::Missing) => response.headers.retain(|(name, _)| name != TREE_HASH),
         }
+        if let Some(name) = plan.repeated_header {
+            repeat_header(&mut response, &name);
+        }
         match plan.delivery {
             None => self.respond(response).map(|next| next.or(plan.connection_end)),
             Some(Delivery::Truncated) => {
@@ -236,7 +239,7 @@ impl<'a> Exchange<'a> {
             RefusalReason::SignatureExpired => Refusal::signature_expired(now.plus_seconds(-TOO_FAR), now),
             RefusalReason::SignatureNotYetCurrent => Refusal::signature_not_yet_current(now.plus_seconds(TOO_FAR), now),
             RefusalReason::TreeHash if self.body.bytes_read() > 0 => {
-                Refusal::checksum_mismatch(tree_hash, &other_hash(tree_hash))
+                Refusal::checksum_mismatch(tree_hash, &altered(tree_hash))
             }
             RefusalReason::TreeHash => Refusal::wrong_tree_hash(tree_hash),
         }
@@ -268,22 +271,30 @@ impl<'a> Exchange<'a> {
 fn with_wrong_tree_hash(mut response: Response) -> Response {
     for (name, value) in &mut response.headers {
         if name == TREE_HASH {
-            *value = other_hash(value);
+            *value = altered(value);
         }
     }
     let Content::Bytes(bytes) = &mut response.content else { return response };
     if let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(bytes)
         && let Some(hash) = document.pointer_mut("/Parts/0/SHA256TreeHash")
     {
-        *hash = other_hash(hash.as_str().unwrap_or_default()).into();
+        *hash = altered(hash.as_str().unwrap_or_default()).into();
         *bytes = document.to_string().into_bytes();
     }
     response
 }
 
-fn other_hash(hash: &str) -> String {
-    match hash.strip_prefix('0') {
+/// Adds the header again, with another value.
+fn repeat_header(response: &mut Response, name: &str) {
+    let first = response.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name));
+    let second = first.map(|(name, value)| (name.clone(), altered(value)));
+    response.headers.extend(second);
+}
+
+/// Changes the first character, so that a hash stays a hash and an ID stays an ID.
+fn altered(text: &str) -> String {
+    match text.strip_prefix('0') {
         Some(rest) => format!("1{rest}"),
-        None => format!("0{}", hash.get(1..).unwrap_or_default()),
+        None => format!("0{}", text.get(1..).unwrap_or_default()),
     }
 }

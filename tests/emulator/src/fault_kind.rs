@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, AfterResponse, ConnectionEnd, RefusalReason, error_document};
+use crate::action::{Action, AfterResponse, ConnectionEnd, RefusalReason, ResponsePrefix, error_document};
 use crate::prng::SeededDraws;
 use crate::request::Operation;
 
@@ -76,11 +76,24 @@ pub enum FaultKind {
     LostPart,
     /// An acknowledged part whose stored bytes differ.
     DamagedPart,
+    /// An acknowledgement of a part before its whole body is read. The part is not stored.
+    EarlySuccess,
+    /// A success without a tree hash.
+    MissingTreeHash,
+    /// 1 to 3 interim responses, or 9, before the response.
+    InterimResponses,
+    /// A response that ends in its status line, headers or content.
+    CutResponse,
+    /// A 404 of a proxy.
+    #[serde(rename = "proxy_404")]
+    ProxyNotFound,
+    /// A second header with another tree hash, upload ID or archive ID.
+    RepeatedHeader,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 35] = [
         Self::BadRequest,
         Self::RequestTimeout,
         Self::TooManyRequests,
@@ -110,44 +123,61 @@ impl FaultKind {
         Self::RefusedTreeHash,
         Self::LostPart,
         Self::DamagedPart,
+        Self::EarlySuccess,
+        Self::MissingTreeHash,
+        Self::InterimResponses,
+        Self::CutResponse,
+        Self::ProxyNotFound,
+        Self::RepeatedHeader,
     ];
 
     /// Whether the kind has an effect on this operation.
     pub(crate) fn fits(self, operation: Operation) -> bool {
-        use Operation::{CompleteMultipartUpload, ListParts, UploadMultipartPart};
+        use Operation::{CompleteMultipartUpload, InitiateMultipartUpload, ListParts, UploadMultipartPart};
         match self {
             Self::Slow => operation.takes_body(),
             Self::WrongTreeHash => operation.takes_body() || matches!(operation, CompleteMultipartUpload | ListParts),
-            Self::RefusedTreeHash => operation.takes_body() || operation == CompleteMultipartUpload,
-            Self::LostPart | Self::DamagedPart => operation == UploadMultipartPart,
+            Self::RefusedTreeHash | Self::MissingTreeHash => {
+                operation.takes_body() || operation == CompleteMultipartUpload
+            }
+            Self::LostPart | Self::DamagedPart | Self::EarlySuccess => operation == UploadMultipartPart,
+            Self::RepeatedHeader => {
+                operation.takes_body() || matches!(operation, InitiateMultipartUpload | CompleteMultipartUpload)
+            }
             _ => true,
         }
     }
 
-    /// Returns the actions for a request with a body of this length.
-    pub(crate) fn actions(self, draws: &mut SeededDraws, length: u64, millis: u64) -> Vec<Action> {
+    /// Returns the actions for a request of this operation with a body of this length.
+    pub(crate) fn actions(
+        self,
+        draws: &mut SeededDraws,
+        operation: Operation,
+        length: u64,
+        millis: u64,
+    ) -> Vec<Action> {
         // During or after the body.
-        let place = draws.below(length.saturating_add(1));
-        let after_bytes = Some(place);
-        let a_while = draws.below(millis.max(1)) + 1;
+        let position = draws.below(length.saturating_add(1));
+        let after_bytes = Some(position);
+        let duration = draws.below(millis.max(1)) + 1;
         let early = |draws: &mut SeededDraws, then| {
             let status = draws.one_of(&[408, 500, 503]);
             let body = draws.chance(0.5).then(|| document(status));
-            vec![Action::EarlyAnswer { after_bytes: place, status, body, then }]
+            vec![Action::EarlyAnswer { after_bytes: position, status, body, then }]
         };
         match self {
             Self::BadRequest => vec![Action::status(400)],
-            Self::RequestTimeout => vec![upset(408, draws)],
+            Self::RequestTimeout => vec![error_response(408, draws)],
             Self::TooManyRequests => vec![Action::Status {
                 status: 429,
                 body: None,
                 content_type: None,
                 headers: vec![("Retry-After".to_owned(), draws.below(2).to_string())],
             }],
-            Self::InternalServerError => vec![upset(500, draws)],
-            Self::BadGateway => vec![upset(502, draws)],
-            Self::ServiceUnavailable => vec![upset(503, draws)],
-            Self::GatewayTimeout => vec![upset(504, draws)],
+            Self::InternalServerError => vec![error_response(500, draws)],
+            Self::BadGateway => vec![error_response(502, draws)],
+            Self::ServiceUnavailable => vec![error_response(503, draws)],
+            Self::GatewayTimeout => vec![error_response(504, draws)],
             Self::Throttling => vec![Action::Refuse { because: RefusalReason::Throttling }],
             Self::ThrottlingForbidden => vec![Action::error(403, "ThrottlingException", "Rate exceeded")],
             Self::EarlyClose => early(draws, AfterResponse::Close),
@@ -156,9 +186,9 @@ impl FaultKind {
             Self::Reset => vec![Action::Reset { after_bytes }],
             Self::Close => vec![Action::Close { after_bytes }],
             Self::Stall => vec![Action::Pause { after_bytes, millis }, Action::Close { after_bytes }],
-            Self::Pause => vec![Action::Pause { after_bytes, millis: a_while }],
-            Self::Slow => vec![Action::Slow { bytes_per_second: (length.saturating_mul(1000) / a_while).max(1) }],
-            Self::Delay => vec![Action::DelayAnswer { millis: a_while }],
+            Self::Pause => vec![Action::Pause { after_bytes, millis: duration }],
+            Self::Slow => vec![Action::Slow { bytes_per_second: (length.saturating_mul(1000) / duration).max(1) }],
+            Self::Delay => vec![Action::DelayAnswer { millis: duration }],
             Self::Truncated => vec![Action::TruncatedAnswer],
             Self::Garbage => vec![Action::Garbage],
             Self::WrongTreeHash => vec![Action::WrongTreeHash],
@@ -170,12 +200,49 @@ impl FaultKind {
             Self::RefusedTreeHash => vec![Action::Refuse { because: RefusalReason::TreeHash }],
             Self::LostPart => vec![Action::LosePart],
             Self::DamagedPart => vec![Action::DamagePart],
+            Self::EarlySuccess => {
+                let then =
+                    draws.one_of(&[AfterResponse::Close, AfterResponse::HoldFor { millis }, AfterResponse::Drain]);
+                vec![Action::EarlySuccess { after_bytes: position, then }]
+            }
+            Self::MissingTreeHash => vec![Action::MissingTreeHash],
+            Self::InterimResponses => vec![Action::InterimResponse {
+                after_bytes,
+                status: draws.one_of(&[100, 102, 103]),
+                http_1_0: draws.chance(0.2),
+                count: Some(draws.one_of(&[1, 2, 3, 9])),
+                header_bytes: draws.one_of(&[0, 2000]),
+                segment_bytes: draws.one_of(&[None, Some(13)]),
+                millis: draws.below(2),
+            }],
+            Self::CutResponse => {
+                let after = draws.one_of(&[
+                    ResponsePrefix::HalfStatusLine,
+                    ResponsePrefix::HalfHeaders,
+                    ResponsePrefix::Headers,
+                    ResponsePrefix::HalfContent,
+                ]);
+                let then = draws.one_of(&[ConnectionEnd::Close, ConnectionEnd::Reset, ConnectionEnd::Abrupt]);
+                vec![Action::CutResponse { after, then }]
+            }
+            Self::ProxyNotFound => {
+                let body = draws.chance(0.5).then(|| "<html><body>404</body></html>".to_owned());
+                vec![Action::ProxyResponse { status: 404, body, content_type: None }]
+            }
+            Self::RepeatedHeader => {
+                let name = match operation {
+                    Operation::InitiateMultipartUpload => "x-amz-multipart-upload-id",
+                    Operation::UploadMultipartPart => "x-amz-sha256-tree-hash",
+                    _ => draws.one_of(&["x-amz-sha256-tree-hash", "x-amz-archive-id"]),
+                };
+                vec![Action::RepeatedHeader { name: name.to_owned() }]
+            }
         }
     }
 }
 
 /// A response with this status, from the service or from a proxy.
-fn upset(status: u16, draws: &mut SeededDraws) -> Action {
+fn error_response(status: u16, draws: &mut SeededDraws) -> Action {
     let (body, content_type) = match draws.below(3) {
         0 => (None, None),
         1 => (Some(document(status)), None),
@@ -199,19 +266,24 @@ mod tests {
     fn every_kind_has_its_actions() {
         for kind in FaultKind::ALL {
             for number in 0..99 {
-                let actions = kind.actions(&mut SeededDraws::new(&number.to_string()), 1 << 20, 200);
+                let actions = kind.actions(
+                    &mut SeededDraws::new(&number.to_string()),
+                    Operation::UploadMultipartPart,
+                    1 << 20,
+                    200,
+                );
                 let name = serde_json::to_value(kind).unwrap();
                 let first = serde_json::to_value(&actions[0]).unwrap();
-                assert!(shows(kind, &first), "{name} is {first}");
+                assert!(matches_kind(kind, &first), "{name} is {first}");
                 let after = first["after_bytes"].as_u64().unwrap_or_default();
-                assert!(after <= 1 << 20 && first["millis"].as_u64().is_none_or(|millis| (1..=200).contains(&millis)));
+                assert!(after <= 1 << 20 && first["millis"].as_u64().is_none_or(|millis| millis <= 200));
                 assert_eq!(actions.len(), if kind == FaultKind::Stall { 2 } else { 1 }, "{name}");
             }
         }
     }
 
     /// Whether the first action belongs to the kind, judged by its names.
-    fn shows(kind: FaultKind, action: &serde_json::Value) -> bool {
+    fn matches_kind(kind: FaultKind, action: &serde_json::Value) -> bool {
         let is = |name: &str| action["kind"] == name;
         let status = |status: u16| is("status") && action["status"] == status;
         let refuses = |because: &str| is("refuse") && action["because"] == because;
@@ -244,6 +316,12 @@ mod tests {
             FaultKind::RefusedTreeHash => refuses("tree_hash"),
             FaultKind::LostPart => is("lose_part"),
             FaultKind::DamagedPart => is("damage_part"),
+            FaultKind::EarlySuccess => is("early_success"),
+            FaultKind::MissingTreeHash => is("missing_tree_hash"),
+            FaultKind::InterimResponses => is("interim_response"),
+            FaultKind::CutResponse => is("cut_response"),
+            FaultKind::ProxyNotFound => is("proxy_response") && action["status"] == 404,
+            FaultKind::RepeatedHeader => is("repeated_header") && action["name"] == "x-amz-sha256-tree-hash",
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct FaultPlan {
     pub(crate) corruption: Option<Corruption>,
     /// The error in the tree hash of the response.
     pub(crate) tree_hash_error: Option<TreeHashError>,
+    /// The header that is sent a second time with another value.
+    pub(crate) repeated_header: Option<String>,
     /// The delay of the response.
     pub(crate) delay: Option<Duration>,
     /// How much of the response is sent.
@@ -133,6 +135,7 @@ impl FaultPlan {
                 Action::Garbage => set_once(&mut plan.replacement, Replacement::Garbage),
                 Action::WrongTreeHash => set_once(&mut plan.tree_hash_error, TreeHashError::Wrong),
                 Action::MissingTreeHash => set_once(&mut plan.tree_hash_error, TreeHashError::Missing),
+                Action::RepeatedHeader { name } => set_once(&mut plan.repeated_header, name),
                 Action::DelayAnswer { millis } => set_once(&mut plan.delay, Duration::from_millis(millis)),
                 Action::TruncatedAnswer => set_once(&mut plan.delivery, Delivery::Truncated),
                 Action::LostAnswer { then } => set_once(&mut plan.delivery, Delivery::Lost(then)),

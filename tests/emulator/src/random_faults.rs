@@ -97,7 +97,7 @@ impl RandomFaults {
         for (kind, weight) in fitting() {
             match place.checked_sub(u64::from(*weight)) {
                 Some(rest) => place = rest,
-                None => return kind.actions(draws, length, self.millis),
+                None => return kind.actions(draws, operation, length, self.millis),
             }
         }
         Vec::new()

@@ -641,6 +641,19 @@ fn missing_tree_hash_is_not_in_the_response() {
 }
 
 #[test]
+fn repeated_header_has_two_values() {
+    let (emulator, mut client, id) = upload();
+    let action = Action::RepeatedHeader { name: "x-amz-sha256-tree-hash".to_owned() };
+    let answer = hit(&emulator, &mut client, &id, action).unwrap();
+    let values = answer.headers.iter().filter(|(name, _)| name == "x-amz-sha256-tree-hash");
+    let values: Vec<_> = values.map(|(_, value)| value.as_str()).collect();
+    let correct = client::tree_hash(&data(MIB));
+    assert_eq!((answer.status, values.len(), values[0]), (204, 2, correct.as_str()));
+    assert_ne!(values[1], correct);
+    assert_eq!(values[1].len(), 64);
+}
+
+#[test]
 fn proxy_response_has_no_request_id() {
     let (emulator, mut client, id) = upload();
     let html = Action::ProxyResponse { status: 404, body: Some("<html>".to_owned()), content_type: None };

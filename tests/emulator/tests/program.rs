@@ -1,4 +1,4 @@
-//! The emulator as a program: what it takes on its command line, and what its manual says.
+//! The emulator as a program: what it takes on its command line, and what its readme says.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -248,11 +248,11 @@ fn the_help_is_exact() {
 }
 
 #[test]
-fn the_manual_is_right() {
-    let manual = include_str!("../README.md");
+fn readme_matches_the_program() {
+    let readme = include_str!("../README.md");
     let (emulator, mut client) = start();
     let mut examples = 0;
-    for example in manual.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+    for example in readme.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
         let place = if example.contains("\"seed\"") { "random" } else { "faults" };
         let post = Request::new("POST", format!("/.admin/{place}")).with(|request| request.authorization = false);
         assert_eq!(client.send(&post.body(example.as_bytes())).status, 204, "{example}");
@@ -261,11 +261,11 @@ fn the_manual_is_right() {
     assert!(examples >= 5, "{examples}");
     emulator.set_random_faults(None);
     emulator.clear_faults();
-    let (_, rest) = manual.split_once("## Faults at random").unwrap();
-    let (at_random, records) = rest.split_once("## The record of requests").unwrap();
+    let (_, rest) = readme.split_once("## Random faults").unwrap();
+    let (random, records) = rest.split_once("## Request records").unwrap();
     for kind in FaultKind::ALL {
         let name = serde_json::to_value(kind).unwrap();
-        assert!(at_random.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
+        assert!(random.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
     }
     client.initiate(MIB);
     let requests = Request::new("GET", "/.admin/requests").with(|request| request.authorization = false);

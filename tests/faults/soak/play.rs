@@ -388,7 +388,8 @@ impl Player<'_> {
         let of_complete = |request: &RequestRecord| request.operation == Some(Operation::CompleteMultipartUpload);
         // Of this session or of one before.
         let all = self.scene.glacier.requests();
-        let spoilt = |fault: &Action| matches!(fault, Action::LosePart | Action::DamagePart);
+        let spoilt =
+            |fault: &Action| matches!(fault, Action::LosePart | Action::DamagePart | Action::EarlySuccess { .. });
         let parts_are_spoilt = all.iter().any(|request| request.faults.iter().any(spoilt));
         let is_made = !self.scene.glacier.archives().is_empty();
         match error.kind() {
