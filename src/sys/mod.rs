@@ -1,5 +1,7 @@
-//! The few calls to the system that the standard library lacks.
+//! System calls that the standard library lacks.
 
+#[cfg(feature = "global-allocator")]
+mod allocator;
 pub(crate) mod emergency_memory;
 pub(crate) mod fadvise;
 pub(crate) mod process;

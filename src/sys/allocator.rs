@@ -1,0 +1,105 @@
+//! The global allocator of the C library: the system's allocator, with retries for small allocations.
+//!
+//! Rust aborts the process when a small allocation fails, and a library must not abort its host program. So a small
+//! allocation that fails releases the emergency memory and tries again, then waits for other threads to free memory.
+//!
+//! The feature `global-allocator` is enabled by default. A Rust program disables it to choose its own allocator: a
+//! program has only one.
+
+#![allow(unsafe_code)] // GlobalAlloc is an unsafe trait.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr;
+use std::thread;
+use std::time::Duration;
+
+use super::emergency_memory;
+
+/// The largest small allocation, in bytes. Larger ones are fallible. A list of 10,000 parts is smaller.
+const SMALL_MAX: usize = (1 << 20) - 1;
+/// The interval between retries.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
+/// The number of retries: about 2 s.
+const RETRIES: u32 = 400;
+
+struct RetryingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: RetryingAllocator = RetryingAllocator;
+
+// SAFETY: all memory comes from `System`, called with the caller's arguments.
+unsafe impl GlobalAlloc for RetryingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc`, which is that of `System`.
+        allocate_or_retry(layout.size(), || unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        allocate_or_retry(layout.size(), || unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above; the memory came from `System`.
+        unsafe { System.dealloc(memory, layout) };
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above; a failed call leaves the memory unchanged, so it can be repeated.
+        allocate_or_retry(size, || unsafe { System.realloc(memory, layout, size) })
+    }
+}
+
+#[inline]
+fn allocate_or_retry(size: usize, allocate: impl Fn() -> *mut u8) -> *mut u8 {
+    let memory = allocate();
+    if !memory.is_null() || size > SMALL_MAX { memory } else { retry(&allocate) }
+}
+
+#[cold]
+#[inline(never)]
+fn retry(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
+    for _ in 0..RETRIES {
+        if !emergency_memory::release() {
+            thread::sleep(RETRY_INTERVAL);
+        }
+        let memory = allocate();
+        if !memory.is_null() {
+            return memory;
+        }
+    }
+    ptr::null_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn small_allocation_uses_emergency_memory() {
+        emergency_memory::ensure().unwrap();
+        let mut byte = 0u8;
+        let memory = &raw mut byte;
+        let attempts = Cell::new(0);
+        let fails_once = || {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() == 1 { ptr::null_mut() } else { memory }
+        };
+        assert!(!allocate_or_retry(8, fails_once).is_null());
+        assert_eq!(attempts.get(), 2);
+        emergency_memory::ensure().unwrap();
+    }
+
+    #[test]
+    fn large_allocation_fails_at_once() {
+        let attempts = Cell::new(0);
+        let fails = || {
+            attempts.set(attempts.get() + 1);
+            ptr::null_mut()
+        };
+        assert!(allocate_or_retry(SMALL_MAX + 1, fails).is_null());
+        assert_eq!(attempts.get(), 1);
+    }
+}
