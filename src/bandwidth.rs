@@ -1,7 +1,7 @@
-//! The bandwidth limit: a token bucket out of which the parts take, one after the other, what they may send next.
+//! The bandwidth limit: a token bucket. A sender takes tokens, one for each byte, before it writes to the connection.
 //!
-//! It counts the payload on its way to the wire, what is sent again included. An upload's bucket stands inside its
-//! client's, and what is taken comes out of both.
+//! The limit counts payload bytes, including those sent again. The bucket of an upload is a child of its client's bucket:
+//! each token comes out of both.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,51 +12,53 @@ use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::fifo::FifoLock;
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// Who waits gets so many pieces a second, all together: often enough to be smooth, seldom enough to cost nothing.
+/// The number of quanta per second, for all senders together: frequent enough for an even flow, rare enough to cost
+/// little.
 const QUANTA_PER_SECOND: u64 = 100;
-/// A quantum that is worth a packet of its own. Where even this is more than half a second's worth, pieces are that.
+/// The smallest quantum in bytes, so that packets do not become tiny. At very low limits, a quantum is the bytes of half
+/// a second instead.
 const MIN_QUANTUM: u64 = 1024;
-/// What is tokens up while nobody takes: the limit's worth of a tenth of a second.
+/// The burst size is the limit divided by this: unused bandwidth accumulates for a tenth of a second.
 const BURST_DIVISOR: u64 = 10;
 
 const NANOS: u128 = 1_000_000_000;
 
-/// A limit, for any number of threads.
+/// A token bucket for any number of threads.
 #[derive(Debug)]
 pub struct TokenBucket {
     clock: Arc<dyn Clock>,
-    /// Applies as well.
+    /// A bucket whose limit applies as well.
     parent: Option<Arc<TokenBucket>>,
     queue: FifoLock,
     state: Mutex<BucketState>,
 }
 
 impl TokenBucket {
-    /// A bucket of so many bytes a second; 0: no limit.
+    /// Creates a bucket with a limit in bytes per second. 0 means no limit.
     pub fn new(limit: u64, clock: Arc<dyn Clock>) -> Self {
         let state = Mutex::new(BucketState::new(limit, clock.monotonic()));
         Self { clock, parent: None, queue: FifoLock::default(), state }
     }
 
-    /// A bucket without a limit of its own, inside another one.
+    /// Creates a bucket that is limited only by `parent`.
     pub fn child_of(parent: &Arc<Self>) -> Self {
         Self { parent: Some(Arc::clone(parent)), ..Self::new(0, Arc::clone(&parent.clock)) }
     }
 
-    /// Changes the limit, in bytes a second; 0: none. Who waits is under the new one before 100 ms have passed.
+    /// Changes the limit, in bytes per second. 0 means no limit. Waiting senders see the new limit within 100 ms.
     pub fn set_limit(&self, limit: u64) {
         self.state().set_limit(limit, self.clock.monotonic());
     }
 
-    /// The bytes a second that can pass at most, by this bucket and those parent it; `None`: no limit.
+    /// Returns the lowest limit of this bucket and its parents, in bytes per second; `None` if there is no limit.
     pub fn limit(&self) -> Option<u64> {
         let own = Some(self.state().limit).filter(|limit| *limit > 0);
         let parent = self.parent.as_ref().and_then(|parent| parent.limit());
         own.into_iter().chain(parent).min()
     }
 
-    /// Takes some of `want` bytes, and returns how many: a quantum that keeps the flow smooth. Waits until there is one,
-    /// in turn with all others.
+    /// Takes at most one quantum of `want` tokens and returns their number. Waits in FIFO order until the bucket has
+    /// enough.
     ///
     /// # Errors
     /// `Canceled`.
@@ -68,7 +70,7 @@ impl TokenBucket {
         Ok(passed)
     }
 
-    /// Gives back what was taken and is not sent.
+    /// Returns tokens that were taken and not used.
     pub fn refund(&self, bytes: usize) {
         self.state().refund(bytes);
         if let Some(parent) = &self.parent {
@@ -85,7 +87,7 @@ impl TokenBucket {
             let taken = self.state().take(want, self.clock.monotonic());
             match taken {
                 Ok(taken) => return Ok(taken),
-                // No longer at once, for the limit may change.
+                // Waits in short steps, because the limit may change meanwhile.
                 Err(wait) => self.clock.wait(wait.min(CANCEL_POLL_INTERVAL), cancel)?,
             }
         }
@@ -96,14 +98,14 @@ impl TokenBucket {
     }
 }
 
-/// What is in the bucket. Pure: time is an argument.
+/// The state of a bucket. Pure: time is an argument.
 #[derive(Debug)]
 struct BucketState {
-    /// Bytes a second; 0: no limit.
+    /// In bytes per second; 0 means no limit.
     limit: u64,
-    /// What may be taken, in billionths of a byte: with a limit in bytes and a time in nanoseconds nothing is rounded.
+    /// In billionths of a byte: a limit in bytes per second times nanoseconds needs no rounding.
     tokens: u128,
-    /// When `tokens` was right.
+    /// The time at which `tokens` was computed.
     refilled_at: Duration,
 }
 
@@ -117,7 +119,7 @@ impl BucketState {
         self.limit = limit;
     }
 
-    /// Takes a quantum of `want` bytes, or says how long to wait for it.
+    /// Takes at most one quantum of `want` tokens. If there are too few, returns how long to wait for them.
     fn take(&mut self, want: usize, now: Duration) -> std::result::Result<usize, Duration> {
         if self.limit == 0 {
             return Ok(want);
@@ -140,257 +142,20 @@ impl BucketState {
     fn refill(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.refilled_at).as_nanos();
         self.tokens = passed.saturating_mul(self.limit.into()).saturating_add(self.tokens).min(self.capacity());
-        // Two threads may have looked at the clock in one order, and come here in the other.
+        // Two threads may read the clock in one order and get here in the other.
         self.refilled_at = self.refilled_at.max(now);
     }
 
-    /// The most that is taken at once, in bytes.
+    /// Returns the largest number of bytes taken at once.
     fn quantum(&self) -> u64 {
         (self.limit / QUANTA_PER_SECOND).max(MIN_QUANTUM.min(self.limit / 2)).max(self.limit.min(1))
     }
 
+    /// Returns the burst size, in billionths of a byte.
     fn capacity(&self) -> u128 {
         u128::from((self.limit / BURST_DIVISOR).max(self.quantum())) * NANOS
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::thread;
-
-    use super::*;
-    use crate::error::Kind;
-
-    const SECOND: Duration = Duration::from_secs(1);
-    const WINDOW: Duration = Duration::from_millis(100);
-    const LIMITS: [u64; 13] =
-        [1, 2, 3, 999, 1024, 2047, 5001, 50_000, 1_000_000, 12_345_678, 1_000_000_007, 1 << 60, u64::MAX];
-
-    /// What so many takers get in turn, and when.
-    fn taken(limit: u64, takers: usize, over: Duration) -> Vec<(Duration, u64)> {
-        const WANTS: [usize; 7] = [131_072, 1, 65_537, 333, 4096, 17, 1_000_003];
-        let (mut tokens, mut now, mut grants) = (BucketState::new(limit, Duration::ZERO), Duration::ZERO, Vec::new());
-        let mut wants = (0..takers).map(|taker| WANTS[taker % WANTS.len()]).cycle().peekable();
-        while let Some(want) = wants.peek().copied() {
-            match tokens.take(want, now) {
-                Ok(taken) => {
-                    assert!((1..=want).contains(&taken), "{taken} of {want}");
-                    grants.push((now, taken as u64));
-                    wants.next();
-                }
-                Err(wait) if now + wait > over => break,
-                Err(wait) => now += wait,
-            }
-        }
-        grants
-    }
-
-    #[test]
-    fn ten_seconds_give_what_the_limit_says() {
-        for limit in LIMITS.into_iter().filter(|limit| *limit < 1 << 30) {
-            for takers in 1..=32 {
-                let total: u64 = taken(limit, takers, 10 * SECOND).iter().map(|(_, bytes)| bytes).sum();
-                let whole = 10 * limit;
-                assert!(total <= whole, "{total} of {whole} by {takers}");
-                assert!(whole - total <= (whole / 20).max(1), "{total} of {whole} by {takers}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_tenth_of_a_second_gives_more_than_its_share_and_what_was_saved() {
-        for limit in LIMITS.into_iter().filter(|limit| *limit < 1 << 30) {
-            for takers in [1, 3, 32] {
-                let (mut window, mut inside) = (VecDeque::new(), 0);
-                for (at, bytes) in taken(limit, takers, 10 * SECOND) {
-                    window.push_back((at, bytes));
-                    inside += bytes;
-                    while let Some((_, old)) = window.front().filter(|(then, _)| *then + WINDOW <= at) {
-                        inside -= old;
-                        window.pop_front();
-                    }
-                    let most = limit.div_ceil(10) + (limit / 10).max(MIN_QUANTUM);
-                    assert!(inside <= most, "{inside} bytes of at most {most} up to {at:?} by {takers}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn no_more_than_a_tenth_of_a_second_is_saved_up() {
-        for limit in LIMITS {
-            let mut tokens = BucketState::new(limit, Duration::ZERO);
-            let (mut at_once, hour) = (0, 3600 * SECOND);
-            while let Ok(taken) = tokens.take(usize::MAX, hour) {
-                at_once += taken as u64;
-            }
-            assert!(at_once <= (limit / 10).max(MIN_QUANTUM), "{at_once} at {limit}");
-        }
-    }
-
-    #[test]
-    fn who_waits_is_under_the_new_limit_from_the_moment_it_is_set() {
-        let mut tokens = BucketState::new(1, Duration::ZERO);
-        assert_eq!(tokens.take(5000, Duration::ZERO), Err(SECOND));
-        tokens.set_limit(1_000_000, SECOND / 2);
-        let wait = tokens.take(5000, SECOND / 2).unwrap_err();
-        assert!(wait <= Duration::from_millis(5), "{wait:?}");
-        assert_eq!(tokens.take(5000, SECOND / 2 + wait), Ok(5000));
-
-        tokens.set_limit(2000, SECOND);
-        while tokens.take(5000, SECOND).is_ok() {}
-        assert_eq!(tokens.take(5000, 2 * SECOND), Ok(1000), "what was tokens under the old limit is forgotten");
-
-        tokens.set_limit(0, 2 * SECOND);
-        assert_eq!(tokens.take(5000, 2 * SECOND), Ok(5000));
-        tokens.set_limit(1000, 9 * SECOND);
-        assert_eq!(tokens.take(500, 9 * SECOND), Err(SECOND / 2), "nothing was tokens while there was no limit");
-    }
-
-    /// A time that is moved by waiting, or stands still.
-    #[derive(Debug, Default)]
-    struct TestClock {
-        now: Mutex<Duration>,
-        still: bool,
-        longest_wait: Mutex<Duration>,
-    }
-
-    impl Clock for TestClock {
-        fn unix_time(&self) -> i64 {
-            0
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.now.lock().unwrap()
-        }
-
-        fn wait(&self, time: Duration, cancel: &Cancel) -> Result<()> {
-            let mut longest = self.longest_wait.lock().unwrap();
-            *longest = time.max(*longest);
-            if self.still {
-                thread::yield_now();
-            } else {
-                *self.now.lock().unwrap() += time;
-            }
-            cancel.check()
-        }
-    }
-
-    fn still() -> Arc<TestClock> {
-        Arc::new(TestClock { still: true, ..TestClock::default() })
-    }
-
-    /// Bytes that so many threads get out of the buckets in 10 s.
-    fn by_threads(buckets: &[&TokenBucket], clock: &TestClock, threads: usize) -> u64 {
-        let (cancel, total) = (Cancel::default(), AtomicU64::new(0));
-        thread::scope(|scope| {
-            for thread in 0..threads {
-                let (bucket, cancel, total) = (buckets[thread % buckets.len()], &cancel, &total);
-                scope.spawn(move || {
-                    while clock.monotonic() < 10 * SECOND {
-                        total.fetch_add(bucket.take(9000 + thread, cancel).unwrap() as u64, Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        total.load(Ordering::Relaxed)
-    }
-
-    #[track_caller]
-    fn assert_near(total: u64, whole: u64) {
-        assert!(total.abs_diff(whole) <= whole / 20, "{total} of {whole}");
-    }
-
-    #[test]
-    fn threads_share_a_bucket() {
-        for threads in [1, 2, 8, 32] {
-            let clock = Arc::new(TestClock::default());
-            let bucket = TokenBucket::new(200_000, clock.clone());
-            assert_near(by_threads(&[&bucket], &clock, threads), 2_000_000);
-        }
-    }
-
-    #[test]
-    fn buckets_share_the_one_around_them() {
-        for (own, parent, whole) in [(0, 150_000, 1_500_000), (100_000, 50_000, 500_000)] {
-            let clock = Arc::new(TestClock::default());
-            let outer = Arc::new(TokenBucket::new(parent, clock.clone()));
-            let (a, b) = (TokenBucket::child_of(&outer), TokenBucket::child_of(&outer));
-            a.set_limit(own);
-            b.set_limit(own);
-            assert_near(by_threads(&[&a, &b], &clock, 8), whole);
-        }
-    }
-
-    #[test]
-    fn the_lower_limit_counts() {
-        for (own, parent) in [(50_000, 0), (50_000, 150_000), (150_000, 50_000)] {
-            let clock = Arc::new(TestClock::default());
-            let inner = TokenBucket::child_of(&Arc::new(TokenBucket::new(parent, clock.clone())));
-            inner.set_limit(own);
-            assert_eq!(inner.limit(), Some(50_000));
-            assert_near(by_threads(&[&inner], &clock, 8), 500_000);
-        }
-    }
-
-    #[test]
-    fn what_the_one_around_does_not_pass_is_given_back() {
-        let clock = Arc::new(TestClock::default());
-        let outer = Arc::new(TokenBucket::new(2000, clock.clone()));
-        let inner = TokenBucket::child_of(&outer);
-        inner.set_limit(500_000);
-        assert_eq!(inner.take(9000, &Cancel::default()).unwrap(), 1000);
-        assert_eq!(inner.state().tokens, 4000 * NANOS);
-        inner.refund(1000);
-        assert_eq!(inner.state().tokens, 5000 * NANOS);
-        assert_eq!(outer.take(1000, &Cancel::default()).unwrap(), 1000);
-        assert_eq!(clock.monotonic(), SECOND / 2, "the second quantum was there already");
-    }
-
-    #[test]
-    fn who_waits_looks_up_often() {
-        let clock = Arc::new(TestClock::default());
-        let bucket = TokenBucket::new(1, clock.clone());
-        assert_eq!(bucket.take(1000, &Cancel::default()).unwrap(), 1);
-        assert_eq!(clock.monotonic(), SECOND);
-        assert_eq!(*clock.longest_wait.lock().unwrap(), CANCEL_POLL_INTERVAL);
-    }
-
-    #[test]
-    fn lifting_the_limit_lets_all_go_who_wait() {
-        let bucket = TokenBucket::new(1, still());
-        let cancel = Cancel::default();
-        thread::scope(|scope| {
-            let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| bucket.take(1000, &cancel))).collect();
-            while bucket.queue.len() < 4 {
-                thread::yield_now();
-            }
-            bucket.set_limit(0);
-            waiting.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap().unwrap(), 1000));
-        });
-        assert_eq!(bucket.limit(), None);
-    }
-
-    #[test]
-    fn cancel_ends_the_wait_of_those_whom_it_concerns() {
-        let outer = Arc::new(TokenBucket::new(1, still()));
-        let inner = TokenBucket::child_of(&outer);
-        let (cancel, another) = (Cancel::default(), Cancel::default());
-        thread::scope(|scope| {
-            let canceled: Vec<_> = (0..4).map(|_| scope.spawn(|| inner.take(1000, &cancel))).collect();
-            let waiting = scope.spawn(|| outer.take(1000, &another));
-            while outer.queue.len() < 5 {
-                thread::yield_now();
-            }
-            cancel.raise();
-            canceled
-                .into_iter()
-                .for_each(|thread| assert_eq!(thread.join().unwrap().unwrap_err().kind(), Kind::Canceled));
-            assert_eq!(outer.queue.len(), 1);
-            outer.set_limit(0);
-            assert_eq!(waiting.join().unwrap().unwrap(), 1000);
-        });
-    }
-}
+mod tests;

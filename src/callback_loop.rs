@@ -1,4 +1,5 @@
-//! A working call: the work is done on threads of the library, and the caller's own thread waits and delivers.
+//! The callback loop of a working call. Worker threads of the library do the work; the caller's thread waits for the
+//! result and runs the callbacks meanwhile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
@@ -9,10 +10,10 @@ use crate::error::{Error, Kind, Result};
 use crate::sync::{Condvar, Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
 
-/// How often the caller's thread delivers: well above the four times a second that are promised.
+/// The interval between deliveries. The header promises progress at least four times a second.
 const PUMP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Calls the caller's thread out of its wait, when there is something that only it can do.
+/// An auto-reset event. It wakes the caller's thread when there is work that only this thread may do.
 #[derive(Debug, Default)]
 pub struct WakeEvent {
     notified: Mutex<bool>,
@@ -20,13 +21,13 @@ pub struct WakeEvent {
 }
 
 impl WakeEvent {
-    /// Has whoever waits look, now or when they wait next.
+    /// Wakes the waiter, or makes its next wait return at once.
     pub fn notify(&self) {
         *lock(&self.notified) = true;
         self.waiting.notify_all();
     }
 
-    /// Waits until the bell rings, or the time is over.
+    /// Waits for a notification, for at most `time`.
     pub fn wait(&self, time: Duration) {
         let notified = lock(&self.notified);
         let waited = self.waiting.wait_timeout_while(notified, time, |notified| !*notified);
@@ -34,12 +35,14 @@ impl WakeEvent {
     }
 }
 
-/// What the caller's thread does besides waiting.
+/// The callbacks that the caller's thread runs while it waits.
 pub trait CallbackPump {
-    /// Told at every beat, and once more at the end: what there is to say.
+    /// Delivers what has accumulated, such as progress and log lines. Runs once in each [`PUMP_INTERVAL`] and once at
+    /// the end.
     fn deliver(&mut self);
 
-    /// Asked after each ring of the bell, and at every beat: what cannot wait.
+    /// Does what cannot wait, such as reading from the caller's source. Runs after each notification and in each
+    /// [`PUMP_INTERVAL`].
     fn on_wake(&mut self) {}
 }
 
@@ -49,12 +52,12 @@ impl<F: FnMut()> CallbackPump for F {
     }
 }
 
-/// Does `job` on a thread of its own; this thread attends meanwhile.
+/// Runs `job` on a worker thread. The calling thread runs `pump` until the job ends.
 ///
 /// # Errors
-/// What the job returns; `Panic` if it panics, `Memory` if there is no thread to be had.
+/// The error of `job`; `Panic` if it panics; `Memory` if the system cannot start a thread.
 pub fn run_on_worker<T: Send>(
-    bell: &WakeEvent,
+    wake: &WakeEvent,
     job: impl FnOnce() -> Result<T> + Send,
     mut pump: impl CallbackPump,
 ) -> Result<T> {
@@ -63,16 +66,16 @@ pub fn run_on_worker<T: Send>(
         let worker = spawn_scoped(scope, "glacier-job", || {
             let result = catch_panic(job);
             *lock(&done) = Some(result);
-            bell.notify();
+            wake.notify();
         })?;
-        let result = pump_until(bell, &mut pump, || lock(&done).take());
+        let result = pump_until(wake, &mut pump, || lock(&done).take());
         join_all(vec![worker]);
         result
     })
 }
 
-/// Waits for an outcome and attends meanwhile; whoever has the outcome rings.
-pub fn pump_until<T>(bell: &WakeEvent, pump: &mut impl CallbackPump, outcome: impl Fn() -> Option<T>) -> T {
+/// Runs `pump` until `outcome` returns a value. The thread that produces the outcome must notify `wake`.
+pub fn pump_until<T>(wake: &WakeEvent, pump: &mut impl CallbackPump, outcome: impl Fn() -> Option<T>) -> T {
     let mut delivered = Instant::now();
     loop {
         // Keeps the active time running while every other thread is in a call that does not tick, such as a name lookup.
@@ -86,27 +89,27 @@ pub fn pump_until<T>(bell: &WakeEvent, pump: &mut impl CallbackPump, outcome: im
             pump.deliver();
             delivered = Instant::now();
         }
-        bell.wait(PUMP_INTERVAL.saturating_sub(delivered.elapsed()));
+        wake.wait(PUMP_INTERVAL.saturating_sub(delivered.elapsed()));
     }
 }
 
-/// FifoLock a panic into an error.
+/// Runs `job` and converts a panic into an error.
 ///
 /// # Errors
-/// What `job` returns; `Panic` with the panic's text.
+/// The error of `job`; `Panic` with the message of the panic.
 pub fn catch_panic<T, F: FnOnce() -> Result<T>>(job: F) -> Result<T> {
     let job = || {
         #[cfg(feature = "test-panics")]
         {
-            crate::test_panics::in_function_of::<F>();
-            crate::test_panics::in_this_thread();
+            crate::test_panics::panic_in_function_of::<F>();
+            crate::test_panics::panic_in_this_thread();
         }
         job()
     };
-    // After a panic nothing of the job is used any more but what locks and atomics protect.
+    // After a panic, only data behind locks and atomics is used again. See `sync::lock`.
     catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| {
         let text =
             payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Err(Error::new(Kind::Panic, format!("a defect in the library: {}", text.unwrap_or("a panic without a text"))))
+        Err(Error::new(Kind::Panic, format!("internal panic: {}", text.unwrap_or("no message"))))
     })
 }

@@ -1,39 +1,39 @@
-//! Notices calls from inside a callback. A callback runs while its handle is at work: calling into the same handle again could
-//! only wait for itself, so it is refused.
+//! Detection of calls from inside a callback. A callback runs while its handle is in use. A working call on the same
+//! handle would wait for itself, so it is rejected.
 
 use std::cell::RefCell;
 
 use crate::error::{Error, Kind, Result};
 
 thread_local! {
-    /// What this thread is inside a callback of, innermost last.
-    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The addresses of the objects whose callbacks this thread is running, innermost last.
+    static ACTIVE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Marks this thread as being inside a callback of `object`, until the mark is dropped.
+/// A scope in which the calling thread runs a callback of an object. It ends on drop.
 #[derive(Debug)]
 pub struct CallbackScope(());
 
 impl CallbackScope {
-    /// Sets the mark.
+    /// Enters a callback of `object`.
     pub fn enter<T>(object: &T) -> Self {
-        INSIDE.with_borrow_mut(|inside| inside.push(address(object)));
+        ACTIVE.with_borrow_mut(|active| active.push(address(object)));
         Self(())
     }
 }
 
 impl Drop for CallbackScope {
     fn drop(&mut self) {
-        INSIDE.with_borrow_mut(|inside| inside.pop());
+        ACTIVE.with_borrow_mut(|active| active.pop());
     }
 }
 
-/// Fails if this thread is inside a callback of `object`.
+/// Fails if the calling thread is running a callback of `object`.
 ///
 /// # Errors
 /// `Busy`.
 pub fn check_not_in_callback<T>(object: &T) -> Result<()> {
-    if INSIDE.with_borrow(|inside| inside.contains(&address(object))) {
+    if ACTIVE.with_borrow(|active| active.contains(&address(object))) {
         return Err(Error::new(Kind::Busy, "called from inside a callback of the same handle"));
     }
     Ok(())

@@ -1,28 +1,29 @@
-//! Panics on request, for tests of what becomes of one. Only with the feature `test-panics`.
+//! Panics on request, to test how panics are handled. Compiled only with the feature `test-panics`.
 
 use std::any::type_name;
 use std::env;
 use std::thread;
 
-/// The environment variable that says where: the name of a function of the C ABI, or of a thread of the library.
+/// The environment variable that selects the place: the name of a function of the C ABI or of a thread of the library.
 const PLACE: &str = "GLACIER_MP_TEST_PANIC";
 
-/// Panics if `F`, a closure, stands in the function that was asked for: the name of its type tells where it stands.
-pub(crate) fn in_function_of<F>() {
+/// Panics if the closure type `F` belongs to the selected function. The name of a closure type contains the name of its
+/// function.
+pub(crate) fn panic_in_function_of<F>() {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     panic_if(|place| type_name::<F>().split(|c| !is_word(c)).any(|word| word == place));
 }
 
-/// Panics if this is the thread that was asked for.
-pub(crate) fn in_this_thread() {
+/// Panics if the calling thread is the selected one.
+pub(crate) fn panic_in_this_thread() {
     panic_if(|place| thread::current().name() == Some(place));
 }
 
-#[allow(clippy::panic, reason = "it is what this is for")]
-fn panic_if(is_here: impl FnOnce(&str) -> bool) {
+#[allow(clippy::panic, reason = "the purpose of this module")]
+fn panic_if(is_selected: impl FnOnce(&str) -> bool) {
     if let Ok(place) = env::var(PLACE)
-        && is_here(&place)
+        && is_selected(&place)
     {
-        panic!("asked for in {place}");
+        panic!("requested in {place}");
     }
 }

@@ -1,28 +1,27 @@
-//! Memory to read many bytes into, and to hash them from.
+//! Buffers aligned to cache lines.
 
 use std::collections::TryReserveError;
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 
-/// The bytes of a line of the processor's cache. HashQueue loads a line at a time; what begins within one is loaded as
-/// two halves.
+/// The size of a cache line, in bytes. The hash kernels load one line at a time; an unaligned load touches two lines.
 const CACHE_LINE: usize = 64;
 
-/// Bytes that begin on a line.
+/// A buffer whose first byte is aligned to a cache line.
 #[derive(Default)]
 pub(crate) struct AlignedBytes {
-    /// The lines, and less than one line of slack: an allocation begins anywhere, a large one often 16 bytes off.
+    /// The buffer and the padding before it. Allocators often place a large block 16 bytes past a page boundary.
     memory: Vec<u8>,
     range: Range<usize>,
 }
 
 impl AlignedBytes {
-    /// So many bytes, of any content.
+    /// Allocates a buffer of `length` bytes.
     pub(crate) fn new(length: usize) -> Result<Self, TryReserveError> {
-        let room = length.saturating_add(CACHE_LINE - 1);
+        let padded = length.saturating_add(CACHE_LINE - 1);
         let mut memory = Vec::new();
-        memory.try_reserve_exact(room)?;
-        memory.resize(room, 0);
+        memory.try_reserve_exact(padded)?;
+        memory.resize(padded, 0);
         let start = memory.as_ptr().align_offset(CACHE_LINE);
         Ok(Self { memory, range: start..start + length })
     }
@@ -53,8 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_length_begins_on_a_line() {
-        // StoredPart all at once, so that small ones begin at many places.
+    fn aligns_buffers_of_every_length() {
+        // Kept until the end, so that the small ones start at different addresses.
         let mut all = Vec::new();
         for length in (0..200).chain([4096, 1 << 20, (16 << 20) + 5]) {
             let mut bytes = AlignedBytes::new(length).unwrap();
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_no_memory() {
+    fn default_allocates_nothing() {
         assert_eq!(AlignedBytes::default().memory.capacity(), 0);
     }
 }

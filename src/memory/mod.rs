@@ -1,4 +1,5 @@
-//! The memory limit of a client: part buffers are taken from it, waited for in turn, and kept for the next part.
+//! The buffer pool: the memory limit of a client. Uploads acquire part buffers from it in FIFO order. The pool keeps
+//! released buffers for the next part.
 
 pub(crate) mod aligned;
 
@@ -13,14 +14,14 @@ use crate::sync::fifo::FifoLock;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 use crate::sys::emergency_memory;
 
-/// The limit, and what is taken from it.
+/// A pool of part buffers with a limit on their total size.
 ///
-/// Nobody may wait for a second buffer while holding a first: so whoever waits, waits for one that will come back by itself.
-/// A buffer that the caller fills in their own time does not: who needs such ones has a [`Reservation`].
+/// Deadlock rule: never wait for a second buffer while holding one. A thread that holds a buffer must be able to release
+/// it without help from the caller. A stream, whose buffer the caller fills at any speed, uses a [`Reservation`] instead.
 #[derive(Debug)]
 pub struct BufferPool {
     limit: u64,
-    /// First come first: without a turn, small buffers would starve large ones.
+    /// Without FIFO order, requests for small buffers would starve those for large ones.
     queue: FifoLock,
     state: Mutex<PoolState>,
     returned: Condvar,
@@ -28,28 +29,30 @@ pub struct BufferPool {
 
 #[derive(Debug, Default)]
 struct PoolState {
-    /// Bytes of all buffers, those that lie idle included, but not those of reserves, nor the slack that aligns each.
+    /// The bytes of all buffers, including idle ones. Excludes those of reservations, and alignment padding.
     allocated: u64,
-    /// Bytes that reserves have.
+    /// The bytes of all reservations.
     reserved: u64,
+    /// Released buffers, kept for reuse.
     idle: Vec<AlignedBytes>,
 }
 
 impl BufferPool {
-    /// A pool of so many bytes.
+    /// Creates a pool with a limit in bytes.
     pub fn new(limit: u64) -> Self {
         Self { limit, queue: FifoLock::default(), state: Mutex::default(), returned: Condvar::new() }
     }
 
-    /// The bytes that may be held at once.
+    /// Returns the limit in bytes.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// A buffer of exactly `length` bytes, of any content. Waits until the limit admits it; one buffer is always admitted.
+    /// Returns a buffer of exactly `length` bytes with arbitrary content. Waits while the limit is reached. If no other
+    /// buffer exists, one of any length is allocated.
     ///
     /// # Errors
-    /// `Canceled`; `Memory` if the system has none.
+    /// `Canceled`; `Memory` if the system is out of memory.
     pub fn acquire(self: &Arc<Self>, length: usize, cancel: &Cancel) -> Result<Buffer> {
         let place = self.queue.acquire(cancel)?;
         let mut state = self.lock();
@@ -65,10 +68,10 @@ impl BufferPool {
         self.allocate(bytes, None, length)
     }
 
-    /// Sets room for one buffer aside, which nobody else can have: with it, work goes on whatever others hold.
+    /// Reserves memory for one buffer. Its owner can always make progress, whatever other uploads hold.
     ///
     /// # Errors
-    /// `Memory` if other reserves leave no room for it.
+    /// `Memory` if other reservations leave less than `length` bytes of the limit.
     pub fn reserve(self: &Arc<Self>, length: usize) -> Result<Reservation> {
         let mut state = self.lock();
         let left = self.limit.saturating_sub(state.reserved);
@@ -76,8 +79,8 @@ impl BufferPool {
             return Err(Error::new(
                 Kind::Memory,
                 format!(
-                    "a part of {length} bytes does not fit into the memory limit: of its {} bytes, other open streams of \
-                     the client leave {left}",
+                    "a part of {length} bytes does not fit in the memory limit: other open streams of the client leave \
+                     {left} of {} bytes",
                     self.limit
                 ),
             ));
@@ -86,7 +89,8 @@ impl BufferPool {
         Ok(Reservation { length, slot: Arc::new(Mutex::new(Some(AlignedBytes::default()))), pool: Arc::clone(self) })
     }
 
-    /// As `take`, but the reserve's own room is as good as that for all, and waits for nobody's turn.
+    /// Acquires the reserved buffer or one from the pool, whichever is available first. The reserved buffer does not wait
+    /// in the queue.
     fn acquire_reserved(self: &Arc<Self>, slot: &ReservedSlot, length: usize, cancel: &Cancel) -> Result<Buffer> {
         let place = self.queue.enqueue();
         let mut state = self.lock();
@@ -107,9 +111,9 @@ impl BufferPool {
         self.allocate(bytes, slot, length)
     }
 
-    /// A buffer of its length, out of bytes that were admitted.
+    /// Makes a buffer of `length` bytes, whose memory is already counted. `bytes` is reused if it has that length.
     fn allocate(self: &Arc<Self>, bytes: AlignedBytes, slot: Option<ReservedSlot>, length: usize) -> Result<Buffer> {
-        // Whoever waits for its reserve may be the first in line now.
+        // The queue moved. A thread in `acquire_reserved` may be first now.
         self.returned.notify_all();
         let bytes = with_length(bytes, length).inspect_err(|_| {
             match &slot {
@@ -121,7 +125,7 @@ impl BufferPool {
         Ok(Buffer { bytes, slot, pool: Arc::clone(self) })
     }
 
-    /// Frees what lies idle, when an upload is over.
+    /// Frees idle buffers. Called at the end of an upload.
     pub fn trim(&self) {
         let idle = {
             let mut state = self.lock();
@@ -136,7 +140,7 @@ impl BufferPool {
         wait_at_most(&self.returned, state, CANCEL_POLL_INTERVAL)
     }
 
-    /// ReservedSlot for a buffer, if there is any now: one of that length that lies idle, or an empty one to fill.
+    /// Counts `length` bytes if the limit allows it. Returns an idle buffer of that length, or an empty one to allocate.
     fn try_acquire(&self, state: &mut PoolState, length: usize) -> Option<AlignedBytes> {
         if let Some(at) = state.idle.iter().position(|bytes| bytes.len() == length) {
             return Some(state.idle.swap_remove(at));
@@ -164,22 +168,23 @@ impl BufferPool {
     }
 }
 
-/// The bytes themselves if they have the length already; otherwise new ones.
+/// Returns `bytes` if its length is `length`, otherwise a new buffer.
 fn with_length(bytes: AlignedBytes, length: usize) -> Result<AlignedBytes> {
     if bytes.len() == length {
         return Ok(bytes);
     }
     emergency_memory::allocate_large(|| {
         AlignedBytes::new(length).map_err(|cause| {
-            Error::new(Kind::Memory, format!("no memory for a part buffer of {length} bytes")).caused_by(cause)
+            Error::new(Kind::Memory, format!("out of memory: cannot allocate a part buffer of {length} bytes"))
+                .caused_by(cause)
         })
     })
 }
 
-/// Where the buffer of a reserve lies while nobody holds it. Locked below the pool's own lock.
+/// The buffer of a reservation while it is not in use. Lock order: the pool's state, then this.
 type ReservedSlot = Arc<Mutex<Option<AlignedBytes>>>;
 
-/// ReservedSlot for one buffer, set aside until this is dropped.
+/// Memory for one buffer, reserved until this is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     length: usize,
@@ -188,7 +193,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// A buffer of the length reserved: the one set aside if it is not in use, else one as anybody gets it.
+    /// Returns a buffer of the reserved length: the reserved one if it is not in use, otherwise one from the pool.
     ///
     /// # Errors
     /// As [`BufferPool::acquire`].
@@ -204,10 +209,10 @@ impl Drop for Reservation {
     }
 }
 
-/// Bytes from a pool, given back when dropped.
+/// A buffer of a pool, released on drop.
 pub struct Buffer {
     bytes: AlignedBytes,
-    /// The room it goes back to, if it is of a reserve.
+    /// The slot to return to, if the buffer is reserved.
     slot: Option<ReservedSlot>,
     pool: Arc<BufferPool>,
 }
@@ -239,130 +244,4 @@ impl fmt::Debug for Buffer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::thread;
-
-    fn allocated(pool: &BufferPool) -> u64 {
-        pool.lock().allocated
-    }
-
-    #[test]
-    fn the_limit_holds_with_idle_buffers_counted() {
-        let pool = Arc::new(BufferPool::new(100));
-        let cancel = Cancel::default();
-        let (a, b) = (pool.acquire(40, &cancel).unwrap(), pool.acquire(60, &cancel).unwrap());
-        assert_eq!(allocated(&pool), 100);
-        drop((a, b));
-        assert_eq!(allocated(&pool), 100, "both lie idle");
-        let _again = pool.acquire(60, &cancel).unwrap();
-        assert_eq!(allocated(&pool), 100, "an idle one is used again");
-        let _other = pool.acquire(30, &cancel).unwrap();
-        assert_eq!(allocated(&pool), 90, "the idle one of another size made room");
-    }
-
-    #[test]
-    fn one_buffer_is_always_admitted() {
-        let pool = Arc::new(BufferPool::new(10));
-        assert_eq!(pool.acquire(50, &Cancel::default()).unwrap().len(), 50);
-    }
-
-    #[test]
-    fn who_waits_gets_it_in_turn() {
-        let pool = Arc::new(BufferPool::new(100));
-        let cancel = Arc::new(Cancel::default());
-        let held = pool.acquire(100, &cancel).unwrap();
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| pool.acquire(100, &cancel).map(|buffer| buffer.len()));
-            while pool.queue.len() < 1 {
-                thread::yield_now();
-            }
-            let second = scope.spawn(|| pool.acquire(10, &cancel).map(|buffer| buffer.len()));
-            while pool.queue.len() < 2 {
-                thread::yield_now();
-            }
-            drop(held);
-            assert_eq!(waiting.join().unwrap().unwrap(), 100);
-            assert_eq!(second.join().unwrap().unwrap(), 10);
-        });
-    }
-
-    #[test]
-    fn cancel_ends_the_wait() {
-        let pool = Arc::new(BufferPool::new(10));
-        let cancel = Cancel::default();
-        let _held = pool.acquire(10, &cancel).unwrap();
-        cancel.raise();
-        assert_eq!(pool.acquire(10, &cancel).unwrap_err().kind(), Kind::Canceled);
-        assert_eq!(pool.queue.len(), 0);
-    }
-
-    #[test]
-    fn memory_that_cannot_be_had_is_an_error() {
-        let pool = Arc::new(BufferPool::new(u64::MAX));
-        let error = pool.acquire(isize::MAX as usize, &Cancel::default()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Memory);
-        assert_eq!(allocated(&pool), 0);
-    }
-
-    #[test]
-    fn every_buffer_begins_on_a_cache_line() {
-        let pool = Arc::new(BufferPool::new(100_000));
-        let cancel = Cancel::default();
-        let reserve = pool.reserve(5000).unwrap();
-        for _first_then_used_again in 0..2 {
-            let taken = [1, 100, 50_000].map(|length| pool.acquire(length, &cancel).unwrap());
-            for buffer in
-                taken.into_iter().chain([reserve.acquire(&cancel).unwrap(), reserve.acquire(&cancel).unwrap()])
-            {
-                assert_eq!(buffer.as_ptr().addr() % 64, 0, "{buffer:?}");
-            }
-        }
-        assert_eq!(allocated(&pool), 1 + 100 + 50_000 + 5000, "those of the second time were idle");
-    }
-
-    #[test]
-    fn what_lies_idle_can_be_freed() {
-        let pool = Arc::new(BufferPool::new(100));
-        let cancel = Cancel::default();
-        let kept = pool.acquire(20, &cancel).unwrap();
-        drop(pool.acquire(30, &cancel).unwrap());
-        pool.trim();
-        assert_eq!(allocated(&pool), 20);
-        drop(kept);
-    }
-
-    #[test]
-    fn a_reserve_is_there_whatever_others_hold() {
-        let pool = Arc::new(BufferPool::new(100));
-        let cancel = Cancel::default();
-        let reserve = pool.reserve(40).unwrap();
-        let _all_the_rest = pool.acquire(60, &cancel).unwrap();
-        let own = reserve.acquire(&cancel).unwrap();
-        assert_eq!(own.len(), 40);
-        thread::scope(|scope| {
-            let second = scope.spawn(|| reserve.acquire(&cancel).map(|buffer| buffer.len()));
-            while pool.queue.len() < 1 {
-                thread::yield_now();
-            }
-            drop(own);
-            assert_eq!(second.join().unwrap().unwrap(), 40);
-        });
-        drop(reserve);
-        assert_eq!(pool.lock().reserved, 0);
-    }
-
-    #[test]
-    fn reserves_leave_less_to_others_and_no_more_than_the_limit_to_each_other() {
-        let pool = Arc::new(BufferPool::new(100));
-        let cancel = Cancel::default();
-        let first = pool.reserve(60).unwrap();
-        let error = pool.reserve(50).unwrap_err();
-        assert_eq!(error.kind(), Kind::Memory);
-        assert!(error.message().contains("leave 40"), "{error}");
-        let _second = pool.reserve(40).unwrap();
-        let (_own, _one_is_always_admitted) = (first.acquire(&cancel).unwrap(), first.acquire(&cancel).unwrap());
-        cancel.raise();
-        assert_eq!(pool.acquire(1, &cancel).unwrap_err().kind(), Kind::Canceled);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! A request to stop: one atomic byte, so that a signal handler may raise it. Whoever waits looks at it often.
+//! Cancellation. The token is one atomic byte, so that a signal handler can set it; threads that wait poll it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,65 +6,64 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU8, Ordering};
 
-/// The longest that anything may wait without looking at the flag; well child_of the promised 250 ms.
+/// The longest time that a thread waits without polling its token. A call must return within 250 ms of a cancellation.
 pub const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Why to stop. Several reasons may stand at once; each is taken back by itself.
+/// The reason for a cancellation. A token can hold several reasons; each is cleared separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Reason {
-    /// The caller asked.
+    /// The caller requested it.
     Requested = 1,
-    /// A callback did not want to go on.
+    /// A callback returned "stop".
     Callback = 2,
-    /// Another thread of the same call has failed for good.
+    /// Another thread of the same call failed permanently.
     Failed = 4,
-    /// The handle was freed: for good.
+    /// The handle was freed. This reason is never cleared.
     HandleFreed = 8,
     /// The upload is about to be aborted.
     Aborting = 16,
 }
 
-/// The flag. Cheap to look at; raised once, seen by all.
+/// A cancellation token.
 #[derive(Debug, Default)]
 pub struct Cancel {
     reasons: AtomicU8,
-    /// What stops this one too.
     parent: Option<Arc<Cancel>>,
 }
 
 impl Cancel {
-    /// A flag of its own that `parent` raises as well: what fails child_of it stops nothing else.
+    /// Creates a token that is also canceled when `parent` is. Canceling the child does not cancel the parent.
     pub fn child_of(parent: Arc<Self>) -> Self {
         Self { reasons: AtomicU8::default(), parent: Some(parent) }
     }
 
-    /// Asks to stop. One atomic operation: safe in a signal handler.
+    /// Cancels, as requested by the caller. This is one atomic operation: safe in a signal handler.
     pub fn raise(&self) {
         self.raise_for(Reason::Requested);
     }
 
-    /// Asks to stop for a reason.
+    /// Cancels for a reason.
     pub fn raise_for(&self, reason: Reason) {
         self.reasons.fetch_or(reason as u8, Ordering::AcqRel);
     }
 
-    /// Takes one reason back, once whoever it stopped has returned.
+    /// Clears one reason. Call it after every call that the reason stopped has returned.
     pub fn clear(&self, reason: Reason) {
         self.reasons.fetch_and(!(reason as u8), Ordering::AcqRel);
     }
 
-    /// Whether to stop.
+    /// Returns whether this token or its parent is canceled.
     pub fn is_raised(&self) -> bool {
         self.reasons.load(Ordering::Acquire) != 0 || self.parent.as_ref().is_some_and(|parent| parent.is_raised())
     }
 
-    /// Whether to stop for this reason.
+    /// Returns whether this token itself is canceled for `reason`.
     pub fn is_raised_for(&self, reason: Reason) -> bool {
         self.reasons.load(Ordering::Acquire) & reason as u8 != 0
     }
 
-    /// Fails once the flag is raised.
+    /// Fails if this token or its parent is canceled.
     ///
     /// # Errors
     /// [`Kind::Canceled`].
@@ -73,7 +72,7 @@ impl Cancel {
     }
 }
 
-/// The error of whatever was canceled.
+/// Returns the error of a canceled operation.
 pub fn canceled() -> Error {
     Error::new(Kind::Canceled, "canceled")
 }

@@ -1,4 +1,4 @@
-//! First come, first served: whoever waits for something scarce lines up here, and only the first in line looks for it.
+//! A FIFO lock, also known as a fair or ticket lock: the first waiter acquires a contended resource first.
 
 use std::collections::VecDeque;
 
@@ -6,73 +6,73 @@ use crate::error::Result;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 
-/// The waiters.
+/// A FIFO lock. The first place in the queue holds it.
 #[derive(Debug, Default)]
 pub(crate) struct FifoLock {
-    waiters: Mutex<Waiters>,
-    moved_up: Condvar,
+    queue: Mutex<Queue>,
+    place_freed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiters {
-    waiting: VecDeque<u64>,
-    next: u64,
+struct Queue {
+    tickets: VecDeque<u64>,
+    next_ticket: u64,
 }
 
 impl FifoLock {
-    /// Lines up, and waits until all who came before are gone.
+    /// Enqueues the calling thread and waits until it is first.
     ///
     /// # Errors
     /// `Canceled`.
     pub(crate) fn acquire(&self, cancel: &Cancel) -> Result<FifoPlace<'_>> {
         let place = self.enqueue();
-        let mut waiters = self.waiters();
-        while waiters.waiting.front() != Some(&place.number) {
+        let mut queue = self.queue();
+        while queue.tickets.front() != Some(&place.ticket) {
             cancel.check()?;
-            waiters = wait_at_most(&self.moved_up, waiters, CANCEL_POLL_INTERVAL);
+            queue = wait_at_most(&self.place_freed, queue, CANCEL_POLL_INTERVAL);
         }
-        drop(waiters);
+        drop(queue);
         Ok(place)
     }
 
-    /// How many are in waiters, the one whose place it is included.
+    /// Returns the length of the queue, including the holder of the lock.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.waiters().waiting.len()
+        self.queue().tickets.len()
     }
 
-    /// Lines up, without waiting.
+    /// Takes a place at the end of the queue, without waiting.
     pub(crate) fn enqueue(&self) -> FifoPlace<'_> {
-        let mut waiters = self.waiters();
-        let number = waiters.next;
-        waiters.next += 1;
-        waiters.waiting.push_back(number);
-        FifoPlace { fifo: self, number }
+        let mut queue = self.queue();
+        let ticket = queue.next_ticket;
+        queue.next_ticket += 1;
+        queue.tickets.push_back(ticket);
+        FifoPlace { fifo: self, ticket }
     }
 
-    fn waiters(&self) -> MutexGuard<'_, Waiters> {
-        lock(&self.waiters)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
     }
 }
 
-/// A place in waiters, given up when this is dropped.
+/// A place in the queue of a [`FifoLock`], freed on drop.
 #[derive(Debug)]
 pub(crate) struct FifoPlace<'a> {
     fifo: &'a FifoLock,
-    number: u64,
+    ticket: u64,
 }
 
 impl FifoPlace<'_> {
-    /// Whether all who came before are gone.
+    /// Returns whether this place is first and so holds the lock.
     pub(crate) fn is_first(&self) -> bool {
-        self.fifo.waiters().waiting.front() == Some(&self.number)
+        self.fifo.queue().tickets.front() == Some(&self.ticket)
     }
 }
 
 impl Drop for FifoPlace<'_> {
     fn drop(&mut self) {
-        self.fifo.waiters().waiting.retain(|waiting| *waiting != self.number);
-        self.fifo.moved_up.notify_all();
+        self.fifo.queue().tickets.retain(|ticket| *ticket != self.ticket);
+        self.fifo.place_freed.notify_all();
     }
 }
 
@@ -85,16 +85,16 @@ mod tests {
     use crate::error::Kind;
 
     #[test]
-    fn turns_come_in_the_order_of_arrival() {
+    fn admits_waiters_in_order_of_arrival() {
         let (fifo, cancel) = (FifoLock::default(), Cancel::default());
-        let (tell, told) = mpsc::channel();
+        let (send, receive) = mpsc::channel();
         let first = fifo.acquire(&cancel).unwrap();
         thread::scope(|scope| {
             for n in 0..8 {
-                let (fifo, cancel, tell) = (&fifo, &cancel, tell.clone());
+                let (fifo, cancel, send) = (&fifo, &cancel, send.clone());
                 scope.spawn(move || {
                     let _place = fifo.acquire(cancel).unwrap();
-                    tell.send(n).unwrap();
+                    send.send(n).unwrap();
                 });
                 while fifo.len() < n + 2 {
                     thread::yield_now();
@@ -102,12 +102,12 @@ mod tests {
             }
             drop(first);
         });
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+        assert_eq!(receive.try_iter().collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
         assert_eq!(fifo.len(), 0);
     }
 
     #[test]
-    fn who_is_canceled_leaves_the_line() {
+    fn canceled_waiter_leaves_the_queue() {
         let (fifo, cancel) = (FifoLock::default(), Cancel::default());
         let first = fifo.acquire(&cancel).unwrap();
         cancel.raise();

@@ -130,7 +130,7 @@ impl<'a> FileHash<'a> {
 
     fn hash_groups(&self) -> Result<()> {
         #[cfg(feature = "test-panics")]
-        crate::test_panics::in_this_thread();
+        crate::test_panics::panic_in_this_thread();
         let mut hasher = TreeHasher::with_kernels(self.kernels);
         let mut buffer = self.buffer()?;
         while let Some((index, bytes)) = self.read_group(&mut buffer)? {
