@@ -1,4 +1,4 @@
-//! A regular file that is read by position, and the identity that shows whether it changed.
+//! A source file, read at any offset, and the identity that reveals whether the file changed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -12,64 +12,64 @@ use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
 use crate::sys::fadvise;
 
-/// What shows that a file was replaced or modified. All times are nanoseconds since 1970-01-01 UTC.
+/// The metadata that reveal whether a file was replaced or modified. Times are in nanoseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// The number of the file system.
+pub(crate) struct Identity {
+    /// The device number of the file system.
     pub device: u64,
-    /// The number of the file on its file system.
+    /// The inode number.
     pub inode: u64,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// The time of the last modification (mtime). A program can set it back.
+    /// The time of the last modification (mtime). Programs can set it.
     pub modified_ns: i128,
-    /// The time of the last change of bytes or attributes (ctime). No program can set it.
+    /// The time of the last change of content or attributes (ctime). Programs cannot set it.
     pub changed_ns: i128,
 }
 
-/// The age from which a file's times are trusted, in nanoseconds. File systems round times, by up to 2 s: a modification
-/// right after a recorded one may leave the same time.
+/// The minimum age of trusted file times, in nanoseconds. File systems round times by up to 2 s, so two modifications in
+/// quick succession can leave the same times.
 const TRUSTED_AGE_NS: i128 = 2_000_000_000;
 
 impl Identity {
-    /// Whether each later modification leaves other times than these: at `now_ns` they are old enough. Times in the future
-    /// are not.
-    pub fn is_trusted_at(&self, now_ns: i128) -> bool {
+    /// Returns whether every modification after `now_ns` changes these times: they are old enough by then. Times in the
+    /// future are not trusted.
+    pub(crate) fn is_trusted_at(&self, now_ns: i128) -> bool {
         now_ns - self.modified_ns.max(self.changed_ns) >= TRUSTED_AGE_NS
     }
 
-    /// Whether another identity differs in ctime at most: by a rename, a hard link, a chmod, or by modified bytes behind a
-    /// restored mtime.
+    /// Returns whether `other` differs from this identity in ctime at most. Causes are a rename, a hard link, a chmod, or
+    /// modified content with a restored mtime.
     fn differs_at_most_in_ctime(&self, other: Self) -> bool {
         Self { changed_ns: self.changed_ns, ..other } == *self
     }
 }
 
-/// An open file with its identity.
+/// An open file and its identity.
 #[derive(Debug)]
-pub struct SourceFile {
+pub(crate) struct SourceFile {
     path: PathBuf,
     file: File,
     size: u64,
     baseline: Mutex<Baseline>,
 }
 
-/// The identity that a file is held to.
+/// The identity that a file is compared with.
 #[derive(Clone, Copy, Debug)]
 struct Baseline {
     identity: Identity,
     trust: Trust,
 }
 
-/// Whether an unchanged identity proves unchanged bytes.
+/// Whether an unchanged identity proves unchanged content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
-    /// Not while the times are recent.
+    /// Not yet: the times are recent.
     NotYet,
-    /// From now on.
+    /// Yes, from now on.
     Trusted,
-    /// Never: fsync failed, so that stores through a shared mapping may stay without effect on the times.
+    /// Never: fsync failed, so stores through a shared mapping may leave the times unchanged.
     Never,
 }
 
@@ -78,32 +78,32 @@ impl SourceFile {
     ///
     /// # Errors
     /// `Io` names the path and the cause.
-    pub fn open(path: &Path) -> Result<Self> {
-        // Without O_NONBLOCK, opening a FIFO would wait for its writer; for a regular file it means nothing.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        // Without O_NONBLOCK, opening a FIFO waits for a writer. The flag has no effect on regular files.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
         let file = file.map_err(|cause| failed("open", path, cause))?;
-        let opened_as = file.metadata().map_err(|cause| failed("look at", path, cause))?;
-        if !opened_as.is_file() {
-            let what = if opened_as.is_dir() { "a directory" } else { "not a regular file" };
+        let metadata = file.metadata().map_err(|cause| failed("get the metadata of", path, cause))?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "a directory" } else { "not a regular file" };
             return Err(Error::new(Kind::Io, format!("cannot read {}: it is {what}", path.display())));
         }
-        let identity = identity_of(&file).map_err(|cause| failed("look at", path, cause))?;
+        let identity = identity_of(&file).map_err(|cause| failed("get the metadata of", path, cause))?;
         fadvise::advise_sequential(&file);
         let baseline = Mutex::new(Baseline { identity, trust: Trust::NotYet });
         Ok(Self { path: path.to_owned(), file, size: identity.size, baseline })
     }
 
-    /// Opens a regular file whose identity is going to be baseline.
+    /// Opens a regular file whose identity will be recorded.
     ///
-    /// A store through a shared mapping changes the times only if its page was clean. fsync makes all pages clean, so that
-    /// the next store to each changes the times.
+    /// A store through a shared mapping changes the times only if the page was clean. fsync cleans all pages, so the next
+    /// store to each page changes the times.
     ///
     /// # Errors
     /// As [`SourceFile::open`].
-    pub fn open_to_record(path: &Path) -> Result<Self> {
+    pub(crate) fn open_to_record(path: &Path) -> Result<Self> {
         let file = Self::open(path)?;
         let synced = file.file.sync_all().is_ok();
-        let identity = identity_of(&file.file).map_err(|cause| failed("look at", path, cause))?;
+        let identity = identity_of(&file.file).map_err(|cause| failed("get the metadata of", path, cause))?;
         let trust = match synced {
             true if identity.is_trusted_at(now_ns()) => Trust::Trusted,
             true => Trust::NotYet,
@@ -112,37 +112,37 @@ impl SourceFile {
         Ok(Self { size: identity.size, baseline: Mutex::new(Baseline { identity, trust }), ..file })
     }
 
-    /// The size in bytes when it was opened.
-    pub fn size(&self) -> u64 {
+    /// Returns the size in bytes at the time of opening.
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The identity when it was opened, or when it was checked last.
-    pub fn identity(&self) -> Identity {
+    /// Returns the identity as of the last check, initially as of opening.
+    pub(crate) fn identity(&self) -> Identity {
         lock(&self.baseline).identity
     }
 
-    /// Whether bytes that are read from now on are those of the file for as long as it has this identity. If not now, it may
-    /// be later, when the times are old enough.
-    pub fn is_trusted(&self) -> bool {
+    /// Returns whether content read from now on stays valid as long as the identity stays the same. A false result can
+    /// become true when the times are old enough.
+    pub(crate) fn is_trusted(&self) -> bool {
         let mut baseline = lock(&self.baseline);
         if baseline.trust == Trust::NotYet && baseline.identity.is_trusted_at(now_ns()) {
-            // Again: a page that was stored to since then may have left the times that are in the identity.
+            // fsync again: a page dirtied since the first fsync may have left the times unchanged.
             baseline.trust = if self.file.sync_all().is_ok() { Trust::Trusted } else { Trust::Never };
         }
         baseline.trust == Trust::Trusted
     }
 
-    /// Fills `buffer` with the bytes from `offset` on.
+    /// Fills `buffer` with the bytes at `offset`.
     ///
     /// # Errors
     /// `Io` names the path and the offset; `SourceChanged` if the file ends before `buffer` is full.
-    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        // Not `read_exact_at`: its error does not say how far it came.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        // `read_exact_at` does not report the offset of the failure.
         let (mut offset, mut rest) = (offset, buffer);
         while !rest.is_empty() {
             match self.file.read_at(rest, offset) {
-                Ok(0) => return Err(self.changed(&format!("its size was {}, but it ends before", self.size))),
+                Ok(0) => return Err(self.changed(&format!("its size was {}, but it ends earlier", self.size))),
                 Ok(length) => {
                     rest = rest.get_mut(length..).unwrap_or_default();
                     offset += length as u64;
@@ -159,32 +159,33 @@ impl SourceFile {
         Ok(())
     }
 
-    /// Has the system load bytes that will be read soon. Returns at once, whether or not it does.
-    pub fn prefetch(&self, offset: u64, length: u64) {
+    /// Advises the system to load bytes that will be read soon. Returns at once.
+    pub(crate) fn prefetch(&self, offset: u64, length: u64) {
         fadvise::advise_will_need(&self.file, offset, length);
     }
 
-    /// Returns the identity now, which differs in ctime at most, and holds the file to it from now on.
+    /// Compares the file with the last known identity. Returns the current identity, which differs in ctime at most, and
+    /// compares with it from now on.
     ///
     /// # Errors
-    /// `SourceChanged` names the difference, if the file was modified; `Io`.
-    pub fn check_unchanged(&self) -> Result<Identity> {
-        let now = identity_of(&self.file).map_err(|cause| failed("look at", &self.path, cause))?;
+    /// `SourceChanged` names the difference if the file was modified; `Io`.
+    pub(crate) fn check_unchanged(&self) -> Result<Identity> {
+        let now = identity_of(&self.file).map_err(|cause| failed("get the metadata of", &self.path, cause))?;
         let mut baseline = lock(&self.baseline);
         if now.size != self.size {
-            return Err(self.changed(&format!("its size was {}, and is {}", self.size, now.size)));
+            return Err(self.changed(&format!("its size was {} and is now {}", self.size, now.size)));
         }
         if !now.differs_at_most_in_ctime(baseline.identity) {
-            return Err(self.changed("its time of modification is another"));
+            return Err(self.changed("its modification time changed"));
         }
         if now != baseline.identity {
             let trust = if baseline.trust == Trust::Never { Trust::Never } else { Trust::NotYet };
             *baseline = Baseline { identity: now, trust };
         }
         drop(baseline);
-        // Some files, as those of /proc, have more bytes than their size says.
+        // Some files, such as those in /proc, have more bytes than their reported size.
         let beyond = self.file.read_at(&mut [0], now.size).map_err(|cause| failed("read", &self.path, cause))?;
-        if beyond == 0 { Ok(now) } else { Err(self.changed("it has more bytes than its size says")) }
+        if beyond == 0 { Ok(now) } else { Err(self.changed("it has more bytes than its reported size")) }
     }
 
     fn changed(&self, how: &str) -> Error {
@@ -204,7 +205,7 @@ fn identity_of(file: &File) -> io::Result<Identity> {
     })
 }
 
-/// The time by the clock that the times of files come from.
+/// Returns the time of the clock that file systems use.
 fn now_ns() -> i128 {
     let ns = |time: std::time::Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -229,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn trusts_times_from_2_s_on_and_none_of_the_future() {
-        for (modified, changed, settled) in [
+    fn trusts_times_2_s_old_and_no_future_times() {
+        for (modified, changed, trusted) in [
             (0, 8 * SECOND, true),
             (8 * SECOND, 0, true),
             (0, 8 * SECOND + 1, false),
@@ -238,12 +239,12 @@ mod tests {
             (0, 10 * SECOND, false),
             (60 * SECOND, 0, false),
         ] {
-            assert_eq!(identity(modified, changed).is_trusted_at(10 * SECOND), settled, "{modified} {changed}");
+            assert_eq!(identity(modified, changed).is_trusted_at(10 * SECOND), trusted, "{modified} {changed}");
         }
     }
 
     #[test]
-    fn ctime_alone_is_no_modification() {
+    fn change_of_ctime_alone_is_no_modification() {
         let before = identity(1, 1);
         assert!(before.differs_at_most_in_ctime(before) && before.differs_at_most_in_ctime(identity(1, 5)));
         for after in [
@@ -256,7 +257,7 @@ mod tests {
         }
     }
 
-    /// Sets the recorded identity back, as if the file had been opened some time after its last change.
+    /// Moves the times of the baseline back, as if the last change of the file had been earlier.
     fn aged(source: &SourceFile, seconds: i128) {
         let mut baseline = lock(&source.baseline);
         baseline.identity.modified_ns -= seconds * SECOND;
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn trusts_a_file_once_its_times_are_old_and_not_after_a_change_of_ctime() {
+    fn trusts_file_with_old_times_until_its_ctime_changes() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let source = SourceFile::open_to_record(file.path()).unwrap();
         lock(&source.baseline).identity.changed_ns += 3600 * SECOND;
@@ -282,14 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_not_settled() {
+    fn does_not_trust_a_new_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let source = SourceFile::open_to_record(file.path()).unwrap();
-        let settled_at = source.identity().changed_ns + TRUSTED_AGE_NS;
-        assert!(!source.identity().is_trusted_at(settled_at - 1) && source.identity().is_trusted_at(settled_at));
+        let trusted_at = source.identity().changed_ns + TRUSTED_AGE_NS;
+        assert!(!source.identity().is_trusted_at(trusted_at - 1) && source.identity().is_trusted_at(trusted_at));
         assert!(
             SourceFile::open(Path::new("/proc/version")).unwrap().check_unchanged().is_err(),
-            "more bytes than its size"
+            "more bytes than its reported size"
         );
     }
 }

@@ -1,7 +1,7 @@
-//! Where an archive's bytes come from: a file or memory, which can be read at any place, any number of times; or a
-//! callback of the caller's, which gives them once, from the first to the last.
+//! The source of an archive's bytes. A file or memory can be read at any offset, any number of times. A callback supplies
+//! the bytes once, in order.
 
-pub mod file;
+pub(crate) mod file;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,26 +13,26 @@ use crate::limits::MIB;
 use crate::source::file::{Identity, SourceFile};
 use crate::sync::{Mutex, lock};
 
-/// How far ahead of a reader the system is told what to load: enough for a disk to be busy with, little of its cache.
+/// The readahead distance in bytes: enough to keep a disk busy, and a small share of the page cache.
 const READAHEAD: u64 = 4 * MIB;
 
-/// A source as the caller named it, before anything is read.
+/// A source as set by the caller, before it is opened.
 #[derive(Clone, Debug)]
-pub enum SourceSpec {
-    /// A file, by its path.
+pub(crate) enum SourceSpec {
+    /// A file path.
     File(PathBuf),
-    /// Bytes that the caller keeps as they are.
+    /// Bytes in memory. The caller keeps them valid and unchanged.
     Memory(&'static [u8]),
-    /// A callback that gives the next bytes, and how many there are in all, if that is known.
+    /// A callback that supplies the next bytes, and the total size if it is known.
     Callback(Arc<CallbackReader>, Option<u64>),
 }
 
 impl SourceSpec {
-    /// Opens the source; `None` for a callback, which only the caller's own thread can read.
+    /// Opens the source. Returns `None` for a callback, which only the caller's thread can read.
     ///
     /// # Errors
-    /// `Io` for what cannot be read or is no regular file, `Invalid` for what holds no byte.
-    pub fn open(&self) -> Result<Option<Source>> {
+    /// `Io` for a file that cannot be opened or is not a regular file; `Invalid` for an empty source.
+    pub(crate) fn open(&self) -> Result<Option<Source>> {
         let (source, what) = match self {
             Self::File(path) => (
                 Source::File { file: SourceFile::open_to_record(path)?, reading: Mutex::new(()) },
@@ -48,42 +48,43 @@ impl SourceSpec {
     }
 }
 
-/// Puts the next bytes of a source at the beginning of a slice.
+/// A read callback. It writes the next bytes of the source to the start of the slice.
 pub type ReadFn = Box<dyn FnMut(&mut [u8]) -> ReadOutcome + Send>;
 
-/// What a [`ReadFn`] answers.
+/// The result of a [`ReadFn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
-    /// So many bytes are there; none is the end.
+    /// The number of bytes written; 0 at the end of the source.
     Bytes(usize),
-    /// The caller wants to stop.
+    /// The caller stops the upload.
     Stop,
 }
 
-/// A callback that reads. It is taken out for each call: no lock is held while the caller's code runs.
-pub struct CallbackReader {
+/// A source that the caller supplies through a read callback. The callback is taken out of the mutex for each call: no
+/// lock is held while the caller's code runs.
+pub(crate) struct CallbackReader {
     callback: Mutex<Option<ReadFn>>,
     was_read: AtomicBool,
 }
 
 impl CallbackReader {
-    /// Of that callback.
-    pub fn new(read: ReadFn) -> Self {
+    /// Creates a reader that calls `read`.
+    pub(crate) fn new(read: ReadFn) -> Self {
         Self { callback: Mutex::new(Some(read)), was_read: AtomicBool::new(false) }
     }
 
-    /// Has it read. One that is being called already, or never came back, wants to stop.
-    pub fn read(&self, into: &mut [u8]) -> ReadOutcome {
+    /// Calls the callback. Returns `Stop` if another call is in progress or if an earlier call panicked.
+    pub(crate) fn read(&self, into: &mut [u8]) -> ReadOutcome {
         self.was_read.store(true, Ordering::Release);
         let taken = lock(&self.callback).take();
         let Some(mut read) = taken else { return ReadOutcome::Stop };
-        let supply = read(into);
+        let outcome = read(into);
         *lock(&self.callback) = Some(read);
-        supply
+        outcome
     }
 
-    /// Whether it was called: what it gives next is not the beginning any more.
-    pub fn was_read(&self) -> bool {
+    /// Returns whether the callback was called. If so, it no longer starts at byte 0.
+    pub(crate) fn was_read(&self) -> bool {
         self.was_read.load(Ordering::Acquire)
     }
 }
@@ -96,12 +97,12 @@ impl fmt::Debug for CallbackReader {
 
 /// An open source.
 #[derive(Debug)]
-pub enum Source {
-    /// A file, with one reader at a time: a disk that must seek then reads one stretch after the other.
+pub(crate) enum Source {
+    /// A file. One thread reads at a time, so that a spinning disk reads sequentially.
     File {
         /// The file.
         file: SourceFile,
-        /// Held by the reading thread.
+        /// The lock of the reading thread.
         reading: Mutex<()>,
     },
     /// Bytes in memory.
@@ -109,33 +110,34 @@ pub enum Source {
 }
 
 impl Source {
-    /// The size in bytes, as it was when the source was opened.
-    pub fn size(&self) -> u64 {
+    /// Returns the size in bytes at the time of opening.
+    pub(crate) fn size(&self) -> u64 {
         match self {
             Self::File { file, .. } => file.size(),
             Self::Memory(bytes) => bytes.len() as u64,
         }
     }
 
-    /// The identity of a file when it was opened, or when it was checked last. Memory has none: nothing shows whether its bytes were replaced.
-    pub fn identity(&self) -> Option<Identity> {
+    /// Returns the identity of a file as of the last check, initially as of opening. Memory has none: nothing reveals
+    /// whether its bytes were replaced.
+    pub(crate) fn identity(&self) -> Option<Identity> {
         match self {
             Self::File { file, .. } => Some(file.identity()),
             Self::Memory(_) => None,
         }
     }
 
-    /// Whether bytes that are read from now on stay those of the source for as long as its identity stays the same, or of
-    /// memory until the call returns.
-    pub fn is_trusted(&self) -> bool {
+    /// Returns whether content read from now on stays valid as long as the identity stays the same, or for memory, until
+    /// the call returns.
+    pub(crate) fn is_trusted(&self) -> bool {
         match self {
             Self::File { file, .. } => file.is_trusted(),
             Self::Memory(_) => true,
         }
     }
 
-    /// Bytes that need not be read because they are in memory already.
-    pub fn slice(&self, offset: u64, length: u64) -> Option<&[u8]> {
+    /// Returns bytes that are in memory already; `None` for a file.
+    pub(crate) fn slice(&self, offset: u64, length: u64) -> Option<&[u8]> {
         match self {
             Self::File { .. } => None,
             Self::Memory(bytes) => {
@@ -145,32 +147,32 @@ impl Source {
         }
     }
 
-    /// Fills `buffer` with the bytes from `offset` on.
+    /// Fills `buffer` with the bytes at `offset`.
     ///
     /// # Errors
     /// `Io`; `SourceChanged` if the source ends before `buffer` is full.
-    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         match self {
             Self::File { file, reading } => {
-                let _alone = lock(reading);
+                let _reading = lock(reading);
                 file.read_at(offset, buffer)
             }
             Self::Memory(_) => {
                 let bytes = self.slice(offset, buffer.len() as u64);
                 let bytes =
-                    bytes.ok_or_else(|| Error::new(Kind::Internal, "a read beyond the end of the memory source"))?;
+                    bytes.ok_or_else(|| Error::new(Kind::Internal, "read past the end of the memory source"))?;
                 buffer.copy_from_slice(bytes);
                 Ok(())
             }
         }
     }
 
-    /// As [`Source::read_at`], for who reads on like this up to `end`: the system is told to load what comes then. By itself
-    /// it reads ahead for one reader of a file; of several, each at another place, it does too little for any.
+    /// Sequential [`Source::read_at`]: also issues a readahead hint, up to `end`. The kernel's own readahead serves one
+    /// sequential reader well, but not several readers at different offsets.
     ///
     /// # Errors
     /// As [`Source::read_at`].
-    pub fn read_sequential(&self, offset: u64, buffer: &mut [u8], end: u64) -> Result<()> {
+    pub(crate) fn read_sequential(&self, offset: u64, buffer: &mut [u8], end: u64) -> Result<()> {
         if let Self::File { file, .. } = self {
             let ahead = offset.saturating_add(READAHEAD);
             file.prefetch(ahead, end.saturating_sub(ahead).min(buffer.len() as u64));
@@ -178,11 +180,12 @@ impl Source {
         self.read_at(offset, buffer)
     }
 
-    /// Returns the identity of a file now, which differs in ctime at most, and holds the file to it from now on.
+    /// Compares a file with its last known identity. Returns the current identity, which differs in ctime at most, and
+    /// compares with it from now on.
     ///
     /// # Errors
-    /// `SourceChanged` names the difference, if the file was modified; `Io`.
-    pub fn check_unchanged(&self) -> Result<Option<Identity>> {
+    /// `SourceChanged` names the difference if the file was modified; `Io`.
+    pub(crate) fn check_unchanged(&self) -> Result<Option<Identity>> {
         match self {
             Self::File { file, .. } => file.check_unchanged().map(Some),
             Self::Memory(_) => Ok(None),
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_by_position() {
+    fn reads_file_at_any_offset() {
         let file = file(b"0123456789");
         let source = open(&file);
         let mut bytes = [0; 4];
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_on_as_they_are_read() {
+    fn sequential_read_returns_the_same_bytes() {
         let content: Vec<u8> = (0..=250).cycle().take(5 << 20).collect();
         let file = file(&content);
         let source = open(&file);
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_source_is_refused() {
+    fn rejects_missing_special_and_empty_sources() {
         let kind = |path: &str| SourceSpec::File(path.into()).open().unwrap_err().kind();
         assert_eq!(kind("/no/such/file"), Kind::Io);
         assert_eq!(kind("/tmp"), Kind::Io);
@@ -242,18 +245,18 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_noticed() {
+    fn detects_changed_size() {
         let mut file = file(b"0123456789");
         let source = open(&file);
         source.check_unchanged().unwrap();
         file.write_all(b"x").unwrap();
-        assert!(source.check_unchanged().unwrap_err().message().contains("its size was 10, and is 11"));
+        assert!(source.check_unchanged().unwrap_err().message().contains("its size was 10 and is now 11"));
         file.as_file().set_len(2).unwrap();
         assert_eq!(source.read_at(0, &mut [0; 5]).unwrap_err().kind(), Kind::SourceChanged);
     }
 
     #[test]
-    fn memory_is_lent() {
+    fn borrows_memory_without_copying() {
         let source = SourceSpec::Memory(b"0123456789").open().unwrap().unwrap();
         assert_eq!(source.slice(8, 2), Some(&b"89"[..]));
         assert_eq!(source.slice(8, 3), None);

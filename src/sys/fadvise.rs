@@ -1,18 +1,18 @@
-//! What the system is told of how a file will be read, so that its disk works while the processor does. Advice only: where
-//! it is not taken, reading takes longer, and is no different.
+//! Hints to the kernel on how a file will be read (`posix_fadvise`), so that the disk reads while the processor works.
+//! A hint without effect changes only the speed.
 
-#![allow(unsafe_code)] // posix_fadvise has no safe face in std.
+#![allow(unsafe_code)] // std has no posix_fadvise.
 
 use std::fs::File;
 
-/// Each read of the file will go on where one before it ended.
+/// Advises that the file will be read sequentially.
 pub(crate) fn advise_sequential(file: &File) {
     advise(file, 0, 0, Advice::Sequential);
 }
 
-/// So many bytes of the file will be read soon: the system begins to load them.
+/// Advises that `length` bytes at `offset` will be read soon. The kernel starts to load them.
 pub(crate) fn advise_will_need(file: &File, offset: u64, length: u64) {
-    // To the system, a length of 0 is all the rest of the file.
+    // posix_fadvise takes a length of 0 as the rest of the file.
     if length > 0 {
         advise(file, offset, length, Advice::WillNeed);
     }
@@ -33,8 +33,8 @@ fn advise(file: &File, offset: u64, length: u64, advice: Advice) {
         Advice::Sequential => libc::POSIX_FADV_SEQUENTIAL,
         Advice::WillNeed => libc::POSIX_FADV_WILLNEED,
     };
-    // SAFETY: the call touches no memory of the process, and the descriptor stays open while `file` is borrowed.
-    let _advice_not_taken = unsafe { libc::posix_fadvise(file.as_raw_fd(), offset, length, advice) };
+    // SAFETY: the call accesses no memory of the process, and the descriptor stays open while `file` is borrowed.
+    let _ignored = unsafe { libc::posix_fadvise(file.as_raw_fd(), offset, length, advice) };
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advice_that_is_not_taken_is_no_error() {
+    fn ignores_files_that_take_no_advice() {
         let (pipe, _other_end) = std::io::pipe().unwrap();
         let pipe = File::from(OwnedFd::from(pipe));
         advise_sequential(&pipe);

@@ -1,24 +1,24 @@
-//! Which process a handle belongs to.
+//! Detection of forked processes.
 
 use crate::error::{Error, Kind, Result};
 
-/// The process that made a handle. After a fork the child has a copy of the memory, but none of the threads.
+/// The process that created a handle. After a fork, the child has a copy of the memory but none of the threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CreatorPid(u32);
 
 impl CreatorPid {
-    /// The process that asks.
+    /// Returns the current process.
     pub(crate) fn current() -> Self {
         Self(std::process::id())
     }
 
-    /// Another process.
+    /// Returns a different process.
     #[cfg(test)]
     pub(crate) fn another() -> Self {
         Self(std::process::id() + 1)
     }
 
-    /// Fails in a child of the process that made the handle.
+    /// Fails if the current process is a fork of the creator.
     ///
     /// # Errors
     /// `Forked`.
@@ -28,7 +28,7 @@ impl CreatorPid {
         }
         Err(Error::new(
             Kind::Forked,
-            format!("the handle was made by process {}, of which this one is a fork: make a new one here", self.0),
+            format!("the handle was created by process {} before a fork: create a new one in this process", self.0),
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Name lookup by the system's `getaddrinfo`. std offers it too, but does not tell its errors apart.
+//! Name lookup with the system's `getaddrinfo`. The lookup of std does not distinguish its errors.
 
 #![allow(unsafe_code)] // getaddrinfo returns a linked list of C structures.
 
@@ -9,26 +9,26 @@ use std::ptr;
 
 use libc::{addrinfo, c_int};
 
-/// Why a lookup failed.
+/// The cause of a failed lookup.
 #[derive(Debug)]
 pub(crate) enum LookupFailure {
-    /// The name does not exist, or has no address.
+    /// The name does not exist or has no address.
     NotFound(String),
-    /// Any other failure of the lookup; it may be transient.
+    /// Any other failure; it may be transient.
     Failed(String),
     /// A system call failed.
     System(io::Error),
 }
 
-/// The addresses of a host, for TCP, in the order of preference of the system (RFC 6724). Blocks for as long as the system's
+/// Returns the TCP addresses of a host in the system's order of preference (RFC 6724). Blocks as long as the system's
 /// resolver does.
 pub(crate) fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupFailure> {
     let name = CString::new(host).map_err(|_| LookupFailure::NotFound("it contains a NUL byte".to_owned()))?;
-    // SAFETY: an `addrinfo` of zeros is valid: no flags, any family, null pointers.
+    // SAFETY: an all-zero `addrinfo` is valid: no flags, any family, null pointers.
     let mut hints: addrinfo = unsafe { std::mem::zeroed() };
     hints.ai_socktype = libc::SOCK_STREAM;
-    let mut list = List(ptr::null_mut());
-    // SAFETY: `name` is NUL-terminated, `hints` is initialised, and the result is stored in a valid place.
+    let mut list = AddressList(ptr::null_mut());
+    // SAFETY: `name` is NUL-terminated, `hints` is initialized, and the output pointer is valid.
     let code = unsafe { libc::getaddrinfo(name.as_ptr(), ptr::null(), &raw const hints, &raw mut list.0) };
     if code != 0 {
         return Err(failure(code));
@@ -46,7 +46,7 @@ fn failure(code: c_int) -> LookupFailure {
 }
 
 fn text(code: c_int) -> String {
-    // SAFETY: the function takes any number.
+    // SAFETY: the function accepts any number.
     let text = unsafe { libc::gai_strerror(code) };
     if text.is_null() {
         return format!("getaddrinfo error {code}");
@@ -55,10 +55,10 @@ fn text(code: c_int) -> String {
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// A result of `getaddrinfo`, freed on drop. May be null.
-struct List(*mut addrinfo);
+/// A linked list returned by `getaddrinfo`, freed on drop. May be null.
+struct AddressList(*mut addrinfo);
 
-impl List {
+impl AddressList {
     fn addresses(&self, port: u16) -> Vec<SocketAddr> {
         let mut addresses = Vec::new();
         let mut next = self.0;
@@ -71,7 +71,7 @@ impl List {
     }
 }
 
-impl Drop for List {
+impl Drop for AddressList {
     fn drop(&mut self) {
         if !self.0.is_null() {
             // SAFETY: the list came from getaddrinfo and is freed once.
@@ -84,13 +84,13 @@ fn socket_address(entry: &addrinfo, port: u16) -> Option<SocketAddr> {
     let length = usize::try_from(entry.ai_addrlen).ok()?;
     match entry.ai_family {
         libc::AF_INET if length >= size_of::<libc::sockaddr_in>() => {
-            // SAFETY: the family and the length say that a `sockaddr_in` is there; it need not be aligned.
+            // SAFETY: by its family and length, the address is a `sockaddr_in`; it may be unaligned.
             let v4 = unsafe { entry.ai_addr.cast::<libc::sockaddr_in>().read_unaligned() };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             Some(SocketAddrV4::new(ip, port).into())
         }
         libc::AF_INET6 if length >= size_of::<libc::sockaddr_in6>() => {
-            // SAFETY: the family and the length say that a `sockaddr_in6` is there; it need not be aligned.
+            // SAFETY: by its family and length, the address is a `sockaddr_in6`; it may be unaligned.
             let v6 = unsafe { entry.ai_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
             Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_addresses_of_literals_in_both_families() {
+    fn resolves_address_literals_of_both_families() {
         for text in ["127.0.0.1:80", "[::1]:8443", "[2001:db8::7]:443"] {
             let address: SocketAddr = text.parse().unwrap();
             assert_eq!(look_up(&address.ip().to_string(), address.port()).unwrap(), [address], "{text}");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_a_missing_name_from_a_failed_lookup() {
+    fn distinguishes_missing_name_from_failed_lookup() {
         assert!(matches!(failure(libc::EAI_NONAME), LookupFailure::NotFound(text) if !text.is_empty()));
         assert!(matches!(failure(libc::EAI_NODATA), LookupFailure::NotFound(_)));
         assert!(matches!(failure(libc::EAI_AGAIN), LookupFailure::Failed(text) if !text.is_empty()));
