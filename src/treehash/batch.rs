@@ -1,4 +1,4 @@
-//! Both hashes of several parts, as many at a time as the processor takes.
+//! Both hashes of several parts at once.
 
 use std::array;
 
@@ -7,9 +7,9 @@ use super::kernels::{Kernels, LANES, SixteenLanes, States, fill_lanes, lane_stat
 use super::sha256::{BLOCK, Block, State};
 
 impl Kernels {
-    /// Has hashers take bytes, each its own: as many at a time as [`together`](Self::together) says, as far as they all have
-    /// some, and what is left one after the other. Hashers that stand at the beginning of a MiB, with the same number of
-    /// bytes to take, go together best; where in its part each stands does not matter.
+    /// Hashes the next bytes of several parts. Hashes as many parts at once as [`batch_policy`](Self::batch_policy) allows
+    /// while all of them have bytes left, and the rest one part at a time. This is fastest if all parts are at the start
+    /// of a MiB and have the same number of bytes. Their offsets in their parts may differ.
     pub fn update_parts(&self, mut parts: &mut [(&mut PartHasher, &[u8])]) {
         while !parts.is_empty() {
             let (group, others) = parts.split_at_mut(self.batch_policy().batch_size(parts.len()));
@@ -24,7 +24,7 @@ impl Kernels {
     }
 }
 
-/// Has at most sixteen hashers take bytes, and at least one, until one of them has no whole block left.
+/// Hashes the bytes of 1 to 16 hashers at once, until one of them has no whole block left.
 fn update_batch(sixteen: SixteenLanes, parts: &mut [(&mut PartHasher, &[u8])]) {
     loop {
         let count = parts.iter().map(|(hasher, bytes)| hasher.blocks_within_leaf(bytes.len())).min().unwrap_or(0);
@@ -53,7 +53,7 @@ fn update_batch(sixteen: SixteenLanes, parts: &mut [(&mut PartHasher, &[u8])]) {
     }
 }
 
-/// At most sixteen states after blocks, each after its own.
+/// Compresses blocks into 1 to 16 states, each with its own blocks.
 fn compress_one(sixteen: SixteenLanes, states: &[State], blocks: &[&[Block]]) -> Vec<State> {
     let mut all = transpose(states);
     (sixteen.single_state)(array::from_mut(&mut all), lanes(blocks));
@@ -64,12 +64,13 @@ fn lanes<'a>(blocks: &[&'a [Block]]) -> [&'a [Block]; LANES] {
     fill_lanes(blocks).map(|blocks| *blocks)
 }
 
-/// The states of all lanes, word by word.
+/// Arranges states word by word, for all lanes.
 fn transpose(states: &[State]) -> States {
     let states = fill_lanes(states);
     array::from_fn(|word| states.map(|state| state[word]))
 }
 
+/// Returns the states of the first `count` lanes.
 fn untranspose(all: &States, count: usize) -> Vec<State> {
     (0..count).map(|lane| lane_state(all, lane)).collect()
 }

@@ -1,4 +1,4 @@
-//! From the hashes of subtrees to the root above them.
+//! Combination of subtree hashes into a root hash.
 
 use super::Digest;
 use super::kernels::Kernels;
@@ -6,64 +6,65 @@ use super::messages::hash_each;
 use super::sha256::{self, BLOCK, INITIAL};
 use crate::error::{Error, Result};
 
-/// Folds subtrees of one size, in order, as they come; the last may be smaller. Holds at most one subtree a level.
+/// Combines subtrees of equal size, pushed in order; the last one may be smaller. Keeps at most one subtree per level.
 #[derive(Clone, Debug, Default)]
 pub struct TreeCombiner {
-    /// The whole subtrees that still wait for a right neighbour, the largest first.
-    waiting: Vec<Digest>,
-    /// How many were pushed. Its set bits are the levels of those that wait.
+    /// Complete subtrees without a right sibling so far, the largest first.
+    pending: Vec<Digest>,
+    /// The number of subtrees pushed. Its set bits are the levels of the pending subtrees.
     count: u64,
 }
 
 impl TreeCombiner {
-    /// Takes the next subtree.
+    /// Adds the next subtree.
     pub fn push(&mut self, subtree: Digest) {
         let mut node = subtree;
-        // Adding one to a binary number: each carry joins two subtrees of one level.
+        // As in binary addition of 1: each carry joins two subtrees of one level.
         for _ in 0..self.count.trailing_ones() {
-            if let Some(left) = self.waiting.pop() {
+            if let Some(left) = self.pending.pop() {
                 node = sha256::node(left, node);
             }
         }
-        self.waiting.push(node);
+        self.pending.push(node);
         self.count += 1;
     }
 
-    /// The tree hash over all leaves, which were pushed; of no bytes, it is their SHA-256. The fold is then empty again.
+    /// Returns the tree hash of the pushed leaves and resets. Without leaves, this is the SHA-256 of no bytes.
     pub(super) fn tree_hash(&mut self) -> Digest {
         self.finish().unwrap_or_else(|| sha256::finish(INITIAL, &[], 0))
     }
 
-    /// Whether nothing was pushed.
+    /// Returns whether no subtree was pushed.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The root over all that was pushed, or nothing if nothing was. The fold is then empty again.
+    /// Returns the root of the pushed subtrees and resets. Without subtrees, returns `None`.
     pub fn finish(&mut self) -> Option<Digest> {
         self.count = 0;
-        // What has no right neighbour moved up as it was, to stand beside the next larger.
-        self.waiting.drain(..).rev().reduce(|right, left| sha256::node(left, right))
+        // A subtree without a right sibling moves up unchanged, to the level of the next larger one.
+        self.pending.drain(..).rev().reduce(|right, left| sha256::node(left, right))
     }
 }
 
-/// The tree hash over parts, from their tree hashes in order. All parts but the last have one size of 2^n MiB.
+/// Returns the tree hash of an archive, from the tree hashes of its parts in order. All parts except the last have the same
+/// size of 2^n MiB.
 ///
 /// # Errors
-/// [`Invalid`](crate::error::Kind::Invalid) for no parts at all: there is no archive without a part.
+/// [`Invalid`](crate::error::Kind::Invalid) without parts: an archive has at least one.
 pub fn combine(digests: &[Digest]) -> Result<Digest> {
     combine_with(Kernels::best(), digests)
-        .ok_or_else(|| Error::invalid("there are no hashes to combine: an archive has at least one part"))
+        .ok_or_else(|| Error::invalid("no hashes to combine: an archive has at least one part"))
 }
 
-/// Level by level: a level has many nodes that do not wait for each other.
+/// Combines level by level: the nodes of a level are independent and can be hashed several at once.
 fn combine_with(kernels: &Kernels, digests: &[Digest]) -> Option<Digest> {
     let mut level: Vec<_> = digests.iter().map(|digest| digest.0).collect();
     while level.len() > 1 {
-        let (neighbours, alone) = level.as_flattened().as_chunks::<BLOCK>();
-        let mut above = Vec::with_capacity(neighbours.len() + 1);
-        hash_each(kernels, neighbours, |node| above.push(node.0));
-        above.extend_from_slice(alone.as_chunks().0);
+        let (siblings, single) = level.as_flattened().as_chunks::<BLOCK>();
+        let mut above = Vec::with_capacity(siblings.len() + 1);
+        hash_each(kernels, siblings, |node| above.push(node.0));
+        above.extend_from_slice(single.as_chunks().0);
         level = above;
     }
     level.pop().map(Digest)
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn level_by_level_as_one_after_the_other() {
+    fn combines_level_by_level_as_incrementally() {
         let digests: Vec<_> = (0..100_u8).map(|n| Digest([n; 32])).collect();
         for (kernels, count) in Kernels::all().iter().flat_map(|kernels| (0..=100).map(move |count| (kernels, count))) {
             let mut combiner = TreeCombiner::default();

@@ -1,4 +1,4 @@
-//! A SHA-256 value, and its hexadecimal text.
+//! A SHA-256 digest and its hexadecimal text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::limits::quoted;
 
-/// 32 bytes of SHA-256: a linear hash, a tree hash, or a node of one. Its text is 64 hexadecimal digits.
+/// A SHA-256 digest: a linear hash, a tree hash or a node of the tree. Its text has 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The text that goes on the wire: lower case.
+    /// Returns the lower-case text, as sent to the service.
     pub fn to_hex(self) -> String {
         hex::encode(self.0)
     }
@@ -35,12 +35,15 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = Error;
 
-    /// Exactly 64 hexadecimal digits, in either case.
+    /// Parses exactly 64 hexadecimal digits, upper or lower case.
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut bytes = [0; 32];
         match hex::decode_to_slice(text, &mut bytes) {
             Ok(()) => Ok(Self(bytes)),
-            Err(_) => Err(Error::invalid(format!("{} is not a hash: it must be 64 hexadecimal digits", quoted(text)))),
+            Err(_) => Err(Error::invalid(format!(
+                "{} is not a SHA-256 hash: it must have 64 hexadecimal digits",
+                quoted(text)
+            ))),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The tree hash of a file, by several threads.
+//! The tree hash of a file, computed by several threads.
 //!
-//! One thread reads at a time, in the order of the file: a disk that must seek need not. What it read it hashes while
-//! others read. Each has a buffer of its own, and has it before its first turn to read: the system takes longer to give so
-//! much fresh memory than to fill it from its cache.
+//! One thread reads at a time, in file order, so that a spinning disk reads sequentially. Each thread hashes what it read
+//! while others read. Each thread allocates its buffer before its first read: the system takes longer to provide that much
+//! fresh memory than to fill it from the page cache.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -20,20 +20,20 @@ use crate::sync::cancel::Cancel;
 use crate::sync::{Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
 
-/// What is read between two looks at the cancel.
-const READ: usize = 256 * 1024;
-/// How often a file is hashed again at most, if its ctime changes each time.
-const PASSES: u32 = 3;
-/// The most threads that are started, whatever is asked for.
+/// The number of bytes read between two checks for cancellation.
+const READ_SIZE: usize = 256 * 1024;
+/// The maximum number of times that a file is hashed again because its ctime changed.
+const REHASHES_MAX: u32 = 3;
+/// The maximum number of threads.
 const THREADS_MAX: usize = 256;
 
-/// The tree hash of a file, computed by `threads` threads; 0 means one for each core.
+/// Returns the tree hash of a file, computed by `threads` threads. 0 means one thread per core.
 ///
-/// `report` is called from these threads, several at once, with the number of bytes hashed so far; the calls may come
-/// in another order than their numbers. An empty file has the hash of no bytes.
+/// The threads call `report` concurrently with the number of bytes hashed so far. The numbers may arrive out of order. The
+/// tree hash of an empty file is the SHA-256 of no bytes.
 ///
 /// # Errors
-/// `Io` if the file cannot be read or is not a regular file, `SourceChanged` if it changed meanwhile, `Memory`,
+/// `Io` if the file cannot be read or is not a regular file; `SourceChanged` if it changed meanwhile; `Memory`;
 /// `Canceled`.
 pub fn hash_file(path: &Path, threads: u32, report: &(dyn Fn(u64) + Sync), cancel: &Cancel) -> Result<Digest> {
     hash_file_with(Kernels::best(), path, threads, report, cancel)
@@ -55,15 +55,15 @@ fn hash_file_with(
     let hash = |report| FileHash::new(kernels, &source, report, cancel).run(thread_count(threads));
     let mut before = source.identity();
     let root = hash(report)?;
-    for _ in 0..PASSES {
+    for _ in 0..REHASHES_MAX {
         let now = source.check_unchanged()?;
         if now == before {
             break;
         }
-        // Attributes were changed, or bytes behind a restored mtime.
+        // Attributes changed, or content with a restored mtime.
         before = now;
         if hash(&|_| ())? != root {
-            let message = format!("{} changed while it was being hashed: its bytes are others", path.display());
+            let message = format!("{} changed while it was being hashed: its content is different", path.display());
             return Err(Error::new(Kind::SourceChanged, message));
         }
     }
@@ -78,16 +78,16 @@ fn thread_count(threads: u32) -> usize {
     }
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct FileHash<'a> {
     kernels: &'static Kernels,
     source: &'a SourceFile,
-    /// The next group of leaves that nobody read yet. StoredPart while it is read.
+    /// The index of the next group of leaves to read. Locked while it is read.
     next: Mutex<u64>,
-    /// The bytes hashed.
+    /// The number of bytes hashed.
     done: AtomicU64,
     combiner: Mutex<OrderedCombiner>,
-    /// The first error, which stops all.
+    /// The first error. It stops all threads.
     failure: OnceLock<Error>,
     report: &'a (dyn Fn(u64) + Sync),
     cancel: &'a Cancel,
@@ -104,7 +104,7 @@ impl<'a> FileHash<'a> {
         Self { kernels, source, next, done, combiner, failure, report, cancel }
     }
 
-    /// The hash of the file. The calling thread does its share, and all of it if there are no others.
+    /// Returns the hash of the file. The calling thread works as well; alone if no thread can be started.
     fn run(self, threads: usize) -> Result<Digest> {
         let groups = self.source.size().div_ceil(self.group_size());
         let threads = usize::try_from(groups).unwrap_or(usize::MAX).min(threads).min(THREADS_MAX);
@@ -118,10 +118,10 @@ impl<'a> FileHash<'a> {
             return Err(failure);
         }
         let root = self.combiner.into_inner().unwrap_or_else(PoisonError::into_inner).subtrees.finish();
-        root.ok_or_else(|| Error::new(Kind::Internal, "a file with bytes has no leaves"))
+        root.ok_or_else(|| Error::new(Kind::Internal, "a non-empty file has no leaves"))
     }
 
-    /// A thread's share of the work. An error after the first adds nothing.
+    /// Hashes groups until none is left. Keeps only the first error.
     fn run_thread(&self) {
         if let Err(error) = self.hash_groups() {
             let _ = self.failure.set(error);
@@ -142,16 +142,16 @@ impl<'a> FileHash<'a> {
         Ok(())
     }
 
-    /// Room for a group, or for all of a file that is shorter.
+    /// Allocates a buffer for one group, or for the whole file if it is shorter.
     fn buffer(&self) -> Result<AlignedBytes> {
         let length = usize::try_from(self.group_size().min(self.source.size())).unwrap_or(usize::MAX);
         AlignedBytes::new(length).map_err(|cause| {
-            let message = format!("no memory for a buffer of {length} bytes to read into");
+            let message = format!("out of memory: cannot allocate a read buffer of {length} bytes");
             Error::new(Kind::Memory, message).caused_by(cause)
         })
     }
 
-    /// The next group with its number; nothing after the last, or after a failure.
+    /// Reads the next group and returns its index and bytes; `None` after the last group or after an error.
     fn read_group<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<(u64, &'b [u8])>> {
         let mut next = lock(&self.next);
         let start = *next * self.group_size();
@@ -161,7 +161,7 @@ impl<'a> FileHash<'a> {
         }
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let bytes = &mut buffer[..length];
-        for (offset, piece) in (start..).step_by(READ).zip(bytes.chunks_mut(READ)) {
+        for (offset, piece) in (start..).step_by(READ_SIZE).zip(bytes.chunks_mut(READ_SIZE)) {
             self.cancel.check()?;
             self.source.read_at(offset, piece)?;
         }
@@ -169,19 +169,19 @@ impl<'a> FileHash<'a> {
         Ok(Some((*next - 1, bytes)))
     }
 
-    /// The bytes that are read at a time: a power of two of MiB, so that they are a subtree.
+    /// Returns the size of a group in bytes: 2^n MiB, so that a group is a complete subtree.
     fn group_size(&self) -> u64 {
         self.kernels.preferred_leaves() as u64 * MIB
     }
 }
 
-/// Folds the groups of leaves, in whatever order they come.
+/// Combines subtrees that arrive in any order.
 #[derive(Default)]
 struct OrderedCombiner {
     subtrees: TreeCombiner,
-    /// The number of the group that comes next in the fold.
+    /// The index of the next subtree to combine.
     next: u64,
-    /// Those that came before their turn.
+    /// Subtrees that arrived early.
     out_of_order: BTreeMap<u64, Digest>,
 }
 
@@ -203,7 +203,7 @@ mod tests {
     use crate::treehash::{combine, part_hashes};
 
     #[test]
-    fn groups_of_any_size_make_the_same_hash() {
+    fn hash_does_not_depend_on_group_size_and_threads() {
         let data: Vec<u8> = (0..=250).cycle().take(35 << 20).collect();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&data).unwrap();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_may_come_in_any_order() {
+    fn combines_groups_in_any_order() {
         let digests: Vec<_> = (0..9).map(|n| Digest([n; 32])).collect();
         for order in [[0, 1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1, 0], [4, 0, 8, 2, 6, 1, 7, 3, 5]] {
             let mut combiner = OrderedCombiner::default();

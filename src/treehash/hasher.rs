@@ -1,4 +1,4 @@
-//! Streaming hashers: bytes in slices of any size, cut into leaves.
+//! Streaming hashers. They accept slices of any size and split them into leaves.
 
 use super::Digest;
 use super::combine::TreeCombiner;
@@ -6,25 +6,25 @@ use super::kernels::Kernels;
 use super::messages::hash_each;
 use super::sha256::{BLOCK, Block, INITIAL, State, compress, finish};
 
-/// The bytes of a leaf. It is a whole number of blocks.
+/// The size of a leaf in bytes, a whole number of blocks.
 pub(super) const LEAF: usize = 1 << 20;
 
-/// Computes a tree hash. The larger the slices, the faster: leaves that come whole are hashed several at a time.
+/// Computes a tree hash. Large slices are faster: whole leaves in a slice are hashed several at once.
 #[derive(Clone, Debug)]
 pub struct TreeHasher(LeafHasher<false>);
 
 impl TreeHasher {
-    /// A hasher that has seen nothing.
+    /// Creates a hasher with the fastest kernels.
     pub fn new() -> Self {
         Self::with_kernels(Kernels::best())
     }
 
-    /// The same by other kernels: for tests and measurements.
+    /// Creates a hasher with other kernels, for tests and benchmarks.
     pub fn with_kernels(kernels: &'static Kernels) -> Self {
         Self(LeafHasher::new(kernels))
     }
 
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, data: &[u8]) {
         let hasher = &mut self.0;
         let (rest_of_leaf, data) = data.split_at(data.len().min((LEAF - hasher.in_leaf) % LEAF));
@@ -34,7 +34,7 @@ impl TreeHasher {
         hasher.update(rest);
     }
 
-    /// The tree hash of all bytes since the last `finish`; of no bytes, it is their SHA-256. Ready for the next.
+    /// Returns the tree hash of all bytes since the last `finish`, and resets. The tree hash of no bytes is their SHA-256.
     pub fn finish(&mut self) -> Digest {
         self.0.finish()
     }
@@ -50,53 +50,53 @@ impl Default for TreeHasher {
 #[derive(Clone, Debug)]
 pub struct PartHasher(LeafHasher<true>);
 
-/// What the service wants to know of a part.
+/// The two hashes of a part, as the service requires them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartHashes {
-    /// The SHA-256 of the bytes.
+    /// The SHA-256.
     pub linear: Digest,
-    /// Their tree hash.
+    /// The tree hash.
     pub tree: Digest,
 }
 
 impl PartHasher {
-    /// A hasher that has seen nothing.
+    /// Creates a hasher with the fastest kernels.
     pub fn new() -> Self {
         Self::with_kernels(Kernels::best())
     }
 
-    /// The same by other kernels: for tests and measurements.
+    /// Creates a hasher with other kernels, for tests and benchmarks.
     pub fn with_kernels(kernels: &'static Kernels) -> Self {
         Self(LeafHasher::new(kernels))
     }
 
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
 
-    /// The hashes of all bytes since the last `finish`. Ready for the next.
+    /// Returns the hashes of all bytes since the last `finish`, and resets.
     pub fn finish(&mut self) -> PartHashes {
         PartHashes { linear: self.0.linear(), tree: self.0.finish() }
     }
 
-    /// Whether it is still in its first leaf, up to whose end both hashes are one.
+    /// Returns whether the hasher is in its first leaf. There both hashes have the same state.
     pub(super) fn in_first_leaf(&self) -> bool {
         self.0.in_first_leaf()
     }
 
-    /// How many of the next bytes are blocks of one leaf: to take them is to compress them, and no more.
+    /// Returns how many of the next `length` bytes are whole blocks of the current leaf: compression alone hashes them.
     pub(super) fn blocks_within_leaf(&self, length: usize) -> usize {
         if self.0.tail().is_empty() { length.min(LEAF - self.0.in_leaf) / BLOCK } else { 0 }
     }
 
-    /// The states of the linear hash and of the leaf.
+    /// Returns the states of the linear hash and of the leaf.
     pub(super) fn states(&self) -> [State; 2] {
         let LeafHasher { linear, leaf, .. } = self.0;
         if self.in_first_leaf() { [leaf; 2] } else { [linear, leaf] }
     }
 
-    /// Takes blocks of one leaf by the states after them.
+    /// Sets the states after `blocks` more blocks of the current leaf.
     pub(super) fn advance(&mut self, [linear, leaf]: [State; 2], blocks: usize) {
         let hasher = &mut self.0;
         (hasher.linear, hasher.leaf) = (linear, leaf);
@@ -114,27 +114,27 @@ impl Default for PartHasher {
     }
 }
 
-/// The hashes of a part that is in memory.
+/// Returns the hashes of a part in memory.
 pub fn part_hashes(data: &[u8]) -> PartHashes {
     let mut hasher = PartHasher::new();
     hasher.update(data);
     hasher.finish()
 }
 
-/// Cuts bytes into leaves, and keeps the linear hash beside if it is wanted: both take the same blocks, since a leaf is
-/// a whole number of them.
+/// Splits bytes into leaves and hashes them; with `LINEAR`, also computes the linear hash. Both hashes compress the same
+/// blocks, because a leaf is a whole number of blocks.
 #[derive(Clone, Debug)]
 struct LeafHasher<const LINEAR: bool> {
     kernels: &'static Kernels,
-    /// Of the bytes of the leaf that is not whole yet.
+    /// The state of the current leaf.
     leaf: State,
-    /// Of all bytes. Within the first leaf it would be the same as `leaf`, which stands for both.
+    /// The state of the linear hash. Unused within the first leaf, where it equals `leaf`.
     linear: State,
-    /// Begins with the bytes that wait for the rest of their block.
+    /// The bytes of an incomplete block, at the start.
     block: Block,
-    /// The bytes taken.
+    /// The number of bytes hashed.
     length: u64,
-    /// How many of them are in the leaf that is not whole yet.
+    /// The number of bytes in the current leaf.
     in_leaf: usize,
     combiner: TreeCombiner,
 }
@@ -163,13 +163,13 @@ impl<const LINEAR: bool> LeafHasher<LINEAR> {
         }
     }
 
-    /// The SHA-256 of all bytes.
+    /// Returns the SHA-256 of all bytes.
     fn linear(&self) -> Digest {
         let state = if self.in_first_leaf() { self.leaf } else { self.linear };
         finish(state, self.tail(), self.length)
     }
 
-    /// The tree hash. Ready for the next.
+    /// Returns the tree hash, and resets.
     fn finish(&mut self) -> Digest {
         if self.in_leaf > 0 {
             self.end_leaf();
@@ -179,7 +179,7 @@ impl<const LINEAR: bool> LeafHasher<LINEAR> {
         tree
     }
 
-    /// Takes bytes that do not reach beyond the leaf.
+    /// Hashes bytes of the current leaf.
     fn update_leaf(&mut self, data: &[u8]) {
         let pending = self.tail().len();
         self.length += data.len() as u64;

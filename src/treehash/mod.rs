@@ -1,12 +1,17 @@
-//! Glacier's two hashes: the linear SHA-256 of some bytes, and their tree hash.
+//! The two hashes of Glacier: the linear SHA-256 and the SHA-256 tree hash.
 //!
-//! The tree hash takes the SHA-256 of each MiB, the last of which may be short, and folds neighbours pair by pair to
-//! one root; a node without a neighbour moves up as it is. A part of 2^n MiB is therefore a whole subtree, and the hash
-//! of an archive folds from the hashes of its parts ([`combine`]) without reading a byte again.
+//! The tree hash of data is the root of a hash tree. Its leaves are the SHA-256 hashes of each MiB; the last MiB may be
+//! short. Each node is the hash of its two children. A node without a sibling moves up unchanged. A part of 2^n MiB is a
+//! complete subtree, so the tree hash of an archive follows from those of its parts ([`combine`]).
 //!
-//! Each file holds one layer: `sha256` knows blocks and padding, `kernels` compresses blocks in bulk, `messages`
-//! and `parts` hash several of these at once, `fold` joins subtrees, `hasher` takes bytes in slices of any size, `file`
-//! spreads a file over threads.
+//! Each file implements one layer:
+//! - `sha256`: blocks and padding
+//! - `kernels`: compression of several blocks at once
+//! - `messages`: hashes of several messages at once
+//! - `hasher`: streaming hashers
+//! - `batch`: several part hashers at once
+//! - `combine`: subtrees to a root
+//! - `file`: a file, hashed by several threads
 
 mod batch;
 mod combine;

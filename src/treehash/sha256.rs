@@ -1,4 +1,4 @@
-//! SHA-256 down to its blocks (FIPS 180-4).
+//! SHA-256 by blocks (FIPS 180-4).
 
 use std::array;
 
@@ -6,20 +6,20 @@ use sha2::block_api::compress256;
 
 use super::Digest;
 
-/// What SHA-256 carries from block to block.
+/// The chaining state between two blocks.
 pub(super) type State = [u32; 8];
 
-/// What SHA-256 takes at a time.
+/// The input block of SHA-256.
 pub(super) type Block = [u8; 64];
 
-/// The length of a [`Block`].
+/// The length of a [`Block`], in bytes.
 pub(super) const BLOCK: usize = size_of::<Block>();
 
-/// The state before the first block (5.3.3).
+/// The initial state (5.3.3).
 pub(super) const INITIAL: State =
     [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 
-/// What each round adds to its word of the message (4.2.2).
+/// The round constants (4.2.2).
 #[cfg(target_arch = "x86_64")]
 pub(super) const ROUND_CONSTANTS: [u32; 64] = [
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, //
@@ -32,19 +32,19 @@ pub(super) const ROUND_CONSTANTS: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// Lets a state take blocks.
+/// Compresses blocks into a state.
 pub(super) fn compress(state: &mut State, blocks: &[Block]) {
     compress256(state, blocks);
 }
 
-/// The digest of `length` bytes: `state` has taken all their whole blocks, `tail` is the rest.
+/// Returns the digest of `length` bytes. `state` is the state after all whole blocks, `tail` the remaining bytes.
 pub(super) fn finish(mut state: State, tail: &[u8], length: u64) -> Digest {
     const LENGTH_AT: usize = 2 * BLOCK - size_of::<u64>();
-    // The padding: a set bit, zeros, and at the end of the last block the length in bits.
+    // The padding: a one bit, zeros, and the length in bits at the end of the last block.
     let mut padded = [0; 2 * BLOCK];
     padded[..tail.len()].copy_from_slice(tail);
     padded[tail.len()] = 0x80;
-    // A tail that leaves no room for the length takes two blocks; a shorter one is moved up into the second.
+    // A tail without room for the length needs two blocks. A shorter one is moved to the second block.
     let blocks = (tail.len() + 1 + size_of::<u64>()).div_ceil(BLOCK);
     let start = (2 - blocks) * BLOCK;
     padded.copy_within(..BLOCK, start);
@@ -53,7 +53,7 @@ pub(super) fn finish(mut state: State, tail: &[u8], length: u64) -> Digest {
     digest(state)
 }
 
-/// What pads a message of a whole number of blocks: one block more.
+/// Returns the padding block of a message of `length` bytes, a whole number of blocks.
 pub(super) fn padding(length: usize) -> Block {
     let mut block = [0; BLOCK];
     block[0] = 0x80;
@@ -61,12 +61,12 @@ pub(super) fn padding(length: usize) -> Block {
     block
 }
 
-/// The digest of a message whose blocks a state has taken, its padding included.
+/// Returns the digest of a message, from the state after its last block and its padding.
 pub(super) fn digest(state: State) -> Digest {
     Digest(array::from_fn(|i| state[i / 4].to_be_bytes()[i % 4]))
 }
 
-/// The node above two neighbours.
+/// Returns the parent of two sibling nodes.
 pub(super) fn node(left: Digest, right: Digest) -> Digest {
     let mut state = INITIAL;
     let mut pair = [0; BLOCK];
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_at_every_length_of_the_tail() {
+    fn pads_tails_of_every_length() {
         let data: Vec<u8> = (0..=255).collect();
         for length in 0..=data.len() {
             let (blocks, tail) = data[..length].as_chunks();
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_need_more_than_32_bits() {
+    fn pads_lengths_above_32_bits() {
         let short = finish(INITIAL, &[], 0);
         for length in [1 << 29, 1 << 32, 1 << 60] {
-            assert_ne!(finish(INITIAL, &[], length), short, "{length} bytes are padded like none");
+            assert_ne!(finish(INITIAL, &[], length), short, "{length} bytes have the padding of 0 bytes");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Sixteen streams by AVX-512: a register holds the same word of all of them.
+//! Kernels for AVX-512, 16 streams at once. A register holds the same word of all streams.
 
-#![allow(unsafe_code)] // Which instructions a function may use is not part of its type.
+#![allow(unsafe_code)] // A function pointer cannot express the required CPU features.
 
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_set4_epi32, _mm512_shuffle_epi8,
@@ -14,14 +14,14 @@ use crate::treehash::sha256::{Block, ROUND_CONSTANTS};
 
 type Kernel<const STATES: usize> = fn(&mut [States; STATES], [&[Block]; LANES]);
 
-/// One state a stream, and two states a stream, which prepare its words for the rounds only once.
+/// Returns the kernels for one state per stream, and for two states per stream, which share the message schedule.
 pub(super) fn detect() -> Option<(Kernel<1>, Kernel<2>)> {
     let can_run = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-    can_run.then_some((take::<1>, take::<2>))
+    can_run.then_some((compress_checked::<1>, compress_checked::<2>))
 }
 
-fn take<const STATES: usize>(states: &mut [States; STATES], streams: [&[Block]; LANES]) {
-    // SAFETY: only `detect` hands this function out, after it found all the instructions that `compress` is built for.
+fn compress_checked<const STATES: usize>(states: &mut [States; STATES], streams: [&[Block]; LANES]) {
+    // SAFETY: only `detect` returns this function, after it found the CPU features that `compress` requires.
     unsafe { compress(states, streams) }
 }
 
@@ -30,23 +30,23 @@ fn compress<const STATES: usize>(states: &mut [States; STATES], streams: [&[Bloc
     let mut all = states.map(|states| registers(states));
     for n in 0..shortest(&streams) {
         let before = all;
-        let mut words = transposed(streams.map(|stream| from_block(&stream[n])));
-        for (sixteen, constants) in ROUND_CONSTANTS.as_chunks::<16>().0.iter().enumerate() {
-            // Written out sixteen times, so that the words stay in their registers; each word of a state is then back at
-            // its place.
+        let mut words = transpose(streams.map(|stream| from_block(&stream[n])));
+        for (group, constants) in ROUND_CONSTANTS.as_chunks::<16>().0.iter().enumerate() {
+            // Unrolled 16 times, so that the words stay in their registers. After 16 rounds, each word of a state is back at
+            // its index.
             macro_rules! round {
                 ($t:literal) => {
-                    if sixteen > 0 {
+                    if group > 0 {
                         words[$t] = next_word([0, 1, 9, 14].map(|ahead| words[($t + ahead) % 16]));
                     }
                     let input = _mm512_add_epi32(words[$t], _mm512_set1_epi32(constants[$t].cast_signed()));
-                    // The states take turns within a round, so that neither waits.
+                    // The states are interleaved within a round, so that neither waits for its last result.
                     for state in &mut all {
                         let at = |letter: usize| (letter + 16 - $t) % 8;
                         let [a, b, c] = [state[at(0)], state[at(1)], state[at(2)]];
                         let [e, f, g] = [state[at(4)], state[at(5)], state[at(6)]];
-                        // Two units of the processor share the work, one of which alone can rotate. Which takes what is
-                        // settled in the order of the instructions: rotations in a row would let the other wait.
+                        // Two ports of the processor execute these instructions; only one of them can rotate. The
+                        // processor assigns ports in program order, so rotations in a row would leave the other idle.
                         let e6 = _mm512_ror_epi32::<6>(e);
                         let sum = _mm512_add_epi32(state[at(7)], input);
                         let e11 = _mm512_ror_epi32::<11>(e);
@@ -89,12 +89,12 @@ fn compress<const STATES: usize>(states: &mut [States; STATES], streams: [&[Bloc
     *states = all.map(|registers| words(registers));
 }
 
-/// Bit by bit, the second where the first is set, else the third.
+/// The bitwise choice: the second operand where the first is set, otherwise the third.
 const CHOICE: i32 = 0xca;
-/// Bit by bit, what at least two of three are.
+/// The bitwise majority of three operands.
 const MAJORITY: i32 = 0xe8;
 
-/// The word sixteen rounds after `now`, which needs three that come in between.
+/// Returns the word of the message schedule 16 rounds after `now`.
 #[target_feature(enable = "avx512f")]
 fn next_word([now, next, ninth, fourteenth]: [__m512i; 4]) -> __m512i {
     let of_next = xor(_mm512_ror_epi32::<7>(next), _mm512_ror_epi32::<18>(next), _mm512_srli_epi32::<3>(next));
@@ -111,16 +111,16 @@ fn xor(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
     _mm512_ternarylogic_epi32::<0x96>(a, b, c)
 }
 
-/// From the blocks of sixteen streams to their first words, their second words, and so on.
+/// Transposes the blocks of 16 streams into registers of first words, second words, and so on.
 ///
-/// A block is loaded as a whole: the lanes of equally long parts share one set of the first-level cache, which would
-/// not hold their blocks until a second look.
+/// Each block is loaded only once: the blocks of equally long parts map to the same set of the L1 cache, which is too
+/// small to keep them for a second load.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn transposed(blocks: [__m512i; 16]) -> [__m512i; 16] {
-    // Blocks hold their words as big-endian numbers.
+fn transpose(blocks: [__m512i; 16]) -> [__m512i; 16] {
+    // The words of a block are big-endian.
     let swap = _mm512_set4_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
     let mut rows = blocks.map(|block| _mm512_shuffle_epi8(block, swap));
-    // Within each quarter of a register first: four words of four streams.
+    // First within each 128-bit lane: four words of four streams.
     for four in rows.as_chunks_mut::<4>().0 {
         let [a, b, c, d] = *four;
         let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
@@ -132,7 +132,7 @@ fn transposed(blocks: [__m512i; 16]) -> [__m512i; 16] {
             _mm512_unpackhi_epi64(ab_high, cd_high),
         ];
     }
-    // Then whole quarters.
+    // Then whole 128-bit lanes.
     for i in 0..4 {
         let [a, b, c, d] = [rows[i], rows[i + 4], rows[i + 8], rows[i + 12]];
         let (ab_even, ab_odd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
@@ -147,18 +147,18 @@ fn transposed(blocks: [__m512i; 16]) -> [__m512i; 16] {
 
 #[target_feature(enable = "avx512f")]
 fn from_block(block: &Block) -> __m512i {
-    // SAFETY: both types are 64 bytes, and any 64 bytes are a value of either.
+    // SAFETY: both types have 64 bytes, and every bit pattern is valid for both.
     unsafe { transmute(*block) }
 }
 
 #[target_feature(enable = "avx512f")]
 fn registers(states: States) -> [__m512i; 8] {
-    // SAFETY: both types are 512 bytes, and any 512 bytes are a value of either.
+    // SAFETY: both types have 512 bytes, and every bit pattern is valid for both.
     unsafe { transmute(states) }
 }
 
 #[target_feature(enable = "avx512f")]
 fn words(registers: [__m512i; 8]) -> States {
-    // SAFETY: both types are 512 bytes, and any 512 bytes are a value of either.
+    // SAFETY: both types have 512 bytes, and every bit pattern is valid for both.
     unsafe { transmute(registers) }
 }

@@ -1,9 +1,9 @@
-//! SHA-256 of several streams at once, or of one stream into two states.
+//! SHA-256 kernels: compression of several streams at once, or of one stream into two states.
 //!
-//! One SHA-256 waits for its own last result most of the time. A kernel fills that time with a second state or with
-//! fifteen other streams, by instructions that not every processor has: which it has is found out at run time, once.
+//! A single SHA-256 is bound by latency: each round waits for the last one. A kernel uses this time for a second state or
+//! for 15 other streams. It needs instructions that only some processors have, detected once at run time.
 //!
-//! Each kernel takes as many blocks as the shortest of its streams has.
+//! Each kernel compresses as many blocks as its shortest stream has.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -16,45 +16,47 @@ use std::sync::OnceLock;
 
 use super::sha256::{Block, State};
 
-/// Kernels that go together: a way to hash that a processor has.
+/// A set of kernels for one kind of processor.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {
     name: &'static str,
-    /// Lets two states take the same blocks.
+    /// Compresses the same blocks into two states.
     pub(super) dual: fn(&mut [State; 2], [&[Block]; 1]),
-    /// Lets two states take blocks of their own.
+    /// Compresses two streams into one state each.
     pub(super) pair: fn(&mut [State; 2], [&[Block]; 2]),
     pub(super) sixteen: Option<SixteenLanes>,
 }
 
-/// Sixteen streams at once, at a cost that does not depend on how many of them are wanted.
+/// Kernels for 16 streams at once. The cost does not depend on the number of streams in use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SixteenLanes {
-    /// From so many streams on, it is faster with one state each than the other kernels.
+    /// The smallest number of streams for which `single_state` is faster than the other kernels.
     pub(super) min_streams: usize,
     policy: BatchPolicy,
-    /// Each stream has one state.
+    /// Compresses each stream into one state.
     pub(super) single_state: fn(&mut [States; 1], [&[Block]; LANES]),
-    /// Each stream has two states, which take the same blocks.
+    /// Compresses each stream into two states.
     pub(super) dual_state: fn(&mut [States; 2], [&[Block]; LANES]),
 }
 
-/// How many streams a processor takes at once, at most.
+/// The maximum number of streams at once.
 pub(super) const LANES: usize = 16;
 
-/// How many parts are hashed faster together than one after the other.
+/// The numbers of parts that are hashed faster at once than one at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPolicy {
-    /// From so many on, up to eight are: each of their two hashes has a lane of its own.
+    /// From this number on, up to 8 parts are hashed at once: each of their two hashes uses its own lane.
     pub(crate) min_half: usize,
-    /// From so many on, up to sixteen are: both hashes of a part have one lane, which does more for each block.
+    /// From this number on, up to 16 parts are hashed at once: both hashes of a part share a lane, at a higher cost per
+    /// block.
     pub(crate) min_full: usize,
 }
 
 impl BatchPolicy {
+    /// One part at a time.
     pub(crate) const NEVER: Self = Self { min_half: usize::MAX, min_full: usize::MAX };
 
-    /// How many of so many parts that wait are best hashed now; one is hashed by itself.
+    /// Returns how many of the waiting parts to hash at once.
     pub fn batch_size(self, waiting: usize) -> usize {
         match waiting {
             _ if waiting >= self.min_full => waiting.min(LANES),
@@ -63,35 +65,35 @@ impl BatchPolicy {
         }
     }
 
-    /// How many are hashed at a time, at most.
+    /// Returns the largest batch.
     pub fn max(self) -> usize {
         self.batch_size(LANES)
     }
 }
 
 impl Kernels {
-    /// The fastest that this processor can run.
+    /// Returns the fastest kernels for this processor.
     pub fn best() -> &'static Self {
         Self::all().last().unwrap_or(&PORTABLE)
     }
 
-    /// All that this processor can run, from the slowest to the fastest: for tests and measurements.
+    /// Returns all kernels that this processor can run, slowest first. For tests and benchmarks.
     pub fn all() -> &'static [Self] {
         static ALL: OnceLock<Vec<Kernels>> = OnceLock::new();
         ALL.get_or_init(detect)
     }
 
-    /// What it is called in tests and measurements.
+    /// Returns the name, for tests and benchmarks.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How many parts it hashes faster together.
+    /// Returns how many parts to hash at once.
     pub fn batch_policy(&self) -> BatchPolicy {
         self.sixteen.map_or(BatchPolicy::NEVER, |sixteen| sixteen.policy)
     }
 
-    /// How many leaves it takes to use the processor fully.
+    /// Returns the number of leaves that uses the processor fully.
     pub(super) fn preferred_leaves(&self) -> usize {
         if self.sixteen.is_some() { LANES } else { 2 }
     }
@@ -108,12 +110,12 @@ fn detect() -> Vec<Kernels> {
 fn detect() -> Vec<Kernels> {
     let mut all = vec![PORTABLE];
     let mut best = PORTABLE;
-    // Where one alone takes seven times as long, two are enough.
+    // Without SHA-NI, a single stream takes about seven times as long, so 2 streams at once are faster already.
     let (mut min_streams, mut policy) = (2, BatchPolicy { min_half: 2, min_full: 11 });
     if let Some((dual, pair)) = sha_ni::detect() {
         best = Kernels { name: "SHA-NI", dual, pair, sixteen: None };
         all.push(best);
-        // Measured: five take about the same either way; and ten as eight together, and two by themselves.
+        // Measured: 5 parts take about the same time either way, as do 10 parts at once and 8 at once plus 2 single ones.
         (min_streams, policy) = (8, BatchPolicy { min_half: 6, min_full: 11 });
     }
     if let Some((single_state, dual_state)) = avx512::detect() {
@@ -126,20 +128,20 @@ fn detect() -> Vec<Kernels> {
     all
 }
 
-/// Sixteen states, word by word: the first words of all, then the second words, and so on.
+/// 16 states, word by word: the first words of all states, then the second words, and so on.
 pub(super) type States = [[u32; LANES]; 8];
 
-/// What each lane takes, of at least one thing. Lanes that are left over take the first again.
-pub(super) fn fill_lanes<T>(things: &[T]) -> [&T; LANES] {
-    array::from_fn(|lane| things.get(lane).unwrap_or(&things[0]))
+/// Assigns at least one item to the lanes. Unused lanes repeat the first item.
+pub(super) fn fill_lanes<T>(items: &[T]) -> [&T; LANES] {
+    array::from_fn(|lane| items.get(lane).unwrap_or(&items[0]))
 }
 
-/// Sixteen times the same state.
+/// Returns 16 copies of a state.
 pub(super) fn broadcast(state: State) -> States {
     state.map(|word| [word; LANES])
 }
 
-/// One of sixteen states.
+/// Returns the state of one lane.
 pub(super) fn lane_state(states: &States, lane: usize) -> State {
     states.map(|words| words[lane])
 }
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
     use crate::treehash::sha256::compress;
 
-    /// Sixteen streams of bytes, each at an address of its own kind.
+    /// 16 streams of bytes at different alignments.
     struct Streams([(usize, Vec<u8>); LANES]);
 
     impl Streams {
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_compresses_as_the_portable_function() {
+    fn every_kernel_matches_the_portable_compression() {
         let mut random = Rng::with_seed(0x6761_7263);
         for (kernels, count) in Kernels::all().iter().flat_map(|kernels| (0..=40).map(move |count| (kernels, count))) {
             let label = format!("{count} blocks, {}", kernels.name());
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_stream_ends_them_all() {
+    fn stops_at_the_end_of_the_shortest_stream() {
         let mut random = Rng::with_seed(7);
         let streams = Streams::random(&mut random, 5);
         let states = random_states(&mut random);
@@ -247,16 +249,16 @@ mod tests {
 
     #[test]
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    fn what_the_processor_can_do_is_used() {
+    fn detects_the_features_of_the_processor() {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
         let flags: Vec<_> = info.lines().find(|line| line.starts_with("flags")).unwrap().split_whitespace().collect();
         let can = |needed: &[&str]| needed.iter().all(|flag| flags.contains(flag));
         let all = [("portable", true), ("SHA-NI", can(&["sha_ni", "avx"])), ("AVX-512", can(&["avx512f", "avx512bw"]))];
-        for (name, by_flags) in all {
+        for (name, has_flags) in all {
             let runs = Kernels::all().iter().any(|kernels| kernels.name() == name);
-            // Replay the capture: whoever reads the log of a test run should know what was not tested there.
+            // Bypasses the capture of test output: the log of a test run must show which kernels were skipped.
             writeln!(io::stderr(), "hash kernels, {name}: {}", if runs { "tested" } else { "skipped" }).unwrap();
-            assert!(runs || !by_flags, "the processor can run {name}, but it was not found");
+            assert!(runs || !has_flags, "the processor supports {name}, but it was not detected");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The kernels of any processor: the `sha2` crate, which takes one stream into one state, as fast as that can be done.
+//! Portable kernels. They use the `sha2` crate, which compresses one stream into one state.
 
 use super::shortest;
 use crate::treehash::sha256::{BLOCK, Block, State, compress};
 
 pub(super) fn dual(states: &mut [State; 2], [blocks]: [&[Block]; 1]) {
-    // So few at a time that the second state finds them in the first-level cache.
+    // Small enough that the blocks are still in the L1 cache for the second state.
     const STRIPE: usize = 16 * 1024 / BLOCK;
     for stripe in blocks.chunks(STRIPE) {
         for state in states.iter_mut() {

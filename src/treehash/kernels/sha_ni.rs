@@ -1,6 +1,7 @@
-//! Two states by the SHA instructions of x86: each works while the other waits for its last result.
+//! Kernels for the SHA instructions of x86. They interleave two states: one computes while the other waits for its last
+//! result.
 
-#![allow(unsafe_code)] // Which instructions a function may use is not part of its type.
+#![allow(unsafe_code)] // A function pointer cannot express the required CPU features.
 
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -14,18 +15,18 @@ use crate::treehash::sha256::{Block, ROUND_CONSTANTS, State};
 
 type Kernel<const STREAMS: usize> = fn(&mut [State; 2], [&[Block]; STREAMS]);
 
-/// Two states of one stream, which prepare its words for the rounds only once; and two states of two streams.
+/// Returns the kernels for two states of one stream, which share the message schedule, and for two states of two streams.
 pub(super) fn detect() -> Option<(Kernel<1>, Kernel<2>)> {
     let can_run = is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx");
-    can_run.then_some((take::<1>, take::<2>))
+    can_run.then_some((compress_checked::<1>, compress_checked::<2>))
 }
 
-fn take<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; STREAMS]) {
-    // SAFETY: only `detect` hands this function out, after it found all the instructions that `compress` is built for.
+fn compress_checked<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; STREAMS]) {
+    // SAFETY: only `detect` returns this function, after it found the CPU features that `compress` requires.
     unsafe { compress(states, streams) }
 }
 
-/// The words of a state in the order of the instructions: F, E, B, A from the lowest up, and H, G, D, C.
+/// The words of a state in the order of the instructions: F, E, B, A from the lowest lane up, and H, G, D, C.
 type Halves = [__m128i; 2];
 
 #[target_feature(enable = "sha,avx")]
@@ -34,15 +35,15 @@ fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; S
     for n in 0..shortest(&streams) {
         let before = both;
         let mut words = streams.map(|stream| words(&stream[n]));
-        for (sixteen, constants) in CONSTANTS.iter().enumerate() {
-            // Written out four times, so that the words stay in their registers.
+        for (group, constants) in CONSTANTS.iter().enumerate() {
+            // Unrolled four times, so that the words stay in their registers.
             macro_rules! four_rounds {
                 ($now:literal) => {
                     let input = words.map(|words| _mm_add_epi32(words[$now], constants[$now]));
                     for (i, halves) in both.iter_mut().enumerate() {
                         four_rounds(halves, input[i % STREAMS]);
                     }
-                    if sixteen < 3 {
+                    if group < 3 {
                         for words in &mut words {
                             words[$now] = next_words([0, 1, 2, 3].map(|ahead| words[($now + ahead) % 4]));
                         }
@@ -61,12 +62,12 @@ fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; S
     *states = [state(both[0]), state(both[1])];
 }
 
-/// Four rounds, which take these words.
+/// Computes four rounds.
 #[target_feature(enable = "sha,avx")]
 fn four_rounds([feba, hgdc]: &mut Halves, input: __m128i) {
-    // In assembly, because the compiler would do all rounds of one state before those of the other: too far apart for the
-    // processor to see that they could overlap.
-    // SAFETY: the instructions change only the registers named here, and the caller has them.
+    // In assembly, because the compiler would schedule all rounds of one state before those of the other: too far apart for
+    // the processor to overlap them.
+    // SAFETY: the instructions change only the named registers, and the caller has the CPU features.
     unsafe {
         asm!(
             "sha256rnds2 {hgdc}, {feba}, xmm0",
@@ -80,10 +81,10 @@ fn four_rounds([feba, hgdc]: &mut Halves, input: __m128i) {
     }
 }
 
-/// The four words sixteen rounds after `now`.
+/// Returns the four words of the message schedule 16 rounds after `now`.
 #[target_feature(enable = "sha,avx")]
 fn next_words([now, second, third, fourth]: [__m128i; 4]) -> __m128i {
-    // Not by sha256msg1: on some processors it takes seven cycles, in which no other instruction begins.
+    // Without sha256msg1: on some processors it blocks the pipeline for seven cycles.
     let next = _mm_alignr_epi8::<4>(second, now);
     let of_next = xor(xor(rotate::<7, 25>(next), rotate::<18, 14>(next)), _mm_srli_epi32::<3>(next));
     let sum = _mm_add_epi32(_mm_add_epi32(now, of_next), _mm_alignr_epi8::<4>(fourth, third));
@@ -115,14 +116,14 @@ fn state([feba, hgdc]: Halves) -> State {
     [a, b, c, d, e, f, g, h].map(i32::cast_unsigned)
 }
 
-/// The sixteen words of a block, which holds them as big-endian numbers.
+/// Returns the 16 big-endian words of a block.
 #[target_feature(enable = "avx")]
 fn words(block: &Block) -> [__m128i; 4] {
     let swap = _mm_set_epi64x(0x0c0d0e0f_08090a0b, 0x04050607_00010203);
-    // SAFETY: both types are 64 bytes, and any 64 bytes are a value of either.
+    // SAFETY: both types have 64 bytes, and every bit pattern is valid for both.
     let words = unsafe { transmute::<Block, [__m128i; 4]>(*block) };
     words.map(|words| _mm_shuffle_epi8(words, swap))
 }
 
-// SAFETY: both types are 256 bytes, and any 256 bytes are a value of either.
+// SAFETY: both types have 256 bytes, and every bit pattern is valid for both.
 const CONSTANTS: [[__m128i; 4]; 4] = unsafe { transmute(ROUND_CONSTANTS) };
