@@ -1,8 +1,8 @@
-//! Text from outside the library, made safe for error messages, log lines and getters.
+//! Sanitizing of external text for error messages, log lines and getters.
 //!
-//! Service responses, file names, environment values and the caller's arguments may hold line breaks, terminal escapes
-//! and, in a service's echo of a request, secrets. All of them pass [`escaped`], which keeps one message one line, and
-//! those of a client pass its [`Redactor`] as well. `Error` and `Log` call both, so no caller can forget them.
+//! Service responses, file names, environment values and arguments may contain line breaks and terminal escapes. If the
+//! service echoes a request, they may also contain secrets. [`escaped`] keeps each message on one line. The [`Redactor`] of
+//! a client removes its secrets. `Error` and `Log` apply both, so no caller can forget it.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -14,24 +14,24 @@ use zeroize::Zeroizing;
 
 use crate::sync::{Mutex, lock};
 
-/// The most characters of one text in an error message.
-pub const TEXT_MAX: usize = 4096;
-/// The most characters of a short text: an error code, a request ID, a date.
-pub const NAME_MAX: usize = 128;
-/// The most bytes that are searched for secrets. A longer text is cut to this first.
+/// The maximum length of one text in an error message, in characters.
+pub(crate) const TEXT_MAX: usize = 4096;
+/// The maximum length of a short text, in characters: an error code, a request ID, a date.
+pub(crate) const NAME_MAX: usize = 128;
+/// The maximum number of bytes searched for secrets. Longer texts are truncated first.
 const SEARCHED_MAX: usize = 64 << 10;
-/// The fewest characters of a secret that count as an echo of it.
+/// The minimum length of an echo, in characters: a part of a secret that is redacted.
 const ECHO_MIN: usize = 16;
-/// A secret shorter than this would redact ordinary words. Shorter ones than [`ECHO_MIN`] count only as a whole.
+/// The minimum length of a secret, in characters. Shorter ones would redact ordinary words. Secrets shorter than
+/// [`ECHO_MIN`] are redacted only as a whole.
 const SECRET_MIN: usize = 8;
-/// The secrets that are remembered: those of the last keys of a client.
+/// The maximum number of secrets kept: those of the latest keys of a client.
 const SECRETS_MAX: usize = 32;
 
 const REDACTED: &str = "[redacted]";
 
-/// Replaces control and format characters, and cuts a text to `max` characters. Applied again,
-/// with a larger `max`, it changes nothing.
-pub fn escaped(text: &str, max: usize) -> String {
+/// Escapes control and format characters, and truncates the text to `max` characters. Idempotent for a larger `max`.
+pub(crate) fn escaped(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
     let mut left = max;
     for c in text.chars() {
@@ -45,18 +45,18 @@ pub fn escaped(text: &str, max: usize) -> String {
     out
 }
 
-/// A text in quotes, escaped, and cut where it is long.
-pub fn quoted(text: &str) -> String {
-    const SHOWN: usize = 80;
+/// Returns the text in quotes, escaped and truncated.
+pub(crate) fn quoted(text: &str) -> String {
+    const MAX: usize = 80;
     let mut out = String::from("\"");
-    for c in text.chars().take(SHOWN) {
+    for c in text.chars().take(MAX) {
         if matches!(c, '"' | '\\') {
             out.push('\\');
         }
         push_escaped(&mut out, c);
     }
     out.push('"');
-    if text.chars().nth(SHOWN).is_some() {
+    if text.chars().nth(MAX).is_some() {
         let _ = write!(out, "... ({} bytes)", text.len());
     }
     out
@@ -73,7 +73,7 @@ fn push_escaped(out: &mut String, c: char) {
     };
 }
 
-/// C1 controls, and characters that are invisible or change the direction or the order of text.
+/// Returns whether `c` is a C1 control, invisible, or changes the direction or order of text.
 fn is_unprintable(c: char) -> bool {
     matches!(c,
         '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -81,39 +81,39 @@ fn is_unprintable(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Finds the secrets of a client in text, also in part and percent-encoded. It keeps no secret: only keyed hashes of
-/// pieces of them.
+/// Finds the secrets of a client in text, including partial and encoded echoes. Stores keyed hashes of substrings instead
+/// of the secrets.
 #[derive(Default)]
 pub struct Redactor {
     hasher: RandomState,
     secrets: Mutex<VecDeque<Secret>>,
 }
 
-/// The hashes of all pieces of a secret.
+/// The hashes of all substrings of one length of a secret.
 struct Secret {
-    /// In characters.
-    piece: usize,
+    /// The length of the substrings, in characters.
+    length: usize,
     /// Sorted.
     hashes: Vec<u64>,
 }
 
 impl Redactor {
-    /// Adds a secret. The oldest ones are forgotten.
-    pub fn add(&self, secret: &str) {
+    /// Adds a secret. Beyond [`SECRETS_MAX`], removes the oldest one.
+    pub(crate) fn add(&self, secret: &str) {
         for view in [View::Plain, View::Decoded] {
             self.add_characters(secret, view);
         }
     }
 
     fn add_characters(&self, secret: &str, view: View) {
-        // With room for all of them from the start: a vector that grows leaves copies behind.
+        // Allocated at full size: a growing vector would leave copies of the secret in freed memory.
         let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
-        characters.extend(view.of(secret).map(|(byte, _)| byte));
+        characters.extend(view.characters(secret).map(|(byte, _)| byte));
         if characters.len() < SECRET_MIN {
             return;
         }
-        let piece = characters.len().min(ECHO_MIN);
-        let mut hashes: Vec<_> = characters.windows(piece).map(|piece| self.hasher.hash_one(piece)).collect();
+        let length = characters.len().min(ECHO_MIN);
+        let mut hashes: Vec<_> = characters.windows(length).map(|window| self.hasher.hash_one(window)).collect();
         hashes.sort_unstable();
         let mut secrets = lock(&self.secrets);
         if secrets.iter().any(|known| known.hashes == hashes) {
@@ -122,18 +122,18 @@ impl Redactor {
         if secrets.len() == SECRETS_MAX {
             secrets.pop_front();
         }
-        secrets.push_back(Secret { piece, hashes });
+        secrets.push_back(Secret { length, hashes });
     }
 
-    /// Replaces each echo of a secret, or of 16 or more characters of it.
-    pub fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// Redacts each echo: a whole secret, or 16 or more characters of one.
+    pub(crate) fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let secrets = lock(&self.secrets);
         if secrets.is_empty() || text.len() < SECRET_MIN {
             return Cow::Borrowed(text);
         }
-        let text = start_of(text, SEARCHED_MAX);
+        let text = truncated(text, SEARCHED_MAX);
         let mut echoes = self.echoes(&secrets, text, View::Plain);
-        // Both: what stands before a plain echo may make its first characters look encoded.
+        // Searches both views: the text before a plain echo can make its first characters look encoded.
         if text.contains(['%', '\\', '&']) {
             echoes.extend(self.echoes(&secrets, text, View::Decoded));
         }
@@ -152,15 +152,15 @@ impl Redactor {
         Cow::Owned(out)
     }
 
-    /// Where pieces of secrets are in a text, in bytes.
+    /// Returns the byte ranges of echoes in the text.
     fn echoes(&self, secrets: &VecDeque<Secret>, text: &str, view: View) -> Vec<Range<usize>> {
-        let (characters, places): (Vec<u8>, Vec<Range<usize>>) = view.of(text).unzip();
+        let (characters, ranges): (Vec<u8>, Vec<Range<usize>>) = view.characters(text).unzip();
         let mut echoes = Vec::new();
-        for piece in pieces(secrets) {
-            for (window, places) in characters.windows(piece).zip(places.windows(piece)) {
+        for length in window_lengths(secrets) {
+            for (window, ranges) in characters.windows(length).zip(ranges.windows(length)) {
                 let hash = self.hasher.hash_one(window);
-                let is_echo = |secret: &Secret| secret.piece == piece && secret.hashes.binary_search(&hash).is_ok();
-                if let [first, .., last] = places
+                let is_echo = |secret: &Secret| secret.length == length && secret.hashes.binary_search(&hash).is_ok();
+                if let [first, .., last] = ranges
                     && secrets.iter().any(is_echo)
                 {
                     echoes.push(first.start..last.end);
@@ -170,13 +170,13 @@ impl Redactor {
         echoes
     }
 
-    /// Whether a text echoes a secret.
-    pub fn contains_secret(&self, text: &str) -> bool {
+    /// Returns whether the text contains an echo of a secret.
+    pub(crate) fn contains_secret(&self, text: &str) -> bool {
         matches!(self.redacted(text), Cow::Owned(_))
     }
 
-    /// A text as a message may show it: without secrets, on one line, and of at most `max` characters.
-    pub fn sanitized(&self, text: &str, max: usize) -> String {
+    /// Returns the text for use in a message: redacted, on one line, with at most `max` characters.
+    pub(crate) fn sanitized(&self, text: &str, max: usize) -> String {
         escaped(&self.redacted(text), max)
     }
 }
@@ -187,15 +187,15 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// The lengths of the pieces that are searched for.
-fn pieces(secrets: &VecDeque<Secret>) -> Vec<usize> {
-    let mut lengths: Vec<_> = secrets.iter().map(|secret| secret.piece).collect();
+/// Returns the distinct substring lengths of the secrets.
+fn window_lengths(secrets: &VecDeque<Secret>) -> Vec<usize> {
+    let mut lengths: Vec<_> = secrets.iter().map(|secret| secret.length).collect();
     lengths.sort_unstable();
     lengths.dedup();
     lengths
 }
 
-/// Ranges, sorted by their start, that overlap or touch become one.
+/// Merges overlapping and adjacent ranges. The ranges must be sorted by start.
 fn merged(ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     let mut merged: Vec<Range<usize>> = Vec::new();
     for range in ranges {
@@ -207,24 +207,24 @@ fn merged(ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// At most `max` bytes of a text.
-fn start_of(text: &str, max: usize) -> &str {
+/// Returns at most the first `max` bytes of a text.
+fn truncated(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
-/// How the characters of a text are read to be compared. Case, backslashes, spaces and control characters do not count.
+/// A normalization of text for comparison. It ignores case, backslashes, spaces and control characters.
 #[derive(Clone, Copy, Debug)]
 enum View {
-    /// As they are.
+    /// No decoding.
     Plain,
-    /// With percent-encoding (once or several times), JSON escapes and numeric character references decoded.
+    /// Decodes percent-encoding (also repeated), JSON escapes and numeric character references.
     Decoded,
 }
 
 impl View {
-    /// The characters, each with its place.
-    fn of(self, text: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
+    /// Returns the normalized characters with their byte ranges.
+    fn characters(self, text: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
         let bytes = text.as_bytes();
         let mut next = 0;
         std::iter::from_fn(move || {
@@ -233,7 +233,7 @@ impl View {
                 let rest = bytes.get(start..).filter(|rest| !rest.is_empty())?;
                 let (byte, length) = match self {
                     Self::Plain => (rest.first().copied()?, 1),
-                    Self::Decoded => decoded_first(rest),
+                    Self::Decoded => decode_first(rest),
                 };
                 next = start + length;
                 if byte > b' ' && byte != 0x7f && byte != b'\\' {
@@ -244,19 +244,19 @@ impl View {
     }
 }
 
-/// The first character, and how many bytes it takes.
-fn decoded_first(rest: &[u8]) -> (u8, usize) {
+/// Decodes the first character. Returns it and its encoded length in bytes.
+fn decode_first(rest: &[u8]) -> (u8, usize) {
     let found = match rest {
-        [b'%', ..] => percent(rest),
+        [b'%', ..] => decode_percent(rest),
         [b'\\', b'u', b'0', b'0', digits @ ..] => hex_pair(digits).map(|byte| (byte, 6)),
-        [b'&', b'#', reference @ ..] => numeric(reference).map(|(byte, length)| (byte, length + 2)),
+        [b'&', b'#', reference @ ..] => decode_reference(reference).map(|(byte, length)| (byte, length + 2)),
         _ => None,
     };
     found.unwrap_or((rest.first().copied().unwrap_or_default(), 1))
 }
 
-/// `%2F`, or `%252F`, and so on.
-fn percent(rest: &[u8]) -> Option<(u8, usize)> {
+/// Decodes `%2F`, `%252F` and so on.
+fn decode_percent(rest: &[u8]) -> Option<(u8, usize)> {
     let mut digits = rest.get(1..)?;
     while let [b'2', b'5', inner @ ..] = digits {
         if hex_pair(inner).is_none() {
@@ -267,8 +267,8 @@ fn percent(rest: &[u8]) -> Option<(u8, usize)> {
     Some((hex_pair(digits)?, rest.len() - digits.len() + 2))
 }
 
-/// `x2F;` or `47;`.
-fn numeric(reference: &[u8]) -> Option<(u8, usize)> {
+/// Decodes `x2F;` or `47;`.
+fn decode_reference(reference: &[u8]) -> Option<(u8, usize)> {
     let end = reference.iter().take(6).position(|&byte| byte == b';')?;
     let digits = std::str::from_utf8(reference.get(..end)?).ok()?;
     let byte = match digits.strip_prefix(['x', 'X']) {
@@ -284,132 +284,4 @@ fn hex_pair(digits: &[u8]) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const TOKEN: &str = "IQoJb3JpZ2luX2VjEHwaCXVz/LWVhc3QtMSJH+MEUCIQDeadBeef0123456789==";
-
-    fn redactor() -> Redactor {
-        let redactor = Redactor::default();
-        redactor.add(TOKEN);
-        redactor
-    }
-
-    #[test]
-    fn escapes_control_and_format_characters() {
-        for (text, expected) in [
-            ("plain text, \"quoted\" 'and' C:\\dir", "plain text, \"quoted\" 'and' C:\\dir"),
-            ("a\r\nb\tc", "a\\r\\nb\\tc"),
-            ("\x1b[31mred\x07\0\x7f", "\\x1b[31mred\\x07\\x00\\x7f"),
-            ("\u{85}\u{9b}", "\\u{85}\\u{9b}"),
-            ("\u{202e}txt.exe\u{2066}\u{200b}\u{feff}\u{2028}", "\\u{202e}txt.exe\\u{2066}\\u{200b}\\u{feff}\\u{2028}"),
-            ("Größe 大 e\u{301}", "Größe 大 e\u{301}"),
-        ] {
-            assert_eq!(escaped(text, TEXT_MAX), expected);
-        }
-        assert_eq!(quoted("a\"b\\c\x1b"), r#""a\"b\\c\x1b""#);
-    }
-
-    #[test]
-    fn cuts_long_text_between_characters() {
-        assert_eq!(escaped("ééé", 3), "ééé");
-        assert_eq!(escaped("éééé", 3), "ééé... (8 bytes)");
-        assert_eq!(quoted(&"é".repeat(81)), format!("\"{}\"... (162 bytes)", "é".repeat(80)));
-    }
-
-    #[test]
-    fn redacts_whole_and_partial_echoes() {
-        let redactor = redactor();
-        for (text, expected) in [
-            (format!("token {TOKEN}."), "token [redacted].".to_owned()),
-            (format!("{TOKEN}{TOKEN}"), "[redacted]".to_owned()),
-            (format!("x {} y", &TOKEN[20..36]), "x [redacted] y".to_owned()),
-            (format!("x {} y", &TOKEN[20..35]), format!("x {} y", &TOKEN[20..35])),
-            (format!("über {}", &TOKEN[3..]), "über [redacted]".to_owned()),
-            (TOKEN.to_lowercase(), "[redacted]".to_owned()),
-            ("InvalidSignatureException: no".to_owned(), "InvalidSignatureException: no".to_owned()),
-        ] {
-            assert_eq!(redactor.redacted(&text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn redacts_encoded_echoes() {
-        let redactor = redactor();
-        let once = TOKEN.replace('/', "%2F").replace('+', "%2b").replace('=', "%3D");
-        let all: String = TOKEN.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        for text in [
-            once.clone(),
-            once.replace('%', "%25"),
-            once.replace('%', "%2525"),
-            all,
-            TOKEN.replace('/', "\\/"),
-            TOKEN.replace('/', "\\u002f"),
-            TOKEN.replace('/', "&#x2F;").replace('+', "&#43;"),
-            TOKEN.as_bytes().chunks(8).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>().join("\r\n "),
-        ] {
-            assert_eq!(redactor.redacted(&format!("<{text}>")), "<[redacted]>", "{text}");
-        }
-    }
-
-    #[test]
-    fn redacts_echoes_that_look_encoded_in_part() {
-        let redactor = redactor();
-        let echo = TOKEN.get(44..60).unwrap();
-        for before in ["%", "%25", "&#", "\\u00"] {
-            let text = format!("{before}{echo}");
-            assert!(!redactor.redacted(&text).contains(echo), "{text}");
-        }
-        let encoded_secret = Redactor::default();
-        encoded_secret.add("secret%2Fwith%2Fencoding");
-        assert_eq!(encoded_secret.redacted("<secret%2Fwith%2Fencoding>"), "<[redacted]>");
-        assert_eq!(encoded_secret.redacted("<secret/with/encoding>"), "<[redacted]>");
-    }
-
-    #[test]
-    fn redacts_short_secrets_only_as_a_whole() {
-        let redactor = Redactor::default();
-        redactor.add("short-secret");
-        redactor.add("key");
-        assert_eq!(redactor.redacted("a short-secret key"), "a [redacted] key");
-        assert_eq!(redactor.redacted("a short-secre"), "a short-secre");
-    }
-
-    #[test]
-    fn remembers_replaced_secrets() {
-        let redactor = redactor();
-        for number in 0..SECRETS_MAX - 1 {
-            redactor.add(&format!("secret-{number:020}"));
-        }
-        assert!(redactor.contains_secret(TOKEN));
-        redactor.add("the-last-of-them");
-        assert!(!redactor.contains_secret(TOKEN));
-        assert!(redactor.contains_secret("the-last-of-them"));
-    }
-
-    #[test]
-    fn bounds_the_search() {
-        let redactor = redactor();
-        let text = "é".repeat(10 << 20) + TOKEN;
-        assert!(redactor.redacted(&text).len() <= SEARCHED_MAX);
-    }
-
-    proptest! {
-        #[test]
-        fn never_shows_sixteen_characters_of_a_secret(before in "\\PC{0,40}", start in 0usize..48, after in "\\PC{0,40}") {
-            let echo = &TOKEN[start..start + 16];
-            let shown = redactor().sanitized(&format!("{before}{echo}{after}"), TEXT_MAX);
-            prop_assert!(!shown.contains(echo));
-        }
-
-        #[test]
-        fn shows_one_line_and_escapes_once(text in any::<String>()) {
-            let shown = escaped(&text, TEXT_MAX);
-            prop_assert!(!shown.chars().any(char::is_control));
-            prop_assert_eq!(escaped(&shown, usize::MAX), shown.clone());
-            let _ = redactor().redacted(&text);
-        }
-    }
-}
+mod tests;

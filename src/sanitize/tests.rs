@@ -1,0 +1,127 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const TOKEN: &str = "IQoJb3JpZ2luX2VjEHwaCXVz/LWVhc3QtMSJH+MEUCIQDeadBeef0123456789==";
+
+fn redactor() -> Redactor {
+    let redactor = Redactor::default();
+    redactor.add(TOKEN);
+    redactor
+}
+
+#[test]
+fn escapes_control_and_format_characters() {
+    for (text, expected) in [
+        ("plain text, \"quoted\" 'and' C:\\dir", "plain text, \"quoted\" 'and' C:\\dir"),
+        ("a\r\nb\tc", "a\\r\\nb\\tc"),
+        ("\x1b[31mred\x07\0\x7f", "\\x1b[31mred\\x07\\x00\\x7f"),
+        ("\u{85}\u{9b}", "\\u{85}\\u{9b}"),
+        ("\u{202e}txt.exe\u{2066}\u{200b}\u{feff}\u{2028}", "\\u{202e}txt.exe\\u{2066}\\u{200b}\\u{feff}\\u{2028}"),
+        ("Größe 大 e\u{301}", "Größe 大 e\u{301}"),
+    ] {
+        assert_eq!(escaped(text, TEXT_MAX), expected);
+    }
+    assert_eq!(quoted("a\"b\\c\x1b"), r#""a\"b\\c\x1b""#);
+}
+
+#[test]
+fn truncates_long_text_between_characters() {
+    assert_eq!(escaped("ééé", 3), "ééé");
+    assert_eq!(escaped("éééé", 3), "ééé... (8 bytes)");
+    assert_eq!(quoted(&"é".repeat(81)), format!("\"{}\"... (162 bytes)", "é".repeat(80)));
+}
+
+#[test]
+fn redacts_whole_and_partial_echoes() {
+    let redactor = redactor();
+    for (text, expected) in [
+        (format!("token {TOKEN}."), "token [redacted].".to_owned()),
+        (format!("{TOKEN}{TOKEN}"), "[redacted]".to_owned()),
+        (format!("x {} y", &TOKEN[20..36]), "x [redacted] y".to_owned()),
+        (format!("x {} y", &TOKEN[20..35]), format!("x {} y", &TOKEN[20..35])),
+        (format!("über {}", &TOKEN[3..]), "über [redacted]".to_owned()),
+        (TOKEN.to_lowercase(), "[redacted]".to_owned()),
+        ("InvalidSignatureException: no".to_owned(), "InvalidSignatureException: no".to_owned()),
+    ] {
+        assert_eq!(redactor.redacted(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn redacts_encoded_echoes() {
+    let redactor = redactor();
+    let once = TOKEN.replace('/', "%2F").replace('+', "%2b").replace('=', "%3D");
+    let all: String = TOKEN.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for text in [
+        once.clone(),
+        once.replace('%', "%25"),
+        once.replace('%', "%2525"),
+        all,
+        TOKEN.replace('/', "\\/"),
+        TOKEN.replace('/', "\\u002f"),
+        TOKEN.replace('/', "&#x2F;").replace('+', "&#43;"),
+        TOKEN.as_bytes().chunks(8).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>().join("\r\n "),
+    ] {
+        assert_eq!(redactor.redacted(&format!("<{text}>")), "<[redacted]>", "{text}");
+    }
+}
+
+#[test]
+fn redacts_echoes_that_look_encoded_in_part() {
+    let redactor = redactor();
+    let echo = TOKEN.get(44..60).unwrap();
+    for before in ["%", "%25", "&#", "\\u00"] {
+        let text = format!("{before}{echo}");
+        assert!(!redactor.redacted(&text).contains(echo), "{text}");
+    }
+    let encoded_secret = Redactor::default();
+    encoded_secret.add("secret%2Fwith%2Fencoding");
+    assert_eq!(encoded_secret.redacted("<secret%2Fwith%2Fencoding>"), "<[redacted]>");
+    assert_eq!(encoded_secret.redacted("<secret/with/encoding>"), "<[redacted]>");
+}
+
+#[test]
+fn redacts_short_secrets_only_as_a_whole() {
+    let redactor = Redactor::default();
+    redactor.add("short-secret");
+    redactor.add("key");
+    assert_eq!(redactor.redacted("a short-secret key"), "a [redacted] key");
+    assert_eq!(redactor.redacted("a short-secre"), "a short-secre");
+}
+
+#[test]
+fn keeps_replaced_secrets_up_to_the_maximum() {
+    let redactor = redactor();
+    for number in 0..SECRETS_MAX - 1 {
+        redactor.add(&format!("secret-{number:020}"));
+    }
+    assert!(redactor.contains_secret(TOKEN));
+    redactor.add("the-last-of-them");
+    assert!(!redactor.contains_secret(TOKEN));
+    assert!(redactor.contains_secret("the-last-of-them"));
+}
+
+#[test]
+fn bounds_the_searched_length() {
+    let redactor = redactor();
+    let text = "é".repeat(10 << 20) + TOKEN;
+    assert!(redactor.redacted(&text).len() <= SEARCHED_MAX);
+}
+
+proptest! {
+    #[test]
+    fn never_shows_16_characters_of_a_secret(before in "\\PC{0,40}", start in 0usize..48, after in "\\PC{0,40}") {
+        let echo = &TOKEN[start..start + 16];
+        let shown = redactor().sanitized(&format!("{before}{echo}{after}"), TEXT_MAX);
+        prop_assert!(!shown.contains(echo));
+    }
+
+    #[test]
+    fn escaping_is_idempotent_and_leaves_one_line(text in any::<String>()) {
+        let shown = escaped(&text, TEXT_MAX);
+        prop_assert!(!shown.chars().any(char::is_control));
+        prop_assert_eq!(escaped(&shown, usize::MAX), shown.clone());
+        let _ = redactor().redacted(&text);
+    }
+}
