@@ -15,20 +15,20 @@ const PUMP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An auto-reset event. It wakes the caller's thread when there is work that only this thread may do.
 #[derive(Debug, Default)]
-pub struct WakeEvent {
+pub(crate) struct WakeEvent {
     notified: Mutex<bool>,
     waiting: Condvar,
 }
 
 impl WakeEvent {
     /// Wakes the waiter, or makes its next wait return at once.
-    pub fn notify(&self) {
+    pub(crate) fn notify(&self) {
         *lock(&self.notified) = true;
         self.waiting.notify_all();
     }
 
     /// Waits for a notification, for at most `time`.
-    pub fn wait(&self, time: Duration) {
+    pub(crate) fn wait(&self, time: Duration) {
         let notified = lock(&self.notified);
         let waited = self.waiting.wait_timeout_while(notified, time, |notified| !*notified);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
@@ -36,7 +36,7 @@ impl WakeEvent {
 }
 
 /// The callbacks that the caller's thread runs while it waits.
-pub trait CallbackPump {
+pub(crate) trait CallbackPump {
     /// Delivers what has accumulated, such as progress and log lines. Runs once in each [`PUMP_INTERVAL`] and once at
     /// the end.
     fn deliver(&mut self);
@@ -56,7 +56,7 @@ impl<F: FnMut()> CallbackPump for F {
 ///
 /// # Errors
 /// The error of `job`; `Panic` if it panics; `Memory` if the system cannot start a thread.
-pub fn run_on_worker<T: Send>(
+pub(crate) fn run_on_worker<T: Send>(
     wake: &WakeEvent,
     job: impl FnOnce() -> Result<T> + Send,
     mut pump: impl CallbackPump,
@@ -75,7 +75,7 @@ pub fn run_on_worker<T: Send>(
 }
 
 /// Runs `pump` until `outcome` returns a value. The thread that produces the outcome must notify `wake`.
-pub fn pump_until<T>(wake: &WakeEvent, pump: &mut impl CallbackPump, outcome: impl Fn() -> Option<T>) -> T {
+pub(crate) fn pump_until<T>(wake: &WakeEvent, pump: &mut impl CallbackPump, outcome: impl Fn() -> Option<T>) -> T {
     let mut delivered = Instant::now();
     loop {
         // Keeps the active time running while every other thread is in a call that does not tick, such as a name lookup.
@@ -97,7 +97,7 @@ pub fn pump_until<T>(wake: &WakeEvent, pump: &mut impl CallbackPump, outcome: im
 ///
 /// # Errors
 /// The error of `job`; `Panic` with the message of the panic.
-pub fn catch_panic<T, F: FnOnce() -> Result<T>>(job: F) -> Result<T> {
+pub(crate) fn catch_panic<T, F: FnOnce() -> Result<T>>(job: F) -> Result<T> {
     let job = || {
         #[cfg(feature = "test-panics")]
         {

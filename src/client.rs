@@ -1,4 +1,5 @@
-//! A client: the service, and the memory and the bandwidth that its uploads share.
+//! A client: the endpoint, account and credentials used for requests, and the memory and bandwidth limits shared by its
+//! uploads.
 
 use std::sync::Arc;
 
@@ -21,18 +22,18 @@ use crate::sync::cancel::{Cancel, Reason};
 use crate::sync::{Mutex, lock};
 use crate::sys::process::CreatorPid;
 
-/// What uploads are made with. Any thread may use it.
+/// A client of the service. Any thread may use it.
 #[derive(Debug)]
 pub struct Client {
     pub(crate) service: Service,
-    /// Where requests go, as a URL.
+    /// The URL of the endpoint.
     pub(crate) endpoint: String,
     pub(crate) memory: Arc<BufferPool>,
     pub(crate) bandwidth: Arc<TokenBucket>,
     pub(crate) workers: u32,
     pub(crate) log: Arc<Log>,
     pub(crate) creator: CreatorPid,
-    /// What [`Client::cancel`] raises: it stops the client's own calls, not its uploads.
+    /// Stops the client's own calls, not its uploads.
     cancel: Arc<Cancel>,
     calls: Mutex<Calls>,
 }
@@ -41,21 +42,21 @@ pub struct Client {
 #[derive(Debug, Default)]
 struct Calls {
     count: u32,
-    /// The cancel has stopped one of them.
+    /// Whether a cancellation stopped one of them.
     canceled: bool,
 }
 
-/// One call in progress. The last one to return clears the cancel if it stopped any of them.
-struct InCall<'a>(&'a Client);
+/// One call in progress. When the last call returns, the cancellation is cleared if it stopped any of them.
+struct ActiveCall<'a>(&'a Client);
 
-impl<'a> InCall<'a> {
+impl<'a> ActiveCall<'a> {
     fn new(client: &'a Client) -> Self {
         lock(&client.calls).count += 1;
         Self(client)
     }
 }
 
-impl Drop for InCall<'_> {
+impl Drop for ActiveCall<'_> {
     fn drop(&mut self) {
         let mut calls = lock(&self.0.calls);
         calls.count -= 1;
@@ -66,10 +67,10 @@ impl Drop for InCall<'_> {
 }
 
 impl Client {
-    /// A client with these settings. Sends nothing.
+    /// Creates a client. Sends no requests.
     ///
     /// # Errors
-    /// What [`Config::settle`] refuses, and `Invalid` for a CA file without certificates.
+    /// The errors of [`Config::resolve`]; `Invalid` for a CA file without certificates.
     pub fn new(config: &Config) -> Result<Arc<Self>> {
         let settled = config.resolve()?;
         let transport = UreqTransport::new(http::Settings {
@@ -82,7 +83,8 @@ impl Client {
         Ok(Arc::new(Self::with_transport(settled, Arc::new(transport), Arc::new(SystemClock::new()))))
     }
 
-    /// A client over another transport and another clock, for tests of what a network and a real clock cannot show.
+    /// Creates a client with another transport and clock, for tests.
+    #[doc(hidden)]
     pub fn with_transport(settled: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let service = Service {
             account_id: settled.account_id,
@@ -109,15 +111,15 @@ impl Client {
         }
     }
 
-    /// Returns all uploads in progress in a vault, in the service's order.
+    /// Returns all multipart uploads in progress in a vault, in the service's order.
     ///
     /// # Errors
-    /// `Invalid`, `Forked`, `Busy` inside a callback of the client; `Canceled`; `Protocol` for a list that does not end;
-    /// what the service refuses; network errors.
+    /// `Invalid`; `Forked`; `Busy` inside a callback of the client; `Canceled`; `Protocol` for a list that does not end;
+    /// errors of the service and the network.
     pub fn list_uploads(&self, vault: &str) -> Result<Vec<ListedUpload>> {
         self.creator.check()?;
         reentrancy::check_not_in_callback(self)?;
-        let _in_call = InCall::new(self);
+        let _active = ActiveCall::new(self);
         let context = RequestContext { cancel: Arc::clone(&self.cancel), ..RequestContext::default() };
         let listed = context.cancel.check().and_then(|()| self.list_uploads_now(vault, &context));
         if listed.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {
@@ -140,22 +142,22 @@ impl Client {
         run_on_worker(&WakeEvent::default(), || self.service.list_uploads(vault, context), deliver)
     }
 
-    /// Whether a thread of the library waits for a key that only the credentials provider can give.
-    pub fn awaits_credentials(&self) -> bool {
+    /// Returns whether a thread of the library waits for credentials from the provider.
+    pub(crate) fn awaits_credentials(&self) -> bool {
         self.service.keys.needs_refresh()
     }
 
-    /// Gives the log's waiting lines to the caller. Only from the caller's own thread.
+    /// Delivers pending log lines to the caller. Call only on the caller's thread.
     pub(crate) fn deliver_log(&self) {
-        let _inside = reentrancy::CallbackScope::enter(self);
+        let _scope = reentrancy::CallbackScope::enter(self);
         self.log.deliver();
     }
 
-    /// Asks the credentials provider for a key if one is awaited. Only from the caller's own thread, and not while that is
-    /// to stop.
+    /// Calls the credentials provider if a thread waits for credentials, unless the call is canceled. Call only on the
+    /// caller's thread.
     pub(crate) fn request_credentials(&self, cancel: &Cancel) {
         if self.awaits_credentials() && !cancel.is_raised() {
-            let _inside = reentrancy::CallbackScope::enter(self);
+            let _scope = reentrancy::CallbackScope::enter(self);
             self.service.keys.refresh(|| self.service.now().unix_time);
         }
     }

@@ -1,10 +1,10 @@
-//! Decimal numbers in texts from outside: header fields, documents, journals, URLs.
+//! Strict parsing of decimal numbers in external text: header fields, documents, journals, URLs.
 
 use std::str::FromStr;
 
-/// Returns the number that `text` writes in decimal digits; `None` for anything else. Unlike [`str::parse`] it accepts no
-/// sign: the grammars of HTTP and of the service have none.
-pub fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
+/// Parses a number of decimal digits only; returns `None` for anything else. Unlike [`str::parse`], this rejects signs: the
+/// grammars of HTTP and of the service have none.
+pub(crate) fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
     let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits_only { text.parse().ok() } else { None }
 }

@@ -1,40 +1,46 @@
-//! Multipart uploads to Amazon Glacier vaults (the vault API, 2012-06-01).
+//! Parallel, resumable multipart uploads to Amazon Glacier vaults (the vault API, version 2012-06-01).
 //!
-//! The product is the C library: [`ffi`] with the header `glacier_mp.h`, which is the manual. What stands below it is
-//! plain Rust, top-down:
+//! The product is the C library: the module [`ffi`] and its header `glacier_mp.h`, which is the manual. Rust programs and
+//! the tests use the other modules directly. Only the C ABI is stable.
 //!
-//! - [`upload`]: the handle, its state machine, and the threads that read, hash and send. [`client`] and [`config`] are
-//!   what it is made with, [`source`], [`plan`] and [`memory`] what it works on, [`bandwidth`] what slows it down.
-//! - [`api`]: the service's six operations, typed, over [`http`], signed by [`sign`] with the keys of
-//!   [`credentials`], judged by [`retry`].
-//! - [`treehash`]: both hashes of a part in one pass, and the tree hash of files.
-//! - [`sanitize`]: text from outside, made safe for messages.
-//! - [`callback_loop`] and [`reentrancy`]: how a call keeps the caller's thread for callbacks, and refuses calls from inside one.
+//! The modules, from top to bottom:
 //!
-//! Rust programs may use these modules, and the tests do; only the C ABI is kept stable.
+//! - The C ABI: [`ffi`].
+//! - The upload engine: [`upload`] is the handle, its state machine, the journal and the pipeline of threads that read, hash
+//!   and send parts. [`client`] holds what the uploads of one client share, [`config`] its settings.
+//! - Limits and scheduling: [`plan`] computes part sizes and ranges, `memory` is the buffer pool, [`bandwidth`] a token
+//!   bucket, `callback_loop` runs callbacks on the caller's thread, and `reentrancy` rejects calls from inside callbacks.
+//! - Data: [`source`] reads files, memory and callbacks; [`treehash`] computes both hashes of a part in one pass.
+//! - The service: [`api`] has its six operations, with retries by the policy of [`retry`]. [`sign`] signs requests (SigV4)
+//!   with keys from [`credentials`]. [`http`] sends them.
+//! - Foundations: [`error`], [`log`], [`sync`] (locks and cancellation), [`clock`], [`limits`] of the service, `sanitize`
+//!   (external text in messages), and `sys` (system calls that std lacks).
+//!
+//! With the default feature `global-allocator`, the crate sets the global allocator of the program. The C library needs it
+//! to survive a lack of memory. A Rust program that chooses its own allocator disables the default features.
 
 pub mod api;
 pub mod bandwidth;
-pub mod callback_loop;
+mod callback_loop;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod dates;
-pub mod decimal;
+mod decimal;
 pub mod error;
 pub mod ffi;
 mod ffi_text;
 pub mod http;
 pub mod limits;
 pub mod log;
-pub mod memory;
+mod memory;
 mod percent;
 pub mod plan;
 pub mod reachability;
-pub mod reentrancy;
+mod reentrancy;
 pub mod retry;
-pub mod sanitize;
+mod sanitize;
 pub mod sign;
 pub mod source;
 pub mod sync;

@@ -1,7 +1,7 @@
 //! The limits of the service, and the checks of names and texts before they are sent. Each rule is here and only here.
 
 use crate::error::{Error, Result};
-pub use crate::sanitize::quoted;
+pub(crate) use crate::sanitize::quoted;
 
 /// One mebibyte: the leaf of a tree hash and the unit of part sizes.
 pub const MIB: u64 = 1 << 20;

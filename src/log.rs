@@ -1,7 +1,7 @@
-//! What happened, for people: levels, and a queue that a caller's callback is fed from.
+//! Logging: levels, and a queue of lines for the caller's callback.
 //!
-//! Workers only put lines into the queue; the thread that is inside a working call takes them out and delivers them, so that
-//! the callback never runs on a thread the caller does not know. The queue is bounded: what does not fit is counted.
+//! Worker threads only append lines to the queue. The caller's thread, inside a working call, delivers them, so the
+//! callback never runs on a worker thread. The queue is bounded; lines that do not fit are dropped and counted.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,30 +12,31 @@ use crate::sanitize::Redactor;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, lock};
 
-/// How much to say. Each level includes those before it.
+/// The log level. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Level {
-    /// Nothing.
+    /// No messages.
     Off,
-    /// What made a call fail.
+    /// Errors that made a call fail.
     Error,
-    /// What went wrong and was recovered, such as a retry.
+    /// Problems that the library handles, such as a retry.
     Warn,
     /// The steps of an upload.
     Info,
-    /// Each request.
+    /// Every request.
     Debug,
 }
 
-/// Receives the lines. One call at a time, never with a lock held.
+/// The callback that receives log lines. It is called once at a time, without a lock held.
 pub type Sink = Box<dyn Fn(Level, &std::ffi::CStr) + Send + Sync>;
 
+/// The maximum number of queued lines.
 const QUEUE_MAX: usize = 4096;
-/// The most characters of a line: an error message has several texts.
+/// The maximum length of a line, in characters. An error message contains several external texts.
 const LINE_MAX: usize = 16 << 10;
 
-/// The queue, with the level from which lines enter it and the callback that takes them.
+/// A log: a level, a queue and the callback that receives the lines.
 pub struct Log {
     level: Level,
     sink: Option<Sink>,
@@ -51,27 +52,27 @@ struct Queue {
 }
 
 impl Log {
-    /// A log that says nothing.
+    /// Creates a disabled log.
     pub fn off() -> Self {
         Self::new(Level::Off, None)
     }
 
-    /// A log of one level that ends in a callback.
+    /// Creates a log that delivers to `sink`.
     pub fn new(level: Level, sink: Option<Sink>) -> Self {
         Self::redacting(level, sink, Arc::default())
     }
 
-    /// A log whose lines hold no secret that the redactor knows.
+    /// Creates a log that redacts the secrets of `redactor`.
     pub fn redacting(level: Level, sink: Option<Sink>, redactor: Arc<Redactor>) -> Self {
         Self { level, sink, queue: Mutex::default(), delivering: AtomicBool::new(false), redactor }
     }
 
-    /// Whether lines of this level are wanted; asked before a costly line is made.
+    /// Returns whether lines of this level are logged. Check this before formatting an expensive line.
     pub fn is_enabled(&self, level: Level) -> bool {
         self.sink.is_some() && level != Level::Off && level <= self.level
     }
 
-    /// Puts a line into the queue, sanitized.
+    /// Sanitizes a line and appends it to the queue.
     pub fn write(&self, level: Level, line: fmt::Arguments<'_>) {
         if !self.is_enabled(level) {
             return;
@@ -85,22 +86,22 @@ impl Log {
         }
     }
 
-    /// Whether anything waits for delivery.
+    /// Returns whether lines are pending.
     pub fn has_pending(&self) -> bool {
         let queue = lock(&self.queue);
         !queue.lines.is_empty() || queue.dropped > 0
     }
 
-    /// Delivers what waits. When another thread is delivering already, it delivers these lines as well.
+    /// Delivers the pending lines. If another thread is delivering, that thread delivers them.
     pub fn deliver(&self) {
         let Some(sink) = &self.sink else { return };
-        // Asked again after the flag is down: a line that came in between would otherwise wait for the next call.
+        // Checks again after the flag was reset: a line appended just before the reset would otherwise remain queued.
         while self.has_pending() && !self.delivering.swap(true, Ordering::Acquire) {
-            let lower = ResetOnDrop(&self.delivering);
+            let reset = ResetOnDrop(&self.delivering);
             while let Some((level, line)) = self.next() {
                 sink(level, &to_cstring(line));
             }
-            drop(lower);
+            drop(reset);
         }
     }
 
@@ -111,9 +112,7 @@ impl Log {
         }
         match std::mem::take(&mut queue.dropped) {
             0 => None,
-            dropped => {
-                Some((Level::Warn, format!("{dropped} log lines were dropped: they came faster than they were taken")))
-            }
+            dropped => Some((Level::Warn, format!("{dropped} log lines were dropped: the log queue was full"))),
         }
     }
 }
@@ -124,7 +123,7 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Lowers the flag when delivery ends, also by a panic in the callback.
+/// Resets the flag when delivery ends, even if the callback panics.
 struct ResetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for ResetOnDrop<'_> {
@@ -145,18 +144,18 @@ mod tests {
     }
 
     #[test]
-    fn levels_include_those_before_them() {
+    fn level_includes_more_severe_levels() {
         let (log, lines) = collecting(Level::Info);
         log.write(Level::Error, format_args!("error"));
         log.write(Level::Info, format_args!("info"));
         log.write(Level::Debug, format_args!("debug"));
-        assert!(lines.lock().unwrap().is_empty(), "nothing arrives before delivery");
+        assert!(lines.lock().unwrap().is_empty(), "lines are queued until delivery");
         log.deliver();
         assert_eq!(*lines.lock().unwrap(), ["error", "info"]);
     }
 
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn counts_dropped_lines() {
         let (log, lines) = collecting(Level::Warn);
         for n in 0..QUEUE_MAX + 3 {
             log.write(Level::Warn, format_args!("{n}"));
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_one_line_per_message() {
+    fn escapes_line_breaks_and_control_characters() {
         let (log, lines) = collecting(Level::Warn);
         log.write(Level::Warn, format_args!("a\0b\r\nERROR forged \x1b[2J"));
         log.deliver();
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn redacts_secrets_added_after_its_start() {
+    fn redacts_secrets_added_after_creation() {
         let (log, lines) = collecting(Level::Warn);
         log.redactor.add("a-secret-of-the-client");
         log.write(Level::Warn, format_args!("sent a-secret-of-the-client"));

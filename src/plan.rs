@@ -1,4 +1,4 @@
-//! How an archive is cut into parts: pure arithmetic.
+//! Plans: part size, part count, byte ranges and memory of an upload. Pure arithmetic.
 
 use crate::decimal::parse_decimal;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::limits::{
     ARCHIVE_SIZE_MAX, MIB, PART_SIZE_MAX, PART_SIZE_MIN, PARTS_MAX, check_archive_size, check_part_size,
 };
 
-/// The smallest part size that is chosen by default. Smaller parts are legal, but cost more requests than they help.
+/// The smallest default part size, in bytes. Smaller parts are valid, but need more requests without a benefit.
 pub const DEFAULT_PART_SIZE_MIN: u64 = 16 * MIB;
 
 /// The parts of an archive of known size.
@@ -18,11 +18,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan with this part size; without one, with the smallest that keeps the number of parts allowed, but not below
+    /// Creates a plan. The default part size is the smallest one that keeps the part count within the limit, and at least
     /// [`DEFAULT_PART_SIZE_MIN`].
     ///
     /// # Errors
-    /// `Invalid` if the archive is empty or too large, or the part size is not legal or makes too many parts.
+    /// `Invalid` if the archive is empty or too large, or if the part size is invalid or makes too many parts.
     pub fn new(archive_size: u64, part_size: Option<u64>) -> Result<Self> {
         let smallest = smallest_part_size(archive_size)?;
         let part_size = part_size.unwrap_or(smallest.max(DEFAULT_PART_SIZE_MIN));
@@ -31,38 +31,38 @@ impl Plan {
         match u32::try_from(parts) {
             Ok(part_count) if part_count <= PARTS_MAX => Ok(Self { archive_size, part_size, part_count }),
             _ => Err(Error::invalid(format!(
-                "part size {part_size} is too small for an archive of {archive_size} bytes: it makes {parts} parts, and \
-                 at most {PARTS_MAX} are allowed; the smallest that fits is {smallest}"
+                "part size {part_size} is too small for an archive of {archive_size} bytes: it makes {parts} parts, at \
+                 most {PARTS_MAX} are allowed; use at least {smallest}"
             ))),
         }
     }
 
-    /// The size of the archive, in bytes.
+    /// Returns the archive size in bytes.
     pub fn archive_size(&self) -> u64 {
         self.archive_size
     }
 
-    /// The size of every part but the last, which may be smaller, in bytes.
+    /// Returns the part size in bytes. Only the last part may be smaller.
     pub fn part_size(&self) -> u64 {
         self.part_size
     }
 
-    /// The number of parts, from 1 to 10,000.
+    /// Returns the number of parts, 1 to 10,000.
     pub fn part_count(&self) -> u32 {
         self.part_count
     }
 
-    /// The number of requests of an upload in which nothing is repeated: one a part, initiate and complete.
+    /// Returns the number of requests without retries: initiate, one per part, and complete.
     pub fn request_count(&self) -> u32 {
         self.part_count + 2
     }
 
-    /// The memory limit, in bytes, at which this many workers need not read any part twice. No workers count as one.
+    /// Returns the smallest memory limit, in bytes, with which `workers` workers read no part twice. 0 workers count as 1.
     pub fn memory(&self, workers: u32) -> u64 {
         self.part_size.saturating_mul(workers.max(1).into()).min(self.archive_size)
     }
 
-    /// Where a part lies; `index` counts from 0. Nothing for an index at or above the number of parts.
+    /// Returns the byte range of a part; `None` if there is no such part. Indexes start at 0.
     pub fn range(&self, index: u32) -> Option<ByteRange> {
         if index >= self.part_count {
             return None;
@@ -73,52 +73,52 @@ impl Plan {
     }
 }
 
-/// The part size of a stream of unknown length.
-pub const STREAM_PART_SIZE: u64 = 64 * MIB;
+/// The part size of a stream of unknown length, in bytes.
+pub(crate) const STREAM_PART_SIZE: u64 = 64 * MIB;
 
-/// The part of a stream of unknown length at which a warning tells that there are at most [`PARTS_MAX`]. A stream as long
-/// as expected does not reach it.
-pub const STREAM_WARNING_PART: u32 = 8_000;
+/// The part index of a stream of unknown length at which a warning is logged: an upload has at most [`PARTS_MAX`] parts. A
+/// stream of the expected size does not reach it.
+pub(crate) const STREAM_WARNING_PART: u32 = 8_000;
 
-/// The part size of a stream: the one wanted; else the one that suits its size, if that is known; else one with which a
-/// stream of the size expected keeps well below the most parts.
+/// Returns the part size of a stream: the requested one, otherwise the default for its size. If only the expected size is
+/// known, a stream of that size stays below [`STREAM_WARNING_PART`].
 ///
 /// # Errors
 /// As [`Plan::new`].
-pub fn stream_part_size(wanted: Option<u64>, size: Option<u64>, expected: Option<u64>) -> Result<u64> {
+pub(crate) fn stream_part_size(requested: Option<u64>, size: Option<u64>, expected: Option<u64>) -> Result<u64> {
     if let Some(size) = size {
-        return Ok(Plan::new(size, wanted)?.part_size());
+        return Ok(Plan::new(size, requested)?.part_size());
     }
-    let of_expected = |bytes: u64| bytes.div_ceil(STREAM_WARNING_PART.into()).next_power_of_two();
-    let suits = expected.map(|bytes| of_expected(bytes).clamp(DEFAULT_PART_SIZE_MIN, PART_SIZE_MAX));
-    Ok(wanted.or(suits).unwrap_or(STREAM_PART_SIZE))
+    let smallest = |bytes: u64| bytes.div_ceil(STREAM_WARNING_PART.into()).next_power_of_two();
+    let default = expected.map(|bytes| smallest(bytes).clamp(DEFAULT_PART_SIZE_MIN, PART_SIZE_MAX));
+    Ok(requested.or(default).unwrap_or(STREAM_PART_SIZE))
 }
 
-/// Checks that a stream fits into memory: while one part is filled, another is on its way.
+/// Checks that two parts of a stream fit in the memory limit: one is filled while another is sent.
 ///
 /// # Errors
 /// `Invalid` names both sizes.
-pub fn check_stream_memory(part_size: u64, memory_limit: u64) -> Result<()> {
+pub(crate) fn check_stream_memory(part_size: u64, memory_limit: u64) -> Result<()> {
     if part_size.saturating_mul(2) <= memory_limit {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "a stream in parts of {part_size} bytes needs a memory limit of twice that, {}: it is {memory_limit}; set smaller \
-         parts or a larger limit",
+        "a stream with part size {part_size} needs a memory limit of at least {} (twice the part size), and it is \
+         {memory_limit}: set a smaller part size or a larger memory limit",
         part_size.saturating_mul(2)
     )))
 }
 
-/// The smallest legal part size with which an archive has no more parts than are allowed.
+/// Returns the smallest valid part size, in bytes, that keeps the part count of an archive within the limit.
 ///
 /// # Errors
-/// `Invalid` if the archive is empty or larger than the service takes.
+/// `Invalid` if the archive is empty or larger than the service accepts.
 pub fn smallest_part_size(archive_size: u64) -> Result<u64> {
     check_archive_size(archive_size)?;
     Ok(archive_size.div_ceil(PARTS_MAX.into()).next_power_of_two().max(PART_SIZE_MIN))
 }
 
-/// Some bytes of an archive, at least one: from `first` to `last`, which belongs to them.
+/// A byte range of an archive, from `first` to `last` inclusive: at least one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ByteRange {
     /// The offset of the first byte.
@@ -128,27 +128,27 @@ pub struct ByteRange {
 }
 
 impl ByteRange {
-    /// The number of bytes.
+    /// Returns the number of bytes.
     pub fn length(&self) -> u64 {
         self.last - self.first + 1
     }
 
-    /// The value of the `Content-Range` header of a part: `bytes 0-1048575/*`.
+    /// Returns the value of the `Content-Range` header of a part, such as `bytes 0-1048575/*`.
     pub fn content_range(&self) -> String {
         format!("bytes {}/*", self.in_bytes())
     }
 
-    /// The service's `RangeInBytes`: `0-1048575`.
+    /// Returns the service's `RangeInBytes`, such as `0-1048575`.
     pub fn in_bytes(&self) -> String {
         format!("{}-{}", self.first, self.last)
     }
 
-    /// Reads what [`in_bytes`](Self::in_bytes) writes, and nothing else: no spaces, signs or leading zeros, no range
-    /// that is reversed or leaves the largest archive.
+    /// Parses the format of [`in_bytes`](Self::in_bytes). Rejects spaces, signs, leading zeros, reversed ranges and ranges
+    /// beyond the largest archive.
     pub fn parse_in_bytes(text: &str) -> Option<Self> {
         let (first, last) = text.split_once('-')?;
         let range = Self { first: parse_decimal(first)?, last: parse_decimal(last)? };
-        let sound = range.first <= range.last && range.last < ARCHIVE_SIZE_MAX;
-        (sound && range.in_bytes() == text).then_some(range)
+        let valid = range.first <= range.last && range.last < ARCHIVE_SIZE_MAX;
+        (valid && range.in_bytes() == text).then_some(range)
     }
 }

@@ -12,11 +12,11 @@ thread_local! {
 
 /// A scope in which the calling thread runs a callback of an object. It ends on drop.
 #[derive(Debug)]
-pub struct CallbackScope(());
+pub(crate) struct CallbackScope(());
 
 impl CallbackScope {
     /// Enters a callback of `object`.
-    pub fn enter<T>(object: &T) -> Self {
+    pub(crate) fn enter<T>(object: &T) -> Self {
         ACTIVE.with_borrow_mut(|active| active.push(address(object)));
         Self(())
     }
@@ -32,7 +32,7 @@ impl Drop for CallbackScope {
 ///
 /// # Errors
 /// `Busy`.
-pub fn check_not_in_callback<T>(object: &T) -> Result<()> {
+pub(crate) fn check_not_in_callback<T>(object: &T) -> Result<()> {
     if ACTIVE.with_borrow(|active| active.contains(&address(object))) {
         return Err(Error::new(Kind::Busy, "called from inside a callback of the same handle"));
     }

@@ -19,7 +19,7 @@ use crate::sys::emergency_memory;
 /// Deadlock rule: never wait for a second buffer while holding one. A thread that holds a buffer must be able to release
 /// it without help from the caller. A stream, whose buffer the caller fills at any speed, uses a [`Reservation`] instead.
 #[derive(Debug)]
-pub struct BufferPool {
+pub(crate) struct BufferPool {
     limit: u64,
     /// Without FIFO order, requests for small buffers would starve those for large ones.
     queue: FifoLock,
@@ -39,12 +39,12 @@ struct PoolState {
 
 impl BufferPool {
     /// Creates a pool with a limit in bytes.
-    pub fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Self {
         Self { limit, queue: FifoLock::default(), state: Mutex::default(), returned: Condvar::new() }
     }
 
     /// Returns the limit in bytes.
-    pub fn limit(&self) -> u64 {
+    pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
 
@@ -53,7 +53,7 @@ impl BufferPool {
     ///
     /// # Errors
     /// `Canceled`; `Memory` if the system is out of memory.
-    pub fn acquire(self: &Arc<Self>, length: usize, cancel: &Cancel) -> Result<Buffer> {
+    pub(crate) fn acquire(self: &Arc<Self>, length: usize, cancel: &Cancel) -> Result<Buffer> {
         let place = self.queue.acquire(cancel)?;
         let mut state = self.lock();
         let bytes = loop {
@@ -72,7 +72,7 @@ impl BufferPool {
     ///
     /// # Errors
     /// `Memory` if other reservations leave less than `length` bytes of the limit.
-    pub fn reserve(self: &Arc<Self>, length: usize) -> Result<Reservation> {
+    pub(crate) fn reserve(self: &Arc<Self>, length: usize) -> Result<Reservation> {
         let mut state = self.lock();
         let left = self.limit.saturating_sub(state.reserved);
         if length as u64 > left {
@@ -126,7 +126,7 @@ impl BufferPool {
     }
 
     /// Frees idle buffers. Called at the end of an upload.
-    pub fn trim(&self) {
+    pub(crate) fn trim(&self) {
         let idle = {
             let mut state = self.lock();
             let idle = std::mem::take(&mut state.idle);
@@ -186,7 +186,7 @@ type ReservedSlot = Arc<Mutex<Option<AlignedBytes>>>;
 
 /// Memory for one buffer, reserved until this is dropped.
 #[derive(Debug)]
-pub struct Reservation {
+pub(crate) struct Reservation {
     length: usize,
     slot: ReservedSlot,
     pool: Arc<BufferPool>,
@@ -197,7 +197,7 @@ impl Reservation {
     ///
     /// # Errors
     /// As [`BufferPool::acquire`].
-    pub fn acquire(&self, cancel: &Cancel) -> Result<Buffer> {
+    pub(crate) fn acquire(&self, cancel: &Cancel) -> Result<Buffer> {
         self.pool.acquire_reserved(&self.slot, self.length, cancel)
     }
 }
@@ -210,7 +210,7 @@ impl Drop for Reservation {
 }
 
 /// A buffer of a pool, released on drop.
-pub struct Buffer {
+pub(crate) struct Buffer {
     bytes: AlignedBytes,
     /// The slot to return to, if the buffer is reserved.
     slot: Option<ReservedSlot>,

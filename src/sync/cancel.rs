@@ -7,12 +7,12 @@ use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// The longest time that a thread waits without polling its token. A call must return within 250 ms of a cancellation.
-pub const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The reason for a cancellation. A token can hold several reasons; each is cleared separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The caller requested it.
     Requested = 1,
     /// A callback returned "stop".
@@ -34,7 +34,7 @@ pub struct Cancel {
 
 impl Cancel {
     /// Creates a token that is also canceled when `parent` is. Canceling the child does not cancel the parent.
-    pub fn child_of(parent: Arc<Self>) -> Self {
+    pub(crate) fn child_of(parent: Arc<Self>) -> Self {
         Self { reasons: AtomicU8::default(), parent: Some(parent) }
     }
 
@@ -44,12 +44,12 @@ impl Cancel {
     }
 
     /// Cancels for a reason.
-    pub fn raise_for(&self, reason: Reason) {
+    pub(crate) fn raise_for(&self, reason: Reason) {
         self.reasons.fetch_or(reason as u8, Ordering::AcqRel);
     }
 
     /// Clears one reason. Call it after every call that the reason stopped has returned.
-    pub fn clear(&self, reason: Reason) {
+    pub(crate) fn clear(&self, reason: Reason) {
         self.reasons.fetch_and(!(reason as u8), Ordering::AcqRel);
     }
 
@@ -59,7 +59,7 @@ impl Cancel {
     }
 
     /// Returns whether this token itself is canceled for `reason`.
-    pub fn is_raised_for(&self, reason: Reason) -> bool {
+    pub(crate) fn is_raised_for(&self, reason: Reason) -> bool {
         self.reasons.load(Ordering::Acquire) & reason as u8 != 0
     }
 
@@ -73,6 +73,6 @@ impl Cancel {
 }
 
 /// Returns the error of a canceled operation.
-pub fn canceled() -> Error {
+pub(crate) fn canceled() -> Error {
     Error::new(Kind::Canceled, "canceled")
 }
