@@ -1,4 +1,4 @@
-"""What the tests share: each gets a local Glacier of its own, and none of the settings of the machine's user."""
+"""Shared fixtures. Each test gets its own local Glacier, and no AWS settings of the user."""
 
 import os
 
@@ -23,7 +23,7 @@ def clean_environment(monkeypatch, tmp_path):
 
 @pytest.fixture
 def start(clean_environment):
-    """Starts a local Glacier with these options; it ends with the test."""
+    """Starts local Glaciers with given options. They are stopped after the test."""
     started = []
 
     def start(*arguments, **named):
@@ -37,7 +37,7 @@ def start(clean_environment):
 
 @pytest.fixture(params=["http", "https"])
 def glacier(request, start, tmp_path, monkeypatch):
-    """Over HTTP, and over HTTPS with a certificate authority that AWS_CA_BUNDLE names."""
+    """A local Glacier over HTTP, and one over HTTPS whose CA certificate is in AWS_CA_BUNDLE."""
     if request.param == "http":
         return start()
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))

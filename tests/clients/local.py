@@ -1,4 +1,4 @@
-"""The local Glacier with the published clients that talk to it."""
+"""The local Glacier with boto3 and the AWS CLI as clients."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from botocore.utils import calculate_tree_hash
 
 from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
 
-__all__ = ["KEY", "MIB", "REGION", "ROOT", "VAULT", "Glacier", "Upload", "content", "refusal", "tree_hash"]
+__all__ = ["KEY", "MIB", "REGION", "ROOT", "VAULT", "Glacier", "Upload", "content", "error_of", "tree_hash"]
 
 
 class Glacier(LocalGlacier):
-    """A local Glacier with the published clients that talk to it."""
+    """A local Glacier with boto3 and the AWS CLI as clients."""
 
     def boto3(self, region=REGION, attempts=1, **key):
-        """A boto3 client that makes this many attempts."""
+        """Returns a boto3 client with a maximum number of attempts."""
         return boto3.session.Session().client(
             "glacier",
             region_name=region,
@@ -32,7 +32,7 @@ class Glacier(LocalGlacier):
         )
 
     def aws(self, *arguments, vault=VAULT, check=True):
-        """Runs `aws glacier` to its end and returns the JSON that it prints, if any."""
+        """Runs `aws glacier` and returns its JSON output, if any."""
         environment = {
             **os.environ,
             "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"],
@@ -53,7 +53,7 @@ class Glacier(LocalGlacier):
 
 
 class Upload:
-    """A multipart upload through boto3, and the bytes it is to have."""
+    """A multipart upload by boto3, and the bytes of its archive."""
 
     def __init__(self, client, whole, part_size=MIB, **arguments):
         self.client, self.whole, self.part_size = client, whole, part_size
@@ -62,7 +62,7 @@ class Upload:
         self.location = started["location"]
 
     def put(self, index, body=None, **arguments):
-        """Sends a part; with a body, that instead of the archive's own bytes."""
+        """Sends a part of the archive, or another body in its place."""
         first = index * self.part_size
         if body is None:
             body = self.whole[first : first + self.part_size]
@@ -86,15 +86,15 @@ class Upload:
 
 
 def tree_hash(data):
-    """By botocore's own reckoning."""
+    """Returns the tree hash as computed by botocore."""
     return calculate_tree_hash(io.BytesIO(data))
 
 
-def refusal(call, *arguments, **named):
-    """The code, status and message that a call is refused with."""
+def error_of(call, *arguments, **named):
+    """Returns the code, status and message of the error of a call."""
     try:
-        answer = call(*arguments, **named)
+        response = call(*arguments, **named)
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         return error.response["Error"]["Code"], status, error.response["Error"]["Message"]
-    raise AssertionError(f"not refused: {answer}")
+    raise AssertionError(f"no error: {response}")

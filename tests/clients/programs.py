@@ -1,4 +1,4 @@
-"""The C examples, linked with the library that cargo built for its own tests."""
+"""The C examples, linked with the library that cargo built for the Rust tests."""
 
 import os
 import subprocess
@@ -16,15 +16,15 @@ class Programs:
             (directory / name).symlink_to(LIBRARY)
 
     def upload(self, glacier, file, *options):
-        """Uploads a file: the exit code, and what was said by name."""
+        """Uploads a file. Returns the exit code, the output by name, and standard error."""
         if glacier.ca_file:
             options += (f"--ca-file={glacier.ca_file}",)
         vault = "examplevault"
         done = self._run(
             "upload", f"--endpoint={glacier.endpoint}", "--region=us-east-1", *options, "--", vault, str(file)
         )
-        said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-        return done.returncode, said, done.stderr
+        output = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+        return done.returncode, output, done.stderr
 
     def tree_hash(self, file):
         return self._run("treehash", "--", str(file)).stdout.split()[0]

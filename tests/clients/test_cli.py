@@ -1,4 +1,4 @@
-"""`aws glacier …`, through the whole flow."""
+"""The AWS CLI (`aws glacier`) against the local Glacier."""
 
 from local import MIB, VAULT, content, tree_hash
 
@@ -8,7 +8,7 @@ def initiate(glacier, *options):
 
 
 def initiate_with_hyphen(glacier):
-    """An upload whose ID looks like an option: one in three does."""
+    """Initiates uploads until an ID starts with a hyphen, like an option."""
     client = glacier.boto3()
     ids = (client.initiate_multipart_upload(vaultName=VAULT, partSize=str(MIB))["uploadId"] for _ in range(30))
     return next(upload_id for upload_id in ids if upload_id.startswith("-"))
@@ -21,14 +21,14 @@ def put(glacier, file, upload_id, first, body, *options, **named):
     return glacier.aws("upload-multipart-part", *upload, part_range, *options, **named)
 
 
-def test_the_whole_way(glacier, tmp_path):
+def test_cli_uploads_an_archive(glacier, tmp_path):
     whole = content(2 * MIB + 17)
     upload_id = initiate(glacier, "--archive-description=by the command line")
     upload = f"--upload-id={upload_id}"
     for index in (2, 0, 1):
         part = whole[index * MIB : (index + 1) * MIB]
         assert put(glacier, tmp_path / "part", upload_id, index * MIB, part)["checksum"] == tree_hash(part)
-    # Unless told not to, the command line pages by itself, and drops all but the parts.
+    # By default the CLI paginates and drops all fields except the parts.
     parts = glacier.aws("list-parts", upload, "--no-paginate")
     assert [part["RangeInBytes"] for part in parts["Parts"]] == ["0-1048575", "1048576-2097151", "2097152-2097168"]
     assert (parts["ArchiveDescription"], parts["PartSizeInBytes"]) == ("by the command line", MIB)
@@ -41,18 +41,18 @@ def test_the_whole_way(glacier, tmp_path):
     assert glacier.aws("list-multipart-uploads")["UploadsList"] == []
 
 
-def test_ids_that_begin_with_a_hyphen(plain_glacier, tmp_path):
+def test_accepts_upload_ids_that_start_with_a_hyphen(plain_glacier, tmp_path):
     upload_id = initiate_with_hyphen(plain_glacier)
     put(plain_glacier, tmp_path / "part", upload_id, 0, b"abc")
     assert len(plain_glacier.aws("list-parts", f"--upload-id={upload_id}")["Parts"]) == 1
-    # Without the equals sign it is taken for an option.
+    # Without the equals sign the CLI takes the ID for an option.
     assert plain_glacier.aws("list-parts", "--upload-id", upload_id, check=False).returncode != 0
     plain_glacier.aws("abort-multipart-upload", f"--upload-id={upload_id}")
     gone = plain_glacier.aws("list-parts", f"--upload-id={upload_id}", check=False)
     assert gone.returncode != 0 and "ResourceNotFoundException" in gone.stderr
 
 
-def test_lists_past_several_pages(start):
+def test_cli_lists_several_pages(start):
     glacier = start("--page-max", "20")
     client = glacier.boto3()
     started = [client.initiate_multipart_upload(vaultName=VAULT, partSize=str(MIB)) for _ in range(51)]
@@ -63,7 +63,7 @@ def test_lists_past_several_pages(start):
     assert len(few["UploadsList"]) + len(rest["UploadsList"]) == 51
 
 
-def test_what_is_refused(plain_glacier, tmp_path):
+def test_cli_reports_service_errors(plain_glacier, tmp_path):
     def refused(done, code):
         assert done.returncode not in (0, 252), done
         assert code in done.stderr, done.stderr

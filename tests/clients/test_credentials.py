@@ -1,11 +1,11 @@
-"""Keys, tokens, regions, clocks and certificates, as boto3 has them."""
+"""Keys, tokens, regions, clocks and certificates with boto3."""
 
 import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.exceptions import NoCredentialsError, SSLError
 
-from local import KEY, VAULT, Upload, content, refusal
+from local import KEY, VAULT, Upload, content, error_of
 
 SIGNATURE = "InvalidSignatureException"
 UNKNOWN = "UnrecognizedClientException"
@@ -15,67 +15,67 @@ def list_uploads(client):
     return client.list_multipart_uploads(vaultName=VAULT)
 
 
-def test_a_key_that_is_not_known(plain_glacier):
+def test_rejects_unknown_key(plain_glacier):
     client = plain_glacier.boto3(aws_access_key_id="AKIDOTHER")
-    assert refusal(list_uploads, client)[:2] == (UNKNOWN, 400)
+    assert error_of(list_uploads, client)[:2] == (UNKNOWN, 400)
 
 
-def test_another_secret(plain_glacier):
-    code, status, message = refusal(list_uploads, plain_glacier.boto3(aws_secret_access_key="other-secret"))
+def test_rejects_wrong_secret(plain_glacier):
+    code, status, message = error_of(list_uploads, plain_glacier.boto3(aws_secret_access_key="other-secret"))
     assert (code, status) == (SIGNATURE, 403)
     assert "other-secret" not in message
 
 
-def test_another_region(plain_glacier, start):
-    assert refusal(list_uploads, plain_glacier.boto3(region="eu-west-1"))[:2] == (SIGNATURE, 403)
+def test_rejects_wrong_region(plain_glacier, start):
+    assert error_of(list_uploads, plain_glacier.boto3(region="eu-west-1"))[:2] == (SIGNATURE, 403)
     elsewhere = start("--region", "eu-west-1")
     assert list_uploads(elsewhere.boto3(region="eu-west-1"))["UploadsList"] == []
 
 
-def test_no_key(plain_glacier):
+def test_boto3_needs_credentials(plain_glacier):
     with pytest.raises(NoCredentialsError):
         list_uploads(plain_glacier.boto3(aws_access_key_id=None, aws_secret_access_key=None))
 
 
-def test_unsigned(plain_glacier):
+def test_rejects_unsigned_requests(plain_glacier):
     client = plain_glacier.boto3()
     client.meta.events.register_first("choose-signer.glacier.*", lambda **_: UNSIGNED)
-    assert refusal(list_uploads, client)[:2] == ("MissingAuthenticationTokenException", 400)
+    assert error_of(list_uploads, client)[:2] == ("MissingAuthenticationTokenException", 400)
 
 
-def test_session_tokens(start):
+def test_checks_session_tokens(start):
     glacier = start("--session-token", "first/token==")
     whole = content(5)
     first = glacier.boto3(aws_session_token="first/token==")
     upload = Upload(first, whole)
     upload.put(0)
-    assert refusal(list_uploads, glacier.boto3())[:2] == (UNKNOWN, 400)
-    assert refusal(list_uploads, glacier.boto3(aws_session_token="another"))[:2] == (UNKNOWN, 400)
+    assert error_of(list_uploads, glacier.boto3())[:2] == (UNKNOWN, 400)
+    assert error_of(list_uploads, glacier.boto3(aws_session_token="another"))[:2] == (UNKNOWN, 400)
     glacier.replace_token("second")
-    assert refusal(upload.complete)[:2] == ("ExpiredTokenException", 403)
+    assert error_of(upload.complete)[:2] == ("ExpiredTokenException", 403)
     upload.client = glacier.boto3(aws_session_token="second")
     assert glacier.archive(upload.complete()["archiveId"]) == whole
 
 
 @pytest.mark.parametrize("offset, text", [(600, "Signature expired: "), (-600, "Signature not yet current: ")])
-def test_a_skewed_clock(plain_glacier, offset, text):
+def test_rejects_skewed_clock(plain_glacier, offset, text):
     client = plain_glacier.boto3()
     for within in (240, -240):
         plain_glacier.set_clock(within)
         list_uploads(client)
     plain_glacier.set_clock(offset)
-    code, status, message = refusal(list_uploads, client)
+    code, status, message = error_of(list_uploads, client)
     assert (code, status) == (SIGNATURE, 403)
     assert message.startswith(text) and "5 min.)" in message
 
 
-def test_a_certificate_that_nobody_vouches_for(start, tmp_path):
+def test_boto3_rejects_untrusted_certificate(start, tmp_path):
     glacier = start(ca_file=tmp_path / "ca.pem")
     with pytest.raises(SSLError):
         list_uploads(glacier.boto3())
 
 
-def test_keys_from_the_environment(plain_glacier, monkeypatch):
+def test_boto3_reads_keys_from_the_environment(plain_glacier, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY["aws_access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY["aws_secret_access_key"])
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -1,8 +1,8 @@
-"""botocore's paginators, past several pages."""
+"""The paginators of botocore."""
 
 import pytest
 
-from local import MIB, VAULT, Upload, content, refusal
+from local import MIB, VAULT, Upload, content, error_of
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ def client(start):
     return start("--storage", "hashes").boto3()
 
 
-def test_parts(client):
+def test_paginates_parts(client):
     upload = Upload(client, content(5))
     for index in reversed(range(101)):
         upload.put(index, body=b"abc")
@@ -20,11 +20,11 @@ def test_parts(client):
     assert ranges == [f"{index * MIB}-{index * MIB + 2}" for index in range(101)]
     assert {page["MultipartUploadId"] for page in pages} == {upload.id}
     assert pages[0]["VaultARN"] == f"arn:aws:glacier:us-east-1:111122223333:vaults/{VAULT}"
-    # CreationDate is text in the model.
+    # CreationDate is a string in the API model.
     assert pages[0]["CreationDate"].endswith("Z")
 
 
-def test_uploads(client):
+def test_paginates_uploads(client):
     ids = sorted(Upload(client, b"x", archiveDescription=f"n{n}").id for n in range(103))
     whole = client.get_paginator("list_multipart_uploads").paginate(vaultName=VAULT).build_full_result()
     assert sorted(upload["MultipartUploadId"] for upload in whole["UploadsList"]) == ids
@@ -32,7 +32,7 @@ def test_uploads(client):
 
 
 @pytest.mark.parametrize("size, pages", [(50, [50, 1]), (25, [25, 25, 1]), (17, [17, 17, 17])])
-def test_pages_of_another_size(client, size, pages):
+def test_paginates_with_page_size(client, size, pages):
     for _ in range(51):
         Upload(client, b"x")
     config = {"PageSize": size}
@@ -40,7 +40,7 @@ def test_pages_of_another_size(client, size, pages):
     assert [len(page["UploadsList"]) for page in listed] == pages
 
 
-def test_carrying_on_from_a_token(client):
+def test_continues_from_a_starting_token(client):
     ids = {Upload(client, b"x").id for _ in range(7)}
     paginator = client.get_paginator("list_multipart_uploads")
     config = {"MaxItems": 4, "PageSize": 2}
@@ -51,15 +51,15 @@ def test_carrying_on_from_a_token(client):
     assert len(listed) == 7 and set(listed) == ids
 
 
-def test_an_empty_list(client):
+def test_empty_lists(client):
     assert client.list_multipart_uploads(vaultName=VAULT)["UploadsList"] == []
     upload = Upload(client, b"x")
     document = upload.list_parts()
     assert (document["Parts"], document.get("Marker"), document.get("ArchiveDescription")) == ([], None, None)
 
 
-def test_a_limit_that_is_none(client):
-    assert refusal(client.list_multipart_uploads, vaultName=VAULT, limit="0")[:2] == (
+def test_rejects_limit_zero(client):
+    assert error_of(client.list_multipart_uploads, vaultName=VAULT, limit="0")[:2] == (
         "InvalidParameterValueException",
         400,
     )

@@ -1,36 +1,38 @@
-"""Uploads that boto3 and the library share."""
+"""Uploads shared by boto3 and the library."""
 
 import pytest
 
-from local import MIB, VAULT, Upload, content, refusal, tree_hash
+from local import MIB, VAULT, Upload, content, error_of, tree_hash
 
 
-def test_boto3_begins_and_the_library_ends(glacier, programs, tmp_path):
+def test_library_completes_an_upload_of_boto3(glacier, programs, tmp_path):
     whole = content(4 * MIB + 17)
     upload = Upload(glacier.boto3(), whole, archiveDescription="begun elsewhere")
     upload.put(3)
     upload.put(1)
     upload.put(2, body=b"\1" * MIB)
     already = len(glacier.requests("UploadMultipartPart"))
-    code, said, errors = programs.upload(glacier, file(tmp_path, whole), f"--upload-id={upload.id}")
+    code, output, errors = programs.upload(glacier, file(tmp_path, whole), f"--upload-id={upload.id}")
     assert code == 0, errors
-    assert said["tree-hash"] == tree_hash(whole)
-    assert glacier.archive(said["archive-id"]) == whole
+    assert output["tree-hash"] == tree_hash(whole)
+    assert glacier.archive(output["archive-id"]) == whole
     assert glacier.archives()[0]["description"] == "begun elsewhere"
     sent = glacier.requests("UploadMultipartPart")[already:]
-    assert sorted(request["range"][0] // MIB for request in sent) == [0, 2, 4], "what differs or is missing"
-    # Complete again, by the other: the same archive.
-    assert upload.complete()["archiveId"] == said["archive-id"]
+    assert sorted(request["range"][0] // MIB for request in sent) == [0, 2, 4], (
+        "only parts that differ or are missing are sent"
+    )
+    # boto3 repeats Complete and gets the same archive.
+    assert upload.complete()["archiveId"] == output["archive-id"]
 
 
-def test_the_library_begins_and_boto3_ends(glacier, programs, tmp_path):
+def test_boto3_completes_an_upload_of_the_library(glacier, programs, tmp_path):
     whole = content(3 * MIB + 17)
-    glacier.refuse(403, "AccessDeniedException", "UploadMultipartPart", part=2, always=True)
+    glacier.respond_with_error(403, "AccessDeniedException", "UploadMultipartPart", part=2, always=True)
     options = ("--part-size=1M", "--description=begun by the library")
-    code, said, errors = programs.upload(glacier, file(tmp_path, whole), *options)
+    code, output, errors = programs.upload(glacier, file(tmp_path, whole), *options)
     assert code == 3, errors
-    upload_id = said["upload-id"]
-    glacier.heal()
+    upload_id = output["upload-id"]
+    glacier.clear_faults()
 
     client = glacier.boto3()
     listed = client.list_multipart_uploads(vaultName=VAULT)["UploadsList"]
@@ -50,21 +52,21 @@ def test_the_library_begins_and_boto3_ends(glacier, programs, tmp_path):
     assert glacier.archive(done["archiveId"]) == whole
 
 
-def test_the_library_begins_and_boto3_aborts(plain_glacier, programs, tmp_path):
+def test_boto3_aborts_an_upload_of_the_library(plain_glacier, programs, tmp_path):
     path = file(tmp_path, content(2 * MIB))
-    plain_glacier.refuse(403, "AccessDeniedException", "UploadMultipartPart", part=1, always=True)
-    code, said, _ = programs.upload(plain_glacier, path, "--part-size=1M")
+    plain_glacier.respond_with_error(403, "AccessDeniedException", "UploadMultipartPart", part=1, always=True)
+    code, output, _ = programs.upload(plain_glacier, path, "--part-size=1M")
     assert code == 3
-    plain_glacier.heal()
+    plain_glacier.clear_faults()
     client = plain_glacier.boto3()
-    client.abort_multipart_upload(vaultName=VAULT, uploadId=said["upload-id"])
-    code, _, errors = programs.upload(plain_glacier, path, f"--upload-id={said['upload-id']}")
-    assert code == 1 and said["upload-id"] in errors
-    assert refusal(client.list_parts, vaultName=VAULT, uploadId=said["upload-id"])[1] == 404
+    client.abort_multipart_upload(vaultName=VAULT, uploadId=output["upload-id"])
+    code, _, errors = programs.upload(plain_glacier, path, f"--upload-id={output['upload-id']}")
+    assert code == 1 and output["upload-id"] in errors
+    assert error_of(client.list_parts, vaultName=VAULT, uploadId=output["upload-id"])[1] == 404
 
 
 @pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB, 7 * MIB + 5])
-def test_the_same_tree_hash(programs, tmp_path, size):
+def test_tree_hash_equals_that_of_botocore(programs, tmp_path, size):
     whole = content(size)
     assert programs.tree_hash(file(tmp_path, whole)) == tree_hash(whole)
 

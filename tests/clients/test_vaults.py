@@ -1,10 +1,10 @@
-"""DescribeVault and ListVaults, with which many tools begin, by boto3 and by the AWS CLI."""
+"""DescribeVault and ListVaults by boto3 and the AWS CLI. Many tools call them first."""
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from local import KEY, REGION, VAULT, content, refusal
+from local import KEY, REGION, VAULT, content, error_of
 
 ARN = "arn:aws:glacier:us-east-1:111122223333:vaults/"
 FACTS = {"CreationDate", "LastInventoryDate", "NumberOfArchives", "SizeInBytes", "VaultARN", "VaultName"}
@@ -24,10 +24,10 @@ def test_boto3_describes_a_vault(glacier):
     full = without_metadata(client.describe_vault(vaultName=VAULT))
     assert set(full) == FACTS
     assert (full["NumberOfArchives"], full["SizeInBytes"]) == (1, 1000)
-    assert refusal(client.describe_vault, vaultName="other")[:2] == ("ResourceNotFoundException", 404)
+    assert error_of(client.describe_vault, vaultName="other")[:2] == ("ResourceNotFoundException", 404)
 
 
-def test_boto3_lists_vaults_past_several_pages(start):
+def test_boto3_lists_several_pages_of_vaults(start):
     client = start("--storage", "hashes").boto3()
     names = {f"v{number}" for number in range(25)}
     for name in names:
@@ -39,8 +39,8 @@ def test_boto3_lists_vaults_past_several_pages(start):
 
 
 @pytest.mark.parametrize("limit", ["0", "51", "+5"])
-def test_boto3_gets_an_error_for_a_limit_out_of_range(plain_glacier, limit):
-    assert refusal(plain_glacier.boto3().list_vaults, limit=limit)[:2] == ("InvalidParameterValueException", 400)
+def test_boto3_rejects_limit_out_of_range(plain_glacier, limit):
+    assert error_of(plain_glacier.boto3().list_vaults, limit=limit)[:2] == ("InvalidParameterValueException", 400)
 
 
 def test_boto3_resources_find_their_vault(plain_glacier):
@@ -51,7 +51,7 @@ def test_boto3_resources_find_their_vault(plain_glacier):
     assert resource.Vault("-", VAULT).vault_arn == ARN + VAULT
 
 
-def test_the_command_line_describes_and_lists_vaults(plain_glacier):
+def test_cli_describes_and_lists_vaults(plain_glacier):
     plain_glacier.aws("create-vault", vault="another")
     described = plain_glacier.aws("describe-vault")
     assert (described["VaultARN"], described["NumberOfArchives"]) == (ARN + VAULT, 0)

@@ -1,4 +1,4 @@
-"""What the tests share: each gets a local Glacier of its own."""
+"""Shared fixtures. Each test gets its own local Glacier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local import Glacier
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings of the machine's own user."""
+    """Removes the AWS settings of the user."""
     for name in (
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -28,7 +28,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """What has to go by itself must not need the collector of cycles."""
+    """Disables the cycle collector, so that a test fails if an object is freed by the collector only."""
     gc.collect()
     gc.disable()
     yield
@@ -37,7 +37,7 @@ def without_collector() -> Iterator[None]:
 
 @pytest.fixture
 def glacier() -> Iterator[Glacier]:
-    # Pages of two entries: every list of three has a second page.
+    # Two entries per page, so a list of three has a second page.
     local = Glacier("--page-max", "2")
     yield local
     local.close()
@@ -45,7 +45,7 @@ def glacier() -> Iterator[Glacier]:
 
 @pytest.fixture
 def secure_glacier(tmp_path: Path) -> Iterator[tuple[Glacier, Path]]:
-    """With the certificate authority to trust."""
+    """A local Glacier over HTTPS, and the file of its CA certificate."""
     ca_file = tmp_path / "ca.pem"
     local = Glacier(ca_file=ca_file)
     yield local, ca_file

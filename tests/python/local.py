@@ -1,4 +1,4 @@
-"""The local Glacier for the tests of the package, and helpers for child processes."""
+"""The local Glacier for tests of the package, and helpers for child processes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, Callable, TypeVar
 import glacier_mp
 from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
 
-__all__ = ["MIB", "ROOT", "VAULT", "Glacier", "child", "child_environment", "content", "settings", "until"]
+__all__ = ["MIB", "ROOT", "VAULT", "Glacier", "child", "child_environment", "content", "settings", "wait_until"]
 
 T = TypeVar("T")
 
 
 class Glacier(LocalGlacier):
-    """A local Glacier that makes clients of the package."""
+    """A local Glacier that creates clients of the package."""
 
     def settings(self, **more: Any) -> dict[str, Any]:
         return settings(self.endpoint, **more)
@@ -27,24 +27,24 @@ class Glacier(LocalGlacier):
 
 
 def settings(endpoint: str, **more: Any) -> dict[str, Any]:
-    """What a Config needs for this endpoint. One attempt per request: no test waits for a retry."""
+    """Returns arguments of Config for an endpoint. There is one attempt per request, so no test waits for a retry."""
     needed: dict[str, Any] = {"region_name": REGION, "endpoint_url": endpoint, **KEY, "max_attempts": 1}
     return {**needed, **more}
 
 
 def child(program: str, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Runs a Python program to its end; it finds the arguments in sys.argv."""
+    """Runs a Python program and waits for its end. The arguments are in its sys.argv."""
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=child_environment(), **settings)
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of a child that can import the package and these helpers."""
+    """Returns the environment for a child process that imports the package and these helpers."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def until(condition: Callable[[], T]) -> T:
-    """Waits for a condition that another thread or process makes true."""
+def wait_until(condition: Callable[[], T]) -> T:
+    """Waits until a condition is true, and returns its value."""
     while not (result := condition()):
         time.sleep(0.01)
     return result

@@ -1,4 +1,4 @@
-"""Runs in the background: a Future's whole life, and uploads on event loops."""
+"""Background runs: Futures, and uploads on asyncio event loops."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from typing import Any, Callable
 import pytest
 
 from glacier_mp import Archive, GlacierError, Progress, ServiceError, State, StoppedError, Upload, UsageError
-from local import MIB, VAULT, Glacier, content, until
+from local import MIB, VAULT, Glacier, content, wait_until
 
 PART = "UploadMultipartPart"
 COMPLETE = "CompleteMultipartUpload"
 DATA = content(2 * MIB + 5)
 
 
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 
-def test_a_future_gives_the_archive(glacier: Glacier) -> None:
+def test_future_returns_the_archive(glacier: Glacier) -> None:
     glacier.fault("delay_answer", PART, millis=300)
-    told: list[Future[Archive]] = []
+    called: list[Future[Archive]] = []
     with glacier.client() as client, Upload(client, VAULT, DATA, part_size=MIB) as upload:
         future = upload.start()
-        future.add_done_callback(told.append)
+        future.add_done_callback(called.append)
         assert (future.running(), future.done(), future.cancel()) == (True, False, False)
         with pytest.raises(concurrent.futures.TimeoutError):
             future.result(timeout=0)
         archive = future.result()
         assert (future.running(), future.done(), future.cancelled(), future.cancel()) == (False, True, False, False)
         assert future.exception() is None
-        assert archive == upload.run(), "it is the archive of a run, and sends nothing more"
-        until(lambda: told)
-        assert told == [future]
+        assert archive == upload.run(), "run() returns the same archive"
+        wait_until(lambda: called)
+        assert called == [future]
         assert upload.start().result() == archive
     assert glacier.archive(archive.archive_id) == DATA
 
 
-def test_many_futures_are_waited_for_together(glacier: Glacier) -> None:
+def test_futures_work_with_as_completed(glacier: Glacier) -> None:
     with glacier.client() as client:
         uploads = [Upload(client, VAULT, DATA + bytes([number]), part_size=MIB) for number in range(5)]
         futures = [upload.start() for upload in uploads]
@@ -55,8 +55,8 @@ def test_many_futures_are_waited_for_together(glacier: Glacier) -> None:
         assert concurrent.futures.wait(futures).not_done == set()
 
 
-def test_a_failure_comes_from_the_future(glacier: Glacier) -> None:
-    glacier.refuse(403, "AccessDeniedException", PART)
+def test_future_raises_the_error_of_the_run(glacier: Glacier) -> None:
+    glacier.respond_with_error(403, "AccessDeniedException", PART)
     with glacier.client() as client, Upload(client, VAULT, DATA, part_size=MIB) as upload:
         error = upload.start().exception()
         assert isinstance(error, ServiceError)
@@ -65,14 +65,12 @@ def test_a_failure_comes_from_the_future(glacier: Glacier) -> None:
         archive = upload.start().result()
     assert glacier.archive(archive.archive_id) == DATA
     with glacier.client() as client, Upload(client, VAULT) as upload:
-        assert isinstance(upload.start().exception(), UsageError), "there is no source"
+        assert isinstance(upload.start().exception(), UsageError), "the upload has no source"
 
 
-@pytest.mark.parametrize("kind", [OfTheProgram, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("kind", [CallbackError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("where", ["progress", "log", "source"])
-def test_an_exception_in_a_callback_comes_from_the_future(
-    glacier: Glacier, where: str, kind: type[BaseException]
-) -> None:
+def test_future_raises_the_exception_of_a_callback(glacier: Glacier, where: str, kind: type[BaseException]) -> None:
     thrown: list[BaseException] = []
 
     def fail(*facts: Any) -> Any:
@@ -94,7 +92,7 @@ def test_an_exception_in_a_callback_comes_from_the_future(
         assert upload.start().exception() is thrown[0]
 
 
-def test_callbacks_come_on_the_uploads_own_thread(glacier: Glacier) -> None:
+def test_callbacks_run_on_the_thread_of_the_upload(glacier: Glacier) -> None:
     threads: dict[str, threading.Thread] = {}
 
     def seen(name: str) -> None:
@@ -110,14 +108,14 @@ def test_callbacks_come_on_the_uploads_own_thread(glacier: Glacier) -> None:
         future = upload.start()
         future.add_done_callback(lambda future: seen("done"))
         future.result()
-        until(lambda: "done" in threads)
+        wait_until(lambda: "done" in threads)
     assert set(threads) == {"source", "log", "progress", "done"}
     (own,) = set(threads.values())
     assert own is not threading.current_thread()
     assert (own.name, own.daemon) == ("glacier_mp", True)
 
 
-def test_what_a_callback_may_do(glacier: Glacier) -> None:
+def test_rejects_working_calls_inside_a_callback(glacier: Glacier) -> None:
     seen: dict[str, Any] = {}
 
     def report(progress: Progress) -> None:
@@ -140,7 +138,7 @@ def test_what_a_callback_may_do(glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("where", ["outside", "callback"])
-def test_abort_stops_it_first(glacier: Glacier, where: str) -> None:
+def test_abort_stops_the_run_first(glacier: Glacier, where: str) -> None:
     def report(progress: Progress) -> None:
         if where == "callback" and progress.parts_in_flight:
             upload.abort()
@@ -148,7 +146,7 @@ def test_abort_stops_it_first(glacier: Glacier, where: str) -> None:
     glacier.fault("stall", PART, always=True)
     with glacier.client() as client, Upload(client, VAULT, DATA, part_size=MIB, progress=report) as upload:
         future = upload.start()
-        until(lambda: glacier.requests(PART))
+        wait_until(lambda: glacier.requests(PART))
         if where == "outside":
             with pytest.raises(UsageError) as caught:
                 upload.list_parts()
@@ -160,7 +158,7 @@ def test_abort_stops_it_first(glacier: Glacier, where: str) -> None:
     assert glacier.uploads() == []
 
 
-def test_it_is_started_once_at_a_time(glacier: Glacier) -> None:
+def test_rejects_a_second_start_during_a_run(glacier: Glacier) -> None:
     glacier.fault("delay_answer", PART, millis=300)
     with glacier.client() as client, Upload(client, VAULT, DATA) as upload:
         future = upload.start()
@@ -171,12 +169,12 @@ def test_it_is_started_once_at_a_time(glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
-def test_the_upload_stops_it(glacier: Glacier, how: str) -> None:
+def test_cancel_and_close_stop_the_run(glacier: Glacier, how: str) -> None:
     glacier.fault("stall", PART)
     with glacier.client() as client:
         upload = Upload(client, VAULT, DATA, part_size=MIB)
         future = upload.start()
-        until(lambda: glacier.requests(PART))
+        wait_until(lambda: glacier.requests(PART))
         getattr(upload, how)()
         error = future.exception()
         assert isinstance(error, StoppedError)
@@ -187,32 +185,32 @@ def test_the_upload_stops_it(glacier: Glacier, how: str) -> None:
 
 
 @pytest.mark.parametrize("kept", ["upload", "future"])
-def test_whoever_is_left_keeps_it_going(glacier: Glacier, kept: str) -> None:
+def test_run_continues_while_upload_or_future_is_referenced(glacier: Glacier, kept: str) -> None:
     glacier.fault("delay_answer", PART, millis=300)
     with glacier.client() as client:
         upload = Upload(client, VAULT, DATA, part_size=MIB)
         future = upload.start()
         left = upload if kept == "upload" else future
         del upload, future
-        until(glacier.archives)
+        wait_until(glacier.archives)
     del left
 
 
-def test_it_is_canceled_when_nobody_is_left(glacier: Glacier, without_collector: None) -> None:
+def test_run_is_canceled_with_the_last_reference(glacier: Glacier, without_collector: None) -> None:
     glacier.fault("stall", PART, always=True)
     lines: list[str] = []
     with glacier.client(log=lambda level, line: lines.append(line)) as client:
         upload = Upload(client, VAULT, DATA, part_size=MIB)
         future = upload.start()
         future.add_done_callback(print)
-        until(lambda: glacier.requests(PART))
+        wait_until(lambda: glacier.requests(PART))
         del upload
         assert not any("canceled" in line for line in lines)
         del future
-        until(lambda: any("canceled" in line for line in lines))
+        wait_until(lambda: any("canceled" in line for line in lines))
 
 
-def test_a_future_that_is_let_go_of_late_does_not_stop_the_next_run(glacier: Glacier) -> None:
+def test_late_release_of_a_future_does_not_cancel_the_next_run(glacier: Glacier) -> None:
     glacier.fault("stall", PART)
     served, serve = threading.Event(), threading.Event()
 
@@ -224,9 +222,9 @@ def test_a_future_that_is_let_go_of_late_does_not_stop_the_next_run(glacier: Gla
         first = upload.start()
         background = upload._background
         assert background is not None
-        # The call is over, and the thread that is to give the Future its outcome has not come to it yet.
+        # Holds the thread that sets the outcome of the Future after the call has ended.
         background.done.add_done_callback(wait)
-        until(lambda: glacier.requests(PART))
+        wait_until(lambda: glacier.requests(PART))
         upload.cancel()
         served.wait()
         glacier.fault("delay_answer", PART, millis=1000)
@@ -241,20 +239,20 @@ def test_a_future_that_is_let_go_of_late_does_not_stop_the_next_run(glacier: Gla
 
 @pytest.mark.parametrize("how", ["run", "start", "run_async"])
 @pytest.mark.parametrize("outcome", ["done", "refused", "exception"])
-def test_nothing_is_kept_afterwards(glacier: Glacier, without_collector: None, how: str, outcome: str) -> None:
+def test_run_releases_source_and_callback(glacier: Glacier, without_collector: None, how: str, outcome: str) -> None:
     class Buffer(bytearray):
         pass
 
     class Report:
         def __call__(self, progress: Progress) -> None:
             if outcome == "exception":
-                raise OfTheProgram
+                raise CallbackError
 
-    gone: list[weakref.ref[Any]] = []
+    references: list[weakref.ref[Any]] = []
 
     def go() -> None:
         data, report = Buffer(DATA), Report()
-        gone.extend((weakref.ref(data), weakref.ref(report)))
+        references.extend((weakref.ref(data), weakref.ref(report)))
         upload = Upload(client, VAULT, data, progress=report)
         if how == "run":
             upload.run()
@@ -264,22 +262,22 @@ def test_nothing_is_kept_afterwards(glacier: Glacier, without_collector: None, h
             asyncio.run(upload.run_async())
 
     if outcome == "refused":
-        glacier.refuse(403, "AccessDeniedException", PART)
+        glacier.respond_with_error(403, "AccessDeniedException", PART)
     with glacier.client() as client:
-        with suppress(OfTheProgram, GlacierError):
+        with suppress(CallbackError, GlacierError):
             go()
 
         def all_gone() -> bool:
             if how == "run_async":
-                # asyncio.run() itself makes a cycle of an exception and its frames.
+                # asyncio.run() creates a reference cycle of an exception and its frames.
                 gc.collect()
-            return [reference() for reference in gone] == [None, None]
+            return [reference() for reference in references] == [None, None]
 
-        # A thread that has given its result may not be gone yet.
-        until(all_gone)
+        # The thread may still be ending.
+        wait_until(all_gone)
 
 
-def test_an_upload_is_awaited(glacier: Glacier) -> None:
+def test_run_async_does_not_block_the_event_loop(glacier: Glacier) -> None:
     glacier.fault("delay_answer", PART, millis=300)
     ticks = 0
 
@@ -298,10 +296,10 @@ def test_an_upload_is_awaited(glacier: Glacier) -> None:
 
     archive = asyncio.run(main())
     assert glacier.archive(archive.archive_id) == DATA
-    assert ticks > 3, "the loop goes on"
+    assert ticks > 3, "the event loop is not blocked"
 
 
-def test_many_uploads_on_one_loop(glacier: Glacier) -> None:
+def test_uploads_in_parallel_on_one_event_loop(glacier: Glacier) -> None:
     datas = [content(MIB + number) for number in range(12)]
 
     async def main() -> list[Archive]:
@@ -313,7 +311,7 @@ def test_many_uploads_on_one_loop(glacier: Glacier) -> None:
     assert [glacier.archive(archive.archive_id) for archive in archives] == datas
 
 
-def test_several_loops(glacier: Glacier) -> None:
+def test_uploads_on_several_event_loops(glacier: Glacier) -> None:
     def on_a_loop(number: int) -> Archive:
         async def main() -> Archive:
             with Upload(client, VAULT, content(MIB + number), part_size=MIB) as upload:
@@ -326,21 +324,21 @@ def test_several_loops(glacier: Glacier) -> None:
     assert [len(glacier.archive(archive.archive_id)) for archive in archives] == [MIB + number for number in range(4)]
 
 
-def test_what_fails_is_raised_where_it_is_awaited(glacier: Glacier) -> None:
+def test_run_async_raises_the_errors_of_the_run(glacier: Glacier) -> None:
     def report(progress: Progress) -> None:
-        raise OfTheProgram
+        raise CallbackError
 
     async def main() -> None:
         with glacier.client() as client:
             with Upload(client, VAULT, DATA) as upload, pytest.raises(ServiceError) as caught:
                 await upload.run_async()
             assert caught.value.name == "GLACIER_E_ACCESS"
-            with Upload(client, VAULT, DATA, progress=report) as upload, pytest.raises(OfTheProgram):
+            with Upload(client, VAULT, DATA, progress=report) as upload, pytest.raises(CallbackError):
                 await upload.run_async()
         with pytest.raises(UsageError, match="closed"):
             await upload.run_async()
 
-    glacier.refuse(403, "AccessDeniedException", PART)
+    glacier.respond_with_error(403, "AccessDeniedException", PART)
     asyncio.run(main(), debug=True)
 
 
@@ -362,10 +360,10 @@ async def stopped_by_another_task(upload: Upload, glacier: Glacier) -> None:
     async def fail() -> None:
         while not glacier.requests(PART):
             await asyncio.sleep(0.01)
-        raise OfTheProgram
+        raise CallbackError
 
     task = asyncio.ensure_future(upload.run_async())
-    with pytest.raises(OfTheProgram):
+    with pytest.raises(CallbackError):
         await asyncio.gather(task, fail())
     task.cancel()
     await asyncio.wait([task])
@@ -373,13 +371,13 @@ async def stopped_by_another_task(upload: Upload, glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("stop", [stopped_by_cancel, stopped_by_timeout, stopped_by_another_task])
-def test_canceling_the_task_stops_the_upload(
+def test_canceling_the_task_stops_the_run(
     glacier: Glacier, caplog: pytest.LogCaptureFixture, stop: Callable[[Upload, Glacier], Any]
 ) -> None:
     async def main() -> Archive:
         with glacier.client() as client, Upload(client, VAULT, DATA, part_size=MIB) as upload:
             await stop(upload, glacier)
-            # It has stopped: the same object carries on at once.
+            # The run has ended, so the same object can resume immediately.
             assert upload.progress().parts_in_flight == 0
             assert [kept["upload_id"] for kept in glacier.uploads()] == [upload.upload_id]
             return await upload.run_async()
@@ -388,10 +386,12 @@ def test_canceling_the_task_stops_the_upload(
     archive = asyncio.run(main(), debug=True)
     assert glacier.archive(archive.archive_id) == DATA
     assert len(glacier.requests(PART)) <= 3 + 3
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR], "nothing was left unasked"
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR], (
+        "asyncio reports no unretrieved exception"
+    )
 
 
-def test_a_source_that_blocks_does_not_keep_a_canceled_task(glacier: Glacier) -> None:
+def test_canceled_task_does_not_wait_for_a_blocking_source(glacier: Glacier) -> None:
     blocked, go_on = threading.Event(), threading.Event()
 
     def read() -> Iterator[bytes]:
@@ -414,7 +414,7 @@ def test_a_source_that_blocks_does_not_keep_a_canceled_task(glacier: Glacier) ->
 
 
 @pytest.mark.parametrize("cancels", [1, 3])
-def test_the_answer_to_complete_is_awaited(glacier: Glacier, cancels: int) -> None:
+def test_canceled_task_waits_for_the_response_to_complete(glacier: Glacier, cancels: int) -> None:
     glacier.fault("delay_answer", COMPLETE, millis=500)
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Progress, log and cancel: what comes back to the program while a call works."""
+"""Callbacks during working calls: progress and log, and cancellation."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from glacier_mp import GlacierError, Progress, State, StoppedError, TreeHash, Upload, UsageError
-from local import MIB, VAULT, Glacier, content, until
+from local import MIB, VAULT, Glacier, content, wait_until
 
 PART = "UploadMultipartPart"
 
 
-def test_progress_tells_how_far_it_is(glacier: Glacier) -> None:
-    beats: list[Progress] = []
+def test_progress_reports_all_counters(glacier: Glacier) -> None:
+    reports: list[Progress] = []
     threads = set()
 
     def report(progress: Progress) -> None:
-        beats.append(progress)
+        reports.append(progress)
         threads.add(threading.current_thread())
 
     glacier.fault("delay_answer", PART, millis=400)
@@ -34,23 +34,23 @@ def test_progress_tells_how_far_it_is(glacier: Glacier) -> None:
         assert (upload.progress().bytes_total, upload.progress().parts_total) == (None, None)
         upload.run()
         last = upload.progress()
-    assert len(beats) > 1, "it beats while nothing moves"
-    assert replace(beats[-1], elapsed=last.elapsed) == last, "the end is told"
+    assert len(reports) > 1, "progress is reported while no data moves"
+    assert replace(reports[-1], elapsed=last.elapsed) == last, "the final progress is reported"
     assert (last.bytes_total, last.bytes_done, last.bytes_hashed) == (2 * MIB + 1,) * 3
     assert (last.parts_total, last.parts_done, last.parts_in_flight, last.retries) == (3, 3, 0, 0)
     assert last.bytes_sent >= 2 * MIB + 1
-    assert beats[0].elapsed <= last.elapsed < 60
+    assert reports[0].elapsed <= last.elapsed < 60
     assert threads == {threading.current_thread()}
     with pytest.raises(AttributeError):
         last.retries = 1  # type: ignore[misc]
 
 
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 
-@pytest.mark.parametrize("kind", [OfTheProgram, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
-def test_an_exception_stops_the_call_and_is_raised_from_it(glacier: Glacier, kind: type[BaseException]) -> None:
+@pytest.mark.parametrize("kind", [CallbackError, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
+def test_callback_exception_is_raised_from_the_call(glacier: Glacier, kind: type[BaseException]) -> None:
     thrown: list[BaseException] = []
 
     def report(progress: Progress) -> None:
@@ -65,52 +65,52 @@ def test_an_exception_stops_the_call_and_is_raised_from_it(glacier: Glacier, kin
             upload.run()
         assert caught.value is thrown[0]
         assert "report" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-        # The upload is in the vault, and the same object carries it on.
+        # The upload is in the vault, and the same object resumes it.
         assert [kept["upload_id"] for kept in glacier.uploads()] == [upload.upload_id]
         archive = upload.run()
     assert glacier.archive(archive.archive_id) == data
 
 
-def test_an_exception_at_the_last_beat_stops_nothing_else(glacier: Glacier) -> None:
+def test_exception_in_the_last_progress_callback_does_not_stop_later_calls(glacier: Glacier) -> None:
     def report(progress: Progress) -> None:
-        # The part is acknowledged: the call has nothing left to do.
+        # The part is acknowledged, so the call has nothing left to do.
         if progress.parts_done == 1:
-            raise OfTheProgram
+            raise CallbackError
 
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB, progress=report) as upload:
         upload.initiate()
-        with pytest.raises(OfTheProgram):
+        with pytest.raises(CallbackError):
             upload.put_part(0, content(MIB))
         upload.put_part(1, b"the end")
         upload.complete()
 
 
-def test_an_exception_in_one_thread_stops_the_others(glacier: Glacier) -> None:
+def test_exception_on_one_thread_stops_put_part_on_others(glacier: Glacier) -> None:
     glacier.fault("stall", PART, always=True)
     main = threading.current_thread()
     raised = threading.Event()
 
     def report(progress: Progress) -> None:
-        # Raise once only: the put_part at the end must not see three requests before its own arrives.
+        # Raise once only: the put_part below may report progress before its own request arrives.
         if threading.current_thread() is main and not raised.is_set() and len(glacier.requests(PART)) == 3:
             raised.set()
-            raise OfTheProgram
+            raise CallbackError
 
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB, progress=report) as upload:
         upload.initiate()
         with ThreadPoolExecutor(2) as pool:
             others = [pool.submit(upload.put_part, index, content(MIB)) for index in (0, 1)]
-            with pytest.raises(OfTheProgram):
+            with pytest.raises(CallbackError):
                 upload.put_part(2, content(MIB))
             for other in others:
                 error = other.exception()
                 assert isinstance(error, StoppedError)
                 assert (error.name, error.upload_id) == ("GLACIER_E_CALLBACK", upload.upload_id)
-        glacier.heal()
+        glacier.clear_faults()
         upload.put_part(0, content(MIB))
 
 
-def test_what_a_callback_may_do(glacier: Glacier) -> None:
+def test_rejects_working_calls_inside_a_callback(glacier: Glacier) -> None:
     seen: dict[str, Any] = {}
 
     def report(progress: Progress) -> None:
@@ -133,18 +133,18 @@ def test_what_a_callback_may_do(glacier: Glacier) -> None:
         upload.run()
 
 
-def test_a_callback_may_lift_the_bandwidth_limit(glacier: Glacier) -> None:
+def test_callback_can_change_the_bandwidth_limit(glacier: Glacier) -> None:
     def report(progress: Progress) -> None:
         if progress.bytes_sent > 0:
             upload.set_bandwidth_limit(0)
 
     with glacier.client() as client, Upload(client, VAULT, content(MIB), progress=report) as upload:
         upload.set_bandwidth_limit(1)
-        # That it ends at all: by the first limit it takes twelve days.
+        # With the first limit the upload would take twelve days.
         upload.run()
 
 
-def test_a_callback_may_close_its_upload(glacier: Glacier) -> None:
+def test_callback_can_close_its_upload(glacier: Glacier) -> None:
     glacier.fault("stall", PART)
     client = glacier.client()
     upload: Upload = Upload(client, VAULT, content(MIB), progress=lambda _progress: upload.close())
@@ -155,12 +155,12 @@ def test_a_callback_may_close_its_upload(glacier: Glacier) -> None:
         upload.run()
 
 
-def test_other_threads_go_on_and_may_cancel(glacier: Glacier) -> None:
+def test_other_threads_run_and_can_cancel(glacier: Glacier) -> None:
     glacier.fault("stall", PART)
     with glacier.client() as client, Upload(client, VAULT, content(MIB)) as upload, ThreadPoolExecutor(1) as pool:
         running = pool.submit(upload.run)
-        # That this thread comes here while the other is inside the library shows that the global lock is free.
-        until(lambda: glacier.requests(PART))
+        # This thread runs while the other is inside the library, so the GIL is released.
+        wait_until(lambda: glacier.requests(PART))
         assert upload.state is State.TRANSFERRING
         with pytest.raises(UsageError) as busy:
             upload.run()
@@ -172,22 +172,22 @@ def test_other_threads_go_on_and_may_cancel(glacier: Glacier) -> None:
         upload.run()
 
 
-def test_progress_of_a_file_that_is_hashed(tmp_path: Path) -> None:
+def test_tree_hash_of_a_file_reports_progress(tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(content(3 * MIB + 1))
-    beats: list[Progress] = []
-    assert TreeHash.file(path, threads=2, progress=beats.append) == TreeHash(path.read_bytes()).finish()
-    assert (beats[-1].bytes_total, beats[-1].bytes_hashed) == (3 * MIB + 1,) * 2
+    reports: list[Progress] = []
+    assert TreeHash.file(path, threads=2, progress=reports.append) == TreeHash(path.read_bytes()).finish()
+    assert (reports[-1].bytes_total, reports[-1].bytes_hashed) == (3 * MIB + 1,) * 2
 
     def report(progress: Progress) -> None:
-        raise OfTheProgram
+        raise CallbackError
 
-    with pytest.raises(OfTheProgram):
+    with pytest.raises(CallbackError):
         TreeHash.file(path, progress=report)
 
 
-def test_the_log_goes_to_a_logger(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("of.the.program")
+def test_logs_to_a_logger(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("test.logger")
     caplog.set_level(logging.DEBUG, logger.name)
     glacier.fault("status", PART, status=500)
     settings = glacier.settings(max_attempts=2, log=logger)
@@ -200,8 +200,8 @@ def test_the_log_goes_to_a_logger(glacier: Glacier, caplog: pytest.LogCaptureFix
     assert settings["aws_secret_access_key"] not in caplog.text
 
 
-def test_the_logger_decides_how_much(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("of.the.program")
+def test_logger_level_selects_the_lines(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("test.logger")
     caplog.set_level(logging.INFO, logger.name)
     with glacier.client(log=logger) as client:
         client.upload(VAULT, b"data")
@@ -211,7 +211,7 @@ def test_the_logger_decides_how_much(glacier: Glacier, caplog: pytest.LogCapture
 @pytest.mark.parametrize(
     ("level", "least"), [(None, logging.INFO), (logging.DEBUG, logging.DEBUG), (35, logging.ERROR)]
 )
-def test_the_log_goes_to_a_callable(glacier: Glacier, level: Any, least: int) -> None:
+def test_logs_to_a_callable(glacier: Glacier, level: Any, least: int) -> None:
     lines: list[tuple[int, str]] = []
     threads = set()
 
@@ -219,7 +219,7 @@ def test_the_log_goes_to_a_callable(glacier: Glacier, level: Any, least: int) ->
         lines.append((level, line))
         threads.add(threading.current_thread())
 
-    glacier.refuse(403, "AccessDeniedException", "CompleteMultipartUpload")
+    glacier.respond_with_error(403, "AccessDeniedException", "CompleteMultipartUpload")
     with glacier.client(log=write, log_level=level) as client, pytest.raises(GlacierError) as caught:
         client.upload(VAULT, b"data")
     assert min(number for number, _ in lines) == least
@@ -228,12 +228,12 @@ def test_the_log_goes_to_a_callable(glacier: Glacier, level: Any, least: int) ->
     assert threads == {threading.current_thread()}
 
 
-def test_an_exception_in_the_log_stops_the_call(glacier: Glacier) -> None:
+def test_log_callback_exception_is_raised_from_the_call(glacier: Glacier) -> None:
     def write(level: int, line: str) -> None:
-        raise OfTheProgram
+        raise CallbackError
 
     with glacier.client(log=write, log_level=logging.DEBUG) as client:
-        with pytest.raises(OfTheProgram):
+        with pytest.raises(CallbackError):
             client.upload(VAULT, b"data")
-        with pytest.raises(OfTheProgram):
+        with pytest.raises(CallbackError):
             client.list_uploads(VAULT)

@@ -1,4 +1,4 @@
-"""Keys that expire: what a program's callable gives, where it runs, and what becomes of its exceptions."""
+"""Credentials callables: accepted results, the thread they run on, and their exceptions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SETTINGS = settings("http://127.0.0.1:1")
 KEYS = (SETTINGS["aws_access_key_id"], SETTINGS["aws_secret_access_key"])
 
 
-class Desk:
-    """Where tokens are given out; a new one each time the old one expires."""
+class TokenIssuer:
+    """A credentials callable that returns the current session token, and counts its calls."""
 
     def __init__(self, glacier: Glacier) -> None:
         self.glacier = glacier
         self.token = "token-0"
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self) -> Any:
-        self.asked += 1
+        self.calls += 1
         return (*KEYS, self.token)
 
     def expire(self) -> None:
@@ -40,33 +40,33 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def issuer() -> Iterator[TokenIssuer]:
     glacier = Glacier("--session-token", "token-0")
-    yield Desk(glacier)
+    yield TokenIssuer(glacier)
     glacier.close()
 
 
-def test_an_upload_outlives_its_token(desk: Desk) -> None:
+def test_upload_continues_with_new_tokens(issuer: TokenIssuer) -> None:
     data = content(3 * MIB)
-    with desk.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
+    with issuer.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
         upload.initiate()
         for index in range(3):
-            desk.expire()
+            issuer.expire()
             upload.put_part(index, data[index * MIB : (index + 1) * MIB])
-        desk.expire()
+        issuer.expire()
         archive = upload.complete()
-        desk.expire()
+        issuer.expire()
         assert client.list_uploads(VAULT) == []
-    assert desk.glacier.archive(archive.archive_id) == data
-    assert desk.asked == 6
-    assert len(desk.glacier.requests("UploadMultipartPart")) == 6
+    assert issuer.glacier.archive(archive.archive_id) == data
+    assert issuer.calls == 6
+    assert len(issuer.glacier.requests("UploadMultipartPart")) == 6
 
 
 NOW = datetime.now(timezone.utc)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "result",
     [
         Credentials(*KEYS, "token-0"),
         Credentials(*KEYS, "token-0", NOW + timedelta(hours=1)),
@@ -75,33 +75,33 @@ NOW = datetime.now(timezone.utc)
         (*KEYS, "token-0", None),
     ],
 )
-def test_what_may_be_given(desk: Desk, answer: Any) -> None:
-    with desk.client(lambda: answer) as client:
+def test_accepts_credentials_and_tuples(issuer: TokenIssuer, result: Any) -> None:
+    with issuer.client(lambda: result) as client:
         assert client.list_uploads(VAULT) == []
 
 
-def test_the_expiration_is_passed_on(desk: Desk) -> None:
-    given: list[datetime] = []
+def test_expiration_triggers_a_refresh(issuer: TokenIssuer) -> None:
+    provided: list[datetime] = []
 
-    def give() -> Credentials:
-        # Ten minutes by the clock of the service, which is an hour ahead of this one.
-        given.append(datetime.now(timezone.utc) + timedelta(hours=1, minutes=10))
-        return Credentials(*KEYS, "token-0", given[-1])
+    def provide() -> Credentials:
+        # Valid for ten minutes by the service's clock, which is one hour ahead.
+        provided.append(datetime.now(timezone.utc) + timedelta(hours=1, minutes=10))
+        return Credentials(*KEYS, "token-0", provided[-1])
 
-    desk.glacier.set_clock(3600)
-    with desk.client(give) as client:
+    issuer.glacier.set_clock(3600)
+    with issuer.client(provide) as client:
         client.list_uploads(VAULT)
-        assert len(given) == 1
-        # Of its life less than five minutes are left.
-        desk.glacier.set_clock(3600 + 330)
+        assert len(provided) == 1
+        # The keys now expire within five minutes.
+        issuer.glacier.set_clock(3600 + 330)
         client.list_uploads(VAULT)
         client.list_uploads(VAULT)
-    assert len(given) == 2
-    assert {request["status"] for request in desk.glacier.requests()} == {200, 403}
+    assert len(provided) == 2
+    assert {request["status"] for request in issuer.glacier.requests()} == {200, 403}
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "word"),
+    ("result", "kind", "word"),
     [
         (None, TypeError, "NoneType"),
         (list(KEYS), TypeError, "list"),
@@ -116,45 +116,45 @@ def test_the_expiration_is_passed_on(desk: Desk) -> None:
         ((*KEYS, "to\nken"), UsageError, "session token"),
     ],
 )
-def test_what_may_not_be_given(desk: Desk, answer: Any, kind: type[Exception], word: str) -> None:
-    with desk.client(lambda: answer) as client, Upload(client, VAULT, b"data") as upload:
+def test_rejects_invalid_credentials(issuer: TokenIssuer, result: Any, kind: type[Exception], word: str) -> None:
+    with issuer.client(lambda: result) as client, Upload(client, VAULT, b"data") as upload:
         for call in (upload.run, lambda: client.list_uploads(VAULT)):
             with pytest.raises(kind, match=word) as caught:
                 call()
             assert "two words" not in str(caught.value)
-    assert desk.glacier.requests() == []
+    assert issuer.glacier.requests() == []
 
 
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 
-@pytest.mark.parametrize("kind", [OfTheProgram, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
-def test_an_exception_stops_the_call_and_is_raised_from_it(desk: Desk, kind: type[BaseException]) -> None:
+@pytest.mark.parametrize("kind", [CallbackError, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
+def test_provider_exception_is_raised_from_the_call(issuer: TokenIssuer, kind: type[BaseException]) -> None:
     thrown: list[BaseException] = []
 
-    def give() -> Any:
-        if desk.token == "token-0x" and not thrown:
+    def provide() -> Any:
+        if issuer.token == "token-0x" and not thrown:
             thrown.append(kind("no keys today"))
             raise thrown[0]
-        return desk()
+        return issuer()
 
     data = content(2 * MIB)
-    with desk.client(give) as client, Upload(client, VAULT, data, part_size=MIB) as upload:
+    with issuer.client(provide) as client, Upload(client, VAULT, data, part_size=MIB) as upload:
         upload.initiate()
-        desk.expire()
+        issuer.expire()
         with pytest.raises(kind) as caught:
             upload.run()
         assert caught.value is thrown[0]
         archive = upload.run()
-    assert desk.glacier.archive(archive.archive_id) == data
+    assert issuer.glacier.archive(archive.archive_id) == data
 
 
-def test_it_runs_on_the_thread_of_the_call_and_may_not_call_back(desk: Desk) -> None:
+def test_provider_runs_on_the_calling_thread_and_cannot_make_calls(issuer: TokenIssuer) -> None:
     threads = set()
     refused: list[str] = []
 
-    def give() -> Any:
+    def provide() -> Any:
         threads.add(threading.current_thread())
         calls: list[Callable[[], object]] = [
             upload.run,
@@ -166,66 +166,66 @@ def test_it_runs_on_the_thread_of_the_call_and_may_not_call_back(desk: Desk) -> 
                 call()
             refused.append(caught.value.name)
         assert (upload.state, upload.progress().parts_done) == (State.NEW, 0)
-        return desk()
+        return issuer()
 
-    with desk.client(give) as client, Upload(client, VAULT, b"data") as upload:
+    with issuer.client(provide) as client, Upload(client, VAULT, b"data") as upload:
         upload.run()
     assert threads == {threading.current_thread()}
     assert refused == ["GLACIER_E_BUSY"] * 3
 
 
 @pytest.mark.parametrize("close", [False, True])
-def test_it_may_cancel_and_close_its_upload(desk: Desk, close: bool) -> None:
-    def give() -> Any:
+def test_provider_can_cancel_and_close_its_upload(issuer: TokenIssuer, close: bool) -> None:
+    def provide() -> Any:
         if close:
             upload.close()
         else:
             upload.cancel()
-        return desk()
+        return issuer()
 
-    with desk.client(give) as client:
+    with issuer.client(provide) as client:
         upload = Upload(client, VAULT, b"data")
         with pytest.raises(StoppedError):
             upload.run()
-    assert desk.glacier.requests() == []
+    assert issuer.glacier.requests() == []
 
 
-def test_tokens_that_stay_expired_end_the_call(desk: Desk) -> None:
-    with desk.client() as client, Upload(client, VAULT, b"data") as upload:
+def test_token_that_stays_expired_fails_the_call(issuer: TokenIssuer) -> None:
+    with issuer.client() as client, Upload(client, VAULT, b"data") as upload:
         upload.initiate()
-        desk.glacier.replace_token("nobody knows")
+        issuer.glacier.replace_token("nobody knows")
         with pytest.raises(ServiceError) as caught:
             upload.run()
         assert (caught.value.name, caught.value.resumable) == ("GLACIER_E_CREDENTIALS", True)
-        assert desk.asked == 4
+        assert issuer.calls == 4
 
 
-def test_fixed_keys_say_what_is_to_be_done(desk: Desk) -> None:
-    client = desk.glacier.client(aws_session_token="token-0")
+def test_expired_fixed_token_is_credentials_error(issuer: TokenIssuer) -> None:
+    client = issuer.glacier.client(aws_session_token="token-0")
     upload = Upload(client, VAULT, b"data")
     upload.initiate()
-    desk.expire()
-    with pytest.raises(ServiceError, match="no credentials provider") as caught:
+    issuer.expire()
+    with pytest.raises(ServiceError, match="provider") as caught:
         upload.run()
     assert (caught.value.name, caught.value.resumable) == ("GLACIER_E_CREDENTIALS", True)
-    with desk.client() as fresh, Upload(fresh, VAULT, b"data", upload_id=caught.value.upload_id) as carried_on:
-        carried_on.run()
+    with issuer.client() as fresh, Upload(fresh, VAULT, b"data", upload_id=caught.value.upload_id) as resumed:
+        resumed.run()
 
 
-def test_a_callable_goes_with_its_client(desk: Desk) -> None:
-    class Give:
+def test_provider_is_released_with_its_client_and_uploads(issuer: TokenIssuer) -> None:
+    class Provide:
         def __call__(self) -> Any:
-            return desk()
+            return issuer()
 
-    give = Give()
-    gone = weakref.ref(give)
-    client = desk.client(give)
+    provide = Provide()
+    gone = weakref.ref(provide)
+    client = issuer.client(provide)
     upload = Upload(client, VAULT, b"data")
     gc.collect()
     gc.disable()
     try:
         upload.run()
-        del give, client
+        del provide, client
         assert gone() is not None
         del upload
         assert gone() is None
@@ -233,15 +233,15 @@ def test_a_callable_goes_with_its_client(desk: Desk) -> None:
         gc.enable()
 
 
-def test_no_secret_is_shown() -> None:
-    given = Credentials("AKIDEXAMPLE", "theSecretKey", "theToken", NOW)
-    assert "AKIDEXAMPLE" in repr(given)
-    config = Config(region_name="us-east-1", credentials=lambda: given)
-    for shown in (repr(given), str(given), repr(config), repr(Client(config))):
+def test_repr_shows_no_secrets() -> None:
+    provided = Credentials("AKIDEXAMPLE", "theSecretKey", "theToken", NOW)
+    assert "AKIDEXAMPLE" in repr(provided)
+    config = Config(region_name="us-east-1", credentials=lambda: provided)
+    for shown in (repr(provided), str(provided), repr(config), repr(Client(config))):
         assert "theSecretKey" not in shown
         assert "theToken" not in shown
 
 
-def test_keys_and_a_callable_exclude_each_other() -> None:
+def test_rejects_keys_together_with_a_provider() -> None:
     with pytest.raises(TypeError, match="exclude each other"):
         Config(**SETTINGS, credentials=lambda: KEYS)

@@ -1,4 +1,4 @@
-"""Each family of results is a class, with all that the library knows as attributes."""
+"""Exceptions: the class for each result code, and the attributes."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ def failure(call: Callable[[], object]) -> GlacierError:
         (400, "NoLongerSupportedException", "GLACIER_E_NO_LONGER_SUPPORTED", False),
     ],
 )
-def test_what_the_service_refuses(glacier: Glacier, status: int, service_code: str, name: str, retryable: bool) -> None:
-    glacier.refuse(status, service_code, PART, always=True)
+def test_service_errors_have_all_attributes(
+    glacier: Glacier, status: int, service_code: str, name: str, retryable: bool
+) -> None:
+    glacier.respond_with_error(status, service_code, PART, always=True)
     with glacier.client() as client, Upload(client, VAULT, b"data") as upload:
         error = failure(upload.run)
         assert type(error) is glacier_mp.ServiceError
@@ -56,7 +58,7 @@ def test_what_the_service_refuses(glacier: Glacier, status: int, service_code: s
 def test_hides_secrets_and_control_characters(
     glacier: Glacier, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    logger = logging.getLogger("of.the.program")
+    logger = logging.getLogger("test.logger")
     caplog.set_level(logging.DEBUG, logger.name)
     settings = glacier.settings(log=logger)
     secret = settings["aws_secret_access_key"]
@@ -77,7 +79,7 @@ def test_hides_secrets_and_control_characters(
         assert text.isprintable(), text
 
 
-def test_before_there_is_an_upload(glacier: Glacier) -> None:
+def test_errors_before_initiate_have_no_upload_id(glacier: Glacier) -> None:
     with glacier.client() as client:
         error = failure(lambda: client.upload("no-such-vault", b"data"))
         assert (error.name, error.http_status) == ("GLACIER_E_NOT_FOUND", 404)
@@ -97,7 +99,7 @@ def test_before_there_is_an_upload(glacier: Glacier) -> None:
         ("GLACIER_E_PROTOCOL", {"kind": "status", "status": 200}, {}),
     ],
 )
-def test_the_way_to_the_service(glacier: Glacier, name: str, fault: dict[str, Any], settings: dict[str, Any]) -> None:
+def test_transport_errors(glacier: Glacier, name: str, fault: dict[str, Any], settings: dict[str, Any]) -> None:
     glacier.fault(operation="InitiateMultipartUpload", always=True, **fault)
     with glacier.client(**settings) as client:
         error = failure(lambda: client.upload(VAULT, b"data"))
@@ -105,21 +107,21 @@ def test_the_way_to_the_service(glacier: Glacier, name: str, fault: dict[str, An
     assert (error.service_code, error.operation) == (None, "InitiateMultipartUpload")
 
 
-def test_a_certificate_that_is_not_trusted(secure_glacier: tuple[Glacier, Path]) -> None:
+def test_untrusted_certificate_is_tls_error(secure_glacier: tuple[Glacier, Path]) -> None:
     glacier, _ = secure_glacier
     with glacier.client() as client:
         error = failure(lambda: client.list_uploads(VAULT))
     assert (type(error), error.name, error.http_status) == (glacier_mp.TransportError, "GLACIER_E_TLS", None)
 
 
-def test_damaged_data(glacier: Glacier) -> None:
+def test_wrong_tree_hash_is_integrity_error(glacier: Glacier) -> None:
     glacier.fault("wrong_tree_hash", PART, always=True)
     with glacier.client(max_attempts=2) as client:
         error = failure(lambda: client.upload(VAULT, b"data"))
     assert (type(error), error.name) == (glacier_mp.IntegrityError, "GLACIER_E_TREE_HASH")
 
 
-def test_missing_parts(glacier: Glacier) -> None:
+def test_missing_parts_are_integrity_error(glacier: Glacier) -> None:
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
         upload.initiate()
         upload.put_part(1, b"the end")
@@ -128,7 +130,7 @@ def test_missing_parts(glacier: Glacier) -> None:
     assert error.resumable
 
 
-def test_an_outcome_that_is_not_known(glacier: Glacier) -> None:
+def test_lost_response_to_complete_is_outcome_unknown(glacier: Glacier) -> None:
     glacier.fault("lost_answer", COMPLETE, then="close")
     with glacier.client() as client, Upload(client, VAULT, b"data") as upload:
         error = failure(upload.run)
@@ -137,10 +139,12 @@ def test_an_outcome_that_is_not_known(glacier: Glacier) -> None:
         assert upload.run().archive_id == glacier.archives()[0]["archive_id"]
         glacier.fault("lost_answer", COMPLETE, then="close")
         error = failure(lambda: client.upload(VAULT, b"data"))
-        assert (error.name, error.resumable) == ("GLACIER_E_OUTCOME_UNKNOWN", False), "who could learn it is gone"
+        assert (error.name, error.resumable) == ("GLACIER_E_OUTCOME_UNKNOWN", False), (
+            "the Upload that could determine the outcome is closed"
+        )
 
 
-def test_this_machine(glacier: Glacier, tmp_path: Path) -> None:
+def test_local_errors(glacier: Glacier, tmp_path: Path) -> None:
     with glacier.client() as client:
         error = failure(lambda: client.upload(VAULT, tmp_path / "missing"))
         assert isinstance(error, glacier_mp.LocalError)
@@ -157,7 +161,7 @@ def test_this_machine(glacier: Glacier, tmp_path: Path) -> None:
         assert (type(error), error.name) == (glacier_mp.LocalError, "GLACIER_E_SOURCE_CHANGED")
 
 
-def test_values_and_order(glacier: Glacier) -> None:
+def test_usage_errors(glacier: Glacier) -> None:
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
         for call, name, word in (
             (lambda: client.upload("no/vault", b"data"), "GLACIER_E_INVALID", "vault"),
@@ -184,7 +188,7 @@ def client_of_nothing() -> glacier_mp.Client:
 @pytest.mark.parametrize(
     ("call", "kind", "says"),
     [
-        # What C would cut or wrap around.
+        # ctypes would truncate or wrap these values.
         (lambda upload: upload.put_part(1 << 32, b"data"), ValueError, "index"),
         (lambda upload: upload.put_part(-1, b"data"), ValueError, "index"),
         (lambda upload: upload.put_part(0.5, b"data"), TypeError, "float"),
@@ -208,7 +212,7 @@ def client_of_nothing() -> glacier_mp.Client:
         (lambda upload: glacier_mp.TreeHash.combine([b"short"]), ValueError, "checksum"),
     ],
 )
-def test_values_that_c_cannot_have(
+def test_rejects_values_that_c_types_cannot_hold(
     glacier: Glacier, call: Callable[[Upload], object], kind: type[Exception], says: str
 ) -> None:
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
@@ -218,12 +222,12 @@ def test_values_that_c_cannot_have(
     assert glacier.requests(PART) == []
 
 
-def test_a_short_time_is_not_none() -> None:
+def test_rounds_short_timeouts_up() -> None:
     assert failure(lambda: Config(connect_timeout=0)).name == "GLACIER_E_INVALID"
     Config(connect_timeout=0.0001)
 
 
-def test_the_class_is_the_numbers_family() -> None:
+def test_class_depends_on_the_range_of_the_code() -> None:
     families: dict[int, Optional[type[GlacierError]]] = {
         1: glacier_mp.UsageError,
         99: glacier_mp.UsageError,
@@ -239,7 +243,7 @@ def test_the_class_is_the_numbers_family() -> None:
     assert {code: errors.class_of(code) for code in families} == families
 
 
-def test_what_the_library_made_for_an_error_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frees_the_error_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     freed: list[object] = []
     free = _ffi.lib.glacier_error_free
 
@@ -252,7 +256,7 @@ def test_what_the_library_made_for_an_error_is_freed(monkeypatch: pytest.MonkeyP
     assert len(freed) == 1
 
 
-def test_errors_go_to_other_processes() -> None:
+def test_errors_can_be_pickled() -> None:
     error = _ffi.error_of(304, "gone")
     error.upload_id = "id"
     copy = pickle.loads(pickle.dumps(error))

@@ -1,4 +1,4 @@
-"""Uploads from the first byte to the archive: all at once, by hand, and carried on."""
+"""Complete uploads: by run(), by the operations of the service, and resumed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Callable
 import pytest
 
 from glacier_mp import Archive, GlacierError, State, StoppedError, TreeHash, Upload
-from local import MIB, VAULT, Glacier, content, until
+from local import MIB, VAULT, Glacier, content, wait_until
 
 SIZE = 2 * MIB + 5
 
@@ -36,14 +36,14 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    # A name that is not ASCII.
+    # The name is not ASCII.
     path = tmp_path / "archive-ä.bin"
     path.write_bytes(content(SIZE))
     return path
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_source_arrives_whole(glacier: Glacier, path: Path, source: str) -> None:
+def test_uploads_every_kind_of_source(glacier: Glacier, path: Path, source: str) -> None:
     with glacier.client() as client:
         archive = client.upload(VAULT, SOURCES[source](path), archive_description="from a test, 100%", part_size=MIB)
     (kept,) = glacier.archives()
@@ -55,14 +55,14 @@ def test_every_source_arrives_whole(glacier: Glacier, path: Path, source: str) -
     assert len(glacier.requests("UploadMultipartPart")) == 3
 
 
-def test_over_https(secure_glacier: tuple[Glacier, Path], path: Path) -> None:
+def test_uploads_over_https(secure_glacier: tuple[Glacier, Path], path: Path) -> None:
     glacier, ca_file = secure_glacier
     assert glacier.endpoint.startswith("https://")
     with glacier.client(ca_file=ca_file) as client:
         assert client.upload(VAULT, path).checksum == TreeHash.file(path).hex()
 
 
-def test_settings_come_from_the_environment(glacier: Glacier, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_settings_from_the_environment(glacier: Glacier, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from glacier_mp import Client
 
     settings = glacier.settings()
@@ -85,18 +85,18 @@ def test_state_prints_its_name(state: State) -> None:
     assert pickle.loads(pickle.dumps(state)) is state
 
 
-def test_state_of_a_newer_library_prints_as_a_name() -> None:
+def test_unknown_state_prints_as_a_name() -> None:
     assert (str(State(99)), f"{State(99)}", int(State(99))) == ("STATE_99",) * 2 + (99,)
 
 
-def test_facts_and_states(glacier: Glacier, path: Path) -> None:
+def test_properties_before_and_after_a_run(glacier: Glacier, path: Path) -> None:
     with glacier.client() as client, Upload(client, VAULT, path, part_size=MIB) as upload:
         assert (upload.state, upload.upload_id, upload.part_size) == (State.NEW, None, None)
         assert (upload.archive_id, upload.checksum, upload.location) == (None, None, None)
         archive = upload.run()
-        assert upload.run() == archive, "a completed upload is left as it is"
+        assert upload.run() == archive, "a completed upload is not changed"
     assert len(glacier.requests("CompleteMultipartUpload")) == 1
-    # All of it is still there once the object is closed.
+    # The properties remain available after the object is closed.
     assert archive == Archive(upload.archive_id or "", upload.archive_location, upload.checksum)
     assert upload.upload_id is not None
     assert upload.location is not None
@@ -106,13 +106,13 @@ def test_facts_and_states(glacier: Glacier, path: Path) -> None:
         upload.run()
 
 
-def test_a_bandwidth_limit_holds(glacier: Glacier) -> None:
+def test_respects_the_bandwidth_limit(glacier: Glacier) -> None:
     with glacier.client(bandwidth_limit=400_000) as client, Upload(client, VAULT, content(200_000)) as upload:
         upload.run()
-        assert upload.progress().elapsed > 0.4, "half a second's worth"
+        assert upload.progress().elapsed > 0.4, "the limit allows the parts in half a second"
 
 
-def test_by_hand_from_many_threads(glacier: Glacier) -> None:
+def test_put_part_from_several_threads(glacier: Glacier) -> None:
     data = content(9 * MIB + 1)
     parts = [data[start : start + MIB] for start in range(0, len(data), MIB)]
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
@@ -131,7 +131,7 @@ def test_by_hand_from_many_threads(glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("form", [bytes, bytes.hex])
-def test_a_part_is_sent_only_if_its_checksum_is_right(glacier: Glacier, form: Callable[[bytes], Any]) -> None:
+def test_put_part_rejects_wrong_checksum(glacier: Glacier, form: Callable[[bytes], Any]) -> None:
     with glacier.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
         upload.initiate()
         with pytest.raises(GlacierError) as caught:
@@ -142,7 +142,7 @@ def test_a_part_is_sent_only_if_its_checksum_is_right(glacier: Glacier, form: Ca
         upload.complete()
 
 
-def test_abort(glacier: Glacier) -> None:
+def test_abort_deletes_the_upload(glacier: Glacier) -> None:
     with glacier.client() as client, Upload(client, VAULT) as upload:
         upload.initiate()
         assert len(glacier.uploads()) == 1
@@ -151,7 +151,7 @@ def test_abort(glacier: Glacier) -> None:
     assert glacier.uploads() == []
 
 
-def test_leaving_the_block_aborts_nothing(glacier: Glacier) -> None:
+def test_leaving_the_with_block_keeps_the_upload(glacier: Glacier) -> None:
     with glacier.client() as client, Upload(client, VAULT) as upload:
         upload.initiate()
     assert [kept["upload_id"] for kept in glacier.uploads()] == [upload.upload_id]
@@ -159,8 +159,8 @@ def test_leaving_the_block_aborts_nothing(glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("again", ["the same object", "another object", "one call"])
-def test_what_failed_is_carried_on(glacier: Glacier, path: Path, again: str) -> None:
-    glacier.refuse(403, "AccessDeniedException", "CompleteMultipartUpload")
+def test_resumes_failed_uploads(glacier: Glacier, path: Path, again: str) -> None:
+    glacier.respond_with_error(403, "AccessDeniedException", "CompleteMultipartUpload")
     with glacier.client() as client, Upload(client, VAULT, path, part_size=MIB) as upload:
         with pytest.raises(GlacierError) as caught:
             upload.run()
@@ -175,10 +175,10 @@ def test_what_failed_is_carried_on(glacier: Glacier, path: Path, again: str) -> 
         else:
             archive = client.upload(VAULT, path, upload_id=caught.value.upload_id)
     assert glacier.archive(archive.archive_id) == path.read_bytes()
-    assert len(glacier.requests("UploadMultipartPart")) == 3, "nothing is sent twice"
+    assert len(glacier.requests("UploadMultipartPart")) == 3, "no part is sent twice"
 
 
-def test_uploads_are_listed(glacier: Glacier) -> None:
+def test_lists_uploads(glacier: Glacier) -> None:
     before = datetime.now(timezone.utc) - timedelta(seconds=1)
     with glacier.client() as client:
         assert client.list_uploads(VAULT) == []
@@ -198,7 +198,7 @@ def test_list_uploads_can_be_canceled(glacier: Glacier) -> None:
     with glacier.client() as client:
 
         def cancel() -> None:
-            until(lambda: glacier.requests("ListMultipartUploads"))
+            wait_until(lambda: glacier.requests("ListMultipartUploads"))
             client.cancel()
 
         thread = threading.Thread(target=cancel)

@@ -1,4 +1,4 @@
-"""gevent and eventlet: calls end, other greenlets keep running, and callbacks run in the greenlet that called."""
+"""gevent and eventlet: other greenlets run during calls, and callbacks run in the calling greenlet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def join(greenlets):
 """,
     "eventlet": """
 import warnings
-# It warns of its own deprecation.
+# eventlet warns about its deprecation.
 warnings.simplefilter("ignore")
 import eventlet
 {before}
@@ -50,10 +50,10 @@ import glacier_mp
 from glacier_mp import Client, Config, Upload
 from local import MIB, VAULT, Glacier, content, settings
 
-def heal():
+def clear_faults():
     glacier = Glacier.__new__(Glacier)
     glacier.endpoint = sys.argv[1]
-    glacier.heal()
+    glacier.clear_faults()
 
 client = Client(Config(**settings(sys.argv[1])))
 data = content(2 * MIB)
@@ -75,7 +75,7 @@ archives = join([spawn(upload, number) for number in range(2)])
 assert len({archive.archive_id for archive in archives}) == 2
 """
 
-# Every kind of call, several at once, with callbacks that wait.
+# All kinds of calls in parallel, with callbacks that switch greenlets.
 KINDS = """
 def read():
     for start in range(0, len(data), MIB // 2):
@@ -115,7 +115,7 @@ def listing():
 join([spawn(kind) for kind in (run, iterate, start, write, by_hand, stop, listing) for _ in range(2)])
 """
 
-# The service does not respond: the call ends only if another greenlet runs and cancels it.
+# The service does not respond. The call ends only if another greenlet runs and cancels it.
 OTHERS_RUN = """
 upload = Upload(client, VAULT, part_size=MIB)
 
@@ -147,23 +147,23 @@ assert set(join(greenlets)) == set(where), where
 """
 
 EXCEPTIONS = """
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 def fail(progress):
     sleep(0)
-    raise OfTheProgram
+    raise CallbackError
 
 with Upload(client, VAULT, data, part_size=MIB, progress=fail) as upload:
     try:
         upload.run()
-    except OfTheProgram:
+    except CallbackError:
         pass
     else:
         raise AssertionError
 """
 
-# The service never responds: the time limit of the program ends the call, which can run again.
+# The service does not respond. The timeout of the greenlet library ends the call, and the upload can run again.
 TIME_LIMIT = """
 with Upload(client, VAULT, data, part_size=MIB) as upload:
     try:
@@ -173,11 +173,11 @@ with Upload(client, VAULT, data, part_size=MIB) as upload:
         pass
     else:
         raise AssertionError
-    heal()
+    clear_faults()
     upload.run()
 """
 
-# Another greenlet uses the client while the first one gives its keys.
+# Other greenlets use the client while the first one runs the credentials callable.
 CREDENTIALS = """
 def credentials():
     sleep(0.05)
@@ -217,7 +217,7 @@ join([spawn(tpool.execute, client.upload, VAULT, data, part_size=MIB) for _ in r
 
 
 def run(glacier: Glacier, library: str, program: str, *, imported_first: bool = False) -> None:
-    """Runs a program with the library's replacements; the package is imported after or before them."""
+    """Runs a program after monkey patching. The package is imported after or before the patching."""
     pytest.importorskip(library)
     order = {"before": "import glacier_mp" if imported_first else "", "after": ""}
     whole = LIBRARIES[library].format(**order) + COMMON + program + "\nprint('done')\n"

@@ -1,4 +1,4 @@
-"""What needs no service: tree hashes, plans, what is shown of settings, and what help() says."""
+"""Parts that need no service: tree hashes, plans, repr(), and documentation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LARGEST = 10_000 * 4 * GIB
 
 
 def generated(spec: str, size: int) -> bytes:
-    """The bytes that known answers are about, made from the names they go by."""
+    """Returns the bytes for a generator of tests/data."""
     kind, _, argument = spec.partition(":")
     if kind == "zeros":
         return bytes(size)
@@ -47,7 +47,7 @@ def known_tree_hashes() -> Iterator[tuple[bytes, str]]:
                 yield generated(row["generator"], size), row["tree_sha256"]
 
 
-def test_tree_hashes_are_the_known_ones(tmp_path: Path) -> None:
+def test_tree_hashes_equal_the_known_answers(tmp_path: Path) -> None:
     known = list(known_tree_hashes())
     assert len(known) > 10
     for number, (data, expected) in enumerate(known):
@@ -60,21 +60,21 @@ def test_tree_hashes_are_the_known_ones(tmp_path: Path) -> None:
         assert {digest.hex() for digest in digests} == {expected}
 
 
-def test_a_tree_hash_is_ready_for_the_next() -> None:
+def test_finish_resets_the_tree_hash() -> None:
     tree_hash = TreeHash(b"first")
     assert tree_hash.finish() == hashlib.sha256(b"first").digest()
     tree_hash.update(b"second")
     assert tree_hash.finish() == hashlib.sha256(b"second").digest()
 
 
-def test_a_buffer_of_many_pieces_is_hashed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashes_large_buffers_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     data = content(2 * MIB + 3)
     expected = TreeHash(data).finish()
     monkeypatch.setattr("glacier_mp.treehash._PIECE_SIZE", 1_000_003)
     assert TreeHash(data).finish() == expected
 
 
-def test_tree_hashes_of_parts_fold() -> None:
+def test_combines_tree_hashes_of_parts() -> None:
     data = content(5 * MIB + 7)
     parts = [TreeHash(data[start : start + 2 * MIB]).finish() for start in range(0, len(data), 2 * MIB)]
     assert TreeHash.combine(iter(parts)) == TreeHash(data).finish()
@@ -92,7 +92,7 @@ def test_tree_hashes_of_parts_fold() -> None:
         (10 * MIB + 1, MIB, (MIB, 11)),
     ],
 )
-def test_plans(size: int, part_size: int, expected: tuple[int, int]) -> None:
+def test_plans_have_part_size_and_count(size: int, part_size: int, expected: tuple[int, int]) -> None:
     made = plan(size, part_size)
     assert (made.part_size, made.part_count) == expected
     assert (made.size, made.request_count) == (size, made.part_count + 2)
@@ -101,13 +101,13 @@ def test_plans(size: int, part_size: int, expected: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("size", "part_size"), [(0, None), (LARGEST + 1, None), (MIB, MIB + 1), (10_001 * MIB, MIB)])
-def test_plans_that_cannot_be(size: int, part_size: int) -> None:
+def test_rejects_invalid_plans(size: int, part_size: int) -> None:
     with pytest.raises(UsageError) as caught:
         plan(size, part_size)
     assert caught.value.name == "GLACIER_E_INVALID"
 
 
-def test_no_secret_is_shown() -> None:
+def test_repr_shows_no_secrets() -> None:
     config = Config(
         **settings("http://127.0.0.1:1", aws_secret_access_key="theSecretKey", aws_session_token="theToken"),
         concurrency=3,
@@ -132,13 +132,13 @@ def public_members() -> Iterator[tuple[str, object]]:
                     yield f"{name}.{own}", value
 
 
-def test_help_names_and_explains_everything() -> None:
+def test_every_public_member_has_a_docstring() -> None:
     text = pydoc.plain(pydoc.render_doc(glacier_mp))
     for name, member in public_members():
         assert name.rpartition(".")[2] in text
-        # A type made of others has no text of its own: the package's says what it is.
-        assert inspect.getdoc(member) or get_origin(member) is Union, f"{name} says nothing"
-    # The introduction names what there is, and examples of it are Python.
+        # A Union has no docstring. The docstring of the package describes it.
+        assert inspect.getdoc(member) or get_origin(member) is Union, f"{name} has no docstring"
+    # The introduction lists the public names, and its examples compile.
     introduction = inspect.getdoc(glacier_mp) or ""
     for name in (
         "Config",
@@ -158,7 +158,7 @@ def test_help_names_and_explains_everything() -> None:
         compile(inspect.cleandoc("\n" + example), "example", "exec")
 
 
-def test_the_examples_of_the_readme_are_python() -> None:
+def test_readme_examples_compile() -> None:
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "bindings/python/README.md").read_text(), re.DOTALL)
     assert len(examples) > 4
     for example in examples:
@@ -168,7 +168,7 @@ def test_the_examples_of_the_readme_are_python() -> None:
         assert code.co_names
 
 
-def test_every_parameter_and_field_is_explained() -> None:
+def test_docstrings_describe_every_parameter_and_field() -> None:
     for kind in (Config, Client, Upload, glacier_mp.Plan, TreeHash):
         for parameter in inspect.signature(kind).parameters:
             assert f" {parameter} (" in (inspect.getdoc(kind) or ""), f"{kind.__name__}: {parameter}"
@@ -181,6 +181,6 @@ def test_every_parameter_and_field_is_explained() -> None:
         assert f" {attribute} (" in (inspect.getdoc(glacier_mp.GlacierError) or ""), attribute
 
 
-def test_it_has_a_version() -> None:
+def test_version_is_that_of_the_crate() -> None:
     manifest = (ROOT / "Cargo.toml").read_text()
     assert f'\nversion = "{glacier_mp.__version__}"\n' in manifest

@@ -1,4 +1,4 @@
-"""Carrying on: by a journal, after a kill, and by several who share an upload."""
+"""Resuming with a journal, after SIGKILL, and sharing an upload by part ranges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Callable
 import pytest
 
 from glacier_mp import GlacierError, IntegrityError, LocalError, Progress, State, Upload, UsageError
-from local import MIB, VAULT, Glacier, child, child_environment, content, until
+from local import MIB, VAULT, Glacier, child, child_environment, content, wait_until
 
 PART = "UploadMultipartPart"
 COMPLETE = "CompleteMultipartUpload"
@@ -34,7 +34,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 def ranges(glacier: Glacier) -> list[tuple[int, int]]:
-    """What was sent, in the order it came."""
+    """Returns the ranges of the parts received, in order of arrival."""
     return [tuple(request["range"]) for request in glacier.requests(PART)]
 
 
@@ -43,8 +43,8 @@ def acknowledged(glacier: Glacier) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("form", [Path, str, os.fsencode])
-def test_the_same_call_carries_on(glacier: Glacier, path: Path, journal: Path, form: Callable[[Path], Any]) -> None:
-    glacier.refuse(403, "AccessDeniedException", COMPLETE)
+def test_same_call_resumes(glacier: Glacier, path: Path, journal: Path, form: Callable[[Path], Any]) -> None:
+    glacier.respond_with_error(403, "AccessDeniedException", COMPLETE)
     with glacier.client() as client:
 
         def upload() -> Any:
@@ -55,27 +55,27 @@ def test_the_same_call_carries_on(glacier: Glacier, path: Path, journal: Path, f
         assert caught.value.resumable
         archive = upload()
         requests = len(glacier.requests())
-        assert upload() == archive, "all is done: nothing is sent"
+        assert upload() == archive, "a completed upload sends nothing"
     assert len(glacier.requests()) == requests
     assert glacier.archive(archive.archive_id) == DATA
     assert len(ranges(glacier)) == len(set(ranges(glacier))) == 4
 
 
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 
 @pytest.mark.parametrize("kind", ["refused", "exception", "started", "written"])
-def test_the_journal_is_free_where_the_error_is_caught(glacier: Glacier, path: Path, journal: Path, kind: str) -> None:
-    """An exception holds the frames that it came through, and these must not hold the journal."""
+def test_journal_is_unlocked_when_the_error_is_caught(glacier: Glacier, path: Path, journal: Path, kind: str) -> None:
+    """An exception refers to the frames of its traceback. These must not keep the journal locked."""
 
     def report(progress: Progress) -> None:
         if kind == "exception" and progress.parts_done:
-            raise OfTheProgram
+            raise CallbackError
 
     source = None if kind == "written" else path
     glacier.fault("delay_answer", PART, millis=200)
-    glacier.refuse(403, "AccessDeniedException", COMPLETE)
+    glacier.respond_with_error(403, "AccessDeniedException", COMPLETE)
     with glacier.client() as client:
         try:
             with Upload(client, VAULT, source, part_size=MIB, journal=journal, progress=report) as upload:
@@ -86,14 +86,14 @@ def test_the_journal_is_free_where_the_error_is_caught(glacier: Glacier, path: P
                     upload.start().result()
                 else:
                     upload.run()
-        except (GlacierError, OfTheProgram) as error:
+        except (GlacierError, CallbackError) as error:
             assert error.__traceback__ is not None
-            glacier.heal()
+            glacier.clear_faults()
             archive = client.upload(VAULT, path, journal=journal)
     assert glacier.archive(archive.archive_id) == DATA
 
 
-def test_an_unknown_outcome_is_learned_by_the_same_call(glacier: Glacier, path: Path, journal: Path) -> None:
+def test_same_call_determines_an_unknown_outcome(glacier: Glacier, path: Path, journal: Path) -> None:
     glacier.fault("lost_answer", COMPLETE, then="close")
     with glacier.client() as client:
         with pytest.raises(GlacierError) as caught:
@@ -102,7 +102,7 @@ def test_an_unknown_outcome_is_learned_by_the_same_call(glacier: Glacier, path: 
         assert client.upload(VAULT, path, journal=journal).archive_id == glacier.archives()[0]["archive_id"]
 
 
-def test_one_upload_works_with_a_journal(glacier: Glacier, path: Path, journal: Path) -> None:
+def test_journal_in_use_is_locked(glacier: Glacier, path: Path, journal: Path) -> None:
     with glacier.client() as client:
         with Upload(client, VAULT, part_size=MIB, journal=journal) as first:
             first.initiate()
@@ -115,21 +115,21 @@ def test_one_upload_works_with_a_journal(glacier: Glacier, path: Path, journal: 
     assert len(glacier.requests("InitiateMultipartUpload")) == 1
 
 
-def test_a_file_that_is_no_journal_stays_as_it_is(glacier: Glacier, path: Path, journal: Path) -> None:
-    journal.write_text("of somebody else")
+def test_file_that_is_not_a_journal_is_not_changed(glacier: Glacier, path: Path, journal: Path) -> None:
+    journal.write_text("not a journal")
     with glacier.client() as client:
         with pytest.raises(LocalError) as caught:
             client.upload(VAULT, path, journal=journal)
         assert caught.value.name == "GLACIER_E_JOURNAL"
-        assert journal.read_text() == "of somebody else"
+        assert journal.read_text() == "not a journal"
         with pytest.raises(LocalError) as caught:
             client.upload(VAULT, path, journal=journal / "missing")
         assert caught.value.name == "GLACIER_E_IO"
     assert glacier.requests() == []
 
 
-def test_a_journal_knows_its_upload_and_its_source(glacier: Glacier, path: Path, journal: Path) -> None:
-    glacier.refuse(403, "AccessDeniedException", COMPLETE)
+def test_rejects_journal_of_another_part_size_or_source(glacier: Glacier, path: Path, journal: Path) -> None:
+    glacier.respond_with_error(403, "AccessDeniedException", COMPLETE)
     with glacier.client() as client:
         with pytest.raises(GlacierError):
             client.upload(VAULT, path, part_size=MIB, journal=journal)
@@ -167,37 +167,37 @@ with Client(Config(**settings(endpoint, concurrency=2))) as client:
 
 
 @pytest.mark.parametrize("how", ["path", "file object", "stream"])
-def test_a_new_process_carries_on_after_a_kill(glacier: Glacier, path: Path, journal: Path, how: str) -> None:
+def test_new_process_resumes_after_sigkill(glacier: Glacier, path: Path, journal: Path, how: str) -> None:
     data = content(12 * MIB + 5)
     path.write_bytes(data)
     arguments = (glacier.endpoint, str(path), str(journal), how)
-    for life in range(1, 4):
+    for run_number in range(1, 4):
         glacier.fault("stall", PART, skip=3, always=True)
         command = [sys.executable, "-c", KILLED, *arguments]
         process = subprocess.Popen(command, env=child_environment(), stdout=subprocess.PIPE)
-        arrived = 3 * life
-        until(lambda: len(acknowledged(glacier)) == arrived)  # noqa: B023
+        arrived = 3 * run_number
+        wait_until(lambda: len(acknowledged(glacier)) == arrived)  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        glacier.heal()
+        glacier.clear_faults()
     ended = child(KILLED, *arguments)
     assert (ended.stderr, ended.returncode) == ("", 0)
     assert glacier.archive(ended.stdout.strip()) == data
-    assert len(set(acknowledged(glacier))) == len(acknowledged(glacier)) == 13, "nothing that arrived is sent again"
+    assert len(set(acknowledged(glacier))) == len(acknowledged(glacier)) == 13, "no stored part is sent again"
     assert len(glacier.requests("InitiateMultipartUpload")) == 1
     assert glacier.uploads() == []
 
 
 @contextmanager
 def shared(glacier: Glacier, **more: Any) -> Iterator[tuple[Any, str]]:
-    """A client, and an upload that exists."""
+    """Yields a client and the ID of an initiated upload."""
     with glacier.client(**more) as client, Upload(client, VAULT, part_size=MIB) as upload:
         upload.initiate()
         assert upload.upload_id is not None
         yield client, upload.upload_id
 
 
-def test_several_share_an_upload(glacier: Glacier, path: Path) -> None:
+def test_part_ranges_share_an_upload(glacier: Glacier, path: Path) -> None:
     with shared(glacier) as (client, upload_id):
         for part_range in ((0, 2), (1, 1), (2, None)):
             with Upload(client, VAULT, path, upload_id=upload_id, part_range=part_range) as upload:
@@ -206,7 +206,7 @@ def test_several_share_an_upload(glacier: Glacier, path: Path) -> None:
         with Upload(client, VAULT, upload_id=upload_id, archive_size=len(DATA)) as upload:
             archive = upload.complete()
     assert glacier.archive(archive.archive_id) == DATA
-    assert [first // MIB for first, _ in sorted(ranges(glacier))] == [0, 1, 2, 3], "what overlaps is not sent again"
+    assert [first // MIB for first, _ in sorted(ranges(glacier))] == [0, 1, 2, 3], "a part of two ranges is sent once"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_several_share_an_upload(glacier: Glacier, path: Path) -> None:
         ((0, None), len(DATA) + MIB, ""),
     ],
 )
-def test_what_is_not_whole_is_not_completed(
+def test_rejects_complete_of_an_incomplete_archive(
     glacier: Glacier, path: Path, part_range: Any, size: int, names: str
 ) -> None:
     with shared(glacier) as (client, upload_id):
@@ -236,10 +236,11 @@ def test_what_is_not_whole_is_not_completed(
     assert glacier.archives() == []
 
 
-def test_part_ranges_that_cannot_be(glacier: Glacier, path: Path) -> None:
+def test_rejects_invalid_part_ranges(glacier: Glacier, path: Path) -> None:
     with shared(glacier) as (client, upload_id):
-        with pytest.raises(UsageError, match="at least 1"):
+        with pytest.raises(UsageError) as caught:
             Upload(client, VAULT, path, upload_id=upload_id, part_range=(0, 0))
+        assert caught.value.name == "GLACIER_E_INVALID"
         wrong: Any
         for wrong in ((-1, 1), (0, 1 << 32), (0, 1, 2)):
             with pytest.raises(ValueError):
@@ -260,7 +261,7 @@ def test_part_ranges_that_cannot_be(glacier: Glacier, path: Path) -> None:
     assert ranges(glacier) == []
 
 
-def test_sizes_are_checked_before_anything_is_sent(glacier: Glacier, path: Path) -> None:
+def test_checks_sizes_before_the_first_request(glacier: Glacier, path: Path) -> None:
     with glacier.client() as client:
         with pytest.raises(UsageError, match=str(len(DATA))) as caught:
             client.upload(VAULT, path, archive_size=len(DATA) + 1)

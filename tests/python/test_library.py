@@ -1,4 +1,4 @@
-"""How the library is found, which one is refused, and what a wheel has in it."""
+"""Loading of the shared library, and the contents of a wheel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMPORT = "import glacier_mp; print(glacier_mp.__version__); print(glacier_mp._ff
 
 
 def imported(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Imports the package from a directory, as a program elsewhere would."""
+    """Imports the package from a directory, in a child process outside the repository."""
     inherited = {name: value for name, value in os.environ.items() if name != _library.VARIABLE}
     environment = {**inherited, "PYTHONPATH": str(directory), **environment}
     return subprocess.run(
@@ -29,7 +29,7 @@ def imported(directory: Path, **environment: str) -> subprocess.CompletedProcess
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """The directory of a copy that is in no repository."""
+    """The directory of a copy of the package outside the repository."""
     ignore = shutil.ignore_patterns("__pycache__", "*.so")
     shutil.copytree(ROOT / "bindings" / "python" / "glacier_mp", tmp_path / "at" / "glacier_mp", ignore=ignore)
     return tmp_path / "at"
@@ -42,20 +42,20 @@ def compiled(source: str, path: Path) -> str:
     return str(library)
 
 
-def test_the_variable_names_it(package: Path) -> None:
-    (package / "glacier_mp" / _library.NAME).write_text("not this one")
+def test_loads_library_from_the_environment_variable(package: Path) -> None:
+    (package / "glacier_mp" / _library.NAME).write_text("not a library")
     ended = imported(package, **{_library.VARIABLE: str(LIBRARY)})
     assert ended.stdout.splitlines()[1:] == [str(LIBRARY)], ended.stderr
 
 
-def test_it_is_found_beside_the_package(package: Path) -> None:
+def test_finds_library_in_the_package(package: Path) -> None:
     shutil.copy(LIBRARY, package / "glacier_mp" / _library.NAME)
     ended = imported(package)
     assert ended.stdout.splitlines()[1:] == [str(package / "glacier_mp" / _library.NAME)], ended.stderr
 
 
 @pytest.mark.parametrize("place", ["release", "debug", "release/deps", "debug/deps"])
-def test_it_is_found_in_the_repository(package: Path, tmp_path: Path, place: str) -> None:
+def test_finds_library_in_the_repository(package: Path, tmp_path: Path, place: str) -> None:
     repository = tmp_path / "repository"
     (repository / "bindings").mkdir(parents=True)
     shutil.move(str(package), repository / "bindings" / "python")
@@ -76,7 +76,7 @@ def test_it_is_found_in_the_repository(package: Path, tmp_path: Path, place: str
         ("int nothing;", "is not libglacier_mp"),
     ],
 )
-def test_another_library_is_refused(package: Path, tmp_path: Path, source: str, says: str) -> None:
+def test_rejects_incompatible_library(package: Path, tmp_path: Path, source: str, says: str) -> None:
     library = compiled(source, tmp_path)
     ended = imported(package, **{_library.VARIABLE: library})
     assert ended.returncode == 1
@@ -86,7 +86,7 @@ def test_another_library_is_refused(package: Path, tmp_path: Path, source: str, 
     assert library in last
 
 
-def test_what_cannot_be_loaded_is_told(package: Path) -> None:
+def test_reports_library_that_cannot_be_loaded(package: Path) -> None:
     ended = imported(package, **{_library.VARIABLE: "/no/such/library.so"})
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("ImportError: cannot load /no/such/library.so (from GLACIER_MP_LIBRARY): ")
@@ -97,7 +97,7 @@ def test_what_cannot_be_loaded_is_told(package: Path) -> None:
         assert _library.VARIABLE in last
 
 
-def test_a_wheel_has_the_library_in_it(tmp_path: Path) -> None:
+def test_wheel_contains_the_library(tmp_path: Path) -> None:
     environment = {
         **child_environment(),
         "GLACIER_MP_BUILD_LIBRARY": str(LIBRARY),

@@ -1,4 +1,4 @@
-"""How long things live: buffers, callables and handles; at the interpreter's end, after a fork, in subinterpreters."""
+"""Lifetimes of buffers, callbacks and handles; interpreter shutdown, forks and subinterpreters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Callable
 import pytest
 
 from glacier_mp import Config, Progress, StoppedError, TreeHash, Upload, UsageError, plan
-from local import MIB, VAULT, Glacier, child, content, until
+from local import MIB, VAULT, Glacier, child, content, wait_until
 
 PART = "UploadMultipartPart"
 
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.usefixtures("without_collector")
 
 
 class Buffer(bytearray):
-    """One that a weak reference can watch."""
+    """A bytearray that supports weak references."""
 
 
-def test_a_buffer_is_held_until_the_upload_is_closed(glacier: Glacier) -> None:
+def test_source_buffer_is_exported_until_the_upload_is_closed(glacier: Glacier) -> None:
     data = Buffer(content(MIB))
     gone = weakref.ref(data)
     with glacier.client() as client:
@@ -41,7 +41,7 @@ def test_a_buffer_is_held_until_the_upload_is_closed(glacier: Glacier) -> None:
         assert gone() is None
 
 
-def test_a_map_cannot_be_closed_under_an_upload(glacier: Glacier) -> None:
+def test_mmap_source_cannot_be_closed_before_the_upload(glacier: Glacier) -> None:
     data = mmap.mmap(-1, MIB)
     with glacier.client() as client, Upload(client, VAULT, data) as upload:
         with pytest.raises(BufferError):
@@ -50,7 +50,7 @@ def test_a_map_cannot_be_closed_under_an_upload(glacier: Glacier) -> None:
     data.close()
 
 
-def test_a_buffer_goes_with_its_upload(glacier: Glacier) -> None:
+def test_source_buffer_is_released_with_its_upload(glacier: Glacier) -> None:
     client = glacier.client()
     data = Buffer(content(MIB))
     gone = weakref.ref(data)
@@ -62,20 +62,20 @@ def test_a_buffer_goes_with_its_upload(glacier: Glacier) -> None:
     assert gone() is None
 
 
-def test_a_buffer_outlives_a_call_at_work(glacier: Glacier) -> None:
+def test_source_buffer_outlives_a_running_call(glacier: Glacier) -> None:
     glacier.fault("stall", PART, always=True)
     data = Buffer(content(MIB))
     with glacier.client() as client, ThreadPoolExecutor(2) as pool:
         upload = Upload(client, VAULT, data, part_size=MIB)
-        at_work = pool.submit(upload.run)
-        until(lambda: glacier.requests(PART))
+        running = pool.submit(upload.run)
+        wait_until(lambda: glacier.requests(PART))
         upload.close()
-        assert isinstance(at_work.exception(), StoppedError)
-    del at_work, upload
+        assert isinstance(running.exception(), StoppedError)
+    del running, upload
     data.append(0)
 
 
-def test_the_buffer_of_a_part_is_held_during_the_call_only(glacier: Glacier) -> None:
+def test_part_buffer_is_exported_only_during_the_call(glacier: Glacier) -> None:
     data = Buffer(content(MIB))
     held = []
 
@@ -99,7 +99,7 @@ def test_the_buffer_of_a_part_is_held_during_the_call_only(glacier: Glacier) -> 
 
 
 @pytest.mark.parametrize("failing", [False, True])
-def test_a_callable_goes_with_its_upload(glacier: Glacier, failing: bool) -> None:
+def test_progress_callback_is_released_with_its_upload(glacier: Glacier, failing: bool) -> None:
     class Report:
         def __call__(self, progress: Progress) -> None:
             if failing:
@@ -116,7 +116,7 @@ def test_a_callable_goes_with_its_upload(glacier: Glacier, failing: bool) -> Non
     assert gone() is None
 
 
-def test_a_logger_goes_with_its_clients(glacier: Glacier) -> None:
+def test_log_callback_is_released_with_its_client_and_uploads(glacier: Glacier) -> None:
     class Write:
         def __call__(self, level: int, line: str) -> None:
             pass
@@ -133,7 +133,7 @@ def test_a_logger_goes_with_its_clients(glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("how", ["run", "start", "close", "drop"])
-def test_a_source_that_is_read_goes_with_its_upload(glacier: Glacier, how: str) -> None:
+def test_stream_source_is_released_with_its_upload(glacier: Glacier, how: str) -> None:
     source = io.BytesIO(b"data")
     gone = weakref.ref(source)
     with glacier.client() as client:
@@ -146,13 +146,13 @@ def test_a_source_that_is_read_goes_with_its_upload(glacier: Glacier, how: str) 
             upload.start().result()
         if how != "drop":
             upload.close()
-            # A thread that has given its result may not be gone yet.
-            until(lambda: gone() is None)
+            # The thread may still be ending.
+            wait_until(lambda: gone() is None)
         del upload
-        until(lambda: gone() is None)
+        wait_until(lambda: gone() is None)
 
 
-def test_a_stream_goes_with_its_last_reference(glacier: Glacier) -> None:
+def test_stream_is_released_with_its_last_reference(glacier: Glacier) -> None:
     with glacier.client() as client:
         upload = Upload(client, VAULT, part_size=MIB)
         stream = upload.stream()
@@ -165,7 +165,7 @@ def test_a_stream_goes_with_its_last_reference(glacier: Glacier) -> None:
     assert glacier.requests() == []
 
 
-def test_what_has_a_handle_goes_to_no_other_process(glacier: Glacier) -> None:
+def test_handles_cannot_be_pickled_or_copied(glacier: Glacier) -> None:
     with glacier.client() as client, Upload(client, VAULT) as upload:
         objects = (client, upload, upload.stream(), Config(), TreeHash(), plan(MIB))
         for take, kept in itertools.product((pickle.dumps, copy.deepcopy), objects):
@@ -173,7 +173,7 @@ def test_what_has_a_handle_goes_to_no_other_process(glacier: Glacier) -> None:
                 take(kept)
 
 
-def test_an_upload_keeps_what_it_needs_of_its_client(glacier: Glacier) -> None:
+def test_upload_outlives_its_client(glacier: Glacier) -> None:
     client = glacier.client()
     upload = Upload(client, VAULT, b"data")
     client.close()
@@ -182,7 +182,7 @@ def test_an_upload_keeps_what_it_needs_of_its_client(glacier: Glacier) -> None:
     assert len(glacier.archives()) == 1
 
 
-def test_closing_twice_and_using_what_is_closed(glacier: Glacier) -> None:
+def test_closed_objects_reject_calls(glacier: Glacier) -> None:
     client = glacier.client()
     upload = Upload(client, VAULT, b"data")
     for closed in (upload, client):
@@ -206,11 +206,11 @@ def test_closing_twice_and_using_what_is_closed(glacier: Glacier) -> None:
         assert caught.value.name == "GLACIER_E_STATE"
 
 
-AT_THE_END = """
+PREAMBLE = """
 import atexit, sys, threading
 import glacier_mp
 from glacier_mp import Client, Config, Plan, TreeHash, Upload
-from local import MIB, VAULT, Glacier, content, settings, until
+from local import MIB, VAULT, Glacier, content, settings, wait_until
 
 class Watch(Glacier):
     def __init__(self, endpoint): self.endpoint = endpoint
@@ -234,13 +234,13 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
         "threading.Thread(target=upload.run).start()",
         "glacier.fault('stall', 'UploadMultipartPart')\n"
         "threading.Thread(target=upload.run, daemon=True).start()\n"
-        "until(lambda: glacier.requests('UploadMultipartPart'))",
+        "wait_until(lambda: glacier.requests('UploadMultipartPart'))",
         "glacier.fault('delay_answer', 'ListMultipartUploads', millis=300)\n"
         "threading.Thread(target=client.list_uploads, args=(VAULT,), daemon=True).start()\n"
-        "until(lambda: glacier.requests('ListMultipartUploads'))",
+        "wait_until(lambda: glacier.requests('ListMultipartUploads'))",
         "glacier.fault('stall', 'UploadMultipartPart')\n"
         "future = upload.start()\n"
-        "until(lambda: glacier.requests('UploadMultipartPart'))",
+        "wait_until(lambda: glacier.requests('UploadMultipartPart'))",
         "import time\nupload = Upload(client, VAULT, iter(lambda: time.sleep(1e9), b''))\nfuture = upload.start()",
         "upload = Upload(client, VAULT, part_size=MIB); upload.write(content(MIB + 1))",
         "upload = Upload(client, VAULT); stream = upload.stream(); stream.write(b'data'); sys.stream = stream",
@@ -271,18 +271,18 @@ upload = Upload(client, VAULT, content(MIB), progress=lambda progress: None)
         "run in del",
     ],
 )
-def test_the_interpreter_ends_cleanly(glacier: Glacier, program: str) -> None:
-    ended = child(AT_THE_END + program, glacier.endpoint)
+def test_interpreter_exits_cleanly(glacier: Glacier, program: str) -> None:
+    ended = child(PREAMBLE + program, glacier.endpoint)
     assert (ended.stderr, ended.returncode) == ("", 0)
 
 
-# Registered before the package is imported, a function runs after the package has stopped its threads.
+# An atexit function that is registered before the import runs after the package has stopped its calls.
 REGISTERED_EARLY = """
 import atexit
 atexit.register(lambda: at_exit())
 """
 
-# What Python 3.12 and later do as soon as the main thread has ended.
+# Python 3.12 and later start no threads after the main thread has ended.
 NO_THREAD = """
 def start_no_thread(*arguments):
     raise RuntimeError("can't create new thread at interpreter shutdown")
@@ -311,11 +311,11 @@ def at_exit():
 """
 
 AT_EXIT_ERRORS = """
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 def fail(*_):
-    raise OfTheProgram
+    raise CallbackError
 
 def failing():
     yield content(MIB)
@@ -326,7 +326,7 @@ def at_exit():
     for source, progress in ((content(MIB), fail), (failing(), None)):
         with Upload(client, VAULT, source, part_size=MIB, progress=progress) as failed:
             try: failed.run()
-            except OfTheProgram as error: assert error.__traceback__.tb_next
+            except CallbackError as error: assert error.__traceback__.tb_next
             else: raise AssertionError
     try: client.upload("no-such-vault", b"data")
     except glacier_mp.ServiceError as error: assert error.name == "GLACIER_E_NOT_FOUND"
@@ -336,7 +336,7 @@ def at_exit():
         assert error.name == "GLACIER_E_STATE"
         assert "shutting down" in str(error) and "run()" in str(error), error
     else:
-        # Not all versions of Python refuse to start a thread by then.
+        # Some versions of Python can still start a thread.
         assert sys.argv[2] == "late"
         started.result()
     upload.run()
@@ -346,17 +346,17 @@ def at_exit():
 
 @pytest.mark.parametrize("order", ["early", "late", "late, no thread"])
 @pytest.mark.parametrize(("program", "archives"), [(AT_EXIT_CALLS, 3), (AT_EXIT_ERRORS, 1)], ids=["calls", "errors"])
-def test_calls_work_while_the_interpreter_ends(glacier: Glacier, program: str, archives: int, order: str) -> None:
+def test_calls_work_during_interpreter_shutdown(glacier: Glacier, program: str, archives: int, order: str) -> None:
     whole = {
-        "early": REGISTERED_EARLY + AT_THE_END + program,
-        "late": AT_THE_END + program + "atexit.register(at_exit)\n",
-        "late, no thread": AT_THE_END + program + NO_THREAD + "atexit.register(at_exit)\n",
+        "early": REGISTERED_EARLY + PREAMBLE + program,
+        "late": PREAMBLE + program + "atexit.register(at_exit)\n",
+        "late, no thread": PREAMBLE + program + NO_THREAD + "atexit.register(at_exit)\n",
     }[order]
     ended = child(whole, glacier.endpoint, order)
     assert (ended.stdout, ended.stderr, ended.returncode) == (f"{archives}\n", "", 0)
 
 
-def test_thread_that_is_joined_uploads_after_the_main_thread_has_ended(glacier: Glacier) -> None:
+def test_non_daemon_thread_uploads_after_the_main_thread_has_ended(glacier: Glacier) -> None:
     program = """
 def later():
     threading.main_thread().join()
@@ -365,7 +365,7 @@ def later():
     print(len(glacier.archives()))
 threading.Thread(target=later).start()
 """
-    for whole in (AT_THE_END + program, AT_THE_END + program + "_threads = None\n" + NO_THREAD):
+    for whole in (PREAMBLE + program, PREAMBLE + program + "_threads = None\n" + NO_THREAD):
         ended = child(whole, glacier.endpoint)
         assert (ended.stderr, ended.returncode) == ("", 0)
     assert len(glacier.archives()) == 4
@@ -383,7 +383,7 @@ by_hand.initiate()
 stream = Upload(client, VAULT, part_size=MIB)
 started = Upload(client, VAULT, b"data")
 started.start().result()
-# The thread of a call that has returned may be ending still, and Python warns of forks with threads.
+# The thread of a call that has returned may still be ending, and Python warns about forks with threads.
 warnings.simplefilter("ignore", DeprecationWarning)
 child = os.fork()
 if child == 0:
@@ -397,7 +397,7 @@ if child == 0:
             assert error.name == "GLACIER_E_FORKED", error
         else:
             raise AssertionError(call)
-    # Its own are as good as any.
+    # Objects created in the child work.
     Client(Config(**settings(sys.argv[1]))).upload(VAULT, b"of the child")
     {end}
 _, status = os.waitpid(child, 0)
@@ -409,21 +409,21 @@ by_hand.complete()
 
 
 @pytest.mark.parametrize("end", ["sys.exit(0)", "upload.close(); by_hand.close(); del client; os._exit(0)"])
-def test_a_forked_child_is_told(glacier: Glacier, end: str) -> None:
+def test_forked_child_gets_an_error(glacier: Glacier, end: str) -> None:
     ended = child(FORK.format(end=end), glacier.endpoint)
     assert (ended.stderr, ended.returncode) == ("", 0)
     assert len(glacier.archives()) == 4
 
 
-FORK_AT_WORK = """
+FORK_DURING_CALLS = """
 import os, warnings
 warnings.simplefilter("ignore")
 glacier.fault('stall', 'UploadMultipartPart', always=True)
 future = upload.start()
 stream = Upload(client, VAULT, part_size=MIB)
 stream.write(content(MIB))
-stream.write(b"gathered")
-until(lambda: len(glacier.requests('UploadMultipartPart')) == 2)
+stream.write(b"buffered")
+wait_until(lambda: len(glacier.requests('UploadMultipartPart')) == 2)
 child = os.fork()
 if child == 0:
     assert not future.done()
@@ -442,31 +442,31 @@ _, status = os.waitpid(child, 0)
 assert status == 0
 upload.cancel()
 assert isinstance(future.exception(), glacier_mp.StoppedError)
-glacier.heal()
+glacier.clear_faults()
 upload.run()
 """
 
 
-def test_a_child_is_told_of_what_its_parent_began(glacier: Glacier) -> None:
-    ended = child(AT_THE_END + FORK_AT_WORK, glacier.endpoint)
+def test_forked_child_gets_an_error_for_running_calls_of_its_parent(glacier: Glacier) -> None:
+    ended = child(PREAMBLE + FORK_DURING_CALLS, glacier.endpoint)
     assert (ended.stderr, ended.returncode) == ("", 0)
 
 
-def test_a_child_does_not_wait_for_what_its_parent_does(glacier: Glacier) -> None:
+def test_forked_child_does_not_wait_for_calls_of_its_parent(glacier: Glacier) -> None:
     program = """
 glacier.fault('stall', 'UploadMultipartPart')
 import os, warnings
 warnings.simplefilter("ignore")
 thread = threading.Thread(target=upload.run, daemon=True)
 thread.start()
-until(lambda: glacier.requests('UploadMultipartPart'))
+wait_until(lambda: glacier.requests('UploadMultipartPart'))
 child = os.fork()
 if child == 0:
     sys.exit(0)
 _, status = os.waitpid(child, 0)
 assert status == 0
 """
-    ended = child(AT_THE_END + program, glacier.endpoint)
+    ended = child(PREAMBLE + program, glacier.endpoint)
     assert (ended.stderr, ended.returncode) == ("", 0)
 
 
@@ -484,7 +484,7 @@ program = f'''\nimport sys; sys.path[:] = {sys.path!r}\n{sys.argv[1]}'''
 for isolated in (False, True, False):
     failure = run(create(isolated), program)
     assert not failure, failure
-print("the first goes on", flush=True)
+print("the main interpreter continues", flush=True)
 """
 
 IN_A_SUBINTERPRETER = """
@@ -501,15 +501,15 @@ try:
             upload.finish()
     print("uploaded", flush=True)
 except Exception as error:
-    # One that is isolated may not start threads, or not import ctypes.
+    # An isolated interpreter may be unable to start threads or to import ctypes.
     assert type(error).__name__ in ("ImportError", "LocalError"), error
-    print("told:", error, flush=True)
+    print("error:", error, flush=True)
 """
 
 
-def test_subinterpreters(glacier: Glacier) -> None:
+def test_uploads_in_subinterpreters(glacier: Glacier) -> None:
     ended = child(SUBINTERPRETERS, IN_A_SUBINTERPRETER.format(endpoint=glacier.endpoint))
     assert (ended.stderr, ended.returncode) == ("", 0)
     first, isolated, second, last = ended.stdout.splitlines()
-    assert (first, second, last) == ("uploaded", "uploaded", "the first goes on")
-    assert isolated == "uploaded" or (isolated.startswith("told: ") and len(isolated) > 30)
+    assert (first, second, last) == ("uploaded", "uploaded", "the main interpreter continues")
+    assert isolated == "uploaded" or (isolated.startswith("error: ") and len(isolated) > 30)

@@ -1,4 +1,4 @@
-"""A failure of a local file is an OSError of the class that Python has for it, with errno and filename."""
+"""LocalErrors with GLACIER_E_IO are OSErrors of the subclass for their errno, with a filename."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from glacier_mp import Config, GlacierError, LocalError, TreeHash, Upload, _os_e
 from glacier_mp.errors import os_error
 from local import MIB, VAULT, Glacier, child_environment, content, settings
 
-# As root everything is permitted: a child gives this up.
+# root has every permission, so the child process drops its privileges.
 AS_NOBODY = """
 import os, sys
 import glacier_mp
@@ -90,12 +90,12 @@ def raised(glacier: Glacier, call: Call, kind: type[OSError], path: Path) -> OSE
 
 
 @pytest.mark.parametrize("call", READING)
-def test_file_that_does_not_exist(glacier: Glacier, tmp_path: Path, call: Call) -> None:
+def test_missing_file_is_file_not_found_error(glacier: Glacier, tmp_path: Path, call: Call) -> None:
     assert raised(glacier, call, FileNotFoundError, tmp_path / "archive").errno == errno.ENOENT
 
 
 @pytest.mark.parametrize("call", ALL)
-def test_directory_that_does_not_exist(glacier: Glacier, tmp_path: Path, call: Call) -> None:
+def test_missing_directory_is_file_not_found_error(glacier: Glacier, tmp_path: Path, call: Call) -> None:
     (tmp_path / "archive").mkdir()
     path = tmp_path / "archive" / "missing" / "archive"
     if call is of_journal_beside_its_source:
@@ -106,14 +106,14 @@ def test_directory_that_does_not_exist(glacier: Glacier, tmp_path: Path, call: C
 
 
 @pytest.mark.parametrize("call", ALL)
-def test_directory_in_place_of_a_file(glacier: Glacier, tmp_path: Path, call: Call) -> None:
+def test_directory_is_is_a_directory_error(glacier: Glacier, tmp_path: Path, call: Call) -> None:
     path = tmp_path / "directory"
     path.mkdir()
     assert raised(glacier, call, IsADirectoryError, path).errno == errno.EISDIR
 
 
 @pytest.mark.parametrize("call", ALL)
-def test_path_through_a_file(glacier: Glacier, tmp_path: Path, call: Call) -> None:
+def test_path_through_a_file_is_not_a_directory_error(glacier: Glacier, tmp_path: Path, call: Call) -> None:
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "archive"
     if call in (of_journal_beside_its_source, of_source_and_journal):
@@ -123,7 +123,7 @@ def test_path_through_a_file(glacier: Glacier, tmp_path: Path, call: Call) -> No
 
 
 @pytest.mark.parametrize("call", ALL)
-def test_error_without_a_class_of_its_own(glacier: Glacier, tmp_path: Path, call: Call) -> None:
+def test_other_errno_is_plain_os_error(glacier: Glacier, tmp_path: Path, call: Call) -> None:
     path = tmp_path / "loop"
     path.symlink_to(path)
     assert raised(glacier, call, OSError, path).errno == errno.ELOOP
@@ -138,11 +138,11 @@ def test_error_without_a_class_of_its_own(glacier: Glacier, tmp_path: Path, call
         "client.upload('vault', b'data', journal=path)",
     ],
 )
-def test_file_without_permission(tmp_path: Path, call: str) -> None:
+def test_file_without_permission_is_permission_error(tmp_path: Path, call: str) -> None:
     path = tmp_path / "archive"
     path.write_bytes(b"data")
     path.chmod(0)
-    # The path is relative, because the directories above may not be open to that user.
+    # The path is relative, because that user may lack permission for the parent directories.
     tmp_path.chmod(0o755)
     ended = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, path.name, call],
@@ -155,7 +155,7 @@ def test_file_without_permission(tmp_path: Path, call: str) -> None:
     assert (ended.stdout, ended.stderr) == (f"{errno.EACCES} archive {os.strerror(errno.EACCES)}\n", "")
 
 
-def test_source_that_is_no_regular_file_has_no_errno(glacier: Glacier, tmp_path: Path) -> None:
+def test_fifo_as_source_has_no_errno(glacier: Glacier, tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     with glacier.client() as client, pytest.raises(OSError) as caught:
@@ -167,7 +167,7 @@ def test_source_that_is_no_regular_file_has_no_errno(glacier: Glacier, tmp_path:
 def test_error_during_the_upload_has_the_upload_id(glacier: Glacier, tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(content(MIB))
-    glacier.refuse(403, "AccessDeniedException", "UploadMultipartPart")
+    glacier.respond_with_error(403, "AccessDeniedException", "UploadMultipartPart")
     with glacier.client() as client, Upload(client, VAULT, path) as upload:
         with pytest.raises(glacier_mp.ServiceError):
             upload.run()
@@ -179,7 +179,7 @@ def test_error_during_the_upload_has_the_upload_id(glacier: Glacier, tmp_path: P
     assert caught.value.resumable
 
 
-def test_other_local_errors_are_no_os_errors(glacier: Glacier, tmp_path: Path) -> None:
+def test_other_local_errors_are_not_os_errors(glacier: Glacier, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     journal.write_bytes(b"no journal")
     with glacier.client() as client, pytest.raises(LocalError) as caught:
@@ -187,7 +187,7 @@ def test_other_local_errors_are_no_os_errors(glacier: Glacier, tmp_path: Path) -
     assert not isinstance(caught.value, OSError)
 
 
-def test_error_of_another_upload_passes_through_unchanged(tmp_path: Path) -> None:
+def test_os_error_of_another_upload_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(content(MIB))
     other = os_error(GlacierError("of another file", code=100), errno.ENOENT, "no such file", "other")
@@ -244,7 +244,7 @@ def test_errors_can_be_pickled_and_copied(number: Optional[int], kind: type[OSEr
         ([], "cannot open it", None),
     ],
 )
-def test_filename_is_the_path_that_the_text_names(paths: list[str], message: str, expected: Optional[str]) -> None:
+def test_filename_is_the_path_in_the_message(paths: list[str], message: str, expected: Optional[str]) -> None:
     with pytest.raises(LocalError) as caught, _os_errors.os_errors_for(*map(os.fsencode, paths)):
         raise LocalError(message, code=100)
     assert isinstance(caught.value, OSError)

@@ -1,4 +1,4 @@
-"""Sources that declare their length: one that ends before it never becomes an archive."""
+"""Sources that declare their length: a source that ends early creates no archive."""
 
 from __future__ import annotations
 
@@ -30,14 +30,19 @@ SIZE = 3 * MIB + 77
 DATA = content(SIZE)
 PACKED = gzip.compress(os.urandom(SIZE), 1)
 PLAIN = gzip.decompress(PACKED)
-# What the server sends of a body when it ends early.
+# The number of bytes that the server sends of a truncated body.
 CUT = 2 * MIB + 5
 PART = "UploadMultipartPart"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """/whole and /cut send DATA with a Content-Length, or less than it says. With /gzip it is PACKED; with /chunked
-    there is no length; with /close there is none either, and the body ends with the connection."""
+    """Serves DATA. The path selects variants, which can be combined.
+
+    - /cut: the body is truncated
+    - /gzip: PACKED instead of DATA, with a Content-Encoding
+    - /chunked: chunked transfer encoding, without a Content-Length
+    - /close: no Content-Length; the body ends with the connection
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -98,7 +103,7 @@ def by_urllib3(**arguments: Any) -> Open:
     def response(port: int, path: str, stack: contextlib.ExitStack) -> Any:
         pool = stack.enter_context(urllib3.HTTPConnectionPool("127.0.0.1", port))
         response: Any = pool.urlopen("GET", path, preload_content=False, retries=False, **arguments)
-        # As urllib3 1 does, and requests with it: a response that ends early is not an exception.
+        # As in urllib3 1, and in requests with it: a truncated response raises no exception.
         response.enforce_content_length = False
         stack.callback(response.close)
         return response
@@ -114,8 +119,8 @@ def by_requests(port: int, path: str, stack: contextlib.ExitStack) -> Any:
     return response
 
 
-class HandsOn:
-    """As the progress bars of some libraries: reads, and hands on all other attributes."""
+class Wrapper:
+    """A wrapper that forwards all attributes except read, like the progress bars of some libraries."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -132,7 +137,7 @@ CLIENTS: dict[str, Open] = {
     "http.client": by_http_client,
     "urlopen": by_urlopen,
     "buffered": lambda *where: io.BufferedReader(by_http_client(*where)),
-    "wrapped": lambda *where: HandsOn(by_urlopen(*where)),
+    "wrapped": lambda *where: Wrapper(by_urlopen(*where)),
     "urllib3": by_urllib3(),
     "urllib3 raw": by_urllib3(decode_content=False),
     "requests": by_requests,
@@ -147,7 +152,9 @@ def stack() -> Iterator[contextlib.ExitStack]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_cut_response_is_source_short(glacier: Glacier, server: int, stack: contextlib.ExitStack, client: str) -> None:
+def test_truncated_response_is_source_short(
+    glacier: Glacier, server: int, stack: contextlib.ExitStack, client: str
+) -> None:
     read = CLIENTS[client](server, "/cut", stack)
     with glacier.client() as to, Upload(to, VAULT, read, part_size=MIB) as upload:
         with pytest.raises(LocalError, match="ended") as caught:
@@ -156,7 +163,7 @@ def test_cut_response_is_source_short(glacier: Glacier, server: int, stack: cont
         assert (error.name, error.code, error.resumable) == ("GLACIER_E_SOURCE_SHORT", 102, True)
         assert error.upload_id == upload.upload_id is not None
     assert glacier.archives() == []
-    # The upload is resumable: from the first byte of a response that is whole.
+    # Resume from the first byte of a complete response.
     again = CLIENTS[client](server, "/whole", stack)
     with glacier.client() as to:
         archive = to.upload(VAULT, again, upload_id=error.upload_id)
@@ -164,7 +171,7 @@ def test_cut_response_is_source_short(glacier: Glacier, server: int, stack: cont
 
 
 @pytest.mark.parametrize("how", ["start", "transfer"])
-def test_every_call_notices_a_cut_response(
+def test_every_call_detects_a_truncated_response(
     glacier: Glacier, server: int, stack: contextlib.ExitStack, how: str
 ) -> None:
     read = by_urlopen(server, "/cut", stack)
@@ -177,7 +184,7 @@ def test_every_call_notices_a_cut_response(
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("path", ["/whole", "/chunked", "/close", "/gzip"])
-def test_whole_response_arrives(
+def test_uploads_complete_responses(
     glacier: Glacier, server: int, stack: contextlib.ExitStack, client: str, path: str
 ) -> None:
     read = CLIENTS[client](server, path, stack)
@@ -189,10 +196,10 @@ def test_whole_response_arrives(
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("path", ["/cut/gzip", "/cut/chunked"])
-def test_cut_response_of_unknown_size_becomes_no_archive(
+def test_truncated_response_of_unknown_size_creates_no_archive(
     glacier: Glacier, server: int, stack: contextlib.ExitStack, client: str, path: str
 ) -> None:
-    """What the client notices itself is raised from the call."""
+    """An error that the HTTP client detects is raised from the call."""
     read = CLIENTS[client](server, path, stack)
     expected = (LocalError, http.client.IncompleteRead, urllib3.exceptions.HTTPError, requests.RequestException)
     with glacier.client() as to, pytest.raises(expected) as caught:
@@ -203,7 +210,7 @@ def test_cut_response_of_unknown_size_becomes_no_archive(
     assert glacier.archives() == []
 
 
-def test_exception_of_the_http_client_is_raised(glacier: Glacier, server: int) -> None:
+def test_exception_of_the_http_client_is_raised_from_the_call(glacier: Glacier, server: int) -> None:
     with urllib3.HTTPConnectionPool("127.0.0.1", server) as pool:
         response = pool.urlopen("GET", "/cut", preload_content=False, retries=False)
         with glacier.client() as to, pytest.raises(urllib3.exceptions.ProtocolError):
@@ -213,7 +220,7 @@ def test_exception_of_the_http_client_is_raised(glacier: Glacier, server: int) -
 
 
 @pytest.mark.parametrize("client", ["http.client", "urlopen", "urllib3", "urllib3 raw", "requests raw"])
-def test_length_of_a_response_is_known_to_progress(
+def test_progress_reports_the_length_of_a_response(
     glacier: Glacier, server: int, stack: contextlib.ExitStack, client: str
 ) -> None:
     totals = []
@@ -222,7 +229,7 @@ def test_length_of_a_response_is_known_to_progress(
         if progress.parts_done < 4:
             totals.append(progress.bytes_total)
 
-    # The whole size is known before the last part is there.
+    # The size is known before the last part is stored.
     glacier.fault("delay_answer", PART, millis=600)
     with glacier.client() as to:
         to.upload(VAULT, CLIENTS[client](server, "/whole", stack), part_size=MIB, progress=report)
@@ -231,7 +238,7 @@ def test_length_of_a_response_is_known_to_progress(
 
 
 @pytest.mark.parametrize("client", ["http.client", "urlopen", "urllib3", "urllib3 raw", "requests raw"])
-def test_response_that_was_read_in_part(
+def test_uploads_the_rest_of_a_partly_read_response(
     glacier: Glacier, server: int, stack: contextlib.ExitStack, client: str
 ) -> None:
     read = CLIENTS[client](server, "/whole", stack)
@@ -241,15 +248,16 @@ def test_response_that_was_read_in_part(
     assert glacier.archive(archive.archive_id) == DATA[1000:]
 
 
-def test_response_that_was_read_to_its_end_is_empty(glacier: Glacier, server: int, stack: contextlib.ExitStack) -> None:
+def test_rejects_response_read_to_its_end(glacier: Glacier, server: int, stack: contextlib.ExitStack) -> None:
     read = by_urlopen(server, "/whole", stack)
     read.read()
-    with glacier.client() as to, pytest.raises(UsageError, match="empty"):
+    with glacier.client() as to, pytest.raises(UsageError) as caught:
         to.upload(VAULT, read)
+    assert caught.value.name == "GLACIER_E_INVALID"
 
 
 @pytest.mark.parametrize(("archive_size", "name"), [(CUT, None), (SIZE, "GLACIER_E_SOURCE_SHORT")])
-def test_archive_size_takes_precedence(
+def test_archive_size_takes_precedence_over_the_declared_length(
     glacier: Glacier, server: int, stack: contextlib.ExitStack, archive_size: int, name: Optional[str]
 ) -> None:
     read = by_urlopen(server, "/cut", stack)
@@ -271,7 +279,7 @@ def response_with_header(data: bytes, **fields: str) -> Any:
 
 
 class Sized:
-    """A file object that declares a length by one attribute."""
+    """A file object that declares its length in one attribute."""
 
     def __init__(self, data: bytes, name: str, value: Any) -> None:
         self._file = io.BytesIO(data)
@@ -319,7 +327,7 @@ DECLARING: dict[str, Callable[[bytes, int], Any]] = {
 
 
 @pytest.mark.parametrize("kind", DECLARING)
-def test_source_that_ends_before_its_declared_length(glacier: Glacier, kind: str) -> None:
+def test_source_shorter_than_its_declared_length_is_source_short(glacier: Glacier, kind: str) -> None:
     with glacier.client() as to:
         with pytest.raises(LocalError, match=r"ended after \d+ of the \d+ bytes") as caught:
             to.upload(VAULT, DECLARING[kind](DATA[:-1], SIZE), part_size=MIB)
@@ -340,24 +348,24 @@ def test_source_that_ends_before_its_declared_length(glacier: Glacier, kind: str
         lambda: Sized(DATA, "length", None),
         lambda: Sized(DATA, "len", lambda: 5 * SIZE),
         lambda: Sized(DATA, "size", 5),
-        # The len() of an iterable is the number of its pieces.
+        # The len() of an iterable is the number of its elements.
         lambda: [DATA[:1], DATA[1:]],
     ],
 )
-def test_attribute_that_is_no_length_is_ignored(glacier: Glacier, source: Callable[[], Any]) -> None:
+def test_ignores_attributes_that_are_not_lengths(glacier: Glacier, source: Callable[[], Any]) -> None:
     with glacier.client() as to:
         archive = to.upload(VAULT, source(), part_size=MIB)
     assert glacier.archive(archive.archive_id) == DATA
 
 
 @pytest.mark.parametrize("buffering", [-1, 0])
-def test_file_that_is_truncated_while_it_is_read(glacier: Glacier, tmp_path: Path, buffering: int) -> None:
+def test_file_truncated_during_the_upload_is_source_short(glacier: Glacier, tmp_path: Path, buffering: int) -> None:
     path = tmp_path / "archive"
     path.write_bytes(DATA)
     glacier.fault("delay_answer", PART, always=True, millis=300)
 
     def report(progress: Progress) -> None:
-        # By then the first part was read, and the fourth cannot be.
+        # The first part has been read. The fourth does not fit in memory yet.
         if progress.parts_done:
             os.truncate(path, MIB + 5)
 
@@ -368,7 +376,7 @@ def test_file_that_is_truncated_while_it_is_read(glacier: Glacier, tmp_path: Pat
     assert caught.value.name == "GLACIER_E_SOURCE_SHORT"
 
 
-def test_file_that_grows_is_read_to_its_end(glacier: Glacier, tmp_path: Path) -> None:
+def test_growing_file_is_read_to_its_end(glacier: Glacier, tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(DATA)
     with path.open("rb") as file, glacier.client() as to, Upload(to, VAULT, file, part_size=MIB) as upload:
@@ -378,10 +386,10 @@ def test_file_that_grows_is_read_to_its_end(glacier: Glacier, tmp_path: Path) ->
     assert glacier.archive(archive.archive_id) == DATA + b"more"
 
 
-def test_part_size_suits_the_length_of_a_file(glacier: Glacier, tmp_path: Path) -> None:
+def test_file_length_selects_the_part_size(glacier: Glacier, tmp_path: Path) -> None:
     path = tmp_path / "archive"
     with path.open("w+b") as file, glacier.client() as to:
-        # Two parts of 256 MiB, which is what the size needs, do not fit the memory limit: nothing is sent.
+        # This size needs parts of 256 MiB. Two of them exceed the memory limit, so nothing is sent.
         file.truncate(2 << 40)
         with pytest.raises(UsageError, match="memory"):
             to.upload(VAULT, file)
@@ -392,7 +400,7 @@ def test_part_size_suits_the_length_of_a_file(glacier: Glacier, tmp_path: Path) 
             assert upload.part_size == 16 * MIB
 
 
-def test_position_counts_from_the_first_read(glacier: Glacier, tmp_path: Path) -> None:
+def test_file_position_is_that_of_the_first_read(glacier: Glacier, tmp_path: Path) -> None:
     path = tmp_path / "archive"
     path.write_bytes(DATA)
     with path.open("rb") as file, glacier.client() as to, Upload(to, VAULT, file, part_size=MIB) as upload:
@@ -425,7 +433,7 @@ def truncated_gzip(path: Path, stack: contextlib.ExitStack) -> Any:
 
 
 @pytest.mark.parametrize("opened", [truncated_tar, truncated_zip, truncated_gzip])
-def test_truncated_file_of_an_archive_becomes_no_archive(
+def test_truncated_archive_member_creates_no_archive(
     glacier: Glacier, tmp_path: Path, stack: contextlib.ExitStack, opened: Callable[[Path, contextlib.ExitStack], Any]
 ) -> None:
     damaged = (EOFError, tarfile.ReadError, zipfile.BadZipFile)
@@ -434,7 +442,7 @@ def test_truncated_file_of_an_archive_becomes_no_archive(
     assert glacier.archives() == []
 
 
-def test_buffer_over_a_compressed_file_has_no_length_of_its_own(glacier: Glacier, tmp_path: Path) -> None:
+def test_buffered_compressed_file_declares_no_length(glacier: Glacier, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(gzip.compress(b"a" + bytes(10)) * 2)
     with gzip.open(path) as file, io.BufferedReader(file) as read, glacier.client() as to:

@@ -1,4 +1,4 @@
-"""Sources that are read as a stream: file objects, and iterables of bytes."""
+"""Stream sources: file objects, and iterables of bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 from glacier_mp import GlacierError, LocalError, Progress, StoppedError, Upload, UsageError, source
-from local import MIB, VAULT, Glacier, content, until
+from local import MIB, VAULT, Glacier, content, wait_until
 
 SIZE = 2 * MIB + 77_777
 DATA = content(SIZE)
@@ -32,7 +32,7 @@ COMPLETE = "CompleteMultipartUpload"
 
 
 def pieces(data: bytes, *sizes: int) -> Iterator[bytes]:
-    """Of these sizes in turn."""
+    """Yields pieces of the data, of these sizes in turn."""
     start = 0
     for size in itertools.cycle(sizes):
         if start >= len(data):
@@ -42,7 +42,7 @@ def pieces(data: bytes, *sizes: int) -> Iterator[bytes]:
 
 
 class OnlyRead:
-    """The least that a file object can have; it gives less than it is asked for."""
+    """A file object with read() only. It returns fewer bytes than requested."""
 
     def __init__(self, data: bytes = DATA) -> None:
         self.rest = data
@@ -76,7 +76,7 @@ class Raw(io.RawIOBase):
 
 
 class Buffered(io.BufferedIOBase):
-    """It has no read1 of its own."""
+    """A buffered file that does not override read1."""
 
     def __init__(self) -> None:
         self.file = io.BytesIO(DATA)
@@ -88,8 +88,8 @@ class Buffered(io.BufferedIOBase):
 SECRET = bytes(reversed(range(256)))
 
 
-class Opened:
-    """What it reads is not what the file gives that it wraps."""
+class DecodedWrapper:
+    """A wrapper whose read() returns other bytes than the wrapped file."""
 
     def __init__(self) -> None:
         self.file = io.BytesIO(DATA.translate(SECRET))
@@ -101,12 +101,12 @@ class Opened:
         return getattr(self.file, name)
 
 
-class OpenedToo(io.BytesIO):
+class DecodedSubclass(io.BytesIO):
     def read(self, size: Optional[int] = -1, /) -> bytes:
         return super().read(size).translate(SECRET)
 
 
-def opened_once_more(path: Path) -> Any:
+def with_replaced_read(path: Path) -> Any:
     class File(io.BytesIO):
         pass
 
@@ -140,14 +140,14 @@ def temporary(path: Path) -> Any:
     return file
 
 
-def behind_a_head(path: Path) -> Any:
+def at_an_offset(path: Path) -> Any:
     file = io.BytesIO(b"head" + DATA)
     file.seek(4)
     return file
 
 
 def reusing(*sizes: int) -> Iterator[bytearray]:
-    """One buffer for all pieces, resized in between."""
+    """Yields one buffer repeatedly, with other content and another size."""
     buffer = bytearray()
     for piece in pieces(DATA, *sizes):
         buffer += piece
@@ -159,7 +159,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "open": lambda path: path.open("rb"),
     "open unbuffered": lambda path: path.open("rb", buffering=0),
     "BytesIO": lambda path: io.BytesIO(DATA),
-    "where it stands": behind_a_head,
+    "at an offset": at_an_offset,
     "pipe": through_pipe,
     "socket": lambda path: through_socket(None),
     "socket unbuffered": lambda path: through_socket(0),
@@ -170,9 +170,9 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "buffered": lambda path: Buffered(),
     "only read": lambda path: OnlyRead(),
     "only readinto": lambda path: OnlyReadInto(),
-    "wrapping": lambda path: Opened(),
-    "derived": lambda path: OpenedToo(DATA.translate(SECRET)),
-    "changed": opened_once_more,
+    "wrapping": lambda path: DecodedWrapper(),
+    "derived": lambda path: DecodedSubclass(DATA.translate(SECRET)),
+    "replaced read": with_replaced_read,
     "generator": lambda path: pieces(DATA, 1, 999, 300_000, 2 * MIB),
     "list": lambda path: list(pieces(DATA, 70_001)),
     "one piece": lambda path: [DATA],
@@ -183,8 +183,8 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
         array.array("d", DATA[16:24]),
         DATA[24:],
     ],
-    "a buffer used again": lambda path: reusing(999, 300_000, 70_001, 2 * MIB),
-    "a large buffer used again": lambda path: reusing(300_000),
+    "reused buffer": lambda path: reusing(999, 300_000, 70_001, 2 * MIB),
+    "reused large buffer": lambda path: reusing(300_000),
 }
 
 
@@ -196,7 +196,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_every_stream_arrives_whole(glacier: Glacier, path: Path, kind: str) -> None:
+def test_uploads_every_kind_of_stream(glacier: Glacier, path: Path, kind: str) -> None:
     read = SOURCES[kind](path)
     with glacier.client() as client:
         archive = client.upload(VAULT, read, part_size=MIB)
@@ -208,7 +208,7 @@ def test_every_stream_arrives_whole(glacier: Glacier, path: Path, kind: str) -> 
 
 
 @pytest.mark.parametrize("how", ["run", "transfer"])
-def test_it_is_read_on_the_thread_that_runs(glacier: Glacier, how: str) -> None:
+def test_source_is_read_on_the_calling_thread(glacier: Glacier, how: str) -> None:
     threads = set()
 
     def read() -> Iterator[bytes]:
@@ -221,7 +221,7 @@ def test_it_is_read_on_the_thread_that_runs(glacier: Glacier, how: str) -> None:
     assert threads == {threading.current_thread()}
 
 
-def test_small_pieces_go_together(glacier: Glacier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coalesces_small_pieces(glacier: Glacier, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
     read = source.StreamReader.read
 
@@ -247,7 +247,7 @@ def test_small_pieces_go_together(glacier: Glacier, monkeypatch: pytest.MonkeyPa
         (None.__class__, "type"),
     ],
 )
-def test_what_is_no_source_is_refused_at_once(glacier: Glacier, wrong: Any, says: str) -> None:
+def test_constructor_rejects_invalid_sources(glacier: Glacier, wrong: Any, says: str) -> None:
     with glacier.client() as client, pytest.raises(TypeError, match=says):
         Upload(client, VAULT, wrong)
     with glacier.client() as client, Path(__file__).open() as file, pytest.raises(TypeError, match="'rb'"):
@@ -264,13 +264,13 @@ def test_what_is_no_source_is_refused_at_once(glacier: Glacier, wrong: Any, says
         (lambda: [b"data", None], "NoneType"),
     ],
 )
-def test_what_gives_no_bytes_is_told(glacier: Glacier, wrong: Callable[[], Any], kind: str) -> None:
+def test_rejects_source_that_returns_no_bytes(glacier: Glacier, wrong: Callable[[], Any], kind: str) -> None:
     with glacier.client() as client, pytest.raises(TypeError, match=f"returned {kind}, not bytes"):
         client.upload(VAULT, wrong())
     assert glacier.requests() == []
 
 
-def test_a_source_must_wait_for_its_bytes(glacier: Glacier) -> None:
+def test_rejects_non_blocking_source(glacier: Glacier) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     with glacier.client() as client, open(writing, "wb") as other, open(reading, "rb", buffering=0) as file:
@@ -281,8 +281,8 @@ def test_a_source_must_wait_for_its_bytes(glacier: Glacier) -> None:
 
 
 @pytest.mark.parametrize("empty", [lambda: io.BytesIO(), lambda: [], lambda: iter([b""])])
-def test_a_source_without_a_byte_starts_nothing(glacier: Glacier, empty: Callable[[], Any]) -> None:
-    with glacier.client() as client, pytest.raises(UsageError, match="empty") as caught:
+def test_empty_source_initiates_no_upload(glacier: Glacier, empty: Callable[[], Any]) -> None:
+    with glacier.client() as client, pytest.raises(UsageError) as caught:
         client.upload(VAULT, empty())
     assert caught.value.name == "GLACIER_E_INVALID"
     assert glacier.requests() == []
@@ -291,7 +291,7 @@ def test_a_source_without_a_byte_starts_nothing(glacier: Glacier, empty: Callabl
 @pytest.mark.parametrize(
     ("size", "name"), [(SIZE, None), (SIZE - 1, "GLACIER_E_SOURCE_CHANGED"), (SIZE + 1, "GLACIER_E_SOURCE_SHORT")]
 )
-def test_a_size_that_was_said_is_held_to(glacier: Glacier, size: int, name: Optional[str]) -> None:
+def test_source_must_have_the_archive_size(glacier: Glacier, size: int, name: Optional[str]) -> None:
     totals = set()
 
     def report(progress: Progress) -> None:
@@ -308,7 +308,7 @@ def test_a_size_that_was_said_is_held_to(glacier: Glacier, size: int, name: Opti
     assert len(glacier.archives()) == (name is None)
 
 
-class OfTheProgram(Exception):
+class CallbackError(Exception):
     pass
 
 
@@ -328,14 +328,14 @@ class ReadFails:
         raise self.kind("in the source")
 
 
-@pytest.mark.parametrize("kind", [OfTheProgram, OSError, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
+@pytest.mark.parametrize("kind", [CallbackError, OSError, KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
 @pytest.mark.parametrize("failing", [generator_fails, ReadFails])
-def test_an_exception_in_the_source_is_raised_from_the_call(
+def test_source_exception_is_raised_from_the_call(
     glacier: Glacier, failing: Callable[[type[BaseException]], Any], kind: type[BaseException]
 ) -> None:
     glacier.fault("stall", PART)
     with glacier.client() as client, Upload(client, VAULT, failing(kind), part_size=MIB) as upload:
-        # A generator may not leave by StopIteration: Python makes a RuntimeError of it.
+        # Python converts a StopIteration that leaves a generator into a RuntimeError.
         expected = RuntimeError if (failing, kind) == (generator_fails, StopIteration) else kind
         with pytest.raises(expected) as caught:
             upload.run()
@@ -346,7 +346,7 @@ def test_an_exception_in_the_source_is_raised_from_the_call(
     assert len(glacier.uploads()) == 1
 
 
-def test_cancel_ends_the_reading(glacier: Glacier) -> None:
+def test_cancel_ends_reading(glacier: Glacier) -> None:
     reading, writing = os.pipe()
     read = []
 
@@ -361,36 +361,36 @@ def test_cancel_ends_the_reading(glacier: Glacier) -> None:
         Upload(client, VAULT, file, part_size=MIB) as upload,
         ThreadPoolExecutor(1) as pool,
     ):
-        at_work = pool.submit(upload.run)
+        running = pool.submit(upload.run)
         os.write(writing, b"data")
-        until(lambda: len(read) == 2)
+        wait_until(lambda: len(read) == 2)
         upload.cancel()
-        # What it waits for comes; it does not ask for more.
+        # The pending read gets its bytes. There is no further read.
         os.write(writing, b"data")
-        error = at_work.exception()
+        error = running.exception()
         assert isinstance(error, StoppedError)
         assert error.name == "GLACIER_E_CANCELED"
         assert len(read) <= 3
         os.close(writing)
 
 
-def test_a_slow_source_leaves_time_to_tell(glacier: Glacier) -> None:
-    """Pieces that come every hundredth of a second do not keep the library from its beat until a buffer is full."""
-    beats: list[Progress] = []
+def test_slow_source_does_not_delay_progress(glacier: Glacier) -> None:
+    """Progress is reported while small pieces arrive slowly, before a buffer is full."""
+    reports: list[Progress] = []
 
     def slow() -> Iterator[bytes]:
-        beats.clear()
+        reports.clear()
         yield b"1234"
-        while len(beats) < 3:
+        while len(reports) < 3:
             yield b"1234"
             time.sleep(0.01)
 
     with glacier.client() as client:
-        client.upload(VAULT, slow(), progress=beats.append)
+        client.upload(VAULT, slow(), progress=reports.append)
 
 
 def restarted(glacier: Glacier, read: Any, parts: int = 3) -> None:
-    glacier.refuse(403, "AccessDeniedException", PART)
+    glacier.respond_with_error(403, "AccessDeniedException", PART)
     with glacier.client(concurrency=1) as client, Upload(client, VAULT, read, part_size=MIB) as upload:
         with pytest.raises(GlacierError) as caught:
             upload.run()
@@ -402,9 +402,9 @@ def restarted(glacier: Glacier, read: Any, parts: int = 3) -> None:
 @pytest.mark.parametrize(
     "once", [OnlyRead, Raw, lambda: io.BytesIO(DATA), lambda: list(pieces(DATA, 999)), lambda: iter([DATA])]
 )
-def test_what_was_read_needs_another_upload(glacier: Glacier, once: Callable[[], Any]) -> None:
-    """Never may the rest of a source pass for the whole."""
-    with pytest.raises(UsageError, match="starts at byte 0") as caught:
+def test_rejects_second_run_of_a_source_that_was_read(glacier: Glacier, once: Callable[[], Any]) -> None:
+    """The rest of a source must never be uploaded as the whole."""
+    with pytest.raises(UsageError, match="byte 0") as caught:
         restarted(glacier, once())
     assert caught.value.name == "GLACIER_E_STATE"
     assert glacier.archives() == []
@@ -413,8 +413,8 @@ def test_what_was_read_needs_another_upload(glacier: Glacier, once: Callable[[],
     assert glacier.archive(archive.archive_id) == DATA
 
 
-def test_a_call_that_is_refused_does_not_touch_the_source(glacier: Glacier) -> None:
-    """Another thread's call must not rewind what is being read."""
+def test_rejected_call_does_not_read_the_source(glacier: Glacier) -> None:
+    """A call on another thread must not affect the source that is being read."""
     half = threading.Event()
     refused = threading.Event()
 
@@ -430,23 +430,23 @@ def test_a_call_that_is_refused_does_not_touch_the_source(glacier: Glacier) -> N
         Upload(client, VAULT, Slow(DATA), part_size=MIB) as upload,
         ThreadPoolExecutor(1) as pool,
     ):
-        at_work = pool.submit(upload.run)
+        running = pool.submit(upload.run)
         half.wait()
         with pytest.raises(UsageError) as caught:
             upload.run()
         assert caught.value.name == "GLACIER_E_BUSY"
         refused.set()
-        archive = at_work.result()
+        archive = running.result()
     assert glacier.archive(archive.archive_id) == DATA
 
 
-def test_compares_a_source_with_the_archive_of_a_finished_journal(glacier: Glacier, tmp_path: Path) -> None:
+def test_compares_source_with_the_archive_of_a_completed_journal(glacier: Glacier, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     read = OnlyRead()
     with glacier.client() as client:
         first = client.upload(VAULT, read, part_size=MIB, journal=journal)
         assert client.upload(VAULT, OnlyRead(), journal=journal) == first
-        # Nothing is left of it.
+        # This source has ended.
         with pytest.raises(LocalError, match=first.archive_id) as caught:
             client.upload(VAULT, read, journal=journal)
     assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"

@@ -1,4 +1,4 @@
-"""The table of functions says what the header says."""
+"""The ctypes declarations match the header."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ KINDS: dict[str, Any] = {
 
 
 def functions() -> dict[str, tuple[str, list[str]]]:
-    """The header's functions: what each returns, and its parameters."""
+    """Returns the functions of the header: name to return type and parameters."""
     declared = {}
     for returned, name, parameters in re.findall(r"^(\w[\w \t]*[ *])(glacier_\w+)\(([^)]*)\);", HEADER, re.MULTILINE):
         if not returned.startswith("typedef"):
@@ -61,25 +61,25 @@ def functions() -> dict[str, tuple[str, list[str]]]:
 
 
 def kind_of(parameter: str) -> Any:
-    """What stands for a parameter, or for `TYPE ` without a name."""
+    """Returns the ctypes type of a parameter."""
     parameter = re.sub(r"\bconst\b|\s+", " ", parameter).strip()
     parameter = re.sub(r"(\w+) (\w+)\[32\]", r"\1 *\2", parameter)
     kind = re.sub(r"\w+$", "", parameter).strip()
     return KINDS[re.sub(r" ?(\*+)", r" \1", kind)]
 
 
-def test_the_header_is_read() -> None:
+def test_parses_the_header() -> None:
     assert len(functions()) > 80
     assert kind_of("const uint8_t tree_hash[32]") == POINTER(c_uint8)
     assert kind_of("glacier_upload_t **out") == POINTER(_ffi.UploadHandle)
 
 
-def test_every_function_is_declared_and_no_other() -> None:
+def test_table_has_exactly_the_functions_of_the_header() -> None:
     assert set(_ffi.FUNCTIONS) == set(functions())
 
 
 @pytest.mark.parametrize("name", sorted(functions()))
-def test_parameters_and_results_are_the_headers(name: str) -> None:
+def test_signature_matches_the_header(name: str) -> None:
     returned, parameters = functions()[name]
     have, kinds = _ffi.FUNCTIONS[name]
     assert list(kinds) == [kind_of(parameter) for parameter in parameters]
@@ -89,16 +89,16 @@ def test_parameters_and_results_are_the_headers(name: str) -> None:
         assert have is None
     else:
         assert have == kind_of(f"{returned} x")
-    # What C writes a handle to is what the caller in Python does not give.
+    # Pointers to handles are outputs.
     assert [kind in _ffi.OUTPUTS for kind in kinds] == ["**" in parameter for parameter in parameters]
 
 
-def test_every_handle_has_its_free() -> None:
+def test_every_handle_has_a_free_function() -> None:
     for name, kind in HANDLES.items():
         assert _ffi.FUNCTIONS[f"{name[:-2]}_free"] == (None, (kind,))
 
 
-def test_progress_has_the_fields_of_the_header() -> None:
+def test_progress_fields_match_the_header() -> None:
     body = re.search(r"typedef struct \{([^}]*)\} glacier_progress_t;", HEADER)
     assert body is not None
     fields = re.findall(r"uint64_t (\w+);", body.group(1))
@@ -106,7 +106,7 @@ def test_progress_has_the_fields_of_the_header() -> None:
     assert ctypes.sizeof(_ffi.RawProgress) == 8 * len(fields)
 
 
-def test_callbacks_are_the_headers() -> None:
+def test_callback_types_match_the_header() -> None:
     for name, kind in (
         ("glacier_progress_fn", _ffi.ProgressFn),
         ("glacier_read_fn", _ffi.ReadFn),
@@ -122,7 +122,7 @@ def test_callbacks_are_the_headers() -> None:
         assert list(kind._argtypes_) == [kind_of(parameter) for parameter in parameters.split(", ")]
 
 
-def test_numbers_are_the_headers() -> None:
+def test_constants_match_the_header() -> None:
     numbers = {name: int(number) for name, number in re.findall(r"\b(GLACIER_\w+) = (\d+)", HEADER)}
     for name in ("STOP", "CONTINUE", "E_STATE", "E_BUSY", "E_MEMORY", "E_OUTCOME_UNKNOWN"):
         assert getattr(_ffi, name) == numbers[f"GLACIER_{name}"]

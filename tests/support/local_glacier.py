@@ -1,4 +1,4 @@
-"""The local Glacier as a process for one test, shared by tests/python and tests/clients."""
+"""The local Glacier as a child process. Shared by tests/python and tests/clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EMULATOR = Path(os.environ.get("GLACIER_EMULATOR") or ROOT / "target" / "debug" 
 REGION = "us-east-1"
 VAULT = "examplevault"
 MIB = 1 << 20
-# The only key that the local Glacier accepts, under the names that both boto3 and glacier_mp.Config use.
+# The only key that the local Glacier accepts, as arguments of boto3 and of glacier_mp.Config.
 KEY = {
     "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -56,7 +56,7 @@ class LocalGlacier:
         fault = {"operation": operation, "part": part, "skip": skip, "action": {"kind": kind, **facts}}
         self.admin("POST", "faults", {**fault, "times": None} if always else fault)
 
-    def refuse(
+    def respond_with_error(
         self,
         status: int,
         code: str,
@@ -65,20 +65,20 @@ class LocalGlacier:
         part: Optional[int] = None,
         always: bool = False,
     ) -> None:
-        """Answers the next matching request, or all of them, with an error of the service."""
+        """Sends an error response to the next matching request, or to all of them."""
         body = json.dumps({"code": code, "message": "By script.", "type": "Client"})
         self.fault("status", operation, part=part, always=always, status=status, body=body)
 
-    def heal(self) -> None:
-        """Removes all faults that are still waiting."""
+    def clear_faults(self) -> None:
+        """Removes all pending faults."""
         self.admin("DELETE", "faults")
 
     def replace_token(self, token: str) -> None:
-        """Expires the session tokens that are valid and makes this one valid."""
+        """Expires the valid session tokens and makes this one valid."""
         self.admin("POST", "token", {"session_token": token})
 
     def set_clock(self, seconds: int) -> None:
-        """Sets the service's clock this many seconds ahead of the real one."""
+        """Sets the service's clock ahead of the real one, in seconds."""
         self.admin("POST", "clock", {"offset": seconds})
 
     def requests(self, operation: Optional[str] = None) -> list[dict[str, Any]]:
@@ -109,5 +109,5 @@ class LocalGlacier:
 
 
 def content(size: int) -> bytes:
-    """Bytes of which no two parts are alike."""
+    """Returns `size` bytes in which no two parts are equal."""
     return b"".join(number.to_bytes(8, "big") for number in range(-(-size // 8)))[:size]
