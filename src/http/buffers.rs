@@ -1,5 +1,5 @@
-//! The buffers through which ureq sees a connection: allocated fallibly, and cleared of the request heads in them, which
-//! hold session tokens.
+//! The input and output buffers of ureq. Allocation can fail, and request heads are cleared after sending, because they contain
+//! session tokens.
 
 use ureq::unversioned::transport::Buffers;
 use zeroize::{Zeroize, Zeroizing};
@@ -7,30 +7,31 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Error, Kind, Result};
 use crate::sys::emergency_memory;
 
-/// A buffer for output, always written from its start, and one for input.
+/// An output buffer, which is always written from its start, and an input buffer.
 pub(crate) struct ExchangeBuffers {
     output: Zeroizing<Vec<u8>>,
     input: Zeroizing<Vec<u8>>,
-    /// Where the input lies that ureq has not consumed.
+    /// The end of the received input.
     filled: usize,
+    /// The end of the input that ureq has consumed.
     consumed: usize,
-    /// ureq consumed something when it was last asked to.
-    progress: bool,
+    /// Whether ureq consumed anything at the last opportunity.
+    has_progress: bool,
 }
 
 impl ExchangeBuffers {
-    /// Buffers of these sizes, in bytes.
+    /// Allocates buffers of these sizes, in bytes.
     ///
     /// # Errors
     /// `Memory`.
     pub(crate) fn new(input: usize, output: usize) -> Result<Self> {
         emergency_memory::allocate_large(|| {
             let (output, input) = (zeros(output)?, zeros(input)?);
-            Ok(Self { output, input, filled: 0, consumed: 0, progress: false })
+            Ok(Self { output, input, filled: 0, consumed: 0, has_progress: false })
         })
     }
 
-    /// Clears the first bytes of the output, after they were sent.
+    /// Clears the first bytes of the output after they were sent.
     pub(crate) fn clear_output(&mut self, length: usize) {
         if let Some(sent) = self.output.get_mut(..length) {
             sent.zeroize();
@@ -61,7 +62,7 @@ impl Buffers for ExchangeBuffers {
     }
 
     fn input_consume(&mut self, amount: usize) {
-        self.progress = amount > 0;
+        self.has_progress = amount > 0;
         self.consumed = (self.consumed + amount).min(self.filled);
     }
 
@@ -71,14 +72,14 @@ impl Buffers for ExchangeBuffers {
     }
 
     fn can_use_input(&self) -> bool {
-        self.consumed < self.filled && self.progress
+        self.consumed < self.filled && self.has_progress
     }
 }
 
 fn zeros(length: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
     bytes.try_reserve_exact(length).map_err(|cause| {
-        Error::new(Kind::Memory, format!("no memory for a connection's buffer of {length} bytes")).caused_by(cause)
+        Error::new(Kind::Memory, format!("out of memory for a connection buffer of {length} bytes")).caused_by(cause)
     })?;
     bytes.resize(length, 0);
     Ok(bytes)
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn input_is_consumed_in_order() {
+    fn consumes_input_in_order() {
         let mut buffers = ExchangeBuffers::new(4, 4).unwrap();
         assert!(!buffers.can_use_input());
         buffers.input_append_buf().copy_from_slice(b"abcd");
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn output_is_cleared_after_it_was_sent() {
+    fn clears_output_after_sending() {
         let mut buffers = ExchangeBuffers::new(1, 4).unwrap();
         buffers.output().copy_from_slice(b"head");
         buffers.clear_output(3);
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_missing_memory() {
+    fn reports_out_of_memory() {
         let error = ExchangeBuffers::new(1, usize::MAX).err().unwrap();
         assert_eq!(error.kind(), Kind::Memory);
     }

@@ -1,4 +1,4 @@
-//! Which server certificates are accepted, and what is wrong with those that are not, in words.
+//! The verification of server certificates, and messages for those that are rejected.
 
 use std::sync::Arc;
 
@@ -14,39 +14,39 @@ use rustls::{
 
 use crate::dates;
 
-/// Accepts what rustls accepts: a chain to an authority. Beyond that it accepts a certificate that is itself in the CA file,
-/// byte for byte, if it is within its validity and for the host. `openssl req -x509` makes such certificates: self-signed,
-/// and marked as an authority, so that they end no chain. OpenSSL and curl accept them too.
+/// Accepts certificates as rustls does, if a chain leads to an authority. Also accepts a certificate that is itself in the CA
+/// file, byte for byte, if it is within its validity and for the host. `openssl req -x509` creates such certificates: they are
+/// self-signed and marked as an authority, so rustls accepts them only as the start of a chain. OpenSSL and curl accept them.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
-    chains: Arc<WebPkiServerVerifier>,
+    chain_verifier: Arc<WebPkiServerVerifier>,
     /// The certificates of the CA file.
-    own: Vec<CertificateDer<'static>>,
+    pinned: Vec<CertificateDer<'static>>,
 }
 
 impl ServerVerifier {
-    pub(super) fn new(chains: Arc<WebPkiServerVerifier>, own: Vec<CertificateDer<'static>>) -> Self {
-        Self { chains, own }
+    pub(super) fn new(chain_verifier: Arc<WebPkiServerVerifier>, pinned: Vec<CertificateDer<'static>>) -> Self {
+        Self { chain_verifier, pinned }
     }
 
-    /// Judges a certificate that was refused as the end of a chain.
-    fn finalize_error(
+    /// Accepts a certificate of the CA file that the chain verifier rejected.
+    fn verify_pinned(
         &self,
-        refusal: rustls::Error,
+        rejection: rustls::Error,
         end_entity: &CertificateDer<'_>,
         server_name: &ServerName<'_>,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // webpki checks the validity of a certificate before it looks for a chain or at the mark of an authority. So these
-        // two refusals say that the certificate is within its validity.
-        if !is_without_issuer(&refusal) && !is_authority(&refusal) {
-            return Err(refusal);
+        // webpki checks the validity period before the chain and before the mark of an authority. After one of these two
+        // rejections, the certificate is within its validity.
+        if !is_without_issuer(&rejection) && !is_authority(&rejection) {
+            return Err(rejection);
         }
         let certificate = ParsedCertificate::try_from(end_entity)?;
-        if self.own.contains(end_entity) {
+        if self.pinned.contains(end_entity) {
             verify_server_name(&certificate, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        Err(if is_self_signed(end_entity) { other(SelfSigned) } else { refusal })
+        Err(if is_self_signed(end_entity) { other(SelfSigned) } else { rejection })
     }
 }
 
@@ -59,9 +59,9 @@ impl ServerCertVerifier for ServerVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.chains
+        self.chain_verifier
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .or_else(|refusal| self.finalize_error(refusal, end_entity, server_name))
+            .or_else(|rejection| self.verify_pinned(rejection, end_entity, server_name))
     }
 
     fn verify_tls12_signature(
@@ -70,7 +70,7 @@ impl ServerCertVerifier for ServerVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls12_signature(message, certificate, signed)
+        self.chain_verifier.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -79,15 +79,15 @@ impl ServerCertVerifier for ServerVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls13_signature(message, certificate, signed)
+        self.chain_verifier.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
+        self.chain_verifier.supported_verify_schemes()
     }
 }
 
-/// The refusal of a certificate that is its own issuer and is not in the CA file.
+/// The error for a certificate that is its own issuer and is not in the CA file.
 #[derive(Debug)]
 struct SelfSigned;
 
@@ -107,23 +107,23 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
     webpki::EndEntityCert::try_from(certificate).is_ok_and(|parsed| parsed.issuer() == parsed.subject())
 }
 
-fn is_without_issuer(refusal: &rustls::Error) -> bool {
-    matches!(refusal, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+fn is_without_issuer(rejection: &rustls::Error) -> bool {
+    matches!(rejection, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
 }
 
-/// Whether a certificate was refused because it is marked as that of an authority.
-fn is_authority(refusal: &rustls::Error) -> bool {
-    matches!(refusal, rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(reason)))
+/// Returns true if a certificate was rejected because it is marked as an authority.
+fn is_authority(rejection: &rustls::Error) -> bool {
+    matches!(rejection, rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(reason)))
         if matches!(reason.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)))
 }
 
-/// The error of rustls inside an error of a TLS stream.
+/// Returns the rustls error inside an error of a TLS stream.
 pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|error| error.downcast_ref())
 }
 
-/// Whether a handshake failed because of bytes that were damaged on the network, or of a peer in trouble: both are transient.
-/// A certificate that is refused, and a peer that speaks no TLS or none of ours, are permanent.
+/// Returns true for a transient handshake failure: corruption in transit or an internal error of the peer. A rejected
+/// certificate and a peer without a common TLS version are permanent failures.
 pub(super) fn is_interruption(error: &rustls::Error) -> bool {
     use AlertDescription as Alert;
     matches!(
@@ -139,18 +139,18 @@ pub(super) fn is_interruption(error: &rustls::Error) -> bool {
     )
 }
 
-/// Describes why TLS was refused: whose certificate, what is wrong with it, and the setting that helps. `has_ca_file`: the
-/// trusted authorities are those of a CA file.
+/// Describes a failed handshake: what is wrong with which certificate, and the setting that helps. `has_ca_file`: the trusted
+/// authorities are those of a CA file.
 pub(super) fn describe(error: &rustls::Error, host: &str, has_ca_file: bool) -> String {
     use AlertDescription as Alert;
     match error {
         rustls::Error::InvalidCertificate(reason) => {
-            format!("the server's certificate was refused: {}", describe_certificate(reason, host, has_ca_file))
+            format!("the server's certificate was rejected: {}", describe_certificate(reason, host, has_ca_file))
         }
         rustls::Error::NoCertificatesPresented => "the server sent no certificate".to_owned(),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
-            "the server does not speak TLS on this port, its response is not a TLS record; for a server of plain HTTP set an \
-             endpoint that begins with http:// (glacier_config_set_endpoint), else correct the port"
+            "the server does not speak TLS on this port: the response is not a TLS record; for plain HTTP set an endpoint that \
+             begins with http:// (glacier_config_set_endpoint), otherwise correct the port"
                 .to_owned()
         }
         rustls::Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig)
@@ -168,7 +168,7 @@ pub(super) fn describe(error: &rustls::Error, host: &str, has_ca_file: bool) -> 
         rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => {
             format!("the server requires a client certificate, which this library does not support: {error}")
         }
-        rustls::Error::AlertReceived(_) => format!("the server refused the TLS handshake: {error}"),
+        rustls::Error::AlertReceived(_) => format!("the server rejected the TLS handshake: {error}"),
         _ => format!("the TLS handshake failed: {error}"),
     }
 }
@@ -183,13 +183,13 @@ fn describe_certificate(reason: &CertificateError, host: &str, has_ca_file: bool
         CertificateError::Other(OtherError(reason))
             if matches!(reason.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
         {
-            "it is the certificate of a certificate authority (CA:TRUE) and not of a server; use a server certificate, or set a \
+            "it is the certificate of a certificate authority (CA:TRUE), not of a server; use a server certificate, or set a \
              CA file that contains exactly this certificate (glacier_config_set_ca_file)"
                 .to_owned()
         }
         CertificateError::UnknownIssuer if has_ca_file => {
             "its issuer is not in the CA file; add the certificate of its certificate authority to the CA file \
-             (glacier_config_set_ca_file), or let the server send the intermediate certificates too"
+             (glacier_config_set_ca_file), or configure the server to send the intermediate certificates"
                 .to_owned()
         }
         CertificateError::UnknownIssuer => {
@@ -198,17 +198,17 @@ fn describe_certificate(reason: &CertificateError, host: &str, has_ca_file: bool
                 .to_owned()
         }
         CertificateError::ExpiredContext { time, not_after } => format!(
-            "it expired on {}, and by the clock of this machine it is {}; renew it, or correct the clock",
+            "it expired on {}, and this machine's clock shows {}; renew the certificate or correct the clock",
             date(*not_after),
             date(*time)
         ),
-        CertificateError::Expired => "it has expired; renew it, or correct the clock of this machine".to_owned(),
+        CertificateError::Expired => "it has expired; renew it or correct this machine's clock".to_owned(),
         CertificateError::NotValidYetContext { time, not_before } => format!(
-            "it is valid from {}, and by the clock of this machine it is {}; correct the clock, or wait",
+            "it is valid from {}, and this machine's clock shows {}; correct the clock or wait",
             date(*not_before),
             date(*time)
         ),
-        CertificateError::NotValidYet => "it is not valid yet; correct the clock of this machine, or wait".to_owned(),
+        CertificateError::NotValidYet => "it is not valid yet; correct this machine's clock or wait".to_owned(),
         CertificateError::NotValidForNameContext { presented, .. } => {
             format!("it is not for the host {host}{}; {}", names(presented), advice(presented))
         }
@@ -220,29 +220,29 @@ fn describe_certificate(reason: &CertificateError, host: &str, has_ca_file: bool
         }
         CertificateError::Revoked => "it is revoked".to_owned(),
         CertificateError::BadEncoding => "it is not a well-formed X.509 version 3 certificate".to_owned(),
-        CertificateError::BadSignature => "the signature on it, or on the handshake, is wrong".to_owned(),
+        CertificateError::BadSignature => "its signature, or the signature of the handshake, is invalid".to_owned(),
         reason => reason.to_string(),
     }
 }
 
-/// What helps if a certificate with these names is not for the host. A host name in the subject alone (CN) does not count:
-/// RFC 9525 §2.
+/// Returns the advice for a certificate with these names that is not for the host. A host name only in the subject (CN) is not
+/// used: RFC 9525 §2.
 fn advice(presented: &[String]) -> &'static str {
     match presented {
         [] => {
-            "make one with the host name in its subject alternative name (openssl req -addext subjectAltName=DNS:...)"
+            "create one with the host name in its subject alternative name (openssl req -addext subjectAltName=DNS:...)"
         }
         _ => "check the endpoint (glacier_config_set_endpoint)",
     }
 }
 
-/// The names of a certificate, for a message.
+/// Lists the names of a certificate for a message.
 fn names(presented: &[String]) -> String {
     const SHOWN: usize = 4;
     let Some(first) = presented.get(..presented.len().min(SHOWN)).filter(|first| !first.is_empty()) else {
         return ", it has no subject alternative name".to_owned();
     };
-    // webpki writes them as `DnsName("example.com")`.
+    // webpki formats them as `DnsName("example.com")`.
     let plain = |name: &String| {
         let inner = name.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
         inner.unwrap_or(name).to_owned()

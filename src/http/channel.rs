@@ -1,5 +1,5 @@
-//! Bytes in both directions over a socket, encrypted or not. Nothing here waits: what cannot be done at once fails with
-//! `WouldBlock`, and [`Channel::wants`] says what to wait for.
+//! A byte channel over a nonblocking socket, with or without TLS. An operation that would block fails with `WouldBlock`, and
+//! [`Channel::wants`] returns what to wait for.
 
 use std::io::{self, IoSlice, Read, Write};
 
@@ -7,22 +7,22 @@ use rustls::ClientConnection;
 
 use crate::sys::socket::{Interest, Socket};
 
-/// A socket with or without TLS on it.
+/// A socket with or without TLS.
 #[derive(Debug)]
 pub(crate) struct Channel {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
-    /// Bytes that the socket took, encrypted ones where there is TLS.
+    /// The number of bytes that the socket accepted. With TLS they are encrypted.
     written: u64,
 }
 
 impl Channel {
-    /// A channel over a connected socket. With TLS it still wants its handshake.
+    /// Creates a channel over a connected socket. With TLS, the handshake is still to do.
     pub(crate) fn new(socket: Socket, tls: Option<ClientConnection>) -> Self {
         Self { socket, tls: tls.map(Box::new), written: 0 }
     }
 
-    /// The socket below, to wait on.
+    /// Returns the socket, to wait on.
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket
     }
@@ -32,17 +32,17 @@ impl Channel {
         self.tls.is_some()
     }
 
-    /// Bytes that the socket took, and how many of them the peer has not acknowledged.
+    /// Returns the number of bytes that the socket accepted, and how many of them the peer has not acknowledged.
     pub(crate) fn written(&self) -> (u64, u64) {
         (self.written, self.socket.unacknowledged())
     }
 
-    /// What TLS waits for in its handshake.
+    /// Returns what the TLS handshake waits for.
     pub(crate) fn wants(&self) -> Interest {
         if self.tls.as_ref().is_some_and(|tls| tls.wants_write()) { Interest::Write } else { Interest::Read }
     }
 
-    /// Carries the handshake on, to its end.
+    /// Continues the TLS handshake until it is complete.
     pub(crate) fn handshake(&mut self) -> io::Result<()> {
         loop {
             self.flush()?;
@@ -54,34 +54,34 @@ impl Channel {
         }
     }
 
-    /// Sends bytes with at most one system call, and returns how many of them were taken. With TLS, some of what was taken
-    /// may still be [pending](Self::is_pending): the next step sends that first.
-    pub(crate) fn step(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return Counted(&self.socket, &mut self.written).write(bytes) };
-        let taken = if tls.wants_write() { 0 } else { tls.writer().write(bytes)? };
-        match tls.write_tls(&mut Counted(&self.socket, &mut self.written)) {
-            Err(error) if taken == 0 || !is_retried(&error) => Err(error),
-            _ => Ok(taken),
+    /// Sends bytes with at most one system call. Returns the number of bytes accepted. With TLS, accepted bytes may still be
+    /// [pending](Self::is_pending): the next call sends them first.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return CountingWriter(&self.socket, &mut self.written).write(bytes) };
+        let accepted = if tls.wants_write() { 0 } else { tls.writer().write(bytes)? };
+        match tls.write_tls(&mut CountingWriter(&self.socket, &mut self.written)) {
+            Err(error) if accepted == 0 || !is_retried(&error) => Err(error),
+            _ => Ok(accepted),
         }
     }
 
-    /// Whether some of what was taken was not sent.
+    /// Returns true if accepted bytes are not sent yet.
     pub(crate) fn is_pending(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Sends what is pending.
+    /// Sends pending bytes.
     fn flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             while tls.wants_write() {
-                tls.write_tls(&mut Counted(&self.socket, &mut self.written))?;
+                tls.write_tls(&mut CountingWriter(&self.socket, &mut self.written))?;
             }
         }
         Ok(())
     }
 
-    /// Receives bytes; 0 is the peer's proper end.
-    pub(crate) fn pull(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    /// Receives bytes. Returns 0 if the peer closed the connection properly.
+    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             let Some(tls) = &mut self.tls else { return (&self.socket).read(buf) };
             match tls.reader().read(buf) {
@@ -98,7 +98,7 @@ impl Channel {
         match tls.process_new_packets() {
             Ok(_) => Ok(()),
             Err(error) => {
-                // The alert tells the peer why; whether it gets through changes nothing here.
+                // The alert tells the peer the reason. A failure to send it changes nothing here.
                 let _ = tls.write_tls(&mut &self.socket);
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
             }
@@ -110,16 +110,16 @@ fn is_retried(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Counts what the socket takes.
-struct Counted<'a>(&'a Socket, &'a mut u64);
+/// Counts the bytes that a socket accepts.
+struct CountingWriter<'a>(&'a Socket, &'a mut u64);
 
-impl Write for Counted<'_> {
+impl Write for CountingWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).inspect(|taken| *self.1 += *taken as u64)
+        self.0.write(bytes).inspect(|accepted| *self.1 += *accepted as u64)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write_vectored(slices).inspect(|taken| *self.1 += *taken as u64)
+        self.0.write_vectored(slices).inspect(|accepted| *self.1 += *accepted as u64)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! One connection by ureq: opened, used for one exchange after another, and opened again when it is gone.
+//! A connection that uses ureq. It is opened when needed, carries one exchange after another, and is reopened after it closed.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Weak};
@@ -18,21 +18,21 @@ use super::{Connection, Method, Payload, Request, RequestContext, Response};
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
 
-/// How long a connection may lie idle. Longer, and the service may be closing it just as the next request goes out.
+/// The maximum idle time of a connection. After a longer time the service may close it while the next request is sent.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
-/// A connection that may be open or not.
+/// A connection, open or not.
 #[derive(Debug)]
 pub struct UreqConnection {
     transport: Arc<TransportContext>,
     open: Option<Open>,
 }
 
-/// An open connection. Its agent is made for it and goes with it: ureq pools at most this one.
+/// An open connection. Its agent serves only this connection.
 #[derive(Debug)]
 struct Open {
     agent: Agent,
-    /// Lives as long as ureq keeps the connection.
+    /// Valid as long as ureq keeps the connection.
     exchange: Weak<Mutex<Exchange>>,
     last_use: Instant,
 }
@@ -82,14 +82,15 @@ impl Connection for UreqConnection {
 
 impl Open {
     fn new(transport: &TransportContext, exchange: &SharedExchange) -> Result<Self> {
-        let handover = SingleConnection::new(UreqAdapter::new(exchange.clone())?);
+        let connector = SingleConnection::new(UreqAdapter::new(exchange.clone())?);
         Ok(Self {
-            agent: Agent::with_parts(transport.config.clone(), handover, NoDns),
+            agent: Agent::with_parts(transport.config.clone(), connector, NoDns),
             exchange: Arc::downgrade(exchange),
             last_use: Instant::now(),
         })
     }
 
+    /// Returns the exchange if the connection can carry another request.
     fn reusable(&self) -> Option<SharedExchange> {
         if self.last_use.elapsed() >= IDLE_MAX {
             return None;
@@ -118,7 +119,7 @@ fn exchange(
             agent.run(head.header("content-length", length).body(SendBody::from_reader(&mut reader))?)
         }
         Payload::Empty => {
-            // Without a length ureq would send an empty POST in chunks.
+            // Without a length, ureq sends an empty POST in chunks.
             if matches!(request.method, Method::Post | Method::Put) {
                 head = head.header("content-length", 0);
             }
@@ -129,7 +130,7 @@ fn exchange(
     Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
 }
 
-/// A header value whose bytes are wiped when the last copy of it is dropped: one of them is the session token.
+/// Creates a header value whose bytes are wiped when its last copy is dropped: one of the headers is the session token.
 fn header_value(text: &str) -> std::result::Result<HeaderValue, ureq::Error> {
     let bytes = Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()));
     Ok(HeaderValue::from_maybe_shared(bytes).map_err(http::Error::from)?)
@@ -141,21 +142,21 @@ fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads a body to its end. The response reader has bounded it.
+/// Reads a body to its end. The response reader has limited its size.
 fn read_body(body: Body) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     body.into_reader().read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// What went wrong, out of ureq's error: our own come back as they are.
+/// Converts an error of ureq. An error of this library inside of it is returned unchanged.
 fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> Error {
     let at = |kind, what: &str| Error::new(kind, format!("{}: {what}", transport.address));
     match error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(ours) => ours,
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                at(Kind::Memory, "no memory for the body of the response").caused_by(error)
+                at(Kind::Memory, "out of memory for the body of the response").caused_by(error)
             }
             Err(error) => at(Kind::Network, &format!("the exchange failed: {error}")).caused_by(error),
         },

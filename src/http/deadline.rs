@@ -1,91 +1,96 @@
-//! The deadlines of one exchange. Pure: the time is an argument.
+//! The deadlines of one exchange. The module is pure: the time is an argument.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::response::Phase;
 
-/// Less than this many bytes acknowledged within the stall timeout is a stall.
-const PROGRESS: u64 = 1024;
+/// The minimum number of bytes acknowledged within the stall timeout. Fewer are a stall.
+const PROGRESS_MIN: u64 = 1024;
 
-/// How long an optional body may take. That of an error only explains the status.
-const ERROR_BODY: Duration = Duration::from_secs(5);
+/// The time limit of an optional body. An error body only explains the status.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the body of a 201 may take. It says nothing; once it is read, the connection can be used again.
-const CREATED_BODY: Duration = Duration::from_secs(1);
+/// The time limit of the body of a 201. Its content is not used, but reading it keeps the connection reusable.
+const CREATED_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is waited for, and since when.
+/// The deadlines and the progress of an exchange. All times are measured from the start of the exchange.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
     /// The stall timeout.
     stall: Duration,
-    /// How long the first byte of a response may take after the request was acknowledged.
+    /// The time limit from the acknowledgement of the request to the first byte of the response.
     response: Duration,
-    /// When enough bytes were last acknowledged, and how many were acknowledged then.
-    progressed: Duration,
+    /// The time of the last progress.
+    last_progress: Duration,
+    /// The number of bytes acknowledged at that time.
     acknowledged: u64,
     unacknowledged: u64,
-    /// The section of the response that is being received, and since when.
+    /// The section that is being received: the number of interim responses before it, and its phase.
     section: (u32, Phase),
-    since: Duration,
-    /// When the final header section was complete.
+    /// The start of that section.
+    section_start: Duration,
+    /// The end of the final header section.
     head_end: Duration,
 }
 
-/// A deadline has passed.
+/// An exceeded deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Overdue {
-    what: What,
+pub(crate) struct DeadlineExceeded {
+    awaited: Awaited,
     limit: Duration,
 }
 
+/// The event that an exchange waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+enum Awaited {
     Request,
     Response,
     Head,
     Body,
 }
 
-impl fmt::Display for Overdue {
+impl fmt::Display for DeadlineExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = self.limit;
-        match self.what {
-            What::Request => write!(f, "less than {PROGRESS} bytes of the request were acknowledged within {limit:?}"),
-            What::Response => write!(f, "no response came within {limit:?}"),
-            What::Head => write!(f, "the header section of the response did not end within {limit:?}"),
-            What::Body => write!(f, "the body of the response did not end within {limit:?}"),
+        match self.awaited {
+            Awaited::Request => {
+                write!(f, "less than {PROGRESS_MIN} bytes of the request were acknowledged within {limit:?}")
+            }
+            Awaited::Response => write!(f, "no response was received within {limit:?}"),
+            Awaited::Head => write!(f, "the header section of the response did not end within {limit:?}"),
+            Awaited::Body => write!(f, "the body of the response did not end within {limit:?}"),
         }
     }
 }
 
 impl Deadlines {
-    /// Deadlines of an exchange that begins at time 0, on a connection with that many bytes acknowledged.
+    /// Creates the deadlines of an exchange that begins at time 0, on a connection with `acknowledged` bytes acknowledged.
     pub(crate) fn new(stall: Duration, response: Option<Duration>, acknowledged: u64) -> Self {
         Self {
             stall,
             response: response.unwrap_or(stall),
-            progressed: Duration::ZERO,
+            last_progress: Duration::ZERO,
             acknowledged,
             unacknowledged: 0,
             section: (0, Phase::Waiting),
-            since: Duration::ZERO,
+            section_start: Duration::ZERO,
             head_end: Duration::ZERO,
         }
     }
 
-    /// Records how many of the bytes that the connection has sent are acknowledged.
+    /// Records how many of the `written` bytes of the connection are acknowledged.
     pub(crate) fn acknowledge(&mut self, now: Duration, written: u64, unacknowledged: u64) {
         let acknowledged = written.saturating_sub(unacknowledged);
         self.unacknowledged = unacknowledged;
         let new = acknowledged.saturating_sub(self.acknowledged);
-        if new >= PROGRESS || (new > 0 && unacknowledged == 0) {
-            self.progressed = now;
+        if new >= PROGRESS_MIN || (new > 0 && unacknowledged == 0) {
+            self.last_progress = now;
             self.acknowledged = acknowledged;
         }
     }
 
-    /// Records the section of the response that the next byte belongs to, after that many interim responses.
+    /// Records the section of the response that the next byte belongs to.
     pub(crate) fn receive(&mut self, now: Duration, interim: u32, phase: Phase) {
         if self.section == (interim, phase) {
             return;
@@ -94,27 +99,34 @@ impl Deadlines {
             self.head_end = now;
         }
         self.section = (interim, phase);
-        self.since = now;
+        self.section_start = now;
     }
 
-    /// The time left for what is waited for.
+    /// Returns the time left until the next deadline. `optional_body`: the status of a response whose body is optional.
     ///
     /// # Errors
-    /// No time is left.
-    pub(crate) fn left(&self, now: Duration, is_sending: bool, optional: Option<u16>) -> Result<Duration, Overdue> {
-        let request = (What::Request, self.progressed, self.stall);
-        let (what, since, limit) = match (self.section.1, optional) {
+    /// The deadline that has passed.
+    pub(crate) fn time_left(
+        &self,
+        now: Duration,
+        is_sending: bool,
+        optional_body: Option<u16>,
+    ) -> Result<Duration, DeadlineExceeded> {
+        let request = (Awaited::Request, self.last_progress, self.stall);
+        let (awaited, since, limit) = match (self.section.1, optional_body) {
             (Phase::Waiting, _) if is_sending || self.unacknowledged > 0 => request,
-            (Phase::Waiting, _) => (What::Response, self.progressed, self.response),
-            (Phase::Head, _) => (What::Head, self.since, self.stall),
-            (_, Some(201)) => (What::Body, self.head_end, self.stall.min(CREATED_BODY)),
-            (_, Some(_)) => (What::Body, self.head_end, self.stall.min(ERROR_BODY)),
-            (_, None) => (What::Body, self.since, self.stall),
+            (Phase::Waiting, _) => (Awaited::Response, self.last_progress, self.response),
+            (Phase::Head, _) => (Awaited::Head, self.section_start, self.stall),
+            (_, Some(201)) => (Awaited::Body, self.head_end, self.stall.min(CREATED_BODY_TIMEOUT)),
+            (_, Some(_)) => (Awaited::Body, self.head_end, self.stall.min(ERROR_BODY_TIMEOUT)),
+            (_, None) => (Awaited::Body, self.section_start, self.stall),
         };
-        let left = remaining(now, since, limit).ok_or(Overdue { what, limit })?;
-        if is_sending && what != What::Request {
-            let (what, since, limit) = request;
-            return remaining(now, since, limit).map(|request| request.min(left)).ok_or(Overdue { what, limit });
+        let left = remaining(now, since, limit).ok_or(DeadlineExceeded { awaited, limit })?;
+        if is_sending && awaited != Awaited::Request {
+            let (awaited, since, limit) = request;
+            return remaining(now, since, limit)
+                .map(|request| request.min(left))
+                .ok_or(DeadlineExceeded { awaited, limit });
         }
         Ok(left)
     }
@@ -138,42 +150,42 @@ mod tests {
         Deadlines::new(STALL, response, 0)
     }
 
-    fn overdue(what: What, limit: Duration) -> Result<Duration, Overdue> {
-        Err(Overdue { what, limit })
+    fn exceeded(awaited: Awaited, limit: Duration) -> Result<Duration, DeadlineExceeded> {
+        Err(DeadlineExceeded { awaited, limit })
     }
 
     #[test]
     fn one_kilobyte_within_the_stall_timeout_is_progress() {
         let mut deadlines = deadlines(None);
         deadlines.acknowledge(secs(8), 100_000, 100_000 - 1023);
-        assert_eq!(deadlines.left(secs(9), true, None), Ok(secs(1)), "1023 bytes are none");
+        assert_eq!(deadlines.time_left(secs(9), true, None), Ok(secs(1)), "1023 bytes are no progress");
         deadlines.acknowledge(secs(9), 100_000, 100_000 - 1024);
-        assert_eq!(deadlines.left(secs(9), true, None), Ok(STALL));
+        assert_eq!(deadlines.time_left(secs(9), true, None), Ok(STALL));
         deadlines.acknowledge(secs(18), 100_000, 100_000 - 2047);
-        assert_eq!(deadlines.left(secs(19), true, None), overdue(What::Request, STALL));
+        assert_eq!(deadlines.time_left(secs(19), true, None), exceeded(Awaited::Request, STALL));
     }
 
     #[test]
-    fn fewer_bytes_are_progress_where_no_more_were_sent() {
+    fn fewer_bytes_are_progress_if_no_more_were_sent() {
         let mut deadlines = deadlines(None);
         deadlines.acknowledge(secs(8), 10, 5);
-        assert_eq!(deadlines.left(secs(9), true, None), Ok(secs(1)));
+        assert_eq!(deadlines.time_left(secs(9), true, None), Ok(secs(1)));
         deadlines.acknowledge(secs(9), 10, 0);
-        assert_eq!(deadlines.left(secs(9), true, None), Ok(STALL));
+        assert_eq!(deadlines.time_left(secs(9), true, None), Ok(STALL));
     }
 
     #[test]
-    fn the_wait_for_the_response_begins_when_the_request_is_acknowledged() {
+    fn response_timeout_begins_when_the_request_is_acknowledged() {
         let mut deadlines = deadlines(Some(secs(100)));
         deadlines.acknowledge(secs(1), 300, 300);
-        assert_eq!(deadlines.left(secs(10), false, None), overdue(What::Request, STALL));
+        assert_eq!(deadlines.time_left(secs(10), false, None), exceeded(Awaited::Request, STALL));
         deadlines.acknowledge(secs(9), 300, 0);
-        assert_eq!(deadlines.left(secs(10), false, None), Ok(secs(99)));
-        assert_eq!(deadlines.left(secs(109), false, None), overdue(What::Response, secs(100)));
+        assert_eq!(deadlines.time_left(secs(10), false, None), Ok(secs(99)));
+        assert_eq!(deadlines.time_left(secs(109), false, None), exceeded(Awaited::Response, secs(100)));
     }
 
     #[test]
-    fn an_interim_response_changes_no_timeout() {
+    fn interim_responses_change_no_timeout() {
         for response in [secs(3), secs(100)] {
             let mut deadlines = deadlines(Some(response));
             deadlines.acknowledge(secs(0), 300, 0);
@@ -181,8 +193,8 @@ mod tests {
                 deadlines.receive(secs(2), interim, Phase::Head);
                 deadlines.receive(secs(2), interim + 1, Phase::Waiting);
             }
-            assert_eq!(deadlines.left(secs(2), false, None), Ok(response - secs(2)));
-            assert_eq!(deadlines.left(response, false, None), overdue(What::Response, response));
+            assert_eq!(deadlines.time_left(secs(2), false, None), Ok(response - secs(2)));
+            assert_eq!(deadlines.time_left(response, false, None), exceeded(Awaited::Response, response));
         }
     }
 
@@ -191,33 +203,37 @@ mod tests {
         let mut deadlines = deadlines(Some(secs(100)));
         deadlines.receive(secs(50), 0, Phase::Head);
         deadlines.receive(secs(55), 0, Phase::Head);
-        assert_eq!(deadlines.left(secs(60), false, None), overdue(What::Head, STALL));
+        assert_eq!(deadlines.time_left(secs(60), false, None), exceeded(Awaited::Head, STALL));
         deadlines.receive(secs(59), 1, Phase::Head);
-        assert_eq!(deadlines.left(secs(68), false, None), Ok(secs(1)), "the next header section has its own time");
+        assert_eq!(
+            deadlines.time_left(secs(68), false, None),
+            Ok(secs(1)),
+            "the next header section has its own deadline"
+        );
         deadlines.receive(secs(68), 1, Phase::BodyStart);
         deadlines.receive(secs(77), 1, Phase::Body);
-        assert_eq!(deadlines.left(secs(86), false, None), Ok(secs(1)));
-        assert_eq!(deadlines.left(secs(87), false, None), overdue(What::Body, STALL));
+        assert_eq!(deadlines.time_left(secs(86), false, None), Ok(secs(1)));
+        assert_eq!(deadlines.time_left(secs(87), false, None), exceeded(Awaited::Body, STALL));
     }
 
     #[test]
-    fn an_optional_body_has_a_few_seconds_after_the_header_section() {
+    fn limits_an_optional_body_to_a_few_seconds() {
         for (status, limit) in [(403, secs(5)), (201, secs(1))] {
             let mut deadlines = deadlines(None);
             deadlines.receive(secs(1), 0, Phase::Head);
             deadlines.receive(secs(2), 0, Phase::BodyStart);
             deadlines.receive(secs(2) + limit / 2, 0, Phase::Body);
-            assert_eq!(deadlines.left(secs(2) + limit / 2, false, Some(status)), Ok(limit - limit / 2));
-            assert_eq!(deadlines.left(secs(2) + limit, false, Some(status)), overdue(What::Body, limit));
+            assert_eq!(deadlines.time_left(secs(2) + limit / 2, false, Some(status)), Ok(limit - limit / 2));
+            assert_eq!(deadlines.time_left(secs(2) + limit, false, Some(status)), exceeded(Awaited::Body, limit));
         }
     }
 
     #[test]
-    fn a_header_section_that_begins_early_is_bounded_while_the_request_is_sent() {
+    fn limits_an_early_header_section_while_the_request_is_sent() {
         let mut deadlines = deadlines(None);
         deadlines.receive(secs(1), 0, Phase::Head);
         deadlines.acknowledge(secs(10), 1 << 20, 1 << 19);
-        assert_eq!(deadlines.left(secs(10), true, None), Ok(secs(1)));
-        assert_eq!(deadlines.left(secs(11), true, None), overdue(What::Head, STALL));
+        assert_eq!(deadlines.time_left(secs(10), true, None), Ok(secs(1)));
+        assert_eq!(deadlines.time_left(secs(11), true, None), exceeded(Awaited::Head, STALL));
     }
 }

@@ -1,9 +1,12 @@
-//! Opens a connection: looks the name up, connects to its addresses as [`super::happy_eyeballs`] says, and does the TLS
-//! handshake on the first connection that is accepted.
+//! Opens a connection: looks up the host name, connects to the addresses in the order of [`super::happy_eyeballs`], and does
+//! the TLS handshake on the first connection that is accepted.
 //!
-//! If the handshake on it is lost, the race goes on with the other addresses. If it is refused, because of a certificate for
-//! example, the error is final: all addresses are one service. A handshake that does not end takes the rest of the connect
-//! timeout. Either way the next connection tries that address last.
+//! - If the handshake is interrupted, the other addresses are tried.
+//! - If the handshake is rejected, for example because of the certificate, the error is permanent: all addresses belong to
+//!   one service.
+//! - A handshake that does not end uses up the rest of the connect timeout.
+//!
+//! After a failed handshake, the next connection tries that address last.
 
 use std::fmt;
 use std::io;
@@ -21,12 +24,12 @@ use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::lock;
 use crate::sys::socket::{Socket, wait_connected};
 
-/// Opens a connection within the connect timeout, or until `cancel` is raised. The name lookup is the system's: nothing
-/// bounds it, because to interrupt it would take a thread that is abandoned.
+/// Opens a connection within the connect timeout, or until `cancel` is raised. Neither bounds the name lookup of the system:
+/// interrupting it would require a thread that is then abandoned.
 pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channel> {
     let found = look_up(context)?;
     let order = lock(&context.addresses).order(&found);
-    let mut race = Race {
+    let mut attempts = ConnectAttempts {
         context,
         cancel,
         start: ActiveInstant::now(),
@@ -35,18 +38,18 @@ pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channe
         failed: vec![],
     };
     loop {
-        let (address, socket) = race.connect()?;
-        match race.secure(socket) {
+        let (address, socket) = attempts.connect()?;
+        match attempts.secure(socket) {
             Ok(channel) => {
                 lock(&context.addresses).opened(address);
                 return Ok(channel);
             }
             Err(error) if error.connect_failure() == Some(ConnectFailure::TlsHandshake) => {
                 lock(&context.addresses).failed(address);
-                if error.kind() == Kind::Timeout || !race.has_others() {
+                if error.kind() == Kind::Timeout || !attempts.has_others() {
                     return Err(error);
                 }
-                race.fail(address, io::Error::other(error));
+                attempts.fail(address, io::Error::other(error));
             }
             Err(error) => return Err(error),
         }
@@ -57,8 +60,11 @@ fn look_up(context: &TransportContext) -> Result<Vec<SocketAddr>> {
     let endpoint = &context.settings.endpoint;
     context.resolver.look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
         LookupError::NotFound(text) => {
-            let what =
-                format!("{}: the host name does not exist: {text}; {}", context.address, hint_at_name(endpoint.host()));
+            let what = format!(
+                "{}: the host name does not exist: {text}; {}",
+                context.address,
+                unknown_name_hint(endpoint.host())
+            );
             Error::new(Kind::Network, what).not_connected(ConnectFailure::NameNotFound)
         }
         LookupError::Failed(text) => {
@@ -69,18 +75,18 @@ fn look_up(context: &TransportContext) -> Result<Vec<SocketAddr>> {
     })
 }
 
-/// What is likely wrong with a name that does not exist. A region that does not exist gives such a name.
-fn hint_at_name(host: &str) -> String {
+/// Returns a hint for a host name that does not exist. An unknown region results in such a name.
+fn unknown_name_hint(host: &str) -> String {
     let region = host.strip_prefix("glacier.").and_then(|rest| rest.split_once('.')).map(|(region, _)| region);
     match region {
-        Some(region) => format!("check the region {region:?}, and that Glacier exists there"),
+        Some(region) => format!("check the region {region:?} and whether Glacier is available there"),
         None => "check the endpoint".to_owned(),
     }
 }
 
 fn no_resources(context: &TransportContext, what: &str, error: io::Error) -> Error {
     let text = format!(
-        "{}: no descriptor or memory for {what}: {error}; raise the limit on open files (ulimit -n)",
+        "{}: out of file descriptors or memory for {what}: {error}; raise the limit on open files (ulimit -n)",
         context.address
     );
     Error::new(Kind::Memory, text).caused_by(error).not_connected(ConnectFailure::NoResources)
@@ -89,58 +95,57 @@ fn no_resources(context: &TransportContext, what: &str, error: io::Error) -> Err
 const HANDSHAKE_LOST: &str = "the connection was lost during the TLS handshake";
 
 /// The attempts to open one connection.
-struct Race<'a> {
+struct ConnectAttempts<'a> {
     context: &'a TransportContext,
     cancel: &'a Cancel,
     start: ActiveInstant,
     schedule: Schedule,
     in_flight: Vec<Attempt>,
-    /// The attempts that failed, and why.
+    /// The failed attempts with their errors.
     failed: Vec<(SocketAddr, io::Error)>,
 }
 
-/// A TCP connection that is being established.
+/// A TCP connection in progress.
 struct Attempt {
     address: SocketAddr,
     socket: Socket,
 }
 
-impl Race<'_> {
-    /// Returns the first connection that is accepted. Attempts that are still in flight then are given up; they are made
-    /// again if this is called again.
+impl ConnectAttempts<'_> {
+    /// Returns the first connection that is accepted. Drops the other attempts in flight; the next call repeats them.
     fn connect(&mut self) -> Result<(SocketAddr, Socket)> {
         loop {
             self.cancel.check()?;
-            if self.left().is_zero() {
+            if self.time_left().is_zero() {
                 return Err(self.timed_out());
             }
             while let Some(address) = self.schedule.start(self.start.elapsed()) {
-                self.begin(address)?;
+                self.start_attempt(address)?;
             }
             if self.in_flight.is_empty() && self.schedule.wait(Duration::ZERO).is_none() {
                 return Err(self.all_failed());
             }
             if let Some(Attempt { address, socket }) = self.wait()? {
                 for attempt in self.in_flight.drain(..) {
-                    self.schedule.give_back(attempt.address);
+                    self.schedule.requeue(attempt.address);
                 }
                 return Ok((address, socket));
             }
         }
     }
 
-    /// Whether an address is left that may be tried.
+    /// Whether addresses are left to try.
     fn has_others(&self) -> bool {
         self.schedule.wait(Duration::ZERO).is_some()
     }
 
-    fn begin(&mut self, address: SocketAddr) -> Result<()> {
+    fn start_attempt(&mut self, address: SocketAddr) -> Result<()> {
         match Socket::connect(address) {
             Ok(socket) => self.in_flight.push(Attempt { address, socket }),
             Err(error) if is_exhausted(&error) && self.in_flight.is_empty() => {
                 return Err(no_resources(self.context, "a socket", error));
             }
-            Err(error) if is_exhausted(&error) => self.schedule.put_off(address),
+            Err(error) if is_exhausted(&error) => self.schedule.defer(address),
             Err(error) => self.fail(address, error),
         }
         Ok(())
@@ -151,16 +156,16 @@ impl Race<'_> {
         self.schedule.attempt_failed();
     }
 
-    /// Waits a little for the attempts in flight, and returns one that was accepted.
+    /// Waits for the attempts in flight, at most for one poll interval. Returns an accepted one.
     fn wait(&mut self) -> Result<Option<Attempt>> {
         let next_start = self.schedule.wait(self.start.elapsed()).unwrap_or(Duration::MAX);
-        let limit = self.left().min(next_start).min(CANCEL_POLL_INTERVAL);
+        let limit = self.time_left().min(next_start).min(CANCEL_POLL_INTERVAL);
         let ready = wait_connected(self.in_flight.iter().map(|attempt| &attempt.socket), limit)
             .map_err(|error| self.lost(ConnectFailure::Tcp, "no connection", error))?;
         let mut accepted = None;
         let attempts = std::mem::take(&mut self.in_flight);
         for (attempt, ready) in attempts.into_iter().zip(ready) {
-            // Of several that were accepted meanwhile, the one that started first.
+            // Of several accepted attempts, the one that started first is used.
             if !ready || accepted.is_some() {
                 self.in_flight.push(attempt);
                 continue;
@@ -175,7 +180,7 @@ impl Race<'_> {
 
     fn secure(&self, socket: Socket) -> Result<Channel> {
         let tls = match &self.context.tls {
-            Some(tls) => Some(tls.client().map_err(|error| self.refused(error))?),
+            Some(tls) => Some(tls.client().map_err(|error| self.rejected(error))?),
             None => None,
         };
         let mut channel = Channel::new(socket, tls);
@@ -190,42 +195,46 @@ impl Race<'_> {
 
     fn wait_for_handshake(&self, channel: &Channel) -> Result<()> {
         self.cancel.check()?;
-        let left = self.left();
+        let left = self.time_left();
         if left.is_zero() {
-            let text =
-                format!("no end of the TLS handshake within {:?} of connecting", self.context.settings.connect_timeout);
+            let text = format!(
+                "the TLS handshake did not end within the connect timeout of {:?}",
+                self.context.settings.connect_timeout
+            );
             return Err(self.error(Kind::Timeout, text).not_connected(ConnectFailure::TlsHandshake));
         }
         let waited = channel.socket().wait(channel.wants(), left.min(CANCEL_POLL_INTERVAL));
         waited.map(|_| ()).map_err(|error| self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error))
     }
 
-    /// rustls reports what it finds wrong with what it received as `InvalidData`; all else comes from the connection.
+    /// Converts a handshake error. rustls reports invalid data of the peer as `InvalidData`; other errors are those of the
+    /// connection.
     fn handshake_failed(&self, error: io::Error) -> Error {
-        let found =
+        let tls_error =
             (error.kind() == io::ErrorKind::InvalidData).then(|| certificate::tls_error(&error)).flatten().cloned();
-        match found {
-            Some(found) if !certificate::is_interruption(&found) => self.refused(found),
+        match tls_error {
+            Some(tls_error) if !certificate::is_interruption(&tls_error) => self.rejected(tls_error),
             _ => self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error),
         }
     }
 
-    fn refused(&self, error: rustls::Error) -> Error {
+    fn rejected(&self, error: rustls::Error) -> Error {
         let has_ca_file = self.context.settings.ca_pem.is_some();
         let text = certificate::describe(&error, self.context.settings.endpoint.host(), has_ca_file);
         self.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
     }
 
-    fn left(&self) -> Duration {
+    /// Returns the rest of the connect timeout.
+    fn time_left(&self) -> Duration {
         self.context.settings.connect_timeout.saturating_sub(self.start.elapsed())
     }
 
     fn timed_out(&self) -> Error {
-        let silent = self.in_flight.len();
+        let pending = self.in_flight.len();
         let mut text = format!("no connection within {:?}", self.context.settings.connect_timeout);
-        if silent > 0 {
+        if pending > 0 {
             let addresses = self.in_flight.iter().map(|attempt| attempt.address);
-            text = format!("{text}: no response from {}", listed(addresses));
+            text = format!("{text}: no response from {}", joined(addresses));
         }
         if !self.failed.is_empty() {
             text = format!("{text}; {}", self.failures());
@@ -235,7 +244,7 @@ impl Race<'_> {
 
     fn all_failed(&mut self) -> Error {
         let text = match self.failed.as_slice() {
-            [] => "no connection: the name has no address".to_owned(),
+            [] => "no connection: the host name has no address".to_owned(),
             [(address, error)] if address.to_string() == self.context.address => format!("no connection: {error}"),
             _ => format!("no connection: {}", self.failures()),
         };
@@ -247,7 +256,7 @@ impl Race<'_> {
     }
 
     fn failures(&self) -> String {
-        listed(self.failed.iter().map(|(address, error)| format!("{address}: {error}")))
+        joined(self.failed.iter().map(|(address, error)| format!("{address}: {error}")))
     }
 
     fn lost(&self, failure: ConnectFailure, what: &str, error: io::Error) -> Error {
@@ -259,8 +268,8 @@ impl Race<'_> {
     }
 }
 
-/// A list for a message, cut where it is long.
-fn listed(items: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
+/// Joins items for a message, and shortens a long list.
+fn joined(items: impl ExactSizeIterator<Item = impl fmt::Display>) -> String {
     const SHOWN: usize = 4;
     let count = items.len();
     let mut shown: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();

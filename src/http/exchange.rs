@@ -1,8 +1,9 @@
-//! One exchange on a connection: sends the request, receives the response, and meanwhile checks the cancel token and the
-//! deadlines.
+//! One exchange on a connection: sends the request and receives the response, with cancellation, deadlines and detection of
+//! early responses.
 //!
-//! A success acknowledges a request only if it came after the request. An error response that comes earlier ends the
-//! sending. A success that comes earlier breaks the exchange, as do bytes that come before the request.
+//! A success acknowledges a request only if its first byte arrived after the last byte of the request was sent. An error
+//! response that arrives earlier stops the sending. A success that arrives earlier fails the exchange, and so do bytes that
+//! arrive before the request.
 
 use std::io;
 use std::sync::Arc;
@@ -20,52 +21,53 @@ use crate::sync::Mutex;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
 use crate::sys::socket::{Interest, Ready};
 
-/// The connection, shared by what reads the payload above ureq and what moves bytes below it. All of them run on the
-/// thread that is inside the exchange.
+/// An exchange that the payload reader above ureq and the adapter below ureq share. Both run on the thread inside the exchange.
 pub(crate) type SharedExchange = Arc<Mutex<Exchange>>;
 
-/// How many bytes of a response are received in one step.
-const STEP: usize = 8 << 10;
+/// The maximum number of bytes received in one step.
+const RECEIVE_CHUNK: usize = 8 << 10;
 
 /// A connection and the exchange on it.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     transport: Arc<TransportContext>,
     channel: Channel,
-    /// Whether the connection can carry another exchange, as far as the last one tells.
+    /// Whether the last exchange left the connection reusable.
     is_persistent: bool,
     context: RequestContext,
-    /// When `context.cancel` was first seen raised.
-    canceled: Option<Instant>,
+    /// The time when the exchange first noticed the cancel.
+    canceled_at: Option<Instant>,
     time: Stopwatch,
     deadlines: Deadlines,
-    request: Sending,
+    request: RequestProgress,
     reader: ResponseReader,
-    /// The response as ureq gets it, and how much of it ureq has.
+    /// The normalized response for ureq.
     response: Vec<u8>,
-    handed_up: usize,
+    /// The number of bytes of `response` that ureq has read.
+    delivered: usize,
 }
 
-/// How much of the request is sent.
+/// The progress of sending a request.
 #[derive(Debug, Default)]
-struct Sending {
-    /// The length of the payload, and how much of it was handed down.
+struct RequestProgress {
+    /// The length of the payload.
     length: u64,
+    /// The number of payload bytes that were sent.
     payload: u64,
-    /// How much of the payload `context.sent` counts.
+    /// The number of payload bytes that `context.sent` counts.
     reported: u64,
-    /// Bytes of payload that were sent already, and that ureq is about to hand down.
+    /// The number of payload bytes that were sent directly and that ureq will pass down next.
     bypassed: usize,
-    /// The number of bytes that the socket had taken before the request.
-    begun_at: u64,
+    /// The number of bytes that the socket had accepted before the request.
+    start_offset: u64,
     /// The number of response bytes received when the last write of the request returned.
-    sent_at: Option<u64>,
-    /// An error response came: the rest of the request stays not_sent.
-    is_stopped: bool,
+    received_at_end: Option<u64>,
+    /// An error response was received, so the rest of the request is not sent.
+    has_early_response: bool,
 }
 
 impl Exchange {
-    /// A line over a channel that is ready.
+    /// Creates an exchange on a connected channel.
     pub(crate) fn new(transport: Arc<TransportContext>, channel: Channel, context: &RequestContext) -> Self {
         let deadlines = Deadlines::new(transport.settings.stall_timeout, None, 0);
         Self {
@@ -73,31 +75,31 @@ impl Exchange {
             channel,
             is_persistent: true,
             context: context.clone(),
-            canceled: None,
+            canceled_at: None,
             time: Stopwatch::new(),
             deadlines,
-            request: Sending::default(),
+            request: RequestProgress::default(),
             reader: ResponseReader::default(),
             response: Vec::new(),
-            handed_up: 0,
+            delivered: 0,
         }
     }
 
-    /// The next exchange begins, with a payload of that length.
+    /// Begins the next exchange, with a payload of `length` bytes.
     pub(crate) fn begin(&mut self, context: &RequestContext, length: u64) {
         let (written, unacknowledged) = self.channel.written();
         let acknowledged = written.saturating_sub(unacknowledged);
         self.context = context.clone();
-        self.canceled = None;
+        self.canceled_at = None;
         self.time = Stopwatch::new();
         self.deadlines = Deadlines::new(self.transport.settings.stall_timeout, context.response_timeout, acknowledged);
-        self.request = Sending { length, begun_at: written, ..Sending::default() };
+        self.request = RequestProgress { length, start_offset: written, ..RequestProgress::default() };
         self.reader = ResponseReader::default();
         self.response.clear();
-        self.handed_up = 0;
+        self.delivered = 0;
     }
 
-    /// Whether bytes are encrypted.
+    /// Whether the connection is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.channel.is_tls()
     }
@@ -107,80 +109,80 @@ impl Exchange {
         self.is_persistent
     }
 
-    /// Whether the next request may go out on the connection: the last exchange left it open, and since then the peer
-    /// neither ended it nor sent anything.
+    /// Returns true if the connection can carry another request: the last exchange left it open, and since then the peer
+    /// neither closed it nor sent anything.
     pub(crate) fn is_reusable(&mut self) -> bool {
-        let quiet = matches!(self.channel.pull(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        quiet && self.is_persistent
+        let is_idle = matches!(self.channel.receive(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        is_idle && self.is_persistent
     }
 
-    /// Whether the rest of the request need not be sent any more.
-    pub(crate) fn is_answered_early(&self) -> bool {
-        self.request.is_stopped
+    /// Whether an error response arrived before the request was sent completely.
+    pub(crate) fn has_early_response(&self) -> bool {
+        self.request.has_early_response
     }
 
-    /// Fails once the exchange is canceled and its grace is over.
+    /// Fails if the exchange was canceled and its grace period has ended.
     pub(crate) fn check_cancel(&mut self) -> Result<()> {
         if !self.context.cancel.is_raised() {
             return Ok(());
         }
-        let since = *self.canceled.get_or_insert_with(Instant::now);
+        let since = *self.canceled_at.get_or_insert_with(Instant::now);
         if since.elapsed() < self.context.grace { Ok(()) } else { Err(canceled()) }
     }
 
-    /// Sends what ureq hands down, unless an error response came: from then on nothing more is sent.
+    /// Sends bytes from ureq. Sends nothing after an early response.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         match std::mem::take(&mut self.request.bypassed) {
             0 if bytes.is_empty() => Ok(()),
             0 => self.send_all(bytes, self.request.length == 0).map_err(|error| {
-                let is_not_sent = self.channel.written().0 == self.request.begun_at;
+                let is_not_sent = self.channel.written().0 == self.request.start_offset;
                 if is_not_sent { error.not_sent() } else { error }
             }),
             bypassed if bypassed == bytes.len() => Ok(()),
             bypassed => {
-                let text = format!("{bypassed} bytes of payload were sent, and {} came behind them", bytes.len());
+                let text = format!("{bypassed} bytes of payload were sent, but ureq passed {} bytes down", bytes.len());
                 Err(Error::new(Kind::Internal, text))
             }
         }
     }
 
-    /// Sends payload from where it lies. It need not be copied for ureq, which hands down as many bytes next, of any content.
+    /// Sends payload from the source's own buffer. ureq then passes down the same number of bytes, whose content is ignored.
     pub(crate) fn send_payload(&mut self, bytes: &[u8]) -> Result<()> {
         self.request.bypassed += bytes.len();
         self.request.payload += bytes.len() as u64;
-        // The source or the bandwidth limit had these bytes until now: that is no stall of the connection.
+        // The time until now belongs to the source or the bandwidth limit, not to the connection.
         self.time.skip();
         self.send_all(bytes, self.request.payload == self.request.length)
     }
 
-    /// Sends bytes. `is_last`: they are the end of the request.
+    /// Sends bytes. `is_last`: they end the request.
     fn send_all(&mut self, bytes: &[u8], is_last: bool) -> Result<()> {
-        if self.request.is_stopped {
+        if self.request.has_early_response {
             return Ok(());
         }
         let mut rest = bytes;
         let mut ready = Ready { read: true, write: true };
         while !rest.is_empty() || self.channel.is_pending() {
             self.check_cancel()?;
-            // Any write may be the last one of the request. What is there before it came before the request was sent.
+            // Any write may be the last one of the request. Bytes received before it arrived before the end of the request.
             if ready.read || is_last {
                 self.receive_early()?;
-                if self.request.is_stopped {
+                if self.request.has_early_response {
                     return Ok(());
                 }
             }
-            match self.channel.step(rest) {
-                Ok(taken) => {
-                    rest = rest.get(taken..).unwrap_or_default();
+            match self.channel.send(rest) {
+                Ok(accepted) => {
+                    rest = rest.get(accepted..).unwrap_or_default();
                     ready.read = false;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready = self.wait(Interest::Both)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The peer has closed. What it sent before that can still be received.
+                // The peer has closed the connection. A response that it sent before can still be received.
                 Err(error) => {
                     let _ = self.receive_early();
                     self.check_order()?;
-                    return if self.request.is_stopped {
+                    return if self.request.has_early_response {
                         Ok(())
                     } else {
                         Err(self.lost("the connection was lost while the request was sent", error))
@@ -189,53 +191,53 @@ impl Exchange {
             }
         }
         if is_last {
-            self.request.sent_at = Some(self.reader.received());
+            self.request.received_at_end = Some(self.reader.received());
         }
-        self.count();
+        self.record_progress();
         Ok(())
     }
 
-    /// Receives what has come while the request is being sent; waits for nothing. An error response stops the sending.
+    /// Receives, without waiting, bytes that arrive while the request is being sent. An error response stops the sending.
     fn receive_early(&mut self) -> Result<()> {
-        while !self.request.is_stopped {
+        while !self.request.has_early_response {
             match self.receive_some() {
                 Ok(0) => return Err(self.closed("while the request was sent")),
-                Ok(_) => self.request.is_stopped = self.reader.status().is_some(),
-                Err(Failure::WouldBlock) => return Ok(()),
-                Err(Failure::Lost(error)) => {
+                Ok(_) => self.request.has_early_response = self.reader.status().is_some(),
+                Err(ReceiveError::WouldBlock) => return Ok(()),
+                Err(ReceiveError::Lost(error)) => {
                     return Err(self.lost("the connection was lost while the request was sent", error));
                 }
-                Err(Failure::Broken(error)) => return Err(error),
+                Err(ReceiveError::Invalid(error)) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Receives into `buf` what ureq takes for the response.
+    /// Copies bytes of the normalized response to `buf`, for ureq. Receives the response first.
     pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize> {
         if self.response.is_empty() {
             self.receive_response()?;
-            self.is_persistent = self.reader.is_persistent() && self.request.sent_at.is_some();
-            self.response = self.reader.normalized().map_err(|error| self.unreadable(error))?;
+            self.is_persistent = self.reader.is_persistent() && self.request.received_at_end.is_some();
+            self.response = self.reader.normalized().map_err(|error| self.parse_failed(error))?;
         }
-        let left = self.response.get(self.handed_up..).unwrap_or_default();
+        let left = self.response.get(self.delivered..).unwrap_or_default();
         let length = left.len().min(buf.len());
         for (to, from) in buf.iter_mut().zip(left) {
             *to = *from;
         }
-        self.handed_up += length;
+        self.delivered += length;
         Ok(length)
     }
 
-    /// Receives the response, or the part of it that counts.
+    /// Receives the response. It succeeds if the body is optional and only the body is missing.
     fn receive_response(&mut self) -> Result<()> {
-        let outcome = self.receive_whole();
+        let outcome = self.receive_to_end();
         self.check_order()?;
-        // Nothing that happens to an optional body takes the response back.
+        // An error within an optional body does not invalidate the response.
         if outcome.is_err() && self.reader.is_body_optional() && self.reader.end(false) { Ok(()) } else { outcome }
     }
 
-    fn receive_whole(&mut self) -> Result<()> {
+    fn receive_to_end(&mut self) -> Result<()> {
         const LOST: &str = "the connection was lost before the end of the response";
         while self.reader.phase() != Phase::Complete {
             self.check_cancel()?;
@@ -243,60 +245,63 @@ impl Exchange {
                 Ok(0) if self.reader.end(true) => {}
                 Ok(0) => return Err(self.closed("before the end of the response")),
                 Ok(_) => {}
-                Err(Failure::WouldBlock) => {
+                Err(ReceiveError::WouldBlock) => {
                     self.wait(Interest::Read)?;
                 }
-                Err(Failure::Lost(error)) => return Err(self.lost(LOST, error)),
-                Err(Failure::Broken(error)) => return Err(error),
+                Err(ReceiveError::Lost(error)) => return Err(self.lost(LOST, error)),
+                Err(ReceiveError::Invalid(error)) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Receives bytes of the response, and returns how many; 0 is the peer's proper end.
-    fn receive_some(&mut self) -> std::result::Result<usize, Failure> {
-        let mut came = [0; STEP];
+    /// Receives bytes of the response. Returns their number, or 0 if the peer closed the connection properly.
+    fn receive_some(&mut self) -> std::result::Result<usize, ReceiveError> {
+        let mut buffer = [0; RECEIVE_CHUNK];
         let length = loop {
-            match self.channel.pull(&mut came) {
+            match self.channel.receive(&mut buffer) {
                 Ok(length) => break length,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Failure::WouldBlock),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(ReceiveError::WouldBlock),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::Lost(error)),
+                Err(error) => return Err(ReceiveError::Lost(error)),
             }
         };
         self.reader
-            .push(came.get(..length).unwrap_or_default())
-            .map_err(|error| Failure::Broken(self.unreadable(error)))?;
+            .push(buffer.get(..length).unwrap_or_default())
+            .map_err(|error| ReceiveError::Invalid(self.parse_failed(error)))?;
         self.deadlines.receive(self.time.now(), self.reader.interim(), self.reader.phase());
-        self.count();
-        self.check_order().map_err(Failure::Broken)?;
+        self.record_progress();
+        self.check_order().map_err(ReceiveError::Invalid)?;
         Ok(length)
     }
 
-    /// Fails if bytes came before the request, or a success before the end of the request.
+    /// Fails if bytes arrived before the request, or a success before the end of the request.
     fn check_order(&self) -> Result<()> {
-        if self.reader.received() > 0 && self.channel.written().0 == self.request.begun_at {
-            return Err(self.broken("the peer sent bytes before the request"));
+        if self.reader.received() > 0 && self.channel.written().0 == self.request.start_offset {
+            return Err(self.out_of_order("the peer sent bytes before the request"));
         }
-        let is_early = self.request.sent_at.is_none_or(|sent_at| self.reader.start() < sent_at);
+        let is_early = self.request.received_at_end.is_none_or(|received_at_end| self.reader.start() < received_at_end);
         match self.reader.status() {
             Some(status @ 200..300) if is_early => {
-                let text = format!("the response {status} came before the request was sent completely");
-                Err(self.broken(&text).with_response(status, None, None))
+                let text = format!("the response {status} arrived before the request was sent completely");
+                Err(self.out_of_order(&text).with_response(status, None, None))
             }
             _ => Ok(()),
         }
     }
 
-    /// Waits until the socket is ready, or fails because of a deadline or a cancel.
+    /// Waits until the socket is ready.
+    ///
+    /// # Errors
+    /// `Timeout`, `Canceled`, `Network`.
     fn wait(&mut self, interest: Interest) -> Result<Ready> {
         loop {
             self.check_cancel()?;
-            self.count();
+            self.record_progress();
             let optional = self.reader.status().filter(|_| self.reader.is_body_optional());
-            let left = self.deadlines.left(self.time.now(), interest != Interest::Read, optional);
+            let left = self.deadlines.time_left(self.time.now(), interest != Interest::Read, optional);
             let left =
-                left.map_err(|overdue| Error::new(Kind::Timeout, format!("{}: {overdue}", self.transport.address)))?;
+                left.map_err(|exceeded| Error::new(Kind::Timeout, format!("{}: {exceeded}", self.transport.address)))?;
             match self.channel.socket().wait(interest, left.min(CANCEL_POLL_INTERVAL)) {
                 Ok(Ready { read: false, write: false }) => {}
                 Ok(ready) => return Ok(ready),
@@ -305,8 +310,8 @@ impl Exchange {
         }
     }
 
-    /// Records what the peer has acknowledged since the last look.
-    fn count(&mut self) {
+    /// Records the bytes that the peer has acknowledged since the last call.
+    fn record_progress(&mut self) {
         let (written, unacknowledged) = self.channel.written();
         self.deadlines.acknowledge(self.time.now(), written, unacknowledged);
         let payload = self.request.payload.saturating_sub(unacknowledged);
@@ -316,17 +321,17 @@ impl Exchange {
         }
     }
 
-    fn unreadable(&self, error: ParseError) -> Error {
+    fn parse_failed(&self, error: ParseError) -> Error {
         match error {
             ParseError::Malformed(text) => Error::new(Kind::Protocol, format!("{}: {text}", self.transport.address)),
             ParseError::Memory(error) => {
-                Error::new(Kind::Memory, "out of memory while the response was received").caused_by(error)
+                Error::new(Kind::Memory, "out of memory while receiving the response").caused_by(error)
             }
         }
     }
 
-    fn broken(&self, what: &str) -> Error {
-        Error::new(Kind::Network, format!("{}: {what}: the connection is closed", self.transport.address))
+    fn out_of_order(&self, what: &str) -> Error {
+        Error::new(Kind::Network, format!("{}: {what}; the connection is closed", self.transport.address))
     }
 
     fn closed(&self, when: &str) -> Error {
@@ -338,12 +343,12 @@ impl Exchange {
     }
 }
 
-/// Why nothing was received.
-enum Failure {
-    /// Nothing has come.
+/// The reason why nothing was received.
+enum ReceiveError {
+    /// No bytes have arrived.
     WouldBlock,
     /// The connection was lost.
     Lost(io::Error),
-    /// What came is not what may come.
-    Broken(Error),
+    /// The bytes received are not a response to this request.
+    Invalid(Error),
 }

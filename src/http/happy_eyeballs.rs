@@ -1,7 +1,8 @@
-//! Which address of a host is connected to, and when (RFC 8305, "Happy Eyeballs Version 2"). Pure: time is an argument.
+//! The order and times of connection attempts to the addresses of a host (RFC 8305, "Happy Eyeballs Version 2"). The module is
+//! pure: the time is an argument.
 //!
-//! Attempts start 250 ms apart, or at once when another attempt fails, with IPv6 and IPv4 alternating. An attempt that has
-//! started is never given up before the connect timeout. The address that worked last is the first of the next connection.
+//! Attempts start 250 ms apart, or at once when another attempt fails, with IPv6 and IPv4 alternating. A started attempt
+//! continues until the connect timeout. The next connection first tries the address that worked last.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -10,34 +11,34 @@ use std::time::Duration;
 /// The time from the start of one attempt to the start of the next (RFC 8305 §5, "Connection Attempt Delay").
 pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// What earlier connections of the same client found out.
+/// The results of earlier connections of the same client.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AddressMemory {
     /// The address of the last connection that was opened completely.
-    good: Option<SocketAddr>,
+    last_good: Option<SocketAddr>,
     /// The address that last accepted a connection and then failed in the TLS handshake.
-    bad: Option<SocketAddr>,
+    last_failed: Option<SocketAddr>,
 }
 
 impl AddressMemory {
-    /// A connection to `address` was opened completely.
+    /// Records that a connection to `address` was opened completely.
     pub(crate) fn opened(&mut self, address: SocketAddr) {
-        self.good = Some(address);
-        if self.bad == Some(address) {
-            self.bad = None;
+        self.last_good = Some(address);
+        if self.last_failed == Some(address) {
+            self.last_failed = None;
         }
     }
 
-    /// `address` accepted a connection, and the TLS handshake on it was lost or did not end in time.
+    /// Records that `address` accepted a connection on which the TLS handshake was interrupted or timed out.
     pub(crate) fn failed(&mut self, address: SocketAddr) {
-        self.bad = Some(address);
-        if self.good == Some(address) {
-            self.good = None;
+        self.last_failed = Some(address);
+        if self.last_good == Some(address) {
+            self.last_good = None;
         }
     }
 
-    /// The addresses of a lookup in the order in which they are tried, each once: the last good one, then alternately one of
-    /// each family, within a family as the resolver sorted them, and the one that failed last at the end.
+    /// Returns the addresses of a lookup in the order of the attempts, each once: the last good one, then both families
+    /// alternately, each in the order of the resolver, and the last failed one at the end.
     pub(crate) fn order(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut rest: Vec<SocketAddr> = Vec::with_capacity(found.len());
         for address in found {
@@ -45,11 +46,11 @@ impl AddressMemory {
                 rest.push(*address);
             }
         }
-        let mut ordered: Vec<SocketAddr> = take(&mut rest, self.good).into_iter().collect();
-        let last = take(&mut rest, self.bad);
+        let mut ordered: Vec<SocketAddr> = take(&mut rest, self.last_good).into_iter().collect();
+        let last = take(&mut rest, self.last_failed);
         let v6_first = ordered.first().map_or_else(
             || rest.first().is_some_and(SocketAddr::is_ipv6),
-            // The good one was the turn of its family.
+            // The last good address counts as the first of its family.
             |good| good.is_ipv4(),
         );
         let (mut own, mut other) =
@@ -63,7 +64,7 @@ impl AddressMemory {
     }
 }
 
-/// Removes an address from a list if it is in there.
+/// Removes an address from a list. Returns `None` if the list does not contain it.
 fn take(list: &mut Vec<SocketAddr>, address: Option<SocketAddr>) -> Option<SocketAddr> {
     let index = list.iter().position(|have| Some(*have) == address)?;
     Some(list.remove(index))
@@ -73,17 +74,17 @@ fn take(list: &mut Vec<SocketAddr>, address: Option<SocketAddr>) -> Option<Socke
 #[derive(Debug)]
 pub(crate) struct Schedule {
     waiting: VecDeque<SocketAddr>,
-    /// When the next attempt starts.
+    /// The start time of the next attempt.
     due: Duration,
 }
 
 impl Schedule {
-    /// Attempts to these addresses in this order; the first is due at once.
+    /// Schedules attempts to these addresses in this order. The first is due at once.
     pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
         Self { waiting: addresses.into(), due: Duration::ZERO }
     }
 
-    /// The address of the attempt to start at `now`, if one is due. The next is due [`ATTEMPT_DELAY`] later.
+    /// Returns the address of the attempt to start at `now`, if one is due. The next one is due [`ATTEMPT_DELAY`] later.
     pub(crate) fn start(&mut self, now: Duration) -> Option<SocketAddr> {
         if now < self.due {
             return None;
@@ -93,24 +94,24 @@ impl Schedule {
         Some(address)
     }
 
-    /// How long until the next attempt is due; `None` if there is none left.
+    /// Returns the time until the next attempt is due, or `None` if no attempt is left.
     pub(crate) fn wait(&self, now: Duration) -> Option<Duration> {
         (!self.waiting.is_empty()).then(|| self.due.saturating_sub(now))
     }
 
-    /// An attempt failed: the next one need not wait.
+    /// Records a failed attempt: the next one is due at once.
     pub(crate) fn attempt_failed(&mut self) {
         self.due = Duration::ZERO;
     }
 
-    /// Returns an attempt that could not start for lack of descriptors. It is due when another attempt fails, which frees one.
-    pub(crate) fn put_off(&mut self, address: SocketAddr) {
+    /// Defers an attempt that could not start for lack of descriptors. It is due when another attempt fails and frees one.
+    pub(crate) fn defer(&mut self, address: SocketAddr) {
         self.waiting.push_front(address);
         self.due = Duration::MAX;
     }
 
-    /// Returns an attempt that was given up because another address had accepted a connection.
-    pub(crate) fn give_back(&mut self, address: SocketAddr) {
+    /// Requeues an attempt that was dropped because another address accepted a connection.
+    pub(crate) fn requeue(&mut self, address: SocketAddr) {
         self.waiting.push_back(address);
     }
 }
@@ -121,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    /// Connects on a virtual clock to addresses that accept after some time, refuse after some time, or never respond.
-    /// Returns the address, the time, and the times at which attempts started.
+    /// Connects on a virtual clock to addresses that accept or refuse after some time, or never respond. Returns the address
+    /// and the time of the connection, and the start times of the attempts.
     fn connect(
         order: Vec<SocketAddr>,
         hosts: &HashMap<SocketAddr, Host>,
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn interleaves_families_beginning_with_the_preferred_one() {
+    fn alternates_families_starting_with_the_preferred_one() {
         assert_eq!(order(&[v6(1), v6(2), v6(3), v4(1)]), [v6(1), v4(1), v6(2), v6(3)]);
         assert_eq!(order(&[v4(1), v4(2), v6(1), v6(2)]), [v4(1), v6(1), v4(2), v6(2)]);
         assert_eq!(order(&[v4(2), v4(1)]), [v4(2), v4(1)]);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_the_last_good_address_first_and_the_last_bad_one_last() {
+    fn tries_the_last_good_address_first_and_the_last_failed_one_last() {
         let found = [v6(1), v6(2), v4(1), v4(2)];
         let mut memory = AddressMemory::default();
         memory.opened(v4(2));
@@ -200,18 +201,18 @@ mod tests {
         assert_eq!(memory.order(&found), [v6(1), v4(1), v6(2), v4(2)]);
         memory.opened(v4(2));
         assert_eq!(memory.order(&found), [v4(2), v6(1), v4(1), v6(2)]);
-        // The name server decides which addresses there are.
+        // Only addresses of the lookup are used.
         assert_eq!(memory.order(&[v6(1)]), [v6(1)]);
     }
 
     #[test]
-    fn an_address_that_responds_at_once_is_the_only_one_tried() {
+    fn tries_one_address_if_it_responds_at_once() {
         let hosts = [(v4(1), Host::Accepts(ms(249)))].into();
         assert_eq!(connect(vec![v4(1), v4(2)], &hosts, TIMEOUT), (Some((v4(1), ms(249))), vec![ms(0)]));
     }
 
     #[test]
-    fn starts_attempts_250_ms_apart_and_drops_none() {
+    fn starts_attempts_250_ms_apart_and_keeps_all() {
         // 16 addresses at a round trip of 700 ms, 8 at 1.5 s, and all of them at just below the connect timeout.
         for (count, round_trip) in [(16, 700), (8, 1500), (32, 9999)] {
             let addresses: Vec<_> = (1..=count).map(v4).collect();
@@ -225,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_never_responds_costs_250_ms() {
+    fn silent_address_costs_250_ms() {
         let hosts = [(v4(3), Host::Accepts(ms(20)))].into();
         assert_eq!(connect(vec![v4(1), v4(2), v4(3)], &hosts, TIMEOUT).0, Some((v4(3), ms(520))));
     }
 
     #[test]
-    fn a_refusal_starts_the_next_attempt_at_once() {
+    fn refused_attempt_starts_the_next_one_at_once() {
         let hosts =
             [(v4(1), Host::Refuses(ms(5))), (v4(2), Host::Refuses(ms(5))), (v4(3), Host::Accepts(ms(5)))].into();
         let (connected, starts) = connect(vec![v4(1), v4(2), v4(3)], &hosts, TIMEOUT);
@@ -239,18 +240,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_address_still_wins_after_all_others_were_refused() {
+    fn uses_a_slow_address_after_all_others_refused() {
         let mut hosts: HashMap<_, _> = (2..=5).map(|n| (v4(n), Host::Refuses(ms(0)))).collect();
         hosts.insert(v4(1), Host::Accepts(ms(9000)));
         assert_eq!(connect((1..=5).map(v4).collect(), &hosts, TIMEOUT).0, Some((v4(1), ms(9000))));
     }
 
     #[test]
-    fn an_attempt_without_a_descriptor_starts_when_another_fails() {
+    fn deferred_attempt_starts_when_another_one_fails() {
         let mut schedule = Schedule::new(vec![v4(1), v4(2)]);
         assert_eq!(schedule.start(ms(0)), Some(v4(1)));
         assert_eq!(schedule.start(ms(250)), Some(v4(2)));
-        schedule.put_off(v4(2));
+        schedule.defer(v4(2));
         assert_eq!(schedule.start(ms(5000)), None);
         schedule.attempt_failed();
         assert_eq!(schedule.start(ms(5000)), Some(v4(2)));

@@ -1,6 +1,7 @@
-//! HTTP as the Glacier operations need it: one request at a time on a connection that is kept alive.
+//! An HTTP client for one endpoint: each connection is persistent and carries one request at a time.
 //!
-//! The interface is here; `ureq` stands behind it in the files beside this one. Nothing here knows of Glacier.
+//! This file has the interface. The other files of this directory implement it with `ureq`. None of them depends on
+//! Glacier.
 
 mod buffers;
 mod certificate;
@@ -38,25 +39,24 @@ pub use pool::{ConnectionPool, PooledConnection};
 pub use resolve::{LookupError, Resolver, SystemResolver};
 pub use transport::{Settings, UreqTransport};
 
-/// Makes connections to one endpoint.
+/// Creates connections to one endpoint.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// A connection that is not open yet. Opening and closing is its own business; it may be kept for long.
+    /// Creates a connection that is not open yet. It opens and closes itself as needed, and can be kept for any time.
     fn connection(&self) -> Box<dyn Connection>;
 }
 
-/// One connection, used by one thread at a time.
+/// A connection, used by one thread at a time.
 pub trait Connection: Send + fmt::Debug {
-    /// Opens the connection if it is not open, so that a request can be signed when it is about to be sent.
+    /// Opens the connection if it is not open. The caller signs the request afterwards, just before sending.
     ///
     /// # Errors
     /// `Network`, `Tls`, `Timeout`, `Canceled`.
     fn open(&mut self, context: &RequestContext) -> Result<()>;
 
-    /// Sends a request and reads its whole answer, whatever its status: only a missing or broken answer is an error.
-    /// Redirects are answers like any other.
+    /// Sends a request and receives the complete response. A response of any status is a success, including a redirect.
     ///
     /// # Errors
-    /// `Network`, `Tls`, `Timeout`, `Protocol`, `Canceled`; and what `payload` itself failed with.
+    /// `Network`, `Tls`, `Timeout`, `Protocol`, `Canceled`, and errors of the payload reader.
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response>;
 }
 
@@ -74,7 +74,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it stands in the request line.
+    /// Returns the name in the request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -85,18 +85,18 @@ impl Method {
     }
 }
 
-/// A request without its payload. `Content-Length` comes from the payload, `Host` is among the headers.
+/// A request without its payload. The headers include `Host`, but not `Content-Length`, which depends on the payload.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// Path and query as they go on the wire, percent-encoded.
+    /// Path and query as in the request line, percent-encoded.
     pub target: String,
-    /// Headers, names in lower case.
+    /// The headers. Names are in lower case.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// The headers of a signed request hold its session token.
+// The headers of a signed request contain the session token.
 impl Drop for Request {
     fn drop(&mut self) {
         for (_, value) in &mut self.headers {
@@ -105,22 +105,22 @@ impl Drop for Request {
     }
 }
 
-/// What a request carries.
+/// The payload of a request.
 pub enum Payload<'a> {
-    /// Nothing: GET and DELETE without a body, POST with length 0.
+    /// No payload: GET and DELETE have no body, POST and PUT have length 0.
     Empty,
-    /// Exactly `length` bytes from a reader, sent from its own buffer. An early end is the reader's to report, as an error and
-    /// not as an empty buffer.
+    /// Exactly `length` bytes of a reader, sent from the reader's own buffer. A reader that ends early must return an error,
+    /// not an empty buffer.
     Reader {
         /// The number of bytes.
         length: u64,
-        /// Where they come from. A [`crate::error::Error`] inside its `io::Error` comes back out of `exchange` as it is.
+        /// The source of the bytes. A [`crate::error::Error`] inside its `io::Error` is returned by `exchange` unchanged.
         reader: &'a mut dyn BufRead,
     },
 }
 
 impl Payload<'_> {
-    /// The number of bytes.
+    /// Returns the number of bytes.
     pub fn length(&self) -> u64 {
         match self {
             Self::Empty => 0,
@@ -138,40 +138,40 @@ impl fmt::Debug for Payload<'_> {
     }
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug, Default)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The headers in the order they came, names in lower case. Bytes that are not UTF-8 are replaced.
+    /// The headers in order. Names are in lower case. Bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body, cut at [`BODY_MAX`].
+    /// The body, of at most [`BODY_MAX`] bytes.
     pub body: Vec<u8>,
 }
 
-/// The most of an answer's body that is kept. A page of 50 entries takes some 70 KiB at most.
+/// The maximum size of a body, in bytes. A page of 50 entries takes at most about 70 KiB.
 pub const BODY_MAX: usize = 1 << 20;
 
 impl Response {
-    /// The value of the first header of that name; `name` is in lower case.
+    /// Returns the value of the first header with that name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Who watches an exchange: what stops it, what counts its bytes and slows them down, and how long its answer may take.
+/// The context of a request: cancel token, timeouts, progress counters and bandwidth limit.
 #[derive(Clone, Debug, Default)]
 pub struct RequestContext {
-    /// Stops the exchange, also in the middle of a body.
+    /// Cancels the exchange at any time, also within a body.
     pub cancel: Arc<Cancel>,
-    /// Once a request is being sent, how long a raised `cancel` still waits for its answer.
+    /// The time that a canceled exchange still waits for the response.
     pub grace: Duration,
-    /// How long the first byte of the answer may take after the last byte of the request; `None`: the stall timeout.
+    /// The time limit from the last byte of the request to the first byte of the response. `None`: the stall timeout.
     pub response_timeout: Option<Duration>,
-    /// Counts the bytes of payload that went out on the wire.
+    /// Counts the bytes of payload that the peer acknowledged.
     pub sent: Arc<AtomicU64>,
-    /// Counts the failed attempts after which another one follows.
+    /// Counts the failed attempts that are retried.
     pub retries: Arc<AtomicU64>,
-    /// What bytes of payload are taken from before they go out; `None`: they go as fast as they can.
+    /// Limits the bandwidth of the payload. `None`: no limit.
     pub bandwidth: Option<Arc<TokenBucket>>,
 }

@@ -1,4 +1,4 @@
-//! Name lookup as connections need it: the addresses of one host, and errors that retries can tell apart.
+//! Name lookup: the addresses of a host, and errors that the retry policy distinguishes.
 
 use std::fmt;
 use std::io;
@@ -7,16 +7,16 @@ use std::net::{IpAddr, SocketAddr};
 use crate::sys::resolve::{self, LookupFailure};
 use crate::sys::socket::Socket;
 
-/// Looks host names up.
+/// Looks up host names.
 pub trait Resolver: Send + Sync + fmt::Debug {
-    /// The addresses of a host, in the order of preference. Never empty.
+    /// Returns the addresses of a host in the order of preference. Never empty.
     ///
     /// # Errors
     /// See [`LookupError`].
     fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError>;
 }
 
-/// Why a name has no addresses.
+/// The reason why a lookup returned no addresses.
 #[derive(Debug)]
 pub enum LookupError {
     /// The name does not exist, or exists without an address.
@@ -27,7 +27,7 @@ pub enum LookupError {
     NoResources(io::Error),
 }
 
-/// The system's resolver. IP addresses are taken literally.
+/// The resolver of the system. IP addresses need no lookup.
 #[derive(Debug)]
 pub struct SystemResolver;
 
@@ -39,14 +39,14 @@ impl Resolver for SystemResolver {
         match resolve::look_up(host, port) {
             Ok(addresses) if addresses.is_empty() => Err(LookupError::NotFound("it has no address".to_owned())),
             Ok(addresses) => Ok(addresses),
-            Err(failure) => Err(with_resources_checked(failure)),
+            Err(failure) => Err(check_resources(failure)),
         }
     }
 }
 
-/// Without descriptors the resolver can read neither its files nor ask a name server, and reports that the name does not
-/// exist, or that the failure is temporary. So whether descriptors are left is asked separately.
-fn with_resources_checked(failure: LookupFailure) -> LookupError {
+/// Converts a failure, and checks separately whether descriptors are available. Without descriptors, the resolver can neither
+/// read its files nor query a name server, and reports a name that does not exist or a temporary failure.
+fn check_resources(failure: LookupFailure) -> LookupError {
     match (Socket::check_resources(), failure) {
         (Err(error), _) => LookupError::NoResources(error),
         (Ok(()), LookupFailure::NotFound(text)) => LookupError::NotFound(text),

@@ -1,4 +1,4 @@
-//! The time of an exchange: active time, without the waits for the source of the payload.
+//! The time of an exchange: the active time, without the time spent in the source of the payload.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use crate::clock::ActiveInstant;
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
     start: ActiveInstant,
-    /// The time since the start at the last look.
+    /// The time since the start at the last call.
     last: Duration,
     skipped: Duration,
 }
 
 impl Stopwatch {
-    /// A stopwatch that starts at 0.
+    /// Starts a stopwatch.
     pub(crate) fn new() -> Self {
         Self { start: ActiveInstant::now(), last: Duration::ZERO, skipped: Duration::ZERO }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start, without skipped time.
     pub(crate) fn now(&mut self) -> Duration {
         self.last = self.start.elapsed();
         self.last.saturating_sub(self.skipped)
     }
 
-    /// Leaves out the time since the last look.
+    /// Skips the time since the last call.
     pub(crate) fn skip(&mut self) {
         let now = self.start.elapsed();
         self.skipped += now.saturating_sub(self.last);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaves_out_skipped_time() {
+    fn does_not_count_skipped_time() {
         const NAP: Duration = Duration::from_millis(30);
         let mut stopwatch = Stopwatch::new();
         sleep(NAP);
@@ -49,7 +49,7 @@ mod tests {
         stopwatch.now();
         sleep(NAP);
         stopwatch.skip();
-        // The difference is the two naps that were skipped, however long the sleeps took.
+        // The difference is the two skipped naps, even if the sleeps took longer.
         assert!(stopwatch.start.elapsed() - stopwatch.now() >= 2 * NAP);
         assert!(stopwatch.now() >= NAP);
     }

@@ -1,4 +1,4 @@
-//! HTTP by ureq: the settings, and what all connections to the endpoint share.
+//! The ureq transport: its settings, and the state that all connections to the endpoint share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::error::{Error, Result};
 use crate::limits::quoted;
 use crate::sync::Mutex;
 
-/// What a transport is made from.
+/// The settings of a transport.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the service is.
+    /// The endpoint of the service.
     pub endpoint: Endpoint,
-    /// What the `User-Agent` header says; if empty there is none.
+    /// The value of the `User-Agent` header. An empty value omits the header.
     pub user_agent: String,
-    /// The certificate authorities to trust, in PEM, instead of those that browsers trust.
+    /// The certificate authorities to trust, in PEM. `None`: the public ones.
     pub ca_pem: Option<Vec<u8>>,
-    /// How long connecting may take, from the end of the name lookup to the end of the TLS handshake.
+    /// The time limit from the end of the name lookup to the end of the TLS handshake.
     pub connect_timeout: Duration,
-    /// How long no byte may move in an exchange.
+    /// The maximum time without progress in an exchange.
     pub stall_timeout: Duration,
 }
 
-/// Makes connections by ureq.
+/// Creates connections that use ureq.
 #[derive(Debug)]
 pub struct UreqTransport {
     context: Arc<TransportContext>,
 }
 
 impl UreqTransport {
-    /// Checks the settings; opens nothing. Names are looked up by the system.
+    /// Checks the settings. Opens no connection. The system resolver looks up names.
     ///
     /// # Errors
     /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value and the rule.
@@ -44,19 +44,18 @@ impl UreqTransport {
         Self::with_resolver(settings, Arc::new(SystemResolver))
     }
 
-    /// As [`UreqTransport::new`], with names looked up by `resolver`: for tests that need several addresses, or a name that
-    /// does not exist.
+    /// As [`UreqTransport::new`], but with another resolver. Tests need it for several addresses or unknown names.
     ///
     /// # Errors
     /// As [`UreqTransport::new`].
     pub fn with_resolver(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Self> {
         if HeaderValue::from_str(&settings.user_agent).is_err() {
             return Err(Error::invalid(format!(
-                "user agent {} is not allowed: it must be of printable ASCII characters",
+                "user agent {} is not allowed: it must consist of printable ASCII characters",
                 quoted(&settings.user_agent)
             )));
         }
-        // Checked for plain HTTP too: a bad file is found when it is set, not when the endpoint changes.
+        // Also checked for plain HTTP, so that an invalid file is reported before the endpoint changes to HTTPS.
         settings.ca_pem.as_deref().map(check_ca_file).transpose()?;
         Ok(Self { context: Arc::new(TransportContext::new(settings, resolver)?) })
     }
@@ -68,16 +67,16 @@ impl Transport for UreqTransport {
     }
 }
 
-/// What the connections to one endpoint share.
+/// The state that all connections to one endpoint share.
 #[derive(Debug)]
 pub(crate) struct TransportContext {
     pub(crate) settings: Settings,
-    /// Host and port, as messages name them.
+    /// Host and port, as in error messages.
     pub(crate) address: String,
     pub(crate) tls: Option<Tls>,
     pub(crate) config: Config,
     pub(crate) resolver: Arc<dyn Resolver>,
-    /// Which address worked last; shared by all connections of a client.
+    /// The results of earlier connection attempts.
     pub(crate) addresses: Mutex<AddressMemory>,
 }
 
@@ -93,8 +92,8 @@ impl TransportContext {
     }
 }
 
-/// ureq as a plain HTTP/1.1 engine: it follows, adds, looks up and times nothing. None of its timeouts is set, for we
-/// context the time below it, and some of them start a thread a request.
+/// Configures ureq as a plain HTTP/1.1 engine, without redirects, proxies and timeouts. The files below ureq implement the
+/// timeouts, because some timeouts of ureq start a thread per request.
 fn ureq_config(user_agent: &str) -> Config {
     Agent::config_builder()
         .http_status_as_error(false)

@@ -1,4 +1,4 @@
-//! What ureq gets to see of a connection that is open already.
+//! The adapter that gives ureq an open connection as its transport.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use super::response::HEAD_MAX;
 use crate::error::Error;
 use crate::sync::{Mutex, lock};
 
-/// ureq's input buffer. The header section of a response must fit in it, with the few bytes that normalizing adds.
+/// The size of ureq's input buffer, in bytes. It must hold a header section and the few bytes that normalizing adds.
 const RECV_BUFFER: usize = HEAD_MAX + (4 << 10);
-/// ureq's output buffer: the head of a request must fit in it, and of a payload, which never lies in it, no more than this
-/// is sent in one step.
+/// The size of ureq's output buffer, in bytes. It must hold the head of a request. It never holds payload, but it limits the
+/// payload that is sent in one step.
 pub(super) const SEND_BUFFER: usize = 128 << 10;
 
-/// The longest output that may be the head of a request, and is cleared once it was sent. A longer one is overwritten or
-/// cleared with the connection.
+/// The maximum length of an output that is cleared after sending, in bytes. A longer output is never the head of a request
+/// alone; later output overwrites it, or it is cleared with the connection.
 const HEAD_CLEARED: usize = 32 << 10;
 
-/// An open connection as ureq's transport. Dropping it closes the connection.
+/// Gives ureq an open connection as its transport. Dropping it closes the connection.
 pub(crate) struct UreqAdapter {
     exchange: SharedExchange,
     buffers: ExchangeBuffers,
@@ -47,7 +47,7 @@ impl UreqSocket for UreqAdapter {
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let bytes = self.buffers.output().get(..amount).unwrap_or_default();
         let sent = lock(&self.exchange).send(bytes).map_err(wrap_error);
-        // Of payload there is nothing in it.
+        // The buffer contains no payload, so only the head of a request needs clearing.
         if amount <= HEAD_CLEARED {
             self.buffers.clear_output(amount);
         }
@@ -76,20 +76,20 @@ impl fmt::Debug for UreqAdapter {
     }
 }
 
-/// Carries one of our own errors through ureq; `recovered` takes it out again.
+/// Wraps an error of this library so that ureq passes it on. `unwrap_error` in connection.rs extracts it.
 pub(crate) fn wrap_error(error: Error) -> ureq::Error {
     ureq::Error::Io(std::io::Error::other(error))
 }
 
-/// Hands ureq the one connection that was opened for it. When that is gone, ureq gets no other: a new one must be
-/// opened before the next request is signed.
+/// A connector that gives ureq one open connection and never another: a new connection must be opened before the next request
+/// is signed.
 #[derive(Debug)]
 pub(crate) struct SingleConnection(Mutex<Option<UreqAdapter>>);
 
 impl SingleConnection {
-    /// Of that connection.
-    pub(crate) fn new(guard: UreqAdapter) -> Self {
-        Self(Mutex::new(Some(guard)))
+    /// Creates the connector for one connection.
+    pub(crate) fn new(adapter: UreqAdapter) -> Self {
+        Self(Mutex::new(Some(adapter)))
     }
 }
 
@@ -101,8 +101,8 @@ impl Connector<()> for SingleConnection {
     }
 }
 
-/// Keeps ureq from looking names up, which it does before every request and, under some of its timeouts, on threads
-/// that it abandons.
+/// A resolver that looks up no names. ureq looks up names before every request, with some timeouts on threads that it
+/// abandons.
 #[derive(Debug)]
 pub(crate) struct NoDns;
 

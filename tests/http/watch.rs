@@ -239,7 +239,7 @@ fn nobody_answers() {
     });
     let error = get(&mut *connection(impatient(&server))).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
-    assert!(error.message().contains("no response came within 300ms"), "{error}");
+    assert!(error.message().contains("no response was received within 300ms"), "{error}");
 }
 
 #[test]
