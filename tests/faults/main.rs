@@ -1,17 +1,17 @@
-//! What goes wrong: each fault at each place, one by one (the matrix), outages of the network by a virtual clock, and
-//! faults at random by seed (the soak).
+//! Fault tests: each fault at each request (the matrix), network outages with a virtual clock, and random faults from a
+//! seed (the soak).
 #![cfg(test)]
 
+mod fixture;
+mod history;
 mod matrix;
 mod outage;
-mod record;
-mod scene;
 mod soak;
 #[path = "../support/mod.rs"]
 mod support;
 
-/// What a panic says.
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+/// The message of a panic.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("panicked: {}", text.unwrap_or("without a text"))
+    format!("panicked: {}", text.unwrap_or("without a message"))
 }

@@ -1,4 +1,4 @@
-//! Outages of the network, by a virtual clock.
+//! Network outages, with a virtual clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
 use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
 
-use crate::scene::{Content, MIB, Scene, Way};
+use crate::fixture::{Content, Fixture, MIB, Setup, SourceKind};
 use crate::support::glacier::{CapturedLog, VirtualClock, client_with_transport};
 
 /// The requests of an upload of three parts by one worker: Initiate, the parts, Complete.
@@ -21,9 +21,9 @@ const COMPLETE: usize = REQUESTS - 1;
 #[derive(Debug)]
 struct Network {
     clock: Arc<VirtualClock>,
-    /// The number of the request, from 0, with which the outage begins.
+    /// The number of the request, from 0, at which the outage begins.
     begins: usize,
-    /// Whether the service gets that request, and only its response is lost.
+    /// Whether the service receives that request and only its response is lost.
     response_is_lost: bool,
     lasts: Duration,
     requests: AtomicUsize,
@@ -36,7 +36,7 @@ impl Network {
         ends.is_some_and(|ends| self.clock.monotonic() < ends)
     }
 
-    /// Counts a request; returns whether the outage begins with it.
+    /// Counts a request. Returns whether the outage begins with it.
     fn begins_now(&self) -> bool {
         let begins = self.requests.fetch_add(1, Ordering::Relaxed) == self.begins;
         if begins {
@@ -85,11 +85,11 @@ impl Connection for OutageConnection {
     }
 }
 
-/// Uploads three parts by one worker with default retry settings through an outage; checks the archive and the record of
-/// requests, and returns the number of retries.
-fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, way: Way) -> u64 {
+/// Uploads three parts by one worker through an outage, with the default retry settings. Checks the archive and the request
+/// history, and returns the number of retries.
+fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, setup: Setup) -> u64 {
     let content = Arc::new(Content::new(0, 2 * MIB + 300_000, MIB));
-    let scene = Scene::new(Options::default(), content);
+    let fixture = Fixture::new(Options::default(), content);
     let clock = Arc::<VirtualClock>::default();
     let network = Arc::new(Network {
         clock: Arc::clone(&clock),
@@ -99,7 +99,7 @@ fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, way: Way)
         requests: AtomicUsize::new(0),
         ends: Mutex::default(),
     });
-    let (client, _) = scene.client_by(
+    let (client, _) = fixture.client_by(
         |config| config.set_concurrency(1).unwrap(),
         |config| {
             client_with_transport(config, &CapturedLog::default(), clock.clone(), |transport| {
@@ -107,30 +107,32 @@ fn upload_through(begins: usize, response_is_lost: bool, seconds: u64, way: Way)
             })
         },
     );
-    let upload = scene.handle(&client, way, None);
-    scene.run(&upload, way).unwrap_or_else(|error| panic!("{begins} {seconds} s {way:?}: {error}"));
-    assert!(!network.is_down(), "the outage is over");
-    scene.check_archive().unwrap();
+    let upload = fixture.handle(&client, setup, None);
+    fixture.run(&upload, setup).unwrap_or_else(|error| panic!("{begins} {seconds} s {setup:?}: {error}"));
+    assert!(!network.is_down(), "the outage has not ended");
+    fixture.check_archive().unwrap();
     upload.progress().unwrap().retries
 }
 
 #[test]
-fn survives_an_outage_that_begins_with_any_request() {
-    for (pushed, journal) in [(false, false), (false, true), (true, false), (true, true)] {
-        let way = Way { pushed, journal };
+fn survives_outage_that_begins_at_any_request() {
+    for (source, journal) in
+        [(SourceKind::File, false), (SourceKind::File, true), (SourceKind::Stream, false), (SourceKind::Stream, true)]
+    {
+        let setup = Setup { source, journal };
         for begins in 1..REQUESTS {
-            assert!(upload_through(begins, false, 60, way) > 0);
+            assert!(upload_through(begins, false, 60, setup) > 0);
         }
-        assert!(upload_through(COMPLETE, true, 60, way) > 0);
+        assert!(upload_through(COMPLETE, true, 60, setup) > 0);
     }
 }
 
-/// The waits are at most 20 s each: more attempts than a request has in the absence of an outage.
+/// Each backoff is at most 20 s, so this outage needs more attempts than the limit that applies without an outage.
 #[test]
-fn an_outage_longer_than_the_attempts_of_a_request_is_survived() {
-    let way = Way { pushed: false, journal: false };
+fn survives_outage_longer_than_the_attempt_limit() {
+    let setup = Setup { source: SourceKind::File, journal: false };
     for begins in 1..REQUESTS {
-        let retries = upload_through(begins, false, 600, way);
+        let retries = upload_through(begins, false, 600, setup);
         assert!(retries >= 600 / 20, "{retries}");
     }
 }

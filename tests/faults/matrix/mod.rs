@@ -1,9 +1,9 @@
-//! The matrix: each fault at each place, over HTTP and HTTPS, struck once and for good, of files and of streams, with a
-//! journal and without.
+//! The fault matrix: each fault at each request, over HTTP and HTTPS, once and lasting, for files and streams, with and
+//! without a journal.
 
 mod cell;
-mod place;
 mod rows;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,25 +12,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use self::cell::Cell;
-use self::place::Place;
 use self::rows::{Row, rows};
-use crate::scene::Way;
-use crate::text_of;
+use self::target::Target;
+use crate::fixture::{Setup, SourceKind};
+use crate::panic_text;
 
-/// Many cells wait for a while, so there are more threads than cores.
+/// The number of threads. Many cells wait, so there are more threads than cores.
 const THREADS: usize = 12;
 
 #[test]
-fn each_fault_at_each_place() {
+fn handles_each_fault_at_each_request() {
     let rows = rows();
     let cells: Vec<_> = rows.iter().flat_map(cells_of).collect();
-    let played = play_all(&cells);
-    // Shown whether the test passes or not.
-    write!(std::io::stdout(), "\n{}\n{} cells\n", table(&rows, &cells, &played), cells.len()).unwrap();
-    let failed: Vec<_> =
-        cells.iter().zip(&played).filter_map(|(cell, word)| Some((cell, word.as_ref().err()?))).collect();
-    for (Cell { row, place, tls, lasting, way, .. }, why) in &failed {
-        println!("{}, {}, TLS {tls}, lasting {lasting}, {way:?}: {why}\n", row.name, place.name());
+    let ran = run_all(&cells);
+    // Printed whether the test passes or fails.
+    write!(std::io::stdout(), "\n{}\n{} cells\n", table(&rows, &cells, &ran), cells.len()).unwrap();
+    let failed: Vec<_> = cells.iter().zip(&ran).filter_map(|(cell, word)| Some((cell, word.as_ref().err()?))).collect();
+    for (Cell { row, target, tls, lasting, setup, .. }, why) in &failed {
+        println!("{}, {}, TLS {tls}, lasting {lasting}, {setup:?}: {why}\n", row.name, target.name());
     }
     assert!(failed.is_empty(), "{} of {} cells failed", failed.len(), cells.len());
 }
@@ -38,61 +37,61 @@ fn each_fault_at_each_place() {
 fn cells_of(row: &Row) -> Vec<Cell<'_>> {
     let mut cells = Vec::new();
     for lasting in [false, true] {
-        for place in Place::ALL.into_iter().filter(|place| row.fits(*place)) {
+        for target in Target::ALL.into_iter().filter(|target| row.fits(*target)) {
             for tls in [false, true] {
-                cells.extend(ways_of(place, tls).into_iter().map(|way| Cell { row, place, tls, lasting, way }));
+                cells.extend(setups_of(target, tls).into_iter().map(|setup| Cell { row, target, tls, lasting, setup }));
             }
         }
     }
     cells
 }
 
-/// Two of the four ways over each scheme; of what has no bytes, one.
-fn ways_of(place: Place, tls: bool) -> Vec<Way> {
-    let way = |(pushed, journal)| Way { pushed, journal };
-    let ways = match (place, tls) {
-        (Place::Abort | Place::UploadsPage(_), _) => &[(false, false)][..],
-        (_, false) => &[(false, false), (true, true)],
-        (_, true) => &[(false, true), (true, false)],
+/// Two of the four setups for each scheme. Operations without bytes have one.
+fn setups_of(target: Target, tls: bool) -> Vec<Setup> {
+    let setup = |(source, journal)| Setup { source, journal };
+    let setups = match (target, tls) {
+        (Target::Abort | Target::UploadsPage(_), _) => &[(SourceKind::File, false)][..],
+        (_, false) => &[(SourceKind::File, false), (SourceKind::Stream, true)],
+        (_, true) => &[(SourceKind::File, true), (SourceKind::Stream, false)],
     };
-    ways.iter().copied().map(way).collect()
+    setups.iter().copied().map(setup).collect()
 }
 
-/// What each cell came to, or why it failed.
-fn play_all(cells: &[Cell<'_>]) -> Vec<Result<String, String>> {
+/// Runs all cells. The results are the labels of the outcomes, or the reasons of the failures.
+fn run_all(cells: &[Cell<'_>]) -> Vec<Result<String, String>> {
     let left = Mutex::new(cells.iter().enumerate());
-    let played = Mutex::new(BTreeMap::new());
+    let ran = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
                     let Some((number, cell)) = left.lock().unwrap().next() else { break };
-                    let outcome = catch_unwind(AssertUnwindSafe(|| cell.play()));
-                    let word = outcome.unwrap_or_else(|panic| Err(text_of(&*panic))).map(cell::Outcome::word);
-                    played.lock().unwrap().insert(number, word);
+                    let outcome = catch_unwind(AssertUnwindSafe(|| cell.run()));
+                    let label = outcome.unwrap_or_else(|panic| Err(panic_text(&*panic))).map(cell::Outcome::label);
+                    ran.lock().unwrap().insert(number, label);
                 }
             });
         }
     });
-    played.into_inner().unwrap().into_values().collect()
+    ran.into_inner().unwrap().into_values().collect()
 }
 
-/// A line for each fault, struck once and for good, and a column for each place and scheme. In a cell stands what the first
-/// handle comes to, and after how many such requests; after a failure, the next one gets it done.
-fn table(rows: &[Row], cells: &[Cell<'_>], played: &[Result<String, String>]) -> String {
-    let columns = || Place::ALL.into_iter().flat_map(|place| [(place, false), (place, true)]);
+/// The table: a row for each fault, once and lasting, and a column for each target and scheme. A cell shows the outcome of
+/// the first handle and the number of requests. After a failure a second handle must succeed.
+fn table(rows: &[Row], cells: &[Cell<'_>], ran: &[Result<String, String>]) -> String {
+    let columns = || Target::ALL.into_iter().flat_map(|target| [(target, false), (target, true)]);
     let scheme = |tls| if tls { "https" } else { "http" };
     let mut lines = vec![vec![String::new()]; 2];
-    lines[0].extend(columns().map(|(place, _)| place.name()));
+    lines[0].extend(columns().map(|(target, _)| target.name()));
     lines[1].extend(columns().map(|(_, tls)| scheme(tls).to_owned()));
     for row in rows {
         for lasting in [false, true] {
             let mut line = vec![format!("{}{}", row.name, if lasting { ", always" } else { "" })];
             for column in columns() {
                 let of_column = |cell: &Cell<'_>| {
-                    std::ptr::eq(cell.row, row) && cell.lasting == lasting && (cell.place, cell.tls) == column
+                    std::ptr::eq(cell.row, row) && cell.lasting == lasting && (cell.target, cell.tls) == column
                 };
-                let here = cells.iter().zip(played).filter(|(cell, _)| of_column(cell));
+                let here = cells.iter().zip(ran).filter(|(cell, _)| of_column(cell));
                 let words: BTreeSet<_> = here.map(|(_, word)| word.as_deref().unwrap_or("FAILED")).collect();
                 line.push(words.into_iter().collect::<Vec<_>>().join("|"));
             }

@@ -1,72 +1,72 @@
-//! The faults, and what each of them must come to.
+//! The faults of the matrix, with the expected behavior of the library.
 
 use glacier_emulator::{Action, AfterResponse, ConnectionEnd, Fault, Operation, RefusalReason, ResponsePrefix};
 use glacier_mp::error::Kind;
 
-use super::place::{Place, Which};
+use super::target::{Target, Which};
 
 /// A fault.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     actions: [Option<Action>; 2],
-    of: Of,
-    pub(crate) nature: Nature,
-    /// How many requests in a row it strikes, if it does not last.
-    pub(crate) strikes: u64,
+    applies_to: AppliesTo,
+    pub(crate) expectation: Expectation,
+    /// The number of consecutive requests that it applies to, if it does not last.
+    pub(crate) times: u64,
 }
 
-/// The operations that can meet a fault.
+/// The operations that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
+enum AppliesTo {
     All,
-    /// Only what has a payload.
+    /// Operations with a payload.
     Payloads,
-    /// Only what names a tree hash.
+    /// Operations with a tree hash in the request.
     Hashes,
-    /// Only what is answered with one.
-    HashAnswers,
-    /// Only what is answered with a document that the client needs.
+    /// Operations with a tree hash in the response.
+    HashResponses,
+    /// Operations whose response is a document that the client needs.
     Lists,
-    /// Only the first part, which is larger than the buffers of a connection.
+    /// The first part, which is larger than the buffers of a connection.
     LargePart,
 }
 
-/// What a fault is to the client.
+/// How the library must treat a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Nature {
-    /// Nothing, but a little time.
-    Harmless,
-    /// It passes by itself. What the service has done, nobody is told.
-    Passing(Kind),
-    /// The same, and the service says that it did nothing.
-    Refused(Kind),
-    /// The same as the first, with an answer before the end of the request, and then the end of the connection.
+pub(crate) enum Expectation {
+    /// It causes only a delay.
+    NoEffect,
+    /// A transient failure with unknown effect of the request.
+    Transient(Kind),
+    /// A transient failure in which the service reports that the request had no effect.
+    Rejected(Kind),
+    /// A transient failure with a response before the end of the request. Then the connection closes.
     Early,
-    /// It may pass, or not.
-    Doubtful(Kind),
-    /// Nothing moves any more, until the client has had enough.
-    Mute,
-    /// It passes when the request is signed again.
-    WrongClock,
-    /// It passes when the request is signed again with another key, which there is.
-    OldKey,
-    /// It passes if fewer parts are in flight.
+    /// An ambiguous failure.
+    Ambiguous(Kind),
+    /// No byte moves until the stall timeout.
+    Stalled,
+    /// Signing again with a corrected clock succeeds.
+    ClockSkew,
+    /// Signing again with a new key succeeds.
+    ExpiredKey,
+    /// Sending fewer parts at once may succeed.
     TooSlow,
-    /// The answer has another tree hash.
-    OtherHash,
-    /// The service found another tree hash.
-    HashRefused,
-    /// A part is not there, or not what it was, although it was acknowledged.
-    Spoilt,
+    /// The response has a wrong tree hash.
+    WrongHash,
+    /// The service rejects a correct tree hash.
+    HashRejected,
+    /// An acknowledged part is not stored, or other bytes are stored.
+    WrongStoredPart,
     /// A part is acknowledged before it was sent, and is not stored.
     EarlySuccess,
-    /// It does not pass.
-    Final(Kind),
+    /// A permanent failure.
+    Permanent(Kind),
 }
 
 impl Row {
-    fn new(name: &'static str, action: Action, nature: Nature) -> Self {
-        Self { name, actions: [Some(action), None], of: Of::All, nature, strikes: 1 }
+    fn new(name: &'static str, action: Action, expectation: Expectation) -> Self {
+        Self { name, actions: [Some(action), None], applies_to: AppliesTo::All, expectation, times: 1 }
     }
 
     fn and(mut self, action: Action) -> Self {
@@ -74,25 +74,27 @@ impl Row {
         self
     }
 
-    fn of(mut self, of: Of) -> Self {
-        self.of = of;
+    fn of(mut self, applies_to: AppliesTo) -> Self {
+        self.applies_to = applies_to;
         self
     }
 
-    fn strikes(mut self, times: u64) -> Self {
-        self.strikes = times;
+    fn times(mut self, times: u64) -> Self {
+        self.times = times;
         self
     }
 
-    pub(crate) fn fits(&self, place: Place) -> bool {
-        let operation = place.operation();
-        match self.of {
-            Of::All => true,
-            Of::Lists => matches!(operation, Operation::ListParts | Operation::ListMultipartUploads),
-            Of::LargePart => place == Place::Part(Which::First),
-            Of::Payloads => operation == Operation::UploadMultipartPart,
-            Of::Hashes => matches!(operation, Operation::UploadMultipartPart | Operation::CompleteMultipartUpload),
-            Of::HashAnswers => matches!(
+    pub(crate) fn fits(&self, target: Target) -> bool {
+        let operation = target.operation();
+        match self.applies_to {
+            AppliesTo::All => true,
+            AppliesTo::Lists => matches!(operation, Operation::ListParts | Operation::ListMultipartUploads),
+            AppliesTo::LargePart => target == Target::Part(Which::First),
+            AppliesTo::Payloads => operation == Operation::UploadMultipartPart,
+            AppliesTo::Hashes => {
+                matches!(operation, Operation::UploadMultipartPart | Operation::CompleteMultipartUpload)
+            }
+            AppliesTo::HashResponses => matches!(
                 operation,
                 Operation::UploadMultipartPart | Operation::CompleteMultipartUpload | Operation::ListParts
             ),
@@ -103,31 +105,32 @@ impl Row {
         let mut actions = self.actions.iter().flatten().cloned();
         let fault = Fault::new(actions.next().unwrap());
         let fault = actions.fold(fault, Fault::and);
-        if lasting { fault.always() } else { fault.times(self.strikes) }
+        if lasting { fault.always() } else { fault.times(self.times) }
     }
 
-    /// Whether the service does what it is asked for all the same.
-    pub(crate) fn is_worked_on(&self) -> bool {
-        let spoils_the_response = |action: &Action| {
+    /// Whether the service still processes the request.
+    pub(crate) fn is_processed(&self) -> bool {
+        let affects_only_the_response = |action: &Action| {
             matches!(
                 action,
                 Action::LostAnswer { .. }
                     | Action::CutResponse { .. }
                     | Action::WrongTreeHash
                     | Action::MissingTreeHash
+                    | Action::RepeatedHeader { .. }
                     | Action::InterimResponse { .. }
                     | Action::CloseDelimited { .. }
             )
         };
-        self.actions.iter().flatten().all(spoils_the_response)
+        self.actions.iter().flatten().all(affects_only_the_response)
     }
 }
 
-/// All of them.
+/// All faults.
 pub(crate) fn rows() -> Vec<Row> {
-    use Nature::{
-        Doubtful, Early, EarlySuccess, Final, Harmless, HashRefused, Mute, OldKey, OtherHash, Passing, Refused, Spoilt,
-        TooSlow, WrongClock,
+    use Expectation::{
+        Ambiguous, ClockSkew, Early, EarlySuccess, ExpiredKey, HashRejected, NoEffect, Permanent, Rejected, Stalled,
+        TooSlow, Transient, WrongHash, WrongStoredPart,
     };
     let here = Some(100_000);
     let closed = Action::Close { after_bytes: here };
@@ -156,83 +159,98 @@ pub(crate) fn rows() -> Vec<Row> {
     };
     let proxy =
         |body: Option<&str>| Action::ProxyResponse { status: 404, body: body.map(str::to_owned), content_type: None };
+    let repeated = Action::RepeatedHeader { name: "x-amz-sha256-tree-hash".to_owned() };
     let delimited = |then| Action::CloseDelimited { then };
     let denied = || Action::error(403, "AccessDeniedException", "No.");
     let hold = AfterResponse::HoldFor { millis: 50 };
     let success = Action::EarlySuccess { after_bytes: 0, then: hold };
     vec![
-        // Their waits are real: they come first.
-        Row::new("no answer", Action::Stall { after_bytes: None }, Mute),
-        Row::new("stall in the body", Action::Stall { after_bytes: here }, Mute).of(Of::Payloads),
-        Row::new("stall, then closed", pause(Some(0)), Passing(Kind::Network)).and(Action::Close { after_bytes: None }),
-        Row::new("stall in the body, then closed", pause(here), Passing(Kind::Network)).and(closed).of(Of::Payloads),
-        Row::new("pause in the body", pause(here), Harmless).of(Of::Payloads),
-        Row::new("slow body", Action::Slow { bytes_per_second: 8 << 20 }, Harmless).of(Of::Payloads),
-        Row::new("late answer", Action::DelayAnswer { millis: 50 }, Harmless),
-        Row::new("400, no body", Action::status(400), Doubtful(Kind::Service)),
-        Row::new("400, HTML", html(400), Doubtful(Kind::Service)),
-        Row::new("408", refuse(RefusalReason::RequestTimeout), Passing(Kind::Service)),
-        Row::new("408, no body", Action::status(408), Passing(Kind::Service)),
-        Row::new("429, Retry-After", retry_after(429), Refused(Kind::Throttled)),
-        Row::new("500", refuse(RefusalReason::ServiceUnavailable), Passing(Kind::Service)),
-        Row::new("500, no body", Action::status(500), Passing(Kind::Service)),
-        Row::new("502, HTML", html(502), Passing(Kind::Service)),
-        Row::new("503, Retry-After", retry_after(503), Passing(Kind::Service)),
-        Row::new("503, HTML", html(503), Passing(Kind::Service)),
-        Row::new("504, no body", Action::status(504), Passing(Kind::Service)),
-        Row::new("throttling, 400", refuse(RefusalReason::Throttling), Refused(Kind::Throttled)),
+        // The cells of these faults wait in real time, so they start first.
+        Row::new("no response", Action::Stall { after_bytes: None }, Stalled),
+        Row::new("stall in the body", Action::Stall { after_bytes: here }, Stalled).of(AppliesTo::Payloads),
+        Row::new("stall, then closed", pause(Some(0)), Transient(Kind::Network))
+            .and(Action::Close { after_bytes: None }),
+        Row::new("stall in the body, then closed", pause(here), Transient(Kind::Network))
+            .and(closed)
+            .of(AppliesTo::Payloads),
+        Row::new("pause in the body", pause(here), NoEffect).of(AppliesTo::Payloads),
+        Row::new("slow body", Action::Slow { bytes_per_second: 8 << 20 }, NoEffect).of(AppliesTo::Payloads),
+        Row::new("late response", Action::DelayAnswer { millis: 50 }, NoEffect),
+        Row::new("400, no body", Action::status(400), Ambiguous(Kind::Service)),
+        Row::new("400, HTML", html(400), Ambiguous(Kind::Service)),
+        Row::new("408", refuse(RefusalReason::RequestTimeout), Transient(Kind::Service)),
+        Row::new("408, no body", Action::status(408), Transient(Kind::Service)),
+        Row::new("429, Retry-After", retry_after(429), Rejected(Kind::Throttled)),
+        Row::new("500", refuse(RefusalReason::ServiceUnavailable), Transient(Kind::Service)),
+        Row::new("500, no body", Action::status(500), Transient(Kind::Service)),
+        Row::new("502, HTML", html(502), Transient(Kind::Service)),
+        Row::new("503, Retry-After", retry_after(503), Transient(Kind::Service)),
+        Row::new("503, HTML", html(503), Transient(Kind::Service)),
+        Row::new("504, no body", Action::status(504), Transient(Kind::Service)),
+        Row::new("throttling, 400", refuse(RefusalReason::Throttling), Rejected(Kind::Throttled)),
         Row::new(
             "throttling, 403",
             Action::error(403, "ThrottlingException", "Rate exceeded"),
-            Refused(Kind::Throttled),
+            Rejected(Kind::Throttled),
         ),
-        Row::new("storm of throttling", refuse(RefusalReason::Throttling), Refused(Kind::Throttled)).strikes(4),
+        Row::new("throttling of 4 requests", refuse(RefusalReason::Throttling), Rejected(Kind::Throttled)).times(4),
         Row::new("early 503, then closed", early(0, AfterResponse::Close), Early),
-        Row::new("early 503 in the body, closed", early(100_000, AfterResponse::Close), Early).of(Of::Payloads),
-        Row::new("early 503 in the body, held", early(100_000, hold), Early).of(Of::Payloads),
-        Row::new("early 503 in the body, drained", early(100_000, AfterResponse::Drain), Passing(Kind::Service))
-            .of(Of::Payloads),
-        Row::new("reset at the head", Action::Reset { after_bytes: Some(0) }, Passing(Kind::Network)),
-        Row::new("reset in the body", Action::Reset { after_bytes: here }, Passing(Kind::Network)).of(Of::Payloads),
-        Row::new("reset behind the body", Action::Reset { after_bytes: None }, Passing(Kind::Network)).of(Of::Payloads),
-        Row::new("closed at the head", Action::Close { after_bytes: Some(0) }, Passing(Kind::Network)),
-        Row::new("closed in the body", Action::Close { after_bytes: here }, Passing(Kind::Network)).of(Of::Payloads),
-        Row::new("closed behind the body", Action::Close { after_bytes: None }, Passing(Kind::Network))
-            .of(Of::Payloads),
-        Row::new("slow, then reset", Action::Slow { bytes_per_second: 8 << 20 }, Passing(Kind::Network))
+        Row::new("early 503 in the body, closed", early(100_000, AfterResponse::Close), Early).of(AppliesTo::Payloads),
+        Row::new("early 503 in the body, stays open", early(100_000, hold), Early).of(AppliesTo::Payloads),
+        Row::new("early 503 in the body, drained", early(100_000, AfterResponse::Drain), Transient(Kind::Service))
+            .of(AppliesTo::Payloads),
+        Row::new("reset at the head", Action::Reset { after_bytes: Some(0) }, Transient(Kind::Network)),
+        Row::new("reset in the body", Action::Reset { after_bytes: here }, Transient(Kind::Network))
+            .of(AppliesTo::Payloads),
+        Row::new("reset after the body", Action::Reset { after_bytes: None }, Transient(Kind::Network))
+            .of(AppliesTo::Payloads),
+        Row::new("closed at the head", Action::Close { after_bytes: Some(0) }, Transient(Kind::Network)),
+        Row::new("closed in the body", Action::Close { after_bytes: here }, Transient(Kind::Network))
+            .of(AppliesTo::Payloads),
+        Row::new("closed after the body", Action::Close { after_bytes: None }, Transient(Kind::Network))
+            .of(AppliesTo::Payloads),
+        Row::new("slow, then reset", Action::Slow { bytes_per_second: 8 << 20 }, Transient(Kind::Network))
             .and(Action::Reset { after_bytes: here })
-            .of(Of::Payloads),
-        Row::new("response cut in its status line", cut(ResponsePrefix::HalfStatusLine), Passing(Kind::Network)),
-        Row::new("response cut in its headers", cut(ResponsePrefix::HalfHeaders), Passing(Kind::Network)),
-        Row::new("list cut behind its headers", cut(ResponsePrefix::Headers), Passing(Kind::Network)).of(Of::Lists),
-        Row::new("list cut in its body", cut(ResponsePrefix::HalfContent), Passing(Kind::Network)).of(Of::Lists),
-        Row::new("early success", success, EarlySuccess).of(Of::LargePart),
-        Row::new("interim response, 100", interim(None, 1), Harmless),
-        Row::new("interim response in the body", interim(here, 1), Harmless).of(Of::Payloads),
-        Row::new("interim responses in segments", hints_in_segments, Harmless),
-        Row::new("9 interim responses", interim(None, 9), Doubtful(Kind::Protocol)),
-        Row::new("response in segments", Action::SegmentedResponse { bytes: 7, millis: 0 }, Harmless),
-        Row::new("folded headers", Action::FoldedHeaders, Harmless),
-        Row::new("close-delimited", delimited(ConnectionEnd::Close), Harmless),
-        Row::new("403, no close_notify", denied(), Final(Kind::Access)).and(delimited(ConnectionEnd::Abrupt)),
-        Row::new("no tree hash answered", Action::MissingTreeHash, Doubtful(Kind::Protocol)).of(Of::Hashes),
-        Row::new("404 of a proxy, HTML", proxy(Some("<html>404</html>")), Passing(Kind::Service)),
-        Row::new("404 of a proxy, empty", proxy(None), Passing(Kind::Service)),
-        Row::new("no HTTP", Action::Garbage, Doubtful(Kind::Protocol)),
-        Row::new("answer lost, closed", Action::LostAnswer { then: ConnectionEnd::Close }, Passing(Kind::Network)),
-        Row::new("answer lost, reset", Action::LostAnswer { then: ConnectionEnd::Reset }, Passing(Kind::Network)),
-        Row::new("other tree hash answered", Action::WrongTreeHash, OtherHash).of(Of::HashAnswers),
-        Row::new("right tree hash refused", refuse(RefusalReason::TreeHash), HashRefused).of(Of::Hashes),
-        Row::new("part lost", Action::LosePart, Spoilt).of(Of::Payloads),
-        Row::new("part damaged", Action::DamagePart, Spoilt).of(Of::Payloads),
-        Row::new("clock an hour behind", clock(3600), WrongClock),
-        Row::new("clock an hour ahead", clock(-3600), WrongClock),
+            .of(AppliesTo::Payloads),
+        Row::new("response cut in its status line", cut(ResponsePrefix::HalfStatusLine), Transient(Kind::Network)),
+        Row::new("response cut in its headers", cut(ResponsePrefix::HalfHeaders), Transient(Kind::Network)),
+        Row::new("list cut after its headers", cut(ResponsePrefix::Headers), Transient(Kind::Network))
+            .of(AppliesTo::Lists),
+        Row::new("list cut in its body", cut(ResponsePrefix::HalfContent), Transient(Kind::Network))
+            .of(AppliesTo::Lists),
+        Row::new("early success", success, EarlySuccess).of(AppliesTo::LargePart),
+        Row::new("interim response, 100", interim(None, 1), NoEffect),
+        Row::new("interim response in the body", interim(here, 1), NoEffect).of(AppliesTo::Payloads),
+        Row::new("interim responses in segments", hints_in_segments, NoEffect),
+        Row::new("9 interim responses", interim(None, 9), Ambiguous(Kind::Protocol)),
+        Row::new("response in segments", Action::SegmentedResponse { bytes: 7, millis: 0 }, NoEffect),
+        Row::new("folded headers", Action::FoldedHeaders, NoEffect),
+        Row::new("close-delimited", delimited(ConnectionEnd::Close), NoEffect),
+        Row::new("403, no close_notify", denied(), Permanent(Kind::Access)).and(delimited(ConnectionEnd::Abrupt)),
+        Row::new("no tree hash in the response", Action::MissingTreeHash, Ambiguous(Kind::Protocol))
+            .of(AppliesTo::Hashes),
+        Row::new("repeated tree hash", repeated, Ambiguous(Kind::Protocol)).of(AppliesTo::Hashes),
+        Row::new("404 of a proxy, HTML", proxy(Some("<html>404</html>")), Transient(Kind::Service)),
+        Row::new("404 of a proxy, empty", proxy(None), Transient(Kind::Service)),
+        Row::new("response that is not HTTP", Action::Garbage, Ambiguous(Kind::Protocol)),
+        Row::new("response lost, closed", Action::LostAnswer { then: ConnectionEnd::Close }, Transient(Kind::Network)),
+        Row::new("response lost, reset", Action::LostAnswer { then: ConnectionEnd::Reset }, Transient(Kind::Network)),
+        Row::new("wrong tree hash in the response", Action::WrongTreeHash, WrongHash).of(AppliesTo::HashResponses),
+        Row::new("correct tree hash rejected", refuse(RefusalReason::TreeHash), HashRejected).of(AppliesTo::Hashes),
+        Row::new("part lost", Action::LosePart, WrongStoredPart).of(AppliesTo::Payloads),
+        Row::new("part damaged", Action::DamagePart, WrongStoredPart).of(AppliesTo::Payloads),
+        Row::new("clock an hour behind", clock(3600), ClockSkew),
+        Row::new("clock an hour ahead", clock(-3600), ClockSkew),
         Row::new("too slow for a signature", refuse(RefusalReason::SignatureExpired), TooSlow),
-        Row::new("signature not yet current", refuse(RefusalReason::SignatureNotYetCurrent), Final(Kind::Credentials)),
-        Row::new("expired token, another to be had", refuse(RefusalReason::ExpiredToken), OldKey),
-        Row::new("expired token", refuse(RefusalReason::ExpiredToken), Final(Kind::Credentials)),
-        Row::new("access denied", denied(), Final(Kind::Access)),
-        Row::new("not found", Action::error(404, "ResourceNotFoundException", "None."), Final(Kind::NotFound)),
+        Row::new(
+            "signature not yet current",
+            refuse(RefusalReason::SignatureNotYetCurrent),
+            Permanent(Kind::Credentials),
+        ),
+        Row::new("expired token, with provider", refuse(RefusalReason::ExpiredToken), ExpiredKey),
+        Row::new("expired token", refuse(RefusalReason::ExpiredToken), Permanent(Kind::Credentials)),
+        Row::new("access denied", denied(), Permanent(Kind::Access)),
+        Row::new("not found", Action::error(404, "ResourceNotFoundException", "None."), Permanent(Kind::NotFound)),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! A local Glacier, a source, and the sessions that work on it.
+//! A local Glacier, a source, and the sessions that upload it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,20 +15,20 @@ use glacier_mp::upload::Upload;
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::record::{Record, Session};
+use crate::history::{RequestHistory, Session};
 use crate::support::glacier::{CapturedLog, VAULT, client, config, file};
 
-/// The shortest length of a part, and that of a leaf of a tree hash.
+/// The smallest part size, which is also the size of a leaf of a tree hash.
 pub(crate) const MIB: usize = 1 << 20;
 
-/// What all contents are pieces of.
+/// The bytes from which all contents are taken.
 static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut bytes = vec![0; 24 * MIB];
     Rng::with_seed(1).fill(&mut bytes);
     bytes
 });
 
-/// What is uploaded.
+/// The bytes to upload, and their part size.
 pub(crate) struct Content {
     pub(crate) bytes: &'static [u8],
     pub(crate) part: usize,
@@ -58,17 +58,26 @@ fn tree_hash(part: &[u8]) -> String {
     hex::encode(&level[0])
 }
 
-/// The entries on a page of a list.
+/// The number of entries on a page of a list.
 const PAGE: usize = 2;
 
-/// How the bytes come, and what is remembered of them.
+/// How the library gets the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) pushed: bool,
+pub(crate) enum SourceKind {
+    /// The library reads a file.
+    File,
+    /// The caller writes the bytes.
+    Stream,
+}
+
+/// The kind of source, and whether the upload has a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub(crate) source: SourceKind,
     pub(crate) journal: bool,
 }
 
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) glacier: Emulator,
     pub(crate) content: Arc<Content>,
     ca: Option<NamedTempFile>,
@@ -76,19 +85,19 @@ pub(crate) struct Scene {
     sessions: Mutex<Vec<Session>>,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) fn new(options: Options, content: Arc<Content>) -> Self {
         let glacier = Emulator::start(Options { page_max: PAGE, ..options }).unwrap();
         let ca = glacier.ca_pem().map(|pem| file(pem.as_bytes()));
         Self { glacier, content, ca, directory: tempfile::tempdir().unwrap(), sessions: Mutex::default() }
     }
 
-    /// A client as a new process makes it, and the name of its session.
+    /// Creates a client, as a new process does, with its session.
     pub(crate) fn client(&self, settings: impl FnOnce(&mut Config)) -> (Arc<Client>, Session) {
         self.client_by(settings, |config| client(config, &CapturedLog::default()))
     }
 
-    /// As [`Scene::client`], made by `make`.
+    /// As [`Fixture::client`], but `make` creates the client.
     pub(crate) fn client_by(
         &self,
         settings: impl FnOnce(&mut Config),
@@ -107,29 +116,33 @@ impl Scene {
         (make(config), session)
     }
 
-    /// A handle as that process makes it, which carries on from the journal, or from an upload ID.
-    pub(crate) fn handle(&self, client: &Arc<Client>, way: Way, id: Option<&str>) -> Arc<Upload> {
+    /// Creates a handle. It resumes from the journal or from an upload ID.
+    pub(crate) fn handle(&self, client: &Arc<Client>, setup: Setup, id: Option<&str>) -> Arc<Upload> {
         let upload = Upload::new(client, VAULT).unwrap();
         match id {
-            _ if way.journal => upload.set_journal(&self.journal("upload")).unwrap(),
+            _ if setup.journal => upload.set_journal(&self.journal("upload")).unwrap(),
             Some(id) => upload.set_upload_id(id).unwrap(),
             None => {}
         }
-        if way.journal || id.is_none() {
+        if setup.journal || id.is_none() {
             upload.set_part_size(self.content.part as u64).unwrap();
         }
-        if !way.pushed {
+        if setup.source == SourceKind::File {
             upload.set_source_file(self.content.file.path()).unwrap();
         }
         upload
     }
 
-    /// Takes an upload from wherever it stands to its archive.
-    pub(crate) fn run(&self, upload: &Arc<Upload>, way: Way) -> Result<()> {
-        if way.pushed { upload.write(self.content.bytes).and_then(|()| upload.finish()) } else { upload.run() }
+    /// Runs an upload until its archive exists.
+    pub(crate) fn run(&self, upload: &Arc<Upload>, setup: Setup) -> Result<()> {
+        if setup.source == SourceKind::Stream {
+            upload.write(self.content.bytes).and_then(|()| upload.finish())
+        } else {
+            upload.run()
+        }
     }
 
-    /// A session is stopped by its caller.
+    /// Records that the caller stops a session.
     pub(crate) fn stop(&self, stopped: &Session) {
         let mut sessions = self.sessions.lock().unwrap();
         sessions.iter_mut().filter(|session| session.name == stopped.name).for_each(|session| session.canceled = true);
@@ -142,40 +155,41 @@ impl Scene {
         requests
     }
 
-    /// Waits until the service is done with what it has been sent.
+    /// Waits until the service has finished all requests.
     pub(crate) fn settle(&self) {
-        // The end of a client behind a body that nobody reads cannot be seen.
-        let is_held = |action: &Action| matches!(action, Action::Stall { .. });
-        let busy = || self.glacier.requests().iter().any(|one| !one.over && !one.faults.iter().any(is_held));
+        // The emulator cannot detect the end of a client behind unread bytes.
+        let is_stalled = |action: &Action| matches!(action, Action::Stall { .. });
+        let busy = || self.glacier.requests().iter().any(|one| !one.over && !one.faults.iter().any(is_stalled));
         while busy() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
 
-    /// Checks the record, that there is one archive, of these bytes, and that what is left besides is empty and known.
+    /// Checks the request history, that there is one archive with these bytes, and that each remaining upload is an empty
+    /// orphan.
     pub(crate) fn check_archive(&self) -> std::result::Result<(), String> {
         self.settle();
         let requests = self.glacier.requests();
         let (sessions, hashes) = (self.sessions.lock().unwrap(), &self.content.hashes);
-        let orphans = Record { requests: &requests, sessions: &sessions, hashes }.check()?;
+        let orphans = RequestHistory { requests: &requests, sessions: &sessions, hashes }.check()?;
         let uploads = self.glacier.uploads();
         if let Some(left) = uploads.iter().find(|one| !orphans.contains(&one.upload_id) || !one.parts.is_empty()) {
-            return Err(format!("an upload was left behind: {left:?}"));
+            return Err(format!("an upload remains: {left:?}"));
         }
         match &self.glacier.archives()[..] {
             [archive] if fs::read(archive.path.as_ref().unwrap()).unwrap() == self.content.bytes => Ok(()),
             [_] => Err("the archive has other bytes than the source".to_owned()),
-            archives => Err(format!("there is not one archive: {archives:?}")),
+            archives => Err(format!("expected one archive, found {archives:?}")),
         }
     }
 
-    /// Where a journal is kept.
+    /// The path of a journal.
     pub(crate) fn journal(&self, name: &str) -> PathBuf {
         self.directory.path().join(name).with_extension("journal")
     }
 }
 
-/// What a provider gives: the service's key, for good.
+/// The credentials of a provider: the service's key, without expiry.
 pub(crate) fn credentials() -> Credentials {
     let Options { access_key, secret_key, .. } = Options::default();
     Credentials { key: Key::new(access_key, secret_key, None), expires: None }

@@ -1,10 +1,10 @@
-//! Where a fault strikes.
+//! The request that a fault applies to.
 
 use glacier_emulator::{Fault, Operation};
 
 /// One request of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Target {
     Initiate,
     Part(Which),
     Complete,
@@ -13,7 +13,7 @@ pub(crate) enum Place {
     UploadsPage(Which),
 }
 
-/// Which of three parts, or of three pages.
+/// One of three parts, or of three pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Which {
     First,
@@ -21,7 +21,7 @@ pub(crate) enum Which {
     Last,
 }
 
-impl Place {
+impl Target {
     pub(crate) const ALL: [Self; 12] = [
         Self::Initiate,
         Self::Part(Which::First),
@@ -48,18 +48,18 @@ impl Place {
         }
     }
 
-    /// Has a fault strike here and nowhere else.
+    /// Restricts a fault to this request.
     pub(crate) fn aim(self, fault: Fault) -> Fault {
         let fault = fault.on(self.operation());
         match self {
             Self::Initiate | Self::Complete | Self::Abort => fault,
             Self::Part(which) => fault.part(which as u64),
-            // The pages before pass.
+            // Skips the pages before.
             Self::PartsPage(which) | Self::UploadsPage(which) => fault.skip(which as u64),
         }
     }
 
-    /// As the head of a column.
+    /// The heading of the column.
     pub(crate) fn name(self) -> String {
         let (operation, which) = match self {
             Self::Initiate => return "Initiate".to_owned(),

@@ -1,4 +1,4 @@
-//! What there was of everything.
+//! Counts of uploads, sessions, requests, retries and faults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,23 +6,23 @@ use std::ops::AddAssign;
 
 use glacier_emulator::{Action, RequestRecord};
 
-/// The numbers of one upload, or of many.
+/// The counts of one upload or of many.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Stats {
     pub(crate) uploads: u64,
     pub(crate) bytes: u64,
     pub(crate) sessions: u64,
     pub(crate) stopped: u64,
     pub(crate) requests: u64,
-    /// Attempts at parts after the first.
+    /// Retries of parts.
     pub(crate) retries: u64,
-    /// By what they are.
+    /// The faults by name.
     pub(crate) faults: BTreeMap<String, u64>,
-    /// How sessions failed.
+    /// The failed sessions by error kind.
     pub(crate) failures: BTreeMap<String, u64>,
 }
 
-impl Tally {
+impl Stats {
     pub(crate) fn count(&mut self, requests: &[RequestRecord]) {
         self.requests += requests.len() as u64;
         for fault in requests.iter().flat_map(|request| &request.faults) {
@@ -31,7 +31,7 @@ impl Tally {
     }
 }
 
-impl AddAssign for Tally {
+impl AddAssign for Stats {
     fn add_assign(&mut self, other: Self) {
         self.uploads += other.uploads;
         self.bytes += other.bytes;
@@ -44,7 +44,7 @@ impl AddAssign for Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { uploads, bytes, sessions, stopped, requests, retries, faults, failures } = self;
         writeln!(f, "{uploads} uploads of {bytes} bytes, {sessions} sessions, {stopped} of them stopped")?;

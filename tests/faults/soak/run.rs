@@ -1,49 +1,50 @@
-//! One upload of the soak, from its first byte to its archive, through everything that is drawn for it.
+//! Runs one upload of the soak until its archive exists.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use fastrand::Rng;
-use glacier_emulator::{Action, Operation, RefusalReason, RequestRecord};
+use glacier_emulator::{Action, Operation, RefusalReason, RequestRecord, ResponsePrefix};
 use glacier_mp::client::Client;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::{DoneFn, Flow, Upload};
 
-use super::course::{Course, Source};
-use super::tally::Tally;
-use crate::record::Session;
-use crate::scene::{Scene, Way};
+use super::scenario::{Scenario, UploadMethod};
+use super::stats::Stats;
+use crate::fixture::{Fixture, Setup, SourceKind};
+use crate::history::Session;
 use crate::support::glacier::VAULT;
 
-/// More than any upload needs whose requests pass after so many faults in a row.
+/// The session limit. No upload needs more, because consecutive faults are limited.
 const SESSIONS_MAX: u32 = 100;
 
 type Checked<T> = std::result::Result<T, String>;
 
-/// Plays the upload of a seed.
-pub(crate) fn play(seed: u64) -> Checked<Tally> {
+/// Runs the scenario of a seed.
+pub(crate) fn run_scenario(seed: u64) -> Checked<Stats> {
     let mut rng = Rng::with_seed(seed);
-    let course = Course::draw(seed, &mut rng);
-    let scene = Scene::new(course.options(), course.content());
-    let player = Player { course: &course, scene: &scene, tally: Mutex::default() };
-    let played = match course.source {
-        Source::Ranges { handles } => player.by_ranges(&mut rng, handles),
-        Source::ByHand { threads } => player.by_hand(&mut rng, threads),
-        _ => player.whole(&mut rng),
+    let scenario = Scenario::generate(seed, &mut rng);
+    let fixture = Fixture::new(scenario.options(), scenario.content());
+    let runner = Runner { scenario: &scenario, fixture: &fixture, stats: Mutex::default() };
+    let ran = match scenario.method {
+        UploadMethod::Ranges { handles } => runner.by_ranges(&mut rng, handles),
+        UploadMethod::ByHand { threads } => runner.by_hand(&mut rng, threads),
+        _ => runner.whole(&mut rng),
     };
-    let requests = scene.glacier.requests();
-    played.and_then(|()| scene.check_archive()).map_err(|why| format!("{why}\n{course:?}\n{}", told(&requests)))?;
-    let mut tally = player.tally.into_inner().unwrap();
-    tally.uploads = 1;
-    tally.bytes = scene.content.bytes.len() as u64;
-    tally.count(&requests);
-    Ok(tally)
+    let requests = fixture.glacier.requests();
+    ran.and_then(|()| fixture.check_archive())
+        .map_err(|why| format!("{why}\n{scenario:?}\n{}", describe(&requests)))?;
+    let mut stats = runner.stats.into_inner().unwrap();
+    stats.uploads = 1;
+    stats.bytes = fixture.content.bytes.len() as u64;
+    stats.count(&requests);
+    Ok(stats)
 }
 
-/// The requests, one a line.
-fn told(requests: &[RequestRecord]) -> String {
+/// The requests, one per line.
+fn describe(requests: &[RequestRecord]) -> String {
     let line = |request: &RequestRecord| {
         let RequestRecord { number, operation, part, faults, changed, status, over, .. } = request;
         let agent = request.header("user-agent").unwrap_or_default().split(' ').next().unwrap_or_default();
@@ -52,22 +53,22 @@ fn told(requests: &[RequestRecord]) -> String {
     requests.iter().map(line).collect()
 }
 
-struct Player<'a> {
-    course: &'a Course,
-    scene: &'a Scene,
-    tally: Mutex<Tally>,
+struct Runner<'a> {
+    scenario: &'a Scenario,
+    fixture: &'a Fixture,
+    stats: Mutex<Stats>,
 }
 
-/// How a caller ends a call.
+/// How the caller stops a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// It does not.
+    /// The caller does not stop it.
     Never,
-    /// By a cancel, once there have been so many requests.
+    /// Cancels after this number of requests.
     Cancel(usize),
-    /// By what a callback of progress returns the time of that number.
+    /// Returns stop from the progress callback, after this number of calls.
     Callback(u32),
-    /// By freeing the handle then.
+    /// Frees the handle after this number of requests.
     Free(usize),
 }
 
@@ -77,8 +78,8 @@ struct Process {
     upload: Arc<Upload>,
 }
 
-impl Player<'_> {
-    /// By runs, each of which is to come to the archive.
+impl Runner<'_> {
+    /// Uploads by runs. Each run tries to create the archive.
     fn whole(&self, rng: &mut Rng) -> Checked<()> {
         let mut id = None;
         for _ in 0..SESSIONS_MAX {
@@ -89,21 +90,24 @@ impl Player<'_> {
                 if self.is_done(&process, stop, &result)? {
                     return Ok(());
                 }
-                // Where nothing else was on its way, all that the service was sent is over.
-                let is_quiet = stop == Stop::Never && self.course.workers == 1;
-                if !(is_quiet && matches!(self.course.source, Source::File | Source::Memory) && rng.bool()) {
+                // With one worker and no stop, no request of this process is unfinished.
+                let is_quiet = stop == Stop::Never && self.scenario.workers == 1;
+                if !(is_quiet
+                    && matches!(self.scenario.method, UploadMethod::File | UploadMethod::Memory)
+                    && rng.bool())
+                {
                     break;
                 }
             }
             id = id_of(&process.upload).or(id);
         }
-        Err("it does not come to an end".to_owned())
+        Err("the upload did not finish".to_owned())
     }
 
-    /// By several handles that attach to one upload and send a range each, and one that completes it.
+    /// Uploads by several handles that attach to one upload and send a range each. Another one completes it.
     fn by_ranges(&self, rng: &mut Rng, handles: u32) -> Checked<()> {
         let id = self.initiated(rng)?;
-        let parts = self.scene.content.parts();
+        let parts = self.fixture.content.parts();
         let length = parts.div_ceil(handles);
         for _ in 0..SESSIONS_MAX {
             std::thread::scope(|scope| {
@@ -119,28 +123,28 @@ impl Player<'_> {
             })?;
             let process = self.process(|client| self.attached(client, &id));
             let result = if self.is_damaged() {
-                // Who has nothing but the list must believe it.
-                process.upload.set_source_file(self.scene.content.file.path()).unwrap();
+                // With only the list of parts, a handle cannot detect wrong stored bytes.
+                process.upload.set_source_file(self.fixture.content.file.path()).unwrap();
                 process.upload.run()
             } else {
-                process.upload.set_archive_size(self.scene.content.bytes.len() as u64).unwrap();
+                process.upload.set_archive_size(self.fixture.content.bytes.len() as u64).unwrap();
                 process.upload.complete()
             };
             if self.is_done(&process, Stop::Never, &result)? {
                 return Ok(());
             }
         }
-        Err("it does not come to an end".to_owned())
+        Err("the upload did not finish".to_owned())
     }
 
-    /// Sends a range of parts of an upload.
+    /// Transfers a range of the parts.
     fn transferred(&self, rng: &mut Rng, id: &str, first: u32, count: u32) -> Checked<()> {
         for _ in 0..SESSIONS_MAX {
             let process = self.process(|client| self.attached(client, id));
-            process.upload.set_source_file(self.scene.content.file.path()).unwrap();
+            process.upload.set_source_file(self.fixture.content.file.path()).unwrap();
             process.upload.set_part_range(first, count).unwrap();
-            if self.course.journal {
-                process.upload.set_journal(&self.scene.journal(&format!("range-{first}"))).unwrap();
+            if self.scenario.journal {
+                process.upload.set_journal(&self.fixture.journal(&format!("range-{first}"))).unwrap();
             }
             let stop = Some(self.draw_stop(rng)).filter(|stop| !matches!(stop, Stop::Free(_))).unwrap_or(Stop::Never);
             let result = self.stopped(&process, stop, |upload| upload.transfer());
@@ -157,12 +161,12 @@ impl Player<'_> {
         Err("a range does not come to an end".to_owned())
     }
 
-    /// Part by part, on the caller's own threads, which try again what failed.
+    /// Uploads part by part on the caller's own threads, which retry failures.
     fn by_hand(&self, rng: &mut Rng, threads: u32) -> Checked<()> {
         let id = self.initiated(rng)?;
         let process = self.process(|client| self.attached(client, &id));
-        process.upload.set_archive_size(self.scene.content.bytes.len() as u64).unwrap();
-        let mut wrong: Vec<_> = (0..self.scene.content.parts()).collect();
+        process.upload.set_archive_size(self.fixture.content.bytes.len() as u64).unwrap();
+        let mut wrong: Vec<_> = (0..self.fixture.content.parts()).collect();
         for _ in 0..SESSIONS_MAX {
             let next = AtomicU32::new(0);
             std::thread::scope(|scope| {
@@ -181,54 +185,54 @@ impl Player<'_> {
             }
             wrong = self.wrong_parts(&process)?;
         }
-        Err("it does not come to an end".to_owned())
+        Err("the upload did not finish".to_owned())
     }
 
     fn put(&self, process: &Process, index: u32) -> Checked<()> {
-        let part = self.scene.content.bytes.chunks(self.scene.content.part).nth(index as usize).unwrap();
+        let part = self.fixture.content.bytes.chunks(self.fixture.content.part).nth(index as usize).unwrap();
         for _ in 0..SESSIONS_MAX {
             match process.upload.put_part(index, part, None) {
                 Ok(()) => return Ok(()),
                 Err(error) => self.check_failure(process, Stop::Never, &error)?,
             }
         }
-        Err(format!("part {index} cannot be put"))
+        Err(format!("part {index} failed in every session"))
     }
 
-    /// The parts that the service does not hold as they should be.
+    /// The parts whose stored bytes are missing or wrong.
     fn wrong_parts(&self, process: &Process) -> Checked<Vec<u32>> {
-        // While its outcome is unknown there is nothing to put.
-        if !self.scene.glacier.archives().is_empty() {
+        // While the outcome of Complete is unknown, no part can be sent.
+        if !self.fixture.glacier.archives().is_empty() {
             return Ok(Vec::new());
         }
         for _ in 0..SESSIONS_MAX {
             match process.upload.list_parts() {
                 Err(error) => self.check_failure(process, Stop::Never, &error)?,
-                Ok(held) => {
-                    let content = &self.scene.content;
-                    let is_held = |index: usize| {
-                        held.iter().any(|part| {
+                Ok(stored) => {
+                    let content = &self.fixture.content;
+                    let is_stored = |index: usize| {
+                        stored.iter().any(|part| {
                             let first = (index * content.part) as u64;
                             part.offset == first && part.tree_hash.to_hex() == content.hashes[index]
                         })
                     };
-                    let wrong = (0..content.parts()).filter(|index| !is_held(*index as usize));
+                    let wrong = (0..content.parts()).filter(|index| !is_stored(*index as usize));
                     return Ok(wrong.collect());
                 }
             }
         }
-        Err("the parts cannot be listed".to_owned())
+        Err("listing the parts failed in every session".to_owned())
     }
 
-    /// Makes an upload, and gives its ID.
+    /// Initiates an upload and returns its ID.
     fn initiated(&self, rng: &mut Rng) -> Checked<String> {
         for _ in 0..SESSIONS_MAX {
             let process = self.process(|client| {
                 let upload = Upload::new(client, VAULT).unwrap();
-                upload.set_part_size(self.scene.content.part as u64).unwrap();
+                upload.set_part_size(self.fixture.content.part as u64).unwrap();
                 upload
             });
-            let stop = if rng.f64() < self.course.stops { Stop::Cancel(0) } else { Stop::Never };
+            let stop = if rng.f64() < self.scenario.stops { Stop::Cancel(0) } else { Stop::Never };
             let result = self.stopped(&process, stop, |upload| upload.initiate());
             if let Err(error) = &result {
                 self.check_failure(&process, stop, error)?;
@@ -237,24 +241,25 @@ impl Player<'_> {
                 return Ok(id);
             }
         }
-        Err("no upload can be made".to_owned())
+        Err("initiating failed in every session".to_owned())
     }
 
     fn process(&self, handle: impl FnOnce(&Arc<Client>) -> Arc<Upload>) -> Process {
-        self.tally.lock().unwrap().sessions += 1;
-        let (client, session) = self.scene.client(|config| self.course.settings(config));
+        self.stats.lock().unwrap().sessions += 1;
+        let (client, session) = self.fixture.client(|config| self.scenario.settings(config));
         Process { session, upload: handle(&client) }
     }
 
-    /// A handle that carries on from the journal, or from an upload ID.
+    /// Creates a handle that resumes from the journal or from an upload ID.
     fn handle(&self, client: &Arc<Client>, id: Option<&str>) -> Arc<Upload> {
-        let Scene { content, .. } = self.scene;
-        // What is not read from a file is set, or pushed, behind this.
-        let way = Way { pushed: self.course.source != Source::File, journal: self.course.journal };
-        let upload = self.scene.handle(client, way, id);
-        match self.course.source {
-            Source::Memory => upload.set_source_memory(content.bytes).unwrap(),
-            Source::Callback { piece, announced } => {
+        let Fixture { content, .. } = self.fixture;
+        // Any other source is set or written afterwards.
+        let source = if self.scenario.method == UploadMethod::File { SourceKind::File } else { SourceKind::Stream };
+        let setup = Setup { source, journal: self.scenario.journal };
+        let upload = self.fixture.handle(client, setup, id);
+        match self.scenario.method {
+            UploadMethod::Memory => upload.set_source_memory(content.bytes).unwrap(),
+            UploadMethod::Callback { piece, announced } => {
                 let mut rest = content.bytes;
                 let read = move |room: &mut [u8]| {
                     let (now, later) = rest.split_at(rest.len().min(room.len()).min(piece));
@@ -277,10 +282,10 @@ impl Player<'_> {
     }
 
     fn draw_stop(&self, rng: &mut Rng) -> Stop {
-        if rng.f64() >= self.course.stops {
+        if rng.f64() >= self.scenario.stops {
             return Stop::Never;
         }
-        let requests = rng.usize(0..2 * self.scene.content.hashes.len() + 4);
+        let requests = rng.usize(0..2 * self.fixture.content.hashes.len() + 4);
         match rng.u32(0..4) {
             0 => Stop::Callback(rng.u32(0..4)),
             1 if self.runs_in_background() => Stop::Free(requests),
@@ -289,31 +294,31 @@ impl Player<'_> {
     }
 
     fn runs_in_background(&self) -> bool {
-        self.course.background && !matches!(self.course.source, Source::WriteSession { .. })
+        self.scenario.background && !matches!(self.scenario.method, UploadMethod::WriteSession { .. })
     }
 
     fn run(&self, upload: &Arc<Upload>) -> Result<()> {
-        if let Source::WriteSession { piece } = self.course.source {
-            let mut pieces = self.scene.content.bytes.chunks(piece);
+        if let UploadMethod::WriteSession { piece } = self.scenario.method {
+            let mut pieces = self.fixture.content.bytes.chunks(piece);
             return pieces.try_for_each(|piece| upload.write(piece)).and_then(|()| upload.finish());
         }
         if !self.runs_in_background() {
             return upload.run();
         }
-        let (tell, told) = mpsc::channel();
-        upload.start(Some(DoneFn::new(move |outcome| tell.send(outcome.clone()).unwrap())))?;
-        let outcome = told.recv().unwrap();
-        // A freed handle too: its journal is let go with its thread.
+        let (sender, receiver) = mpsc::channel();
+        upload.start(Some(DoneFn::new(move |outcome| sender.send(outcome.clone()).unwrap())))?;
+        let outcome = receiver.recv().unwrap();
+        // Also waits for a freed handle: its thread releases the journal.
         assert_eq!(upload.wait(Duration::MAX).is_ok(), outcome.is_ok());
         outcome
     }
 
-    /// Makes a call, and stops it as was drawn.
+    /// Makes a call and stops it as chosen.
     fn stopped(&self, process: &Process, stop: Stop, call: impl FnOnce(&Arc<Upload>) -> Result<()>) -> Result<()> {
         let Process { session, upload, .. } = process;
         if stop != Stop::Never {
-            self.tally.lock().unwrap().stopped += 1;
-            self.scene.stop(session);
+            self.stats.lock().unwrap().stopped += 1;
+            self.fixture.stop(session);
         }
         if let Stop::Callback(number) = stop {
             let mut left = number;
@@ -327,10 +332,10 @@ impl Player<'_> {
             upload.set_progress(Some(Box::new(report))).unwrap();
         }
         let over = AtomicBool::new(false);
-        let from = self.scene.glacier.requests().len();
+        let from = self.fixture.glacier.requests().len();
         std::thread::scope(|scope| {
             if let Stop::Cancel(requests) | Stop::Free(requests) = stop {
-                let is_due = move || !self.scene.glacier.requests_from(from + requests).is_empty();
+                let is_due = move || !self.fixture.glacier.requests_from(from + requests).is_empty();
                 let over = &over;
                 scope.spawn(move || {
                     while !over.load(Ordering::Acquire) && !is_due() && requests > 0 {
@@ -345,58 +350,58 @@ impl Player<'_> {
         })
     }
 
-    /// Whether there is the archive, as far as can be known.
+    /// Whether the archive exists, as far as the session can know.
     fn is_done(&self, process: &Process, stop: Stop, result: &Result<()>) -> Checked<bool> {
-        self.tally.lock().unwrap().retries += process.upload.progress().unwrap().retries;
+        self.stats.lock().unwrap().retries += process.upload.progress().unwrap().retries;
         let Err(error) = result else {
             let made = process.upload.archive_id().map(|id| id.to_str().unwrap().to_owned());
             let is_right =
-                self.scene.glacier.archives().iter().any(|archive| Some(&archive.archive_id) == made.as_ref());
-            return if is_right { Ok(true) } else { Err(format!("{made:?} is not the archive that was made")) };
+                self.fixture.glacier.archives().iter().any(|archive| Some(&archive.archive_id) == made.as_ref());
+            return if is_right { Ok(true) } else { Err(format!("{made:?} is not the ID of an existing archive")) };
         };
         self.check_failure(process, stop, error)?;
         Ok(self.is_over(error))
     }
 
-    /// Whether an error says that there is an archive: one that a session made and could not learn of.
+    /// Whether the error shows that an earlier session created the archive without receiving the response.
     fn is_over(&self, error: &Error) -> bool {
-        !self.scene.glacier.archives().is_empty() && matches!(error.kind(), Kind::NotFound | Kind::TreeHash)
+        !self.fixture.glacier.archives().is_empty() && matches!(error.kind(), Kind::NotFound | Kind::TreeHash)
     }
 
-    /// Whether a session had to fail, and its error says what is left.
+    /// Checks that the session had a cause to fail, and that its error is resumable if the upload remains.
     fn check_failure(&self, process: &Process, stop: Stop, error: &Error) -> Checked<()> {
-        *self.tally.lock().unwrap().failures.entry(format!("{:?}", error.kind())).or_default() += 1;
-        self.scene.settle();
-        let requests = self.scene.requests_of(&process.session);
+        *self.stats.lock().unwrap().failures.entry(format!("{:?}", error.kind())).or_default() += 1;
+        self.fixture.settle();
+        let requests = self.fixture.requests_of(&process.session);
         if !self.is_excused(stop, error, &requests) {
-            return Err(format!("this had no cause: {error:?}"));
+            return Err(format!("the failure has no cause: {error:?}"));
         }
         let is_gone = error.kind() == Kind::NotFound || (error.kind() == Kind::TreeHash && self.is_other_archive());
         let resumable = process.upload.id().is_some() && !is_gone;
         if error.is_resumable() != resumable {
-            return Err(format!("resumable {}: {error:?}", error.is_resumable()));
+            return Err(format!("wrong is_resumable {}: {error:?}", error.is_resumable()));
         }
         Ok(())
     }
 
-    /// Whether what happened to the requests of a session, or what its caller did, explains its error.
+    /// Whether the faults of the session's requests, or its caller, explain the error.
     fn is_excused(&self, stop: Stop, error: &Error, requests: &[RequestRecord]) -> bool {
         let met = |is: &dyn Fn(&RequestRecord, &Action) -> bool| {
             requests.iter().any(|request| request.faults.iter().any(|fault| is(request, fault)))
         };
         let refused = |reason| met(&|_, fault| *fault == Action::Refuse { because: reason });
         let of_complete = |request: &RequestRecord| request.operation == Some(Operation::CompleteMultipartUpload);
-        // Of this session or of one before.
-        let all = self.scene.glacier.requests();
-        let spoilt =
+        // The request may belong to an earlier session.
+        let all = self.fixture.glacier.requests();
+        let damages =
             |fault: &Action| matches!(fault, Action::LosePart | Action::DamagePart | Action::EarlySuccess { .. });
-        let parts_are_spoilt = all.iter().any(|request| request.faults.iter().any(spoilt));
-        let is_made = !self.scene.glacier.archives().is_empty();
+        let has_wrong_stored_parts = all.iter().any(|request| request.faults.iter().any(damages));
+        let is_made = !self.fixture.glacier.archives().is_empty();
         match error.kind() {
             Kind::Canceled => matches!(stop, Stop::Cancel(_) | Stop::Free(_)),
             Kind::Callback => matches!(stop, Stop::Callback(_)),
             Kind::Credentials => {
-                (refused(RefusalReason::ExpiredToken) && !self.course.provider)
+                (refused(RefusalReason::ExpiredToken) && !self.scenario.provider)
                     || refused(RefusalReason::SignatureNotYetCurrent)
             }
             Kind::Timeout => refused(RefusalReason::SignatureExpired),
@@ -404,33 +409,47 @@ impl Player<'_> {
                 let is_unclear = |request: &RequestRecord| of_complete(request) && !request.faults.is_empty();
                 requests.iter().any(is_unclear) || (stop != Stop::Never && requests.iter().any(of_complete))
             }
-            // An outcome that was unknown, and is not in any journal.
+            // An earlier session created the archive, and no journal recorded the unknown outcome.
             Kind::NotFound => is_made,
             Kind::TreeHash if is_made => self.is_other_archive(),
             Kind::TreeHash | Kind::Incomplete | Kind::Service => {
-                let lied = |request: &RequestRecord, fault: &Action| match fault {
+                let is_false = |request: &RequestRecord, fault: &Action| match fault {
                     Action::Refuse { because: RefusalReason::TreeHash } => of_complete(request),
                     Action::WrongTreeHash => request.operation == Some(Operation::ListParts),
                     _ => false,
                 };
-                parts_are_spoilt || met(&lied)
+                has_wrong_stored_parts || met(&is_false)
             }
             _ => false,
         }
     }
 
-    /// Whether the service ever held other bytes than it acknowledged.
+    /// Whether the service stores other bytes than it acknowledged.
     fn is_damaged(&self) -> bool {
-        self.scene.glacier.requests().iter().any(|request| request.faults.contains(&Action::DamagePart))
+        self.fixture.glacier.requests().iter().any(|request| request.faults.contains(&Action::DamagePart))
     }
 
-    /// Whether the archive was said to have another tree hash.
+    /// Whether a wrong tree hash of the archive was reported.
     fn is_other_archive(&self) -> bool {
-        self.scene.glacier.requests().iter().any(|request| {
+        self.fixture.glacier.requests().iter().any(|request| {
             request.operation == Some(Operation::CompleteMultipartUpload)
-                && request.status == Some(201)
                 && request.faults.contains(&Action::WrongTreeHash)
+                && has_readable_headers(request)
         })
+    }
+}
+
+/// Whether the header section of a successful Complete was sent. The client takes the result from it, even if the content
+/// is cut.
+fn has_readable_headers(request: &RequestRecord) -> bool {
+    let cuts_content = |action: &Action| match action {
+        Action::TruncatedAnswer => true,
+        Action::CutResponse { after, .. } => matches!(after, ResponsePrefix::Headers | ResponsePrefix::HalfContent),
+        _ => false,
+    };
+    match request.status {
+        Some(status) => status == 201,
+        None => request.faults.iter().any(cuts_content),
     }
 }
 

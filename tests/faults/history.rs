@@ -1,19 +1,19 @@
-//! What must be true of every record of requests, whatever went wrong.
+//! Rules for the request history of every upload, whatever faults occurred.
 
 use std::collections::BTreeSet;
 
 use glacier_emulator::{Action, Emulator, Operation, RequestRecord};
 use glacier_mp::http::response::INTERIM_MAX;
 
-/// One client with its handle, whose requests are known by the user agent.
+/// One client with its handle. The user agent identifies its requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) name: String,
-    /// How many requests there were before it.
+    /// The number of requests before the session.
     pub(crate) from: usize,
-    /// Those of them that were not over: what they do may come behind what this session is told.
+    /// The requests that had not finished at the start. They can still change the stored data during the session.
     unfinished: BTreeSet<usize>,
-    /// Whether the caller ended it: it may have left before it had read an answer.
+    /// Whether the caller stopped the session. It may then have ended before it read a response.
     pub(crate) canceled: bool,
 }
 
@@ -29,21 +29,21 @@ impl Session {
     }
 }
 
-/// The requests that sessions have made for one source.
-pub(crate) struct Record<'a> {
+/// The requests that the sessions sent for one source.
+pub(crate) struct RequestHistory<'a> {
     pub(crate) requests: &'a [RequestRecord],
     pub(crate) sessions: &'a [Session],
     /// The tree hashes of the source's parts, in hex.
     pub(crate) hashes: &'a [String],
 }
 
-impl Record<'_> {
-    /// Checks that no part was sent again without a reason, no other bytes than the source's, and all to one upload, of
-    /// which there was one archive at most, and that none was thrown away by itself. Says which uploads were left behind.
+impl RequestHistory<'_> {
+    /// Checks that no part was sent twice without a reason, that all bytes are the source's, that all parts went to one
+    /// upload with at most one archive, and that no upload was aborted. Returns the IDs of the orphaned uploads.
     pub(crate) fn check(&self) -> Result<BTreeSet<String>, String> {
         let abort = |request: &&RequestRecord| request.operation == Some(Operation::AbortMultipartUpload);
         if let Some(abort) = self.requests.iter().find(abort) {
-            return Err(format!("nobody asked for this: {abort:?}"));
+            return Err(format!("the library sent Abort without a call of abort: {abort:?}"));
         }
         self.parts().try_for_each(|request| self.check_bytes(request).and_then(|()| self.check_reason(request)))?;
         self.check_end()?;
@@ -53,38 +53,40 @@ impl Record<'_> {
     fn check_bytes(&self, request: &RequestRecord) -> Result<(), String> {
         let right = request.part.and_then(|part| self.hashes.get(usize::try_from(part).ok()?));
         match &request.tree_hash {
-            Some(sent) if Some(sent) != right => Err(format!("these are not the source's bytes: {request:?}")),
+            Some(sent) if Some(sent) != right => Err(format!("the bytes differ from the source: {request:?}")),
             _ => Ok(()),
         }
     }
 
-    /// Whether the session of a request had to send its part.
+    /// Checks that the session had a reason to send this part.
     fn check_reason(&self, request: &RequestRecord) -> Result<(), String> {
         let session = self.session_of(request)?;
         let of_this_part = |other: &&RequestRecord| {
             other.part == request.part && other.upload_id == request.upload_id && other.number < request.number
         };
-        let was_misled = self.requests.iter().any(|list| {
+        let list_was_wrong = self.requests.iter().any(|list| {
             list.operation == Some(Operation::ListParts)
                 && session.sent(list)
                 && list.number < request.number
                 && list.faults.contains(&Action::WrongTreeHash)
         });
-        // What a session before it left on its way may damage a part that arrived meanwhile.
-        let is_spoilt_late =
-            self.parts().filter(of_this_part).any(|other| session.unfinished.contains(&other.number) && spoils(other));
+        // An unfinished request of an earlier session may overwrite a part that arrived in the meantime.
+        let may_be_overwritten = self
+            .parts()
+            .filter(of_this_part)
+            .any(|other| session.unfinished.contains(&other.number) && damages_stored_part(other));
         let before = match self.parts().filter(of_this_part).filter(|other| session.sent(other)).last() {
-            Some(own) => (was_told_that_it_is_held(own) && !is_spoilt_late).then_some(own),
+            Some(own) => (is_acknowledged(own) && !may_be_overwritten).then_some(own),
             None => {
                 let before = || self.parts().filter(of_this_part).filter(|other| other.number < session.from);
                 let is_settled = !before().any(|other| session.unfinished.contains(&other.number));
-                let held = before().filter(|other| other.changed).last();
-                held.filter(|held| is_settled && !spoils(held))
+                let stored = before().filter(|other| other.changed).last();
+                stored.filter(|stored| is_settled && !damages_stored_part(stored))
             }
         };
         match before {
-            Some(before) if !was_misled => {
-                Err(format!("part {:?} was sent again without a reason: {request:?}, after {before:?}", request.part))
+            Some(before) if !list_was_wrong => {
+                Err(format!("part {:?} was sent twice without a reason: {request:?}, after {before:?}", request.part))
             }
             _ => Ok(()),
         }
@@ -95,17 +97,17 @@ impl Record<'_> {
         let made: Vec<_> = self.requests.iter().filter(complete).filter(|request| request.changed).collect();
         match &made[..] {
             [] => Ok(()),
-            // What a client had sent when it was stopped, or failed, may come late.
+            // A request of a stopped or failed client may arrive late.
             [made] => self.parts().filter(|part| part.number > made.number).try_for_each(|part| {
                 let session = self.session_of(part)?;
                 let is_late = session.from < made.number && (session.canceled || !session.sent(made));
-                if is_late { Ok(()) } else { Err(format!("a part was sent behind the archive: {part:?}")) }
+                if is_late { Ok(()) } else { Err(format!("a part was sent after the archive was created: {part:?}")) }
             }),
-            _ => Err(format!("more than one archive was made: {made:?}")),
+            _ => Err(format!("more than one archive was created: {made:?}")),
         }
     }
 
-    /// The uploads that were made and not used: those whose IDs nobody was told, or had the time to read.
+    /// Returns the uploads without parts. Each needs a reason: its client could not read its ID, or was stopped.
     fn orphans(&self) -> Result<BTreeSet<String>, String> {
         let of = |request: &RequestRecord| request.upload_id.clone();
         let used: BTreeSet<_> = self.parts().filter_map(of).collect();
@@ -120,7 +122,7 @@ impl Record<'_> {
         for initiate in initiates {
             let is_answered = initiate.status.is_some() && !is_unreadable(initiate);
             if is_answered && !self.session_of(initiate)?.canceled && !used.is_empty() {
-                return Err(format!("an upload was made, told of, and not used: {initiate:?}"));
+                return Err(format!("an upload was initiated, its ID was received, and it was not used: {initiate:?}"));
             }
             orphans.extend(initiate.upload_id.clone());
         }
@@ -134,18 +136,18 @@ impl Record<'_> {
 
     fn session_of(&self, request: &RequestRecord) -> Result<&Session, String> {
         let session = self.sessions.iter().find(|session| session.sent(request));
-        session.ok_or_else(|| format!("this request is of no session: {request:?}"))
+        session.ok_or_else(|| format!("the request belongs to no session: {request:?}"))
     }
 }
 
-/// Whether its client could know that the service holds the part, and it does.
-fn was_told_that_it_is_held(request: &RequestRecord) -> bool {
-    let is_misled = |action: &Action| matches!(action, Action::WrongTreeHash | Action::MissingTreeHash);
+/// Whether the part is stored and its client received a correct acknowledgement.
+fn is_acknowledged(request: &RequestRecord) -> bool {
+    let has_bad_tree_hash = |action: &Action| matches!(action, Action::WrongTreeHash | Action::MissingTreeHash);
     let is_answered = request.status == Some(204) && !is_unreadable(request);
-    is_answered && !spoils(request) && !request.faults.iter().any(is_misled)
+    is_answered && !damages_stored_part(request) && !request.faults.iter().any(has_bad_tree_hash)
 }
 
-/// Whether its response has more interim responses than a client must accept.
+/// Whether a client must reject the response: too many interim responses, or contradicting headers.
 fn is_unreadable(request: &RequestRecord) -> bool {
     let interim_responses = request.faults.iter().map(|action| match action {
         Action::InterimResponse { count, .. } => count.unwrap_or(u64::MAX),
@@ -155,9 +157,9 @@ fn is_unreadable(request: &RequestRecord) -> bool {
     interim_responses.fold(0, u64::saturating_add) > INTERIM_MAX.into() || request.faults.iter().any(is_repeated)
 }
 
-/// Whether the service does not hold afterwards what was sent.
-fn spoils(request: &RequestRecord) -> bool {
-    let spoiling =
+/// Whether the service stores other bytes than those that were sent, or none.
+fn damages_stored_part(request: &RequestRecord) -> bool {
+    let damages =
         |action: &Action| matches!(action, Action::LosePart | Action::DamagePart | Action::EarlySuccess { .. });
-    request.faults.iter().any(spoiling)
+    request.faults.iter().any(damages)
 }

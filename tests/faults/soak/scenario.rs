@@ -1,4 +1,4 @@
-//! What an upload of the soak is, drawn from its seed.
+//! The scenario of one upload of the soak.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use fastrand::Rng;
 use glacier_emulator::{Options, RandomFaults};
 use glacier_mp::config::Config;
 
-use crate::scene::{Content, MIB, credentials};
+use crate::fixture::{Content, MIB, credentials};
 
-/// Everything that is decided before an upload begins.
+/// The scenario of one upload. The seed determines it.
 #[derive(Debug)]
-pub(crate) struct Course {
-    pub(crate) source: Source,
+pub(crate) struct Scenario {
+    pub(crate) method: UploadMethod,
     pub(crate) journal: bool,
-    /// Whether runs have a thread of their own.
+    /// Whether runs are started in the background.
     pub(crate) background: bool,
     /// The share of sessions that the caller stops.
     pub(crate) stops: f64,
     pub(crate) workers: u32,
-    /// Whether there is somebody to ask for another key.
+    /// Whether a credentials provider is set.
     pub(crate) provider: bool,
-    /// In bytes a second; 0: none.
+    /// The bandwidth limit in bytes per second. 0 means no limit.
     bandwidth: u64,
     tls: bool,
     start: usize,
@@ -29,47 +29,47 @@ pub(crate) struct Course {
     faults: RandomFaults,
 }
 
-/// Where the bytes come from, and who sends them.
+/// How the bytes are supplied and sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum UploadMethod {
     File,
     Memory,
-    /// In pieces of so many bytes at most; its length may be announced.
+    /// By a callback with pieces of at most this size. The total length may be announced.
     Callback {
         piece: usize,
         announced: bool,
     },
-    /// In pieces of so many bytes.
+    /// Written in pieces of this size.
     WriteSession {
         piece: usize,
     },
-    /// By several handles, each a range of parts.
+    /// By several handles with a part range each.
     Ranges {
         handles: u32,
     },
-    /// Part by part, by so many threads.
+    /// Part by part on this number of threads.
     ByHand {
         threads: u32,
     },
 }
 
-impl Course {
-    pub(crate) fn draw(seed: u64, rng: &mut Rng) -> Self {
+impl Scenario {
+    pub(crate) fn generate(seed: u64, rng: &mut Rng) -> Self {
         let part = rng.choice([MIB, MIB, MIB, 2 * MIB, 4 * MIB]).unwrap();
         let parts = rng.usize(1..=6).min(12 * MIB / part);
         let last = if rng.bool() { part } else { rng.usize(1..=part) };
         let size = (parts - 1) * part + last;
         let piece = rng.usize(1000..=3 * MIB);
-        let source = match rng.u32(0..8) {
-            0..=2 => Source::File,
-            3 => Source::Memory,
-            4 => Source::Callback { piece, announced: rng.bool() },
-            5 => Source::WriteSession { piece },
-            6 => Source::Ranges { handles: rng.u32(1..=3) },
-            _ => Source::ByHand { threads: rng.u32(1..=3) },
+        let method = match rng.u32(0..8) {
+            0..=2 => UploadMethod::File,
+            3 => UploadMethod::Memory,
+            4 => UploadMethod::Callback { piece, announced: rng.bool() },
+            5 => UploadMethod::WriteSession { piece },
+            6 => UploadMethod::Ranges { handles: rng.u32(1..=3) },
+            _ => UploadMethod::ByHand { threads: rng.u32(1..=3) },
         };
         Self {
-            source,
+            method,
             journal: rng.bool(),
             background: rng.u32(0..3) == 0,
             stops: if rng.bool() { 0.0 } else { 0.4 },
