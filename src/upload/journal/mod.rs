@@ -1,206 +1,157 @@
-//! The journal as the handle uses it: taken up by the first working call, written as things happen, let go with the archive.
+//! The journal of a session: opened by the first working call, appended to as events happen, released with the archive.
+//!
+//! [`file`] locks, appends and syncs; [`record`] is the format.
 
 pub(crate) mod file;
 pub(crate) mod record;
 
+use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use self::file::Journal;
-use self::file::is_source;
-pub(crate) use self::record::{Header, Outcome, PartRecord, Record, Replay};
-use crate::error::{Error, Kind, Result};
-use crate::ffi_text::to_cstring;
-use crate::log::Level;
+use self::file::JournalFile;
+use self::record::{Header, Record, Replay};
+use super::options::Settings;
+use super::session::state::Operation;
+use crate::error::Result;
 use crate::source::SourceSpec;
-use crate::source::file::Identity;
-use crate::upload::options::Options;
-use crate::upload::resume::SourceRecord;
-use crate::upload::state::{Operation, State};
-use crate::upload::{Upload, lock};
+use crate::sync::{Mutex, lock};
 
-/// The journal of a handle.
+/// The journal of a session, shared by its threads.
 #[derive(Debug, Default)]
-pub(crate) enum JournalState {
-    /// None is set, or no call has worked yet.
+pub(crate) struct Journal(Mutex<JournalState>);
+
+#[derive(Debug, Default)]
+enum JournalState {
+    /// No journal is set, or no working call has opened it yet.
     #[default]
     Closed,
-    /// It is ours, and locked.
+    /// This handle has locked it.
     Open {
-        journal: Arc<Journal>,
-        /// Whether it says what upload it is of.
+        file: Arc<JournalFile>,
+        /// Whether it has the header of an upload.
         begun: bool,
     },
-    /// It says how the upload ended, or the handle was freed: it is not locked any more.
-    Over,
+    /// It has the end of the upload, or the handle was freed: it is no longer locked.
+    Released,
 }
 
-impl Upload {
-    /// Opens the journal that was set, once, and continues from what it records. A call that sends something makes one where
-    /// there is none.
-    pub(crate) fn load_journal(&self, call: Operation) -> Result<()> {
-        let options = lock(&self.options);
-        let Some(path) = &options.journal else { return Ok(()) };
-        let mut notes = lock(&self.notes);
-        if !matches!(*notes, JournalState::Closed) {
-            return Ok(());
+impl Journal {
+    /// Opens the journal that is set, once, and returns what it records. An operation that sends something creates the file if
+    /// there is none. `None`: no journal is set, it was opened before, it does not exist, or it records no upload.
+    ///
+    /// # Errors
+    /// As [`JournalFile::open`].
+    pub(crate) fn open(&self, settings: &Settings, operation: Operation) -> Result<Option<(Arc<JournalFile>, Replay)>> {
+        let Some(path) = &settings.journal else { return Ok(None) };
+        let mut state = lock(&self.0);
+        if !matches!(*state, JournalState::Closed) {
+            return Ok(None);
         }
-        let reads_source = matches!(call, Operation::Run | Operation::Transfer | Operation::Initiate);
-        let mut create = reads_source || matches!(call, Operation::Write | Operation::PutPart);
-        let mut about = None;
-        if let Some(SourceSpec::File(source)) = &options.source {
-            about = std::fs::metadata(source).ok();
-            if about.is_none() && source == path {
-                return Err(is_source(path));
-            }
-            // Without a source the call is going to fail, and must not make the source by making the journal.
-            create &= about.is_some() || !reads_source;
+        let Some((file, replay)) = open_file(path, settings.source.as_ref(), operation)? else { return Ok(None) };
+        let file = Arc::new(file);
+        let is_empty = replay.header.is_none();
+        if is_empty {
+            *state = JournalState::Open { file, begun: false };
+            return Ok(None);
         }
-        let Some((journal, past)) = Journal::open(path, create, about.as_ref())? else { return Ok(()) };
-        let journal = Arc::new(journal);
-        let Replay { head, source, parts, trusted, completing, end, .. } = past;
-        let Some(head) = head else {
-            *notes = JournalState::Open { journal, begun: false };
-            return Ok(());
-        };
-        self.check_head(&journal, &head, &options)?;
-        let state = match (&end, &completing, parts.is_empty()) {
-            (Some(Outcome::Completed { .. }), ..) => State::Completed,
-            (Some(Outcome::Aborted), ..) => State::Aborted,
-            (None, Some(_), _) => State::Completing,
-            (None, None, false) => State::Transferring,
-            (None, None, true) => State::Initiated,
-        };
-        let _ = self.facts.id.set(to_cstring(head.upload_id));
-        self.facts.set_part_size(head.part_size);
-        *lock(&self.size_known) = head.archive_size;
-        *lock(&self.known) = SourceRecord::from_journal(source, parts, trusted);
-        *lock(&self.completing) = completing;
-        if let Some(Outcome::Completed { archive_id, location, tree }) = end {
-            self.facts.made(archive_id, location, tree);
-        }
-        self.state.change(|_| Ok(state))?;
-        *notes = if end_is_known(state) { JournalState::Over } else { JournalState::Open { journal, begun: true } };
-        Ok(())
+        Ok(Some((file, replay)))
     }
 
-    /// Writes into a new journal what upload it is of. It is on the disk when this returns.
-    pub(crate) fn begin_journal(&self, archive_size: Option<u64>, source: Option<Identity>) -> Result<()> {
-        let description = lock(&self.options).description.clone();
-        let mut notes = lock(&self.notes);
-        let JournalState::Open { journal, begun: begun @ false } = &mut *notes else { return Ok(()) };
-        let client = &self.client;
-        journal.begin(&Header {
-            endpoint: client.endpoint.clone(),
-            region: client.service.signer.region().to_owned(),
-            account_id: client.service.account_id.clone(),
-            vault: self.vault_name().to_owned(),
-            upload_id: self.name()?.id.to_owned(),
-            part_size: self.part_size(),
-            archive_size,
-            description,
-            source,
-        })?;
+    /// Uses a file that records an upload. `has_ended`: it records the end too, so nothing is appended.
+    pub(crate) fn resume(&self, file: Arc<JournalFile>, has_ended: bool) {
+        *lock(&self.0) =
+            if has_ended { JournalState::Released } else { JournalState::Open { file, begun: true } };
+    }
+
+    /// Writes the header into a new journal. It is on disk when this returns. Does nothing if there is a header or no journal.
+    ///
+    /// # Errors
+    /// As [`JournalFile::begin`]; those of `header`.
+    pub(crate) fn begin(&self, header: impl FnOnce() -> Result<Header>) -> Result<()> {
+        let mut state = lock(&self.0);
+        let JournalState::Open { file, begun: begun @ false } = &mut *state else { return Ok(()) };
+        file.begin(&header()?)?;
         *begun = true;
         Ok(())
     }
 
-    /// Writes down what happened. That this fails must not stop an upload: what the service holds, it lists.
-    pub(crate) fn note(&self, entry: &Record) {
-        self.write_note(loss_of(entry), |journal| journal.note(entry));
+    /// Appends a record. It is on disk after the next sync.
+    ///
+    /// # Errors
+    /// As [`JournalFile::append`].
+    pub(crate) fn append(&self, record: &Record) -> Result<()> {
+        self.file().map_or(Ok(()), |file| file.append(record))
     }
 
-    /// The same, and it is on the disk when this returns.
-    pub(crate) fn note_durably(&self, entry: &Record) {
-        self.write_note(loss_of(entry), |journal| journal.note_durably(entry));
+    /// Appends a record. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// As [`JournalFile::append`].
+    pub(crate) fn append_durably(&self, record: &Record) -> Result<()> {
+        self.file().map_or(Ok(()), |file| file.append_durably(record))
     }
 
-    /// Has what was noted on the disk.
-    pub(crate) fn sync_journal(&self) {
-        self.write_note(LOSS_OF_PARTS, Journal::sync);
+    /// Brings all records to the disk.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file().map_or(Ok(()), |file| file.sync())
     }
 
-    /// The upload has ended, or the handle is freed: another process or handle may have the journal, though threads that are
-    /// about to end may hold it still. What they have to say is not noted any more, as if the process had been killed.
-    pub(crate) fn release_journal(&self) {
-        if let JournalState::Open { journal, .. } = std::mem::replace(&mut *lock(&self.notes), JournalState::Over) {
-            journal.let_go();
+    /// Returns true if this handle has the journal locked.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(*lock(&self.0), JournalState::Open { .. })
+    }
+
+    /// Unlocks the journal, so that another process or handle can use it. Threads that are about to end may still hold the
+    /// file; what they append is dropped, as if the process had been killed.
+    pub(crate) fn release(&self) {
+        if let JournalState::Open { file, .. } = std::mem::replace(&mut *lock(&self.0), JournalState::Released) {
+            file.release();
         }
     }
 
-    /// `loss`: what it means that this fails.
-    fn write_note(&self, loss: &str, write: impl FnOnce(&Journal) -> Result<()>) {
-        let journal = match &*lock(&self.notes) {
-            JournalState::Open { journal, begun: true } => Arc::clone(journal),
-            _ => return,
-        };
-        if let Err(error) = write(&journal) {
-            self.say(Level::Warn, format_args!("the journal misses something ({error}): {loss}"));
+    /// The file, if it has a header.
+    fn file(&self) -> Option<Arc<JournalFile>> {
+        match &*lock(&self.0) {
+            JournalState::Open { file, begun: true } => Some(Arc::clone(file)),
+            _ => None,
         }
-    }
-
-    /// Says in an error of an upload that has ended without a known archive what to do with its journal.
-    pub(crate) fn about_ended_journal(&self, error: Error, state: State, options: &Options) -> Error {
-        match (&options.journal, state) {
-            (Some(path), State::Aborted) => {
-                error.with_hint(format_args!("to upload the archive anew, remove the journal {}", path.display()))
-            }
-            (Some(path), State::Unknown) => error.with_hint(format_args!(
-                "if there is none, remove the journal {} and upload the archive anew",
-                path.display()
-            )),
-            _ => error,
-        }
-    }
-
-    /// Fails if the journal is of another upload than the one that the settings speak of.
-    fn check_head(&self, journal: &Journal, head: &Header, options: &Options) -> Result<()> {
-        let service = &self.client.service;
-        let wanted = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let id = self.id().map(|id| id.to_string_lossy().into_owned());
-        let size = |bytes: Option<u64>| bytes.map(|bytes| bytes.to_string());
-        for (what, wanted, recorded) in [
-            ("endpoint", Some(self.client.endpoint.clone()), &head.endpoint),
-            ("region", Some(service.signer.region().to_owned()), &head.region),
-            ("account", Some(service.account_id.clone()), &head.account_id),
-            ("vault", Some(self.vault_name().to_owned()), &head.vault),
-            ("upload ID", id, &head.upload_id),
-            ("part size", size(options.part_size), &head.part_size.to_string()),
-            (
-                "archive size",
-                head.archive_size.and(size(options.archive_size)),
-                &size(head.archive_size).unwrap_or_default(),
-            ),
-            ("description", wanted(&options.description), &head.description),
-        ] {
-            if let Some(wanted) = wanted.filter(|wanted| wanted != recorded) {
-                return Err(Error::new(
-                    Kind::Journal,
-                    format!(
-                        "the journal {} is of another upload: its {what} is {recorded}, not {wanted}",
-                        journal.path().display()
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 }
 
-const LOSS_OF_PARTS: &str = "a resume reads more of the source for it";
+fn open_file(
+    path: &Path,
+    source: Option<&SourceSpec>,
+    operation: Operation,
+) -> Result<Option<(JournalFile, Replay)>> {
+    let reads_source = matches!(operation, Operation::Run | Operation::Transfer | Operation::Initiate);
+    let mut create = reads_source || matches!(operation, Operation::Write | Operation::PutPart);
+    let mut metadata = None;
+    if let Some(SourceSpec::File(source)) = source {
+        metadata = std::fs::metadata(source).ok();
+        if metadata.is_none() && source == path {
+            return Err(file::is_source(path));
+        }
+        // Without its source the call fails. It must not create the source by creating the journal.
+        create &= metadata.is_some() || !reads_source;
+    }
+    JournalFile::open(path, create, metadata.as_ref())
+}
 
-/// What it means that the journal misses an entry.
-fn loss_of(entry: &Record) -> &'static str {
-    match entry {
+/// What a failed append of parts costs.
+pub(crate) const LOSS_OF_PARTS: &str = "resuming will re-read more of the source";
+
+/// Returns what it costs if a record is missing in the journal.
+pub(crate) fn loss_of(record: &Record) -> &'static str {
+    match record {
         Record::Source(_) | Record::Part(_) => LOSS_OF_PARTS,
         Record::Completing { .. } => {
-            "if this process dies before Complete is answered, the next cannot learn the outcome"
+            "if this process ends before the response to Complete, the next one cannot learn the outcome"
         }
-        Record::Refused => "a resume repeats Complete before anything else",
-        Record::Completed { .. } => "a later run with it may not find the archive: keep the archive ID",
-        Record::Aborted => "a later run with it looks for the upload in vain",
+        Record::Rejected => "resuming will send Complete again before anything else",
+        Record::Completed { .. } => "a later run with this journal may not find the archive: keep the archive ID",
+        Record::Aborted => "a later run with this journal will fail with not-found",
     }
-}
-
-fn end_is_known(state: State) -> bool {
-    matches!(state, State::Completed | State::Aborted)
 }

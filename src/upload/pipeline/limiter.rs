@@ -1,34 +1,34 @@
-//! Holds the senders of a run back until the pace lets another part go, and tells when the pace changes.
+//! Delays the senders of a pipeline until the congestion window admits another part, and logs changes of the window.
 
 use std::sync::atomic::Ordering;
 
+use super::concurrency::{ConcurrencyLimit, Outcome, Sample, Ticket};
 use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::retry::is_throttling;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::fifo::FifoLock;
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
-use crate::upload::Upload;
-use crate::upload::pipeline::concurrency::{ConcurrencyLimit, Outcome, Sample, Ticket};
+use crate::upload::session::Session;
 
-/// The pace of a run, for all its senders.
+/// The concurrency limit of one pipeline, shared by its senders.
 #[derive(Debug)]
 pub(crate) struct SendLimiter<'a> {
-    upload: &'a Upload,
-    /// Without a turn, new parts would overtake one that is to be sent again.
+    session: &'a Session,
+    /// Without FIFO order, new parts would overtake one that is sent again.
     queue: FifoLock,
-    pace: Mutex<ConcurrencyLimit>,
-    landed: Condvar,
+    limit: Mutex<ConcurrencyLimit>,
+    finished: Condvar,
 }
 
 impl<'a> SendLimiter<'a> {
-    /// For an upload with parts of that size.
-    pub(crate) fn new(upload: &'a Upload, part_size: u64) -> Self {
-        let pace = Mutex::new(ConcurrencyLimit::new(upload.client.workers, part_size));
-        Self { upload, queue: FifoLock::default(), pace, landed: Condvar::new() }
+    /// Creates the limiter of an upload with parts of `part_size` bytes.
+    pub(crate) fn new(session: &'a Session, part_size: u64) -> Self {
+        let limit = Mutex::new(ConcurrencyLimit::new(session.client.workers, part_size));
+        Self { session, queue: FifoLock::default(), limit, finished: Condvar::new() }
     }
 
-    /// Makes an attempt to send a part, once another part may be in flight.
+    /// Runs one attempt to send a part, once the window admits it.
     ///
     /// # Errors
     /// `Canceled`; those of the attempt.
@@ -40,64 +40,63 @@ impl<'a> SendLimiter<'a> {
     }
 
     fn begin(&self, cancel: &Cancel) -> Result<Ticket> {
-        let _place = self.queue.acquire(cancel)?;
-        let mut pace = lock(&self.pace);
+        let _place = self.queue.take(cancel)?;
+        let mut limit = lock(&self.limit);
         loop {
             cancel.check()?;
-            if let Some(ticket) = self.change(&mut pace, None, ConcurrencyLimit::begin) {
+            if let Some(ticket) = self.change(&mut limit, None, ConcurrencyLimit::begin) {
                 return Ok(ticket);
             }
-            pace = wait_at_most(&self.landed, pace, CANCEL_POLL_INTERVAL);
+            limit = wait_at_most(&self.finished, limit, CANCEL_POLL_INTERVAL);
         }
     }
 
     fn end(&self, ticket: Ticket, error: Option<&Error>) {
         let outcome = match error {
             None => Outcome::Acknowledged,
-            Some(error) if is_throttling(error) => Outcome::PushedBack,
+            Some(error) if is_throttling(error) => Outcome::Throttled,
             Some(_) => Outcome::Failed,
         };
-        self.change(&mut lock(&self.pace), error, |pace, now| pace.end(ticket, outcome, now));
-        self.landed.notify_all();
+        self.change(&mut lock(&self.limit), error, |limit, now| limit.end(ticket, outcome, now));
+        self.finished.notify_all();
     }
 
-    /// Changes the pace, and tells if fewer or more parts may be in flight by that.
+    /// Changes the limit, and logs if the window changed.
     fn change<T>(
         &self,
-        pace: &mut ConcurrencyLimit,
+        limit: &mut ConcurrencyLimit,
         error: Option<&Error>,
         change: impl FnOnce(&mut ConcurrencyLimit, Sample) -> T,
     ) -> T {
-        let Upload { counters, client, bandwidth, .. } = self.upload;
-        // Before the time: what was sent under the old limit must not be measured as if under the new one.
-        let allowed = bandwidth.limit();
+        let Session { counters, client, bandwidth, .. } = self.session;
+        // Before the clock: bytes that were sent under the old cap must not be measured under the new one.
+        let cap = bandwidth.limit();
         let now = Sample { time: client.service.clock.monotonic(), sent: counters.bytes_sent.load(Ordering::Relaxed) };
-        let before = pace.limit();
-        pace.allow(allowed, now);
-        let result = change(pace, now);
-        let after = pace.limit();
+        let before = limit.window();
+        limit.set_bandwidth_cap(cap, now);
+        let result = change(limit, now);
+        let after = limit.window();
         if after != before {
             counters.workers.store(after.into(), Ordering::Relaxed);
-            self.tell(before, after, pace.bounding_speed(), error);
+            self.log_change(before, after, limit.limiting_throughput(), error);
         }
         result
     }
 
-    fn tell(&self, before: u32, after: u32, speed: Option<u64>, error: Option<&Error>) {
-        let (level, why) = match (speed, error) {
-            (Some(speed), _) => {
-                (Level::Info, format!(": at {speed} bytes a second the line finishes no more within 4 minutes"))
+    fn log_change(&self, before: u32, after: u32, throughput: Option<u64>, error: Option<&Error>) {
+        let (level, why) = match (throughput, error) {
+            (Some(throughput), _) => {
+                (Level::Info, format!(": at {throughput} bytes per second, more parts would not finish within 4 minutes"))
             }
-            (None, Some(error)) if after < before => (Level::Warn, format!(": pushed back by {error}")),
+            (None, Some(error)) if after < before => (Level::Warn, format!(" after throttling: {error}")),
             (None, _) => (Level::Info, String::new()),
         };
-        self.upload.say(level, format_args!("parts in flight: at most {after} from now on, not {before}{why}"));
+        self.session.log(level, format_args!("at most {after} parts in flight from now on, not {before}{why}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
     use std::thread;
 
@@ -107,24 +106,24 @@ mod tests {
     use crate::error::Kind;
     use crate::limits::MIB;
 
-    /// What this speed allows is one part of 16 MiB in flight.
+    /// At this bandwidth, one part of 16 MiB is in flight at a time.
     const ONE_AT_A_TIME: u64 = 70_000;
 
-    fn upload() -> Arc<Upload> {
+    fn session() -> Session {
         let mut config = Config::from_environment();
         config.set_region("us-east-1").unwrap();
         config.set_credentials("id", "secret", None).unwrap();
-        Upload::new(&Client::new(&config).unwrap(), "vault").unwrap()
+        Session::new(&Client::new(&config).unwrap(), "vault")
     }
 
     #[test]
-    fn every_attempt_comes_to_its_turn_and_none_goes_above_the_limit() {
-        let upload = upload();
-        let (pacer, cancel, flying) = (SendLimiter::new(&upload, 16 * MIB), Cancel::default(), AtomicU32::new(0));
+    fn runs_each_attempt_within_the_limit() {
+        let session = session();
+        let (limiter, cancel, in_flight) = (SendLimiter::new(&session, 16 * MIB), Cancel::default(), AtomicU32::new(0));
         let attempt = |n: u32| {
-            assert!(flying.fetch_add(1, Ordering::SeqCst) < 8);
+            assert!(in_flight.fetch_add(1, Ordering::SeqCst) < 8);
             thread::yield_now();
-            flying.fetch_sub(1, Ordering::SeqCst);
+            in_flight.fetch_sub(1, Ordering::SeqCst);
             match n % 16 {
                 3 => Err(Error::new(Kind::Throttled, "x")),
                 7 => Err(Error::new(Kind::Network, "x")),
@@ -135,60 +134,60 @@ mod tests {
             for _ in 0..16 {
                 scope.spawn(|| {
                     for n in 0..500 {
-                        assert_eq!(pacer.attempt(&cancel, || attempt(n)).is_ok(), !matches!(n % 16, 3 | 7));
+                        assert_eq!(limiter.attempt(&cancel, || attempt(n)).is_ok(), !matches!(n % 16, 3 | 7));
                     }
                 });
             }
         });
-        assert_eq!(u64::from(lock(&pacer.pace).limit()), upload.progress().unwrap().workers);
+        assert_eq!(u64::from(lock(&limiter.limit).window()), session.counters.workers.load(Ordering::SeqCst));
     }
 
     #[test]
-    fn one_at_a_time_is_one_at_a_time() {
-        let upload = upload();
-        upload.set_bandwidth_limit(ONE_AT_A_TIME).unwrap();
-        let (pacer, cancel, flying) = (SendLimiter::new(&upload, 16 * MIB), Cancel::default(), AtomicU32::new(0));
+    fn limit_of_one_runs_one_attempt_at_a_time() {
+        let session = session();
+        session.bandwidth.set_limit(ONE_AT_A_TIME);
+        let (limiter, cancel, in_flight) = (SendLimiter::new(&session, 16 * MIB), Cancel::default(), AtomicU32::new(0));
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..500 {
                         let alone = || {
-                            assert_eq!(flying.fetch_add(1, Ordering::SeqCst), 0);
+                            assert_eq!(in_flight.fetch_add(1, Ordering::SeqCst), 0);
                             thread::yield_now();
-                            assert_eq!(flying.fetch_sub(1, Ordering::SeqCst), 1);
+                            assert_eq!(in_flight.fetch_sub(1, Ordering::SeqCst), 1);
                             Ok(())
                         };
-                        pacer.attempt(&cancel, alone).unwrap();
+                        limiter.attempt(&cancel, alone).unwrap();
                     }
                 });
             }
         });
-        assert_eq!(upload.progress().unwrap().workers, 1);
+        assert_eq!(session.counters.workers.load(Ordering::SeqCst), 1);
     }
 
     #[test]
-    fn who_waits_goes_when_the_bandwidth_limit_is_lifted_or_is_canceled() {
-        let upload = upload();
-        let (pacer, never, cancel) = (SendLimiter::new(&upload, 16 * MIB), Cancel::default(), Cancel::default());
-        let wait_in_line = || {
-            while pacer.queue.len() == 0 {
+    fn waiting_attempt_starts_when_bandwidth_cap_is_lifted_or_ends_on_cancel() {
+        let session = session();
+        let (limiter, never, cancel) = (SendLimiter::new(&session, 16 * MIB), Cancel::default(), Cancel::default());
+        let wait_until_queued = || {
+            while limiter.queue.waiters() == 0 {
                 thread::yield_now();
             }
         };
-        upload.set_bandwidth_limit(ONE_AT_A_TIME).unwrap();
-        let in_flight = pacer.begin(&never).unwrap();
+        session.bandwidth.set_limit(ONE_AT_A_TIME);
+        let in_flight = limiter.begin(&never).unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| pacer.begin(&cancel));
-            wait_in_line();
+            let waiting = scope.spawn(|| limiter.begin(&cancel));
+            wait_until_queued();
             cancel.raise();
             assert_eq!(waiting.join().unwrap().unwrap_err().kind(), Kind::Canceled);
 
-            let waiting = scope.spawn(|| pacer.begin(&never));
-            wait_in_line();
-            upload.set_bandwidth_limit(0).unwrap();
+            let waiting = scope.spawn(|| limiter.begin(&never));
+            wait_until_queued();
+            session.bandwidth.set_limit(0);
             let second = waiting.join().unwrap().unwrap();
-            pacer.end(second, None);
+            limiter.end(second, None);
         });
-        pacer.end(in_flight, None);
+        limiter.end(in_flight, None);
     }
 }

@@ -1,275 +1,221 @@
-//! A run: makes the upload or finds what is left of it, keeps the threads busy that prepare and send, and completes it.
+//! The threads of one transfer: one reads parts, some hash them, some send them.
+//!
+//! A pipeline knows a [`Session`] and a [`PartSource`]. It knows neither the handle nor Complete.
 
 pub(crate) mod concurrency;
 pub(crate) mod hash;
 pub(crate) mod limiter;
+pub(crate) mod part;
 pub(crate) mod queue;
-pub(crate) mod read;
 pub(crate) mod send;
+pub(crate) mod source;
 
 use std::num::NonZero;
-use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Scope, ScopedJoinHandle, available_parallelism, scope};
 use std::time::Duration;
 
+use self::hash::{HashQueue, HashingPart, hash_step};
+use self::limiter::SendLimiter;
+use self::part::HashedPart;
+use self::queue::Queue;
+use self::send::send_part;
+use self::source::{BufferStrategy, PartSource, SeekableParts};
+use super::session::Session;
+use super::session::counters::add;
+use super::session::parts::StoredPart;
+use super::session::resume::PendingPart;
+use super::session::state::Event;
 use crate::callback_loop::catch_panic;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::http::RequestContext;
-use crate::log::Level;
 use crate::plan::Plan;
 use crate::source::Source;
 use crate::sync::cancel::{Cancel, Reason};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
 use crate::treehash::Kernels;
-use crate::upload::options::PartRange;
-use crate::upload::parts::{Parts, StoredPart};
-use crate::upload::pipeline::hash::{HashQueue, Hashed};
-use crate::upload::pipeline::limiter::SendLimiter;
-use crate::upload::pipeline::queue::Queue;
-use crate::upload::pipeline::read::{BufferStrategy, Left};
-use crate::upload::pipeline::send::ReadyPart;
-use crate::upload::progress::add;
-use crate::upload::resume::{self, PendingPart};
-use crate::upload::state::{Action, Event, State};
-use crate::upload::{Upload, lock};
 
-/// How far a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Goal {
-    /// Until the service holds all parts.
-    AllParts,
-    /// Until there is an archive.
-    Archive,
+/// How long the record of an acknowledged part may stay in memory only.
+const JOURNAL_DELAY: Duration = Duration::from_secs(1);
+
+/// A function that receives each hashed part.
+type Receiver<'f, 'a> = &'f (dyn Fn(HashedPart<'a>) -> Result<()> + Sync);
+
+/// Sends parts of a source that can be read at any offset.
+///
+/// # Errors
+/// The first error of any thread.
+pub(crate) fn send_parts(
+    session: &Session,
+    source: &Source,
+    plan: &Plan,
+    parts: Vec<PendingPart>,
+    context: &RequestContext,
+) -> Result<()> {
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let senders = (session.client.workers as usize).min(parts.len());
+    send_all(session, &mut seekable(session, source, plan, parts), senders, context)
 }
 
-/// What the threads of one run share.
+/// Sends all parts of a source, by `senders` threads.
+///
+/// # Errors
+/// The first error of any thread.
+pub(crate) fn send_all<'a>(
+    session: &'a Session,
+    source: &mut dyn PartSource<'a>,
+    senders: usize,
+    context: &RequestContext,
+) -> Result<()> {
+    session.apply(Event::Sending)?;
+    let pipeline = Pipeline::new(session, senders, senders, context);
+    let hashed = |bytes| add(&session.counters.bytes_hashed, bytes);
+    pipeline.run(source, &hashed, &|part| pipeline.send_or_skip(part))
+}
+
+/// Reads and hashes parts of a source, and gives each to `receive`. Sends nothing.
+///
+/// # Errors
+/// The first error of any thread, or of `receive`.
+pub(crate) fn hash_parts<'a>(
+    session: &'a Session,
+    source: &'a Source,
+    plan: &Plan,
+    parts: Vec<PendingPart>,
+    receive: Receiver<'_, 'a>,
+    context: &RequestContext,
+) -> Result<()> {
+    let pipeline = Pipeline::new(session, session.client.workers as usize, 0, context);
+    pipeline.run(&mut seekable(session, source, plan, parts), &|_| (), receive)
+}
+
+fn seekable<'a>(session: &'a Session, source: &'a Source, plan: &Plan, parts: Vec<PendingPart>) -> SeekableParts<'a> {
+    let memory = &session.client.memory;
+    let strategy = BufferStrategy::choose(plan.part_size(), session.client.workers, memory.limit());
+    SeekableParts::new(source, memory, strategy, parts)
+}
+
+/// The state that the threads of one transfer share.
 #[derive(Debug)]
-pub(crate) struct Pipeline<'a> {
-    pub(crate) hashing: HashQueue<'a>,
-    pub(crate) ready: Queue<ReadyPart<'a>>,
-    pacer: SendLimiter<'a>,
-    pub(crate) context: RequestContext,
-    /// When a part was acknowledged last.
+struct Pipeline<'a> {
+    session: &'a Session,
+    context: RequestContext,
+    hashers: usize,
+    senders: usize,
+    hashing: HashQueue<'a>,
+    ready: Queue<HashedPart<'a>>,
+    limiter: SendLimiter<'a>,
+    /// The active time at which a part was last acknowledged.
     last_progress: Mutex<Duration>,
-    /// The first error; it stops all threads.
+    /// The first error, which stops all threads.
     failure: Mutex<Option<Error>>,
-    /// The threads at work.
-    threads: Mutex<usize>,
+    running: Mutex<usize>,
     thread_done: Condvar,
 }
 
-/// How long a part may be acknowledged before the journal has it on the disk.
-const JOURNAL_DELAY: Duration = Duration::from_secs(1);
-
-impl Upload {
-    /// From wherever the upload stands to its archive, or to its last part.
-    pub(crate) fn run_to_the_end(&self, action: Action, ending: Goal, context: &RequestContext) -> Result<()> {
-        self.counters.start(self.client.service.clock.monotonic());
-        let is_archive = match action {
-            Action::Nothing => true,
-            Action::RepeatComplete => self.retry_lost_complete(context)?,
-            Action::Proceed => false,
-        };
-        if is_archive {
-            return self.check_archive(context);
-        }
-        let source = self.open_source()?;
-        let source = source.ok_or_else(|| Error::new(Kind::Internal, "a run without a source"))?;
-        self.check_size(source.size())?;
-        let (plan, range, left) = self.what_to_send(&source, context)?;
-        self.send_parts_of(&source, &plan, left, context)?;
-        match ending {
-            Goal::AllParts => self.check_parts(&source, &plan, range, context),
-            Goal::Archive => self.complete_with_repair(&source, &plan, context),
-        }
-    }
-
-    /// The plan of the archive, the parts that this handle is to send, and what is left of these; the upload exists
-    /// afterwards.
-    fn what_to_send(&self, source: &Source, context: &RequestContext) -> Result<(Plan, Range<u32>, Vec<PendingPart>)> {
-        let wanted = lock(&self.options).part_size;
-        if self.state() == State::New {
-            let plan = Plan::new(source.size(), wanted)?;
-            self.refuse_range()?;
-            self.count_on(&plan);
-            self.count_workers();
-            self.initiate_now(plan.part_size(), Some(plan.archive_size()), source.identity(), context)?;
-            self.compare_source(source.identity())?;
-            return Ok((plan, 0..plan.part_count(), resume::all_parts(&plan)));
-        }
-        let listed = self.list(context)?;
-        let plan = Plan::new(source.size(), Some(self.part_size()))?;
-        let range = self.planned_range(&plan)?;
-        self.count_on(&plan);
-        self.count_workers();
-        self.begin_journal(Some(plan.archive_size()), source.identity())?;
-        self.compare_source(source.identity())?;
-        let comparison = resume::diff(&plan, &listed, &lock(&self.known))?;
-        *lock(self.parts_so_far()) = Parts::new(self.part_size());
-        for (index, held) in comparison.done.iter().filter(|(index, _)| range.contains(index)) {
-            self.is_held(*index, *held, context)?;
-        }
-        let mut left = comparison.left;
-        left.retain(|todo| range.contains(&todo.index));
-        self.say(
-            Level::Info,
-            format_args!(
-                "upload {} resumed: {} of {} parts are left to look at",
-                self.name()?.id,
-                left.len(),
-                range.len()
-            ),
-        );
-        Ok((plan, range, left))
-    }
-
-    /// The parts that this handle is to send.
-    fn planned_range(&self, plan: &Plan) -> Result<Range<u32>> {
-        let Some(PartRange { first, count }) = lock(&self.options).part_range else { return Ok(0..plan.part_count()) };
-        let end = if count == u32::MAX { Some(plan.part_count()) } else { first.checked_add(count) };
-        match end {
-            Some(end) if first < end && end <= plan.part_count() => Ok(first..end),
-            _ => Err(Error::invalid(format!(
-                "the part range of {count} parts from part {first} on does not lie in the archive: it has {} parts, with the \
-                 indexes 0 to {}",
-                plan.part_count(),
-                plan.part_count() - 1
-            ))),
-        }
-    }
-
-    /// A part of an upload needs the upload: an ID that others know too.
-    fn refuse_range(&self) -> Result<()> {
-        if lock(&self.options).part_range.is_none() {
-            return Ok(());
-        }
-        Err(Error::new(Kind::State, "a part range is set: it needs the ID of an upload that exists, or its journal"))
-    }
-
-    pub(crate) fn count_on(&self, plan: &Plan) {
-        self.counters.bytes_total.store(plan.archive_size(), Ordering::Relaxed);
-        self.counters.parts_total.store(plan.part_count().into(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_workers(&self) {
-        self.counters.workers.store(self.client.workers.into(), Ordering::Relaxed);
-    }
-
-    /// Sends parts of a source that can be read at any place.
-    pub(crate) fn send_parts_of(
-        &self,
-        source: &Source,
-        plan: &Plan,
-        left: Vec<PendingPart>,
-        context: &RequestContext,
-    ) -> Result<()> {
-        if left.is_empty() {
-            return Ok(());
-        }
-        let senders = (self.client.workers as usize).min(left.len());
-        let way = BufferStrategy::choose(plan.part_size(), self.client.workers, self.client.memory.limit());
-        self.send_all(Left::Parts(source, way, left.into_iter()), senders, context)
-    }
-
-    /// Sends what is left, with one thread for each part in flight.
-    pub(crate) fn send_all<'a>(&'a self, left: Left<'a>, senders: usize, context: &RequestContext) -> Result<()> {
-        self.happened(Event::Sending)?;
-        let counted = |bytes| add(&self.counters.bytes_hashed, bytes);
-        let hash =
-            |transfer: &Pipeline<'a>| self.hash_parts(transfer, counted, |part| self.send_or_skip(part, transfer));
-        self.pass_through(left, senders, senders, &hash, context)
-    }
-
-    /// Reads and hashes parts of a source, hands each to `then`, and sends none.
-    pub(crate) fn hash_parts_of(
-        &self,
-        source: &Source,
-        plan: &Plan,
-        parts: Vec<PendingPart>,
-        then: &(dyn Fn(Hashed<'_>) -> Result<()> + Sync),
-        context: &RequestContext,
-    ) -> Result<()> {
-        let way = BufferStrategy::choose(plan.part_size(), self.client.workers, self.client.memory.limit());
-        let hash = |transfer: &Pipeline<'_>| self.hash_parts(transfer, |_| (), then);
-        let left = Left::Parts(source, way, parts.into_iter());
-        self.pass_through(left, self.client.workers as usize, 0, &hash, context)
-    }
-
-    /// Has parts read by one thread, hashed by as many as there are cores to spare, but at most `hashers`, and sent.
-    fn pass_through<'a>(
-        &'a self,
-        left: Left<'a>,
-        hashers: usize,
-        senders: usize,
-        hash: &(dyn Fn(&Pipeline<'a>) -> Result<()> + Sync),
-        context: &RequestContext,
-    ) -> Result<()> {
-        // One core is left to those that send.
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+impl<'a> Pipeline<'a> {
+    /// Creates a pipeline with at most `hashers` hashing threads, and `senders` sending threads.
+    fn new(session: &'a Session, hashers: usize, senders: usize, context: &RequestContext) -> Self {
+        // One core is left to the sending threads.
+        let cores = available_parallelism().map_or(1, NonZero::get);
         let hashers = (cores - 1).min(hashers).max(1);
-        let transfer = Pipeline {
-            hashing: HashQueue::new(Kernels::best().batch_policy(), hashers),
-            ready: Queue::new(senders, hashers),
-            pacer: SendLimiter::new(self, self.part_size()),
-            // What fails in one thread stops the others, and no other call.
+        Self {
+            session,
+            // A failure in one thread stops the others, but no other call.
             context: RequestContext {
                 cancel: Arc::new(Cancel::child_of(Arc::clone(&context.cancel))),
                 ..context.clone()
             },
-            last_progress: Mutex::new(self.client.service.clock.active()),
+            hashers,
+            senders,
+            hashing: HashQueue::new(Kernels::best().together(), hashers),
+            ready: Queue::new(senders, hashers),
+            limiter: SendLimiter::new(session, session.part_size()),
+            last_progress: Mutex::new(session.client.service.clock.active()),
             failure: Mutex::default(),
-            threads: Mutex::new(0),
+            running: Mutex::new(0),
             thread_done: Condvar::new(),
-        };
-        let Pipeline { hashing, ready, .. } = &transfer;
-        std::thread::scope(|scope| {
-            let read = || self.read_parts(left, &transfer);
-            let send = || self.send_parts(&transfer);
-            let start_hasher = |_| transfer.start(scope, "glacier-hash", || hash(&transfer), || ready.writer_done());
-            let start_sender = |_| transfer.start(scope, "glacier-send", send, || ());
-            let crews = [
-                vec![transfer.start(scope, "glacier-read", read, || hashing.end())],
-                (0..hashers).map(start_hasher).collect(),
-                (0..senders).map(start_sender).collect(),
+        }
+    }
+
+    /// Runs all threads to their end. `hashed` gets the number of hashed bytes, `receive` each hashed part.
+    fn run(
+        &self,
+        source: &mut dyn PartSource<'a>,
+        hashed: &(dyn Fn(u64) + Sync),
+        receive: Receiver<'_, 'a>,
+    ) -> Result<()> {
+        scope(|scope| {
+            let start_hasher =
+                |_| self.start(scope, "glacier-hash", || self.hash(hashed, receive), || self.ready.writer_done());
+            let start_sender = |_| self.start(scope, "glacier-send", || self.send(), || ());
+            let groups = [
+                vec![self.start(scope, "glacier-read", || self.read(source), || self.hashing.close())],
+                (0..self.hashers).map(start_hasher).collect(),
+                (0..self.senders).map(start_sender).collect(),
             ];
-            let threads = crews.into_iter().flat_map(|crew| transfer.some_of(crew)).collect();
-            while transfer.is_at_work(JOURNAL_DELAY) {
-                self.sync_journal();
+            let threads = groups.into_iter().flat_map(|group| self.require_one(group)).collect();
+            while self.is_running_after(JOURNAL_DELAY) {
+                self.session.sync_journal();
             }
             join_all(threads);
         });
-        self.sync_journal();
-        // What waits after a failure goes back to the budget before the idle memory is freed.
-        let Pipeline { hashing, ready, failure, .. } = transfer;
-        drop((hashing, ready));
-        self.client.memory.trim();
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => Ok(()),
+        self.session.sync_journal();
+        // After a failure, parts are left in the queues. Their buffers go back to the pool before its idle memory is freed.
+        self.hashing.clear();
+        self.ready.clear();
+        self.session.client.memory.trim();
+        lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+
+    /// Reads one part after the other, and queues each to be hashed.
+    fn read(&self, source: &mut dyn PartSource<'a>) -> Result<()> {
+        let cancel = &self.context.cancel;
+        loop {
+            cancel.check()?;
+            let Some((part, bytes)) = source.next(cancel)? else { return Ok(()) };
+            self.hashing.push(HashingPart::new(part, bytes), cancel)?;
         }
     }
 
-    fn send_parts(&self, transfer: &Pipeline<'_>) -> Result<()> {
-        while let Some(mut part) = transfer.ready.pop(&transfer.context.cancel)? {
-            self.send_part(&mut part, Some(&transfer.pacer), || *lock(&transfer.last_progress), &transfer.context)?;
-            *lock(&transfer.last_progress) = self.client.service.clock.active();
+    /// Hashes parts until the queue is closed and empty. Several threads do this at once.
+    fn hash(&self, hashed: &dyn Fn(u64), receive: Receiver<'_, 'a>) -> Result<()> {
+        loop {
+            let mut step = self.hashing.take(&self.context.cancel)?;
+            if step.is_empty() {
+                return Ok(());
+            }
+            hash_step(Kernels::best(), &mut step, &self.context.cancel, hashed)?;
+            self.hashing.give_back(step).into_iter().try_for_each(receive)?;
+        }
+    }
+
+    /// Queues a hashed part to be sent, unless the service holds it.
+    fn send_or_skip(&self, part: HashedPart<'a>) -> Result<()> {
+        let HashedPart { pending, hashes, .. } = &part;
+        pending.check_unchanged(hashes.tree)?;
+        if pending.listed != Some(hashes.tree) {
+            return self.ready.push(part, &self.context.cancel);
+        }
+        let stored = StoredPart { length: pending.range.length(), tree: hashes.tree };
+        self.session.record_part(pending.index, stored, pending.trusted);
+        self.session.found_stored(pending.index, stored);
+        Ok(())
+    }
+
+    /// Sends hashed parts until the queue is closed and empty.
+    fn send(&self) -> Result<()> {
+        while let Some(mut part) = self.ready.pop(&self.context.cancel)? {
+            send_part(self.session, &mut part, Some(&self.limiter), || *lock(&self.last_progress), &self.context)?;
+            *lock(&self.last_progress) = self.session.client.service.clock.active();
         }
         Ok(())
     }
 
-    /// The service holds a part, and did before.
-    pub(crate) fn is_held(&self, index: u32, held: StoredPart, context: &RequestContext) -> Result<()> {
-        lock(self.known_parts(context)?).acknowledged(index, held);
-        self.counters.part_done(index, held.length, false);
-        Ok(())
-    }
-}
-
-impl Pipeline<'_> {
-    /// Starts a thread, whose error stops all. Afterwards, or if there is no thread to be had, it is `done`.
+    /// Starts a thread whose error stops all others. `done` runs at its end, or if it cannot be started.
     fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -277,46 +223,46 @@ impl Pipeline<'_> {
         work: impl FnOnce() -> Result<()> + Send + 'scope,
         done: impl Fn() + Send + Copy + 'scope,
     ) -> Result<ScopedJoinHandle<'scope, ()>> {
-        *lock(&self.threads) += 1;
-        let at_work = ThreadCount(self);
+        *lock(&self.running) += 1;
+        let count = ThreadCount(self);
         let thread = spawn_scoped(scope, name, move || {
-            let _at_work = at_work;
-            self.stop_all_on_error(catch_panic(work));
+            let _count = count;
+            self.stop_on_error(catch_panic(work));
             done();
         });
         thread.inspect_err(|_| done())
     }
 
-    /// The threads of one kind that could be started. One is enough; none is a failure.
-    fn some_of<T>(&self, crew: Vec<Result<T>>) -> Vec<T> {
-        let (started, failed): (Vec<_>, Vec<_>) = crew.into_iter().partition(Result::is_ok);
+    /// Returns the threads of a group that could be started. One is enough; none is a failure.
+    fn require_one<T>(&self, group: Vec<Result<T>>) -> Vec<T> {
+        let (started, failed): (Vec<_>, Vec<_>) = group.into_iter().partition(Result::is_ok);
         if started.is_empty() {
-            failed.into_iter().for_each(|failed| self.stop_all_on_error(failed.map(drop)));
+            failed.into_iter().for_each(|failed| self.stop_on_error(failed.map(drop)));
         }
         started.into_iter().flatten().collect()
     }
 
-    /// Keeps the first error, and has all other threads stop for it.
-    fn stop_all_on_error(&self, outcome: Result<()>) {
+    /// Keeps the first error, and stops all threads.
+    fn stop_on_error(&self, outcome: Result<()>) {
         let Err(error) = outcome else { return };
         lock(&self.failure).get_or_insert(error);
         self.context.cancel.raise_for(Reason::Failed);
     }
 
-    /// Waits until all threads are done, but no longer than that; tells whether any is still at work.
-    fn is_at_work(&self, most: Duration) -> bool {
-        let threads = lock(&self.threads);
-        let waited = self.thread_done.wait_timeout_while(threads, most, |threads| *threads > 0);
+    /// Waits until all threads are done, at most for `time`. Returns true if a thread is still running.
+    fn is_running_after(&self, time: Duration) -> bool {
+        let running = lock(&self.running);
+        let waited = self.thread_done.wait_timeout_while(running, time, |running| *running > 0);
         *waited.unwrap_or_else(PoisonError::into_inner).0 > 0
     }
 }
 
-/// Counts a thread as at work until this is dropped.
-struct ThreadCount<'a, 'b>(&'a Pipeline<'b>);
+/// Counts a thread as running until it is dropped.
+struct ThreadCount<'p, 'a>(&'p Pipeline<'a>);
 
 impl Drop for ThreadCount<'_, '_> {
     fn drop(&mut self) {
-        *lock(&self.0.threads) -= 1;
+        *lock(&self.0.running) -= 1;
         self.0.thread_done.notify_all();
     }
 }

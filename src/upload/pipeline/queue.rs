@@ -1,11 +1,12 @@
-//! A bounded queue between the threads that prepare parts and those that send them.
+//! A bounded FIFO queue between the threads that hash parts and those that send them.
+
+use std::collections::VecDeque;
 
 use crate::error::Result;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
-use std::collections::VecDeque;
 
-/// First in, first out; closed when the last of its writers is done.
+/// A bounded FIFO queue. It closes when its last writer is done.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     capacity: usize,
@@ -20,13 +21,13 @@ struct State<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue of at most `capacity` items, with so many writers.
+    /// Creates a queue of at most `capacity` items, with this number of writers.
     pub(crate) fn new(capacity: usize, writers: usize) -> Self {
         let state = Mutex::new(State { items: VecDeque::new(), writers });
         Self { capacity, state, changed: Condvar::new() }
     }
 
-    /// Puts an item in, waiting for room.
+    /// Adds an item; waits while the queue is full.
     pub(crate) fn push(&self, item: T, cancel: &Cancel) -> Result<()> {
         let mut state = self.lock();
         while state.items.len() >= self.capacity {
@@ -38,7 +39,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Takes an item out, waiting for one; `None` when there will be none any more.
+    /// Takes an item; waits for one. `None` when the queue is closed and empty.
     pub(crate) fn pop(&self, cancel: &Cancel) -> Result<Option<T>> {
         let mut state = self.lock();
         loop {
@@ -54,10 +55,15 @@ impl<T> Queue<T> {
         }
     }
 
-    /// One writer is done.
+    /// Records that one writer is done.
     pub(crate) fn writer_done(&self) {
         self.lock().writers -= 1;
         self.changed.notify_all();
+    }
+
+    /// Drops all items.
+    pub(crate) fn clear(&self) {
+        self.lock().items.clear();
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {

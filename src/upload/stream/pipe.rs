@@ -1,5 +1,5 @@
-//! Bytes that only the caller's own thread can bring: pushed by calls of `write`, or read by the caller's callback. They go
-//! straight into the buffer of the part that is being filled.
+//! A pipe from the caller's thread to the pipeline: bytes that the caller writes, or that the caller's callback reads. They go
+//! directly into the buffer of the current part.
 
 use std::sync::Arc;
 
@@ -10,75 +10,76 @@ use crate::source::ReadOutcome;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait_at_most};
 
-/// The most bytes that a callback is asked for at once: between two calls there is time to deliver.
+/// The most bytes that one call of the callback reads, so that other callbacks can run in between.
 const READ_MAX: usize = 1 << 20;
 
-/// Between the caller's thread, which brings bytes, and the thread that has a part filled.
+/// A pipe between the caller's thread, which brings bytes, and the reading thread of the pipeline, which needs them.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     state: Mutex<State>,
     changed: Condvar,
-    /// Calls the caller's thread when there is room.
-    bell: Arc<WakeEvent>,
+    /// Wakes the caller's thread when a buffer has room.
+    wake: Arc<WakeEvent>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    filling: Option<Filling>,
-    ended: bool,
+    slot: Option<Slot>,
+    has_ended: bool,
 }
 
 #[derive(Debug)]
-struct Filling {
+struct Slot {
     buffer: Buffer,
     filled: usize,
 }
 
-/// What became of a turn to read.
+/// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadStep {
-    /// There was no room, or the bytes are all there.
+    /// No buffer has room, or the stream has ended.
     Idle,
-    /// Bytes came, or the end.
+    /// Bytes were read, or the end was reached.
     Read,
-    /// The caller wants to stop.
+    /// The callback asked to stop.
     Stop,
-    /// The callback says that it wrote more bytes than there was room for.
+    /// The callback returned more bytes than the buffer had room for.
     Overrun,
 }
 
 impl Pipe {
-    /// A pipe whose bringing end is called by that bell.
-    pub(crate) fn new(bell: Arc<WakeEvent>) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), bell }
+    /// Creates a pipe that wakes the caller's thread by `wake`.
+    pub(crate) fn new(wake: Arc<WakeEvent>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), wake }
     }
 
-    pub(crate) fn bell(&self) -> &WakeEvent {
-        &self.bell
+    pub(crate) fn wake(&self) -> &WakeEvent {
+        &self.wake
     }
 
-    /// Has a buffer filled, and returns it with the number of bytes in it: less than there is room for is the end.
+    /// Waits until a buffer is full or the stream ends, and returns it with the number of bytes in it. Fewer bytes than the
+    /// buffer's length mean the end.
     pub(crate) fn fill(&self, buffer: Buffer, cancel: &Cancel) -> Result<(Buffer, usize)> {
         let mut state = self.lock();
-        state.filling = Some(Filling { buffer, filled: 0 });
-        self.bell.notify();
+        state.slot = Some(Slot { buffer, filled: 0 });
+        self.wake.notify();
         loop {
-            let ended = state.ended;
-            if let Some(done) = state.filling.take_if(|filling| ended || filling.filled == filling.buffer.len()) {
+            let has_ended = state.has_ended;
+            if let Some(done) = state.slot.take_if(|slot| has_ended || slot.filled == slot.buffer.len()) {
                 return Ok((done.buffer, done.filled));
             }
             if let Err(canceled) = cancel.check() {
-                state.filling = None;
+                state.slot = None;
                 return Err(canceled);
             }
             state = wait_at_most(&self.changed, state, CANCEL_POLL_INTERVAL);
         }
     }
 
-    /// Takes as many bytes as there is room for, and returns their number.
+    /// Copies as many bytes as the buffer has room for, and returns their number.
     pub(crate) fn push(&self, data: &[u8]) -> usize {
         let mut state = self.lock();
-        let Some(Filling { buffer, filled }) = &mut state.filling else { return 0 };
+        let Some(Slot { buffer, filled }) = &mut state.slot else { return 0 };
         let taken = data.len().min(buffer.len() - *filled);
         buffer[*filled..*filled + taken].copy_from_slice(&data[..taken]);
         *filled += taken;
@@ -88,49 +89,48 @@ impl Pipe {
         taken
     }
 
-    /// There are no more bytes.
+    /// Ends the stream.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
+        self.lock().has_ended = true;
         self.changed.notify_all();
     }
 
-    /// Whether the last byte was brought.
+    /// Returns true if the stream has ended.
     pub(crate) fn has_ended(&self) -> bool {
-        self.lock().ended
+        self.lock().has_ended
     }
 
-    /// Has `read` put bytes where there is room. The buffer is out of the pipe meanwhile: no lock is held.
+    /// Calls `read` to fill the buffer. The buffer is outside the pipe meanwhile, so no lock is held.
     pub(crate) fn read(&self, read: impl FnOnce(&mut [u8]) -> ReadOutcome) -> ReadStep {
         let mut state = self.lock();
-        if state.ended {
+        if state.has_ended {
             return ReadStep::Idle;
         }
-        // One that is full waits to be fetched: a callback that is offered no room can only say that nothing came, which
-        // would be the end.
-        let Some(mut filling) = state.filling.take_if(|filling| filling.filled < filling.buffer.len()) else {
+        // A full buffer waits for the reading thread. A callback that gets no room could only return 0, which means the end.
+        let Some(mut slot) = state.slot.take_if(|slot| slot.filled < slot.buffer.len()) else {
             return ReadStep::Idle;
         };
         drop(state);
-        let room = &mut filling.buffer[filling.filled..];
-        let most = room.len().min(READ_MAX);
-        let (turn, ended) = match read(&mut room[..most]) {
-            ReadOutcome::Bytes(length) if length > most => (ReadStep::Overrun, false),
+        let room = &mut slot.buffer[slot.filled..];
+        let length_max = room.len().min(READ_MAX);
+        let (step, ended) = match read(&mut room[..length_max]) {
+            ReadOutcome::Bytes(length) if length > length_max => (ReadStep::Overrun, false),
             ReadOutcome::Bytes(length) => {
-                filling.filled += length;
+                slot.filled += length;
                 (ReadStep::Read, length == 0)
             }
             ReadOutcome::Stop => (ReadStep::Stop, false),
         };
-        let wants_more = turn == ReadStep::Read && !ended && filling.filled < filling.buffer.len();
+        let wants_more = step == ReadStep::Read && !ended && slot.filled < slot.buffer.len();
         let mut state = self.lock();
-        state.ended |= ended;
-        state.filling = Some(filling);
+        state.has_ended |= ended;
+        state.slot = Some(slot);
         drop(state);
         self.changed.notify_all();
         if wants_more {
-            self.bell.notify();
+            self.wake.notify();
         }
-        turn
+        step
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -151,15 +151,15 @@ mod tests {
     }
 
     #[test]
-    fn pushed_bytes_fill_buffer_after_buffer() {
-        let (pipe, budget) = pipe();
+    fn written_bytes_fill_buffers_in_order() {
+        let (pipe, pool) = pipe();
         let cancel = Cancel::default();
         let content: Vec<u8> = (0..=250).collect();
         let parts = std::thread::scope(|scope| {
             let filled = scope.spawn(|| {
                 let mut parts = Vec::new();
                 loop {
-                    let (buffer, length) = pipe.fill(budget.acquire(100, &cancel).unwrap(), &cancel).unwrap();
+                    let (buffer, length) = pipe.fill(pool.take(100, &cancel).unwrap(), &cancel).unwrap();
                     parts.push(buffer[..length].to_vec());
                     if length < 100 {
                         break parts;
@@ -171,7 +171,7 @@ mod tests {
                 let taken = pipe.push(&rest[..rest.len().min(7)]);
                 rest = &rest[taken..];
                 if taken == 0 {
-                    pipe.bell().wait(CANCEL_POLL_INTERVAL);
+                    pipe.wake().wait(CANCEL_POLL_INTERVAL);
                 }
             }
             pipe.end();
@@ -182,50 +182,50 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_fills_what_there_is_room_for() {
-        let (pipe, budget) = pipe();
+    fn callback_fills_the_room_of_the_buffer() {
+        let (pipe, pool) = pipe();
         let cancel = Cancel::default();
-        assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Idle, "nobody wants bytes yet");
+        assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Idle, "no buffer yet");
         std::thread::scope(|scope| {
             let filled =
-                scope.spawn(|| pipe.fill(budget.acquire(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
-            pipe.bell().wait(Duration::from_secs(60));
+                scope.spawn(|| pipe.fill(pool.take(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
+            pipe.wake().wait(Duration::from_secs(60));
             assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len() - 3)), ReadStep::Read);
             assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len() + 1)), ReadStep::Overrun);
             assert_eq!(pipe.read(|_| ReadOutcome::Bytes(0)), ReadStep::Read);
             assert_eq!(filled.join().unwrap().unwrap(), 7);
         });
-        assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Idle, "after the end nothing is asked for");
+        assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Idle, "no read after the end");
     }
 
     #[test]
-    fn a_buffer_that_is_full_is_not_offered_again() {
-        let (pipe, budget) = pipe();
-        let buffer = budget.acquire(10, &Cancel::default()).unwrap();
-        pipe.lock().filling = Some(Filling { buffer, filled: 0 });
+    fn full_buffer_is_not_read_into() {
+        let (pipe, pool) = pipe();
+        let buffer = pool.take(10, &Cancel::default()).unwrap();
+        pipe.lock().slot = Some(Slot { buffer, filled: 0 });
         assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len())), ReadStep::Read);
-        assert_eq!(pipe.read(|_| ReadOutcome::Bytes(0)), ReadStep::Idle, "what cannot take a byte is not the end");
+        assert_eq!(pipe.read(|_| ReadOutcome::Bytes(0)), ReadStep::Idle, "a full buffer is not the end");
         assert!(!pipe.has_ended());
     }
 
     #[test]
-    fn a_callback_that_gives_little_is_asked_again_at_once() {
-        let (pipe, budget) = pipe();
-        let buffer = budget.acquire(10, &Cancel::default()).unwrap();
-        pipe.lock().filling = Some(Filling { buffer, filled: 0 });
+    fn short_read_wakes_the_caller_again() {
+        let (pipe, pool) = pipe();
+        let buffer = pool.take(10, &Cancel::default()).unwrap();
+        pipe.lock().slot = Some(Slot { buffer, filled: 0 });
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Read);
         let (since, long) = (Instant::now(), Duration::from_secs(60));
-        pipe.bell().wait(long);
-        assert!(since.elapsed() < long, "nobody rang");
+        pipe.wake().wait(long);
+        assert!(since.elapsed() < long, "no notification");
     }
 
     #[test]
-    fn cancel_ends_the_wait_for_bytes_and_gives_the_buffer_back() {
-        let (pipe, budget) = pipe();
+    fn cancel_ends_fill_and_releases_the_buffer() {
+        let (pipe, pool) = pipe();
         let cancel = Cancel::default();
-        let buffer = budget.acquire(1000, &cancel).unwrap();
+        let buffer = pool.take(1000, &cancel).unwrap();
         cancel.raise();
         assert_eq!(pipe.fill(buffer, &cancel).unwrap_err().kind(), Kind::Canceled);
-        assert_eq!(budget.acquire(1000, &Cancel::default()).unwrap().len(), 1000);
+        assert_eq!(pool.take(1000, &Cancel::default()).unwrap().len(), 1000);
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Header, PartRecord, Record, line_of, parse};
 use crate::error::Result;
 use crate::source::file::Identity;
-use crate::upload::parts::StoredPart;
+use crate::upload::session::parts::StoredPart;
 
 /// The first line.
 pub(crate) const FIRST: &[u8] = b"glacier_mp journal 1\n";
@@ -26,30 +26,30 @@ struct Part {
     held: StoredPart,
 }
 
-/// The line of a head.
-pub(crate) fn line_of_head(head: &Header) -> Result<Vec<u8>> {
-    line_of(&head.clone().with_source(Source::from))
+/// The line of a header.
+pub(crate) fn line_of_header(header: &Header) -> Result<Vec<u8>> {
+    line_of(&header.clone().with_source(Source::from))
 }
 
-/// The line of an entry.
-pub(crate) fn line_of_entry(entry: &Record) -> Result<Vec<u8>> {
+/// The line of an record.
+pub(crate) fn line_of_record(record: &Record) -> Result<Vec<u8>> {
     let part = |PartRecord { index, part, .. }| Part { index, held: part };
-    line_of(&entry.clone().map(Source::from, part))
+    line_of(&record.clone().map(Source::from, part))
 }
 
-/// Reads a head. Its source may have changed unseen, and is not known. What the service dropped from a description is
+/// Reads a header. Its source may have changed unseen, and is not known. What the service dropped from a description is
 /// dropped here.
-pub(crate) fn head(json: &[u8]) -> Result<Header> {
-    let head: Header<Source> = parse(json)?;
-    let description = head.description.trim_matches(' ').to_owned();
-    Ok(Header { description, source: None, ..head.with_source(Identity::from) })
+pub(crate) fn header(json: &[u8]) -> Result<Header> {
+    let header: Header<Source> = parse(json)?;
+    let description = header.description.trim_matches(' ').to_owned();
+    Ok(Header { description, source: None, ..header.with_source(Identity::from) })
 }
 
-/// Reads an entry; `None` for one that means nothing here.
-pub(crate) fn entry(json: &[u8]) -> Result<Option<Record>> {
+/// Reads an record; `None` for one that means nothing here.
+pub(crate) fn record(json: &[u8]) -> Result<Option<Record>> {
     let part = |Part { index, held }| PartRecord { index, part: held, trusted: false };
-    let entry = parse::<Record<Source, Part>>(json)?.map(Identity::from, part);
-    Ok(Some(entry).filter(|entry| !matches!(entry, Record::Source(_))))
+    let record = parse::<Record<Source, Part>>(json)?.map(Identity::from, part);
+    Ok(Some(record).filter(|record| !matches!(record, Record::Source(_))))
 }
 
 impl From<Identity> for Source {

@@ -1,90 +1,91 @@
-//! The multipart state machine: calls and events in, what to do out. No I/O, no clock.
+//! The state machine of a multipart upload: an operation or an event goes in, an action or the next state comes out. Pure: no
+//! I/O, no clock.
 //!
 //! ```text
 //!                     known               sending                complete sent         completed
 //!  New ------------------> Initiated -------------> Transferring -----------> Completing ---------> Completed
 //!                              |                         |  ^                   |     |
-//!                              |  aborted                |  '---- refused ------'     | outcome unknown
+//!                              |  aborted                |  '---- rejected -----'     | outcome unknown
 //!                              '-----------> Aborted <---'-------- aborted -----'     v
 //!                                                                                  Unknown
 //! ```
 //!
-//! A failed, canceled or interrupted call leaves the state where the last event put it: the upload can be carried on from
-//! there, or aborted. Only two states refuse an abort: Completed, where there is an archive instead of an upload, and
-//! Unknown, where there may be one.
+//! A call that fails or is canceled leaves the state as the last event set it. The upload can be resumed from there, or
+//! aborted. Two states refuse an abort: in Completed there is an archive instead of an upload, and in Unknown there may be
+//! one.
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU8, Ordering};
 
-/// Where an upload stands.
+/// The state of a multipart upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum State {
-    /// The service does not know of it.
+    /// No multipart upload exists yet.
     New,
-    /// It has an upload ID.
+    /// The upload has an ID.
     Initiated,
     /// Parts have been sent, or are being sent.
     Transferring,
-    /// Complete was sent, and no answer to it was seen yet.
+    /// Complete was sent, and no response to it was received yet.
     Completing,
-    /// There is an archive.
+    /// The archive exists.
     Completed,
-    /// It was thrown away.
+    /// The upload was aborted.
     Aborted,
-    /// Complete was sent, and the service does not know the upload any more: there may be an archive.
+    /// Complete was sent, and the service no longer knows the upload: an archive may exist.
     Unknown,
 }
 
-/// What the caller wants.
+/// An operation that the caller requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// All at once.
+    /// Upload the source and complete.
     Run,
-    /// All at once, but for Complete.
+    /// Upload the source without completing.
     Transfer,
-    /// Push bytes.
+    /// Write the next bytes of a stream.
     Write,
-    /// Make the upload.
+    /// Initiate the multipart upload.
     Initiate,
     /// Send one part.
     PutPart,
-    /// Ask which parts the service holds.
+    /// List the stored parts.
     ListParts,
-    /// Make the archive.
+    /// Complete the upload.
     Complete,
-    /// Throw the upload away.
+    /// Abort the upload.
     Abort,
 }
 
-/// What is to be done about a call.
+/// What a call has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Carry it out.
+    /// Carry out the operation.
     Proceed,
-    /// Complete was sent before: repeat that before anything else.
+    /// Send the lost Complete again before anything else.
     RepeatComplete,
-    /// Nothing: it is done, or there is nothing to do.
+    /// Nothing: the result exists already.
     Nothing,
 }
 
-/// What happened.
+/// An event in the life of a multipart upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// There is an upload ID, from Initiate or from the caller.
+    /// The upload ID became known, from Initiate or from the caller.
     Known,
     /// A part is about to be sent.
     Sending,
     /// Complete is about to be sent.
     CompleteSent,
-    /// The service refused Complete; the upload is still open.
-    CompleteRefused,
-    /// The service made the archive.
+    /// The service rejected Complete; the upload still exists.
+    CompleteRejected,
+    /// The service created the archive.
     Completed,
-    /// After Complete was sent the service does not know the upload.
+    /// After Complete was sent, the service does not know the upload.
     OutcomeUnknown,
-    /// The service threw the upload away.
+    /// The service aborted the upload.
     Aborted,
 }
 
@@ -100,56 +101,56 @@ impl State {
         Self::Unknown,
     ];
 
-    /// What to do about a call.
+    /// Returns what an operation has to do in this state.
     ///
     /// # Errors
-    /// `State` if the call makes no sense here, `OutcomeUnknown` if nothing can be said or done any more.
-    pub fn answer(self, call: Operation) -> Result<Action> {
+    /// `State` if the state does not allow the operation; `OutcomeUnknown` in [`State::Unknown`].
+    pub fn action_for(self, operation: Operation) -> Result<Action> {
         use Action::{Nothing, Proceed, RepeatComplete};
-        match (self, call) {
+        match (self, operation) {
             (Self::New, Operation::Run | Operation::Transfer | Operation::Write | Operation::Initiate) => Ok(Proceed),
             (Self::New, Operation::Abort) => Ok(Nothing),
             (Self::New, Operation::PutPart | Operation::ListParts | Operation::Complete) => {
-                Err(out_of_order("the upload was neither initiated nor attached by its ID"))
+                Err(not_allowed("the upload was neither initiated nor attached by its ID"))
             }
 
             (Self::Initiated | Self::Transferring | Self::Completing, Operation::Initiate) => {
-                Err(out_of_order("the upload has an ID already"))
+                Err(not_allowed("the upload already has an ID"))
             }
             (Self::Initiated | Self::Transferring, _) => Ok(Proceed),
 
             (Self::Completing, Operation::Run | Operation::Write | Operation::Complete) => Ok(RepeatComplete),
             (Self::Completing, Operation::Abort | Operation::ListParts) => Ok(Proceed),
             (Self::Completing, Operation::PutPart | Operation::Transfer) => {
-                Err(out_of_order("Complete was sent, and its answer was lost: complete again, or abort"))
+                Err(not_allowed("Complete was sent and its response was lost: complete again, or abort"))
             }
 
             (Self::Completed, Operation::Run | Operation::Transfer | Operation::Write | Operation::Complete) => {
                 Ok(Nothing)
             }
-            (Self::Completed, _) => Err(out_of_order("the upload is completed: there is an archive now")),
+            (Self::Completed, _) => Err(not_allowed("the upload is completed: the archive exists")),
 
             (Self::Aborted, Operation::Abort) => Ok(Nothing),
-            (Self::Aborted, _) => Err(out_of_order("the upload was aborted")),
+            (Self::Aborted, _) => Err(not_allowed("the upload was aborted")),
 
             (Self::Unknown, _) => Err(Error::new(
                 Kind::OutcomeUnknown,
-                "Complete was sent, and the service does not know the upload any more: whether there is an archive, only an \
-                 inventory of the vault can tell",
+                "Complete was sent, and the service no longer knows the upload: only an inventory of the vault shows whether \
+                 the archive exists",
             )),
         }
     }
 
-    /// Where an event leads.
+    /// Returns the state after an event.
     ///
     /// # Errors
-    /// `Internal` for an event that cannot happen here; the state stays.
+    /// `Internal` if the event cannot happen in this state.
     pub fn after(self, event: Event) -> Result<Self> {
         match (self, event) {
             (Self::New, Event::Known) => Ok(Self::Initiated),
             (Self::Initiated | Self::Transferring, Event::Sending) => Ok(Self::Transferring),
             (Self::Initiated | Self::Transferring | Self::Completing, Event::CompleteSent) => Ok(Self::Completing),
-            (Self::Completing, Event::CompleteRefused) => Ok(Self::Transferring),
+            (Self::Completing, Event::CompleteRejected) => Ok(Self::Transferring),
             (Self::Completing, Event::Completed) => Ok(Self::Completed),
             (Self::Completing, Event::OutcomeUnknown) => Ok(Self::Unknown),
             (Self::Initiated | Self::Transferring | Self::Completing, Event::Aborted) => Ok(Self::Aborted),
@@ -157,14 +158,14 @@ impl State {
         }
     }
 
-    /// Whether the service keeps an upload that can be carried on.
+    /// Returns true if the service keeps an upload that can be resumed.
     pub fn is_resumable(self) -> bool {
         matches!(self, Self::Initiated | Self::Transferring | Self::Completing)
     }
 }
 
-/// The state of one upload, which any thread may look at without waiting: in a forked child too, where a lock could have
-/// stayed behind locked.
+/// A [`State`] that threads share without a lock. A forked child can read it too, where a lock could have been copied in its
+/// locked state.
 #[derive(Debug, Default)]
 pub(crate) struct AtomicState(AtomicU8);
 
@@ -174,7 +175,7 @@ impl AtomicState {
         State::ALL.into_iter().find(|state| *state as u8 == number).unwrap_or(State::New)
     }
 
-    /// Puts another state in place, made of the one that stands at that moment.
+    /// Replaces the state by `to(state)`, atomically.
     pub(crate) fn change(&self, to: impl Fn(State) -> Result<State>) -> Result<()> {
         loop {
             let from = self.get();
@@ -187,7 +188,7 @@ impl AtomicState {
     }
 }
 
-fn out_of_order(why: &str) -> Error {
+fn not_allowed(why: &str) -> Error {
     Error::new(Kind::State, why)
 }
 
@@ -197,7 +198,7 @@ mod tests {
     use State::{Aborted, Completed, Completing, Initiated, New, Transferring, Unknown};
     use std::collections::HashSet;
 
-    const CALLS: [Operation; 8] = [
+    const OPERATIONS: [Operation; 8] = [
         Operation::Run,
         Operation::Transfer,
         Operation::Write,
@@ -211,15 +212,15 @@ mod tests {
         Event::Known,
         Event::Sending,
         Event::CompleteSent,
-        Event::CompleteRefused,
+        Event::CompleteRejected,
         Event::Completed,
         Event::OutcomeUnknown,
         Event::Aborted,
     ];
 
-    /// Every event in every state: where it leads, `-` where it cannot happen.
+    /// `None` marks an event that cannot happen in a state.
     #[test]
-    fn every_event_in_every_state() {
+    fn each_event_leads_to_the_expected_state() {
         let table: [(State, [Option<State>; 7]); 7] = [
             (New, [Some(Initiated), None, None, None, None, None, None]),
             (Initiated, [None, Some(Transferring), Some(Completing), None, None, None, Some(Aborted)]),
@@ -240,32 +241,30 @@ mod tests {
         }
     }
 
-    /// Every call in every state.
     #[test]
-    fn every_call_in_every_state() {
+    fn each_operation_has_the_expected_action() {
         use Action::{Nothing, Proceed, RepeatComplete};
-        let (refused, unknown) = (Err(Kind::State), Err(Kind::OutcomeUnknown));
+        let (rejected, unknown) = (Err(Kind::State), Err(Kind::OutcomeUnknown));
         let (go, nothing, repeat) = (Ok(Proceed), Ok(Nothing), Ok(RepeatComplete));
         let table: [(State, [std::result::Result<Action, Kind>; 8]); 7] = [
-            (New, [go, go, go, go, refused, refused, refused, nothing]),
-            (Initiated, [go, go, go, refused, go, go, go, go]),
-            (Transferring, [go, go, go, refused, go, go, go, go]),
-            (Completing, [repeat, refused, repeat, refused, refused, go, repeat, go]),
-            (Completed, [nothing, nothing, nothing, refused, refused, refused, nothing, refused]),
-            (Aborted, [refused, refused, refused, refused, refused, refused, refused, nothing]),
+            (New, [go, go, go, go, rejected, rejected, rejected, nothing]),
+            (Initiated, [go, go, go, rejected, go, go, go, go]),
+            (Transferring, [go, go, go, rejected, go, go, go, go]),
+            (Completing, [repeat, rejected, repeat, rejected, rejected, go, repeat, go]),
+            (Completed, [nothing, nothing, nothing, rejected, rejected, rejected, nothing, rejected]),
+            (Aborted, [rejected, rejected, rejected, rejected, rejected, rejected, rejected, nothing]),
             (Unknown, [unknown; 8]),
         ];
         assert_eq!(table.map(|(state, _)| state), State::ALL);
         for (state, row) in table {
-            for (call, expected) in CALLS.into_iter().zip(row) {
-                assert_eq!(state.answer(call).map_err(|error| error.kind()), expected, "{call:?} in {state:?}");
+            for (operation, expected) in OPERATIONS.into_iter().zip(row) {
+                assert_eq!(state.action_for(operation).map_err(|error| error.kind()), expected, "{operation:?} in {state:?}");
             }
         }
     }
 
-    /// From wherever any sequence of events leads, the upload can be aborted, or there is none to abort.
     #[test]
-    fn no_state_is_a_trap() {
+    fn each_state_allows_abort_or_has_nothing_to_abort() {
         let mut reached = HashSet::from([New]);
         loop {
             let next: HashSet<State> = reached
@@ -278,13 +277,13 @@ mod tests {
             }
             reached = next;
         }
-        assert_eq!(reached, HashSet::from(State::ALL), "every state can be reached");
+        assert_eq!(reached, HashSet::from(State::ALL), "unreachable states");
         for state in reached {
             match state {
-                Completed | Unknown => assert!(state.answer(Operation::Abort).is_err(), "{state:?}"),
-                New | Aborted => assert_eq!(state.answer(Operation::Abort).unwrap(), Action::Nothing),
+                Completed | Unknown => assert!(state.action_for(Operation::Abort).is_err(), "{state:?}"),
+                New | Aborted => assert_eq!(state.action_for(Operation::Abort).unwrap(), Action::Nothing),
                 _ => {
-                    assert_eq!(state.answer(Operation::Abort).unwrap(), Action::Proceed);
+                    assert_eq!(state.action_for(Operation::Abort).unwrap(), Action::Proceed);
                     assert_eq!(state.after(Event::Aborted).unwrap(), Aborted);
                 }
             }

@@ -1,0 +1,138 @@
+//! Sends Complete until the service responds. The response may take minutes, and may be lost.
+
+use std::time::Duration;
+
+use super::Session;
+use super::state::{Event, State};
+use crate::api::Completed;
+use crate::error::{Error, Kind, Result};
+use crate::http::RequestContext;
+use crate::log::Level;
+use crate::retry::{Attempts, had_no_effect, rejected_parts};
+use crate::sync::lock;
+use crate::treehash::Digest;
+use crate::upload::journal::record::Record;
+
+/// How long a cancel waits for the response to a Complete that was sent.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// Sends Complete until the service creates the archive or rejects it.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` if Complete may have been carried out; otherwise the rejection, and the upload is as before.
+    pub(crate) fn complete_once(&self, size: u64, tree: Digest, context: &RequestContext) -> Result<()> {
+        let service = &self.client.service;
+        let sent_before = lock(&self.pending_complete).replace((size, tree)).is_some();
+        if !sent_before {
+            self.record_durably(&Record::Completing { size, tree });
+        }
+        let start = service.clock.active();
+        let mut attempts = Attempts::new(service.reachability.contact());
+        let mut maybe_done = sent_before;
+        loop {
+            self.apply(Event::CompleteSent)?;
+            // The service reads the archive before it responds: only `give_up_after` bounds the wait, over all attempts.
+            let left = service.policy.give_up_after.saturating_sub(service.clock.active().saturating_sub(start));
+            let patient = RequestContext { grace: GRACE, response_timeout: Some(left), ..context.clone() };
+            let error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
+                Ok(completed) => return self.completed(completed, tree),
+                Err(error) => error,
+            };
+            match error.kind() {
+                Kind::Canceled if maybe_done || !error.is_not_sent() => return Err(self.outcome_unknown(error)),
+                Kind::NotFound if maybe_done => {
+                    self.apply(Event::OutcomeUnknown)?;
+                    return Err(self.outcome_unknown(error));
+                }
+                // The upload still exists, so no earlier Complete was carried out either.
+                _ if rejected_parts(&error) => return Err(self.rejected(error)?),
+                _ => maybe_done |= !had_no_effect(&error),
+            }
+            let idle = service.clock.active().saturating_sub(start);
+            if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, context) {
+                return Err(if maybe_done { self.outcome_unknown(error) } else { self.rejected(error)? });
+            }
+        }
+    }
+
+    /// Sends a Complete again whose response was lost.
+    ///
+    /// # Errors
+    /// As [`Session::complete_once`].
+    pub(crate) fn repeat_complete(&self, context: &RequestContext) -> Result<()> {
+        let sent = *lock(&self.pending_complete);
+        let (size, tree) = sent.ok_or_else(|| Error::new(Kind::Internal, "Complete was not sent before"))?;
+        self.complete_once(size, tree, context)
+    }
+
+    /// Sends a Complete again whose response was lost. Returns whether the archive exists; if not, a part is missing or
+    /// differs.
+    ///
+    /// # Errors
+    /// As [`Session::complete_once`].
+    pub(crate) fn retry_lost_complete(&self, context: &RequestContext) -> Result<bool> {
+        match self.repeat_complete(context) {
+            Err(_) if self.state() == State::Transferring => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
+    }
+
+    /// Returns the error of a call after which the archive may exist.
+    pub(super) fn outcome_unknown(&self, cause: Error) -> Error {
+        let next = if self.state().is_resumable() && self.journal.is_open() {
+            "run or complete again, with this handle or with another one that has the same journal, to learn the outcome"
+        } else if self.state().is_resumable() {
+            "run or complete again with this handle to learn the outcome; without it, only an inventory of the vault shows it"
+        } else {
+            "only an inventory of the vault shows whether the archive exists"
+        };
+        let message = format!("Complete was sent, and its outcome is unknown ({cause}); {next}");
+        let mut error = Error::new(Kind::OutcomeUnknown, message);
+        if let Some(operation) = cause.operation() {
+            error = error.during(operation);
+        }
+        if let Some(status) = cause.http_status() {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            error = error.answered(status, text(cause.request_id()), text(cause.service_code()));
+        }
+        error.caused_by(cause)
+    }
+
+    /// Records that Complete was rejected: the upload is as before.
+    fn rejected(&self, error: Error) -> Result<Error> {
+        self.apply(Event::CompleteRejected)?;
+        *lock(&self.pending_complete) = None;
+        self.record_durably(&Record::Rejected);
+        Ok(error)
+    }
+
+    fn completed(&self, completed: Completed, tree: Digest) -> Result<()> {
+        self.apply(Event::Completed)?;
+        self.log(Level::Info, format_args!("archive {} created, tree hash {tree}", completed.archive_id));
+        let Completed { archive_id, location, tree_hash } = completed;
+        let record = Record::Completed { archive_id: archive_id.clone(), location: location.clone(), tree: tree_hash };
+        self.record_durably(&record);
+        self.journal.release();
+        self.facts.set_archive(archive_id, location, tree_hash);
+        self.check_archive_hash().map_err(|error| error.during("CompleteMultipartUpload"))
+    }
+
+    /// Fails if the archive was created with another tree hash than was sent. Each later call fails too.
+    pub(crate) fn check_archive_hash(&self) -> Result<()> {
+        let sent = lock(&self.pending_complete).map(|(_, tree)| tree);
+        let (Some(created), Some(sent)) = (self.tree_hash(), sent) else { return Ok(()) };
+        let (created, sent) = (created.to_string_lossy(), sent.to_hex());
+        if created == sent {
+            return Ok(());
+        }
+        let archive = self.archive_id().unwrap_or_default().to_string_lossy();
+        Err(Error::new(
+            Kind::TreeHash,
+            format!(
+                "the service created archive {archive} with the tree hash {created}, but {sent} was sent: delete it and upload \
+                 again"
+            ),
+        ))
+    }
+}
