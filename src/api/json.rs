@@ -10,12 +10,24 @@ use crate::sanitize::{escaped, quoted};
 use crate::treehash::Digest;
 
 /// A stored part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedPart {
     /// Its byte range in the archive.
     pub range: ByteRange,
     /// Its tree hash.
     pub tree_hash: Digest,
+}
+
+impl ListedPart {
+    /// Returns true if the part has these bytes. The service was seen to list an end that is one too large.
+    pub(crate) fn covers(&self, range: ByteRange) -> bool {
+        self.range.last == range.last || self.range.last == range.last + 1
+    }
+
+    /// Returns the length of the part in bytes, of an upload with this part size.
+    pub(crate) fn length(&self, part_size: u64) -> u64 {
+        self.range.length().min(part_size)
+    }
 }
 
 /// One page of ListParts.

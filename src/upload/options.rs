@@ -108,14 +108,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::source::{ReadOutcome, Reader};
+    use crate::source::{CallbackReader, ReadOutcome};
 
     fn with_source() -> Options {
-        Options { source: Some(SourceSpec::Memory(b"x")), ..Options::default() }
+        let mut options = Options::default();
+        options.settings.source = Some(SourceSpec::Memory(b"x"));
+        options
     }
 
     #[test]
-    fn settings_end_with_the_first_working_call() {
+    fn rejects_settings_after_the_first_working_call() {
         let mut options = with_source();
         options.check_settable().unwrap();
         options.start();
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_keeps_to_one_way() {
+    fn rejects_a_second_mode() {
         let all = [Mode::Run, Mode::Transfer, Mode::Write, Mode::ByHand];
         for (fixed, other) in all.into_iter().flat_map(|fixed| all.map(|other| (fixed, other))) {
             let mut options = if fixed == Mode::Write { Options::default() } else { with_source() };
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn which_modes_go_with_which_source() {
+    fn checks_mode_against_source() {
         let kind = |options: &Options, mode| options.check_mode(mode).err().map(|error| error.kind());
         let none = Options::default();
         assert_eq!((kind(&none, Mode::Run), kind(&none, Mode::Transfer)), (Some(Kind::State), Some(Kind::State)));
@@ -147,12 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn a_part_range_is_for_transfer_from_what_can_be_read_at_any_place() {
-        let mut options = Options { part_range: Some(PartRange { first: 1, count: 2 }), ..with_source() };
+    fn accepts_part_range_only_for_transfer_of_a_seekable_source() {
+        let mut options = with_source();
+        options.settings.part_range = Some(PartRange { first: 1, count: 2 });
         options.check_mode(Mode::Transfer).unwrap();
         assert_eq!(options.check_mode(Mode::Run).unwrap_err().kind(), Kind::State);
-        let reader = Arc::new(Reader::new(Box::new(|_| ReadOutcome::Bytes(0))));
-        options.source = Some(SourceSpec::Callback(reader, None));
+        let reader = Arc::new(CallbackReader::new(Box::new(|_| ReadOutcome::Bytes(0))));
+        options.settings.source = Some(SourceSpec::Callback(reader, None));
         assert_eq!(options.check_mode(Mode::Transfer).unwrap_err().kind(), Kind::State);
     }
 }

@@ -70,10 +70,10 @@ pub(crate) fn run_stream(
     let listed = if is_new { None } else { Some(session.stored_parts(settings.part_size, context)?) };
     let part_size = match &listed {
         Some(_) => session.part_size(),
-        None => plan::part_size_of_stream(settings.part_size, announced, settings.expected_size)?,
+        None => plan::stream_part_size(settings.part_size, announced, settings.expected_size)?,
     };
     let memory = &session.client.memory;
-    plan::check_stream_fits(part_size, memory.limit())?;
+    plan::check_stream_memory(part_size, memory.limit())?;
     let plan = announced.map(|size| Plan::new(size, Some(part_size))).transpose()?;
     let reservation = memory.reserve(usize::try_from(part_size).unwrap_or(usize::MAX))?;
     let log = &session.client.log;
@@ -158,10 +158,8 @@ fn resume_or_initiate(call: &Call<'_>, source: &Source) -> Result<(Plan, Range<u
     let mut pending = diff.pending;
     pending.retain(|part| range.contains(&part.index));
     let id = session.name()?.id;
-    session.log(
-        Level::Info,
-        format_args!("upload {id} resumed: {} of {} parts are pending", pending.len(), range.len()),
-    );
+    session
+        .log(Level::Info, format_args!("upload {id} resumed: {} of {} parts are pending", pending.len(), range.len()));
     Ok((plan, range, pending))
 }
 
@@ -186,7 +184,7 @@ fn compare_stream_with_archive(call: &Call<'_>, pipe: &Pipe, announced: Option<u
     let archive = session.archive_tree()?;
     let (mut hasher, mut size) = (TreeHasher::new(), 0);
     loop {
-        let buffer = session.client.memory.take(1 << 20, cancel)?;
+        let buffer = session.client.memory.acquire(1 << 20, cancel)?;
         let (buffer, length) = pipe.fill(buffer, cancel)?;
         hasher.update(&buffer[..length]);
         add(&session.counters.bytes_hashed, length as u64);

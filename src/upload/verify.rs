@@ -72,10 +72,7 @@ fn unproved_parts(session: &Session, plan: &Plan, range: Range<u32>) -> Vec<Pend
     session.with_source_record(|record| {
         let unproved = stored.into_iter().filter(|(_, index, stored)| !record.is_trusted(*index, *stored));
         unproved
-            .map(|(range, index, stored)| PendingPart {
-                expected: Some(stored.tree),
-                ..PendingPart::new(index, range)
-            })
+            .map(|(range, index, stored)| PendingPart { expected: Some(stored.tree), ..PendingPart::new(index, range) })
             .collect()
     })
 }
@@ -113,8 +110,8 @@ fn compare_archive(call: &Call<'_>) -> Result<()> {
     let plan =
         Plan::new(source.size(), Some(session.part_size())).map_err(|error| error.with_kind(Kind::SourceChanged))?;
     session.compare_source(source.identity())?;
-    let recorded = recorded_parts(session, &plan)
-        .filter(|parts| tree_of(parts.values().map(|(stored, _)| *stored)) == Some(tree));
+    let recorded =
+        recorded_parts(session, &plan).filter(|parts| tree_of(parts.values().map(|(stored, _)| *stored)) == Some(tree));
     if recorded.as_ref().is_some_and(|parts| parts.values().all(|(_, trusted)| *trusted)) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::reentrancy::CallbackScope;
-use crate::sys::thread::{CALLBACK_STACK, spawn};
+use crate::sys::thread::{CALLBACK_STACK_SIZE, spawn};
 use crate::upload::admission::Access;
 use crate::upload::background::DoneFn;
 use crate::upload::handle::Upload;
@@ -24,7 +24,7 @@ impl Upload {
         let (report_start, start) = sync_channel(1);
         let (give_thread, own_thread) = sync_channel(1);
         let upload = Arc::clone(self);
-        let thread = spawn("glacier-run", CALLBACK_STACK, move || {
+        let thread = spawn("glacier-run", CALLBACK_STACK_SIZE, move || {
             let check_mode = |admission| upload.check_mode(Mode::Run).map(|()| admission);
             let admission = match upload.enter(Access::Exclusive).and_then(check_mode) {
                 Ok(admission) => admission,

@@ -194,7 +194,8 @@ impl Upload {
             )),
             _ => error,
         };
-        let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some()) {
+        let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some())
+        {
             Some(path) if is_gone => {
                 error.with_hint(format_args!("to upload the archive again, remove its journal {}", path.display()))
             }
@@ -213,10 +214,8 @@ fn name_journal(error: Error, state: State, settings: &Settings) -> Error {
         (Some(path), State::Aborted) => {
             error.with_hint(format_args!("to upload the archive again, remove the journal {}", path.display()))
         }
-        (Some(path), State::Unknown) => error.with_hint(format_args!(
-            "if there is no archive, remove the journal {} and upload again",
-            path.display()
-        )),
+        (Some(path), State::Unknown) => error
+            .with_hint(format_args!("if there is no archive, remove the journal {} and upload again", path.display())),
         _ => error,
     }
 }

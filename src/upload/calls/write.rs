@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::callback_loop::{CallbackPump, WakeEvent, catch_panic, pump_until};
 use crate::error::{Error, Kind, Result};
 use crate::sync::lock;
-use crate::sys::thread::{STACK, spawn};
+use crate::sys::thread::{WORKER_STACK_SIZE, spawn};
 use crate::upload::admission::{Access, Admission};
 use crate::upload::complete::complete;
 use crate::upload::handle::Upload;
@@ -104,11 +104,10 @@ impl Upload {
         let stream = Arc::new(WriteSession::new());
         *lock(&self.write_session) = Some(Arc::clone(&stream));
         let (upload, writing) = (Arc::clone(self), Arc::clone(&stream));
-        let thread = spawn("glacier-push", STACK, move || {
+        let thread = spawn("glacier-push", WORKER_STACK_SIZE, move || {
             let send = || {
-                upload.work(Operation::Write, |call, action| {
-                    run_stream(call, action, &writing.pipe, None, Goal::Archive)
-                })
+                upload
+                    .work(Operation::Write, |call, action| run_stream(call, action, &writing.pipe, None, Goal::Archive))
             };
             let outcome = catch_panic(send).map_err(|error| upload.as_callback_error(error));
             if outcome.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {

@@ -239,7 +239,10 @@ fn open_locked(path: &Path, create: bool, source: Option<&Metadata>) -> Result<O
             return Ok(Some(locked));
         }
     }
-    Err(Error::new(Kind::Io, format!("cannot open the journal {}: it keeps being replaced while it is opened", path.display())))
+    Err(Error::new(
+        Kind::Io,
+        format!("cannot open the journal {}: it keeps being replaced while it is opened", path.display()),
+    ))
 }
 
 fn open_file(path: &Path, create: bool) -> io::Result<File> {

@@ -59,8 +59,7 @@ impl Journal {
 
     /// Uses a file that records an upload. `has_ended`: it records the end too, so nothing is appended.
     pub(crate) fn resume(&self, file: Arc<JournalFile>, has_ended: bool) {
-        *lock(&self.0) =
-            if has_ended { JournalState::Released } else { JournalState::Open { file, begun: true } };
+        *lock(&self.0) = if has_ended { JournalState::Released } else { JournalState::Open { file, begun: true } };
     }
 
     /// Writes the header into a new journal. It is on disk when this returns. Does nothing if there is a header or no journal.
@@ -121,11 +120,7 @@ impl Journal {
     }
 }
 
-fn open_file(
-    path: &Path,
-    source: Option<&SourceSpec>,
-    operation: Operation,
-) -> Result<Option<(JournalFile, Replay)>> {
+fn open_file(path: &Path, source: Option<&SourceSpec>, operation: Operation) -> Result<Option<(JournalFile, Replay)>> {
     let reads_source = matches!(operation, Operation::Run | Operation::Transfer | Operation::Initiate);
     let mut create = reads_source || matches!(operation, Operation::Write | Operation::PutPart);
     let mut metadata = None;

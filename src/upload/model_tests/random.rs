@@ -1,5 +1,5 @@
-//! A model of an upload and a service that forgets, against the pure pieces of the engine: whatever happens, in whatever
-//! order, no part that arrived is sent again, and nothing is completed that is not the source.
+//! A property test of the pure pieces of the engine, with a model of the service: over random histories, no stored part is sent
+//! again, and only the bytes of the source are completed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,56 +10,57 @@ use crate::limits::MIB;
 use crate::plan::Plan;
 use crate::source::file::Identity;
 use crate::treehash::{Digest, TreeCombiner};
-use crate::upload::parts::{Parts, StoredPart};
-use crate::upload::resume::{self, PendingPart, SourceRecord};
-use crate::upload::state::{Event, Operation, State};
+use crate::upload::session::parts::{Parts, StoredPart, by_index};
+use crate::upload::session::resume::{PendingPart, all_parts, diff};
+use crate::upload::session::source_record::{SourceMatch, SourceRecord};
+use crate::upload::session::state::{Event, Operation, State};
 
 const PARTS: u32 = 5;
 
-/// What may happen.
+/// A step of a history.
 #[derive(Clone, Copy, Debug)]
-enum Happening {
-    /// A part on the list goes out, and arrives.
-    Arrives(u32),
-    /// It arrives, and its answer is lost.
-    AnswerLost(u32),
-    /// It does not arrive.
+enum Step {
+    /// A pending part is sent, and the service stores it.
+    Stores(u32),
+    /// The service stores it, and its response is lost.
+    ResponseLost(u32),
+    /// The service does not receive it.
     Fails(u32),
-    /// The service does not hold a part any more, or holds other bytes.
-    Forgets(u32),
-    Spoils(u32),
-    /// The process dies; so many of the journal's last records were not on the disk.
-    Dies {
+    /// The service loses a part, or its bytes.
+    LosesPart(u32),
+    CorruptsPart(u32),
+    /// The process is killed; the last `lost` records of the journal were not on disk.
+    Restarts {
         lost: usize,
         journal: bool,
     },
-    /// The file is touched, but not changed.
-    Touched,
-    /// The call is made again.
+    /// The times of the file change, but not its bytes.
+    Touches,
+    /// The upload is resumed.
     Resumes,
-    /// All parts seem to be there: Complete is sent. Its answer may get lost.
+    /// If all parts are acknowledged, Complete is sent. Its response may be lost.
     Completes {
-        answered: bool,
+        responded: bool,
     },
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn step() -> impl Strategy<Value = Step> {
     let part = 0..PARTS;
     prop_oneof![
-        8 => part.clone().prop_map(Happening::Arrives),
-        2 => part.clone().prop_map(Happening::AnswerLost),
-        2 => part.clone().prop_map(Happening::Fails),
-        1 => part.clone().prop_map(Happening::Forgets),
-        1 => part.prop_map(Happening::Spoils),
-        2 => (0..3usize, any::<bool>()).prop_map(|(lost, journal)| Happening::Dies { lost, journal }),
-        1 => Just(Happening::Touched),
-        4 => Just(Happening::Resumes),
-        4 => any::<bool>().prop_map(|answered| Happening::Completes { answered }),
+        8 => part.clone().prop_map(Step::Stores),
+        2 => part.clone().prop_map(Step::ResponseLost),
+        2 => part.clone().prop_map(Step::Fails),
+        1 => part.clone().prop_map(Step::LosesPart),
+        1 => part.prop_map(Step::CorruptsPart),
+        2 => (0..3usize, any::<bool>()).prop_map(|(lost, journal)| Step::Restarts { lost, journal }),
+        1 => Just(Step::Touches),
+        4 => Just(Step::Resumes),
+        4 => any::<bool>().prop_map(|responded| Step::Completes { responded }),
     ]
 }
 
 struct Service {
-    holds: BTreeMap<u32, Digest>,
+    stored: BTreeMap<u32, Digest>,
     archive: bool,
 }
 
@@ -67,15 +68,15 @@ struct World {
     plan: Plan,
     service: Service,
     source: Identity,
-    /// What is in the journal.
+    /// The records of the journal.
     journal: Vec<Record>,
     // The handle.
     state: State,
-    known: SourceRecord,
+    source_record: SourceRecord,
     parts: Parts,
-    todo: Vec<PendingPart>,
+    pending: Vec<PendingPart>,
     completing: bool,
-    /// What the service forgot or spoilt since the handle looked.
+    /// The parts that the service lost or corrupted since it was last listed.
     unseen: BTreeSet<u32>,
 }
 
@@ -94,84 +95,84 @@ impl World {
     fn new() -> Self {
         let plan = Plan::new(u64::from(PARTS) * MIB - 7, Some(MIB)).unwrap();
         let source = Identity { device: 1, inode: 1, size: plan.archive_size(), modified_ns: 0, changed_ns: 0 };
-        let mut known = SourceRecord::default();
-        known.compare(Some(source)).unwrap();
+        let mut source_record = SourceRecord::default();
+        source_record.compare(Some(source)).unwrap();
         Self {
             plan,
-            service: Service { holds: BTreeMap::new(), archive: false },
+            service: Service { stored: BTreeMap::new(), archive: false },
             source,
             journal: vec![Record::Source(source)],
             state: State::New.after(Event::Known).unwrap(),
-            known,
+            source_record,
             parts: Parts::new(MIB),
-            todo: resume::all_parts(&plan),
+            pending: all_parts(&plan),
             completing: false,
             unseen: BTreeSet::new(),
         }
     }
 
-    fn held(&self, index: u32) -> StoredPart {
+    fn part(&self, index: u32) -> StoredPart {
         StoredPart { length: self.plan.range(index).unwrap().length(), tree: hash(index) }
     }
 
-    fn happens(&mut self, happening: Happening) {
-        match happening {
-            Happening::Arrives(index) => self.send(index, true, true),
-            Happening::AnswerLost(index) => self.send(index, true, false),
-            Happening::Fails(index) => self.send(index, false, false),
-            Happening::Forgets(index) if !self.service.archive => {
-                self.service.holds.remove(&index);
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Stores(index) => self.send(index, true, true),
+            Step::ResponseLost(index) => self.send(index, true, false),
+            Step::Fails(index) => self.send(index, false, false),
+            Step::LosesPart(index) if !self.service.archive => {
+                self.service.stored.remove(&index);
                 self.unseen.insert(index);
             }
-            Happening::Spoils(index) if !self.service.archive => {
-                if let Some(held) = self.service.holds.get_mut(&index) {
-                    *held = Digest([0xff; 32]);
+            Step::CorruptsPart(index) if !self.service.archive => {
+                if let Some(part) = self.service.stored.get_mut(&index) {
+                    *part = Digest([0xff; 32]);
                     self.unseen.insert(index);
                 }
             }
-            Happening::Forgets(_) | Happening::Spoils(_) => {}
-            Happening::Dies { lost, journal } => self.die(lost, journal),
-            Happening::Touched => self.source.modified_ns += 1,
-            Happening::Resumes => self.resume(),
-            Happening::Completes { answered } => self.complete(answered),
+            Step::LosesPart(_) | Step::CorruptsPart(_) => {}
+            Step::Restarts { lost, journal } => self.restart(lost, journal),
+            Step::Touches => self.source.modified_ns += 1,
+            Step::Resumes => self.resume(),
+            Step::Completes { responded } => self.complete(responded),
         }
     }
 
-    /// A part goes out, if it is on the list and what the service lists does not make that needless.
-    fn send(&mut self, index: u32, arrives: bool, answered: bool) {
+    /// Sends a part, if it is pending and the service does not list it.
+    fn send(&mut self, index: u32, stores: bool, responded: bool) {
         if !matches!(self.state, State::Initiated | State::Transferring) {
             return;
         }
-        let Some(at) = self.todo.iter().position(|todo| todo.index == index) else { return };
-        let todo = self.todo.remove(at);
+        let Some(at) = self.pending.iter().position(|todo| todo.index == index) else { return };
+        let todo = self.pending.remove(at);
         self.state = self.state.after(Event::Sending).unwrap();
         todo.check_unchanged(hash(index)).unwrap();
         if todo.listed == Some(hash(index)) {
             self.acknowledged(index);
             return;
         }
-        assert_ne!(self.service.holds.get(&index), Some(&hash(index)), "part {index} is there, and is sent again");
-        self.parts.send(index, self.held(index).length).unwrap();
-        if arrives {
-            self.service.holds.insert(index, hash(index));
+        assert_ne!(self.service.stored.get(&index), Some(&hash(index)), "stored part {index} is sent again");
+        self.parts.begin(index, self.part(index).length).unwrap();
+        if stores {
+            self.service.stored.insert(index, hash(index));
         }
-        if answered {
+        if responded {
             self.acknowledged(index);
         } else {
-            // The call ends; what is left of its list is lost with it.
+            // The call ends, and the pending parts with it.
             self.parts.failed(index);
-            self.todo.clear();
+            self.pending.clear();
         }
     }
 
     fn acknowledged(&mut self, index: u32) {
-        let held = self.held(index);
-        self.parts.acknowledged(index, held);
-        self.known.note(index, held, true);
-        self.journal.push(Record::Part(index, held));
+        let part = self.part(index);
+        self.parts.acknowledged(index, part);
+        self.source_record.insert(index, part, true);
+        self.journal.push(Record::Part(index, part));
     }
 
-    fn die(&mut self, lost: usize, journal: bool) {
+    fn restart(&mut self, lost: usize, journal: bool) {
         let whole = self.journal.len().saturating_sub(lost).max(1);
         self.journal.truncate(whole);
         let mut source = None;
@@ -183,15 +184,15 @@ impl World {
                     source = Some(*identity);
                     trusted.clear();
                 }
-                Record::Part(index, held) => {
-                    parts.insert(*index, *held);
+                Record::Part(index, part) => {
+                    parts.insert(*index, *part);
                     trusted.insert(*index);
                 }
             }
         }
-        self.known = SourceRecord::from_journal(source, parts, trusted);
+        self.source_record = SourceRecord::from_journal(source, parts, trusted);
         self.parts = Parts::new(MIB);
-        self.todo.clear();
+        self.pending.clear();
         self.state = match (self.state, self.completing && journal) {
             (State::Completed, _) => State::Completed,
             (_, true) => State::Completing,
@@ -207,25 +208,25 @@ impl World {
             _ if self.service.archive => return,
             _ => {}
         }
-        self.state.answer(Operation::Run).unwrap();
-        let listed: Vec<_> = (self.service.holds.iter())
+        self.state.action_for(Operation::Run).unwrap();
+        let listed: Vec<_> = (self.service.stored.iter())
             .map(|(index, tree)| ListedPart { range: self.plan.range(*index).unwrap(), tree_hash: *tree })
             .collect();
-        let listed = resume::by_index(MIB, &listed).unwrap();
-        if self.known.compare(Some(self.source)).unwrap() == resume::SourceMatch::MaybeChanged {
+        let listed = by_index(MIB, &listed).unwrap();
+        if self.source_record.compare(Some(self.source)).unwrap() == SourceMatch::MaybeChanged {
             self.journal.push(Record::Source(self.source));
         }
-        let comparison = resume::diff(&self.plan, &listed, &self.known).unwrap();
+        let diff = diff(&self.plan, &listed, &self.source_record).unwrap();
         self.parts = Parts::new(MIB);
-        for (index, held) in comparison.done {
-            assert_eq!(self.service.holds.get(&index), Some(&held.tree), "what counts as done is there");
-            self.parts.acknowledged(index, held);
+        for (index, part) in diff.done {
+            assert_eq!(self.service.stored.get(&index), Some(&part.tree), "part {index} counts as done");
+            self.parts.acknowledged(index, part);
         }
-        self.todo = comparison.left;
+        self.pending = diff.pending;
         self.unseen.clear();
     }
 
-    fn complete(&mut self, answered: bool) {
+    fn complete(&mut self, responded: bool) {
         let size = self.plan.archive_size();
         let ready = match self.state {
             State::Completing => true,
@@ -239,20 +240,20 @@ impl World {
         (0..PARTS).for_each(|index| fold.push(hash(index)));
         let tree = fold.finish().unwrap();
         if self.state != State::Completing {
-            assert_eq!(self.parts.archive_hash(size).unwrap(), tree, "nothing but the source is completed");
+            assert_eq!(self.parts.archive_hash(size).unwrap(), tree, "other bytes than the source are completed");
         }
         self.state = self.state.after(Event::CompleteSent).unwrap();
         self.completing = true;
-        let whole = (0..PARTS).all(|index| self.service.holds.get(&index) == Some(&hash(index)));
+        let whole = (0..PARTS).all(|index| self.service.stored.get(&index) == Some(&hash(index)));
         self.service.archive |= whole;
-        if !answered {
+        if !responded {
             return;
         }
         if self.service.archive {
             self.state = self.state.after(Event::Completed).unwrap();
         } else {
-            assert!(!self.unseen.is_empty(), "a hole was completed that could be seen");
-            self.state = self.state.after(Event::CompleteRefused).unwrap();
+            assert!(!self.unseen.is_empty(), "Complete was sent although a part was listed as missing");
+            self.state = self.state.after(Event::CompleteRejected).unwrap();
             self.completing = false;
         }
     }
@@ -262,12 +263,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_lost_and_nothing_completed_with_a_hole(happenings in prop::collection::vec(happening(), 0..60)) {
+    fn resends_no_stored_part_and_completes_only_the_source(steps in prop::collection::vec(step(), 0..60)) {
         let mut world = World::new();
-        for happening in happenings {
-            world.happens(happening);
+        for step in steps {
+            world.apply(step);
         }
-        // Left in peace, it comes to its end.
+        // Without further faults, the upload completes.
         for _ in 0..3 {
             world.resume();
             for index in 0..PARTS {

@@ -21,17 +21,18 @@ use crate::plan::ByteRange;
 use crate::source::ReadOutcome;
 use crate::sync::cancel::{Cancel, Reason};
 use crate::sync::fifo::FifoLock;
+use crate::sync::lock;
 use crate::treehash::{BatchPolicy, Kernels};
 use crate::upload::admission::{Access, HandleLock};
 use crate::upload::pipeline::hash::{HashQueue, HashingPart, hash_step};
 use crate::upload::pipeline::limiter::SendLimiter;
+use crate::upload::pipeline::part::PartBytes;
 use crate::upload::pipeline::queue::Queue;
-use crate::upload::pipeline::send::PartBytes;
 use crate::upload::progress::{Flow, ProgressCallback};
-use crate::upload::resume::PendingPart;
-use crate::upload::state::{AtomicState, Event, State};
+use crate::upload::session::Session;
+use crate::upload::session::resume::PendingPart;
+use crate::upload::session::state::{AtomicState, Event, State};
 use crate::upload::stream::pipe::{Pipe, ReadStep};
-use crate::upload::{Upload, lock};
 
 /// Tries many orders at random, and many with few changes of threads at bad moments.
 fn check(model: impl Fn() + Send + Sync + Copy + 'static) {
@@ -98,17 +99,17 @@ fn every_part_gets_its_hashes_whoever_hashes_it() {
                         return indexes;
                     }
                     hash_step(Kernels::best(), &mut step, &cancel, |_| ()).unwrap();
-                    indexes.extend(hashing.give_back(step).into_iter().map(|part| part.todo.index));
+                    indexes.extend(hashing.give_back(step).into_iter().map(|part| part.pending.index));
                 }
             }) as Box<dyn FnOnce() -> Vec<u32> + Send>
         };
         let (works, put) = ([hash(), hash()], hashing.clone());
         let read = move || {
             for index in 0..5 {
-                let todo = PendingPart::new(index, ByteRange { first: 0, last: 0 });
-                put.put(HashingPart::new(todo, PartBytes::Lent(b"x")), &Cancel::default()).unwrap();
+                let pending = PendingPart::new(index, ByteRange { first: 0, last: 0 });
+                put.push(HashingPart::new(pending, PartBytes::Lent(b"x")), &Cancel::default()).unwrap();
             }
-            put.end();
+            put.close();
             Vec::new()
         };
         let mut hashed = all(works.into_iter().chain([Box::new(read) as Box<_>]).collect()).concat();
@@ -300,7 +301,7 @@ fn bytes_that_are_pushed_come_out_in_order() {
             let taken = pipe.push(&rest[..rest.len().min(3)]);
             rest = &rest[taken..];
             if taken == 0 {
-                pipe.bell().wait(Duration::MAX);
+                pipe.wake().wait(Duration::MAX);
             }
         }
         pipe.end();
@@ -335,7 +336,7 @@ fn a_callback_is_read_to_its_end_and_no_further() {
                 ReadOutcome::Bytes(length)
             });
             if step == ReadStep::Idle {
-                pipe.bell().wait(Duration::MAX);
+                pipe.wake().wait(Duration::MAX);
             }
         }
         assert_eq!(filled.join().unwrap(), 9);
@@ -429,26 +430,26 @@ fn the_state_takes_each_event_as_if_alone() {
 }
 
 #[test]
-fn every_attempt_comes_to_its_turn_whatever_the_pace() {
-    fn upload() -> Arc<Upload> {
+fn limiter_runs_every_attempt() {
+    fn session() -> Session {
         let mut config = Config::from_environment();
         config.set_region("us-east-1").unwrap();
         config.set_credentials("id", "secret", None).unwrap();
         config.set_concurrency(2).unwrap();
-        Upload::new(&Client::new(&config).unwrap(), "vault").unwrap()
+        Session::new(&Client::new(&config).unwrap(), "vault")
     }
     shuttle::check_random(
         || {
-            let upload = upload();
-            // The pacer borrows the upload: as long as its threads live, so does this model.
-            let upload: &'static Upload = Box::leak(Box::new(upload));
-            let (pacer, cancel) = (Arc::new(SendLimiter::new(upload, 1 << 20)), Arc::new(Cancel::default()));
-            let work = |pushed_back: bool| {
-                let (pacer, cancel) = (pacer.clone(), cancel.clone());
+            let session = session();
+            // The limiter borrows the session for as long as its threads live.
+            let session: &'static Session = Box::leak(Box::new(session));
+            let (limiter, cancel) = (Arc::new(SendLimiter::new(session, 1 << 20)), Arc::new(Cancel::default()));
+            let work = |is_throttled: bool| {
+                let (limiter, cancel) = (limiter.clone(), cancel.clone());
                 Box::new(move || {
                     for _ in 0..2 {
-                        let outcome = if pushed_back { Err(Error::new(Kind::Throttled, "x")) } else { Ok(()) };
-                        let _ = pacer.attempt(&cancel, || outcome);
+                        let outcome = if is_throttled { Err(Error::new(Kind::Throttled, "x")) } else { Ok(()) };
+                        let _ = limiter.attempt(&cancel, || outcome);
                     }
                 }) as Box<dyn FnOnce() + Send>
             };

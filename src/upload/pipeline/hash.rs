@@ -46,7 +46,7 @@ pub(crate) struct HashingPart<'a> {
 impl<'a> HashQueue<'a> {
     /// Creates a queue of `capacity` parts, or of as many as can be hashed together if that is more.
     pub(crate) fn new(policy: BatchPolicy, capacity: usize) -> Self {
-        let capacity = capacity.max(policy.most());
+        let capacity = capacity.max(policy.max());
         Self { policy, capacity, state: Mutex::default(), has_room: Condvar::new(), has_work: Condvar::new() }
     }
 
@@ -130,7 +130,7 @@ impl<'a> State<'a> {
         if length > 0 {
             let alike = self.waiting.iter().filter(|(_, part)| part.next().len() == length);
             step = alike.map(|(index, _)| *index).collect();
-            step.truncate(policy.of(step.len()));
+            step.truncate(policy.batch_size(step.len()));
         }
         self.taken += step.len();
         step.into_iter().filter_map(|index| self.waiting.remove(&index)).collect()
@@ -201,25 +201,25 @@ mod tests {
     use crate::treehash::part_hashes;
 
     const LEAF: usize = 1 << 20;
-    const TWO: BatchPolicy = BatchPolicy { few: 2, ..BatchPolicy::NEVER };
+    const TWO: BatchPolicy = BatchPolicy { min_half: 2, ..BatchPolicy::NEVER };
 
     fn part(index: u32, bytes: &[u8]) -> HashingPart<'_> {
-        HashingPart::new(part(index, bytes.len() as u64), PartBytes::Lent(bytes))
+        HashingPart::new(pending(index, bytes.len() as u64), PartBytes::Lent(bytes))
     }
 
-    fn part(index: u32, length: u64) -> PendingPart {
+    fn pending(index: u32, length: u64) -> PendingPart {
         PendingPart::new(index, ByteRange { first: 0, last: length - 1 })
     }
 
-    /// Puts parts of so many bytes, with indexes from `first` on.
+    /// Queues parts, with indexes from `first`.
     fn put<'a>(hashing: &HashQueue<'a>, first: u32, parts: &[&'a [u8]]) {
         for (index, bytes) in (first..).zip(parts) {
             hashing.push(part(index, bytes), &Cancel::default()).unwrap();
         }
     }
 
-    /// Does a step, and returns the indexes of its parts, and what has its hashes after it.
-    fn step<'a>(hashing: &HashQueue<'a>) -> (Vec<u32>, Vec<Hashed<'a>>) {
+    /// Hashes one step. Returns the indexes of its parts, and the parts that are completely hashed after it.
+    fn step<'a>(hashing: &HashQueue<'a>) -> (Vec<u32>, Vec<HashedPart<'a>>) {
         let cancel = Cancel::default();
         let mut step = hashing.take(&cancel).unwrap();
         let indexes = step.iter().map(|part| part.pending.index).collect();
@@ -233,23 +233,23 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_wait_are_hashed_together_and_a_lone_one_at_once() {
+    fn hashes_waiting_parts_together_and_a_single_part_at_once() {
         let data = vec![7; 2 * LEAF];
-        let hashing = HashQueue::new(BatchPolicy { few: 3, many: 12 }, 6);
+        let hashing = HashQueue::new(BatchPolicy { min_half: 3, min_full: 12 }, 6);
         put(&hashing, 0, &[&data]);
-        assert_eq!(step(&hashing).0, [0], "nothing came, and nothing is waited for");
+        assert_eq!(step(&hashing).0, [0], "a single part does not wait");
         put(&hashing, 1, &[&data]);
-        assert_eq!(step(&hashing).0, [0], "two are hashed faster one after the other");
+        assert_eq!(step(&hashing).0, [0], "two parts are fewer than min_half");
         put(&hashing, 2, &[&data[..]; 9]);
         let (eight, two): (Vec<_>, _) = ((1..9).collect(), [9, 10]);
         assert_eq!(steps(&hashing), [&eight[..], &eight, &two[..1], &two[..1], &two[1..], &two[1..]]);
-        let hashing = HashQueue::new(BatchPolicy { few: 3, many: 12 }, 6);
+        let hashing = HashQueue::new(BatchPolicy { min_half: 3, min_full: 12 }, 6);
         put(&hashing, 0, &[&data[..LEAF]; 13]);
-        assert_eq!(steps(&hashing), [(0..13).collect::<Vec<_>>()], "so many go together as a whole");
+        assert_eq!(steps(&hashing), [(0..13).collect::<Vec<_>>()], "min_full parts are hashed together");
     }
 
     #[test]
-    fn what_comes_meanwhile_joins_in_the_middle_of_the_others() {
+    fn new_parts_join_parts_that_are_partly_hashed() {
         let data = vec![7; 3 * LEAF];
         let hashing = HashQueue::new(TWO, 4);
         put(&hashing, 0, &[&data[..]; 2]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_go_together_the_first_part_is_hashed_first() {
+    fn hashes_the_first_part_first_without_batches() {
         let data = vec![7; 2 * LEAF];
         let hashing = HashQueue::new(BatchPolicy::NEVER, 3);
         put(&hashing, 0, &[&data[..]; 3]);
@@ -267,26 +267,26 @@ mod tests {
     }
 
     #[test]
-    fn a_short_end_and_what_is_read_twice_go_alone() {
+    fn hashes_short_ends_and_parts_read_twice_alone() {
         let data = vec![7; LEAF + 5].leak();
         let source = Source::Memory(data);
         let memory = std::sync::Arc::new(crate::memory::BufferPool::new(MIB));
-        let windows = crate::upload::pipeline::send::ReadWindow { memory: &memory, length: 4096 };
+        let window = super::super::part::ReadWindow { memory: &memory, length: 4096 };
         let hashing = HashQueue::new(TWO, 8);
         put(&hashing, 0, &[data, data, &data[..LEAF], &data[..7]]);
         for index in [4, 5] {
-            let twice = HashingPart::new(part(index, data.len() as u64), PartBytes::ReadTwice(&source, windows));
+            let twice = HashingPart::new(pending(index, data.len() as u64), PartBytes::ReadTwice(&source, window));
             hashing.push(twice, &Cancel::default()).unwrap();
         }
         assert_eq!(steps(&hashing), [vec![0, 1, 2], vec![0, 1], vec![3], vec![4], vec![5]]);
     }
 
     #[test]
-    fn the_hashes_are_those_of_the_parts_by_every_kernel() {
+    fn every_kernel_computes_the_same_hashes() {
         let data: Vec<u8> = (0..=250).cycle().take(5 * LEAF).collect();
         let parts: Vec<_> = (0..18).map(|i| &data[i * 999..][..LEAF * (i % 4) + i * 1001 + 1]).collect();
         for kernels in Kernels::all() {
-            let hashing = HashQueue::new(kernels.together(), 18);
+            let hashing = HashQueue::new(kernels.batch_policy(), 18);
             let (cancel, counted) = (Cancel::default(), std::cell::Cell::new(0));
             let mut all = Vec::new();
             put(&hashing, 0, &parts);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_wait_than_there_is_room_for_and_cancel_ends_both_waits() {
+    fn push_waits_for_room_and_cancel_ends_both_waits() {
         let cancel = Cancel::default();
         let hashing = HashQueue::new(BatchPolicy::NEVER, 1);
         put(&hashing, 0, &[b"x"]);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn who_hashes_stays_until_the_last_part_has_its_hashes() {
+    fn take_waits_until_the_last_part_is_hashed() {
         let data = vec![7; 2 * LEAF];
         let hashing = HashQueue::new(BatchPolicy::NEVER, 1);
         put(&hashing, 0, &[&data]);

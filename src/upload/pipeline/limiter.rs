@@ -40,7 +40,7 @@ impl<'a> SendLimiter<'a> {
     }
 
     fn begin(&self, cancel: &Cancel) -> Result<Ticket> {
-        let _place = self.queue.take(cancel)?;
+        let _place = self.queue.acquire(cancel)?;
         let mut limit = lock(&self.limit);
         loop {
             cancel.check()?;
@@ -85,9 +85,10 @@ impl<'a> SendLimiter<'a> {
 
     fn log_change(&self, before: u32, after: u32, throughput: Option<u64>, error: Option<&Error>) {
         let (level, why) = match (throughput, error) {
-            (Some(throughput), _) => {
-                (Level::Info, format!(": at {throughput} bytes per second, more parts would not finish within 4 minutes"))
-            }
+            (Some(throughput), _) => (
+                Level::Info,
+                format!(": at {throughput} bytes per second, more parts would not finish within 4 minutes"),
+            ),
             (None, Some(error)) if after < before => (Level::Warn, format!(" after throttling: {error}")),
             (None, _) => (Level::Info, String::new()),
         };
@@ -170,7 +171,7 @@ mod tests {
         let session = session();
         let (limiter, never, cancel) = (SendLimiter::new(&session, 16 * MIB), Cancel::default(), Cancel::default());
         let wait_until_queued = || {
-            while limiter.queue.waiters() == 0 {
+            while limiter.queue.len() == 0 {
                 thread::yield_now();
             }
         };

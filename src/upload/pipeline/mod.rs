@@ -131,7 +131,7 @@ impl<'a> Pipeline<'a> {
             },
             hashers,
             senders,
-            hashing: HashQueue::new(Kernels::best().together(), hashers),
+            hashing: HashQueue::new(Kernels::best().batch_policy(), hashers),
             ready: Queue::new(senders, hashers),
             limiter: SendLimiter::new(session, session.part_size()),
             last_progress: Mutex::new(session.client.service.clock.active()),

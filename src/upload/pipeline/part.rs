@@ -85,13 +85,13 @@ pub(crate) fn hash_by_window(
     cancel: &Cancel,
     hashed: impl Fn(u64),
 ) -> Result<PartHashes> {
-    let mut buffer = window.memory.take(window.length, cancel)?;
+    let mut buffer = window.memory.acquire(window.length, cancel)?;
     let mut hasher = PartHasher::new();
     let mut next = range.first;
     while next <= range.last {
         cancel.check()?;
         let piece = piece(&mut buffer, range.last + 1 - next);
-        source.read_on(next, piece, range.last + 1)?;
+        source.read_sequential(next, piece, range.last + 1)?;
         hasher.update(piece);
         hashed(piece.len() as u64);
         next += piece.len() as u64;
@@ -115,13 +115,8 @@ pub(crate) struct RangeReader<'a> {
 }
 
 impl<'a> RangeReader<'a> {
-    pub(crate) fn new(
-        source: &'a Source,
-        range: ByteRange,
-        window: ReadWindow<'_>,
-        cancel: &Cancel,
-    ) -> Result<Self> {
-        let buffer = window.memory.take(window.length, cancel)?;
+    pub(crate) fn new(source: &'a Source, range: ByteRange, window: ReadWindow<'_>, cancel: &Cancel) -> Result<Self> {
+        let buffer = window.memory.acquire(window.length, cancel)?;
         Ok(Self { source, next: range.first, end: range.last + 1, buffer, unread: 0..0 })
     }
 }
@@ -130,7 +125,7 @@ impl BufRead for RangeReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.unread.is_empty() && self.next < self.end {
             let piece = piece(&mut self.buffer, self.end - self.next);
-            self.source.read_on(self.next, piece, self.end).map_err(io::Error::other)?;
+            self.source.read_sequential(self.next, piece, self.end).map_err(io::Error::other)?;
             self.unread = 0..piece.len();
             self.next += piece.len() as u64;
         }

@@ -69,15 +69,15 @@ impl<'a> PartSource<'a> for SeekableParts<'a> {
         let Some(mut part) = self.parts.next() else { return Ok(None) };
         let (source, memory) = (self.source, self.memory);
         // Before any byte of the part is read.
-        part.trusted = source.is_settled();
-        if let Some(bytes) = source.borrowed(part.range.first, part.range.length()) {
+        part.trusted = source.is_trusted();
+        if let Some(bytes) = source.slice(part.range.first, part.range.length()) {
             return Ok(Some((part, PartBytes::Lent(bytes))));
         }
         let bytes = match self.strategy {
             BufferStrategy::ReadTwice(length) => PartBytes::ReadTwice(source, ReadWindow { memory, length }),
             BufferStrategy::Buffered => {
                 let length = usize::try_from(part.range.length()).unwrap_or(usize::MAX);
-                let mut buffer = memory.take(length, cancel)?;
+                let mut buffer = memory.acquire(length, cancel)?;
                 for (n, piece) in buffer.chunks_mut(1 << 20).enumerate() {
                     cancel.check()?;
                     source.read_at(part.range.first + n as u64 * MIB, piece).map_err(|error| part.in_part(error))?;

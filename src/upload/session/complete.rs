@@ -94,7 +94,7 @@ impl Session {
         }
         if let Some(status) = cause.http_status() {
             let text = |text: Option<&str>| text.map(str::to_owned);
-            error = error.answered(status, text(cause.request_id()), text(cause.service_code()));
+            error = error.with_response(status, text(cause.request_id()), text(cause.service_code()));
         }
         error.caused_by(cause)
     }

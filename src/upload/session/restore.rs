@@ -1,9 +1,10 @@
 //! Restores a session from its journal.
 
+use super::Session;
 use super::source_record::SourceRecord;
 use super::state::{Operation, State};
-use super::{Session, to_cstring};
 use crate::error::{Error, Kind, Result};
+use crate::ffi_text::to_cstring;
 use crate::sync::lock;
 use crate::upload::journal::record::{Header, Outcome, Replay};
 use crate::upload::options::Settings;

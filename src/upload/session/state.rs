@@ -258,7 +258,11 @@ mod tests {
         assert_eq!(table.map(|(state, _)| state), State::ALL);
         for (state, row) in table {
             for (operation, expected) in OPERATIONS.into_iter().zip(row) {
-                assert_eq!(state.action_for(operation).map_err(|error| error.kind()), expected, "{operation:?} in {state:?}");
+                assert_eq!(
+                    state.action_for(operation).map_err(|error| error.kind()),
+                    expected,
+                    "{operation:?} in {state:?}"
+                );
             }
         }
     }

@@ -5,7 +5,6 @@ pub(crate) mod pipe;
 pub(crate) mod write;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use self::pipe::Pipe;
 use super::pipeline::part::PartBytes;
@@ -16,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::{MIB, PARTS_MAX};
 use crate::log::{Level, Log};
 use crate::memory::{Buffer, Reservation};
-use crate::plan::{ByteRange, STREAM_WARNS_AT};
+use crate::plan::{ByteRange, STREAM_WARNING_PART};
 use crate::sync::cancel::Cancel;
 
 /// A stream, cut into parts while it is read.
@@ -51,7 +50,7 @@ impl<'a> Stream<'a> {
         listed: BTreeMap<u32, ListedPart>,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let (buffer, length) = pipe.fill(memory.take(cancel)?, cancel)?;
+        let (buffer, length) = pipe.fill(memory.acquire(cancel)?, cancel)?;
         if length == 0 {
             return Err(Error::invalid("the stream is empty: an archive has at least 1 byte"));
         }
@@ -67,7 +66,7 @@ impl<'a> Stream<'a> {
     fn next_buffer(&mut self, cancel: &Cancel) -> Result<(Buffer, usize)> {
         match self.first.take() {
             Some(first) => Ok(first),
-            None => self.pipe.fill(self.memory.take(cancel)?, cancel),
+            None => self.pipe.fill(self.memory.acquire(cancel)?, cancel),
         }
     }
 
@@ -98,7 +97,7 @@ impl<'a> Stream<'a> {
         self.log.write(
             Level::Warn,
             format_args!(
-                "part {STREAM_WARNS_AT} of a stream of unknown length: the upload can have {PARTS_MAX} parts, here {} bytes; a \
+                "part {STREAM_WARNING_PART} of a stream of unknown length: the upload can have {PARTS_MAX} parts, here {} bytes; a \
                  larger expected size makes larger parts",
                 u64::from(PARTS_MAX) * self.part_size
             ),
@@ -126,7 +125,7 @@ impl<'a> PartSource<'a> for Stream<'_> {
         if index == PARTS_MAX {
             return Err(self.too_long());
         }
-        if index == STREAM_WARNS_AT && self.announced.is_none() {
+        if index == STREAM_WARNING_PART && self.announced.is_none() {
             self.warn_of_end();
         }
         self.next += 1;

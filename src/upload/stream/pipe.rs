@@ -159,7 +159,7 @@ mod tests {
             let filled = scope.spawn(|| {
                 let mut parts = Vec::new();
                 loop {
-                    let (buffer, length) = pipe.fill(pool.take(100, &cancel).unwrap(), &cancel).unwrap();
+                    let (buffer, length) = pipe.fill(pool.acquire(100, &cancel).unwrap(), &cancel).unwrap();
                     parts.push(buffer[..length].to_vec());
                     if length < 100 {
                         break parts;
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Idle, "no buffer yet");
         std::thread::scope(|scope| {
             let filled =
-                scope.spawn(|| pipe.fill(pool.take(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
+                scope.spawn(|| pipe.fill(pool.acquire(10, &cancel).unwrap(), &cancel).map(|(_, length)| length));
             pipe.wake().wait(Duration::from_secs(60));
             assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len() - 3)), ReadStep::Read);
             assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len() + 1)), ReadStep::Overrun);
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn full_buffer_is_not_read_into() {
         let (pipe, pool) = pipe();
-        let buffer = pool.take(10, &Cancel::default()).unwrap();
+        let buffer = pool.acquire(10, &Cancel::default()).unwrap();
         pipe.lock().slot = Some(Slot { buffer, filled: 0 });
         assert_eq!(pipe.read(|room| ReadOutcome::Bytes(room.len())), ReadStep::Read);
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(0)), ReadStep::Idle, "a full buffer is not the end");
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn short_read_wakes_the_caller_again() {
         let (pipe, pool) = pipe();
-        let buffer = pool.take(10, &Cancel::default()).unwrap();
+        let buffer = pool.acquire(10, &Cancel::default()).unwrap();
         pipe.lock().slot = Some(Slot { buffer, filled: 0 });
         assert_eq!(pipe.read(|_| ReadOutcome::Bytes(1)), ReadStep::Read);
         let (since, long) = (Instant::now(), Duration::from_secs(60));
@@ -223,9 +223,9 @@ mod tests {
     fn cancel_ends_fill_and_releases_the_buffer() {
         let (pipe, pool) = pipe();
         let cancel = Cancel::default();
-        let buffer = pool.take(1000, &cancel).unwrap();
+        let buffer = pool.acquire(1000, &cancel).unwrap();
         cancel.raise();
         assert_eq!(pipe.fill(buffer, &cancel).unwrap_err().kind(), Kind::Canceled);
-        assert_eq!(pool.take(1000, &Cancel::default()).unwrap().len(), 1000);
+        assert_eq!(pool.acquire(1000, &Cancel::default()).unwrap().len(), 1000);
     }
 }

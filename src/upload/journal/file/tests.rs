@@ -338,9 +338,12 @@ fn a_full_disk_leaves_no_half_a_record() {
     let mut run = child("trap '' XFSZ; ulimit -f 1", "a_full_disk_leaves_no_half_a_record", &path);
     let output = run.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    let appended =
-        [FIRST, &Version::Two.line_of_header(&header).unwrap(), &Version::Two.line_of_record(&Record::Rejected).unwrap()]
-            .concat();
+    let appended = [
+        FIRST,
+        &Version::Two.line_of_header(&header).unwrap(),
+        &Version::Two.line_of_record(&Record::Rejected).unwrap(),
+    ]
+    .concat();
     assert_eq!(String::from_utf8(fs::read(&path).unwrap()).unwrap(), String::from_utf8(appended).unwrap());
 }
 

@@ -74,9 +74,7 @@ pub(in crate::upload) fn expected(header: Option<&Header>, entries: &[Record]) -
             _ => None,
         }),
         end: entries.iter().rev().find_map(|record| match record.clone() {
-            Record::Completed { archive_id, location, tree } => {
-                Some(Outcome::Completed { archive_id, location, tree })
-            }
+            Record::Completed { archive_id, location, tree } => Some(Outcome::Completed { archive_id, location, tree }),
             Record::Aborted => Some(Outcome::Aborted),
             _ => None,
         }),
@@ -125,8 +123,7 @@ fn writes_and_reads_the_text_of_version_2() {
 
 #[test]
 fn reads_and_continues_version_1_and_trusts_none_of_its_hashes() {
-    let entries: Vec<_> =
-        entries().into_iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, one)| one).collect();
+    let entries: Vec<_> = entries().into_iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, one)| one).collect();
     assert_eq!(
         String::from_utf8(text_of(Version::One, &header(), &entries)).unwrap(),
         String::from_utf8_lossy(SAMPLE_1)
