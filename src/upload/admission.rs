@@ -1,18 +1,19 @@
-//! Who may be inside an upload handle at once. Nobody waits at the handle: whoever does not fit is told so.
+//! The lock of a handle: decides which calls may use it at once. Non-blocking: a call that cannot be admitted fails with Busy.
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::cancel::{Cancel, Reason};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// How a call enters.
+/// How a call uses the handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// BatchPolicy with other shared calls: `put_part`.
+    /// Together with other shared calls: `put_part`.
     Shared,
-    /// With nobody else inside.
+    /// Alone.
     Exclusive,
 }
 
+/// A try-lock for readers and writers that also tracks whether a cancel was used.
 #[derive(Debug, Default)]
 pub(crate) struct HandleLock(Mutex<Active>);
 
@@ -20,30 +21,33 @@ pub(crate) struct HandleLock(Mutex<Active>);
 struct Active {
     shared: u32,
     exclusive: bool,
-    /// Whether the caller's cancel has stopped one of those inside.
+    /// Whether the caller's cancel stopped one of the calls.
     canceled: bool,
 }
 
 impl HandleLock {
-    /// Lets a call in, or tells it that the handle is in use.
+    /// Admits a call.
+    ///
+    /// # Errors
+    /// `Busy` if the handle is in use.
     pub(crate) fn enter<'a>(&'a self, access: Access, cancel: &'a Cancel) -> Result<Admission<'a>> {
-        let mut inside = self.lock();
-        if inside.exclusive || (access == Access::Exclusive && inside.shared > 0) {
+        let mut active = self.lock();
+        if active.exclusive || (access == Access::Exclusive && active.shared > 0) {
             return Err(Error::new(Kind::Busy, "the upload is in use by another call"));
         }
         match access {
-            Access::Shared => inside.shared += 1,
-            Access::Exclusive => inside.exclusive = true,
+            Access::Shared => active.shared += 1,
+            Access::Exclusive => active.exclusive = true,
         }
         Ok(Admission { handle: self, access, cancel })
     }
 
-    /// Takes note that the caller's cancel stopped a stream, which goes on between two calls: it is used up with the call
-    /// that is inside, or at once.
+    /// Records that the caller's cancel stopped a stream, which is sent between calls. The cancel is cleared at the end of the
+    /// current call, or at once.
     pub(crate) fn was_canceled_between(&self, cancel: &Cancel) {
-        let mut inside = self.lock();
-        if inside.exclusive || inside.shared > 0 {
-            inside.canceled = true;
+        let mut active = self.lock();
+        if active.exclusive || active.shared > 0 {
+            active.canceled = true;
         } else {
             cancel.clear(Reason::Requested);
         }
@@ -54,7 +58,7 @@ impl HandleLock {
     }
 }
 
-/// A call that is inside, until this is dropped. The last one to leave takes back what stopped them.
+/// An admitted call, until this is dropped. The last call to end clears the reasons that stopped them.
 #[derive(Debug)]
 pub(crate) struct Admission<'a> {
     handle: &'a HandleLock,
@@ -63,7 +67,7 @@ pub(crate) struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Takes note that the caller's cancel stopped this call. A cancel that stopped nobody stays for the next one.
+    /// Records that the caller's cancel stopped this call. A cancel that stopped no call stays for the next one.
     pub(crate) fn was_canceled(&self) {
         self.handle.lock().canceled = true;
     }
@@ -71,14 +75,14 @@ impl Admission<'_> {
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
-        let mut inside = self.handle.lock();
+        let mut active = self.handle.lock();
         match self.access {
-            Access::Shared => inside.shared -= 1,
-            Access::Exclusive => inside.exclusive = false,
+            Access::Shared => active.shared -= 1,
+            Access::Exclusive => active.exclusive = false,
         }
-        if inside.shared == 0 {
+        if active.shared == 0 {
             self.cancel.clear(Reason::Callback);
-            if std::mem::take(&mut inside.canceled) {
+            if std::mem::take(&mut active.canceled) {
                 self.cancel.clear(Reason::Requested);
             }
         }
@@ -90,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_calls_go_together_and_others_alone() {
+    fn admits_shared_calls_together_and_exclusive_calls_alone() {
         let (handle, cancel) = (HandleLock::default(), Cancel::default());
         let busy = |access| handle.enter(access, &cancel).err().map(|error| error.kind());
         let first = handle.enter(Access::Shared, &cancel).unwrap();
@@ -104,29 +108,29 @@ mod tests {
     }
 
     #[test]
-    fn cancel_stays_until_it_has_stopped_somebody() {
+    fn cancel_stays_until_it_stopped_a_call() {
         let (handle, cancel) = (HandleLock::default(), Cancel::default());
         cancel.raise();
         drop(handle.enter(Access::Exclusive, &cancel).unwrap());
-        assert!(cancel.is_raised(), "the call ended by itself");
+        assert!(cancel.is_raised(), "the call was not canceled");
 
         let first = handle.enter(Access::Shared, &cancel).unwrap();
         let second = handle.enter(Access::Shared, &cancel).unwrap();
         first.was_canceled();
         drop(first);
-        assert!(cancel.is_raised(), "the other call is to stop as well");
+        assert!(cancel.is_raised(), "the other call stops too");
         drop(second);
         assert!(!cancel.is_raised());
     }
 
     #[test]
-    fn cancel_is_used_up_by_a_stream_once_nobody_is_inside() {
+    fn stream_clears_the_cancel_when_no_call_is_active() {
         let (handle, cancel) = (HandleLock::default(), Cancel::default());
         cancel.raise();
-        let inside = handle.enter(Access::Exclusive, &cancel).unwrap();
+        let active = handle.enter(Access::Exclusive, &cancel).unwrap();
         handle.was_canceled_between(&cancel);
-        assert!(cancel.is_raised(), "who is inside is to stop as well");
-        drop(inside);
+        assert!(cancel.is_raised(), "the active call stops too");
+        drop(active);
         assert!(!cancel.is_raised());
 
         cancel.raise();
