@@ -186,7 +186,7 @@ fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
         upload.run().unwrap();
         let halved = in_flight(&lines, Level::Warn);
         assert_eq!(halved.len(), 1, "{action:?}: {halved:?}");
-        assert!(halved[0].contains("at most 2 from now on, not 4: pushed back by "), "{halved:?}");
+        assert!(halved[0].contains("at most 2 parts in flight from now on, not 4 after throttling: "), "{halved:?}");
         assert!(halved[0].contains("HTTP status"), "{halved:?}");
         let grown = in_flight(&lines, Level::Info);
         assert_eq!(grown.len(), 2, "{action:?}: {grown:?}");

@@ -93,7 +93,7 @@ fn what_is_not_whole_is_not_completed_and_named() {
         (&[all[0], all[2], all[3]][..], 16_200_000, "part 1 is missing"),
         (&all[..3], 16_200_000, "part 3 is missing"),
         (&all, 16_200_001, "part 3 has 3617088 bytes"),
-        (&all, 12 * MIB, "part 3 reaches up to byte 16200000"),
+        (&all, 12 * MIB, "part 3 ends at byte 16200000"),
         (&all, 16_199_999, "part 3 has 3617088 bytes"),
     ] {
         let (kind, message) = complete(put, size);

@@ -293,7 +293,7 @@ fn a_stream_that_did_not_end_is_not_completed() {
     for upload in [read, written] {
         let error = upload.complete().unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
-        assert!(error.is_resumable() && error.message().contains("did not come to its end"), "{error}");
+        assert!(error.is_resumable() && error.message().contains("was not read to its end"), "{error}");
     }
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
 }

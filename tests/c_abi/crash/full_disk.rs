@@ -172,7 +172,7 @@ fn assert_io_error(scene: &Scene<'_>, outcome: &Outcome, resumable: &str) {
 
 /// What the log told of the journal.
 fn warnings(outcome: &Outcome) -> impl Iterator<Item = &str> {
-    outcome.stderr.lines().filter(|line| line.starts_with("log: the journal misses something"))
+    outcome.stderr.lines().filter(|line| line.starts_with("log: journal write failed"))
 }
 
 /// What the last process asked for.
