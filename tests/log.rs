@@ -57,7 +57,10 @@ fn each_retry_is_told_with_cause_and_delay() {
     outcome.unwrap();
     let warnings = lines.of(Level::Warn);
     assert_eq!(warnings.len(), 2, "the parts in flight are halved too: {warnings:?}");
-    assert!(warnings[0].starts_with("at most 4 parts in flight from now on, not 8 after throttling: "), "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("parts in flight: at most 4 from now on, not 8 after throttling: "),
+        "{warnings:?}"
+    );
     let warnings = &warnings[1..];
     assert!(warnings[0].starts_with("part 0 attempt 1 failed, retrying in "), "{warnings:?}");
     assert!(

@@ -158,7 +158,7 @@ fn no_more_parts_are_in_flight_than_the_limit_finishes_in_4_minutes() {
     assert_eq!(upload.progress().unwrap().workers, 1);
     let told = in_flight(&lines, Level::Info);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("at most 1 from now on, not 8: at 6000 bytes a second"), "{told:?}");
+    assert!(told[0].contains("at most 1 from now on, not 8: at 6000 bytes per second"), "{told:?}");
 }
 
 /// Log lines that tell how many parts may be in flight.
@@ -186,7 +186,7 @@ fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
         upload.run().unwrap();
         let halved = in_flight(&lines, Level::Warn);
         assert_eq!(halved.len(), 1, "{action:?}: {halved:?}");
-        assert!(halved[0].contains("at most 2 parts in flight from now on, not 4 after throttling: "), "{halved:?}");
+        assert!(halved[0].contains("parts in flight: at most 2 from now on, not 4 after throttling: "), "{halved:?}");
         assert!(halved[0].contains("HTTP status"), "{halved:?}");
         let grown = in_flight(&lines, Level::Info);
         assert_eq!(grown.len(), 2, "{action:?}: {grown:?}");

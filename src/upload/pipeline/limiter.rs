@@ -92,7 +92,7 @@ impl<'a> SendLimiter<'a> {
             (None, Some(error)) if after < before => (Level::Warn, format!(" after throttling: {error}")),
             (None, _) => (Level::Info, String::new()),
         };
-        self.session.log(level, format_args!("at most {after} parts in flight from now on, not {before}{why}"));
+        self.session.log(level, format_args!("parts in flight: at most {after} from now on, not {before}{why}"));
     }
 }
 
