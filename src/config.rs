@@ -1,4 +1,4 @@
-//! The settings of a client: from the environment, and from the caller, whose word counts more.
+//! The settings of a client. Explicit settings override the environment.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::retry::Policy;
 use crate::sanitize::Redactor;
 use crate::sign::Key;
 
-/// The smallest memory limit: one window for reading and sending.
+/// The minimum memory limit, in bytes: one window for reading and sending.
 pub const MEMORY_LIMIT_MIN: u64 = MIB;
 
-/// Settings, each with its default until it is set.
+/// The settings. Each has a default.
 #[derive(Clone)]
 pub struct Config {
     region: Setting,
@@ -27,9 +27,9 @@ pub struct Config {
     account_id: String,
     ca_file: Option<PathBuf>,
     user_agent: String,
-    /// What the caller set last.
+    /// The key or provider that the caller set last.
     credentials: Option<CredentialsSource>,
-    // The environment's answer is kept, right or wrong: it matters only if the caller brings no key.
+    // An invalid key in the environment is an error only if the caller sets no key.
     environment_key: std::result::Result<Option<Key>, (Kind, String)>,
     workers: u32,
     memory_limit: u64,
@@ -38,55 +38,56 @@ pub struct Config {
     connect_timeout: Duration,
     stall_timeout: Duration,
     log: Arc<Log>,
-    /// Knows the secrets of all clients made from these settings.
+    /// Knows the secrets of all clients created from these settings.
     redactor: Arc<Redactor>,
 }
 
-/// A text and where it comes from, so that an error can name the variable.
+/// A value and its environment variable, which errors name.
 #[derive(Clone, Debug)]
 struct Setting {
     value: Option<String>,
-    from: &'static str,
+    /// The name of the variable. Empty if the caller set the value.
+    variable: &'static str,
 }
 
-/// The settings as a client uses them: complete, and checked together.
+/// The complete settings, checked together.
 #[derive(Debug)]
 pub struct ResolvedConfig {
-    /// The region that signatures name.
+    /// The region in signatures.
     pub region: String,
-    /// Where requests go.
+    /// The endpoint of the service.
     pub endpoint: Endpoint,
     /// 12 digits, or `-`.
     pub account_id: String,
-    /// Where the keys come from that requests are signed with.
+    /// The source of the keys that requests are signed with.
     pub credentials: CredentialsSource,
-    /// Certificates to trust instead of the built-in ones, PEM.
+    /// The certificates to trust, in PEM. `None`: the built-in ones.
     pub ca_pem: Option<Vec<u8>>,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Parts in flight per upload.
+    /// The maximum number of parts in flight per upload.
     pub workers: u32,
-    /// Bytes of part buffers per client.
+    /// The maximum size of all part buffers of the client, in bytes.
     pub memory_limit: u64,
-    /// Bytes of parts a second per client; 0: no limit.
+    /// The bandwidth limit of the client, in bytes per second; 0: no limit.
     pub bandwidth_limit: u64,
-    /// How often and for how long requests are tried.
+    /// The retry policy.
     pub policy: Policy,
-    /// For a connection to stand.
+    /// The time limit for opening a connection.
     pub connect_timeout: Duration,
-    /// For a byte to move.
+    /// The maximum time without progress on a connection.
     pub stall_timeout: Duration,
-    /// Where to tell what happens.
+    /// The log.
     pub log: Arc<Log>,
-    /// Keeps secrets out of messages.
+    /// Removes secrets from messages.
     pub redactor: Arc<Redactor>,
 }
 
 impl Config {
-    /// Defaults and what the environment of the process says. Reads the environment now, and never again.
+    /// Creates settings from the defaults and the environment of the process, which is read only by this call.
     pub fn from_environment() -> Self {
-        // A value that is not UTF-8 is refused as such where it is used, under the name of its variable.
-        // One that is UTF-8 is not copied: it may be a secret, which is wiped after its use.
+        // A value that is not UTF-8 is rejected when it is used, with the name of its variable. A UTF-8 value is not copied: it
+        // may be a secret, which is wiped after use.
         let text = |value: OsString| value.into_string().unwrap_or_else(|value| value.to_string_lossy().into_owned());
         let variable = |name: &str| std::env::var_os(name).map(text);
         Self::from_variables(|name| variable(name).filter(|value| !value.is_empty()))
@@ -95,7 +96,10 @@ impl Config {
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: [&'static str; 2]| {
             let set = names.into_iter().find_map(|name| variable(name).map(|value| (name, value)));
-            set.map_or(Setting { value: None, from: "" }, |(from, value)| Setting { value: Some(value), from })
+            set.map_or(Setting { value: None, variable: "" }, |(variable, value)| Setting {
+                value: Some(value),
+                variable,
+            })
         };
         let environment_key = credentials::from_environment(&variable);
         let redactor = Arc::new(Redactor::default());
@@ -121,25 +125,25 @@ impl Config {
         }
     }
 
-    /// The region, such as `us-east-1`.
+    /// Sets the region, such as `us-east-1`.
     ///
     /// # Errors
-    /// `Invalid` names the value and the rule. So for all setters.
+    /// `Invalid` names the value and the rule. The same applies to all setters.
     pub fn set_region(&mut self, region: &str) -> Result<()> {
         endpoint::check_region(region)?;
-        self.region = Setting::given(region);
+        self.region = Setting::explicit(region);
         Ok(())
     }
 
-    /// Where requests go, instead of the region's own endpoint: `https://host[:port]` or `http://host[:port]`.
+    /// Sets the endpoint, `https://host[:port]` or `http://host[:port]`, instead of the endpoint of the region.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_endpoint(&mut self, url: &str) -> Result<()> {
         Endpoint::parse(url)?;
-        self.endpoint = Setting::given(url);
+        self.endpoint = Setting::explicit(url);
         Ok(())
     }
 
-    /// The account whose vaults are meant: 12 digits, or `-` for the one of the credentials.
+    /// Sets the account ID: 12 digits, or `-` for the account of the credentials.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_account_id(&mut self, id: &str) -> Result<()> {
         check_account_id(id)?;
@@ -147,7 +151,7 @@ impl Config {
         Ok(())
     }
 
-    /// A file of PEM certificates to trust instead of the built-in ones. Read by the client.
+    /// Sets a file of PEM certificates to trust instead of the built-in ones. The client reads it.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_ca_file(&mut self, path: &Path) -> Result<()> {
         if path.as_os_str().is_empty() {
@@ -157,7 +161,7 @@ impl Config {
         Ok(())
     }
 
-    /// Put before the library's own name in the `User-Agent` header.
+    /// Sets the text before the library's name in the `User-Agent` header.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_user_agent(&mut self, text: &str) -> Result<()> {
         if text.is_empty() || text.len() > 256 || !text.bytes().all(|b| (0x20..=0x7e).contains(&b)) {
@@ -170,7 +174,7 @@ impl Config {
         Ok(())
     }
 
-    /// Parts in flight per upload, 1 to 32.
+    /// Sets the maximum number of parts in flight per upload, 1 to 32.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_concurrency(&mut self, workers: u32) -> Result<()> {
         if !(1..=WORKERS_MAX).contains(&workers) {
@@ -180,14 +184,14 @@ impl Config {
         Ok(())
     }
 
-    /// Attempts for one request, an outage included; 0: only time counts.
+    /// Sets the maximum number of attempts for one request, including outages; 0: only the time counts.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_max_attempts(&mut self, attempts: u32) -> Result<()> {
         self.policy.max_attempts = Some(attempts);
         Ok(())
     }
 
-    /// Bytes of part buffers that all uploads of a client may hold together.
+    /// Sets the maximum size of the part buffers of all uploads of a client, in bytes.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_memory_limit(&mut self, bytes: u64) -> Result<()> {
         if bytes < MEMORY_LIMIT_MIN {
@@ -199,35 +203,35 @@ impl Config {
         Ok(())
     }
 
-    /// Bytes of parts a second that all uploads of a client may send together; 0: no limit.
+    /// Sets the bandwidth limit of all uploads of a client, in bytes per second; 0: no limit.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_bandwidth_limit(&mut self, bytes_per_second: u64) -> Result<()> {
         self.bandwidth_limit = bytes_per_second;
         Ok(())
     }
 
-    /// How long a connection may take to stand.
+    /// Sets the time limit for opening a connection.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_connect_timeout_ms(&mut self, ms: u64) -> Result<()> {
         self.connect_timeout = duration("connect timeout", ms)?;
         Ok(())
     }
 
-    /// How long no byte may move on a connection.
+    /// Sets the maximum time without progress on a connection.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_stall_timeout_ms(&mut self, ms: u64) -> Result<()> {
         self.stall_timeout = duration("stall timeout", ms)?;
         Ok(())
     }
 
-    /// The longest time without any part acknowledged.
+    /// Sets the maximum time without any acknowledged part.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_give_up_after_ms(&mut self, ms: u64) -> Result<()> {
         self.policy.give_up_after = duration("give-up time", ms)?;
         Ok(())
     }
 
-    /// The key to sign with, and its session token if it is a temporary one.
+    /// Sets the key, with a session token if it is temporary.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_credentials(&mut self, id: &str, secret: &str, token: Option<&str>) -> Result<()> {
         let key = credentials::key(id, secret, token)?;
@@ -236,14 +240,14 @@ impl Config {
         Ok(())
     }
 
-    /// Who is asked for keys; `None`: nobody, and the environment's counts again.
+    /// Sets the credentials provider. `None`: the key in the environment is used again.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_credentials_provider(&mut self, provider: Option<Provider>) -> Result<()> {
         self.credentials = provider.map(|provider| CredentialsSource::Provider(Arc::new(provider)));
         Ok(())
     }
 
-    /// What to tell, and to whom.
+    /// Sets the log level and the receiver of log messages.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_log(&mut self, level: Level, sink: Option<Sink>) -> Result<()> {
         self.log = Arc::new(Log::redacting(level, sink, Arc::clone(&self.redactor)));
@@ -253,25 +257,25 @@ impl Config {
     /// Checks all settings together, and reads the CA file.
     ///
     /// # Errors
-    /// `Invalid` for what is wrong or missing, `Credentials` without a key, `Io` for the CA file.
+    /// `Invalid` for an invalid or missing setting, `Credentials` without a key, `Io` for the CA file.
     pub fn resolve(&self) -> Result<ResolvedConfig> {
-        self.settled().map_err(|error| error.redacted(&self.redactor))
+        self.try_resolve().map_err(|error| error.redacted(&self.redactor))
     }
 
-    fn settled(&self) -> Result<ResolvedConfig> {
+    fn try_resolve(&self) -> Result<ResolvedConfig> {
         let region = self.region.value.clone().ok_or_else(|| {
             Error::invalid("no region is set: set one, or the environment variable AWS_REGION or AWS_DEFAULT_REGION")
         })?;
-        endpoint::check_region(&region).map_err(|error| self.region.blame(error))?;
+        endpoint::check_region(&region).map_err(|error| self.region.name_variable(error))?;
         let endpoint = match &self.endpoint.value {
-            Some(url) => Endpoint::parse(url).map_err(|error| self.endpoint.blame(error))?,
-            None => Endpoint::parse(&endpoint::of_region(&region).map_err(|error| self.region.blame(error))?)?,
+            Some(url) => Endpoint::parse(url).map_err(|error| self.endpoint.name_variable(error))?,
+            None => Endpoint::parse(&endpoint::of_region(&region).map_err(|error| self.region.name_variable(error))?)?,
         };
         Ok(ResolvedConfig {
             region,
             endpoint,
             account_id: self.account_id.clone(),
-            credentials: self.origin()?,
+            credentials: self.credentials_source()?,
             ca_pem: self.ca_file.as_deref().map(read_ca_file).transpose()?,
             user_agent: self.user_agent.clone(),
             workers: self.workers,
@@ -285,15 +289,15 @@ impl Config {
         })
     }
 
-    fn origin(&self) -> Result<CredentialsSource> {
-        if let Some(origin) = &self.credentials {
-            return Ok(origin.clone());
+    fn credentials_source(&self) -> Result<CredentialsSource> {
+        if let Some(source) = &self.credentials {
+            return Ok(source.clone());
         }
         match &self.environment_key {
             Ok(Some(key)) => Ok(CredentialsSource::Key(Arc::new(key.clone()))),
             Ok(None) => Err(Error::new(
                 Kind::Credentials,
-                "no credentials are set: set them, or a provider of them, or the environment variables AWS_ACCESS_KEY_ID and \
+                "no credentials are set: set a key or a credentials provider, or the environment variables AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY",
             )),
             Err((kind, message)) => Err(Error::new(*kind, message.clone())),
@@ -308,13 +312,17 @@ impl fmt::Debug for Config {
 }
 
 impl Setting {
-    fn given(value: &str) -> Self {
-        Self { value: Some(value.to_owned()), from: "" }
+    fn explicit(value: &str) -> Self {
+        Self { value: Some(value.to_owned()), variable: "" }
     }
 
-    /// Says which environment variable an error comes from, if it comes from one.
-    fn blame(&self, error: Error) -> Error {
-        if self.from.is_empty() { error } else { error.with_hint(format_args!("it comes from {}", self.from)) }
+    /// Adds the name of the environment variable to an error, if the value comes from one.
+    fn name_variable(&self, error: Error) -> Error {
+        if self.variable.is_empty() {
+            error
+        } else {
+            error.with_hint(format_args!("the value is from the environment variable {}", self.variable))
+        }
     }
 }
 
@@ -345,7 +353,7 @@ mod tests {
     const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "secret")];
 
     #[test]
-    fn the_environment_and_what_outranks_it() {
+    fn explicit_settings_override_the_environment() {
         const ALL: &[(&str, &str)] = &[
             KEY[0],
             KEY[1],
@@ -355,22 +363,22 @@ mod tests {
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:2"),
         ];
         let mut config = with(ALL);
-        let settled = config.resolve().unwrap();
+        let resolved = config.resolve().unwrap();
         assert_eq!(
-            (settled.region.as_str(), settled.endpoint.authority_for_host_header().as_str()),
+            (resolved.region.as_str(), resolved.endpoint.authority_for_host_header().as_str()),
             ("eu-west-1", "127.0.0.1:1")
         );
         config.set_region("us-west-2").unwrap();
         config.set_endpoint("https://glacier.example").unwrap();
-        let settled = config.resolve().unwrap();
+        let resolved = config.resolve().unwrap();
         assert_eq!(
-            (settled.region.as_str(), settled.endpoint.authority_for_host_header().as_str()),
+            (resolved.region.as_str(), resolved.endpoint.authority_for_host_header().as_str()),
             ("us-west-2", "glacier.example")
         );
     }
 
     #[test]
-    fn bad_variables_show_only_if_they_are_used() {
+    fn reports_invalid_variables_only_if_they_are_used() {
         const BAD: &[(&str, &str)] = &[KEY[0], ("AWS_REGION", "EU WEST"), ("AWS_ENDPOINT_URL", "ftp://x")];
         let mut config = with(BAD);
         let error = config.resolve().unwrap_err();
@@ -385,14 +393,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn names_the_missing_setting() {
         assert!(with(&[]).resolve().unwrap_err().message().contains("AWS_REGION"));
         let error = with(&[("AWS_REGION", "us-east-1")]).resolve().unwrap_err();
         assert!(error.message().contains("AWS_ACCESS_KEY_ID"));
     }
 
     #[test]
-    fn nothing_tells_the_secret() {
+    fn debug_output_contains_no_secret() {
         const SECRET: &[(&str, &str)] = &[KEY[0], ("AWS_SECRET_ACCESS_KEY", "hush-hush"), ("AWS_REGION", "us-east-1")];
         let config = with(SECRET);
         assert!(!format!("{config:?} {:?}", config.resolve().unwrap()).contains("hush"));

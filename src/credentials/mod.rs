@@ -1,4 +1,4 @@
-//! Where keys come from: the caller, who gives one or is asked for each, or the environment.
+//! The sources of keys: a key or a provider set by the caller, or the environment.
 
 mod keys;
 
@@ -14,21 +14,21 @@ use crate::sign::Key;
 /// A key that may expire.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// What requests are signed with.
+    /// The key that requests are signed with.
     pub key: Key,
-    /// Until when, in seconds since 1970-01-01 UTC; `None`: for good.
+    /// The expiry, in seconds since 1970-01-01 UTC. `None`: the key does not expire.
     pub expires: Option<i64>,
 }
 
-/// Is asked for credentials, on a thread of the caller's: see [`Keys`].
+/// Returns credentials. It is called on a caller's thread, see [`Keys`].
 pub type Provider = Box<dyn Fn() -> Result<Credentials> + Send + Sync>;
 
-/// Where the keys of a client come from.
+/// The source of the keys of a client.
 #[derive(Clone)]
 pub enum CredentialsSource {
-    /// One key for good.
+    /// One permanent key.
     Key(Arc<Key>),
-    /// Whom to ask.
+    /// A provider of keys.
     Provider(Arc<Provider>),
 }
 
@@ -41,15 +41,15 @@ impl fmt::Debug for CredentialsSource {
     }
 }
 
-/// The variables that hold a key, as the AWS tools name them.
+/// The environment variables of a key, as in the AWS tools.
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN: &str = "AWS_SESSION_TOKEN";
 
-/// The key that the environment holds; `variable` reads it. `None` if it holds none.
+/// Returns the key in the environment, or `None` without one. `variable` reads an environment variable.
 ///
 /// # Errors
-/// `Credentials` if only half of a key is there, `Invalid` if what is there cannot be a key.
+/// `Credentials` if only one part of the key is set, `Invalid` if a part is invalid.
 pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Key>> {
     match (variable(KEY_ID), variable(SECRET)) {
         (None, None) => Ok(None),
@@ -65,7 +65,7 @@ pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Opt
     }
 }
 
-/// A key from its parts. An empty token is none.
+/// Creates a key from its parts. An empty token counts as none.
 ///
 /// # Errors
 /// `Invalid` names the part and the rule, never the value of a secret.
@@ -73,7 +73,7 @@ pub fn key(id: &str, secret: &str, token: Option<&str>) -> Result<Key> {
     named_key(["the access key ID", "the secret access key", "the session token"], id, secret, token)
 }
 
-/// A key from its parts, which errors call by these names.
+/// Creates a key from its parts. Errors refer to the parts by `names`.
 fn named_key(names: [&str; 3], id: &str, secret: &str, token: Option<&str>) -> Result<Key> {
     let token = token.filter(|token| !token.is_empty());
     for (name, value) in names.into_iter().zip([id, secret, token.unwrap_or("-")]) {
@@ -82,11 +82,11 @@ fn named_key(names: [&str; 3], id: &str, secret: &str, token: Option<&str>) -> R
     Ok(Key::new(id, secret, token.map(str::to_owned)))
 }
 
-/// The longest part of a key, in bytes. Session tokens have up to some thousand; a request whose headers are much larger is
-/// refused everywhere.
+/// The maximum length of a part of a key, in bytes. Session tokens have up to a few thousand. Servers reject requests with much
+/// larger headers.
 const KEY_PART_MAX: usize = 32 << 10;
 
-/// Each part goes into headers, where a line break would end the header.
+/// Checks a part of a key. Each part is used in headers, which a line break would end.
 fn check_part(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         return Err(Error::invalid(format!("{name} is empty")));
@@ -94,22 +94,24 @@ fn check_part(name: &str, value: &str) -> Result<()> {
     if value.len() > KEY_PART_MAX {
         return Err(Error::invalid(format!("{name} has {} bytes: it must have at most {KEY_PART_MAX}", value.len())));
     }
-    let Some((at, bad)) = value.char_indices().find(|(_, c)| !c.is_ascii_graphic()) else { return Ok(()) };
-    let what = match bad {
+    let Some((offset, invalid)) = value.char_indices().find(|(_, c)| !c.is_ascii_graphic()) else { return Ok(()) };
+    let what = match invalid {
         ' ' => "a space",
         '\t' => "a tab",
         '\n' => "a line feed",
         '\r' => "a carriage return",
-        _ if bad.is_ascii() => "a control character",
+        _ if invalid.is_ascii() => "a control character",
         _ => "a character that is not ASCII",
     };
-    // The rest of the value is as bad to the end, as "\r\n" is, or it goes on behind it.
-    let place = match at {
+    // "At its end" if no printable character follows, as with "\r\n".
+    let place = match offset {
         0 => "at its start".to_owned(),
-        _ if !value[at..].contains(|c: char| c.is_ascii_graphic()) => "at its end".to_owned(),
-        _ => format!("at offset {at}"),
+        _ if !value[offset..].contains(|c: char| c.is_ascii_graphic()) => "at its end".to_owned(),
+        _ => format!("at offset {offset}"),
     };
-    Err(Error::invalid(format!("{name} has {what} {place}: it must be printable ASCII characters without spaces")))
+    Err(Error::invalid(format!(
+        "{name} has {what} {place}: it must consist of printable ASCII characters without spaces"
+    )))
 }
 
 #[cfg(test)]
@@ -121,17 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn whole_keys_half_keys_and_none() {
+    fn reads_complete_and_partial_keys_from_the_environment() {
         assert!(environment(&[]).unwrap().is_none());
         assert!(environment(&[(KEY_ID, "AK"), (SECRET, "s3cr3t")]).unwrap().is_some());
         assert!(environment(&[(KEY_ID, "AK"), (SECRET, "s3cr3t"), (TOKEN, "to ken")]).is_err(), "the token is read");
-        let half = environment(&[(KEY_ID, "AK")]).unwrap_err();
-        assert_eq!(half.kind(), Kind::Credentials);
-        assert!(half.message().contains(SECRET));
+        let partial = environment(&[(KEY_ID, "AK")]).unwrap_err();
+        assert_eq!(partial.kind(), Kind::Credentials);
+        assert!(partial.message().contains(SECRET));
     }
 
     #[test]
-    fn error_names_part_and_place_but_no_value() {
+    fn error_names_part_and_position_but_no_value() {
         for (id, secret, token, expected) in [
             ("AK", "se cret", None, "the secret access key has a space at offset 2"),
             ("AK", "secret\r", None, "the secret access key has a carriage return at its end"),
@@ -141,9 +143,12 @@ mod tests {
             ("A\x1bK", "secret", None, "the access key ID has a control character at offset 1"),
             ("AK", "", None, "the secret access key is empty"),
         ] {
-            let told = key(id, secret, token).unwrap_err().to_string();
-            assert!(told.starts_with(expected), "{told}");
-            assert!(!told.contains("cret\\") && !told.contains("se cret") && !told.contains("ken:"), "{told}");
+            let message = key(id, secret, token).unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{message}");
+            assert!(
+                !message.contains("cret\\") && !message.contains("se cret") && !message.contains("ken:"),
+                "{message}"
+            );
         }
     }
 
