@@ -1,17 +1,17 @@
 /*
  * libglacier_mp: multipart uploads to Amazon Glacier vaults (the vault API, 2012-06-01).
  *
- * It puts archives from 1 byte to 42,949,672,960,000 bytes (10,000 parts of 4 GiB) into a vault: several parts at
- * once, in bounded memory, with every hash checked against the service's, and so that a failure on the way loses no
- * work: what the service holds already is not sent again.
+ * The library uploads archives of 1 byte to 42,949,672,960,000 bytes (10,000 parts of 4 GiB). It sends several parts at
+ * once, uses bounded memory, and compares every hash with the service's. After a failure it sends only the parts that
+ * the service does not hold.
  *
- * For C99 or later and C++11 or later. Compile with `pkg-config --cflags --libs glacier_mp`, or link with
- * -lglacier_mp; no other library is needed.
+ * Requires C99 or C++11. Compile with `pkg-config --cflags --libs glacier_mp`, or link with -lglacier_mp. No other
+ * library is needed.
  *
- * This header is the manual. It is generated: change the sources, not this file.
+ * This header is the manual. It is generated: change the sources in src/ffi, not this file.
  *
  *
- * Example: a complete program
+ * == Quick start ==
  *
  *     #include <glacier_mp.h>
  *     #include <stdio.h>
@@ -33,128 +33,199 @@
  *         return done ? 0 : 1;
  *     }
  *
+ * To resume after a failure, also set a journal: glacier_upload_set_journal.
  *
- * The contract: it holds for every function, and is not repeated there
  *
- * Results. A function that can fail returns a glacier_result_t: GLACIER_OK, which is 0, or one of GLACIER_E_...,
- * whose range tells the origin. Each function names the results that it can give. Outputs are written only on
- * GLACIER_OK.
+ * == Contents ==
  *
- * Errors. The last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores
- * NULL there, without reading or freeing what was there, and on every failure an error, never NULL, that tells more
- * than the result does. Free it with glacier_error_free before err is used again. There is no "last error" of a
- * thread.
+ * Rules for every function: Errors, Success, Ownership, Strings, Threads, Callbacks, Cancellation, Fork and signals,
+ * Memory, Secrets and clocks, Service limits, Compatibility.
+ * Reference: Types and results, Configuration, Logging, Credentials, Clients, Uploads, Progress, Resuming, Streaming,
+ * Background uploads, Sharing an upload, Multipart operations, Error details, Tree hashes, Plans, Versions.
  *
- * Success. GLACIER_OK means: the service acknowledged, with equal hashes, exactly the bytes that the source of this
- * call has; without a source, the parts that were given to this handle or that the service lists. This holds for
- * glacier_upload_run, _transfer, _start, _finish and _complete alike, also where a lost response is settled first, and
- * on a completed handle or journal, where nothing is sent: there the source is compared with the archive.
- *     A file is identified by device, inode, size, mtime and ctime. During a call, another size or mtime is
- * GLACIER_E_SOURCE_CHANGED. If the ctime alone differs (after a rename, a hard link or a chmod, or a modification whose
- * mtime was set back), the file is read again and compared before Complete. Between two calls, another size is
- * GLACIER_E_SOURCE_CHANGED; after any other difference the file is read again, and parts that differ are
- * GLACIER_E_SOURCE_CHANGED. Times less than 2 s old are not trusted: what is read of a file that was modified just
- * before is read again. Before its identity is recorded, a file is synced to its disk. Other sources have no identity
- * and are hashed in each call.
- *     What cannot be detected: a change after the last comparison, which comes right before Complete; a change that is
- * undone before it is read; a modification that leaves size, mtime and ctime as they were, because the clock was set
- * back, the clock of a file server is slow by more than 2 s, or the bytes were written past the file system; stores
- * through a shared mapping on a file system that does not record their time, such as tmpfs; and a change of memory
- * while a call works on it.
  *
- * Ownership. What a function whose name ends in _new returns or stores in *out, and a list that one stores there, is
- * the caller's, and is given back by the _free of its type, once. _free(NULL) does nothing. Handles may be freed in
- * any order: an upload keeps its client alive.
+ * == Errors ==
  *
- * Strings. In: UTF-8 that ends with NUL, copied; text that is not UTF-8 is GLACIER_E_INVALID. File names are any
- * bytes on Unix. Out: owned by the handle, list or error they come from, valid until it is freed; NULL where nothing
- * is known.
+ * A function that can fail returns a glacier_result_t: GLACIER_OK (0) or one of GLACIER_E_.... It writes its outputs
+ * only on GLACIER_OK.
  *
- * Wrong use. NULL where it is not allowed (GLACIER_E_NULL, with the name of the parameter), wrong values
- * (GLACIER_E_INVALID) and calls out of order (GLACIER_E_STATE) are errors, and nothing is sent. What cannot be
- * noticed, and must not be: a pointer that is neither NULL nor what the parameter asks for, such as a handle freed
- * before.
+ * Its last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores NULL there,
+ * without reading or freeing the old value. On failure it stores an error, never NULL. Free the error with
+ * glacier_error_free before err is used again. There is no thread-local "last error".
  *
- * Threads. Working calls are those that talk to the service: glacier_upload_run, _transfer, _start, _write, _finish,
- * _initiate, _put_part, _put_part_checked, _list_parts, _complete and _abort, and glacier_client_list_uploads. A
- * config: one thread at a time. A client: any number at once. An upload: glacier_upload_put_part and
- * glacier_upload_put_part_checked from any number of threads at once; every other working call, and every setter,
- * needs the handle to itself: while one runs, another gets GLACIER_E_BUSY at once. A started run has the handle until
- * it is over, and a stream that is written from the first glacier_upload_write until it is finished or has failed:
- * meanwhile glacier_upload_abort stops either, and between two writes glacier_upload_set_progress is possible too.
- * glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the facts (_id, _location, _archive_id,
- * _archive_location, _tree_hash, _vault, _part_size) are free to any thread at any time.
+ * Wrong use is an error, and nothing is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
+ * parameter. A value that is not allowed is GLACIER_E_INVALID. A call out of order is GLACIER_E_STATE. Pointers are
+ * required, except err, user_data, destroy, token_or_null, data of 0 bytes, and callbacks that may be NULL by their
+ * function. The library cannot detect other invalid pointers, such as a freed handle.
  *
- * Several archives at once: one client, and for each archive one handle and one thread of the program. They share
- * the client's memory limit: a part waits until there is room, first come, first served; and its bandwidth limit. For
- * one display of them all, ask each with glacier_upload_progress. While it runs, glacier_upload_run has a thread of
- * the library for each part in flight, one for each processor, and one more.
+ * A defect that the library detects becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash.
  *
- * pthread_cancel. Cancellation of a thread is disabled while it is inside a function of the library that takes an err,
- * frees something or calls back, callbacks included, and on the library's own threads. The former state is restored on
- * return, so that a request takes effect at the thread's next cancellation point. To end a working call earlier, use
- * glacier_upload_cancel. A thread that enters the library must not have asynchronous cancelability.
+ * A function that returns no result does nothing, or returns NULL or 0, for a NULL handle and after a defect. Getters
+ * also return NULL or 0 for an index past the end and for a value that is not known.
  *
- * Callbacks. They come on the thread that is inside the working call, one at a time, with no lock held; with several
- * parts put at once, on one of the threads inside; of a started run, on the upload's own thread. That thread only waits
- * and delivers; files and network are worked by other threads of the library, so that progress is a heartbeat of at
- * least 4 a second, unless a callback takes its time: while one runs, the call that it came from delivers no other. A
- * callback that may stop the work returns GLACIER_CONTINUE to go on; anything else, 0 and -1 included, stops it with
- * GLACIER_E_CALLBACK. Inside a callback of an upload, only glacier_upload_cancel, _state, _progress,
- * _set_bandwidth_limit, the facts and _free of that upload may be called; any other call on it gets GLACIER_E_BUSY.
- * Inside a callback of a client, a log callback or a credentials provider, the same holds for the client and all its
- * uploads. A callback must not leave by longjmp or by a C++ exception.
+ * Function comments list the possible results after "Results:". They refer to these groups by name:
  *
- * user_data. It is handed to the callback as it is, and belongs to the library from the call on that sets it: its
- * destroy function, if there is one, runs exactly once, also when that call fails. It never runs while the callback
- * runs.
+ *     common results     GLACIER_OK, GLACIER_E_NULL, GLACIER_E_MEMORY, GLACIER_E_PANIC, GLACIER_E_INTERNAL: of every
+ *                        function with an err, and not repeated.
+ *     config results     GLACIER_E_INVALID (value not allowed), GLACIER_E_BUSY (another call is using the config).
+ *     setter results     GLACIER_E_INVALID (value not allowed), GLACIER_E_STATE (not before the first working call),
+ *                        GLACIER_E_BUSY, GLACIER_E_FORKED.
+ *     request results    the transport results GLACIER_E_NETWORK, GLACIER_E_TLS, GLACIER_E_TIMEOUT, GLACIER_E_PROTOCOL;
+ *                        the service results GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
+ *                        GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND, GLACIER_E_LIMIT, GLACIER_E_NO_LONGER_SUPPORTED;
+ *                        GLACIER_E_BUSY, GLACIER_E_FORKED, GLACIER_E_CANCELED, GLACIER_E_CALLBACK.
+ *     upload results     the request results, GLACIER_E_NOT_FOUND if the service does not know the upload;
+ *                        GLACIER_E_INVALID (a part size was set that the upload does not have);
+ *                        GLACIER_E_STATE (not initiated or attached, aborted, or used in another way: see "Uploads");
+ *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
+ *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
  *
- * Cancel. glacier_upload_cancel stops each working call in progress or, if there is none, the next. It may be called
- * from any thread and from a signal handler. Calls return within 250 ms, but a callback that is being called is
- * waited for, and while Complete is on its way its answer is awaited for up to 10 s. The upload stays in the vault
- * and can be resumed; only the parts in flight are sent again. glacier_client_cancel does the same for
- * glacier_client_list_uploads. For Ctrl-C:
  *
- *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is taken away
+ * == Success ==
+ *
+ * GLACIER_OK of glacier_upload_run, _transfer, _start, _finish and _complete means: the service acknowledged, with
+ * equal hashes, exactly the bytes of this call's source. Without a source, these are the parts given to this handle or
+ * listed by the service. This includes lost responses, which are resolved first, and completed handles and journals:
+ * nothing is sent, and the source is compared with the archive.
+ *
+ * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
+ *
+ * - During a call, a different size or mtime is GLACIER_E_SOURCE_CHANGED. If only the ctime differs (rename, hard link,
+ *   chmod, or an mtime that was set back), the file is read again and compared before Complete.
+ * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again, and
+ *   parts that differ are GLACIER_E_SOURCE_CHANGED.
+ * - Times less than 2 s old are not trusted: data of a file that was modified just before is read again.
+ *
+ * Other sources have no identity and are hashed in each call.
+ *
+ * The library cannot detect:
+ *
+ * - a change after the last comparison, which comes right before Complete;
+ * - a change that is undone before it is read;
+ * - a modification that leaves size, mtime and ctime unchanged, because the clock was set back, the clock of a file
+ *   server is more than 2 s slow, or the write bypassed the file system;
+ * - stores through a shared mapping on a file system that does not record their time, such as tmpfs;
+ * - a change of a memory source during a call.
+ *
+ *
+ * == Ownership ==
+ *
+ * The caller owns each handle that a _new function returns or stores in *out, each list and each error. Release it
+ * once, with the _free function of its type. Handles may be freed in any order: an upload keeps its client alive.
+ *
+ *
+ * == Strings ==
+ *
+ * In: UTF-8 that ends with NUL, at most 131,072 bytes, else GLACIER_E_INVALID. File names may be any bytes on Unix. The
+ * library copies input strings.
+ * Out: owned by the handle, list or error, and valid until it is freed. NULL until the value is known; then it never
+ * changes.
+ *
+ *
+ * == Threads ==
+ *
+ * Working calls talk to the service: glacier_upload_run, _transfer, _start, _write, _finish, _initiate, _put_part,
+ * _put_part_checked, _list_parts, _complete, _abort, and glacier_client_list_uploads. Any thread may make them, and
+ * call every other function.
+ *
+ * - Config, tree hash: one thread at a time. Another gets GLACIER_E_BUSY.
+ * - Clients, errors, lists, plans: any number of threads at once. Errors, lists and plans never change.
+ * - Upload: any number of threads may be in glacier_upload_put_part and _put_part_checked at once. Every other working
+ *   call and every setter needs exclusive use of the handle. If the handle is in use, the call returns GLACIER_E_BUSY
+ *   at once.
+ * - A started run uses the handle until it ends. A stream uses it from the first glacier_upload_write until it is
+ *   finished or fails. Meanwhile glacier_upload_abort is also allowed and cancels either. glacier_upload_set_progress
+ *   is allowed between two writes.
+ * - At any time, on any thread: glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the getters
+ *   (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size).
+ *
+ * To upload several archives at once, use one client, and one handle and thread per archive. They share the client's
+ * memory limit, first come, first served, and its bandwidth limit. For a combined display, call glacier_upload_progress
+ * on each. During glacier_upload_run the library has one thread per part in flight, one per processor, and one more.
+ *
+ * pthread_cancel is disabled on the library's threads, and inside any function that takes an err, frees something or
+ * calls back, callbacks included. The former state is restored on return: a request takes effect at the thread's next
+ * cancellation point. Threads that call the library must not have asynchronous cancelability.
+ *
+ *
+ * == Callbacks ==
+ *
+ * Callbacks come on the thread inside the working call, one at a time, with no lock held. With several parts in
+ * glacier_upload_put_part, they come on one of these threads. Those of a started run come on the upload's own thread.
+ * This thread only waits and delivers: other threads of the library do the file and network I/O. Progress comes at
+ * least 4 times a second, unless a callback takes longer: while one runs, its call delivers no other.
+ *
+ * A callback that can stop the work returns GLACIER_CONTINUE to continue. Any other value, 0 and -1 included, stops the
+ * call with GLACIER_E_CALLBACK.
+ *
+ * Inside a callback of an upload, only these functions of that upload are allowed: glacier_upload_cancel, _state,
+ * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Inside a log
+ * callback or a credentials provider, this holds for the client and all its uploads. A callback must not leave by
+ * longjmp or a C++ exception.
+ *
+ * user_data: the library passes it to the callback unchanged, and owns it from the start of the call that sets it. Its
+ * destroy function, if not NULL, runs exactly once:
+ *
+ * - before the call returns, if the call fails or the callback is NULL;
+ * - otherwise when another call replaces the callback, or when its last owner is freed and no call, started run or
+ *   stream uses it. The owner is the upload, or for a config the config and all its clients and uploads.
+ *
+ * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
+ *
+ *
+ * == Cancellation ==
+ *
+ * glacier_upload_cancel stops each working call of the upload in progress or, if there is none, the next.
+ * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
+ * them at any time, also in a callback or a signal handler. When all calls in progress have returned, at least one
+ * because of the cancel (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN), the request is cleared and the handle can be
+ * used again. Otherwise the request stays pending and stops the next working call.
+ *
+ * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
+ * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
+ *
+ *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is removed
  *     static void on_signal(int number) { (void)number; glacier_upload_cancel(running); }
  *
- * No cancel may begin once glacier_upload_free is called on the handle: a program with several handles takes signals
- * with sigwait on one thread, and walks its handles there under a lock of its own.
- *
- * Freeing at work. glacier_upload_free never touches the network and never waits. A call that is at work on the
- * handle, a started run and a stream are canceled, and end by themselves.
- *
- * Fork. Threads of the library live only while a call or a started run is at work, and from the first
- * glacier_upload_write of a stream until it is finished, fails, is canceled or freed. Handles made before a fork do
- * not work in the child: calls get GLACIER_E_FORKED, _state and the facts tell how it was, and _free releases memory
- * only; what a thread of the parent held, a user_data for example, is not released there. Do not fork while a call
- * runs on another thread, unless the child calls exec at once. A child that is forked inside a callback must not
- * return from it. A child holds the lock of a journal that was open, until it calls exec or ends.
- *
- * Process. There is nothing to initialise. The library installs no signal handler, raises no SIGPIPE, never exits,
- * and reads the environment in glacier_config_new only. Its threads block asynchronous signals, so that these meet
- * the program's own. Secret keys and session tokens appear in no message and no log line. The library wipes its copies
- * of them from memory after their last use, all of them once the handles are freed; it does not touch the program's own
- * copies and the environment. A clock that differs from
- * the service's by too much for signatures is noticed by the service's answers, and signatures are corrected; the
- * clock itself is left alone. On Linux the library stays loaded once it is loaded: dlclose does nothing.
- *
- * Memory. Any function with an err gives GLACIER_E_MEMORY when memory is short. Part buffers, the buffers of
- * connections, threads, response bodies, lists and journals are allocated so that a failure is reported, and 2 MiB of
- * address space are set aside for the small allocations that this takes. What cannot be caught: a small allocation that
- * fails although the reserve was used and 2 seconds were waited for other threads to free memory aborts the process;
- * the C library aborts it if it cannot set up a new thread; and a system that overcommits memory, as Linux does by
- * default, kills a process instead of refusing memory to it. A text argument has at most 131,072 bytes, else
- * GLACIER_E_INVALID.
- *
- * Defects. A defect in the library that is noticed becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash; a
- * function without a result then returns NULL or 0.
- *
- * Growth. Within one glacier_abi_version, functions, results, states and fields at the end of glacier_progress_t are
- * only added. "Since" names the version that a function first appeared in.
+ * Do not cancel a handle once glacier_upload_free is called on it. A program with several handles receives signals with
+ * sigwait on one thread, and cancels its handles there under its own lock.
  *
  *
- * What the service allows (Amazon Glacier developer guide, "Uploading Large Archives in Parts" and API reference)
+ * == Fork and signals ==
+ *
+ * Library threads exist only during a call or a started run, and from the first glacier_upload_write until the stream
+ * is finished, fails, is canceled or freed. They block asynchronous signals, so that the program's threads receive
+ * them.
+ *
+ * In a forked child, calls on the parent's handles return GLACIER_E_FORKED. glacier_upload_state and the getters return
+ * their values as of the fork, and _free only releases memory; it does not release what a thread of the parent held,
+ * such as a user_data. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
+ * forked inside a callback must not return from it. A child holds the lock of an open journal until it calls exec or
+ * ends.
+ *
+ * The library needs no initialization, installs no signal handler, raises no SIGPIPE and never exits. Only
+ * glacier_config_new reads the environment. On Linux the library stays loaded: dlclose does nothing.
+ *
+ *
+ * == Memory ==
+ *
+ * If memory is short, any function with an err returns GLACIER_E_MEMORY. Failed allocations of part buffers, connection
+ * buffers, threads, response bodies, lists and journals are reported; 2 MiB of address space are reserved for the small
+ * allocations that this takes. The process still ends if a small allocation fails after the reserve is used and other
+ * threads freed nothing for 2 seconds; if the C library cannot set up a new thread; or if a system that overcommits
+ * memory, the Linux default, kills it.
+ *
+ *
+ * == Secrets and clocks ==
+ *
+ * No message and no log line contains a secret key or session token. The library wipes its copies from memory after
+ * their last use, all of them once the handles are freed. It does not wipe the program's own copies or the environment.
+ *
+ * If the clock of the machine is wrong for signatures, the library corrects the signatures by the time in the service's
+ * responses. It does not set the clock.
+ *
+ *
+ * == Service limits ==
  *
  *     part size        a power of two from 1 MiB to 4 GiB; the last part from 1 byte
  *     parts            at most 10,000
@@ -162,14 +233,16 @@
  *     vault name       1 to 255 of A-Z a-z 0-9 _ - . and neither "." nor ".."
  *     description      at most 1,024 bytes, each 0x20 to 0x7E, no space at either end
  *     account ID       12 digits without hyphens, or "-" for the account of the credentials
- *     idle upload      may be removed 24 hours after the last part came
+ *     idle upload      may be removed 24 hours after its last part arrived
  *
- * Contents
+ * Source: Amazon Glacier developer guide, "Uploading Large Archives in Parts", "Creating a Vault", "Computing
+ * Checksums", and API reference.
  *
- *     1. Simple use
- *     2. Full control: settings, carrying on, streams, background, shared uploads, by hand
- *     3. Watching
- *     4. Helpers: tree hashes, plans, versions
+ *
+ * == Compatibility ==
+ *
+ * Within one glacier_abi_version, functions, results, states and fields at the end of glacier_progress_t are only
+ * added; nothing is changed or removed. "Since" is the version that added a function.
  */
 
 #ifndef GLACIER_MP_H
@@ -178,7 +251,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of this header; glacier_version() and its kin tell that of the library. */
+/* The version of this header. For the version of the library see "Versions". */
 #define GLACIER_MP_VERSION "0.1.0"
 #define GLACIER_MP_VERSION_MAJOR 0
 #define GLACIER_MP_VERSION_MINOR 1
@@ -187,7 +260,7 @@
     (GLACIER_MP_VERSION_MAJOR << 16 | GLACIER_MP_VERSION_MINOR << 8 | GLACIER_MP_VERSION_PATCH)
 #define GLACIER_MP_ABI_VERSION 0
 
-/* The length of a source that is not known, and the time of a wait that has no end. */
+/* The total of a source of unknown length, and the timeout of a wait without a limit. */
 #define GLACIER_UNKNOWN_LENGTH UINT64_MAX
 #define GLACIER_FOREVER UINT64_MAX
 
@@ -195,480 +268,203 @@
 extern "C" {
 #endif
 
+/* ==== Types and results ========================================================================================= */
+
 /**
- * Settings for clients. One thread uses a config at a time; a second one gets GLACIER_E_BUSY.
+ * The settings of clients.
  *
- * What a setter refuses leaves the setting as it was.
+ * A setter that fails leaves the setting unchanged.
  */
 typedef struct glacier_config_t glacier_config_t;
 
 /**
  * A client: the endpoint, account and credentials used for requests, and the memory and bandwidth limits shared by its
- * uploads.
- *
- * Any number of threads may use a client at once. Its uploads keep it alive: it may be freed before them.
+ * uploads. Its uploads keep it alive.
  */
 typedef struct glacier_client_t glacier_client_t;
 
-/**
- * One multipart upload, and what is known of the archive that it makes: one handle is one upload ID for its life.
- *
- * Which threads may call what stands under "Threads" above.
- */
+/** One multipart upload and the archive that it creates. A handle has the same upload ID for its life. */
 typedef struct glacier_upload_t glacier_upload_t;
 
-/**
- * What went wrong in one call: made when a function fails and was given an err, freed by glacier_error_free.
- *
- * It never changes, and any number of threads may read it at once. It does not depend on the handle of the call.
- */
+/** The error of one failed call. It is independent of the handle. */
 typedef struct glacier_error_t glacier_error_t;
 
 /**
- * What a function that can fail returns: one of the values of glacier_result_names. Compare with GLACIER_OK.
+ * The result of a function that can fail: a value of glacier_result_names. Compare it with GLACIER_OK.
  *
- * Later versions add values and never reuse one, so a switch needs a default. Since: 0.1
+ * Later versions may add values and never reuse one, so a switch needs a default.
  */
 typedef int32_t glacier_result_t;
 
 /**
- * The values of glacier_result_t. Their ranges tell the origin: 1 the caller, 100 this machine, 200 the way to the
- * service, 300 the service, 400 the integrity of the data, 500 stopped on request, 900 the library itself.
+ * The values of glacier_result_t, in ranges by origin: 1 the caller, 100 this machine, 200 the connection to the
+ * service, 300 the service, 400 data integrity, 500 stopped on request, 900 the library.
  */
 typedef enum {
-    /** Done. */
+    /** Success. */
     GLACIER_OK = 0,
-    /** A pointer that must not be NULL is NULL; the message names the parameter. */
+    /** A required pointer is NULL. */
     GLACIER_E_NULL = 1,
-    /** A value is not allowed; the message names the value and the rule. Nothing was sent. */
+    /** A value is not allowed. The message has the value and the rule. Nothing was sent. */
     GLACIER_E_INVALID = 2,
-    /** The call is not allowed in the handle's state, or after the calls made so far. Nothing was sent. */
+    /** The call is not allowed in the handle's state, or after earlier calls. Nothing was sent. */
     GLACIER_E_STATE = 3,
     /**
-     * Another call, a started run or a stream works with the handle, or this is a call from inside one of its
-     * callbacks.
+     * Another call, a started run or a stream is using the handle, or the call was made inside one of its callbacks.
      */
     GLACIER_E_BUSY = 4,
-    /** The run that glacier_upload_wait waits for is not over yet. */
+    /** The run that glacier_upload_wait waits for has not ended. */
     GLACIER_E_PENDING = 5,
-    /** The handle was made by the parent of this process, before a fork. */
+    /** The handle was created before fork() by the parent of this process. */
     GLACIER_E_FORKED = 6,
     /** A local file could not be opened, read or written. */
     GLACIER_E_IO = 100,
     /**
-     * Out of memory or another system resource, such as file descriptors or threads. If a connection finds no
-     * descriptor while another request of the client has a connection, it waits for that one instead.
+     * Out of memory or another system resource, such as file descriptors or threads. If no descriptor is left for a
+     * new connection, a request first waits for a connection that another request of the client is using.
      */
     GLACIER_E_MEMORY = 101,
     /** The source ended before its announced size. */
     GLACIER_E_SOURCE_SHORT = 102,
-    /** The source changed while it was being uploaded, or is not what the upload holds. */
+    /** The source changed during the upload, or does not match what the upload holds. */
     GLACIER_E_SOURCE_CHANGED = 103,
-    /** The journal is damaged, or of another upload, or the file is not a journal. It was not changed. */
+    /** The file is not a journal, is damaged, or belongs to another upload. It was not changed. */
     GLACIER_E_JOURNAL = 104,
-    /** Another process, or another handle, works with the journal. */
+    /** Another process or handle is using the journal. */
     GLACIER_E_LOCKED = 105,
-    /** The connection could not be made, or was lost, until the attempts were used up. */
+    /** The connection failed or was lost in each attempt. */
     GLACIER_E_NETWORK = 200,
-    /** The certificate of the service, or TLS itself, was refused. */
+    /** The certificate of the service was rejected, or TLS failed. */
     GLACIER_E_TLS = 201,
     /**
-     * The last attempt ended in a timeout: no connection within the connect timeout, a stall, or no response to
-     * Complete within glacier_config_set_give_up_after_ms; or a part takes longer than the 5 minutes that a signature
-     * is valid, even when no other part is in flight. If another error ended the last attempt, its code is returned.
+     * The last attempt timed out: no connection within the connect timeout, a stall, or no response to Complete within
+     * glacier_config_set_give_up_after_ms. Or sending one part alone takes longer than its 5-minute signature is
+     * valid.
      */
     GLACIER_E_TIMEOUT = 202,
     /**
-     * The response is not what the protocol allows: not HTTP, a document that cannot be read, a success without the
-     * tree hash or ID that acknowledges it, a list that does not end, or an ID that could not be sent back.
+     * The response breaks the protocol: not HTTP, an unreadable document, a success without the tree hash or ID that
+     * acknowledges it, a list that does not end, or an ID that cannot be sent back.
      */
     GLACIER_E_PROTOCOL = 203,
-    /** The service refused the request for a reason without a code of its own here: see glacier_error_service_code. */
+    /** The service rejected the request for a reason that has no result of its own: see glacier_error_service_code. */
     GLACIER_E_SERVICE = 300,
     /**
-     * The credentials lack permission for this operation or do not belong to this account. Or a
-     * proxy denies access.
+     * The credentials lack permission for this operation or do not belong to this account, or a proxy denies access.
      */
     GLACIER_E_ACCESS = 301,
     /**
-     * The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
-     * corrected.
+     * The credentials are missing, wrong or expired, or the library cannot correct signatures for a wrong machine
+     * clock.
      */
     GLACIER_E_CREDENTIALS = 302,
-    /** The service went on asking for fewer requests until the attempts were used up. */
+    /** The service throttled the request in each attempt. */
     GLACIER_E_THROTTLED = 303,
     /**
-     * The service reports that the vault does not exist in this region and account, or the upload no longer exists. A
-     * 404 of a proxy is not this: it is retried, and then GLACIER_E_SERVICE.
+     * The service reports that the vault does not exist in this region and account, or that the upload no longer
+     * exists. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
      */
     GLACIER_E_NOT_FOUND = 304,
-    /** A limit of the service would be, or was, exceeded. */
+    /** A limit of the service was or would be exceeded. */
     GLACIER_E_LIMIT = 305,
-    /** The service does not serve this account any more. */
+    /** The service no longer serves this account. */
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /**
-     * Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, this
-     * handle learns it by running or completing again, and so does another one with the same journal; without a
-     * journal it must be this one, before the program ends: a new handle, attached to the ID, gets
-     * GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload again
-     * before looking there.
+     * Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
+     * with this handle or with one that has the same journal. Without a journal, do so before the program ends: a new
+     * handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, only an inventory of
+     * the vault shows whether there is an archive: check it before you upload again.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
-    /** A tree hash differs from the one expected. */
+    /** A tree hash differs from the expected one. */
     GLACIER_E_TREE_HASH = 400,
     /** Parts are missing. */
     GLACIER_E_INCOMPLETE = 401,
-    /** The call was stopped by a cancel. */
+    /** The call was canceled. */
     GLACIER_E_CANCELED = 500,
     /** A callback did not return GLACIER_CONTINUE. */
     GLACIER_E_CALLBACK = 501,
-    /** A defect in the library, caught; please report it with the message. The handle can still be freed. */
+    /** A defect in the library caused a panic. Please report the message. The handle can still be freed. */
     GLACIER_E_PANIC = 900,
-    /** A defect in the library, noticed; please report it with the message. */
+    /** The library detected a defect in itself. Please report the message. */
     GLACIER_E_INTERNAL = 901,
 } glacier_result_names;
 
 /**
- * Releases a user_data: called exactly once, when the library will never touch it again. It may be NULL.
+ * Returns the name of a result, such as "GLACIER_E_NOT_FOUND"; "GLACIER_E_UNKNOWN" if this version does not know it.
  *
- * It may come on any thread, and must call nothing of this library. Since: 0.1
+ * Static, never NULL. Since: 0.1
  */
+const char *glacier_result_name(glacier_result_t result);
+
+/**
+ * Returns an English description of a result. glacier_error_message describes the failure.
+ *
+ * Static, never NULL. Since: 0.1
+ */
+const char *glacier_result_message(glacier_result_t result);
+
+/** Returns the result of the failed call. Since: 0.1 */
+glacier_result_t glacier_error_code(const glacier_error_t *error);
+
+/**
+ * Returns one line of English without a newline: what failed, on which object, and what to do.
+ *
+ * If the upload stays in the vault, the message has its ID. Text from outside, such as the service's messages and file
+ * names, is sanitized: control and invisible characters are escaped ("\n", "\x1b", "\u{202e}") and long values are
+ * cut. A secret key or session token that the client has or had, or 16 or more characters of one, is replaced by the
+ * word "redacted" in brackets. Since: 0.1
+ */
+const char *glacier_error_message(const glacier_error_t *error);
+
+/** Frees an error. Since: 0.1 */
+void glacier_error_free(glacier_error_t *error);
+
+/** Releases a user_data, which the library no longer uses. See "Callbacks". Since: 0.1 */
 typedef void (*glacier_destroy_fn)(void *user_data);
 
 /**
- * What a callback that may stop the work returns. Nothing but GLACIER_CONTINUE goes on.
+ * The return values of callbacks that can stop the work.
  *
- * It is 1, and neither 0 nor "not 0": a callback of another language that ends in an exception returns anything.
- * Since: 0.1
+ * GLACIER_CONTINUE is 1, not 0 or "not 0", because a callback of another language that ends in an exception returns an
+ * arbitrary value.
  */
 typedef enum {
     /** Stop: the call returns GLACIER_E_CALLBACK. */
     GLACIER_STOP = 0,
-    /** Go on. */
+    /** Continue. */
     GLACIER_CONTINUE = 1,
 } glacier_flow_names;
 
-/**
- * How far an upload, or the hashing of a file, is. All counts; later versions add fields at the end.
+/* ==== Configuration ================================================================================================
  *
- * The counts only grow, but for parts_in_flight and workers, which go up and down. Since: 0.1
- */
-typedef struct {
-    /** The bytes of this struct that are filled. */
-    uint64_t struct_size;
-    /**
-     * The bytes of the whole archive; UINT64_MAX until the source is open and the service was asked about an upload
-     * that exists already, and of a stream of unknown length until its end: look for that before adding up.
-     */
-    uint64_t bytes_total;
-    /**
-     * The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total;
-     * both grow by whole parts.
-     */
-    uint64_t bytes_done;
-    /** The bytes in parts that the service held before. */
-    uint64_t bytes_resumed;
-    /** The bytes hashed; a part that is read again counts again. */
-    uint64_t bytes_hashed;
-    /**
-     * The bytes of parts that went out on the wire, without headers, those of repeated attempts too: it moves
-     * steadily where bytes_done jumps, and may end above bytes_total.
-     */
-    uint64_t bytes_sent;
-    /** The parts of the whole archive; UINT64_MAX while unknown. */
-    uint64_t parts_total;
-    /** The parts that the service holds: acknowledged to this handle, or held before. */
-    uint64_t parts_done;
-    /** The parts being sent at this moment. */
-    uint64_t parts_in_flight;
-    /**
-     * The failed attempts after which another one follows, of all requests: Initiate, ListParts, parts, Complete and
-     * Abort. Counted when the attempt fails, before the wait.
-     */
-    uint64_t retries;
-    /**
-     * The most parts that may be in flight at this moment: those that were set, or fewer when the service pushes back
-     * or the line is slow. While memory is short, fewer are.
-     */
-    uint64_t workers;
-    /**
-     * Milliseconds since the first working call that moved data began. Like all counts it goes on when an upload is
-     * run again with the same handle.
-     */
-    uint64_t elapsed_ms;
-} glacier_progress_t;
-
-/**
- * Told how far the work is, at least 4 times a second while a working call runs, also when nothing moves.
- *
- * progress is valid inside the callback only. Returns GLACIER_CONTINUE to go on; anything else stops the call with
- * GLACIER_E_CALLBACK. Which thread it comes on, and what it may call, stands under "Callbacks" above. Since: 0.1
- */
-typedef int32_t (*glacier_progress_fn)(void *user_data, const glacier_progress_t *progress);
-
-/* ==== 1. Simple use ================================================================================================
- *
- * A config, a client, an upload, a source, and glacier_upload_run; then the archive ID. The example above is all of
- * it.
+ * Every setting but the region and the credentials has a default.
  */
 
 /**
- * Makes settings from the defaults and the environment, which is read here and nowhere else: AWS_ACCESS_KEY_ID,
- * AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; AWS_REGION, else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, else
- * AWS_ENDPOINT_URL. A variable that is empty counts as not set. A setter wins over the environment, and wrong values
- * in the environment show in glacier_client_new. Variables that name a proxy are ignored in this version.
+ * Creates a config from the defaults and the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
+ * AWS_REGION, else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, else AWS_ENDPOINT_URL. An empty variable counts as
+ * not set. Proxy variables are ignored in this version.
  *
- * Free it with glacier_config_free. Any thread. NULL if there is no memory for it. Since: 0.1
+ * Setters override the environment. Returns NULL if out of memory. Since: 0.1
  */
 glacier_config_t *glacier_config_new(void);
 
 /**
- * Sets the keys that requests are signed with: an access key ID, its secret key, and for temporary credentials their
- * session token, else NULL.
+ * Sets the AWS region of the vaults, such as "eu-central-1". It selects the endpoint and is part of each signature.
  *
- * The three belong together: none of them is taken from the environment any more. Of this and
- * glacier_config_set_credentials_provider the one called last counts.
- *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, key_id, secret); GLACIER_E_INVALID (empty, longer than 32,768
- * bytes, or with a space or a character that is not printable ASCII; an empty token is none); GLACIER_E_BUSY;
- * GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
-                                                const char *key_id,
-                                                const char *secret,
-                                                const char *token_or_null,
-                                                glacier_error_t **err);
-
-/**
- * Sets the AWS region of the vaults, such as "eu-central-1". It chooses the endpoint, and is part of each signature.
- *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, region); GLACIER_E_INVALID (not the name of a region); GLACIER_E_BUSY;
- * GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_region(glacier_config_t *config,
                                            const char *region,
                                            glacier_error_t **err);
 
-/** Frees settings. Clients made from them go on. NULL is ignored. Since: 0.1 */
-void glacier_config_free(glacier_config_t *config);
-
 /**
- * Makes a client from a copy of the settings: changing or freeing config afterwards has no effect on it. Nothing is
- * sent.
+ * Sets the endpoint that replaces the region's own: scheme, host, and a port unless it is the scheme's default, such
+ * as "http://127.0.0.1:8080". Only such an explicit endpoint can use plain http. The region is still required for
+ * signatures.
  *
- * Missing or invalid environment values are reported here.
- *
- * *out gets the client; free it with glacier_client_free. Any thread, as long as no other uses config.
- * Results: GLACIER_OK; GLACIER_E_NULL (config, out); GLACIER_E_INVALID (no region is set, a value from the
- * environment is not allowed, or the CA file has no certificate); GLACIER_E_CREDENTIALS (no credentials are set, or
- * the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read); GLACIER_E_TLS;
- * GLACIER_E_BUSY (config is in use); GLACIER_E_MEMORY; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
- */
-glacier_result_t glacier_client_new(const glacier_config_t *config,
-                                    glacier_client_t **out,
-                                    glacier_error_t **err);
-
-/** Frees a client. Its uploads keep working. NULL is ignored. Since: 0.1 */
-void glacier_client_free(glacier_client_t *client);
-
-/**
- * Makes a handle for an upload into a vault. Nothing is sent, and the service knows nothing of it yet.
- *
- * vault is the vault's name: 1 to 255 of the characters A-Z a-z 0-9 _ - . and neither "." nor "..". The vault must
- * exist.
- *
- * *out gets the upload; free it with glacier_upload_free. Any thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
- * (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_PANIC. Source of the rule: Amazon
- * Glacier developer guide, "Creating a Vault". Since: 0.1
- */
-glacier_result_t glacier_upload_new(glacier_client_t *client,
-                                    const char *vault,
-                                    glacier_upload_t **out,
-                                    glacier_error_t **err);
-
-/**
- * Sets the archive's description, which an inventory of the vault shows: at most 1,024 bytes, each a printable ASCII
- * character (0x20 to 0x7E), without a space at its beginning or end, which would be dropped on the way. Empty, the
- * default, is none. It cannot be changed once the upload is initiated.
- *
- * Before the first working call.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, description); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
- * late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC.
- * Source of the rule: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
- */
-glacier_result_t glacier_upload_set_description(glacier_upload_t *upload,
-                                                const char *description,
-                                                glacier_error_t **err);
-
-/**
- * Sets a regular file as the source; a symbolic link is followed. It is always the whole archive, also of an upload
- * that exists already. It must not be empty, and must not change until the upload is completed.
- *
- * Before the first working call; of several sources the last one set counts. The file is opened by the working call,
- * before anything is sent; one that cannot be read, or is no regular file, is GLACIER_E_IO there, without blocking.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_upload_set_source_file(glacier_upload_t *upload,
-                                                const char *path,
-                                                glacier_error_t **err);
-
-/**
- * Sets len bytes of memory as the source: always the whole archive. They are not copied: they must stay valid and
- * unchanged until the upload is freed and no call or started run on it is left.
- *
- * Before the first working call; of several sources the last one set counts. With no bytes glacier_upload_run fails.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (len is more than memory can
- * hold); GLACIER_E_STATE (too late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
-                                                  const void *data,
-                                                  size_t len,
-                                                  glacier_error_t **err);
-
-/**
- * Sets the callback that is told how far the upload is, in every working call. It may stop the call. The default,
- * and with callback NULL: none.
- *
- * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
- * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
- * callback, or when the upload is freed and no call, started run or stream on it is left.
- *
- * At any time that no working call runs, between two of glacier_upload_write too. A program that would rather ask
- * uses glacier_upload_progress.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
-                                             glacier_progress_fn callback,
-                                             void *user_data,
-                                             glacier_destroy_fn destroy,
-                                             glacier_error_t **err);
-
-/**
- * Keeps a journal in a file: what a new process needs to resume the upload after a crash, without reading again what
- * the service has of a file. The first call that initiates the upload or sends parts of it makes the file, or resumes
- * the upload of the file that is there. So a program sets the same journal each time, whether the upload is new or not.
- *
- * It holds names, sizes, hashes, the upload ID and in the end the archive ID, but no keys and no data: some 150 bytes
- * a part. It must be on a disk of this machine. From the first working call until the upload is completed or aborted,
- * or the handle is freed, another handle or process gets GLACIER_E_LOCKED. The working call is GLACIER_E_JOURNAL for a
- * file that is not a journal, is damaged, or is of another upload (vault, region, account, endpoint, part size and so
- * on), and GLACIER_E_INVALID for a file that is the source itself, under whatever name. Such a file is not changed, and
- * nothing is sent.
- *
- * A journal that cannot be opened, made or written is GLACIER_E_IO before the first part is sent: nothing is initiated,
- * unless only the upload ID could not be written, as on a disk that fills up at that moment; then the upload exists,
- * and the message has its ID. A journal that cannot be written later stops nothing: warnings in the log say what it
- * misses. Resuming with it re-reads more of the source; if the end is missing, it may give GLACIER_E_NOT_FOUND instead
- * of the archive ID.
- *
- * The source of the next run must have the same bytes: see "Success" above. On a finished journal glacier_upload_run
- * compares the source with the archive and sends nothing: GLACIER_OK if they are equal, otherwise
- * GLACIER_E_SOURCE_CHANGED. A program that uploads the same file again and again needs a new journal each time.
- *
- * Delete a finished journal once the archive ID is stored elsewhere: afterwards only an inventory of the vault has it.
- * Delete an unfinished one to upload anew: after glacier_upload_abort, or if the upload is gone (GLACIER_E_NOT_FOUND).
- * Journals of earlier versions are read; what they record of a file is read again and compared.
- *
- * Before the first working call.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, path); GLACIER_E_INVALID (path is empty); GLACIER_E_STATE (too late);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
-                                            const char *path,
-                                            glacier_error_t **err);
-
-/**
- * Uploads the source: initiates the upload, or carries on the one that exists; sends the parts that the service does
- * not hold yet, several at once; completes. Returns when that is done, or cannot be.
- *
- * Then glacier_upload_archive_id and the other facts are known. On a handle or journal that is completed it sends
- * nothing: it returns GLACIER_OK if the source has the archive's bytes, and otherwise GLACIER_E_SOURCE_CHANGED, or
- * GLACIER_E_IO if the source cannot be read, with the archive ID in the message. Parts that the service
- * holds are skipped only if their tree hash is that of the source; others are sent again and replaced.
- *
- * The source is opened and measured first: if that fails, nothing is initiated. If it fails after the upload is
- * initiated, the upload stays in the vault, glacier_error_is_resumable gives 1, and the message has the upload ID.
- * Call it again on the same handle (whose source is a file or memory), or give a new handle the same journal
- * (glacier_upload_set_journal) or the upload ID (glacier_upload_set_upload_id), to send what is missing; or give up
- * with glacier_upload_abort. It never starts another upload in place of one that the service does not know any more.
- *
- * If the service refuses to complete, the parts are listed, those that are missing or differ are sent again, and it is
- * asked again, up to 3 times.
- *
- * GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with
- * glacier_error_operation "InitiateMultipartUpload" (the vault) will meet every other archive as well.
- *
- * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or larger than its part size
- * allows with 10,000 parts, or has not the archive size that was set; or the part size differs from that of the
- * existing upload; or twice the part size of a callback's source does not fit into the memory limit); GLACIER_E_STATE
- * (no source, or parts were put by hand or written, or a part range is set, or a callback's source was read before,
- * or the upload is aborted); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO (the source cannot be opened or read, or
- * is not a regular file; or the journal cannot be opened or made); GLACIER_E_MEMORY; GLACIER_E_SOURCE_SHORT (a
- * callback ended early); GLACIER_E_SOURCE_CHANGED (it changed meanwhile or since the upload began, the message naming
- * the part; or is smaller than what the upload holds, or not what the archive of the journal was made of);
- * GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL;
- * GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault; or
- * the service does not know the upload: it was completed or aborted, has expired, or never was); GLACIER_E_LIMIT (of
- * the service; or a callback's source is longer than 10,000 parts); GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (data arrived damaged, repeatedly; or the archive has another tree
- * hash than what was sent); GLACIER_E_INCOMPLETE; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL. Since: 0.1
- */
-glacier_result_t glacier_upload_run(glacier_upload_t *upload,
-                                    glacier_error_t **err);
-
-/**
- * The ID of the archive, under which it is retrieved and deleted: keep it, for the service tells it again only in an
- * inventory of the vault. NULL until the upload is completed, and for NULL; never changing afterwards.
- *
- * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
- */
-const char *glacier_upload_archive_id(const glacier_upload_t *upload);
-
-/**
- * Frees a handle. The upload in the vault stays as it is: glacier_upload_abort is what deletes it there.
- *
- * It never touches the network and returns at once. A call that works on the handle, on another thread or around the
- * callback that calls this, is canceled and returns GLACIER_E_CANCELED. A started run is canceled, and its done and
- * destroy still come, maybe after this returns; a stream that is not finished is canceled. Another handle may have
- * the journal when this returns; only while Complete waits for its answer, up to 10 s, it gets GLACIER_E_LOCKED. In a
- * forked child it releases memory only. NULL is ignored. Any thread, in callbacks. Since: 0.1
- */
-void glacier_upload_free(glacier_upload_t *upload);
-
-/** The result that the failed call returned; GLACIER_OK for NULL. Since: 0.1 */
-glacier_result_t glacier_error_code(const glacier_error_t *error);
-
-/**
- * What happened, to what, and where it helps, what to do: one line of English for people, without a newline at its
- * end.
- *
- * It names the upload ID where an upload stays in the vault. Values from outside, such as the service's text and file
- * names, are sanitized: control characters and invisible ones are escaped ("\n", "\x1b", "\u{202e}"), long values are
- * cut, and an echo of a secret key or session token that the client has or had, or of 16 or more characters of one, is
- * replaced by the word "redacted" in brackets.
- * Valid until the error is freed; NULL for NULL. Since: 0.1
- */
-const char *glacier_error_message(const glacier_error_t *error);
-
-/** Frees an error, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
-void glacier_error_free(glacier_error_t *error);
-
-/* ==== 2. Full control ==============================================================================================
- *
- * -- Settings: each has a default, and is given to glacier_client_new together. ---------------------------------------
- */
-
-/**
- * Sets where requests go instead of the region's own endpoint: scheme, host, and a port if it is not the scheme's
- * own, such as "http://127.0.0.1:8080". Plain http is possible by such an explicit endpoint only. The region must be
- * set all the same: signatures name it.
- *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, endpoint); GLACIER_E_INVALID (not such a URL); GLACIER_E_BUSY;
- * GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_endpoint(glacier_config_t *config,
                                              const char *endpoint,
@@ -678,170 +474,179 @@ glacier_result_t glacier_config_set_endpoint(glacier_config_t *config,
  * Sets the account that owns the vaults: 12 digits without hyphens, or "-", the default, for the account of the
  * credentials.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, account_id); GLACIER_E_INVALID (anything else); GLACIER_E_BUSY;
- * GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_account_id(glacier_config_t *config,
                                                const char *account_id,
                                                glacier_error_t **err);
 
 /**
- * Sets the CA file: certificates in PEM that the service's certificate is checked against, instead of the built-in
- * list of public certificate authorities. glacier_client_new reads it. The service's certificate is accepted if a
- * certificate authority in the file issued it, or if it is in the file itself, such as a self-signed one made by
- * openssl req -x509. Either way it must be within its validity and for the endpoint's host.
+ * Sets the keys that sign requests: an access key ID, its secret key, and the session token of temporary credentials
+ * or NULL. An empty token counts as NULL.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, path); GLACIER_E_INVALID (empty); GLACIER_E_BUSY; GLACIER_E_PANIC.
- * Since: 0.1
+ * The three belong together: none is then taken from the environment. Overrides an earlier
+ * glacier_config_set_credentials_provider, and the reverse.
+ *
+ * Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
+ * printable ASCII). Since: 0.1
+ */
+glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
+                                                const char *key_id,
+                                                const char *secret,
+                                                const char *token_or_null,
+                                                glacier_error_t **err);
+
+/**
+ * Sets a PEM file of certificates to trust instead of the built-in list of public certificate authorities.
+ * glacier_client_new reads it. The service's certificate is accepted if an authority in the file issued it, or if the
+ * file contains it, such as a self-signed one made by openssl req -x509. It must also be within its validity period
+ * and match the endpoint's host.
+ *
+ * Results: config results (path is empty). Since: 0.1
  */
 glacier_result_t glacier_config_set_ca_file(glacier_config_t *config,
                                             const char *path,
                                             glacier_error_t **err);
 
 /**
- * Names the program in the User-Agent header of the requests, before the name and version of this library: 1 to 256
- * printable ASCII characters. The default is the library alone.
+ * Sets the program's name in the User-Agent header, before the library's name and version: 1 to 256 printable ASCII
+ * characters. The default is none.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config, user_agent); GLACIER_E_INVALID (anything else); GLACIER_E_BUSY;
- * GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_user_agent(glacier_config_t *config,
                                                const char *user_agent,
                                                glacier_error_t **err);
 
 /**
- * Sets how many parts glacier_upload_run sends at once: workers from 1 to 32 for each upload; the default is 8.
+ * Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default.
  *
- * That is the most. When the service pushes back (HTTP 408, 429, 500 and 503, throttling), it goes on with half as
- * many, never less than one; each full round of parts that are then acknowledged adds one. And it sends no more at
- * once than the line, as measured and as limited, finishes in 4 minutes, for a signature lives 5. The log tells each
- * change, and workers in glacier_progress_t how many it is now.
+ * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each full window of
+ * acknowledged parts adds 1. The number is also limited to the parts that the measured connection and the bandwidth
+ * limits can send in 4 minutes, because a signature is valid for 5. The log reports each change; see also workers in
+ * glacier_progress_t.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (out of range); GLACIER_E_BUSY; GLACIER_E_PANIC.
- * Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_concurrency(glacier_config_t *config,
                                                 uint32_t workers,
                                                 glacier_error_t **err);
 
 /**
- * Sets the maximum number of attempts per request for transient failures: a lost connection, a stall, HTTP 408, 429,
- * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. With 0 only time counts:
- * glacier_config_set_give_up_after_ms.
- *
- * If it is not set, the maximum is 10, and an outage does not use it up: an attempt that does not reach the service (no
- * connection, a connection that is lost or stalls, a response that is cut) counts only if another request of the client
- * was answered meanwhile. If it is set, every attempt counts.
- *
- * Ambiguous failures are retried at most 3 times: a success without the tree hash or ID it must have, a part that
- * arrives damaged, a response that is not HTTP, and any other response without a Glacier error document and without
- * x-amzn-RequestId, as a proxy sends it. Re-signing a request with a corrected clock or new keys does not count as an
- * attempt.
- *
- * The wait before a retry is random (exponential backoff with full jitter): up to 0.5 s at first, then up to twice that
- * each time, up to 20 s. A longer Retry-After of the service is honoured, up to 300 s.
- *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
-                                                 uint32_t attempts,
-                                                 glacier_error_t **err);
-
-/**
- * Sets the memory, in bytes, that the parts in work of all uploads of one client take together; the default is
+ * Sets the total part-buffer memory, in bytes, for all uploads of a client: at least 1,048,576 (1 MiB), by default
  * 268,435,456 (256 MiB).
  *
- * It is a limit on buffers, not on the process. A part larger than the limit divided by the workers of one upload is
- * not held in memory: it is read twice, once to hash it and once to send it. glacier_plan_memory says which limit
- * avoids that. Several uploads share the limit: a part waits until there is room, first come, first served, so that N
- * uploads go at full speed with N times that. Data given to glacier_upload_put_part is the caller's and does not
- * count.
+ * It limits buffers, not the process. A part larger than the limit divided by the workers is not kept in memory but
+ * read twice, to hash and to send it. glacier_plan_memory returns the limit that avoids this. Uploads share the limit,
+ * first come, first served: N uploads run at full speed with N times that limit.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (below 1,048,576, 1 MiB); GLACIER_E_BUSY;
- * GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_memory_limit(glacier_config_t *config,
                                                  uint64_t bytes,
                                                  glacier_error_t **err);
 
 /**
- * Sets how many bytes of parts all uploads of one client may send together, in bytes a second; 0, the default, is no
+ * Sets the bandwidth limit for parts of all uploads of a client together, in bytes per second; 0, the default, is no
  * limit.
  *
- * It is a limit on the wire: what is sent again counts again; headers and encryption, some percent, come on top. The
- * bytes flow evenly, parts in flight share them fairly, and time in which nothing was sent is not made up for. Parts
- * that are put by hand are limited as well. glacier_upload_set_bandwidth_limit sets one for a single upload, also
- * while it runs; where there are both, both hold.
+ * It limits bytes on the wire: parts sent again count again. Headers and encryption add a few percent. The bytes flow
+ * evenly, parts in flight share the limit fairly, and unused bandwidth is not carried over. It also applies to
+ * glacier_upload_put_part. glacier_upload_set_bandwidth_limit limits one upload in addition, also while it runs.
  *
- * One part should not take longer than 4 minutes, for a signature lives 5: a limit below the part size divided by 240
- * wants smaller parts (70,000 bytes a second for parts of 16 MiB).
+ * A part should take at most 4 minutes, because a signature is valid for 5: below the part size divided by 240 (70,000
+ * bytes per second for 16 MiB), use smaller parts.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
                                                     uint64_t bytes_per_s,
                                                     glacier_error_t **err);
 
 /**
- * Sets how long opening one connection may take, TLS included, in milliseconds; the default is 10,000 (10 s). Time in
- * which the process was stopped does not count, nor does the name lookup, which the system bounds. If the host has
- * several addresses, they are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The
- * first that accepts is used, and tried first for the next connection of the client.
+ * Sets the maximum number of attempts per request for transient failures: a lost connection, a stall, HTTP 408, 429,
+ * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
+ * glacier_config_set_give_up_after_ms applies.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection, lost
+ * or stalled connection, truncated response) counts only if another request of the client got a response meanwhile. If
+ * a maximum is set, every attempt counts.
+ *
+ * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
+ * response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
+ * from a proxy. Re-signing a request with a corrected clock or new keys does not count as an attempt.
+ *
+ * Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to
+ * 20 s. A longer Retry-After of the service is followed, up to 300 s.
+ *
+ * Results: config results. Since: 0.1
+ */
+glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
+                                                 uint32_t attempts,
+                                                 glacier_error_t **err);
+
+/**
+ * Sets the timeout for opening a connection, TLS included, in milliseconds: at least 1, by default 10,000 (10 s). The
+ * name lookup, which the system bounds, does not count. If the host has several addresses, they are tried 250 ms
+ * apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts is used, and tried
+ * first for the client's next connection.
+ *
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_connect_timeout_ms(glacier_config_t *config,
                                                        uint64_t milliseconds,
                                                        glacier_error_t **err);
 
 /**
- * Sets the stall timeout, in milliseconds; the default is 60,000 (60 s). An attempt of a request fails, and the request
- * is retried, if
- * - less than 1 KB of the request is acknowledged within the stall timeout. Time in which the library waits for the
- *   source or for the bandwidth limit does not count. What is left of a request may be less than 1 KB;
- * - the response does not begin within the stall timeout after the request was acknowledged. The response to Complete
- *   may take many minutes: only glacier_config_set_give_up_after_ms bounds the wait for it;
- * - the header section of a response, or of an interim response (HTTP status 1xx), does not end within the stall
- *   timeout of its first byte;
- * - the body of a list does not end within the stall timeout of its first byte.
+ * Sets the stall timeout in milliseconds: at least 1, by default 60,000 (60 s). An attempt fails, and the request is
+ * retried, if
  *
- * An interim response changes no timeout; more than 8 of them are an error. At most 64 KiB of the body of an error
- * response are read, for at most 5 s. A bandwidth limit below 1 KB per stall timeout is allowed.
+ * - less than 1 KB of the request (or less than all that remains) is acknowledged within the timeout. Waiting for the
+ *   source or the bandwidth limit does not count;
+ * - the response does not begin within the timeout after the request is acknowledged. Only
+ *   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes;
+ * - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout of their first byte;
+ * - the body of a list does not end within the timeout of its first byte.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * Interim responses do not change a timeout; more than 8 are an error. At most 64 KiB of an error response are read,
+ * for at most 5 s. A bandwidth limit below 1 KB per stall timeout is allowed.
+ *
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
                                                      uint64_t milliseconds,
                                                      glacier_error_t **err);
 
 /**
- * Sets the longest time without any part acknowledged, in milliseconds: after it, a failed request is not retried, and
- * the call fails with the error of the last attempt, whatever its code is. The default is 1,800,000 (30 min). The
+ * Sets the longest time without an acknowledged part, in milliseconds: at least 1, by default 1,800,000 (30 min).
+ * After it, failed requests are not retried, and the call returns the last attempt's error, whatever its result. The
  * upload stays in the vault.
  *
- * Until a client has opened its first connection, the time is 45 s if this is longer, and a host name that does not
- * exist is final after 3 attempts: then region, endpoint or network are more likely wrong than down. Time in which the
- * process was stopped (SIGSTOP, a debugger, a suspended machine) does not count, here and in the other timeouts.
+ * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts,
+ * because a wrong region or endpoint is then more likely than an outage. Time in which the process was stopped
+ * (SIGSTOP, debugger, suspended machine) does not count, here and in the other timeouts.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (0); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_give_up_after_ms(glacier_config_t *config,
                                                      uint64_t milliseconds,
                                                      glacier_error_t **err);
 
-/**
- * How much the log says: one of the values of glacier_log_level_names. Each level includes those before it. Since:
- * 0.1
- */
+/** Frees a config. Its clients keep working. Since: 0.1 */
+void glacier_config_free(glacier_config_t *config);
+
+/* ==== Logging =================================================================================================== */
+
+/** A log level: a value of glacier_log_level_names. Each level includes those before it. */
 typedef int32_t glacier_log_level_t;
 
 /** The values of glacier_log_level_t. */
 typedef enum {
     /** Nothing. */
     GLACIER_LOG_OFF = 0,
-    /** What made a call fail. */
+    /** Why a call failed. */
     GLACIER_LOG_ERROR = 1,
-    /** What went wrong and was mended, such as a repeated attempt. */
+    /** Recovered failures, such as a retry. */
     GLACIER_LOG_WARN = 2,
     /** The steps of an upload. */
     GLACIER_LOG_INFO = 3,
@@ -850,36 +655,31 @@ typedef enum {
 } glacier_log_level_names;
 
 /**
- * Receives one line of the log: English, without a newline at its end, sanitized as glacier_error_message is.
+ * Receives one log line: English, without a newline, sanitized like glacier_error_message. message is valid only
+ * inside the callback.
  *
- * A program should show the lines of level GLACIER_LOG_WARN where a person reads them, on stderr for example, as the
- * examples in bindings/c do. They report what the result of a call does not:
- * - an attempt failed and will be repeated: the request, its error and the delay;
- * - InitiateMultipartUpload is repeated, so that an empty upload may stay in the vault until it expires;
- * - fewer parts are sent at once, because the service throttles;
- * - the clock of the machine is wrong, and signatures are corrected;
- * - a record could not be appended to the journal, on a full disk for example, and what a later resume does not find;
- * - the source was touched since it was read, and is read again;
- * - Complete was rejected: which parts are sent again;
- * - a stream of unknown length comes near 10,000 parts;
- * - log lines were dropped: how many.
+ * Show GLACIER_LOG_WARN lines to a person, for example on stderr, as in bindings/c/examples. They report what no
+ * result reports:
  *
- * message is valid inside the callback only. Since: 0.1
+ * - retries, with request, error and delay; a retry of InitiateMultipartUpload may leave an empty upload, which
+ *   expires;
+ * - throttling, which reduces the parts in flight;
+ * - a wrong machine clock, and corrected signatures;
+ * - journal write failures, for example on a full disk, and what a later resume will miss;
+ * - a source that was touched since it was read, and is read again;
+ * - a rejected Complete, and which parts are sent again;
+ * - a stream of unknown length that approaches 10,000 parts;
+ * - the number of dropped log lines. Since: 0.1
  */
 typedef void (*glacier_log_fn)(void *user_data, glacier_log_level_t level, const char *message);
 
 /**
- * Sets where log lines of the clients made from these settings go, up to a level. The default is no log.
+ * Sets the log callback and level for clients created from this config. callback may be NULL for no log, the default.
  *
- * callback NULL: no log. Lines wait in a bounded queue until a thread is inside a working call, and come on that
- * thread, one at a time; lines that found no room are counted, and the count is a line.
+ * Lines wait in a bounded queue for a thread inside a working call, which delivers them one at a time. Lines that do
+ * not fit are dropped and counted.
  *
- * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
- * runs exactly once, before this returns if it fails or callback is NULL; else when another call replaces the
- * callback, or when the config and all clients and uploads made from it are freed.
- *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_INVALID (not a level); GLACIER_E_BUSY; GLACIER_E_PANIC.
- * Since: 0.1
+ * Results: config results (level unknown). Since: 0.1
  */
 glacier_result_t glacier_config_set_log(glacier_config_t *config,
                                         glacier_log_level_t level,
@@ -888,10 +688,10 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
                                         glacier_destroy_fn destroy,
                                         glacier_error_t **err);
 
-/* -- Keys that expire: asked for when they are needed. ----------------------------------------------------------------
+/* ==== Credentials ==================================================================================================
  *
- * Temporary credentials, as the security token service (STS) gives them, hold for some hours, and an upload may take
- * weeks. A provider gets fresh ones, in whatever way the program has:
+ * Temporary credentials of the security token service (STS) are valid for some hours, but an upload may take weeks. A
+ * credentials provider is a callback that supplies new ones:
  *
  *     static int32_t fresh_keys(void *user_data, glacier_credentials_t *out) {
  *         struct keys keys;
@@ -903,22 +703,21 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *
  *     glacier_config_set_credentials_provider(config, fresh_keys, role, NULL, &err);
  *
- * Without a provider a token that expires ends the call with GLACIER_E_CREDENTIALS. The upload stays in the vault: a
- * client with fresh credentials, and a handle of it attached to the upload ID, carry on.
+ * Without a provider, an expired token ends the call with GLACIER_E_CREDENTIALS. The upload stays in the vault. To
+ * resume, create a client with new credentials and attach a handle to the upload ID.
  */
 
-/** Where a credentials provider puts the keys that it was asked for. Valid inside that callback only. */
+/** Receives the keys from a credentials provider. Valid only inside that callback. */
 typedef struct glacier_credentials_t glacier_credentials_t;
 
 /**
- * Gives the keys that a credentials provider was asked for: an access key ID, its secret key, for temporary credentials
- * their session token, else NULL, and when they expire, in seconds since 1970-01-01 UTC, or 0 for keys that do not.
+ * Passes keys from a credentials provider to the library: an access key ID, its secret key, the session token of
+ * temporary credentials (NULL or empty: none), and their expiry in seconds since 1970-01-01 UTC, 0 for never.
  *
- * Only inside the callback, with the out that it got, by any thread. It may be called several times: the last call
- * that gives GLACIER_OK counts.
- * Results: GLACIER_OK; GLACIER_E_NULL (out, key_id, secret); GLACIER_E_INVALID (a text is empty, or has a space or a
- * character that is not printable ASCII, though an empty token is none; or expires_unix is negative);
- * GLACIER_E_PANIC. Since: 0.1
+ * Only inside the callback, with its out, on any thread. The last successful call counts.
+ *
+ * Results: GLACIER_E_INVALID (a text is empty, or has a space or a character that is not printable ASCII; or
+ * expires_unix is negative). Since: 0.1
  */
 glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
                                          const char *key_id,
@@ -928,36 +727,29 @@ glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
                                          glacier_error_t **err);
 
 /**
- * Asked for the keys to sign requests with: gives them by glacier_credentials_set and returns GLACIER_CONTINUE.
+ * Supplies the keys that sign requests: calls glacier_credentials_set and returns GLACIER_CONTINUE.
  *
- * It is asked before the first request; when less than 5 minutes of the life of the keys are left, or half of a life
- * that is shorter than 10 minutes; and when the service calls their token expired, whatever the clock says. Each time
- * it is asked once for all the requests of the client. All of them wait for it, as long as it takes; those of other
- * uploads can be canceled meanwhile.
+ * It is called before the first request; when the keys expire within 5 minutes (or, for lifetimes under 10 minutes,
+ * once half the lifetime has passed); and whenever the service reports an expired token. One call serves all requests
+ * of the client. They wait for it without a time limit; calls of other uploads can be canceled meanwhile.
  *
- * If it returns anything but GLACIER_CONTINUE, the calls that wait for keys give GLACIER_E_CALLBACK; without keys set,
- * or when the service calls the keys expired that it gave three times in a row, GLACIER_E_CREDENTIALS. Uploads stay in
- * the vault, and the next call asks it again.
+ * If it returns anything but GLACIER_CONTINUE, the waiting calls return GLACIER_E_CALLBACK. If it sets no keys, or the
+ * service reports its keys as expired three times in a row, they return GLACIER_E_CREDENTIALS. Uploads stay in the
+ * vault, and the next call asks the provider again.
  *
- * It comes on a thread of the program that is inside a working call of an upload of the client, or inside
- * glacier_client_list_uploads; one call at a time for each client, with no lock held. What it may call stands under
- * "Callbacks" above; nor must it wait for another thread that works with the client. Since: 0.1
+ * It runs on a thread inside a working call of the client or its uploads, one call at a time per client. See
+ * "Callbacks" for what it may call. It must not wait for another thread that is using the client. Since: 0.1
  */
 typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t *out);
 
 /**
- * Sets who is asked for the keys that requests are signed with, in place of fixed ones: for keys that expire before
- * the uploads are done.
+ * Sets a credentials provider. callback may be NULL: then the environment's credentials are used again.
  *
- * callback NULL: nobody; the credentials are those of the environment again. Of this and
- * glacier_config_set_credentials the one called last counts, and wins over the environment. Clients made from the
- * same settings share the callback, and may call it at the same time as each other.
+ * Overrides an earlier glacier_config_set_credentials, and the reverse; both override the environment. Clients created
+ * from the same config share the callback and may call it at the same time. destroy is also called when other
+ * credentials are set.
  *
- * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
- * runs exactly once, before this returns if it fails or callback is NULL; else when another call sets credentials, or
- * when the config and all clients and uploads made from it are freed.
- *
- * Results: GLACIER_OK; GLACIER_E_NULL (config); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * Results: config results. Since: 0.1
  */
 glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *config,
                                                          glacier_credentials_fn callback,
@@ -965,93 +757,394 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
                                                          glacier_destroy_fn destroy,
                                                          glacier_error_t **err);
 
-/* -- Carrying on: what is left in the vault after a failure. ----------------------------------------------------------
+/* ==== Clients =================================================================================================== */
+
+/**
+ * Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
  *
- * What fails before glacier_upload_id is known leaves nothing in the vault, or at most an upload without parts, which
- * vanishes by itself. From then on the upload stays, with the parts that arrived, as long as
- * glacier_error_is_resumable gives 1. With a journal (glacier_upload_set_journal) a program that starts anew does
- * what it did before, and that carries on. Without one, attach a new handle to the upload, give it the same source,
- * and run:
+ * Missing or invalid environment values are reported here.
  *
- *     glacier_upload_set_upload_id(upload, "the ID", &err);
- *     glacier_upload_set_source_file(upload, "backup.tar", &err);
- *     glacier_upload_run(upload, &err);
+ * Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
+ * (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
+ * GLACIER_E_TLS. Since: 0.1
+ */
+glacier_result_t glacier_client_new(const glacier_config_t *config,
+                                    glacier_client_t **out,
+                                    glacier_error_t **err);
+
+/** Frees a client. Its uploads keep working. Since: 0.1 */
+void glacier_client_free(glacier_client_t *client);
+
+/* ==== Uploads ======================================================================================================
  *
- * A program that would have the ID written down before a part is sent calls glacier_upload_initiate first, and then
- * runs, or writes.
- *
- * The program keeps ID and source together: a part whose hash is not that of the source is sent again and replaces the
- * one there, without an error. A wrong source shows only if it is smaller than what the upload holds
- * (GLACIER_E_SOURCE_CHANGED).
+ * Create a handle, set a source, and call glacier_upload_run. The last source that is set is used. A handle sends parts
+ * in one of three ways: glacier_upload_run, _transfer and _start; glacier_upload_write and _finish; or
+ * glacier_upload_put_part and _put_part_checked. The first of these calls decides. The other ways then return
+ * GLACIER_E_STATE.
  */
 
 /**
- * Attaches to an upload that exists already, by its ID, to carry it on, complete it or abort it. Nothing is sent
- * yet: the first working call takes part size and description from the service; a description set here is not used.
+ * Creates a handle for an upload to an existing vault. Nothing is sent.
  *
- * upload_id comes from glacier_upload_id, which can be read after a failure too, or from glacier_uploads_id. The
- * service's IDs are some 90 letters, digits, "-" and "_", and may begin with "-"; any text of 1 to 1,024 bytes is
- * accepted that is not "." or ".." and has no control characters. Two handles that work on one upload at once, here or
- * elsewhere, do no harm if they have the same source, but send parts twice.
- *
- * Before the first working call; one handle is one upload, so a second, different ID is refused.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, upload_id); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too
- * late, or attached to another upload); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ * Results: GLACIER_E_INVALID (vault name not allowed, see "Service limits"); GLACIER_E_BUSY (inside a callback of this
+ * client); GLACIER_E_FORKED. Since: 0.1
  */
-glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
-                                              const char *upload_id,
-                                              glacier_error_t **err);
+glacier_result_t glacier_upload_new(glacier_client_t *client,
+                                    const char *vault,
+                                    glacier_upload_t **out,
+                                    glacier_error_t **err);
 
 /**
- * Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). By default
- * glacier_upload_run takes the smallest that keeps to 10,000 parts, and not below 16 MiB (glacier_plan_new tells
- * it), and glacier_upload_initiate does the same, or takes 16 MiB if there is no source. A part in flight is what a
- * failure or a cancel loses: smaller parts lose less, and cost more requests.
+ * Sets a regular file as the source, or a symbolic link to one. The file is always the whole archive, also of an
+ * existing upload. It must not be empty, and must not change until the upload is completed. The working call opens the
+ * file before it sends anything, and returns GLACIER_E_IO, without blocking, if it cannot be read or is not regular.
  *
- * Before the first working call. For an upload that exists already it need not be set, and must be the same.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC.
- * Source of the rule: Amazon Glacier developer guide, "Uploading Large Archives in Parts". Since: 0.1
+ * Results: setter results (path is empty). Since: 0.1
+ */
+glacier_result_t glacier_upload_set_source_file(glacier_upload_t *upload,
+                                                const char *path,
+                                                glacier_error_t **err);
+
+/**
+ * Sets len bytes of memory as the source. They are always the whole archive, and are not copied: they must stay valid
+ * and unchanged until the upload is freed and no call or started run uses it.
+ *
+ * If len is 0, glacier_upload_run fails.
+ *
+ * Results: setter results (len is more than memory can hold). Since: 0.1
+ */
+glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
+                                                  const void *data,
+                                                  size_t len,
+                                                  glacier_error_t **err);
+
+/**
+ * Sets the archive description, which an inventory of the vault shows: at most 1,024 printable ASCII characters (0x20
+ * to 0x7E), without a space at either end, which the service or HTTP would drop. The default is empty. It is fixed
+ * once the upload is initiated.
+ *
+ * Results: setter results. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_description(glacier_upload_t *upload,
+                                                const char *description,
+                                                glacier_error_t **err);
+
+/**
+ * Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). The default is the
+ * smallest that needs at most 10,000 parts, but at least 16 MiB (see glacier_plan_new, and "Streaming"). A failure or
+ * cancel loses the parts in flight: smaller parts lose less, but need more requests.
+ *
+ * For an existing upload it is optional and must be the same.
+ *
+ * Results: setter results. Since: 0.1
  */
 glacier_result_t glacier_upload_set_part_size(glacier_upload_t *upload,
                                               uint64_t bytes,
                                               glacier_error_t **err);
 
 /**
- * Says what the archive has, exactly, in bytes: 1 to 42,949,672,960,000. It is checked against the source before
- * anything is sent, against the end of a stream, and against the parts before they are completed. A handle that is
- * attached and has no source can complete only with it: a missing end would go unseen.
+ * Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source before anything is
+ * sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it to
+ * complete, because a missing end would be undetected.
  *
- * Before the first working call.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ * Results: setter results. Since: 0.1
  */
 glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
                                                  uint64_t bytes,
                                                  glacier_error_t **err);
 
 /**
- * The multipart uploads in progress in a vault, from glacier_client_list_uploads, in no order.
+ * Uploads the source: initiates the upload or resumes the existing one, sends the missing parts, and completes it.
+ * Then glacier_upload_archive_id is known.
  *
- * Freed by glacier_uploads_free. It never changes, and any number of threads may read it at once.
+ * Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
+ * completed handle or journal nothing is sent: the call returns GLACIER_OK if the source has the archive's bytes, else
+ * GLACIER_E_SOURCE_CHANGED, or GLACIER_E_IO if the source cannot be read, with the archive ID in the message.
+ *
+ * The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
+ * in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
+ * glacier_upload_run again (file and memory sources), or see "Resuming". To give up, call glacier_upload_abort. An
+ * upload that the service no longer knows is never replaced by a new one.
+ *
+ * If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
+ * up to 3 times.
+ *
+ * These results will repeat for every other archive: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
+ * GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with glacier_error_operation
+ * "InitiateMultipartUpload" (the vault).
+ *
+ * Results: upload results; and
+ *
+ * - GLACIER_E_INVALID: the source is empty, needs more than 10,000 parts of its part size, or does not match the
+ *   archive size that was set; or twice the part size of a callback source exceeds the memory limit
+ * - GLACIER_E_STATE: no source, a part range is set, or a callback source was read before
+ * - GLACIER_E_SOURCE_SHORT: a callback source ended early
+ * - GLACIER_E_SOURCE_CHANGED: the source changed (the message names the part), is smaller than what the upload holds,
+ *   or is not the journal's archive
+ * - GLACIER_E_LIMIT: also if a callback source is longer than 10,000 parts
+ * - GLACIER_E_TREE_HASH: data arrived damaged repeatedly, or the archive's tree hash differs from what was sent
+ * - GLACIER_E_INCOMPLETE: parts are missing
+ *
+ * Since: 0.1
  */
+glacier_result_t glacier_upload_run(glacier_upload_t *upload,
+                                    glacier_error_t **err);
+
+/**
+ * Returns the archive ID, with which the archive is retrieved and deleted; NULL until the upload is completed. Store
+ * it: otherwise only an inventory of the vault has it. Since: 0.1
+ */
+const char *glacier_upload_archive_id(const glacier_upload_t *upload);
+
+/** Returns the path of the archive at the service; NULL until the upload is completed. Since: 0.1 */
+const char *glacier_upload_archive_location(const glacier_upload_t *upload);
+
+/**
+ * Returns the tree hash of the archive, 64 lower-case hexadecimal digits; NULL until it is known, at the latest when
+ * the upload is completed. Since: 0.1
+ */
+const char *glacier_upload_tree_hash(const glacier_upload_t *upload);
+
+/**
+ * Returns the upload ID, with which any process can attach to the upload; NULL until the upload is initiated or
+ * attached. Since: 0.1
+ */
+const char *glacier_upload_id(const glacier_upload_t *upload);
+
+/**
+ * Returns the path of the upload at the service; NULL until this handle initiated it, so always NULL for an attached
+ * upload. Since: 0.1
+ */
+const char *glacier_upload_location(const glacier_upload_t *upload);
+
+/** Returns the name of the vault. Since: 0.1 */
+const char *glacier_upload_vault(const glacier_upload_t *upload);
+
+/** Returns the part size in bytes; 0 until it is known. Since: 0.1 */
+uint64_t glacier_upload_part_size(const glacier_upload_t *upload);
+
+/** The state of an upload: a value of glacier_state_names. Later versions may add values. */
+typedef int32_t glacier_state_t;
+
+/** The values of glacier_state_t. */
+typedef enum {
+    /** Nothing is initiated, or an attached upload is not yet confirmed by the service. */
+    GLACIER_STATE_NEW = 0,
+    /**
+     * The upload has an ID, and this handle has sent no part. Only a working call can tell whether the service still
+     * knows an attached upload.
+     */
+    GLACIER_STATE_INITIATED = 1,
+    /** Parts are being sent or were sent. */
+    GLACIER_STATE_TRANSFERRING = 2,
+    /** Complete was sent, and its response is awaited or will be requested again. */
+    GLACIER_STATE_COMPLETING = 3,
+    /** There is an archive; glacier_upload_archive_id is known. */
+    GLACIER_STATE_COMPLETED = 4,
+    /** The upload is deleted. */
+    GLACIER_STATE_ABORTED = 5,
+    /** Complete was sent, and its outcome cannot be determined. */
+    GLACIER_STATE_UNKNOWN = 6,
+} glacier_state_names;
+
+/** Returns the state of the upload. Since: 0.1 */
+glacier_state_t glacier_upload_state(const glacier_upload_t *upload);
+
+/**
+ * Cancels the working calls of the upload: they return GLACIER_E_CANCELED. See "Cancellation" above: callable at any
+ * time, also in a signal handler.
+ *
+ * A second cancel does not shorten the 10 s wait for the response to Complete; without a response the result is
+ * GLACIER_E_OUTCOME_UNKNOWN. Parts in flight, at most workers times the part size, are sent again later. A cancel
+ * during Initiate may leave an empty upload in the vault, without a known ID. Since: 0.1
+ */
+void glacier_upload_cancel(glacier_upload_t *upload);
+
+/**
+ * Sets the bandwidth limit for parts of this upload, in bytes per second; 0, the default, is no limit of its own. The
+ * client's limit also applies: see glacier_config_set_bandwidth_limit. Takes effect within 100 ms, also for parts in
+ * flight. Callable at any time.
+ *
+ * Results: GLACIER_E_FORKED. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
+                                                    uint64_t bytes_per_s,
+                                                    glacier_error_t **err);
+
+/**
+ * Frees a handle. The upload stays in the vault; glacier_upload_abort deletes it.
+ *
+ * Uses no network and never waits. A call in progress, on another thread or around the current callback, is canceled
+ * and returns GLACIER_E_CANCELED. A started run or unfinished stream is canceled; done and destroy of a run are still
+ * called, possibly after this function returns. Another handle can then use the journal, except while Complete waits
+ * for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+ */
+void glacier_upload_free(glacier_upload_t *upload);
+
+/* ==== Progress ================================================================================================== */
+
+/**
+ * The progress of an upload, or of hashing a file. Later versions add fields at the end.
+ *
+ * All counts only grow, except parts_in_flight and workers.
+ */
+typedef struct {
+    /** The number of bytes of this struct that are filled. */
+    uint64_t struct_size;
+    /**
+     * The archive size. UINT64_MAX until the source is open and, for an existing upload, the service has responded;
+     * for a stream of unknown length until its end. Check for this value before calculating.
+     */
+    uint64_t bytes_total;
+    /**
+     * The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total; both
+     * grow by whole parts.
+     */
+    uint64_t bytes_done;
+    /** The bytes in parts that the service held before. */
+    uint64_t bytes_resumed;
+    /** The bytes hashed. A part that is read again counts again. */
+    uint64_t bytes_hashed;
+    /**
+     * The bytes of parts sent on the wire, retries included, headers excluded. It grows steadily, unlike bytes_done,
+     * and may exceed bytes_total.
+     */
+    uint64_t bytes_sent;
+    /** The number of parts of the archive; UINT64_MAX while unknown. */
+    uint64_t parts_total;
+    /** The number of parts that the service holds: acknowledged to this handle, or held before. */
+    uint64_t parts_done;
+    /** The number of parts being sent. */
+    uint64_t parts_in_flight;
+    /**
+     * The failed attempts that are followed by another, of all requests: Initiate, ListParts, parts, Complete and
+     * Abort. Counted when the attempt fails, before the delay.
+     */
+    uint64_t retries;
+    /**
+     * The maximum number of parts in flight: the number that was set, or fewer if the service throttles or the
+     * connection is slow. If memory is short, fewer parts are in flight.
+     */
+    uint64_t workers;
+    /**
+     * Milliseconds since the start of the first working call that moved data. Like all counts, it continues when the
+     * handle runs again.
+     */
+    uint64_t elapsed_ms;
+} glacier_progress_t;
+
+/**
+ * Receives the progress at least 4 times a second while a working call runs, also if nothing moves. progress is valid
+ * only inside the callback. Returns GLACIER_CONTINUE to continue. See "Callbacks". Since: 0.1
+ */
+typedef int32_t (*glacier_progress_fn)(void *user_data, const glacier_progress_t *progress);
+
+/**
+ * Sets the callback that reports progress in every working call and can stop the call. callback may be NULL for none,
+ * the default.
+ *
+ * Allowed while no working call runs, also between two glacier_upload_write calls.
+ *
+ * Results: GLACIER_E_BUSY; GLACIER_E_FORKED. Since: 0.1
+ */
+glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
+                                             glacier_progress_fn callback,
+                                             void *user_data,
+                                             glacier_destroy_fn destroy,
+                                             glacier_error_t **err);
+
+/**
+ * Writes the progress of the upload to *out, at any time.
+ *
+ * size_of_it is sizeof(glacier_progress_t) as the program was compiled, at least 8. Exactly that many bytes are
+ * written: fields unknown to the program are left out, and fields unknown to the library are 0. out->struct_size is
+ * the number of bytes filled.
+ *
+ * Results: GLACIER_E_INVALID (size_of_it is below 8, or more than memory can hold); GLACIER_E_FORKED. Since: 0.1
+ */
+glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
+                                         glacier_progress_t *out,
+                                         size_t size_of_it,
+                                         glacier_error_t **err);
+
+/* ==== Resuming =====================================================================================================
+ *
+ * A failure before glacier_upload_id is set leaves nothing in the vault, except possibly an empty multipart upload,
+ * which expires. After that, the upload and its parts stay in the vault as long as glacier_error_is_resumable returns
+ * 1.
+ *
+ * With a journal (glacier_upload_set_journal), a new process resumes by making the same calls again. Without one,
+ * attach a new handle to the upload ID and set the same source:
+ *
+ *     glacier_upload_set_upload_id(upload, "the ID", &err);
+ *     glacier_upload_set_source_file(upload, "backup.tar", &err);
+ *     glacier_upload_run(upload, &err);
+ *
+ * To save the upload ID before any part is sent, call glacier_upload_initiate, then glacier_upload_run or
+ * glacier_upload_write.
+ *
+ * Keep ID and source together. Stored parts that differ from the source are replaced without an error. A wrong source
+ * is detected only if it is smaller than what the upload holds (GLACIER_E_SOURCE_CHANGED).
+ */
+
+/**
+ * Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
+ * of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the upload
+ * of an existing one. So set the same journal each time.
+ *
+ * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
+ * keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
+ * completed, aborted or freed: others get GLACIER_E_LOCKED.
+ *
+ * A file that is not a journal, is damaged, or belongs to another upload (vault, region, account, endpoint, part size
+ * and so on) is GLACIER_E_JOURNAL. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not
+ * changed, and nothing is sent.
+ *
+ * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
+ * nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
+ * the upload exists, and the message has its ID. A later write failure does not stop the upload: a log warning reports
+ * it. Resuming then re-reads more of the source; if the end of the journal is missing, it may return
+ * GLACIER_E_NOT_FOUND instead of the archive ID.
+ *
+ * The source of a later run must have the same bytes: see "Success". To upload the same file again, use a new journal.
+ *
+ * Delete a finished journal after you store the archive ID elsewhere: then only an inventory of the vault has it.
+ * Delete an unfinished one to upload anew, after glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND).
+ * Journals of earlier versions are read; what they record of a file is read again and compared.
+ *
+ * Results: setter results (path is empty). Since: 0.1
+ */
+glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
+                                            const char *path,
+                                            glacier_error_t **err);
+
+/**
+ * Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
+ * working call takes part size and description from the service; a description set here is ignored.
+ *
+ * The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
+ * 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
+ * accepted, except "." and "..". Two handles with equal sources may work on one upload at once, here or elsewhere, but
+ * send parts twice.
+ *
+ * Results: setter results (GLACIER_E_STATE also if the handle is attached to another upload). Since: 0.1
+ */
+glacier_result_t glacier_upload_set_upload_id(glacier_upload_t *upload,
+                                              const char *upload_id,
+                                              glacier_error_t **err);
+
+/** The multipart uploads in progress in a vault, from glacier_client_list_uploads, in no order. */
 typedef struct glacier_uploads_t glacier_uploads_t;
 
 /**
- * Lists all multipart uploads in progress in a vault. It requests page after page, up to 10,000 pages and 50,000
- * uploads; a longer list is GLACIER_E_PROTOCOL, and so is a list that repeats a page or has an ID that
- * glacier_upload_set_upload_id does not accept.
+ * Lists all multipart uploads in progress in a vault, up to 10,000 pages and 50,000 uploads. A longer list, a repeated
+ * page, or an ID that glacier_upload_set_upload_id does not accept is GLACIER_E_PROTOCOL.
  *
- * An upload that received no part for 24 hours may be missing. The list does not say who initiated an upload.
+ * An upload that received no part for 24 hours may be missing. The list does not show who initiated an upload.
  *
- * vault is the vault's name. *out gets the list, which may be empty; free it with glacier_uploads_free. Any thread;
- * log lines are delivered on it, and a credentials provider is called on it. glacier_client_cancel stops it.
- * Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
- * (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
- * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_CALLBACK (the credentials provider did not return GLACIER_CONTINUE); GLACIER_E_CANCELED; GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL. Since: 0.1
+ * The list may be empty. The calling thread also delivers log lines and calls the credentials provider.
+ *
+ * Results: request results; and GLACIER_E_INVALID (vault name not allowed). Since: 0.1
  */
 glacier_result_t glacier_client_list_uploads(const glacier_client_t *client,
                                              const char *vault,
@@ -1059,60 +1152,47 @@ glacier_result_t glacier_client_list_uploads(const glacier_client_t *client,
                                              glacier_error_t **err);
 
 /**
- * Requests that glacier_client_list_uploads stop: it returns GLACIER_E_CANCELED within 250 ms. A name lookup of the
- * system that is in progress is not interrupted. Uploads of the client are not affected: see glacier_upload_cancel.
- *
- * The request stops each call in progress or, if there is none, the next one. When all calls in progress have returned,
- * at least one of them with GLACIER_E_CANCELED, the request is cleared; otherwise it stays pending and stops the next
- * call. Any thread, at any time, and in a signal handler: it is one atomic store. NULL is ignored. Since: 0.1
+ * Cancels glacier_client_list_uploads. Uploads are not affected: see glacier_upload_cancel. The rules are those of
+ * "Cancellation" above. Since: 0.1
  */
 void glacier_client_cancel(glacier_client_t *client);
 
-/** The number of uploads in the list. 0 for NULL. Since: 0.1 */
+/** Returns the number of uploads in the list. Since: 0.1 */
 size_t glacier_uploads_count(const glacier_uploads_t *uploads);
 
 /**
- * The ID of upload number index, from 0 to glacier_uploads_count - 1, as glacier_upload_set_upload_id takes it.
- *
- * Valid until the list is freed. NULL for NULL and past the end. Since: 0.1
+ * Returns the ID of upload number index (0 to glacier_uploads_count - 1), for glacier_upload_set_upload_id. Since: 0.1
  */
 const char *glacier_uploads_id(const glacier_uploads_t *uploads,
                                size_t index);
 
-/**
- * The archive description of that upload; NULL if it has none, for NULL and past the end. Valid until the list is
- * freed. Since: 0.1
- */
-const char *glacier_uploads_description(const glacier_uploads_t *uploads,
-                                        size_t index);
+/** Returns the archive description of that upload; NULL if it has none. Since: 0.1 */
+const char *glacier_uploads_description(const glacier_uploads_t *uploads, size_t index);
 
-/**
- * When that upload was initiated, as the service writes it, such as "2012-03-20T17:03:43.221Z". Valid until the list
- * is freed. NULL for NULL and past the end. Since: 0.1
- */
+/** Returns when that upload was initiated, in the service's format, such as "2012-03-20T17:03:43.221Z". Since: 0.1 */
 const char *glacier_uploads_created(const glacier_uploads_t *uploads,
                                     size_t index);
 
-/** The same in whole seconds since 1970-01-01 UTC. 0 for NULL and past the end. Since: 0.1 */
+/** Returns when that upload was initiated, in whole seconds since 1970-01-01 UTC. Since: 0.1 */
 int64_t glacier_uploads_created_unix(const glacier_uploads_t *uploads, size_t index);
 
-/** The part size of that upload, in bytes. 0 for NULL and past the end. Since: 0.1 */
+/** Returns the part size of that upload in bytes. Since: 0.1 */
 uint64_t glacier_uploads_part_size(const glacier_uploads_t *uploads, size_t index);
 
-/** Frees a list of uploads, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
+/** Frees a list of uploads. Since: 0.1 */
 void glacier_uploads_free(glacier_uploads_t *uploads);
 
-/* -- Streams: sources that can be read only once, and whose length need not be known. ---------------------------------
+/* ==== Streaming ====================================================================================================
  *
- * A program that produces bytes writes them. What it does not finish becomes no archive, so an error of its own ends
- * without glacier_upload_finish:
+ * For sources that can be read only once. Their length may be unknown. A program that produces data writes it. No
+ * archive is created until glacier_upload_finish is called; if your program fails, do not call it:
  *
  *     while (result == GLACIER_OK && (n = fread(buf, 1, sizeof buf, in)) > 0)
  *         result = glacier_upload_write(upload, buf, n, &err);
  *     if (result == GLACIER_OK && !ferror(in))
  *         result = glacier_upload_finish(upload, &err);
  *
- * One that would rather be asked for bytes sets a callback as the source, and runs:
+ * To have the library pull data instead, set a read callback and call glacier_upload_run:
  *
  *     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
  *         *out_len = fread(buf, 1, cap, user_data);
@@ -1122,46 +1202,46 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
  *     glacier_upload_run(upload, &err);
  *
- * Memory. Each part is held in memory until the service has acknowledged it, and while one is sent another is filled.
- * Twice the part size must fit the client's memory limit (glacier_config_set_memory_limit); otherwise the first call is
- * GLACIER_E_INVALID, and nothing is initiated. With the default limit parts may have up to 128 MiB.
+ * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice the
+ * part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and nothing
+ * is initiated. The default limit allows parts of up to 128 MiB.
  *
- * Resuming. Neither can be read twice: after a failure, give a new handle the same journal or the upload ID, and the
- * stream from byte 0. Parts that the service holds with the same hash are not sent again; others are replaced.
+ * Part size: glacier_upload_set_part_size, else one that suits glacier_upload_set_archive_size, the total of the
+ * callback or glacier_upload_set_expected_size, else 64 MiB, for at most 671,088,640,000 bytes. More than 10,000 parts
+ * are GLACIER_E_LIMIT.
+ *
+ * Resuming: after a failure, create a new handle with the same journal or upload ID and restart the stream at byte 0.
+ * Parts that the service holds with the same hash are not sent again; others are replaced. A stream shorter than what
+ * the service holds is GLACIER_E_SOURCE_CHANGED.
  */
 
 /**
- * Says what a stream of unknown length (glacier_upload_write, or a callback) may have, in bytes: 1 to
- * 42,949,672,960,000. It is an estimate, and better too large than too small: it chooses the part size, so that a
- * stream that long keeps well below the 10,000 parts that an upload may have. Without it parts have 64 MiB, and a
- * stream ends with GLACIER_E_LIMIT after 671,088,640,000 bytes. A part size that is set outranks it.
+ * Sets an estimate, in bytes, of a stream of unknown length (glacier_upload_write or a callback): 1 to
+ * 42,949,672,960,000. It selects a part size with which a stream of this length stays well below 10,000 parts; a large
+ * estimate is safer than a small one. See "Streaming".
  *
- * Before the first working call.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (not allowed); GLACIER_E_STATE (too late);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ * Results: setter results. Since: 0.1
  */
 glacier_result_t glacier_upload_set_expected_size(glacier_upload_t *upload,
                                                   uint64_t bytes,
                                                   glacier_error_t **err);
 
 /**
- * Writes the next bytes of the archive: a stream whose length need not be known. The first call begins it; parts are
- * sent by threads of the library, also between two calls, until glacier_upload_finish makes the archive.
+ * Writes the next bytes of a stream. The first call starts the stream. Library threads send the parts, also between
+ * calls, until glacier_upload_finish creates the archive.
  *
- * data has len bytes; it is copied, and len may be anything: small pieces are gathered, and no bytes do nothing. The
- * call waits while memory is full of parts on their way. Parts have the size that was set, or that suits
- * glacier_upload_set_archive_size or _set_expected_size, or 64 MiB.
+ * The len bytes at data are copied. len may be any number: small pieces are collected, and 0 does nothing. The call
+ * blocks while the memory is full of parts in flight.
  *
- * A part may fail long after its bytes were taken, and a cancel may come between two calls: then the next call fails,
- * and so does every further one with the same error, since what was taken cannot be taken back. A new handle carries
- * on, as told under "Streams" above. If this process has nothing more to write, glacier_upload_free lets the upload
- * be, and glacier_upload_abort deletes it: only glacier_upload_finish makes an archive.
+ * A part may fail long after its bytes were taken, and a cancel may come between calls. All later calls then return
+ * the same error, because this handle cannot take the bytes again. To resume, see "Streaming". To stop without
+ * completing, call glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
  *
- * Any thread; one call at a time. No source may be set. Callbacks come on the thread that is inside, not with every
- * short call.
- * Results: those of glacier_upload_run; and GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_STATE (a source
- * is set, parts were put by hand, or the stream is finished); GLACIER_E_LIMIT (more than 10,000 parts);
- * GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set). Since: 0.1
+ * One call at a time. Short calls may deliver no callback.
+ *
+ * Results: those of glacier_upload_run; and GLACIER_E_STATE (a source is set, or the stream is finished);
+ * GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set).
+ * Since: 0.1
  */
 glacier_result_t glacier_upload_write(glacier_upload_t *upload,
                                       const void *data,
@@ -1169,53 +1249,45 @@ glacier_result_t glacier_upload_write(glacier_upload_t *upload,
                                       glacier_error_t **err);
 
 /**
- * Says that the last byte was written, sends what is left, and makes the archive. Then glacier_upload_archive_id and
- * the other facts are known. On a stream that is finished it returns GLACIER_OK.
+ * Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known. On a
+ * finished stream it returns GLACIER_OK.
  *
- * A stream without a byte is GLACIER_E_INVALID, and nothing is initiated. If all parts arrived and completing failed,
- * it may be called again, and completes; after any other failure it gives the same error again.
+ * If all parts arrived but Complete failed, call it again. After any other failure it returns the same error again.
  *
- * Any thread; one call at a time. Callbacks come on it.
- * Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written); GLACIER_E_SOURCE_SHORT (less
- * than the archive size that was set); GLACIER_E_SOURCE_CHANGED (less than the service holds). Since: 0.1
+ * Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written, nothing is initiated);
+ * GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the
+ * service holds). Since: 0.1
  */
 glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
                                        glacier_error_t **err);
 
 /**
- * Reads the next bytes of a source into buf, which has room for cap bytes, and stores their number in *out_len, which
- * is 0 when the callback is called. It may store less than cap, as read() of a pipe does; with 0 and
- * GLACIER_CONTINUE the source has ended, and the callback is not called again.
+ * Reads the next bytes of a source into buf, at most cap (never 0), and stores their number in *out_len, which starts
+ * at 0. Fewer than cap are allowed, as with read() of a pipe. 0 with GLACIER_CONTINUE ends the source: the callback is
+ * not called again.
  *
- * Returns GLACIER_CONTINUE to go on; anything else stops the call with GLACIER_E_CALLBACK, and so does a number above
- * cap. cap is never 0. buf is valid inside the callback only.
+ * Returns GLACIER_CONTINUE to continue. Anything else, or a number above cap, stops the call with GLACIER_E_CALLBACK.
+ * buf is valid only inside the callback.
  *
- * It may block: meanwhile nothing else is delivered, but parts that were read already go on their way, and into the
- * journal. A cancel cannot end it: the call returns when the callback has. One that may block for long looks by itself
- * whether it is to stop.
- *
- * Since: 0.1
+ * It may block. Meanwhile no other callback runs, but parts already read are sent and written to the journal.
+ * glacier_upload_cancel does not interrupt it: the call returns after the callback does. A callback that may block
+ * should check for cancellation itself. Since: 0.1
  */
 typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, size_t *out_len);
 
 /**
- * Sets a callback as the source: it is called again and again for the next bytes, on the thread that is inside
- * glacier_upload_run or _transfer, or after glacier_upload_start on the upload's own.
+ * Sets a read callback as the source, for glacier_upload_run, _transfer and _start.
  *
- * total is the number of bytes in all, or GLACIER_UNKNOWN_LENGTH. If the callback ends before it, the call fails with
- * GLACIER_E_SOURCE_SHORT; if it has more, with GLACIER_E_SOURCE_CHANGED.
+ * total is the number of bytes, or GLACIER_UNKNOWN_LENGTH. If the callback ends earlier, the call returns
+ * GLACIER_E_SOURCE_SHORT; if it supplies more, GLACIER_E_SOURCE_CHANGED.
  *
- * See "Streams" above for the memory that it needs, and for how a new handle resumes. This handle
- * cannot once the callback was called, for the next bytes are not the first: glacier_upload_run and its like then give
- * GLACIER_E_STATE, unless all parts arrived and completing is all that is left.
+ * Twice the part size must fit in the memory limit. To resume, create a new handle with the same journal or upload ID
+ * and restart the stream at byte 0. This handle cannot resume once the callback has been called: it returns
+ * GLACIER_E_STATE, unless all parts arrived and only Complete remains.
  *
- * user_data is handed to the callback as it is. From this call on it belongs to the library: destroy, if not NULL,
- * runs exactly once, before this returns if it fails; else when another source replaces this one, or when the upload
- * is freed and no call or started run on it is left.
+ * destroy is also called when another source is set.
  *
- * Before the first working call; of several sources the last one set counts.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, callback); GLACIER_E_INVALID (total is 0, or larger than an archive
- * may be); GLACIER_E_STATE (too late); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ * Results: setter results (total is 0 or larger than an archive may be); GLACIER_E_NULL (callback). Since: 0.1
  */
 glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
                                                     glacier_read_fn callback,
@@ -1224,37 +1296,34 @@ glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
                                                     glacier_destroy_fn destroy,
                                                     glacier_error_t **err);
 
-/* -- In the background: a run that does not keep the program's thread. --------------------------------------------- */
+/* ==== Background uploads ======================================================================================== */
 
 /**
- * Told once how a started run ended: its result, and NULL or the error, which is valid inside the callback only;
- * glacier_upload_wait gives one to keep.
+ * Receives the result of a started run, once, and its error or NULL, valid only inside the callback.
+ * glacier_upload_wait returns an error to keep.
  *
- * It comes on the upload's own thread, as the last of the run's callbacks, and may call what any callback may: it may
- * free the upload, and start another one, but not the same again. Since: 0.1
+ * It is the last callback of the run, on the upload's own thread. It may also free the upload and start another one,
+ * but not restart this one. Since: 0.1
  */
 typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const glacier_error_t *error);
 
 /**
- * Starts glacier_upload_run on a thread of the upload's own, and returns. All its callbacks come on that thread, done
- * included, which may be NULL.
+ * Starts glacier_upload_run on the upload's own thread and returns. All callbacks come on that thread, including done,
+ * which may be NULL.
  *
- * done is called exactly once if, and only if, this returns GLACIER_OK: when the run is over, however it ended.
- * user_data is handed to it as it is. From this call on it belongs to the library: destroy, if not NULL, runs exactly
- * once, before this returns if it fails or done is NULL; else when done has returned.
+ * done is called exactly once if and only if this function returns GLACIER_OK: when the run ends, for any reason.
+ * destroy is called after done returns, or at once if done is NULL.
  *
- * Meanwhile the handle is in use: other working calls and all setters get GLACIER_E_BUSY, but glacier_upload_abort,
- * which cancels it first. glacier_upload_cancel asks it to stop; glacier_upload_free does the same, and gives the
- * handle back at once. When it is over, it may be started again: that carries on, as a second glacier_upload_run
- * does.
+ * The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
+ * waiting. After it, glacier_upload_start may be called again and resumes.
  *
- * It need not be waited for: a program that learns of the end by done, or asks glacier_upload_state, just frees the
- * upload. Nothing may be unloaded or freed that its callbacks use before destroy has come.
+ * Calling glacier_upload_wait is optional: done and glacier_upload_state also report the end. Keep everything the
+ * callbacks use alive, and loaded, until destroy has been called.
  *
- * Any thread, in callbacks of other uploads too.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE (no source, a part range is set, or parts were put by
- * hand or written); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_MEMORY (no thread can be had); GLACIER_E_PANIC;
- * GLACIER_E_INTERNAL. What glacier_upload_run gives comes to done, and from glacier_upload_wait. Since: 0.1
+ * Allowed in callbacks of other uploads.
+ *
+ * Results: GLACIER_E_STATE (no source, a part range is set, or parts are sent in another way); GLACIER_E_BUSY;
+ * GLACIER_E_FORKED. done and glacier_upload_wait return the results of glacier_upload_run. Since: 0.1
  */
 glacier_result_t glacier_upload_start(glacier_upload_t *upload,
                                       glacier_done_fn done,
@@ -1263,43 +1332,39 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
                                       glacier_error_t **err);
 
 /**
- * Waits until the run that was started last is over, at most timeout_ms milliseconds: 0 asks only, GLACIER_FOREVER
- * waits as long as it takes. Gives what the run gave, after done and its destroy have returned; any number of times,
- * and on any number of threads at once. No callback comes on these threads. A cancel stops the run, and so ends the
- * wait.
+ * Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns the
+ * run's result after done and its destroy have returned. May be called any number of times, on any number of threads
+ * at once. No callback comes on them. A cancel stops the run and so ends the wait.
  *
- * Results: those of glacier_upload_run; and GLACIER_E_PENDING (it is not over yet); GLACIER_E_STATE (none was
- * started); GLACIER_E_BUSY (called from inside a callback of the upload). Since: 0.1
+ * Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
+ * GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
  */
 glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
                                      uint64_t timeout_ms,
                                      glacier_error_t **err);
 
-/* -- Shared uploads: several processes or machines send parts of one archive. -----------------------------------------
+/* ==== Sharing an upload ============================================================================================
  *
- * One initiates the upload, and tells the others its ID. Each attaches to it and sends a range of the parts:
+ * Several processes or machines can send parts of one archive. One initiates the upload and gives the others its ID.
+ * Each attaches to it, sets the whole source, and sends a range of the parts:
  *
  *     glacier_upload_set_upload_id(upload, id, &err);
  *     glacier_upload_set_source_file(upload, "backup.tar", &err);
  *     glacier_upload_set_part_range(upload, 0, 500, &err);
  *     glacier_upload_transfer(upload, &err);
  *
- * Each may have a journal of its own. When all are done, one completes it: it needs the source too, or
+ * Each may use its own journal. When all have returned, one calls glacier_upload_complete, which needs the source or
  * glacier_upload_set_archive_size.
  */
 
 /**
- * Has glacier_upload_transfer send count parts from part first on, and no others; count UINT32_MAX: to the last. So
- * several processes or machines share one upload: each attaches to it by its ID, with the whole source and a range,
- * and when all have returned, one calls glacier_upload_complete. Ranges that overlap do no harm.
+ * Limits glacier_upload_transfer to count parts starting with part first, counted from 0. count UINT32_MAX means up to
+ * the last part. Overlapping ranges do no harm.
  *
- * first counts from 0. Needs an upload that exists (its ID, or its journal), and a file or memory as the source.
- * Whether the range lies inside the archive shows in glacier_upload_transfer (GLACIER_E_INVALID). Every other call
- * that sends parts is GLACIER_E_STATE with a range.
+ * Requires an existing upload (its ID or journal) and a file or memory source. With a range, every other call that
+ * sends parts returns GLACIER_E_STATE.
  *
- * Before the first working call.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (count is 0); GLACIER_E_STATE (too late);
- * GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+ * Results: setter results (count is 0). Since: 0.1
  */
 glacier_result_t glacier_upload_set_part_range(glacier_upload_t *upload,
                                                uint32_t first,
@@ -1307,72 +1372,60 @@ glacier_result_t glacier_upload_set_part_range(glacier_upload_t *upload,
                                                glacier_error_t **err);
 
 /**
- * Does what glacier_upload_run does, but does not complete: it returns when the service holds all parts of the
- * source, or those of the part range. glacier_upload_complete, or glacier_upload_run without a part range, makes the
- * archive of them.
+ * Does what glacier_upload_run does, but does not complete. Returns when the service holds all parts of the source, or
+ * of the part range. glacier_upload_complete, or glacier_upload_run without a part range, then creates the archive.
  *
- * Needs a source. Any thread; one working call at a time. Callbacks come on this thread.
- * Results: those of glacier_upload_run; and GLACIER_E_INVALID (the part range does not lie in the archive);
- * GLACIER_E_STATE (a part range is set, and the upload does not exist yet or the source is a callback; or Complete was
- * sent, and its answer is not known). Since: 0.1
+ * Results: those of glacier_upload_run; and GLACIER_E_INVALID (the part range is not inside the archive);
+ * GLACIER_E_STATE (a part range is set, but the upload does not exist yet or the source is a callback; or Complete was
+ * sent and its response is unknown). Since: 0.1
  */
 glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
                                          glacier_error_t **err);
 
-/* -- By hand: the service's own operations, one a call, for programs with threads of their own. -----------------------
+/* ==== Multipart operations =========================================================================================
+ *
+ * The service's own operations, one per call, for programs with their own threads. Failed requests are retried as
+ * configured.
  *
  *     glacier_upload_set_part_size(upload, 1048576, &err);
  *     glacier_upload_initiate(upload, &err);
  *     glacier_upload_put_part(upload, 0, first, 1048576, &err);    // these two may run at once
  *     glacier_upload_put_part(upload, 1, second, second_len, &err);
  *     glacier_upload_complete(upload, &err);
- *
- * A failed request is repeated as the settings say, so a result is final. A handle is used in one way: by hand, or
- * all at once (glacier_upload_run, _transfer, _start), or written (glacier_upload_write, _finish). The first of these
- * calls, of those by hand glacier_upload_put_part, decides, and the others get GLACIER_E_STATE from then on.
  */
 
 /**
- * Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
+ * Initiates the upload. Then glacier_upload_id is known, and parts can be put.
  *
- * Its parts have the size that glacier_upload_set_part_size set, else the one that glacier_plan_new gives for the
- * source, or without a source 16 MiB. If the answer is lost the library initiates again: an upload without parts may
- * be left in the vault, which costs nothing and vanishes by itself.
+ * The part size is the one that was set, else the one that glacier_plan_new selects for the source, else 16 MiB. If
+ * the response is lost, the library initiates again: an empty upload may stay in the vault, which costs nothing and
+ * expires.
  *
- * Any thread; one working call at a time. Callbacks come on the calling thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
- * of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
- * (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS;
- * GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
- * GLACIER_E_PANIC; GLACIER_E_INTERNAL.
- * Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
+ * Results: upload results; and GLACIER_E_INVALID (the source is empty, or needs more than 10,000 parts);
+ * GLACIER_E_STATE (the upload ID is already known); GLACIER_E_NOT_FOUND (the vault). Since: 0.1
  */
 glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
                                          glacier_error_t **err);
 
 /**
- * Sends one part and returns when the service has acknowledged it with the same tree hash, or it failed for good.
+ * Sends one part. Returns after the service acknowledges it with the same tree hash, or after the last retry fails.
  *
- * part_index counts from 0 to 9,999: the part begins at part_index times the part size. len is the part size, or for
- * the last part of the archive 1 byte to the part size. Parts may come in any order; the same part again replaces
- * the earlier. data is not copied; nobody reads it any more when this returns. It does not count against the memory
- * limit.
+ * part_index is 0 to 9,999; the part begins at part_index times the part size. len is the part size; the last part of
+ * the archive may be shorter, from 1 byte. Parts may come in any order, and a repeated part replaces the earlier one.
+ * data is not copied, is not read after the return, and does not count against the memory limit.
  *
- * After glacier_upload_initiate or glacier_upload_set_upload_id. Any number of threads may put different parts of one
- * upload at once, each over its own connection. Callbacks come on one of these threads.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
- * allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
- * GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
- * with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
- * handle); GLACIER_E_FORKED; GLACIER_E_IO (the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
- * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
- * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
- * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
- * GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the state is
- * GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
- * Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
+ * Call glacier_upload_initiate or glacier_upload_set_upload_id first. Any number of threads may put different parts at
+ * once, each over its own connection.
+ *
+ * Results: upload results; and
+ *
+ * - GLACIER_E_INVALID: part_index or len not allowed, a second short part, or a part after a short one
+ * - GLACIER_E_STATE: Complete was sent
+ * - GLACIER_E_BUSY: another thread puts this part, or another call is using the handle
+ * - GLACIER_E_TREE_HASH: the part arrived damaged repeatedly
+ * - GLACIER_E_SOURCE_CHANGED: data changed during the call
+ *
+ * Since: 0.1
  */
 glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
                                          uint32_t part_index,
@@ -1381,13 +1434,10 @@ glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
                                          glacier_error_t **err);
 
 /**
- * Does what glacier_upload_put_part does, if the tree hash of data is tree_hash (32 bytes). If not it gives
- * GLACIER_E_TREE_HASH and nothing is sent: so what a program hashed long ago is what is uploaded.
+ * Does what glacier_upload_put_part does if data has the given tree hash of 32 bytes. Otherwise sends nothing. This
+ * ensures that the bytes sent are those that the program hashed earlier.
  *
- * Threads: as glacier_upload_put_part.
- * Results: those of glacier_upload_put_part; and GLACIER_E_NULL (tree_hash); GLACIER_E_TREE_HASH (not the hash of
- * data). Since: 0.1
- *
+ * Results: those of glacier_upload_put_part; and GLACIER_E_TREE_HASH (data has another hash). Since: 0.1
  */
 glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
                                                  uint32_t part_index,
@@ -1397,310 +1447,135 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
                                                  glacier_error_t **err);
 
 /**
- * Makes the archive out of the parts, after checking that they cover it from 0 to its end. Then
- * glacier_upload_archive_id and the other facts are known. On a handle that is completed it sends nothing.
+ * Creates the archive from the parts, after checking that they cover it completely. Then glacier_upload_archive_id is
+ * known. On a completed handle nothing is sent.
  *
- * If a source is set, the parts, or the archive there is, must have its bytes: see "Success" above. What this handle
- * did not read of a file or of memory is read and compared, all of it if other handles sent the parts; a difference is
- * GLACIER_E_SOURCE_CHANGED, and the message names the part. To complete without reading, set
- * glacier_upload_set_archive_size and no source. A callback is not read here: unless this handle has read it to its
- * end, it is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
+ * If a source is set, the parts, or the existing archive, must have its bytes: see "Success". What this handle did not
+ * yet read of a file or memory source is read and compared: all of it, if other handles sent the parts. To complete
+ * without reading, set the archive size and no source. A callback source is not read: unless this handle read it to
+ * its end, the result is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
  *
- * The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
- * the journal has, or that of a stream which came to its end; without them the end of what was put by hand, if this
- * handle initiated the upload. A handle that is attached, or whose stream broke off, and that has none of these
- * cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed first if this handle
- * did not put every one; a hole, a missing end, a short part in the middle and a wrong size are GLACIER_E_INCOMPLETE,
- * and the message names the part.
+ * The archive size is that of the source, of glacier_upload_set_archive_size, of the journal, or of a stream that
+ * ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle, or one
+ * whose stream broke off, without any of these gets GLACIER_E_INVALID, because a missing end would be undetected. The
+ * parts are listed first unless this handle put all of them.
  *
- * The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
- * asked for again. If this is canceled or gives up between the request and its answer, it gives
- * GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service does not know the upload any more by
- * then, it gives GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can
- * tell whether there is an archive.
+ * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response is
+ * lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
+ * GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service then no longer knows the upload, the
+ * outcome stays unknown (GLACIER_STATE_UNKNOWN).
  *
- * Any thread; one working call at a time. Callbacks come on the calling thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set that
- * the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
- * GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
- * GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
- * GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a
- * part that this handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what
- * is missing); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier
- * developer guide, "Complete Multipart Upload". Since: 0.1
+ * Results: upload results; and
+ *
+ * - GLACIER_E_INVALID: the size is unknown
+ * - GLACIER_E_SOURCE_CHANGED: the source differs; the message names the part
+ * - GLACIER_E_TREE_HASH: the archive, or a part that this handle sent, has another tree hash than what was sent
+ * - GLACIER_E_INCOMPLETE: a gap, a missing end, a short part before the last, or a wrong size; the message names the
+ *   part
+ *
+ * Since: 0.1
  */
 glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
                                          glacier_error_t **err);
 
 /**
- * Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
- * - nothing initiated and nothing attached: GLACIER_OK, nothing is sent; already aborted: GLACIER_OK;
- * - completed: GLACIER_E_STATE, for there is an archive now;
- * - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
- *   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
+ * Deletes the upload and its parts at the service. This cannot be undone. Result by state:
  *
- * A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited: it ends
- * with GLACIER_E_CANCELED. The journal says that the upload is aborted.
+ * - not initiated or attached, or already aborted: GLACIER_OK, nothing is sent
+ * - completed: GLACIER_E_STATE, because there is an archive
+ * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
+ *   GLACIER_E_OUTCOME_UNKNOWN
  *
- * Any thread; one working call at a time. Callbacks come on the calling thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
- * GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
- * GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
- * GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
- * GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
- * Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+ * A started run or a stream is canceled first and ends with GLACIER_E_CANCELED; the call waits for its parts in
+ * flight. The journal records the abort.
+ *
+ * Results: upload results. Since: 0.1
  */
 glacier_result_t glacier_upload_abort(glacier_upload_t *upload,
                                       glacier_error_t **err);
 
-/**
- * The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets.
- *
- * Freed by glacier_parts_free. It never changes, and any number of threads may read it at once.
- */
+/** The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets. */
 typedef struct glacier_parts_t glacier_parts_t;
 
 /**
- * Asks the service for the parts that it holds of the upload, page by page to the end. Parts on their way are not in
- * it.
+ * Lists the parts that the service holds of the upload, all pages. Parts in flight are not included.
  *
- * *out gets the list, which may be empty; free it with glacier_parts_free.
+ * The list may be empty.
  *
- * After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Callbacks
- * come on it.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
- * have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
- * GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
- * GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
- * GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
- * GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN);
- * GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
- * guide, "List Parts". Since: 0.1
+ * Results: upload results; and GLACIER_E_STATE (also if completed). Since: 0.1
  */
 glacier_result_t glacier_upload_list_parts(glacier_upload_t *upload,
                                            glacier_parts_t **out,
                                            glacier_error_t **err);
 
-/** The number of parts in the list. 0 for NULL. Since: 0.1 */
+/** Returns the number of parts in the list. Since: 0.1 */
 size_t glacier_parts_count(const glacier_parts_t *parts);
 
 /**
- * Where part number index of the list begins in the archive, in bytes. index counts from 0 to glacier_parts_count -
- * 1 and is not the index of glacier_upload_put_part: the list may have gaps. 0 for NULL and past the end. Since: 0.1
+ * Returns where part number index of the list begins in the archive, in bytes. index is 0 to glacier_parts_count - 1.
+ * It is not the part_index of glacier_upload_put_part, because the list may have gaps. Since: 0.1
  */
 uint64_t glacier_parts_offset(const glacier_parts_t *parts,
                               size_t index);
 
-/** The bytes of that part. 0 for NULL and past the end. Since: 0.1 */
+/** Returns the length of that part in bytes. Since: 0.1 */
 uint64_t glacier_parts_length(const glacier_parts_t *parts, size_t index);
 
-/**
- * The tree hash of that part as the service has it, 64 hexadecimal digits in lower case. Valid until the list is
- * freed. NULL for NULL and past the end. Since: 0.1
- */
-const char *glacier_parts_tree_hash(const glacier_parts_t *parts,
-                                    size_t index);
+/** Returns the service's tree hash of that part, 64 lower-case hexadecimal digits. Since: 0.1 */
+const char *glacier_parts_tree_hash(const glacier_parts_t *parts, size_t index);
 
-/** Frees a list of parts, and with it the texts that came from it. NULL is ignored. Since: 0.1 */
+/** Frees a list of parts. Since: 0.1 */
 void glacier_parts_free(glacier_parts_t *parts);
 
-/* ==== 3. Watching ==================================================================================================
- *
- * What may be asked of an upload, and told to it, at any time; and what an error has to tell.
- */
+/* ==== Error details ============================================================================================= */
 
-/**
- * Asks the working calls of the upload to stop; they return GLACIER_E_CANCELED. The upload stays in the vault.
- *
- * It stops each working call in progress or, if there is none, the next one. When all those in progress have
- * returned, and one of them because of the request (GLACIER_E_CANCELED, or GLACIER_E_OUTCOME_UNKNOWN), it is used up,
- * and the upload can run again. If they all ended for other reasons, GLACIER_OK included, it stays and stops the
- * next.
- *
- * Calls return within 250 ms, with two exceptions: a name lookup of the system that is in progress cannot be
- * interrupted; and while Complete is on its way, its answer is awaited for up to 10 s, which a second cancel does not
- * shorten: without it the result is GLACIER_E_OUTCOME_UNKNOWN. Parts in flight are sent again later, at most the
- * number of workers times the part size. While Initiate is on its way, an empty upload without a known ID may be left
- * in the vault; it costs nothing and vanishes by itself.
- *
- * It returns at once. Any thread, at any time, in callbacks, and in a signal handler: it is one atomic store. NULL is
- * ignored. Since: 0.1
- */
-void glacier_upload_cancel(glacier_upload_t *upload);
-
-/** Where an upload stands: one of the values of glacier_state_names. Later versions may add values. Since: 0.1 */
-typedef int32_t glacier_state_t;
-
-/** The values of glacier_state_t. */
-typedef enum {
-    /** Nothing is initiated, and the service was not asked about an attached upload yet. */
-    GLACIER_STATE_NEW = 0,
-    /**
-     * There is an upload ID, and no part was sent by this handle yet. Whether the service still knows an attached
-     * upload, only the result of a working call tells.
-     */
-    GLACIER_STATE_INITIATED = 1,
-    /** Parts are being sent, or were. */
-    GLACIER_STATE_TRANSFERRING = 2,
-    /** Complete was sent, and its answer is awaited, or will be asked for again. */
-    GLACIER_STATE_COMPLETING = 3,
-    /** There is an archive; glacier_upload_archive_id is known. */
-    GLACIER_STATE_COMPLETED = 4,
-    /** The upload is deleted. */
-    GLACIER_STATE_ABORTED = 5,
-    /** Complete was sent, and whether it was carried out cannot be known. */
-    GLACIER_STATE_UNKNOWN = 6,
-} glacier_state_names;
-
-/** Where the upload stands; GLACIER_STATE_NEW for NULL. Any thread, at any time, in callbacks. Since: 0.1 */
-glacier_state_t glacier_upload_state(const glacier_upload_t *upload);
-
-/**
- * Writes how far the upload is to *out, for programs that would rather ask than be told.
- *
- * size_of_it is the size of *out as the program was compiled: sizeof(glacier_progress_t), at least 8. That many
- * bytes are written: fields that the program does not know are left out, and those that the library does not know
- * are 0. out->struct_size is the number of bytes filled.
- *
- * Any thread, at any time, in callbacks.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (size_of_it below 8, or more than memory can
- * hold); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
-                                         glacier_progress_t *out,
-                                         size_t size_of_it,
-                                         glacier_error_t **err);
-
-/**
- * Sets how many bytes of parts this upload may send, in bytes a second; 0, the default, is no limit of its own. That of
- * its client (glacier_config_set_bandwidth_limit, where all is said about limits) holds as well.
- *
- * It takes effect within 100 ms, also for parts that are being sent. Any thread, at any time, in callbacks.
- * Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
- */
-glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
-                                                    uint64_t bytes_per_s,
-                                                    glacier_error_t **err);
-
-/**
- * The upload ID: with it any process may attach to the upload. NULL until the upload is initiated or attached, and
- * for NULL; never changing afterwards.
- *
- * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
- */
-const char *glacier_upload_id(const glacier_upload_t *upload);
-
-/**
- * The path of the upload at the service, as it answered when this handle initiated it. NULL until then, of an
- * attached upload, and for NULL; never changing afterwards.
- *
- * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
- */
-const char *glacier_upload_location(const glacier_upload_t *upload);
-
-/**
- * The path of the archive at the service. NULL until the upload is completed, and for NULL; never changing
- * afterwards.
- *
- * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
- */
-const char *glacier_upload_archive_location(const glacier_upload_t *upload);
-
-/**
- * The tree hash of the archive, 64 hexadecimal digits in lower case. NULL until it is known, at the latest when
- * the upload is completed, and for NULL; never changing afterwards.
- *
- * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
- */
-const char *glacier_upload_tree_hash(const glacier_upload_t *upload);
-
-/**
- * The name of the vault. NULL for NULL.
- *
- * Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
- */
-const char *glacier_upload_vault(const glacier_upload_t *upload);
-
-/** The part size in bytes; 0 until it is known, and for NULL. Any thread, at any time, in callbacks. Since: 0.1 */
-uint64_t glacier_upload_part_size(const glacier_upload_t *upload);
-
-/**
- * The service's operation that failed, such as "UploadMultipartPart"; NULL if it was none, and for NULL.
- *
- * Valid until the error is freed. Since: 0.1
- */
+/** Returns the service operation that failed, such as "UploadMultipartPart"; NULL if none did. Since: 0.1 */
 const char *glacier_error_operation(const glacier_error_t *error);
 
-/** The HTTP status of the service's answer; 0 if there was none, and for NULL. Since: 0.1 */
+/** Returns the HTTP status of the response; 0 if there was none. Since: 0.1 */
 int32_t glacier_error_http_status(const glacier_error_t *error);
 
 /**
- * The service's own error code, such as "ResourceNotFoundException"; NULL if the response had none, and for NULL.
- * Sanitized as the message is, and at most 128 characters long.
- *
- * Valid until the error is freed. Since: 0.1
+ * Returns the service's error code, such as "ResourceNotFoundException", sanitized, at most 128 characters; NULL if
+ * the response had none. Since: 0.1
  */
 const char *glacier_error_service_code(const glacier_error_t *error);
 
 /**
- * The service's ID of the failed request, which AWS support asks for; NULL if there was no response, and for NULL.
- * Sanitized as the message is, and at most 128 characters long.
- *
- * Valid until the error is freed. Since: 0.1
+ * Returns the service's ID of the failed request, which AWS support asks for, sanitized, at most 128 characters; NULL
+ * if there was no response. Since: 0.1
  */
 const char *glacier_error_request_id(const glacier_error_t *error);
 
 /**
- * 1 if the failure is transient or ambiguous, so that the same call may succeed later; 0 otherwise, and for NULL.
- *
- * The library has retried the request already: see glacier_config_set_max_attempts. Since: 0.1
+ * Returns 1 if the failure is transient or ambiguous, so that the same call may succeed later; else 0. The library has
+ * already retried it: see glacier_config_set_max_attempts. Since: 0.1
  */
 int32_t glacier_error_is_retryable(const glacier_error_t *error);
 
 /**
- * 1 if, as far as the handle knows, the upload is in the vault and can be carried on, with this handle or with a new
- * one, as told under "Carrying on" above; 0 otherwise, and for NULL. It says nothing of whether the source fits. After
- * GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can carry on. Since: 0.1
+ * Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this or a new handle;
+ * else 0. See "Resuming". It does not check the source. After GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with
+ * the same journal, can resume. Since: 0.1
  */
 int32_t glacier_error_is_resumable(const glacier_error_t *error);
 
-/**
- * The name of a result as it stands here, such as "GLACIER_E_NOT_FOUND"; "GLACIER_E_UNKNOWN" for a number that this
- * version does not know.
+/* ==== Tree hashes ==================================================================================================
  *
- * Static: never NULL, never freed. Any thread, at any time. Since: 0.1
- */
-const char *glacier_result_name(glacier_result_t result);
-
-/**
- * What a result says by itself, in English; glacier_error_message says more about the case at hand.
- *
- * Static: never NULL, never freed. Any thread, at any time. Since: 0.1
- */
-const char *glacier_result_message(glacier_result_t result);
-
-/* ==== 4. Helpers ===================================================================================================
- *
- * -- Tree hashes: the service's checksum of parts and archives. -------------------------------------------------------
+ * The tree hash is the service's checksum of parts and archives.
  */
 
-/**
- * The tree hash of bytes that come piece by piece. One thread uses it at a time; a second one gets GLACIER_E_BUSY.
- *
- * Freed by glacier_treehash_free.
- */
+/** A tree hash of bytes added in pieces. */
 typedef struct glacier_treehash_t glacier_treehash_t;
 
-/** Begins a tree hash. NULL if there is no memory for it. Any thread. Since: 0.1 */
+/** Creates a tree hash of no bytes. Returns NULL if out of memory. Since: 0.1 */
 glacier_treehash_t *glacier_treehash_new(void);
 
 /**
- * Adds len bytes. How the bytes are cut into calls makes no difference to the hash; with 16 MiB or more a call, some
- * processors are twice as fast. data may be NULL if len is 0.
+ * Adds len bytes. The hash does not depend on how the bytes are divided into calls. With 16 MiB or more per call, some
+ * processors are twice as fast.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (treehash, data); GLACIER_E_INVALID (len is more than memory can hold);
- * GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+ * Results: GLACIER_E_INVALID (len is more than memory can hold); GLACIER_E_BUSY. Since: 0.1
  */
 glacier_result_t glacier_treehash_update(glacier_treehash_t *treehash,
                                          const void *data,
@@ -1708,29 +1583,25 @@ glacier_result_t glacier_treehash_update(glacier_treehash_t *treehash,
                                          glacier_error_t **err);
 
 /**
- * Writes the tree hash of all bytes added, 32 bytes, to out, and is ready for the next. Of no bytes it is the
- * SHA-256 of nothing.
+ * Writes the tree hash of all bytes added to out, 32 bytes, and starts again with no bytes. The tree hash of no bytes
+ * is the SHA-256 of no bytes.
  *
- * Results: GLACIER_OK; GLACIER_E_NULL (treehash, out); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
- *
+ * Results: GLACIER_E_BUSY. Since: 0.1
  */
 glacier_result_t glacier_treehash_finish(glacier_treehash_t *treehash,
                                          uint8_t out[32],
                                          glacier_error_t **err);
 
-/** Frees a tree hash. NULL is ignored. Since: 0.1 */
+/** Frees a tree hash. Since: 0.1 */
 void glacier_treehash_free(glacier_treehash_t *treehash);
 
 /**
- * Folds the tree hashes of the parts of an archive into the tree hash of the archive.
+ * Computes the tree hash of an archive from the tree hashes of its parts, and writes 32 bytes to out.
  *
- * digests holds count hashes of 32 bytes each, one after the other in the order of the parts. It is right for parts
- * of one size that is a power of two of MiB, of which the last may be short. The 32 bytes of the result go to out.
+ * digests holds count hashes of 32 bytes each, in the order of the parts. The part size is a power of two of MiB; the
+ * last part may be shorter.
  *
- * Any thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (digests, out); GLACIER_E_INVALID (count is 0, or more than memory can hold);
- * GLACIER_E_PANIC. Source: Amazon Glacier developer guide, "Computing Checksums". Since: 0.1
- *
+ * Results: GLACIER_E_INVALID (count is 0, or more than memory can hold). Since: 0.1
  */
 glacier_result_t glacier_treehash_combine(const uint8_t *digests,
                                           size_t count,
@@ -1738,18 +1609,15 @@ glacier_result_t glacier_treehash_combine(const uint8_t *digests,
                                           glacier_error_t **err);
 
 /**
- * Computes the tree hash of a regular file with several threads, 0 for as many as the machine has cores. The 32
- * bytes of the result go to out. Each thread takes at most 16 MiB of memory.
+ * Computes the tree hash of a regular file with the given number of threads, 0 for one per core, and writes 32 bytes
+ * to out. Each thread uses at most 16 MiB of memory.
  *
- * callback may be NULL. Else it comes on the calling thread, at least 4 times a second, with bytes_total,
- * bytes_hashed and elapsed_ms (the other fields are 0), and a last time when the hashing is over; user_data is
- * handed to it as it is.
+ * callback may be NULL. It runs on the calling thread, at least 4 times a second and once at the end, with
+ * bytes_total, bytes_hashed and elapsed_ms; the other fields are 0. user_data stays the caller's. All threads end
+ * before the function returns.
  *
- * Any thread; it returns when no thread of its own is left.
- * Results: GLACIER_OK; GLACIER_E_NULL (path, out); GLACIER_E_IO (it cannot be read, or is not a regular file);
- * GLACIER_E_SOURCE_CHANGED (it changed meanwhile); GLACIER_E_MEMORY (no thread, or no memory to read into, could be
- * had); GLACIER_E_CALLBACK (the callback did not return GLACIER_CONTINUE); GLACIER_E_PANIC. Since: 0.1
- *
+ * Results: GLACIER_E_IO (the file cannot be read, or is not regular); GLACIER_E_SOURCE_CHANGED (the file changed
+ * meanwhile); GLACIER_E_CALLBACK. Since: 0.1
  */
 glacier_result_t glacier_treehash_file(const char *path,
                                        uint32_t threads,
@@ -1758,77 +1626,61 @@ glacier_result_t glacier_treehash_file(const char *path,
                                        uint8_t out[32],
                                        glacier_error_t **err);
 
-/* -- Plans: how an archive would be cut into parts. ---------------------------------------------------------------- */
+/* ==== Plans ===================================================================================================== */
 
-/**
- * How an archive of a given size is cut into parts: pure arithmetic, nothing is sent.
- *
- * Freed by glacier_plan_free. It never changes, and any number of threads may read it at once.
- */
+/** A plan: how an archive of a given size is divided into parts. Nothing is sent. */
 typedef struct glacier_plan_t glacier_plan_t;
 
 /**
- * Plans an archive of size bytes: 1 to 42,949,672,960,000 (10,000 parts of 4 GiB).
+ * Plans an archive of size bytes: 1 to 42,949,672,960,000.
  *
- * part_size is in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at which size makes no more
- * than 10,000 parts; or 0 for what glacier_upload_run chooses: the smallest that keeps to 10,000 parts, and not
- * below 16 MiB.
+ * part_size is as for glacier_upload_set_part_size, and size must need at most 10,000 parts of it. 0 selects what
+ * glacier_upload_run would: the smallest such size, but at least 16 MiB.
  *
- * *out gets the plan; free it with glacier_plan_free. Any thread.
- * Results: GLACIER_OK; GLACIER_E_NULL (out); GLACIER_E_INVALID (size or part_size not allowed, or not together);
- * GLACIER_E_PANIC.
- * Source of the limits: Amazon Glacier developer guide, "Uploading Large Archives in Parts". Since: 0.1
+ * Results: GLACIER_E_INVALID (size, part_size or their combination not allowed). Since: 0.1
  */
 glacier_result_t glacier_plan_new(uint64_t size,
                                   uint64_t part_size,
                                   glacier_plan_t **out,
                                   glacier_error_t **err);
 
-/** The bytes of each part; the last may have less. 0 for NULL. Since: 0.1 */
+/** Returns the part size in bytes; the last part may be shorter. Since: 0.1 */
 uint64_t glacier_plan_part_size(const glacier_plan_t *plan);
 
-/** The number of parts. 0 for NULL. Since: 0.1 */
+/** Returns the number of parts. Since: 0.1 */
 uint32_t glacier_plan_part_count(const glacier_plan_t *plan);
 
 /**
- * The number of requests that the upload takes if none has to be repeated, which is what the service charges for:
- * one to initiate, one a part, one to complete. 0 for NULL. Since: 0.1
+ * Returns the number of requests without retries, for which the service charges: initiate, one per part, complete.
+ * Since: 0.1
  */
 uint32_t glacier_plan_request_count(const glacier_plan_t *plan);
 
 /**
- * The memory limit in bytes, for glacier_config_set_memory_limit, from which on no part has to be read twice with
- * that many workers. Less works as well: see there. 0 for NULL. Since: 0.1
+ * Returns the smallest memory limit in bytes, for glacier_config_set_memory_limit, with which no part is read twice
+ * with this number of workers. A lower limit also works: see there. Since: 0.1
  */
 uint64_t glacier_plan_memory(const glacier_plan_t *plan,
                              uint32_t workers);
 
-/** Frees a plan. NULL is ignored. Since: 0.1 */
+/** Frees a plan. Since: 0.1 */
 void glacier_plan_free(glacier_plan_t *plan);
 
-/* -- Versions ------------------------------------------------------------------------------------------------------ */
+/* ==== Versions ================================================================================================== */
 
 /**
- * The version of the library that runs, such as "0.1.0". GLACIER_MP_VERSION is that of this header.
+ * Returns the version of the running library, such as "0.1.0".
  *
- * Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+ * Static, never NULL. Since: 0.1
  */
 const char *glacier_version(void);
 
-/**
- * The version of the library that runs, as a number that grows: major << 16 | minor << 8 | patch.
- * GLACIER_MP_VERSION_NUMBER is that of this header.
- *
- * Any thread, at any time. Since: 0.1
- */
+/** Returns the version of the running library as a number that grows: major << 16 | minor << 8 | patch. Since: 0.1 */
 uint32_t glacier_version_number(void);
 
 /**
- * The number in the library's SONAME. Within one number, functions, results and fields at the end of
- * glacier_progress_t are added, and nothing is changed or taken away. A program that loads the library by itself
- * should refuse another number than GLACIER_MP_ABI_VERSION.
- *
- * Any thread, at any time. Since: 0.1
+ * Returns the number in the library's SONAME. See "Compatibility". A program that loads the library itself should
+ * reject a number other than GLACIER_MP_ABI_VERSION. Since: 0.1
  */
 uint32_t glacier_abi_version(void);
 

@@ -1,4 +1,4 @@
-//! The shared library exports what the header declares and nothing else, under the name that programs record.
+//! The shared library exports exactly the functions that the header declares, and has the expected SONAME and flags.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
@@ -11,7 +11,7 @@ use std::process::Command;
 use support::header::functions;
 
 #[test]
-fn exports_what_the_header_declares() {
+fn exports_exactly_the_functions_of_the_header() {
     let listed = tool("nm", &["-D", "--defined-only", "--format=posix"], &library());
     let exported: BTreeSet<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
     let functions = functions();
@@ -24,7 +24,7 @@ fn exports_what_the_header_declares() {
 }
 
 #[test]
-fn has_its_name_and_stays_loaded() {
+fn has_soname_and_stays_loaded() {
     let dynamic = tool("readelf", &["--dynamic", "--wide"], &library());
     let name = format!("[libglacier_mp.so.{}]", glacier_mp::ffi::version::glacier_abi_version());
     let of =
@@ -33,11 +33,11 @@ fn has_its_name_and_stays_loaded() {
     assert!(of("(FLAGS_1)").contains("NODELETE"), "{}", of("(FLAGS_1)"));
 }
 
-/// The cdylib that cargo built beside this test.
+/// Returns the path of the shared library that cargo built for this test.
 fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let library = test.with_file_name("libglacier_mp.so");
-    assert!(library.exists(), "{} is not there: cargo builds it for the tests of this package", library.display());
+    assert!(library.exists(), "{} does not exist: cargo builds it for the tests of this package", library.display());
     library
 }
 

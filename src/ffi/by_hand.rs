@@ -1,4 +1,4 @@
-//! `glacier_upload_t` by hand: the service's own operations, one a call.
+//! `glacier_upload_t`: the service's multipart operations, one per call.
 
 use std::ffi::c_void;
 
@@ -9,21 +9,14 @@ use super::lists::glacier_parts_t;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
 
-/// Initiates the upload at the service; glacier_upload_id is known then. Without it nothing can be put.
+/// Initiates the upload. Then glacier_upload_id is known, and parts can be put.
 ///
-/// Its parts have the size that glacier_upload_set_part_size set, else the one that glacier_plan_new gives for the
-/// source, or without a source 16 MiB. If the answer is lost the library initiates again: an upload without parts may
-/// be left in the vault, which costs nothing and vanishes by itself.
+/// The part size is the one that was set, else the one that glacier_plan_new selects for the source, else 16 MiB. If
+/// the response is lost, the library initiates again: an empty upload may stay in the vault, which costs nothing and
+/// expires.
 ///
-/// Any thread; one working call at a time. Callbacks come on the calling thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the source is empty, or too large for 10,000 parts
-/// of the part size); GLACIER_E_STATE (it has an upload ID already); GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO
-/// (the source, the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS;
-/// GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_OUTCOME_UNKNOWN (the state is GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK;
-/// GLACIER_E_PANIC; GLACIER_E_INTERNAL.
-/// Source: Amazon Glacier developer guide, "Initiate Multipart Upload". Since: 0.1
+/// Results: upload results; and GLACIER_E_INVALID (the source is empty, or needs more than 10,000 parts);
+/// GLACIER_E_STATE (the upload ID is already known); GLACIER_E_NOT_FOUND (the vault). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_initiate(
     upload: *mut glacier_upload_t,
@@ -32,26 +25,24 @@ pub unsafe extern "C" fn glacier_upload_initiate(
     boundary::call(err, || upload::share(upload)?.initiate())
 }
 
-/// Sends one part and returns when the service has acknowledged it with the same tree hash, or it failed for good.
+/// Sends one part. Returns after the service acknowledges it with the same tree hash, or after the last retry fails.
 ///
-/// part_index counts from 0 to 9,999: the part begins at part_index times the part size. len is the part size, or for
-/// the last part of the archive 1 byte to the part size. Parts may come in any order; the same part again replaces
-/// the earlier. data is not copied; nobody reads it any more when this returns. It does not count against the memory
-/// limit.
+/// part_index is 0 to 9,999; the part begins at part_index times the part size. len is the part size; the last part of
+/// the archive may be shorter, from 1 byte. Parts may come in any order, and a repeated part replaces the earlier one.
+/// data is not copied, is not read after the return, and does not count against the memory limit.
 ///
-/// After glacier_upload_initiate or glacier_upload_set_upload_id. Any number of threads may put different parts of one
-/// upload at once, each over its own connection. Callbacks come on one of these threads.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload; data, if len is not 0); GLACIER_E_INVALID (part_index or len not
-/// allowed, a second short part, a part behind a short one, or a part size was set that the upload does not have);
-/// GLACIER_E_STATE (not initiated and not attached, Complete was sent, the upload is aborted, or the handle was used
-/// with glacier_upload_run); GLACIER_E_BUSY (this part is being put by another thread, or another call works with the
-/// handle); GLACIER_E_FORKED; GLACIER_E_IO (the journal); GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
-/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
-/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
-/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_TREE_HASH (the part arrived damaged, repeatedly);
-/// GLACIER_E_SOURCE_CHANGED (data changed during the call); GLACIER_E_OUTCOME_UNKNOWN (as the state is
-/// GLACIER_STATE_UNKNOWN); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL.
-/// Source: Amazon Glacier developer guide, "Upload Part". Since: 0.1
+/// Call glacier_upload_initiate or glacier_upload_set_upload_id first. Any number of threads may put different parts at
+/// once, each over its own connection.
+///
+/// Results: upload results; and
+///
+/// - GLACIER_E_INVALID: part_index or len not allowed, a second short part, or a part after a short one
+/// - GLACIER_E_STATE: Complete was sent
+/// - GLACIER_E_BUSY: another thread puts this part, or another call is using the handle
+/// - GLACIER_E_TREE_HASH: the part arrived damaged repeatedly
+/// - GLACIER_E_SOURCE_CHANGED: data changed during the call
+///
+/// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_put_part(
     upload: *mut glacier_upload_t,
@@ -66,12 +57,10 @@ pub unsafe extern "C" fn glacier_upload_put_part(
     })
 }
 
-/// Does what glacier_upload_put_part does, if the tree hash of data is tree_hash (32 bytes). If not it gives
-/// GLACIER_E_TREE_HASH and nothing is sent: so what a program hashed long ago is what is uploaded.
+/// Does what glacier_upload_put_part does if data has the given tree hash of 32 bytes. Otherwise sends nothing. This
+/// ensures that the bytes sent are those that the program hashed earlier.
 ///
-/// Threads: as glacier_upload_put_part.
-/// Results: those of glacier_upload_put_part; and GLACIER_E_NULL (tree_hash); GLACIER_E_TREE_HASH (not the hash of
-/// data). Since: 0.1
+/// Results: those of glacier_upload_put_part; and GLACIER_E_TREE_HASH (data has another hash). Since: 0.1
 ///
 /// cbindgen:ptrs-as-arrays=[[tree_hash; 32]]
 #[unsafe(no_mangle)]
@@ -91,21 +80,11 @@ pub unsafe extern "C" fn glacier_upload_put_part_checked(
     })
 }
 
-/// Asks the service for the parts that it holds of the upload, page by page to the end. Parts on their way are not in
-/// it.
+/// Lists the parts that the service holds of the upload, all pages. Parts in flight are not included.
 ///
-/// *out gets the list, which may be empty; free it with glacier_parts_free.
+/// The list may be empty.
 ///
-/// After glacier_upload_initiate or glacier_upload_set_upload_id. Any thread; one working call at a time. Callbacks
-/// come on it.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (a part size was set that the upload does not
-/// have); GLACIER_E_STATE (not initiated and not attached, or already completed or aborted); GLACIER_E_BUSY;
-/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK;
-/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT;
-/// GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN (as the state is GLACIER_STATE_UNKNOWN);
-/// GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier developer
-/// guide, "List Parts". Since: 0.1
+/// Results: upload results; and GLACIER_E_STATE (also if completed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_list_parts(
     upload: *mut glacier_upload_t,
@@ -120,38 +99,33 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
     })
 }
 
-/// Makes the archive out of the parts, after checking that they cover it from 0 to its end. Then
-/// glacier_upload_archive_id and the other facts are known. On a handle that is completed it sends nothing.
+/// Creates the archive from the parts, after checking that they cover it completely. Then glacier_upload_archive_id is
+/// known. On a completed handle nothing is sent.
 ///
-/// If a source is set, the parts, or the archive there is, must have its bytes: see "Success" above. What this handle
-/// did not read of a file or of memory is read and compared, all of it if other handles sent the parts; a difference is
-/// GLACIER_E_SOURCE_CHANGED, and the message names the part. To complete without reading, set
-/// glacier_upload_set_archive_size and no source. A callback is not read here: unless this handle has read it to its
-/// end, it is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
+/// If a source is set, the parts, or the existing archive, must have its bytes: see "Success". What this handle did not
+/// yet read of a file or memory source is read and compared: all of it, if other handles sent the parts. To complete
+/// without reading, set the archive size and no source. A callback source is not read: unless this handle read it to
+/// its end, the result is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
 ///
-/// The size of the archive is that of the source, or the one set with glacier_upload_set_archive_size, or the one that
-/// the journal has, or that of a stream which came to its end; without them the end of what was put by hand, if this
-/// handle initiated the upload. A handle that is attached, or whose stream broke off, and that has none of these
-/// cannot know it and gets GLACIER_E_INVALID: a missing end would go unseen. The parts are listed first if this handle
-/// did not put every one; a hole, a missing end, a short part in the middle and a wrong size are GLACIER_E_INCOMPLETE,
-/// and the message names the part.
+/// The archive size is that of the source, of glacier_upload_set_archive_size, of the journal, or of a stream that
+/// ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle, or one
+/// whose stream broke off, without any of these gets GLACIER_E_INVALID, because a missing end would be undetected. The
+/// parts are listed first unless this handle put all of them.
 ///
-/// The answer may take many minutes for terabytes; glacier_config_set_give_up_after_ms bounds it. A lost answer is
-/// asked for again. If this is canceled or gives up between the request and its answer, it gives
-/// GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service does not know the upload any more by
-/// then, it gives GLACIER_E_OUTCOME_UNKNOWN for good (GLACIER_STATE_UNKNOWN), and only an inventory of the vault can
-/// tell whether there is an archive.
+/// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response is
+/// lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
+/// GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service then no longer knows the upload, the
+/// outcome stays unknown (GLACIER_STATE_UNKNOWN).
 ///
-/// Any thread; one working call at a time. Callbacks come on the calling thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_INVALID (the size is not known, or a part size was set that
-/// the upload does not have); GLACIER_E_STATE (not initiated and not attached, or aborted); GLACIER_E_BUSY;
-/// GLACIER_E_FORKED; GLACIER_E_IO; GLACIER_E_MEMORY; GLACIER_E_SOURCE_CHANGED; GLACIER_E_JOURNAL; GLACIER_E_LOCKED;
-/// GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS;
-/// GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the service does not know the upload);
-/// GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED; GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_TREE_HASH (the archive, or a
-/// part that this handle sent, has another tree hash than what was sent); GLACIER_E_INCOMPLETE (the message names what
-/// is missing); GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source: Amazon Glacier
-/// developer guide, "Complete Multipart Upload". Since: 0.1
+/// Results: upload results; and
+///
+/// - GLACIER_E_INVALID: the size is unknown
+/// - GLACIER_E_SOURCE_CHANGED: the source differs; the message names the part
+/// - GLACIER_E_TREE_HASH: the archive, or a part that this handle sent, has another tree hash than what was sent
+/// - GLACIER_E_INCOMPLETE: a gap, a missing end, a short part before the last, or a wrong size; the message names the
+///   part
+///
+/// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_complete(
     upload: *mut glacier_upload_t,
@@ -160,22 +134,17 @@ pub unsafe extern "C" fn glacier_upload_complete(
     boundary::call(err, || upload::share(upload)?.complete())
 }
 
-/// Deletes the upload and its parts at the service; that cannot be undone. What comes of it:
-/// - nothing initiated and nothing attached: GLACIER_OK, nothing is sent; already aborted: GLACIER_OK;
-/// - completed: GLACIER_E_STATE, for there is an archive now;
-/// - it cannot be known whether it is completed (GLACIER_STATE_UNKNOWN, or Complete was sent and the service does not
-///   know the upload any more): GLACIER_E_OUTCOME_UNKNOWN.
+/// Deletes the upload and its parts at the service. This cannot be undone. Result by state:
 ///
-/// A run that was started, or a stream that is being written, is canceled first, and what is in flight awaited: it ends
-/// with GLACIER_E_CANCELED. The journal says that the upload is aborted.
+/// - not initiated or attached, or already aborted: GLACIER_OK, nothing is sent
+/// - completed: GLACIER_E_STATE, because there is an archive
+/// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
+///   GLACIER_E_OUTCOME_UNKNOWN
 ///
-/// Any thread; one working call at a time. Callbacks come on the calling thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_STATE; GLACIER_E_BUSY; GLACIER_E_FORKED; GLACIER_E_IO;
-/// GLACIER_E_MEMORY; GLACIER_E_JOURNAL; GLACIER_E_LOCKED; GLACIER_E_NETWORK; GLACIER_E_TLS; GLACIER_E_TIMEOUT;
-/// GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS; GLACIER_E_THROTTLED;
-/// GLACIER_E_NOT_FOUND (the service does not know the upload); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_OUTCOME_UNKNOWN; GLACIER_E_CANCELED; GLACIER_E_CALLBACK; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Source:
-/// Amazon Glacier developer guide, "Abort Multipart Upload". Since: 0.1
+/// A started run or a stream is canceled first and ends with GLACIER_E_CANCELED; the call waits for its parts in
+/// flight. The journal records the abort.
+///
+/// Results: upload results. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_abort(
     upload: *mut glacier_upload_t,

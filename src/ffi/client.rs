@@ -1,4 +1,4 @@
-//! `glacier_client_t`: one account's way to the service, shared by any number of uploads.
+//! `glacier_client_t`: creates, cancels and frees clients, and lists the uploads of a vault.
 
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -13,22 +13,17 @@ use super::result::glacier_result_t;
 use crate::client::Client;
 
 /// A client: the endpoint, account and credentials used for requests, and the memory and bandwidth limits shared by its
-/// uploads.
-///
-/// Any number of threads may use a client at once. Its uploads keep it alive: it may be freed before them.
+/// uploads. Its uploads keep it alive.
 #[derive(Debug)]
 pub struct glacier_client_t(pub(super) Arc<Client>);
 
-/// Makes a client from a copy of the settings: changing or freeing config afterwards has no effect on it. Nothing is
-/// sent.
+/// Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
 ///
 /// Missing or invalid environment values are reported here.
 ///
-/// *out gets the client; free it with glacier_client_free. Any thread, as long as no other uses config.
-/// Results: GLACIER_OK; GLACIER_E_NULL (config, out); GLACIER_E_INVALID (no region is set, a value from the
-/// environment is not allowed, or the CA file has no certificate); GLACIER_E_CREDENTIALS (no credentials are set, or
-/// the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read); GLACIER_E_TLS;
-/// GLACIER_E_BUSY (config is in use); GLACIER_E_MEMORY; GLACIER_E_PANIC; GLACIER_E_INTERNAL. Since: 0.1
+/// Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
+/// (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
+/// GLACIER_E_TLS. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_new(
     config: *const glacier_config_t,
@@ -44,20 +39,14 @@ pub unsafe extern "C" fn glacier_client_new(
     })
 }
 
-/// Lists all multipart uploads in progress in a vault. It requests page after page, up to 10,000 pages and 50,000
-/// uploads; a longer list is GLACIER_E_PROTOCOL, and so is a list that repeats a page or has an ID that
-/// glacier_upload_set_upload_id does not accept.
+/// Lists all multipart uploads in progress in a vault, up to 10,000 pages and 50,000 uploads. A longer list, a repeated
+/// page, or an ID that glacier_upload_set_upload_id does not accept is GLACIER_E_PROTOCOL.
 ///
-/// An upload that received no part for 24 hours may be missing. The list does not say who initiated an upload.
+/// An upload that received no part for 24 hours may be missing. The list does not show who initiated an upload.
 ///
-/// vault is the vault's name. *out gets the list, which may be empty; free it with glacier_uploads_free. Any thread;
-/// log lines are delivered on it, and a credentials provider is called on it. glacier_client_cancel stops it.
-/// Results: GLACIER_OK; GLACIER_E_NULL (client, vault, out); GLACIER_E_INVALID (vault not allowed); GLACIER_E_BUSY
-/// (called from inside a callback of this client); GLACIER_E_FORKED; GLACIER_E_MEMORY; GLACIER_E_NETWORK;
-/// GLACIER_E_TLS; GLACIER_E_TIMEOUT; GLACIER_E_PROTOCOL; GLACIER_E_SERVICE; GLACIER_E_ACCESS; GLACIER_E_CREDENTIALS;
-/// GLACIER_E_THROTTLED; GLACIER_E_NOT_FOUND (the vault); GLACIER_E_LIMIT; GLACIER_E_NO_LONGER_SUPPORTED;
-/// GLACIER_E_CALLBACK (the credentials provider did not return GLACIER_CONTINUE); GLACIER_E_CANCELED; GLACIER_E_PANIC;
-/// GLACIER_E_INTERNAL. Since: 0.1
+/// The list may be empty. The calling thread also delivers log lines and calls the credentials provider.
+///
+/// Results: request results; and GLACIER_E_INVALID (vault name not allowed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_list_uploads(
     client: *const glacier_client_t,
@@ -74,18 +63,14 @@ pub unsafe extern "C" fn glacier_client_list_uploads(
     })
 }
 
-/// Requests that glacier_client_list_uploads stop: it returns GLACIER_E_CANCELED within 250 ms. A name lookup of the
-/// system that is in progress is not interrupted. Uploads of the client are not affected: see glacier_upload_cancel.
-///
-/// The request stops each call in progress or, if there is none, the next one. When all calls in progress have returned,
-/// at least one of them with GLACIER_E_CANCELED, the request is cleared; otherwise it stays pending and stops the next
-/// call. Any thread, at any time, and in a signal handler: it is one atomic store. NULL is ignored. Since: 0.1
+/// Cancels glacier_client_list_uploads. Uploads are not affected: see glacier_upload_cancel. The rules are those of
+/// "Cancellation" above. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_cancel(client: *mut glacier_client_t) {
     infallible::read(client, (), |client| client.0.cancel());
 }
 
-/// Frees a client. Its uploads keep working. NULL is ignored. Since: 0.1
+/// Frees a client. Its uploads keep working. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_free(client: *mut glacier_client_t) {
     infallible::run((), || drop(args::take_back(client)));

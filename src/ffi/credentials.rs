@@ -1,4 +1,4 @@
-//! `glacier_credentials_t`: what a credentials provider fills in.
+//! `glacier_credentials_t`: receives the keys from a credentials provider.
 
 use std::ffi::c_char;
 use std::sync::PoisonError;
@@ -11,13 +11,13 @@ use crate::credentials::{self, Credentials};
 use crate::error::{Error, Result};
 use crate::sync::{Mutex, lock};
 
-/// Where a credentials provider puts the keys that it was asked for. Valid inside that callback only.
+/// Receives the keys from a credentials provider. Valid only inside that callback.
 #[derive(Debug, Default)]
 pub struct glacier_credentials_t(Mutex<Option<Credentials>>);
 
 impl glacier_credentials_t {
-    /// What was set last.
-    pub(super) fn into_given(self) -> Option<Credentials> {
+    /// Returns the keys that were set last.
+    pub(super) fn into_credentials(self) -> Option<Credentials> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -26,14 +26,13 @@ impl glacier_credentials_t {
     }
 }
 
-/// Gives the keys that a credentials provider was asked for: an access key ID, its secret key, for temporary credentials
-/// their session token, else NULL, and when they expire, in seconds since 1970-01-01 UTC, or 0 for keys that do not.
+/// Passes keys from a credentials provider to the library: an access key ID, its secret key, the session token of
+/// temporary credentials (NULL or empty: none), and their expiry in seconds since 1970-01-01 UTC, 0 for never.
 ///
-/// Only inside the callback, with the out that it got, by any thread. It may be called several times: the last call
-/// that gives GLACIER_OK counts.
-/// Results: GLACIER_OK; GLACIER_E_NULL (out, key_id, secret); GLACIER_E_INVALID (a text is empty, or has a space or a
-/// character that is not printable ASCII, though an empty token is none; or expires_unix is negative);
-/// GLACIER_E_PANIC. Since: 0.1
+/// Only inside the callback, with its out, on any thread. The last successful call counts.
+///
+/// Results: GLACIER_E_INVALID (a text is empty, or has a space or a character that is not printable ASCII; or
+/// expires_unix is negative). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_credentials_set(
     out: *mut glacier_credentials_t,

@@ -1,4 +1,4 @@
-//! The lists that come from the service: parts of an upload, uploads of a vault.
+//! `glacier_parts_t` and `glacier_uploads_t`: the lists that the service returns.
 
 use std::ffi::{CString, c_char};
 use std::ptr;
@@ -10,8 +10,6 @@ use crate::ffi_text::to_cstring;
 use crate::upload::PartEntry;
 
 /// The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets.
-///
-/// Freed by glacier_parts_free. It never changes, and any number of threads may read it at once.
 #[derive(Debug)]
 pub struct glacier_parts_t(Vec<PartFields>);
 
@@ -33,41 +31,38 @@ impl From<Vec<PartEntry>> for glacier_parts_t {
     }
 }
 
-/// The number of parts in the list. 0 for NULL. Since: 0.1
+/// Returns the number of parts in the list. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_count(parts: *const glacier_parts_t) -> usize {
     infallible::read(parts, 0, |parts| parts.0.len())
 }
 
-/// Where part number index of the list begins in the archive, in bytes. index counts from 0 to glacier_parts_count -
-/// 1 and is not the index of glacier_upload_put_part: the list may have gaps. 0 for NULL and past the end. Since: 0.1
+/// Returns where part number index of the list begins in the archive, in bytes. index is 0 to glacier_parts_count - 1.
+/// It is not the part_index of glacier_upload_put_part, because the list may have gaps. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_offset(parts: *const glacier_parts_t, index: usize) -> u64 {
     infallible::read(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.offset))
 }
 
-/// The bytes of that part. 0 for NULL and past the end. Since: 0.1
+/// Returns the length of that part in bytes. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_length(parts: *const glacier_parts_t, index: usize) -> u64 {
     infallible::read(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.length))
 }
 
-/// The tree hash of that part as the service has it, 64 hexadecimal digits in lower case. Valid until the list is
-/// freed. NULL for NULL and past the end. Since: 0.1
+/// Returns the service's tree hash of that part, 64 lower-case hexadecimal digits. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_tree_hash(parts: *const glacier_parts_t, index: usize) -> *const c_char {
     infallible::read(parts, ptr::null(), |parts| parts.0.get(index).map_or(ptr::null(), |part| part.tree_hash.as_ptr()))
 }
 
-/// Frees a list of parts, and with it the texts that came from it. NULL is ignored. Since: 0.1
+/// Frees a list of parts. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_free(parts: *mut glacier_parts_t) {
     infallible::run((), || drop(args::take_back(parts)));
 }
 
 /// The multipart uploads in progress in a vault, from glacier_client_list_uploads, in no order.
-///
-/// Freed by glacier_uploads_free. It never changes, and any number of threads may read it at once.
 #[derive(Debug)]
 pub struct glacier_uploads_t(Vec<UploadFields>);
 
@@ -93,15 +88,13 @@ impl From<Vec<ListedUpload>> for glacier_uploads_t {
     }
 }
 
-/// The number of uploads in the list. 0 for NULL. Since: 0.1
+/// Returns the number of uploads in the list. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_count(uploads: *const glacier_uploads_t) -> usize {
     infallible::read(uploads, 0, |uploads| uploads.0.len())
 }
 
-/// The ID of upload number index, from 0 to glacier_uploads_count - 1, as glacier_upload_set_upload_id takes it.
-///
-/// Valid until the list is freed. NULL for NULL and past the end. Since: 0.1
+/// Returns the ID of upload number index (0 to glacier_uploads_count - 1), for glacier_upload_set_upload_id. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_id(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
     infallible::read(uploads, ptr::null(), |uploads| {
@@ -109,8 +102,7 @@ pub unsafe extern "C" fn glacier_uploads_id(uploads: *const glacier_uploads_t, i
     })
 }
 
-/// The archive description of that upload; NULL if it has none, for NULL and past the end. Valid until the list is
-/// freed. Since: 0.1
+/// Returns the archive description of that upload; NULL if it has none. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_description(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
     infallible::read(uploads, ptr::null(), |uploads| {
@@ -119,8 +111,7 @@ pub unsafe extern "C" fn glacier_uploads_description(uploads: *const glacier_upl
     })
 }
 
-/// When that upload was initiated, as the service writes it, such as "2012-03-20T17:03:43.221Z". Valid until the list
-/// is freed. NULL for NULL and past the end. Since: 0.1
+/// Returns when that upload was initiated, in the service's format, such as "2012-03-20T17:03:43.221Z". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_created(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
     infallible::read(uploads, ptr::null(), |uploads| {
@@ -128,19 +119,19 @@ pub unsafe extern "C" fn glacier_uploads_created(uploads: *const glacier_uploads
     })
 }
 
-/// The same in whole seconds since 1970-01-01 UTC. 0 for NULL and past the end. Since: 0.1
+/// Returns when that upload was initiated, in whole seconds since 1970-01-01 UTC. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_created_unix(uploads: *const glacier_uploads_t, index: usize) -> i64 {
     infallible::read(uploads, 0, |uploads| uploads.0.get(index).map_or(0, |upload| upload.created_unix))
 }
 
-/// The part size of that upload, in bytes. 0 for NULL and past the end. Since: 0.1
+/// Returns the part size of that upload in bytes. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_part_size(uploads: *const glacier_uploads_t, index: usize) -> u64 {
     infallible::read(uploads, 0, |uploads| uploads.0.get(index).map_or(0, |upload| upload.part_size))
 }
 
-/// Frees a list of uploads, and with it the texts that came from it. NULL is ignored. Since: 0.1
+/// Frees a list of uploads. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_free(uploads: *mut glacier_uploads_t) {
     infallible::run((), || drop(args::take_back(uploads)));
@@ -152,7 +143,7 @@ mod tests {
     use crate::treehash::Digest;
 
     #[test]
-    fn parts() {
+    fn returns_parts_and_zero_past_the_end() {
         let entry = PartEntry { offset: 1 << 20, length: 7, tree_hash: Digest([0xab; 32]) };
         let parts = args::into_handle(glacier_parts_t::from(vec![entry]));
         for (parts, index, expected) in [(parts, 0, (1 << 20, 7)), (parts, 1, (0, 0)), (ptr::null_mut(), 0, (0, 0))] {
@@ -175,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn uploads() {
+    fn returns_uploads_and_null_past_the_end() {
         let entry = |description: Option<&str>| ListedUpload {
             id: "-id".to_owned(),
             description: description.map(str::to_owned),
@@ -185,7 +176,10 @@ mod tests {
         };
         let uploads = args::into_handle(glacier_uploads_t::from(vec![entry(None), entry(Some("text"))]));
         // SAFETY: the list is NULL or alive.
-        assert!(unsafe { glacier_uploads_description(uploads, 0) }.is_null(), "none is NULL, not empty");
+        assert!(
+            unsafe { glacier_uploads_description(uploads, 0) }.is_null(),
+            "no description is NULL, not an empty string"
+        );
         // SAFETY: the list is NULL or alive.
         let description = args::str_arg(unsafe { glacier_uploads_description(uploads, 1) }, "description").unwrap();
         assert_eq!(description, "text");

@@ -1,4 +1,4 @@
-//! `glacier_plan_t`: how an archive would be cut, before anything is sent.
+//! `glacier_plan_t`: how an archive is divided into parts.
 
 use super::args;
 use super::boundary;
@@ -7,22 +7,16 @@ use super::infallible;
 use super::result::glacier_result_t;
 use crate::plan::Plan;
 
-/// How an archive of a given size is cut into parts: pure arithmetic, nothing is sent.
-///
-/// Freed by glacier_plan_free. It never changes, and any number of threads may read it at once.
+/// A plan: how an archive of a given size is divided into parts. Nothing is sent.
 #[derive(Debug)]
 pub struct glacier_plan_t(Plan);
 
-/// Plans an archive of size bytes: 1 to 42,949,672,960,000 (10,000 parts of 4 GiB).
+/// Plans an archive of size bytes: 1 to 42,949,672,960,000.
 ///
-/// part_size is in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB), at which size makes no more
-/// than 10,000 parts; or 0 for what glacier_upload_run chooses: the smallest that keeps to 10,000 parts, and not
-/// below 16 MiB.
+/// part_size is as for glacier_upload_set_part_size, and size must need at most 10,000 parts of it. 0 selects what
+/// glacier_upload_run would: the smallest such size, but at least 16 MiB.
 ///
-/// *out gets the plan; free it with glacier_plan_free. Any thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (out); GLACIER_E_INVALID (size or part_size not allowed, or not together);
-/// GLACIER_E_PANIC.
-/// Source of the limits: Amazon Glacier developer guide, "Uploading Large Archives in Parts". Since: 0.1
+/// Results: GLACIER_E_INVALID (size, part_size or their combination not allowed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_new(
     size: u64,
@@ -38,33 +32,33 @@ pub unsafe extern "C" fn glacier_plan_new(
     })
 }
 
-/// The bytes of each part; the last may have less. 0 for NULL. Since: 0.1
+/// Returns the part size in bytes; the last part may be shorter. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_part_size(plan: *const glacier_plan_t) -> u64 {
     infallible::read(plan, 0, |plan| plan.0.part_size())
 }
 
-/// The number of parts. 0 for NULL. Since: 0.1
+/// Returns the number of parts. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_part_count(plan: *const glacier_plan_t) -> u32 {
     infallible::read(plan, 0, |plan| plan.0.part_count())
 }
 
-/// The number of requests that the upload takes if none has to be repeated, which is what the service charges for:
-/// one to initiate, one a part, one to complete. 0 for NULL. Since: 0.1
+/// Returns the number of requests without retries, for which the service charges: initiate, one per part, complete.
+/// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_request_count(plan: *const glacier_plan_t) -> u32 {
     infallible::read(plan, 0, |plan| plan.0.request_count())
 }
 
-/// The memory limit in bytes, for glacier_config_set_memory_limit, from which on no part has to be read twice with
-/// that many workers. Less works as well: see there. 0 for NULL. Since: 0.1
+/// Returns the smallest memory limit in bytes, for glacier_config_set_memory_limit, with which no part is read twice
+/// with this number of workers. A lower limit also works: see there. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_memory(plan: *const glacier_plan_t, workers: u32) -> u64 {
     infallible::read(plan, 0, |plan| plan.0.memory(workers))
 }
 
-/// Frees a plan. NULL is ignored. Since: 0.1
+/// Frees a plan. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_free(plan: *mut glacier_plan_t) {
     infallible::run((), || drop(args::take_back(plan)));
@@ -77,10 +71,10 @@ mod tests {
     use super::super::result::glacier_result_names::*;
     use super::*;
 
-    /// The result, and size and number of parts.
+    /// Returns the result, the part size and the number of parts.
     fn plan(size: u64, part_size: u64) -> (glacier_result_t, u64, u32) {
         let mut plan = ptr::null_mut();
-        // SAFETY: there is room for the plan.
+        // SAFETY: the output has room for the plan.
         let result = unsafe { glacier_plan_new(size, part_size, &raw mut plan, ptr::null_mut()) };
         // SAFETY: the plan is NULL or alive.
         let part_size = unsafe { glacier_plan_part_size(plan) };
@@ -92,12 +86,12 @@ mod tests {
     }
 
     #[test]
-    fn zero_lets_the_library_choose() {
+    fn selects_part_size_for_zero_and_rejects_wrong_sizes() {
         assert_eq!(plan(16 << 20, 0), (0, 16 << 20, 1));
         assert_eq!(plan(10 << 20, 1 << 20), (0, 1 << 20, 10));
         assert_eq!(plan(10 << 20, 3 << 20), (GLACIER_E_INVALID as i32, 0, 0));
         assert_eq!(plan(0, 0), (GLACIER_E_INVALID as i32, 0, 0));
-        // SAFETY: a missing out is noticed.
+        // SAFETY: the function checks for a NULL output.
         let result = unsafe { glacier_plan_new(1, 0, ptr::null_mut(), ptr::null_mut()) };
         assert_eq!(result, GLACIER_E_NULL as i32);
     }

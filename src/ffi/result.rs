@@ -1,4 +1,4 @@
-//! Results: the numbers, their names, and what they say by themselves.
+//! Results: their numbers, names and messages.
 
 use std::ffi::{CStr, c_char};
 
@@ -6,113 +6,109 @@ use super::infallible;
 use crate::error::Kind;
 use glacier_result_names::*;
 
-/// What a function that can fail returns: one of the values of glacier_result_names. Compare with GLACIER_OK.
+/// The result of a function that can fail: a value of glacier_result_names. Compare it with GLACIER_OK.
 ///
-/// Later versions add values and never reuse one, so a switch needs a default. Since: 0.1
+/// Later versions may add values and never reuse one, so a switch needs a default.
 pub type glacier_result_t = i32;
 
-/// The values of glacier_result_t. Their ranges tell the origin: 1 the caller, 100 this machine, 200 the way to the
-/// service, 300 the service, 400 the integrity of the data, 500 stopped on request, 900 the library itself.
+/// The values of glacier_result_t, in ranges by origin: 1 the caller, 100 this machine, 200 the connection to the
+/// service, 300 the service, 400 data integrity, 500 stopped on request, 900 the library.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum glacier_result_names {
-    /// Done.
+    /// Success.
     GLACIER_OK = 0,
 
-    /// A pointer that must not be NULL is NULL; the message names the parameter.
+    /// A required pointer is NULL.
     GLACIER_E_NULL = 1,
-    /// A value is not allowed; the message names the value and the rule. Nothing was sent.
+    /// A value is not allowed. The message has the value and the rule. Nothing was sent.
     GLACIER_E_INVALID = 2,
-    /// The call is not allowed in the handle's state, or after the calls made so far. Nothing was sent.
+    /// The call is not allowed in the handle's state, or after earlier calls. Nothing was sent.
     GLACIER_E_STATE = 3,
-    /// Another call, a started run or a stream works with the handle, or this is a call from inside one of its
-    /// callbacks.
+    /// Another call, a started run or a stream is using the handle, or the call was made inside one of its callbacks.
     GLACIER_E_BUSY = 4,
-    /// The run that glacier_upload_wait waits for is not over yet.
+    /// The run that glacier_upload_wait waits for has not ended.
     GLACIER_E_PENDING = 5,
-    /// The handle was made by the parent of this process, before a fork.
+    /// The handle was created before fork() by the parent of this process.
     GLACIER_E_FORKED = 6,
 
     /// A local file could not be opened, read or written.
     GLACIER_E_IO = 100,
-    /// Out of memory or another system resource, such as file descriptors or threads. If a connection finds no
-    /// descriptor while another request of the client has a connection, it waits for that one instead.
+    /// Out of memory or another system resource, such as file descriptors or threads. If no descriptor is left for a
+    /// new connection, a request first waits for a connection that another request of the client is using.
     GLACIER_E_MEMORY = 101,
     /// The source ended before its announced size.
     GLACIER_E_SOURCE_SHORT = 102,
-    /// The source changed while it was being uploaded, or is not what the upload holds.
+    /// The source changed during the upload, or does not match what the upload holds.
     GLACIER_E_SOURCE_CHANGED = 103,
-    /// The journal is damaged, or of another upload, or the file is not a journal. It was not changed.
+    /// The file is not a journal, is damaged, or belongs to another upload. It was not changed.
     GLACIER_E_JOURNAL = 104,
-    /// Another process, or another handle, works with the journal.
+    /// Another process or handle is using the journal.
     GLACIER_E_LOCKED = 105,
 
-    /// The connection could not be made, or was lost, until the attempts were used up.
+    /// The connection failed or was lost in each attempt.
     GLACIER_E_NETWORK = 200,
-    /// The certificate of the service, or TLS itself, was refused.
+    /// The certificate of the service was rejected, or TLS failed.
     GLACIER_E_TLS = 201,
-    /// The last attempt ended in a timeout: no connection within the connect timeout, a stall, or no response to
-    /// Complete within glacier_config_set_give_up_after_ms; or a part takes longer than the 5 minutes that a signature
-    /// is valid, even when no other part is in flight. If another error ended the last attempt, its code is returned.
+    /// The last attempt timed out: no connection within the connect timeout, a stall, or no response to Complete within
+    /// glacier_config_set_give_up_after_ms. Or sending one part alone takes longer than its 5-minute signature is
+    /// valid.
     GLACIER_E_TIMEOUT = 202,
-    /// The response is not what the protocol allows: not HTTP, a document that cannot be read, a success without the
-    /// tree hash or ID that acknowledges it, a list that does not end, or an ID that could not be sent back.
+    /// The response breaks the protocol: not HTTP, an unreadable document, a success without the tree hash or ID that
+    /// acknowledges it, a list that does not end, or an ID that cannot be sent back.
     GLACIER_E_PROTOCOL = 203,
 
-    /// The service refused the request for a reason without a code of its own here: see glacier_error_service_code.
+    /// The service rejected the request for a reason that has no result of its own: see glacier_error_service_code.
     GLACIER_E_SERVICE = 300,
-    /// The credentials lack permission for this operation or do not belong to this account. Or a
-    /// proxy denies access.
+    /// The credentials lack permission for this operation or do not belong to this account, or a proxy denies access.
     GLACIER_E_ACCESS = 301,
-    /// The credentials are missing, wrong or expired, or the clock of this machine is wrong in a way that could not be
-    /// corrected.
+    /// The credentials are missing, wrong or expired, or the library cannot correct signatures for a wrong machine
+    /// clock.
     GLACIER_E_CREDENTIALS = 302,
-    /// The service went on asking for fewer requests until the attempts were used up.
+    /// The service throttled the request in each attempt.
     GLACIER_E_THROTTLED = 303,
-    /// The service reports that the vault does not exist in this region and account, or the upload no longer exists. A
-    /// 404 of a proxy is not this: it is retried, and then GLACIER_E_SERVICE.
+    /// The service reports that the vault does not exist in this region and account, or that the upload no longer
+    /// exists. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
     GLACIER_E_NOT_FOUND = 304,
-    /// A limit of the service would be, or was, exceeded.
+    /// A limit of the service was or would be exceeded.
     GLACIER_E_LIMIT = 305,
-    /// The service does not serve this account any more.
+    /// The service no longer serves this account.
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
-    /// Complete was sent, and whether it was carried out is not known. If glacier_error_is_resumable gives 1, this
-    /// handle learns it by running or completing again, and so does another one with the same journal; without a
-    /// journal it must be this one, before the program ends: a new handle, attached to the ID, gets
-    /// GLACIER_E_NOT_FOUND if there is an archive. Else only an inventory of the vault can tell; do not upload again
-    /// before looking there.
+    /// Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
+    /// with this handle or with one that has the same journal. Without a journal, do so before the program ends: a new
+    /// handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, only an inventory of
+    /// the vault shows whether there is an archive: check it before you upload again.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
-    /// A tree hash differs from the one expected.
+    /// A tree hash differs from the expected one.
     GLACIER_E_TREE_HASH = 400,
     /// Parts are missing.
     GLACIER_E_INCOMPLETE = 401,
 
-    /// The call was stopped by a cancel.
+    /// The call was canceled.
     GLACIER_E_CANCELED = 500,
     /// A callback did not return GLACIER_CONTINUE.
     GLACIER_E_CALLBACK = 501,
 
-    /// A defect in the library, caught; please report it with the message. The handle can still be freed.
+    /// A defect in the library caused a panic. Please report the message. The handle can still be freed.
     GLACIER_E_PANIC = 900,
-    /// A defect in the library, noticed; please report it with the message.
+    /// The library detected a defect in itself. Please report the message.
     GLACIER_E_INTERNAL = 901,
 }
 
 pub(super) const OK: glacier_result_t = GLACIER_OK as glacier_result_t;
 
-/// The name of a result as it stands here, such as "GLACIER_E_NOT_FOUND"; "GLACIER_E_UNKNOWN" for a number that this
-/// version does not know.
+/// Returns the name of a result, such as "GLACIER_E_NOT_FOUND"; "GLACIER_E_UNKNOWN" if this version does not know it.
 ///
-/// Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+/// Static, never NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_result_name(result: glacier_result_t) -> *const c_char {
     infallible::run(UNKNOWN.1, || find(result).map_or(UNKNOWN.1, |(_, name, _)| name)).as_ptr()
 }
 
-/// What a result says by itself, in English; glacier_error_message says more about the case at hand.
+/// Returns an English description of a result. glacier_error_message describes the failure.
 ///
-/// Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+/// Static, never NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_result_message(result: glacier_result_t) -> *const c_char {
     infallible::run(UNKNOWN.2, || find(result).map_or(UNKNOWN.2, |(_, _, message)| message)).as_ptr()
@@ -165,39 +161,35 @@ const UNKNOWN: ((), &CStr, &CStr) =
     ((), c"GLACIER_E_UNKNOWN", c"a result that this version of the library does not know");
 
 const RESULTS: [ResultEntry; 31] = [
-    (GLACIER_OK, c"GLACIER_OK", c"done"),
+    (GLACIER_OK, c"GLACIER_OK", c"success"),
     (GLACIER_E_NULL, c"GLACIER_E_NULL", c"a pointer that must not be NULL is NULL"),
     (GLACIER_E_INVALID, c"GLACIER_E_INVALID", c"a value is not allowed"),
     (GLACIER_E_STATE, c"GLACIER_E_STATE", c"the call is not allowed in this state"),
-    (GLACIER_E_BUSY, c"GLACIER_E_BUSY", c"another call works with the handle"),
-    (GLACIER_E_PENDING, c"GLACIER_E_PENDING", c"the work is not over yet"),
-    (GLACIER_E_FORKED, c"GLACIER_E_FORKED", c"the handle belongs to the parent process"),
-    (GLACIER_E_IO, c"GLACIER_E_IO", c"a local file could not be read"),
+    (GLACIER_E_BUSY, c"GLACIER_E_BUSY", c"the handle is in use by another call"),
+    (GLACIER_E_PENDING, c"GLACIER_E_PENDING", c"the run has not ended"),
+    (GLACIER_E_FORKED, c"GLACIER_E_FORKED", c"the handle was created before fork() by the parent process"),
+    (GLACIER_E_IO, c"GLACIER_E_IO", c"a local file could not be opened, read or written"),
     (GLACIER_E_MEMORY, c"GLACIER_E_MEMORY", c"out of memory or another system resource"),
     (GLACIER_E_SOURCE_SHORT, c"GLACIER_E_SOURCE_SHORT", c"the source ended before its announced size"),
     (GLACIER_E_SOURCE_CHANGED, c"GLACIER_E_SOURCE_CHANGED", c"the source changed"),
-    (GLACIER_E_JOURNAL, c"GLACIER_E_JOURNAL", c"the journal is damaged or belongs to something else"),
-    (GLACIER_E_LOCKED, c"GLACIER_E_LOCKED", c"another process works with the journal"),
-    (GLACIER_E_NETWORK, c"GLACIER_E_NETWORK", c"the connection could not be made or was lost"),
-    (GLACIER_E_TLS, c"GLACIER_E_TLS", c"the certificate or TLS itself was refused"),
-    (GLACIER_E_TIMEOUT, c"GLACIER_E_TIMEOUT", c"nothing moved for too long"),
-    (GLACIER_E_PROTOCOL, c"GLACIER_E_PROTOCOL", c"the answer is not what the protocol allows"),
-    (GLACIER_E_SERVICE, c"GLACIER_E_SERVICE", c"the service refused the request"),
-    (GLACIER_E_ACCESS, c"GLACIER_E_ACCESS", c"the credentials may not do this"),
+    (GLACIER_E_JOURNAL, c"GLACIER_E_JOURNAL", c"the journal is damaged or belongs to another upload"),
+    (GLACIER_E_LOCKED, c"GLACIER_E_LOCKED", c"the journal is in use by another process or handle"),
+    (GLACIER_E_NETWORK, c"GLACIER_E_NETWORK", c"the connection failed or was lost"),
+    (GLACIER_E_TLS, c"GLACIER_E_TLS", c"the certificate was rejected or TLS failed"),
+    (GLACIER_E_TIMEOUT, c"GLACIER_E_TIMEOUT", c"the request timed out"),
+    (GLACIER_E_PROTOCOL, c"GLACIER_E_PROTOCOL", c"the response breaks the protocol"),
+    (GLACIER_E_SERVICE, c"GLACIER_E_SERVICE", c"the service rejected the request"),
+    (GLACIER_E_ACCESS, c"GLACIER_E_ACCESS", c"the credentials lack permission for this operation"),
     (GLACIER_E_CREDENTIALS, c"GLACIER_E_CREDENTIALS", c"the credentials are missing, wrong or expired"),
-    (GLACIER_E_THROTTLED, c"GLACIER_E_THROTTLED", c"the service asks for fewer requests"),
+    (GLACIER_E_THROTTLED, c"GLACIER_E_THROTTLED", c"the service throttled the request"),
     (GLACIER_E_NOT_FOUND, c"GLACIER_E_NOT_FOUND", c"the vault or the upload does not exist"),
     (GLACIER_E_LIMIT, c"GLACIER_E_LIMIT", c"a limit of the service is exceeded"),
-    (
-        GLACIER_E_NO_LONGER_SUPPORTED,
-        c"GLACIER_E_NO_LONGER_SUPPORTED",
-        c"the service does not serve this account any more",
-    ),
-    (GLACIER_E_OUTCOME_UNKNOWN, c"GLACIER_E_OUTCOME_UNKNOWN", c"whether the request was carried out cannot be known"),
+    (GLACIER_E_NO_LONGER_SUPPORTED, c"GLACIER_E_NO_LONGER_SUPPORTED", c"the service no longer serves this account"),
+    (GLACIER_E_OUTCOME_UNKNOWN, c"GLACIER_E_OUTCOME_UNKNOWN", c"the outcome of the request is unknown"),
     (GLACIER_E_TREE_HASH, c"GLACIER_E_TREE_HASH", c"a tree hash differs from the one expected"),
     (GLACIER_E_INCOMPLETE, c"GLACIER_E_INCOMPLETE", c"parts are missing"),
     (GLACIER_E_CANCELED, c"GLACIER_E_CANCELED", c"canceled"),
-    (GLACIER_E_CALLBACK, c"GLACIER_E_CALLBACK", c"a callback asked to stop"),
-    (GLACIER_E_PANIC, c"GLACIER_E_PANIC", c"a defect in the library, caught"),
-    (GLACIER_E_INTERNAL, c"GLACIER_E_INTERNAL", c"a defect in the library, noticed"),
+    (GLACIER_E_CALLBACK, c"GLACIER_E_CALLBACK", c"a callback stopped the call"),
+    (GLACIER_E_PANIC, c"GLACIER_E_PANIC", c"a defect in the library caused a panic"),
+    (GLACIER_E_INTERNAL, c"GLACIER_E_INTERNAL", c"the library detected a defect in itself"),
 ];

@@ -1,4 +1,4 @@
-//! `glacier_upload_t` from outside: what any thread may ask of it, and tell it, at any time.
+//! `glacier_upload_t`: the functions that any thread may call at any time.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -14,51 +14,42 @@ use crate::error::Error;
 use crate::upload::state::State;
 use glacier_state_names::*;
 
-/// Where an upload stands: one of the values of glacier_state_names. Later versions may add values. Since: 0.1
+/// The state of an upload: a value of glacier_state_names. Later versions may add values.
 pub type glacier_state_t = i32;
 
 /// The values of glacier_state_t.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum glacier_state_names {
-    /// Nothing is initiated, and the service was not asked about an attached upload yet.
+    /// Nothing is initiated, or an attached upload is not yet confirmed by the service.
     GLACIER_STATE_NEW = 0,
-    /// There is an upload ID, and no part was sent by this handle yet. Whether the service still knows an attached
-    /// upload, only the result of a working call tells.
+    /// The upload has an ID, and this handle has sent no part. Only a working call can tell whether the service still
+    /// knows an attached upload.
     GLACIER_STATE_INITIATED = 1,
-    /// Parts are being sent, or were.
+    /// Parts are being sent or were sent.
     GLACIER_STATE_TRANSFERRING = 2,
-    /// Complete was sent, and its answer is awaited, or will be asked for again.
+    /// Complete was sent, and its response is awaited or will be requested again.
     GLACIER_STATE_COMPLETING = 3,
     /// There is an archive; glacier_upload_archive_id is known.
     GLACIER_STATE_COMPLETED = 4,
     /// The upload is deleted.
     GLACIER_STATE_ABORTED = 5,
-    /// Complete was sent, and whether it was carried out cannot be known.
+    /// Complete was sent, and its outcome cannot be determined.
     GLACIER_STATE_UNKNOWN = 6,
 }
 
-/// Asks the working calls of the upload to stop; they return GLACIER_E_CANCELED. The upload stays in the vault.
+/// Cancels the working calls of the upload: they return GLACIER_E_CANCELED. See "Cancellation" above: callable at any
+/// time, also in a signal handler.
 ///
-/// It stops each working call in progress or, if there is none, the next one. When all those in progress have
-/// returned, and one of them because of the request (GLACIER_E_CANCELED, or GLACIER_E_OUTCOME_UNKNOWN), it is used up,
-/// and the upload can run again. If they all ended for other reasons, GLACIER_OK included, it stays and stops the
-/// next.
-///
-/// Calls return within 250 ms, with two exceptions: a name lookup of the system that is in progress cannot be
-/// interrupted; and while Complete is on its way, its answer is awaited for up to 10 s, which a second cancel does not
-/// shorten: without it the result is GLACIER_E_OUTCOME_UNKNOWN. Parts in flight are sent again later, at most the
-/// number of workers times the part size. While Initiate is on its way, an empty upload without a known ID may be left
-/// in the vault; it costs nothing and vanishes by itself.
-///
-/// It returns at once. Any thread, at any time, in callbacks, and in a signal handler: it is one atomic store. NULL is
-/// ignored. Since: 0.1
+/// A second cancel does not shorten the 10 s wait for the response to Complete; without a response the result is
+/// GLACIER_E_OUTCOME_UNKNOWN. Parts in flight, at most workers times the part size, are sent again later. A cancel
+/// during Initiate may leave an empty upload in the vault, without a known ID. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_cancel(upload: *mut glacier_upload_t) {
     infallible::read(upload, (), |upload| upload.0.cancel());
 }
 
-/// Where the upload stands; GLACIER_STATE_NEW for NULL. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the state of the upload. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_state(upload: *const glacier_upload_t) -> glacier_state_t {
     let state = infallible::read(upload, State::New, |upload| upload.0.state());
@@ -74,15 +65,13 @@ pub unsafe extern "C" fn glacier_upload_state(upload: *const glacier_upload_t) -
     name as glacier_state_t
 }
 
-/// Writes how far the upload is to *out, for programs that would rather ask than be told.
+/// Writes the progress of the upload to *out, at any time.
 ///
-/// size_of_it is the size of *out as the program was compiled: sizeof(glacier_progress_t), at least 8. That many
-/// bytes are written: fields that the program does not know are left out, and those that the library does not know
-/// are 0. out->struct_size is the number of bytes filled.
+/// size_of_it is sizeof(glacier_progress_t) as the program was compiled, at least 8. Exactly that many bytes are
+/// written: fields unknown to the program are left out, and fields unknown to the library are 0. out->struct_size is
+/// the number of bytes filled.
 ///
-/// Any thread, at any time, in callbacks.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload, out); GLACIER_E_INVALID (size_of_it below 8, or more than memory can
-/// hold); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+/// Results: GLACIER_E_INVALID (size_of_it is below 8, or more than memory can hold); GLACIER_E_FORKED. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_progress(
     upload: *const glacier_upload_t,
@@ -103,11 +92,11 @@ pub unsafe extern "C" fn glacier_upload_progress(
     })
 }
 
-/// Sets how many bytes of parts this upload may send, in bytes a second; 0, the default, is no limit of its own. That of
-/// its client (glacier_config_set_bandwidth_limit, where all is said about limits) holds as well.
+/// Sets the bandwidth limit for parts of this upload, in bytes per second; 0, the default, is no limit of its own. The
+/// client's limit also applies: see glacier_config_set_bandwidth_limit. Takes effect within 100 ms, also for parts in
+/// flight. Callable at any time.
 ///
-/// It takes effect within 100 ms, also for parts that are being sent. Any thread, at any time, in callbacks.
-/// Results: GLACIER_OK; GLACIER_E_NULL (upload); GLACIER_E_FORKED; GLACIER_E_PANIC. Since: 0.1
+/// Results: GLACIER_E_FORKED. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_set_bandwidth_limit(
     upload: *mut glacier_upload_t,
@@ -117,66 +106,53 @@ pub unsafe extern "C" fn glacier_upload_set_bandwidth_limit(
     boundary::call(err, || upload::share(upload)?.set_bandwidth_limit(bytes_per_s))
 }
 
-/// The upload ID: with it any process may attach to the upload. NULL until the upload is initiated or attached, and
-/// for NULL; never changing afterwards.
-///
-/// Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the upload ID, with which any process can attach to the upload; NULL until the upload is initiated or
+/// attached. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_id(upload: *const glacier_upload_t) -> *const c_char {
-    fact(upload, |upload| upload.0.id())
+    string(upload, |upload| upload.0.id())
 }
 
-/// The path of the upload at the service, as it answered when this handle initiated it. NULL until then, of an
-/// attached upload, and for NULL; never changing afterwards.
-///
-/// Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the path of the upload at the service; NULL until this handle initiated it, so always NULL for an attached
+/// upload. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_location(upload: *const glacier_upload_t) -> *const c_char {
-    fact(upload, |upload| upload.0.location())
+    string(upload, |upload| upload.0.location())
 }
 
-/// The ID of the archive, under which it is retrieved and deleted: keep it, for the service tells it again only in an
-/// inventory of the vault. NULL until the upload is completed, and for NULL; never changing afterwards.
-///
-/// Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the archive ID, with which the archive is retrieved and deleted; NULL until the upload is completed. Store
+/// it: otherwise only an inventory of the vault has it. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_archive_id(upload: *const glacier_upload_t) -> *const c_char {
-    fact(upload, |upload| upload.0.archive_id())
+    string(upload, |upload| upload.0.archive_id())
 }
 
-/// The path of the archive at the service. NULL until the upload is completed, and for NULL; never changing
-/// afterwards.
-///
-/// Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the path of the archive at the service; NULL until the upload is completed. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_archive_location(upload: *const glacier_upload_t) -> *const c_char {
-    fact(upload, |upload| upload.0.archive_location())
+    string(upload, |upload| upload.0.archive_location())
 }
 
-/// The tree hash of the archive, 64 hexadecimal digits in lower case. NULL until it is known, at the latest when
-/// the upload is completed, and for NULL; never changing afterwards.
-///
-/// Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the tree hash of the archive, 64 lower-case hexadecimal digits; NULL until it is known, at the latest when
+/// the upload is completed. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_tree_hash(upload: *const glacier_upload_t) -> *const c_char {
-    fact(upload, |upload| upload.0.tree_hash())
+    string(upload, |upload| upload.0.tree_hash())
 }
 
-/// The name of the vault. NULL for NULL.
-///
-/// Valid until the upload is freed. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the name of the vault. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_vault(upload: *const glacier_upload_t) -> *const c_char {
-    fact(upload, |upload| Some(upload.0.vault()))
+    string(upload, |upload| Some(upload.0.vault()))
 }
 
-/// The part size in bytes; 0 until it is known, and for NULL. Any thread, at any time, in callbacks. Since: 0.1
+/// Returns the part size in bytes; 0 until it is known. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_part_size(upload: *const glacier_upload_t) -> u64 {
     infallible::read(upload, 0, |upload| upload.0.part_size())
 }
 
-fn fact<'a>(
+fn string<'a>(
     upload: *const glacier_upload_t,
     read: impl FnOnce(&'a glacier_upload_t) -> Option<&'a CStr>,
 ) -> *const c_char {
@@ -194,11 +170,11 @@ mod tests {
     use super::super::upload_settings::glacier_upload_set_progress;
     use super::*;
 
-    /// An upload whose client and config are freed already.
+    /// Creates an upload whose client and config are already freed.
     fn upload() -> *mut glacier_upload_t {
         let config = glacier_config_new();
         let (mut client, mut upload, none) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-        // SAFETY: here and below, handles are alive, texts end with NUL, outputs have room.
+        // SAFETY: here and below, handles are alive, texts end with NUL, and outputs have room.
         assert_eq!(unsafe { glacier_config_set_region(config, c"us-east-1".as_ptr(), none) }, 0);
         let (id, secret) = (c"id".as_ptr(), c"secret".as_ptr());
         // SAFETY: see above.
@@ -215,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_for_programs_older_and_newer_than_the_library() {
+    fn writes_progress_for_older_and_newer_programs() {
         let upload = upload();
         let filled = |size: usize| {
             let mut room = [u64::MAX; 16];
@@ -224,7 +200,7 @@ mod tests {
             (result, room)
         };
         for size in [0, 7] {
-            assert_eq!(filled(size), (GLACIER_E_INVALID as i32, [u64::MAX; 16]), "{size}: nothing is written");
+            assert_eq!(filled(size), (GLACIER_E_INVALID as i32, [u64::MAX; 16]), "size {size}: nothing is written");
         }
         let (result, room) = filled(24);
         assert_eq!((result, room[0], room[3]), (0, 24, u64::MAX), "an older program");
@@ -236,13 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn facts_of_a_new_upload_and_of_none() {
+    fn getters_return_nothing_for_new_upload_and_null() {
         let upload = upload();
         // SAFETY: here and below, the upload is NULL or alive.
         let vault = args::str_arg(unsafe { glacier_upload_vault(upload) }, "vault").unwrap();
         assert_eq!(vault, "vault");
         for upload in [upload, ptr::null_mut()] {
-            for fact in [
+            for getter in [
                 glacier_upload_id,
                 glacier_upload_location,
                 glacier_upload_archive_id,
@@ -250,7 +226,7 @@ mod tests {
                 glacier_upload_tree_hash,
             ] {
                 // SAFETY: see above.
-                assert!(unsafe { fact(upload) }.is_null());
+                assert!(unsafe { getter(upload) }.is_null());
             }
             // SAFETY: see above.
             assert_eq!(unsafe { glacier_upload_part_size(upload) }, 0);
@@ -266,12 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn the_progress_callback_goes_with_its_upload() {
+    fn releases_progress_callback_with_its_upload() {
         unsafe extern "C" fn go_on(_: *mut std::ffi::c_void, _: *const glacier_progress_t) -> i32 {
             1
         }
         unsafe extern "C" fn count(user_data: *mut std::ffi::c_void) {
-            // SAFETY: the test gives a u32 that outlives the upload.
+            // SAFETY: the test passes a u32 that outlives the upload.
             unsafe { *user_data.cast::<u32>() += 1 };
         }
         let mut released = 0u32;
@@ -282,7 +258,7 @@ mod tests {
             // SAFETY: the upload is NULL or alive.
             let got = unsafe { glacier_upload_set_progress(upload, Some(go_on), user_data.cast(), Some(count), none) };
             assert_eq!(got, result as i32);
-            // SAFETY: `released` lives.
+            // SAFETY: `released` is alive.
             assert_eq!(unsafe { user_data.read() }, released);
         }
         // SAFETY: alive, freed once.

@@ -1,4 +1,4 @@
-//! Tree hashes for programs that hash by themselves.
+//! `glacier_treehash_t`: tree hashes of bytes, of parts and of files.
 
 use std::ffi::{c_char, c_void};
 use std::path::Path;
@@ -19,23 +19,20 @@ use crate::sync::cancel::Cancel;
 use crate::treehash::{self, Digest, TreeHasher};
 use crate::upload::{Flow, Progress, ProgressFn};
 
-/// The tree hash of bytes that come piece by piece. One thread uses it at a time; a second one gets GLACIER_E_BUSY.
-///
-/// Freed by glacier_treehash_free.
+/// A tree hash of bytes added in pieces.
 #[derive(Debug)]
 pub struct glacier_treehash_t(Mutex<TreeHasher>);
 
-/// Begins a tree hash. NULL if there is no memory for it. Any thread. Since: 0.1
+/// Creates a tree hash of no bytes. Returns NULL if out of memory. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_treehash_new() -> *mut glacier_treehash_t {
     infallible::run(ptr::null_mut(), || args::into_handle(glacier_treehash_t(Mutex::new(TreeHasher::new()))))
 }
 
-/// Adds len bytes. How the bytes are cut into calls makes no difference to the hash; with 16 MiB or more a call, some
-/// processors are twice as fast. data may be NULL if len is 0.
+/// Adds len bytes. The hash does not depend on how the bytes are divided into calls. With 16 MiB or more per call, some
+/// processors are twice as fast.
 ///
-/// Results: GLACIER_OK; GLACIER_E_NULL (treehash, data); GLACIER_E_INVALID (len is more than memory can hold);
-/// GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+/// Results: GLACIER_E_INVALID (len is more than memory can hold); GLACIER_E_BUSY. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_treehash_update(
     treehash: *mut glacier_treehash_t,
@@ -50,10 +47,10 @@ pub unsafe extern "C" fn glacier_treehash_update(
     })
 }
 
-/// Writes the tree hash of all bytes added, 32 bytes, to out, and is ready for the next. Of no bytes it is the
-/// SHA-256 of nothing.
+/// Writes the tree hash of all bytes added to out, 32 bytes, and starts again with no bytes. The tree hash of no bytes
+/// is the SHA-256 of no bytes.
 ///
-/// Results: GLACIER_OK; GLACIER_E_NULL (treehash, out); GLACIER_E_BUSY; GLACIER_E_PANIC. Since: 0.1
+/// Results: GLACIER_E_BUSY. Since: 0.1
 ///
 /// cbindgen:ptrs-as-arrays=[[out; 32]]
 #[unsafe(no_mangle)]
@@ -70,20 +67,18 @@ pub unsafe extern "C" fn glacier_treehash_finish(
     })
 }
 
-/// Frees a tree hash. NULL is ignored. Since: 0.1
+/// Frees a tree hash. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_treehash_free(treehash: *mut glacier_treehash_t) {
     infallible::run((), || drop(args::take_back(treehash)));
 }
 
-/// Folds the tree hashes of the parts of an archive into the tree hash of the archive.
+/// Computes the tree hash of an archive from the tree hashes of its parts, and writes 32 bytes to out.
 ///
-/// digests holds count hashes of 32 bytes each, one after the other in the order of the parts. It is right for parts
-/// of one size that is a power of two of MiB, of which the last may be short. The 32 bytes of the result go to out.
+/// digests holds count hashes of 32 bytes each, in the order of the parts. The part size is a power of two of MiB; the
+/// last part may be shorter.
 ///
-/// Any thread.
-/// Results: GLACIER_OK; GLACIER_E_NULL (digests, out); GLACIER_E_INVALID (count is 0, or more than memory can hold);
-/// GLACIER_E_PANIC. Source: Amazon Glacier developer guide, "Computing Checksums". Since: 0.1
+/// Results: GLACIER_E_INVALID (count is 0, or more than memory can hold). Since: 0.1
 ///
 /// cbindgen:ptrs-as-arrays=[[out; 32]]
 #[unsafe(no_mangle)]
@@ -102,17 +97,15 @@ pub unsafe extern "C" fn glacier_treehash_combine(
     })
 }
 
-/// Computes the tree hash of a regular file with several threads, 0 for as many as the machine has cores. The 32
-/// bytes of the result go to out. Each thread takes at most 16 MiB of memory.
+/// Computes the tree hash of a regular file with the given number of threads, 0 for one per core, and writes 32 bytes
+/// to out. Each thread uses at most 16 MiB of memory.
 ///
-/// callback may be NULL. Else it comes on the calling thread, at least 4 times a second, with bytes_total,
-/// bytes_hashed and elapsed_ms (the other fields are 0), and a last time when the hashing is over; user_data is
-/// handed to it as it is.
+/// callback may be NULL. It runs on the calling thread, at least 4 times a second and once at the end, with
+/// bytes_total, bytes_hashed and elapsed_ms; the other fields are 0. user_data stays the caller's. All threads end
+/// before the function returns.
 ///
-/// Any thread; it returns when no thread of its own is left.
-/// Results: GLACIER_OK; GLACIER_E_NULL (path, out); GLACIER_E_IO (it cannot be read, or is not a regular file);
-/// GLACIER_E_SOURCE_CHANGED (it changed meanwhile); GLACIER_E_MEMORY (no thread, or no memory to read into, could be
-/// had); GLACIER_E_CALLBACK (the callback did not return GLACIER_CONTINUE); GLACIER_E_PANIC. Since: 0.1
+/// Results: GLACIER_E_IO (the file cannot be read, or is not regular); GLACIER_E_SOURCE_CHANGED (the file changed
+/// meanwhile); GLACIER_E_CALLBACK. Since: 0.1
 ///
 /// cbindgen:ptrs-as-arrays=[[out; 32]]
 #[unsafe(no_mangle)]
@@ -127,7 +120,7 @@ pub unsafe extern "C" fn glacier_treehash_file(
     boundary::call(err, || {
         let path = args::path_arg(path, "path")?;
         let out = digest_out(out)?;
-        // user_data stays the caller's: it is used during this call only.
+        // The caller keeps user_data: this call alone uses it.
         let digest = match callback::progress_fn(callback, UserData::new(user_data, None)) {
             None => treehash::hash_file(path, threads, &|_| {}, &Cancel::default())?,
             Some(mut callback) => hash_file_with_progress(path, threads, &mut callback)?,
@@ -150,11 +143,11 @@ impl glacier_treehash_t {
 /// Hashes on other threads, while this one tells `callback` how far they are, until it asks to stop.
 fn hash_file_with_progress(path: &Path, threads: u32, callback: &mut ProgressFn) -> Result<Digest> {
     let start = Instant::now();
-    // As it opens for hashing a moment later; what cannot be opened is an error there.
+    // The hashing below opens the file and reports an error if it cannot.
     let bytes_total = std::fs::metadata(path).map_or(0, |file| file.len());
     let hashed = AtomicU64::new(0);
     let cancel = Cancel::default();
-    // Reports of several threads may overtake each other.
+    // Several threads report, and a smaller sum may arrive last.
     let report = |so_far| _ = hashed.fetch_max(so_far, Ordering::Relaxed);
 
     let mut flow = Flow::Continue;
@@ -174,7 +167,7 @@ fn hash_file_with_progress(path: &Path, threads: u32, callback: &mut ProgressFn)
     );
     match flow {
         Flow::Continue => digest,
-        Flow::Stop => Err(Error::new(Kind::Callback, "the progress callback asked to stop")),
+        Flow::Stop => Err(Error::new(Kind::Callback, "the progress callback did not return GLACIER_CONTINUE")),
     }
 }
 
@@ -191,7 +184,7 @@ mod tests {
     use super::super::result::glacier_result_names::*;
     use super::*;
 
-    // SHA-256 of "abc" (FIPS 180-2, appendix B.1): below 1 MiB the tree hash is the plain one.
+    // The SHA-256 of "abc" (FIPS 180-2, appendix B.1). Up to 1 MiB the tree hash equals it.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
@@ -199,7 +192,7 @@ mod tests {
         let treehash = glacier_treehash_new();
         for _ in 0..2 {
             for piece in ["a", "", "bc"] {
-                // SAFETY: the handle is alive, and so are the bytes.
+                // SAFETY: the handle and the bytes are alive.
                 let result =
                     unsafe { glacier_treehash_update(treehash, piece.as_ptr().cast(), piece.len(), ptr::null_mut()) };
                 assert_eq!(result, 0);
@@ -209,7 +202,7 @@ mod tests {
             assert_eq!(unsafe { glacier_treehash_finish(treehash, out.as_mut_ptr(), ptr::null_mut()) }, 0);
             assert_eq!(hex::encode(out), ABC);
         }
-        // SAFETY: made above, freed once.
+        // SAFETY: created above, freed once.
         unsafe { glacier_treehash_free(treehash) };
     }
 
@@ -220,10 +213,10 @@ mod tests {
     }
 
     unsafe extern "C" fn record_progress(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32 {
-        // SAFETY: the test gives a ProgressProbe that outlives the call.
+        // SAFETY: the test passes a ProgressProbe that outlives the call.
         let probe = unsafe { &mut *user_data.cast::<ProgressProbe>() };
         assert_eq!(thread::current().id(), probe.thread, "callbacks come on the calling thread");
-        // SAFETY: the library gives a valid struct.
+        // SAFETY: the library passes a valid struct.
         probe.last = unsafe { *progress };
         probe.returns
     }
@@ -233,7 +226,7 @@ mod tests {
         let path = CString::new(path).unwrap();
         let mut out = [0; 32];
         let user_data = (&raw mut probe).cast();
-        // SAFETY: path ends with NUL, `probe` and `out` live longer than the call.
+        // SAFETY: path ends with NUL; `probe` and `out` outlive the call.
         let result = unsafe {
             glacier_treehash_file(path.as_ptr(), 2, Some(record_progress), user_data, out.as_mut_ptr(), ptr::null_mut())
         };

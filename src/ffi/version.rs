@@ -1,32 +1,26 @@
-//! Which library this is: constants, which nothing needs to guard.
+//! The version of the library: constants, which cannot panic.
 
 use std::ffi::{CStr, c_char};
 
-/// The version of the library that runs, such as "0.1.0". GLACIER_MP_VERSION is that of this header.
+/// Returns the version of the running library, such as "0.1.0".
 ///
-/// Static: never NULL, never freed. Any thread, at any time. Since: 0.1
+/// Static, never NULL. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// The version of the library that runs, as a number that grows: major << 16 | minor << 8 | patch.
-/// GLACIER_MP_VERSION_NUMBER is that of this header.
-///
-/// Any thread, at any time. Since: 0.1
+/// Returns the version of the running library as a number that grows: major << 16 | minor << 8 | patch. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_version_number() -> u32 {
     NUMBER
 }
 
-/// The number in the library's SONAME. Within one number, functions, results and fields at the end of
-/// glacier_progress_t are added, and nothing is changed or taken away. A program that loads the library by itself
-/// should refuse another number than GLACIER_MP_ABI_VERSION.
-///
-/// Any thread, at any time. Since: 0.1
+/// Returns the number in the library's SONAME. See "Compatibility". A program that loads the library itself should
+/// reject a number other than GLACIER_MP_ABI_VERSION. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_abi_version() -> u32 {
-    // BatchPolicy with the SONAME in build.rs.
+    // build.rs has the same number in the SONAME.
     0
 }
 

@@ -40,13 +40,20 @@ impl Function {
         self.returns == "glacier_result_t" && self.parameters.last().is_some_and(|last| last.name == "err")
     }
 
-    /// The results that the comment names, GLACIER_OK among them; those of another function count too.
+    /// Returns the results that the comment lists, with those of the groups and of the other function that it refers to.
     pub(crate) fn results(&self, all: &[Function]) -> BTreeSet<String> {
-        let (_, told) = self.comment.split_once("Results: ").unwrap_or_else(|| panic!("{} has no results", self.name));
-        let mut results: BTreeSet<_> = words(told).filter(|word| is_result(word)).map(str::to_owned).collect();
-        if let Some(others) = told.strip_prefix("those of ") {
+        let (_, listed) =
+            self.comment.split_once("Results: ").unwrap_or_else(|| panic!("{} has no results", self.name));
+        let mut results = group("common results");
+        results.extend(words(listed).filter(|word| is_result(word)).map(str::to_owned));
+        for name in ["config results", "setter results", "request results", "upload results"] {
+            if listed.contains(name) {
+                results.extend(group(name));
+            }
+        }
+        if let Some(others) = listed.strip_prefix("those of ") {
             let other = all.iter().find(|function| words(others).next() == Some(&function.name));
-            results.extend(other.unwrap_or_else(|| panic!("{}: those of whom?", self.name)).results(all));
+            results.extend(other.unwrap_or_else(|| panic!("{}: unknown function in results", self.name)).results(all));
         }
         results
     }
@@ -56,6 +63,18 @@ impl Function {
         let named = self.comment.split_once("GLACIER_E_NULL (").map_or("", |(_, named)| named);
         words(named.split_once(')').map_or(named, |(named, _)| named))
     }
+}
+
+/// Returns a group of results that the header defines in its section "Errors". Its definition ends with a period.
+fn group(name: &str) -> BTreeSet<String> {
+    let header = text();
+    let definition = header.split_once(&format!(" *     {name}  ")).and_then(|(_, rest)| rest.split_once('.'));
+    let (definition, _) = definition.unwrap_or_else(|| panic!("the header does not define the {name}"));
+    let mut results: BTreeSet<_> = words(definition).filter(|word| is_result(word)).map(str::to_owned).collect();
+    if definition.contains("request results") {
+        results.extend(group("request results"));
+    }
+    results
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
