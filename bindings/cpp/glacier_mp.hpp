@@ -1,17 +1,18 @@
 /*
- * glacier_mp.hpp: C++17 interface to libglacier_mp, header-only.
+ * glacier_mp.hpp: header-only C++17 interface to libglacier_mp.
  *
- * Each class owns one handle of the C interface (glacier_mp.h). The C header describes the library: threads, callbacks,
- * resuming, limits. This header describes only what differs in C++:
+ * Each class owns one handle of the C interface. The C header glacier_mp.h describes the library: threads, callbacks,
+ * resuming, limits. This header describes only the differences in C++:
  *
- * Errors. A call that fails throws a subclass of glacier_mp::error, which holds everything that glacier_error_t reports.
- * Ownership. All handle types are move-only. A handle that was moved from may only be destroyed or assigned to.
- * Strings. Text is taken as std::string_view and copied; a NUL character inside is an invalid_argument. File names are
+ * Errors. A failed call throws a subclass of glacier_mp::error, which has all details of glacier_error_t.
+ * Ownership. All handle types are move-only. A moved-from object may only be destroyed or assigned to.
+ * Strings. Text parameters are std::string_view and are copied. A NUL character inside throws usage_error. Paths are
  *   std::filesystem::path.
- * Callbacks. Any callable object. It may throw: the exception stops the working call, and the call throws it unchanged. The
- *   last progress callback of a run comes when the archive is complete already: the getters have its ID. An exception
- *   inside a log callback is dropped.
- * Threads. As in C. Destroying an upload is freeing it: a call in progress on another thread is canceled.
+ * Callbacks. A callback is any callable object. If it throws, the working call stops and throws the same exception. The
+ *   last progress callback of a run may come after the archive was created: the getters then have the archive ID. An
+ *   exception in a log callback is ignored.
+ * Threads. The rules are those of C. Destroying an upload frees its handle, which cancels a call in progress on another
+ *   thread.
  *
  * Example: a complete program
  *
@@ -78,10 +79,10 @@ using digest = std::array<std::uint8_t, 32>;
 /** The counters of an upload: see glacier_progress_t. */
 using progress = glacier_progress_t;
 
-/** The length of a source that is not known in advance. */
+/** The `total` of a source of unknown length. */
 inline constexpr std::uint64_t unknown_length = GLACIER_UNKNOWN_LENGTH;
 
-/** The state of an upload: see glacier_state_names. Later versions of the library may return other values. */
+/** The state of an upload: see glacier_state_names. Later library versions may return other values. */
 enum class state : glacier_state_t {
     created = GLACIER_STATE_NEW,
     initiated = GLACIER_STATE_INITIATED,
@@ -92,7 +93,7 @@ enum class state : glacier_state_t {
     unknown = GLACIER_STATE_UNKNOWN,
 };
 
-/** The level of a log line: see glacier_log_level_names. Each level includes those before it. */
+/** The level of a log line: see glacier_log_level_names. Each level includes the levels before it. */
 enum class log_level : glacier_log_level_t {
     off = GLACIER_LOG_OFF,
     error = GLACIER_LOG_ERROR,
@@ -104,38 +105,38 @@ enum class log_level : glacier_log_level_t {
 /* ==== Errors ====================================================================================================== */
 
 /**
- * The base of all exceptions of this library. what() is glacier_error_message.
+ * The base class of all exceptions of this library. what() returns glacier_error_message.
  *
- * A result of a later library version that belongs to no range known here is thrown as this class itself. Copying does
- * not throw.
+ * A result code of a later library version that is outside all ranges below is thrown as this class. Copying does not
+ * throw.
  */
 class error : public std::runtime_error {
 public:
-    /** An error with a result and a message, and no details of the service. */
+    /** Creates an error with a result code and a message, without details of the service. */
     error(glacier_result_t code, const std::string &message) : error(code, message, details{}) {}
 
-    /** The result: one of glacier_result_names. */
+    /** The result code: one of glacier_result_names. */
     glacier_result_t code() const noexcept { return details_->code; }
-    /** The name of the result, such as "GLACIER_E_NOT_FOUND". */
+    /** The name of the result code, such as "GLACIER_E_NOT_FOUND". */
     const char *name() const noexcept { return glacier_result_name(code()); }
     /** The service's operation that failed, such as "UploadMultipartPart"; empty if there was none. */
     const std::string &operation() const noexcept { return details_->operation; }
     /** The HTTP status of the service's response; 0 if there was none. */
     int http_status() const noexcept { return details_->http_status; }
-    /** The service's own error code, such as "ResourceNotFoundException"; empty if there was none. */
+    /** The service's error code, such as "ResourceNotFoundException"; empty if there was none. */
     const std::string &service_code() const noexcept { return details_->service_code; }
-    /** The service's ID of the failed request, which AWS support asks for; empty if there was none. */
+    /** The service's ID of the failed request, for AWS Support; empty if there was none. */
     const std::string &request_id() const noexcept { return details_->request_id; }
     /** True if the failure is transient: the same call may succeed later. */
     bool is_retryable() const noexcept { return details_->retryable; }
     /** True if the upload is in the vault and can be resumed: see glacier_error_is_resumable. */
     bool is_resumable() const noexcept { return details_->resumable; }
 
-    /** Throws the subclass of a result that is not GLACIER_OK, with what err reports. err may be NULL, and is not freed. */
+    /** Throws the subclass for a result code other than GLACIER_OK. Copies the details of err, which may be NULL. */
     [[noreturn]] static void raise(glacier_result_t result, const glacier_error_t *err);
 
 protected:
-    /** What glacier_error_t reports besides its message. */
+    /** The details of a glacier_error_t. */
     struct details {
         glacier_result_t code = GLACIER_E_INTERNAL;
         int http_status = 0;
@@ -157,37 +158,37 @@ private:
     std::shared_ptr<const details> details_;
 };
 
-/** Wrong use: a value or a call that is not allowed (results 1 to 99). Nothing was sent. */
+/** A value or a call is not allowed (codes 1 to 99). Nothing was sent. */
 class usage_error : public error {
     using error::error;
 };
 
-/** A failure of this machine: files, memory, the source, the journal (results 100 to 199). */
+/** A failure on this machine: files, memory, the source, the journal (codes 100 to 199). */
 class local_error : public error {
     using error::error;
 };
 
-/** A failure to reach the service: connection, TLS, timeout, protocol (results 200 to 299). */
+/** A failure of the connection to the service: network, TLS, timeout, protocol (codes 200 to 299). */
 class transport_error : public error {
     using error::error;
 };
 
-/** A refusal by the service (results 300 to 399): see service_code(), http_status() and request_id(). */
+/** An error response of the service (codes 300 to 399): see service_code(), http_status() and request_id(). */
 class service_error : public error {
     using error::error;
 };
 
-/** Data that is not what it should be: a tree hash differs, parts are missing (results 400 to 499). */
+/** An integrity failure: a tree hash differs, or parts are missing (codes 400 to 499). */
 class integrity_error : public error {
     using error::error;
 };
 
-/** A call that stopped on request: cancel, or a callback that returned false (results 500 to 599). */
+/** A call that was stopped by cancel, or by a callback that returned false (codes 500 to 599). */
 class stopped_error : public error {
     using error::error;
 };
 
-/** A defect in the library (results 900 to 999). Please report it with the message. */
+/** A defect in the library (codes 900 to 999). Please report it with the message. */
 class internal_error : public error {
     using error::error;
 };
@@ -223,14 +224,14 @@ inline void error::raise(glacier_result_t result, const glacier_error_t *err) {
 
 namespace detail {
 
-/** Frees a handle by its C function. */
+/** A deleter that frees a handle by its C function. */
 template <auto Free> struct deleter {
     template <typename Handle> void operator()(Handle *handle) const noexcept { Free(handle); }
 };
 
 template <typename Handle, auto Free> using owned = std::unique_ptr<Handle, deleter<Free>>;
 
-/** Calls a C function with its last parameter, and throws what it reports. */
+/** Calls a C function with an error output, and throws the error. */
 template <typename Call> void check(Call &&call) {
     glacier_error_t *err = nullptr;
     const glacier_result_t result = std::forward<Call>(call)(&err);
@@ -240,29 +241,29 @@ template <typename Call> void check(Call &&call) {
     }
 }
 
-/** A text that ends with NUL. */
+/** Returns a NUL-terminated copy. Throws usage_error if the text contains NUL. */
 inline std::string terminated(std::string_view text) {
     if (text.find('\0') != std::string_view::npos) {
-        throw usage_error(GLACIER_E_INVALID, "the text has a NUL character at position " +
-                                                 std::to_string(text.find('\0')) + ": it is not allowed there");
+        throw usage_error(GLACIER_E_INVALID, "the text must not contain a NUL character, but has one at position " +
+                                                 std::to_string(text.find('\0')));
     }
     return std::string(text);
 }
 
-/** Milliseconds as the C functions take them. */
+/** Returns a time in milliseconds. Throws usage_error if it is negative. */
 inline std::uint64_t milliseconds(std::chrono::milliseconds time) {
     if (time.count() < 0) {
-        throw usage_error(GLACIER_E_INVALID, "a time of " + std::to_string(time.count()) + " ms is not allowed: it is negative");
+        throw usage_error(GLACIER_E_INVALID, "a time must not be negative, not " + std::to_string(time.count()) + " ms");
     }
     return static_cast<std::uint64_t>(time.count());
 }
 
-/** A C text, or an empty one for NULL. */
+/** Returns a C string as a view; empty for NULL. */
 inline std::string_view view(const char *text) noexcept {
     return text != nullptr ? std::string_view(text) : std::string_view();
 }
 
-/** A handle that its C function may fail to allocate. */
+/** Returns the owner of a new handle. Throws std::bad_alloc for NULL. */
 template <typename Owned> Owned allocated(typename Owned::pointer handle) {
     if (handle == nullptr) {
         throw std::bad_alloc();
@@ -270,7 +271,7 @@ template <typename Owned> Owned allocated(typename Owned::pointer handle) {
     return Owned(handle);
 }
 
-/** The exception that a callback threw last, until it succeeds again. */
+/** The last exception of a callback, until a call of the callback succeeds. Any thread may use it. */
 class caught {
 public:
     void store(std::exception_ptr exception) noexcept {
@@ -288,7 +289,7 @@ private:
     std::exception_ptr exception_;
 };
 
-/** The exception of the first of these callbacks that has one. */
+/** Returns the exception of the first callback that has one; NULL if none has. */
 inline std::exception_ptr first_of(std::initializer_list<const caught *> callbacks) noexcept {
     for (const caught *callback : callbacks) {
         if (std::exception_ptr exception = callback->get()) {
@@ -298,7 +299,7 @@ inline std::exception_ptr first_of(std::initializer_list<const caught *> callbac
     return nullptr;
 }
 
-/** As check, but a call that a callback stopped throws the exception of that callback. */
+/** As check, but throws the exception of a callback if it stopped the call. */
 template <typename Call> void check_or_rethrow(std::initializer_list<const caught *> callbacks, Call &&call) {
     glacier_error_t *err = nullptr;
     const glacier_result_t result = std::forward<Call>(call)(&err);
@@ -313,7 +314,7 @@ template <typename Call> void check_or_rethrow(std::initializer_list<const caugh
     }
 }
 
-/** Calls a function that returns void, or true to continue. */
+/** Calls a function that returns void or bool. Returns true for void. */
 template <typename Function, typename... Arguments> bool continues(Function &function, Arguments &&...arguments) {
     if constexpr (std::is_void_v<std::invoke_result_t<Function &, Arguments...>>) {
         function(std::forward<Arguments>(arguments)...);
@@ -323,12 +324,12 @@ template <typename Function, typename... Arguments> bool continues(Function &fun
     }
 }
 
-/** The user_data of a C callback: a callable object, and where its exceptions go. */
+/** The user_data of a C callback: a callable object, and the holder of its exceptions. */
 template <typename Function> struct callback {
     Function function;
     std::shared_ptr<caught> exceptions;
 
-    /** Allocates one; the library owns it from the call that sets the callback. */
+    /** Allocates a callback. The library owns it as soon as the setter is called. */
     template <typename Callable> static callback *make(Callable &&callable, std::shared_ptr<caught> exceptions) {
         return new callback{std::forward<Callable>(callable), std::move(exceptions)};
     }
@@ -336,7 +337,7 @@ template <typename Function> struct callback {
     static callback &from(void *user_data) noexcept { return *static_cast<callback *>(user_data); }
     static void destroy(void *user_data) noexcept { delete static_cast<callback *>(user_data); }
 
-    /** Runs `body`, which returns true to continue. An exception stops the call. */
+    /** Runs `body`, which returns true to continue. Stores an exception, and stops the call. */
     template <typename Body> std::int32_t guarded(Body &&body) noexcept {
         try {
             const bool more = std::forward<Body>(body)(function);
@@ -353,7 +354,7 @@ template <typename Function> struct callback {
 
 /* ==== Settings and clients ======================================================================================== */
 
-/** Keys to sign requests with: see glacier_credentials_set. */
+/** Keys that sign requests: see glacier_credentials_set. */
 struct credentials {
     /** The access key ID. */
     std::string key_id;
@@ -361,41 +362,41 @@ struct credentials {
     std::string secret_key;
     /** The session token of temporary credentials; empty for none. */
     std::string session_token{};
-    /** When the keys expire; std::nullopt for keys that do not expire. */
+    /** The expiration time; std::nullopt for keys that do not expire. */
     std::optional<std::chrono::system_clock::time_point> expires{};
 };
 
 /**
- * Settings for clients: see glacier_config_new. They start from the environment. Each setter returns *this.
+ * Settings for clients: see glacier_config_new. Initial values come from the environment. Each setter returns *this.
  *
- * One thread at a time.
+ * Only one thread at a time may use a config.
  */
 class config {
 public:
-    /** Settings from the defaults and the environment. Throws std::bad_alloc. */
+    /** Creates settings from the environment and the defaults. Throws std::bad_alloc. */
     config() : handle_(detail::allocated<owned_handle>(glacier_config_new())) {}
 
     /** The AWS region of the vaults, such as "eu-central-1". */
     config &region(std::string_view name) { return text(glacier_config_set_region, name); }
-    /** The URL of the service, such as "http://127.0.0.1:8080", in place of the region's own endpoint. */
+    /** The endpoint URL, such as "http://127.0.0.1:8080". Default: the endpoint of the region. */
     config &endpoint(std::string_view url) { return text(glacier_config_set_endpoint, url); }
-    /** The account that owns the vaults: 12 digits, or "-" for that of the credentials. */
+    /** The account that owns the vaults: 12 digits, or "-" for the account of the credentials. */
     config &account_id(std::string_view id) { return text(glacier_config_set_account_id, id); }
-    /** The file of CA certificates (PEM) that the service's certificate is verified against. */
+    /** A file of trusted CA certificates (PEM), in place of the built-in list. */
     config &ca_file(const std::filesystem::path &path) { return text(glacier_config_set_ca_file, path.native()); }
     /** The name of the program in the User-Agent header. */
     config &user_agent(std::string_view name) { return text(glacier_config_set_user_agent, name); }
-    /** The number of parts that one upload sends at once: 1 to 32. */
+    /** The maximum number of parts that one upload sends in parallel: 1 to 32. */
     config &concurrency(std::uint32_t workers) { return number(glacier_config_set_concurrency, workers); }
-    /** The number of attempts for one request; 0: only time counts. */
+    /** The maximum number of attempts per request; 0: no maximum, only give_up_after applies. */
     config &max_attempts(std::uint32_t attempts) { return number(glacier_config_set_max_attempts, attempts); }
-    /** The total part-buffer memory of the client's uploads, in bytes. */
+    /** The total part-buffer memory of all uploads of a client, in bytes. */
     config &memory_limit(std::uint64_t bytes) { return number(glacier_config_set_memory_limit, bytes); }
-    /** The bandwidth of the client's uploads together, in bytes per second; 0: no limit. */
+    /** The total bandwidth of all uploads of a client, in bytes per second; 0: no limit. */
     config &bandwidth_limit(std::uint64_t bytes_per_second) {
         return number(glacier_config_set_bandwidth_limit, bytes_per_second);
     }
-    /** The time that connecting may take, TLS included. */
+    /** The maximum time to open a connection: see glacier_config_set_connect_timeout_ms. */
     config &connect_timeout(std::chrono::milliseconds time) {
         return number(glacier_config_set_connect_timeout_ms, detail::milliseconds(time));
     }
@@ -403,12 +404,12 @@ public:
     config &stall_timeout(std::chrono::milliseconds time) {
         return number(glacier_config_set_stall_timeout_ms, detail::milliseconds(time));
     }
-    /** The longest time without any part acknowledged: see glacier_config_set_give_up_after_ms. */
+    /** The time without an acknowledged part after which retries end: see glacier_config_set_give_up_after_ms. */
     config &give_up_after(std::chrono::milliseconds time) {
         return number(glacier_config_set_give_up_after_ms, detail::milliseconds(time));
     }
 
-    /** Fixed keys to sign requests with. `keys.expires` is ignored: fixed keys are never replaced. */
+    /** Fixed keys that sign requests. `keys.expires` is ignored, because fixed keys are never replaced. */
     config &fixed_credentials(const credentials &keys) {
         const std::string id = detail::terminated(keys.key_id);
         const std::string secret = detail::terminated(keys.secret_key);
@@ -420,8 +421,8 @@ public:
     }
 
     /**
-     * A callable object `credentials provider()` that returns the keys to sign requests with: see
-     * glacier_credentials_fn. Its exception stops the calls that wait for keys, and each of them throws it.
+     * A callable object `credentials provider()` that returns the keys that sign requests: see glacier_credentials_fn.
+     * If it throws, all calls that wait for keys stop and throw the same exception.
      */
     template <typename Provider> config &credentials_provider(Provider &&provider) {
         using callback = detail::callback<std::decay_t<Provider>>;
@@ -440,15 +441,15 @@ public:
     }
 
     /**
-     * A callable object `void log(log_level, std::string_view)` for log lines up to a level. An exception inside it is
-     * dropped. The line is valid inside the callback only.
+     * A callable object `void log(log_level, std::string_view)` for log lines up to a level. The line is valid only
+     * inside the callback. An exception is ignored.
      */
     template <typename Log> config &log(log_level level, Log &&log) {
         using callback = detail::callback<std::decay_t<Log>>;
         const glacier_log_fn call = [](void *user_data, glacier_log_level_t at, const char *line) noexcept {
             try {
                 callback::from(user_data).function(static_cast<log_level>(at), std::string_view(line));
-            } catch (...) { // A log line is no reason to stop an upload.
+            } catch (...) { // A failed log callback does not stop the upload.
             }
         };
         const auto data = callback::make(std::forward<Log>(log), exceptions_);
@@ -494,13 +495,13 @@ private:
     std::shared_ptr<detail::caught> exceptions_ = std::make_shared<detail::caught>();
 };
 
-/** A multipart upload in progress, as client::list_uploads returns it. */
+/** A multipart upload in progress, from client::list_uploads. */
 struct upload_info {
     /** The upload ID. */
     std::string id;
     /** The archive description; empty if there is none. */
     std::string description;
-    /** When the upload was initiated, in whole seconds. */
+    /** The time at which the upload was initiated, in whole seconds. */
     std::chrono::system_clock::time_point created;
     /** The part size in bytes. */
     std::uint64_t part_size;
@@ -510,18 +511,18 @@ struct upload_info {
  * A client: the endpoint, account and credentials used for requests, and the memory and bandwidth limits shared by its
  * uploads. See glacier_client_new.
  *
- * Any number of threads may use a client at once. Its uploads keep what they need of it: it may be destroyed before them.
+ * Any number of threads may use a client at once. It may be destroyed before its uploads.
  */
 class client {
 public:
-    /** A client from a copy of the settings. Sends nothing. */
+    /** Creates a client from a copy of the settings. Sends nothing. */
     explicit client(const config &settings) : exceptions_(settings.exceptions_) {
         glacier_client_t *handle = nullptr;
         detail::check([&](glacier_error_t **err) { return glacier_client_new(settings.get(), &handle, err); });
         handle_.reset(handle);
     }
 
-    /** All multipart uploads in progress in a vault: see glacier_client_list_uploads. */
+    /** Returns all multipart uploads in progress in a vault: see glacier_client_list_uploads. */
     std::vector<upload_info> list_uploads(std::string_view vault) const {
         const std::string name = detail::terminated(vault);
         glacier_uploads_t *handle = nullptr;
@@ -541,6 +542,12 @@ public:
         return uploads;
     }
 
+    /**
+     * Cancels the list_uploads calls in progress, or the next one: see glacier_client_cancel. Uploads are not affected.
+     * Any thread, any time, also in a signal handler.
+     */
+    void cancel() const noexcept { glacier_client_cancel(get()); }
+
     /** The C handle. This object still owns it. */
     glacier_client_t *get() const noexcept { return handle_.get(); }
 
@@ -553,34 +560,34 @@ private:
 
 /* ==== Uploads ===================================================================================================== */
 
-/** A finished archive. Keep its ID: the service reports it again only in an inventory of the vault. */
+/** An archive. Store its ID: the service reports it again only in an inventory of the vault. */
 struct archive {
     /** The archive ID. */
     std::string id;
-    /** The path of the archive at the service. */
+    /** The URI path of the archive. */
     std::string location;
     /** The tree hash: 64 hexadecimal digits in lower case. */
     std::string tree_hash;
 };
 
-/** A part that the service holds, as upload::list_parts returns it. */
+/** A stored part, from upload::list_parts. */
 struct part_info {
-    /** The offset of its first byte in the archive. */
+    /** The offset of the first byte in the archive. */
     std::uint64_t offset;
-    /** Its length in bytes. */
+    /** The length in bytes. */
     std::uint64_t length;
-    /** Its tree hash: 64 hexadecimal digits in lower case. */
+    /** The tree hash: 64 hexadecimal digits in lower case. */
     std::string tree_hash;
 };
 
 /**
  * One multipart upload: see glacier_upload_new. Each setter returns *this.
  *
- * Destroying it frees the handle: a call in progress and a started run are canceled, and the upload stays in the vault.
+ * The destructor frees the handle. It cancels a call in progress and a background run. The upload stays in the vault.
  */
 class upload {
 public:
-    /** A handle for an upload to a vault. Sends nothing. */
+    /** Creates a handle for an upload to a vault. Sends nothing. */
     upload(const client &owner, std::string_view vault) : client_exceptions_(owner.exceptions_) {
         const std::string name = detail::terminated(vault);
         glacier_upload_t *handle = nullptr;
@@ -602,17 +609,17 @@ public:
     upload &part_size(std::uint64_t bytes) {
         return set([&](auto err) { return glacier_upload_set_part_size(get(), bytes, err); });
     }
-    /** Attaches the handle to an upload that exists already. */
+    /** Attaches the handle to an existing upload. */
     upload &upload_id(std::string_view id) {
         const std::string copy = detail::terminated(id);
         return set([&](auto err) { return glacier_upload_set_upload_id(get(), copy.c_str(), err); });
     }
-    /** The journal file, from which a new process resumes. */
+    /** The journal file, from which a new process can resume. */
     upload &journal(const std::filesystem::path &path) {
         const std::string copy = detail::terminated(path.native());
         return set([&](auto err) { return glacier_upload_set_journal(get(), copy.c_str(), err); });
     }
-    /** The parts that transfer() sends: `count` parts from part `first`; without `count`, to the last part. */
+    /** The parts that transfer() sends: `count` parts from index `first`. Default: up to the last part. */
     upload &part_range(std::uint32_t first, std::uint32_t count = UINT32_MAX) {
         return set([&](auto err) { return glacier_upload_set_part_range(get(), first, count, err); });
     }
@@ -620,7 +627,7 @@ public:
     upload &archive_size(std::uint64_t bytes) {
         return set([&](auto err) { return glacier_upload_set_archive_size(get(), bytes, err); });
     }
-    /** An estimate of the size of a source of unknown length, in bytes. It chooses the part size. */
+    /** An estimate of the size of a source of unknown length, in bytes. It selects the part size. */
     upload &expected_size(std::uint64_t bytes) {
         return set([&](auto err) { return glacier_upload_set_expected_size(get(), bytes, err); });
     }
@@ -640,7 +647,7 @@ public:
 #endif
     /**
      * A callable object `std::size_t read(std::byte *buffer, std::size_t capacity)` as the source. It stores the next
-     * bytes in `buffer` and returns their number: 0 at the end. `total` is the number of bytes in all.
+     * bytes in `buffer` and returns their number; 0 at the end. `total` is the length of the source in bytes.
      */
     template <typename Read> upload &source_callback(Read &&read, std::uint64_t total = unknown_length) {
         using callback = detail::callback<std::decay_t<Read>>;
@@ -656,12 +663,12 @@ public:
             return glacier_upload_set_source_callback(get(), call, total, data, callback::destroy, err);
         });
     }
-    /** A stream as the source. It must exist until the upload is completed or destroyed. */
+    /** A stream as the source. It must exist until the upload is completed or destroyed. Read errors stop the call. */
     upload &source_stream(std::istream &in, std::uint64_t total = unknown_length) {
         const auto read = [&in](std::byte *buffer, std::size_t capacity) {
             in.read(reinterpret_cast<char *>(buffer), static_cast<std::streamsize>(capacity));
             if (in.bad()) {
-                throw std::ios_base::failure("the source stream cannot be read");
+                throw std::ios_base::failure("reading the source stream failed");
             }
             return static_cast<std::size_t>(in.gcount());
         };
@@ -683,19 +690,19 @@ public:
         });
     }
 
-    /** Uploads the source: initiates or resumes, sends the missing parts, completes. See glacier_upload_run. */
+    /** Uploads the source: initiates or resumes, sends the missing parts and completes. See glacier_upload_run. */
     archive run() {
         work([&](auto err) { return glacier_upload_run(get(), err); });
         return finished();
     }
-    /** As run(), without completing. */
+    /** Sends the missing parts without completing. See glacier_upload_transfer. */
     void transfer() {
         work([&](auto err) { return glacier_upload_transfer(get(), err); });
     }
 #if defined(__cpp_lib_jthread)
     /**
-     * As run(), and a stop request on `token` cancels it. A stop request that comes just as the call ends for another
-     * reason stops the next working call: see glacier_upload_cancel.
+     * As run(). A stop request on `token` cancels it. If the run ends for another reason at the same time, the request
+     * stays pending and stops the next working call: see glacier_upload_cancel.
      */
     archive run(const std::stop_token &token) {
         const std::stop_callback stop(token, [this] { cancel(); });
@@ -704,8 +711,9 @@ public:
 #endif
 
     /**
-     * Starts run() on a thread of the upload's own. The future has the archive, or the exception that run() would throw.
-     * Destroying the future does not wait. Destroying the upload cancels the run; the future then has a stopped_error.
+     * Starts run() in the background. The future gets the archive, or the exception that run() would throw. The
+     * destructor of the future does not block. Destroying the upload cancels the run; the future then gets a
+     * stopped_error.
      */
     std::future<archive> start() {
         struct background {
@@ -738,15 +746,15 @@ public:
         data->callbacks = {source_exceptions_, progress_exceptions_, client_exceptions_};
         std::future<archive> future = data->promise.get_future();
         forget_exceptions();
-        // The library owns the data from this call on, also if it fails.
+        // The library owns the data from this call on, even if the call fails.
         detail::check([&](glacier_error_t **err) {
             return glacier_upload_start(get(), done, data.release(), destroy, err);
         });
         return future;
     }
-    /** Waits for a started run: true when it is over, false when `timeout` passed. Throws what the run threw. */
+    /** Waits for a background run. Returns false if it does not end within `timeout`. Throws the run's exception. */
     bool wait_for(std::chrono::milliseconds timeout) { return wait(detail::milliseconds(timeout)); }
-    /** Waits for a started run without a timeout. Throws what the run threw. */
+    /** Waits for a background run without a timeout. Throws the run's exception. */
     void wait() { wait(GLACIER_FOREVER); }
 
     /** Writes the next bytes of the archive: see glacier_upload_write. */
@@ -759,7 +767,7 @@ public:
     /** Writes the next bytes of the archive. */
     void write(std::span<const std::byte> bytes) { write(bytes.data(), bytes.size()); }
 #endif
-    /** Ends the bytes that were written, and completes the archive. */
+    /** Ends the stream and completes the upload. */
     archive finish() {
         work([&](auto err) { return glacier_upload_finish(get(), err); });
         return finished();
@@ -769,7 +777,7 @@ public:
     void initiate() {
         work([&](auto err) { return glacier_upload_initiate(get(), err); });
     }
-    /** Sends one part. Any number of threads at once. */
+    /** Sends one part. Any number of threads may call it at once. */
     void put_part(std::uint32_t index, const void *data, std::size_t size) {
         put([&](auto err) { return glacier_upload_put_part(get(), index, data, size, err); });
     }
@@ -779,7 +787,7 @@ public:
             return glacier_upload_put_part_checked(get(), index, data, size, tree_hash.data(), err);
         });
     }
-    /** The parts that the service holds. */
+    /** Returns the stored parts. */
     std::vector<part_info> list_parts() {
         glacier_parts_t *handle = nullptr;
         work([&](auto err) { return glacier_upload_list_parts(get(), &handle, err); });
@@ -802,14 +810,14 @@ public:
         put([&](auto err) { return glacier_upload_abort(get(), err); });
     }
 
-    /** Cancels the working calls in progress, or the next one. Any thread, at any time, also in a signal handler. */
+    /** Cancels the working calls in progress, or the next one. Any thread, any time, also in a signal handler. */
     void cancel() noexcept { glacier_upload_cancel(get()); }
-    /** The bandwidth of this upload in bytes per second; 0: only the client's limit. Any thread, at any time. */
+    /** Limits the bandwidth, in bytes per second; 0: only the client's limit. Any thread, any time. */
     void bandwidth_limit(std::uint64_t bytes_per_second) {
         set([&](auto err) { return glacier_upload_set_bandwidth_limit(get(), bytes_per_second, err); });
     }
 
-    /** The state. Any thread, at any time; the same holds for all getters below. */
+    /** The state. Any thread may call this and the getters below at any time. */
     glacier_mp::state state() const noexcept { return static_cast<glacier_mp::state>(glacier_upload_state(get())); }
     /** The counters. */
     glacier_mp::progress progress() const {
@@ -817,13 +825,13 @@ public:
         detail::check([&](glacier_error_t **err) { return glacier_upload_progress(get(), &now, sizeof now, err); });
         return now;
     }
-    /** The upload ID; empty until it is known. All texts are valid while this object exists. */
+    /** The upload ID; empty until it is known. The texts of all getters are valid while this object exists. */
     std::string_view id() const noexcept { return detail::view(glacier_upload_id(get())); }
-    /** The path of the upload at the service; empty until it is known. */
+    /** The URI path of the upload; empty until it is known. */
     std::string_view location() const noexcept { return detail::view(glacier_upload_location(get())); }
     /** The archive ID; empty until the upload is completed. */
     std::string_view archive_id() const noexcept { return detail::view(glacier_upload_archive_id(get())); }
-    /** The path of the archive at the service; empty until the upload is completed. */
+    /** The URI path of the archive; empty until the upload is completed. */
     std::string_view archive_location() const noexcept {
         return detail::view(glacier_upload_archive_location(get()));
     }
@@ -843,7 +851,7 @@ private:
         return *this;
     }
 
-    /** A working call that has the handle for itself: what its callbacks throw leaves it, whatever its result. */
+    /** Makes an exclusive working call. Throws an exception of its callbacks, whatever the result code is. */
     template <typename Call> void work(Call &&call) {
         forget_exceptions();
         put([&](glacier_error_t **err) {
@@ -857,20 +865,20 @@ private:
         });
     }
 
-    /** A working call that others may accompany. */
+    /** Makes a working call that may run during others. */
     template <typename Call> void put(Call &&call) {
         detail::check_or_rethrow({source_exceptions_.get(), progress_exceptions_.get(), client_exceptions_.get()},
                                  std::forward<Call>(call));
     }
 
     bool wait(std::uint64_t timeout) {
-        bool over = true;
+        bool ended = true;
         put([&](auto err) {
             const glacier_result_t result = glacier_upload_wait(get(), timeout, err);
-            over = result != GLACIER_E_PENDING;
-            return over ? result : glacier_result_t{GLACIER_OK};
+            ended = result != GLACIER_E_PENDING;
+            return ended ? result : glacier_result_t{GLACIER_OK};
         });
-        return over;
+        return ended;
     }
 
     void forget_exceptions() noexcept {
@@ -885,24 +893,25 @@ private:
     }
     archive finished() const { return finished(get()); }
 
-    std::shared_ptr<glacier_upload_t> handle_; // Shared with the callback of a started run only while it reads the result.
+    // The done callback of a background run shares the handle while it reads the result.
+    std::shared_ptr<glacier_upload_t> handle_;
     std::shared_ptr<detail::caught> source_exceptions_ = std::make_shared<detail::caught>();
     std::shared_ptr<detail::caught> progress_exceptions_ = std::make_shared<detail::caught>();
     std::shared_ptr<detail::caught> client_exceptions_;
 };
 
 /**
- * A std::ostream whose bytes become the archive: see glacier_upload_write.
+ * A std::ostream that writes the archive: see glacier_upload_write.
  *
- * finish() makes the archive. Without it there is no archive, and the upload stays in the vault. If a write fails, the
- * stream gets std::ios_base::badbit, and finish() throws the reason.
+ * finish() creates the archive. Without finish(), no archive is created and the upload stays in the vault. If a write
+ * fails, the stream sets std::ios_base::badbit, and finish() throws the exception.
  */
 class ostream : public std::ostream {
 public:
-    /** A stream that writes to `to`, which must exist as long. */
+    /** Creates a stream that writes to `to`, which must exist as long as the stream. */
     explicit ostream(upload &to) : std::ostream(nullptr), buffer_(to) { rdbuf(&buffer_); }
 
-    /** Sends what is buffered, and completes the archive. */
+    /** Writes the buffered bytes and completes the upload. */
     archive finish() { return buffer_.finish(); }
 
 private:
@@ -970,10 +979,10 @@ private:
 
 /* ==== Tree hashes and plans ======================================================================================= */
 
-/** The tree hash of bytes that come piece by piece: see glacier_treehash_new. One thread at a time. */
+/** An incremental tree hash: see glacier_treehash_new. Only one thread at a time may use it. */
 class treehash {
 public:
-    /** A tree hash of no bytes yet. Throws std::bad_alloc. */
+    /** Creates a tree hash of no bytes. Throws std::bad_alloc. */
     treehash() : handle_(detail::allocated<owned_handle>(glacier_treehash_new())) {}
 
     /** Adds bytes. */
@@ -987,16 +996,16 @@ public:
     /** Adds bytes. */
     treehash &update(std::span<const std::byte> bytes) { return update(bytes.data(), bytes.size()); }
 #endif
-    /** The tree hash of all bytes added. The object is then ready for other bytes. */
+    /** Returns the tree hash of all bytes added, and resets the object. */
     digest finish() {
         digest out{};
         detail::check([&](glacier_error_t **err) { return glacier_treehash_finish(get(), out.data(), err); });
         return out;
     }
 
-    /** The tree hash of an archive from the tree hashes of its parts, in order: see glacier_treehash_combine. */
+    /** Returns the tree hash of an archive from those of its parts, in order: see glacier_treehash_combine. */
     static digest combine(const std::vector<digest> &parts) {
-        static_assert(sizeof(digest) == 32, "digests lie next to each other");
+        static_assert(sizeof(digest) == 32, "a vector of digests is a contiguous array of bytes");
         digest out{};
         detail::check([&](glacier_error_t **err) {
             return glacier_treehash_combine(parts.empty() ? out.data() : parts.front().data(), parts.size(),
@@ -1005,11 +1014,11 @@ public:
         return out;
     }
 
-    /** The tree hash of a regular file, by several threads; 0: one for each core. */
+    /** Returns the tree hash of a regular file. `threads` 0: one thread per processor core. */
     static digest file(const std::filesystem::path &path, std::uint32_t threads = 0) {
         return file(path, threads, [](const progress &) {});
     }
-    /** The same, with a callable object as upload::on_progress takes it. */
+    /** As above, with a progress callback as in upload::on_progress. */
     template <typename Report> static digest file(const std::filesystem::path &path, std::uint32_t threads, Report &&report) {
         using callback = detail::callback<std::decay_t<Report> &>;
         std::decay_t<Report> kept(std::forward<Report>(report));
@@ -1033,7 +1042,7 @@ private:
     owned_handle handle_;
 };
 
-/** A digest as 64 hexadecimal digits in lower case. */
+/** Returns a digest as 64 hexadecimal digits in lower case. */
 inline std::string to_hex(const digest &value) {
     constexpr char digits[] = "0123456789abcdef";
     std::string text;
@@ -1045,10 +1054,10 @@ inline std::string to_hex(const digest &value) {
     return text;
 }
 
-/** The parts of an archive of a given size: see glacier_plan_new. */
+/** The division of an archive of a given size into parts: see glacier_plan_new. */
 class plan {
 public:
-    /** Plans an archive of `size` bytes; `part_size` 0: as upload::run chooses it. */
+    /** Plans an archive of `size` bytes. `part_size` 0: the part size that upload::run chooses. */
     explicit plan(std::uint64_t size, std::uint64_t part_size = 0) {
         glacier_plan_t *handle = nullptr;
         detail::check([&](glacier_error_t **err) { return glacier_plan_new(size, part_size, &handle, err); });
@@ -1059,9 +1068,9 @@ public:
     std::uint64_t part_size() const noexcept { return glacier_plan_part_size(get()); }
     /** The number of parts. */
     std::uint32_t part_count() const noexcept { return glacier_plan_part_count(get()); }
-    /** The number of requests of an upload without retries. */
+    /** The number of requests of the upload without retries. */
     std::uint32_t request_count() const noexcept { return glacier_plan_request_count(get()); }
-    /** The memory limit in bytes from which no part is read twice with that many workers. */
+    /** The smallest memory limit in bytes at which no part is read twice, for a number of workers. */
     std::uint64_t memory(std::uint32_t workers) const noexcept { return glacier_plan_memory(get(), workers); }
 
     /** The C handle. This object still owns it. */
@@ -1071,7 +1080,7 @@ private:
     detail::owned<glacier_plan_t, glacier_plan_free> handle_;
 };
 
-/** The version of the library that runs, such as "0.1.0". */
+/** The version of the loaded library, such as "0.1.0". */
 inline std::string_view version() noexcept { return glacier_version(); }
 
 } // namespace glacier_mp

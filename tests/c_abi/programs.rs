@@ -1,6 +1,8 @@
 //! The test programs: what each does stands in its source; here, what the local Glacier does and what must have arrived.
 
+use std::env;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use crate::harness::{
     Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
     only_archive, settled_data_file, signal, start, succeed, under_valgrind,
 };
+use crate::support::compiler::{Language, compiler_named};
 
 const MIB: usize = 1 << 20;
 const FILE_SIZE: usize = 10 * MIB + 1000;
@@ -301,6 +304,31 @@ fn streams_cpp(build: Build) {
         let program = Program::cpp("tests/cpp/streams.cpp", standard, build);
         succeed(&mut program.command_at(&glacier));
         assert_archives(&glacier, &vec![data(2 * MIB + 1000); 2]);
+    }
+}
+
+/// Both compilers accept the C++ header and its example without a warning. "2b" is the name of C++23 in these versions.
+#[test]
+fn cpp_interface_compiles_without_warnings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = "bindings/cpp/examples/upload.cpp";
+    let interface = "tests/cpp/interface.cpp";
+    for compiler in ["g++", "clang++"] {
+        for (source, standard) in [(example, "c++17"), (interface, "c++17"), (interface, "c++20"), (interface, "c++2b")]
+        {
+            let mut command = compiler_named(compiler, Language::Cxx, standard);
+            command.args(["-fsyntax-only", "-Wall", "-Wextra", "-Wconversion", "-Itests/c", "-Ibindings/cpp", source]);
+            match command.current_dir(root).output() {
+                Ok(output) => {
+                    let errors = String::from_utf8_lossy(&output.stderr);
+                    assert!(output.status.success(), "{compiler} -std={standard} {source}:\n{errors}");
+                }
+                Err(_) if compiler == "clang++" && env::var_os("GLACIER_TESTS_WITHOUT_CLANG").is_some() => {}
+                Err(error) => {
+                    panic!("cannot run {compiler} ({error}): install g++ and clang, or set GLACIER_TESTS_WITHOUT_CLANG")
+                }
+            }
+        }
     }
 }
 

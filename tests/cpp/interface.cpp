@@ -1,5 +1,5 @@
-// The C++ interface against the local Glacier: each type, each way that an error or an exception leaves a call. C++17 and
-// later; what needs C++20 is tested there.
+// The C++ interface against the local Glacier: each type, and each kind of error and exception. C++17 and later; the
+// parts that need C++20 are tested with C++20.
 #include <glacier_mp.hpp>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace gmp = glacier_mp;
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 constexpr std::size_t size = 2 * mib + 1000;
 
-// Byte i is i mod 251, as the harness expects it in the archives.
+// Byte i is i mod 251. The harness expects these bytes in the archives.
 std::string data()
 {
     std::string bytes(size, '\0');
@@ -149,16 +149,21 @@ void errors_have_their_class_and_details(const gmp::client &client)
     CHECK(uploads[0].created > std::chrono::system_clock::now() - 24h);
     wrong.abort();
     CHECK(wrong.state() == gmp::state::aborted);
+
+    client.cancel();
+    const auto canceled = thrown_by<gmp::stopped_error>([&] { client.list_uploads("examplevault"); });
+    CHECK_NUMBER(canceled.code(), GLACIER_E_CANCELED);
+    CHECK_NUMBER(client.list_uploads("examplevault").size(), 0);
 }
 
-void exceptions_of_callbacks_leave_the_call(const gmp::client &client)
+void calls_throw_the_exceptions_of_callbacks(const gmp::client &client)
 {
     const std::string bytes = data();
     service_fault(STALLED_PART(1));
     gmp::upload upload = local_upload(client);
     upload.source_memory(bytes.data(), bytes.size()).on_progress([](const gmp::progress &) { throw interruption(); });
     thrown_by<interruption>([&] { upload.run(); });
-    // A callback that asks to stop is no exception of its own: what was thrown before does not come again.
+    // A callback that returns false throws nothing. The earlier exception is not thrown again.
     upload.on_progress([](const gmp::progress &) { return false; });
     const auto stopped = thrown_by<gmp::stopped_error>([&] { upload.run(); });
     CHECK(stopped.code() == GLACIER_E_CALLBACK && stopped.is_resumable() == !upload.id().empty());
@@ -188,7 +193,7 @@ void exceptions_of_callbacks_leave_the_call(const gmp::client &client)
     streamed.source_stream(broken);
     thrown_by<std::ios_base::failure>([&] { streamed.run(); });
 
-    // Each call that waits for keys throws what the provider threw.
+    // Each call that waits for keys throws the exception of the provider.
     const gmp::client keyless(gmp::config().credentials_provider([]() -> gmp::credentials { throw interruption(); }));
     thrown_by<interruption>([&] { keyless.list_uploads("examplevault"); });
     gmp::upload one(keyless, "examplevault");
@@ -203,7 +208,7 @@ void exceptions_of_callbacks_leave_the_call(const gmp::client &client)
     const gmp::client fixed(gmp::config().fixed_credentials(keys()));
     CHECK_NUMBER(fixed.list_uploads("examplevault").size(), 0);
 
-    // A stream without finish makes no archive, and a failed one says why.
+    // finish() throws the error of a failed write.
     gmp::upload refused(client, "nosuchvault");
     refused.part_size(mib);
     gmp::ostream out(refused);
@@ -211,7 +216,7 @@ void exceptions_of_callbacks_leave_the_call(const gmp::client &client)
     thrown_by<gmp::service_error>([&] { out.finish(); });
 }
 
-void a_run_in_the_background_has_a_future(const gmp::client &client)
+void background_runs_return_futures(const gmp::client &client)
 {
     const std::string bytes = data();
     gmp::upload upload = local_upload(client);
@@ -221,7 +226,7 @@ void a_run_in_the_background_has_a_future(const gmp::client &client)
     check_archive(future.get(), upload);
     CHECK(upload.wait_for(0ms));
 
-    // Moved while it runs, and destroyed before it is over.
+    // The upload is moved during the run, and destroyed before the run ends.
     service_fault(STALLED_PART(1));
     {
         gmp::upload stalled = local_upload(client);
@@ -284,8 +289,8 @@ int main(int, char **arguments)
         const gmp::client client = local_client();
         uploads_from_every_source(client, arguments[1]);
         errors_have_their_class_and_details(client);
-        exceptions_of_callbacks_leave_the_call(client);
-        a_run_in_the_background_has_a_future(client);
+        calls_throw_the_exceptions_of_callbacks(client);
+        background_runs_return_futures(client);
         tree_hashes_and_plans(arguments[1]);
         return EXIT_SUCCESS;
     } catch (const std::exception &e) {

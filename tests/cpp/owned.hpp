@@ -1,4 +1,4 @@
-// What the C++ programs share: handles that free themselves, and errors that are thrown. C++11 and later.
+// Shared by the C++ programs: owners of handles, and conversion of errors to exceptions. C++11 and later.
 #ifndef OWNED_HPP
 #define OWNED_HPP
 
@@ -24,7 +24,7 @@ inline void require(bool condition, const std::string &what)
         throw std::runtime_error(what);
 }
 
-// Makes the call with an err of its own and throws what it says.
+// Makes a call and throws its error.
 template <typename Call>
 void check(Call call)
 {
@@ -35,7 +35,7 @@ void check(Call call)
         throw std::runtime_error(std::string(glacier_result_name(result)) + ": " + glacier_error_message(err));
 }
 
-// A client of the local Glacier that the harness started: endpoint, region and keys are in the environment.
+// Returns a client of the local Glacier that the harness started. Endpoint, region and keys are in the environment.
 inline Owned<glacier_client_t> local_client(uint32_t workers)
 {
     const Owned<glacier_config_t> config(glacier_config_new());

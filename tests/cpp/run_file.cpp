@@ -1,4 +1,4 @@
-// run_file FILE: what run_file.c does, from C++ with the C header. C++11 and later.
+// run_file FILE: run_file.c in C++, with the C header. C++11 and later.
 #include <cstdlib>
 #include <iostream>
 
@@ -37,13 +37,13 @@ void run_file(const char *path)
         check([&](glacier_error_t **err) { return glacier_upload_set_progress(upload, watch, &seen, destroy, err); });
         check([&](glacier_error_t **err) { return glacier_upload_run(upload, err); });
 
-        require(seen.calls > 0 && seen.last.parts_done == 11, "progress reaches the end");
+        require(seen.calls > 0 && seen.last.parts_done == 11, "progress reports all parts");
         require(glacier_upload_state(upload) == GLACIER_STATE_COMPLETED, "the upload is completed");
-        require(glacier_upload_archive_id(upload) != nullptr, "the archive ID is known");
-        require(glacier_upload_abort(upload, nullptr) == GLACIER_E_STATE, "an archive is not aborted");
-        require(!seen.destroyed, "user_data is kept while the handle lives");
+        require(glacier_upload_archive_id(upload) != nullptr, "the archive ID is set");
+        require(glacier_upload_abort(upload, nullptr) == GLACIER_E_STATE, "abort fails after completion");
+        require(!seen.destroyed, "user_data is not destroyed before the handle");
     }
-    require(seen.destroyed, "user_data is given back");
+    require(seen.destroyed, "user_data is destroyed with the handle");
 }
 
 } // namespace

@@ -1,5 +1,5 @@
-// What read.c, written.c and background.c do, in the ways of C++: a std::istream as the source, bytes that are written, and
-// a std::future of a started run. C++11 and later.
+// read.c, written.c and background.c in C++, with the C header: a std::istream as the source, a streaming upload, and a
+// std::future for a background run. C++11 and later.
 #include <cstdlib>
 #include <future>
 #include <iostream>
@@ -11,7 +11,7 @@ namespace {
 
 const std::size_t size = (2 << 20) + 1000;
 
-// Byte i is i mod 251, as the harness expects it in the archives.
+// Byte i is i mod 251. The harness expects these bytes in the archives.
 std::string data()
 {
     std::string bytes(size, '\0');
@@ -20,7 +20,7 @@ std::string data()
     return bytes;
 }
 
-// No exception may leave a callback: it becomes GLACIER_STOP.
+// No exception may leave a callback. It is converted to GLACIER_STOP.
 extern "C" int32_t read_stream(void *user_data, uint8_t *buf, size_t cap, size_t *out_len)
 {
     try {
@@ -44,7 +44,7 @@ extern "C" void keep_promise(void *user_data, glacier_result_t result, const gla
     if (result == GLACIER_OK)
         promise.set_value("stored");
     else
-        promise.set_exception(std::make_exception_ptr(std::runtime_error(glacier_error_message(error))));
+        promise.set_exception(std::make_exception_ptr(std::runtime_error(glacier_result_name(glacier_error_code(error)))));
 }
 
 extern "C" void delete_promise(void *user_data)
@@ -85,21 +85,21 @@ void run()
 
     const Owned<glacier_upload_t> started = local_upload(client.get());
     read_from(started.get(), new std::istringstream(bytes));
-    require(start(started.get()).get() == "stored", "the future has the end of the run");
+    require(start(started.get()).get() == "stored", "the future has the result of the run");
     check([&](glacier_error_t **err) { return glacier_upload_wait(started.get(), GLACIER_FOREVER, err); });
     require(std::string(glacier_upload_tree_hash(started.get())) == glacier_upload_tree_hash(written.get()),
             "both are the same archive");
 
-    // One whose source fails: its future throws.
+    // If the source fails, the future throws.
     const Owned<glacier_upload_t> failing = local_upload(client.get());
     std::istream *broken = new std::istringstream(bytes);
     broken->setstate(std::ios::badbit);
     read_from(failing.get(), broken);
     try {
         start(failing.get()).get();
-        throw std::logic_error("it cannot succeed");
+        throw std::logic_error("the run must fail");
     } catch (const std::runtime_error &e) {
-        require(std::string(e.what()).find("read callback") != std::string::npos, e.what());
+        require(std::string(e.what()).find("GLACIER_E_CALLBACK") != std::string::npos, e.what());
     }
 }
 

@@ -1,4 +1,4 @@
-// Uploads a file with progress, and resumes it when it is run again: upload VAULT FILE
+// Uploads a file and prints the progress. Run it again to resume. Usage: upload VAULT FILE
 #include <glacier_mp.hpp>
 
 #include <iostream>
