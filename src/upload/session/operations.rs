@@ -1,0 +1,115 @@
+//! The operations of the service on this upload: initiate, list parts, abort. Complete is in `complete`.
+
+use std::collections::BTreeMap;
+
+use super::Session;
+use super::parts::{Parts, by_index};
+use super::state::Event;
+use crate::api::{ListedPart, UploadParts};
+use crate::error::{Error, Kind, Result};
+use crate::ffi_text::to_cstring;
+use crate::http::RequestContext;
+use crate::log::Level;
+use crate::source::file::Identity;
+use crate::sync::{Mutex, lock};
+use crate::upload::journal::record::Record;
+
+impl Session {
+    /// Initiates the upload, and writes the header of the journal before any part is sent.
+    pub(crate) fn initiate(
+        &self,
+        description: &str,
+        part_size: u64,
+        archive_size: Option<u64>,
+        source: Option<Identity>,
+        context: &RequestContext,
+    ) -> Result<()> {
+        let initiated = self.client.service.initiate(self.vault_name(), description, part_size, context)?;
+        let _ = self.facts.id.set(to_cstring(initiated.id.as_str()));
+        let _ = self.facts.location.set(to_cstring(initiated.location));
+        self.facts.set_part_size(part_size);
+        self.apply(Event::Known)?;
+        let _ = self.parts.set(Mutex::new(Parts::new(part_size)));
+        self.log(Level::Info, format_args!("upload {} initiated with parts of {part_size} bytes", initiated.id));
+        self.begin_journal(description, archive_size, source)
+    }
+
+    /// Aborts the upload.
+    pub(crate) fn abort(&self, context: &RequestContext) -> Result<()> {
+        let complete_was_sent = lock(&self.pending_complete).is_some();
+        self.client.service.abort(self.name()?, context).map_err(|error| {
+            if complete_was_sent && error.kind() == Kind::NotFound {
+                return self.outcome_unknown(error);
+            }
+            error
+        })?;
+        self.apply(Event::Aborted)?;
+        self.record_durably(&Record::Aborted);
+        self.journal.release();
+        self.log(Level::Info, format_args!("upload {} aborted", self.name()?.id));
+        Ok(())
+    }
+
+    /// Lists the parts that the service holds, and takes over the part size. `part_size`: the one that the caller set.
+    pub(crate) fn list_parts(&self, part_size: Option<u64>, context: &RequestContext) -> Result<UploadParts> {
+        let listed = self.client.service.list_parts(self.name()?, context)?;
+        if let Some(set) = part_size.filter(|set| *set != listed.part_size) {
+            return Err(Error::invalid(format!(
+                "part size {set} was set, but the upload was initiated with parts of {} bytes",
+                listed.part_size
+            )));
+        }
+        let known = self.part_size();
+        if known != 0 && known != listed.part_size {
+            return Err(Error::new(
+                Kind::Protocol,
+                format!(
+                    "the service lists parts of {} bytes, but the upload has parts of {known} bytes",
+                    listed.part_size
+                ),
+            ));
+        }
+        self.facts.set_part_size(listed.part_size);
+        Ok(listed)
+    }
+
+    /// Lists the parts that the service holds, by index. See [`Session::list_parts`].
+    pub(crate) fn stored_parts(
+        &self,
+        part_size: Option<u64>,
+        context: &RequestContext,
+    ) -> Result<BTreeMap<u32, ListedPart>> {
+        let listed = self.list_parts(part_size, context)?;
+        by_index(listed.part_size, &listed.parts)
+    }
+
+    /// Returns the parts. The first call lists them if the upload existed before this handle.
+    pub(crate) fn load_parts(&self, part_size: Option<u64>, context: &RequestContext) -> Result<&Mutex<Parts>> {
+        self.parts.get_or_try_init(|| {
+            let listed = self.stored_parts(part_size, context)?;
+            let mut parts = Parts::new(self.part_size());
+            parts.adopt(&listed);
+            Ok(Mutex::new(parts))
+        })
+    }
+
+    /// Takes the parts that the service lists as the stored ones. A part that this handle sent must be what it sent.
+    pub(crate) fn adopt_listed(&self, part_size: Option<u64>, context: &RequestContext) -> Result<()> {
+        let listed = self.stored_parts(part_size, context)?;
+        let record = lock(&self.source_record);
+        let replaced =
+            listed.iter().find(|(index, part)| record.part(**index).is_some_and(|sent| sent.tree != part.tree_hash));
+        if let Some((index, part)) = replaced {
+            return Err(Error::new(
+                Kind::TreeHash,
+                format!(
+                    "the service holds part {index} with the tree hash {}, which is not what was sent: put it again",
+                    part.tree_hash
+                ),
+            ));
+        }
+        drop(record);
+        lock(self.parts()).adopt(&listed);
+        Ok(())
+    }
+}
