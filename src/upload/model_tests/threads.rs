@@ -1,5 +1,5 @@
-//! Models of what the threads share, for a model checker: it tries thousands of orders in which they can meet, and no wait
-//! ever times out in it, so that a wake-up that gets lost is a deadlock that it reports. `make models` runs them.
+//! Models of the state that threads share, for a model checker. It tries thousands of thread interleavings. Waits never time out
+//! in it, so it reports a lost wake-up as a deadlock. `make models` runs them.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -34,20 +34,20 @@ use crate::upload::session::resume::PendingPart;
 use crate::upload::session::state::{AtomicState, Event, State};
 use crate::upload::stream::pipe::{Pipe, ReadStep};
 
-/// Tries many orders at random, and many with few changes of threads at bad moments.
+/// Tries many random interleavings, and many with few context switches at bad points (PCT).
 fn check(model: impl Fn() + Send + Sync + Copy + 'static) {
     shuttle::check_random(model, 3000);
     shuttle::check_pct(model, 1500, 3);
 }
 
-/// Runs closures on threads of their own, and waits for all.
+/// Runs each closure on a thread of its own, and waits for all.
 fn all<T: Send + 'static>(works: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<T> {
     let threads: Vec<_> = works.into_iter().map(|work| thread::spawn(work)).collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
 #[test]
-fn a_queue_hands_on_each_item_once_and_ends() {
+fn queue_delivers_each_item_once_and_closes() {
     check(|| {
         let (queue, cancel) = (Arc::new(Queue::new(1, 2)), Arc::new(Cancel::default()));
         let mut works: Vec<Box<dyn FnOnce() -> Vec<u32> + Send>> = Vec::new();
@@ -70,13 +70,13 @@ fn a_queue_hands_on_each_item_once_and_ends() {
 }
 
 #[test]
-fn who_waits_at_a_queue_sees_a_cancel() {
+fn cancel_ends_a_wait_at_the_queue() {
     check(|| {
         let (queue, cancel) = (Arc::new(Queue::<u32>::new(1, 1)), Arc::new(Cancel::default()));
         let (waiting, stop) = ((queue.clone(), cancel.clone()), cancel.clone());
         let waiting = thread::spawn(move || waiting.0.pop(&waiting.1));
         stop.raise();
-        // In place of the moment after which a wait looks again.
+        // In place of the interval after which a wait checks the cancel token.
         queue.writer_done();
         assert!(!matches!(waiting.join().unwrap(), Ok(Some(_))));
         assert_eq!(queue.push(1, &cancel).err().map(|error| error.kind()), None, "there is room: nothing to wait for");
@@ -85,7 +85,7 @@ fn who_waits_at_a_queue_sees_a_cancel() {
 }
 
 #[test]
-fn every_part_gets_its_hashes_whoever_hashes_it() {
+fn hash_queue_hashes_each_part_once() {
     check(|| {
         let (hashing, cancel) =
             (Arc::new(HashQueue::new(BatchPolicy { min_half: 2, min_full: 3 }, 2)), Arc::new(Cancel::default()));
@@ -119,7 +119,7 @@ fn every_part_gets_its_hashes_whoever_hashes_it() {
 }
 
 #[test]
-fn the_gate_lets_in_one_alone_or_many_together() {
+fn handle_lock_admits_one_exclusive_or_many_shared_calls() {
     check(|| {
         let (gate, cancel) = (Arc::new(HandleLock::default()), Arc::new(Cancel::default()));
         let inside = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
@@ -144,7 +144,7 @@ fn the_gate_lets_in_one_alone_or_many_together() {
 }
 
 #[test]
-fn a_cancel_stops_somebody_or_stays() {
+fn cancel_stops_a_call_or_stays() {
     check(|| {
         let (gate, cancel) = (Arc::new(HandleLock::default()), Arc::new(Cancel::default()));
         let stopped = Arc::new(AtomicU32::new(0));
@@ -164,7 +164,7 @@ fn a_cancel_stops_somebody_or_stays() {
         all(works);
         let stopped = stopped.load(Ordering::SeqCst);
         assert!(stopped > 0 || cancel.is_raised(), "nobody was stopped, and it is forgotten");
-        // What is left stops the next call, and is used up by it.
+        // A cancel that stopped no call stops the next one, and is cleared by it.
         let entered = gate.enter(Access::Exclusive, &cancel).unwrap();
         if cancel.is_raised() {
             entered.was_canceled();
@@ -175,7 +175,7 @@ fn a_cancel_stops_somebody_or_stays() {
 }
 
 #[test]
-fn a_failure_below_stops_nothing_above() {
+fn child_cancel_does_not_raise_its_parent() {
     check(|| {
         let above = Arc::new(Cancel::default());
         let below = Arc::new(Cancel::child_of(above.clone()));
@@ -191,7 +191,7 @@ fn a_failure_below_stops_nothing_above() {
 }
 
 #[test]
-fn turns_are_taken_one_after_the_other() {
+fn fifo_lock_admits_one_at_a_time() {
     check(|| {
         let (turns, cancel) = (Arc::new(FifoLock::default()), Arc::new(Cancel::default()));
         let at_it = Arc::new(AtomicU32::new(0));
@@ -208,7 +208,7 @@ fn turns_are_taken_one_after_the_other() {
 }
 
 #[test]
-fn memory_is_given_to_all_in_the_end_and_never_beyond_the_limit() {
+fn buffer_pool_serves_all_within_its_limit() {
     check(|| {
         let (budget, cancel) = (Arc::new(BufferPool::new(100)), Arc::new(Cancel::default()));
         let held = Arc::new(AtomicUsize::new(0));
@@ -231,7 +231,7 @@ fn memory_is_given_to_all_in_the_end_and_never_beyond_the_limit() {
     });
 }
 
-/// A clock that waits are over on at once.
+/// A clock whose waits end at once.
 #[derive(Debug, Default)]
 struct Quick(Mutex<Duration>);
 
@@ -251,7 +251,7 @@ impl Clock for Quick {
 }
 
 #[test]
-fn no_more_passes_than_the_bandwidth_limit_lets() {
+fn token_bucket_keeps_the_bandwidth_limit() {
     check(|| {
         let clock = Arc::new(Quick::default());
         let around = Arc::new(TokenBucket::new(1_000_000, clock.clone()));
@@ -279,7 +279,7 @@ fn no_more_passes_than_the_bandwidth_limit_lets() {
 }
 
 #[test]
-fn bytes_that_are_pushed_come_out_in_order() {
+fn pipe_delivers_written_bytes_in_order() {
     check(|| {
         let pipe = Arc::new(Pipe::new(Arc::default()));
         let filled = {
@@ -310,7 +310,7 @@ fn bytes_that_are_pushed_come_out_in_order() {
 }
 
 #[test]
-fn a_callback_is_read_to_its_end_and_no_further() {
+fn pipe_reads_a_callback_to_its_end_only() {
     check(|| {
         let pipe = Arc::new(Pipe::new(Arc::default()));
         let filled = {
@@ -344,7 +344,7 @@ fn a_callback_is_read_to_its_end_and_no_further() {
 }
 
 #[test]
-fn a_ring_is_never_missed() {
+fn wake_event_loses_no_notification() {
     check(|| {
         let (bell, done) = (Arc::new(WakeEvent::default()), Arc::new(AtomicU32::new(0)));
         let mut works: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
@@ -365,7 +365,7 @@ fn a_ring_is_never_missed() {
 }
 
 #[test]
-fn each_log_line_is_delivered_once_by_one_at_a_time() {
+fn log_delivers_each_line_once() {
     check(|| {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (inside, into) = (AtomicU32::new(0), lines.clone());
@@ -390,7 +390,7 @@ fn each_log_line_is_delivered_once_by_one_at_a_time() {
 }
 
 #[test]
-fn a_report_is_made_by_one_at_a_time_and_is_there_for_the_next() {
+fn progress_callback_runs_on_one_thread_at_a_time() {
     check(|| {
         let listener = Arc::new(ProgressCallback::default());
         let inside = AtomicU32::new(0);
@@ -415,7 +415,7 @@ fn a_report_is_made_by_one_at_a_time_and_is_there_for_the_next() {
 }
 
 #[test]
-fn the_state_takes_each_event_as_if_alone() {
+fn state_applies_events_atomically() {
     check(|| {
         let state = Arc::new(AtomicState::default());
         state.change(|state| state.after(Event::Known)).unwrap();

@@ -21,7 +21,7 @@ fn directory() -> (TempDir, PathBuf) {
     with_path(tempfile::tempdir().unwrap())
 }
 
-/// In memory, if the system has a place for it: a disk takes its time for thousands of syncs.
+/// In memory if possible: thousands of syncs to a disk are slow.
 fn fast_directory() -> (TempDir, PathBuf) {
     with_path(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
 }
@@ -54,7 +54,7 @@ fn refused(result: Result<impl fmt::Debug>, kind: Kind, words: &[&str]) {
 }
 
 #[test]
-fn what_is_noted_is_told() {
+fn reopened_journal_has_all_records() {
     let (_directory, path) = directory();
     assert!(JournalFile::open(&path, false, None).unwrap().is_none());
     assert!(!path.exists());
@@ -75,7 +75,7 @@ fn what_is_noted_is_told() {
 }
 
 #[test]
-fn an_empty_file_is_a_new_journal() {
+fn accepts_empty_file_as_new_journal() {
     for create in [true, false] {
         let (_directory, path) = directory();
         fs::write(&path, "").unwrap();
@@ -88,7 +88,7 @@ fn an_empty_file_is_a_new_journal() {
 }
 
 #[test]
-fn threads_may_note_and_sync_at_once() {
+fn threads_append_and_sync_concurrently() {
     let (_directory, path) = directory();
     let journal = begun(&path);
     thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn threads_may_note_and_sync_at_once() {
 }
 
 #[test]
-fn a_journal_that_was_released_changes_nothing_of_what_another_writes() {
+fn released_journal_does_not_write() {
     let (_directory, path) = directory();
     let gone = begun(&path);
     gone.append(&part(1)).unwrap();
@@ -127,7 +127,7 @@ fn a_journal_that_was_released_changes_nothing_of_what_another_writes() {
 }
 
 #[test]
-fn an_upload_is_begun_once_and_before_all_else() {
+fn requires_one_header_before_all_records() {
     let (_directory, path) = directory();
     let (journal, _) = open(&path);
     refused(journal.append(&Record::Rejected), Kind::Internal, &["no upload was begun"]);
@@ -142,7 +142,7 @@ fn an_upload_is_begun_once_and_before_all_else() {
 }
 
 #[test]
-fn a_journal_that_is_cut_anywhere_is_carried_on() {
+fn continues_after_truncation_at_any_byte() {
     let (_directory, path) = fast_directory();
     for cut in 0..=SAMPLE.len() {
         fs::write(&path, &SAMPLE[..cut]).unwrap();
@@ -161,7 +161,7 @@ fn a_journal_that_is_cut_anywhere_is_carried_on() {
 }
 
 #[test]
-fn what_is_damaged_or_foreign_is_left_as_it_is() {
+fn leaves_damaged_and_foreign_files_unchanged() {
     let (_directory, path) = directory();
     let unchanged = |text: &[u8], words: &[&str]| {
         fs::write(&path, text).unwrap();
@@ -184,7 +184,7 @@ fn what_is_damaged_or_foreign_is_left_as_it_is() {
 }
 
 #[test]
-fn a_file_too_large_is_not_read() {
+fn rejects_file_that_is_too_large() {
     let (_directory, path) = directory();
     fs::write(&path, SAMPLE).unwrap();
     File::options().write(true).open(&path).unwrap().set_len(SIZE_MAX + 1).unwrap();
@@ -193,7 +193,7 @@ fn a_file_too_large_is_not_read() {
 }
 
 #[test]
-fn a_journal_full_of_parts_takes_the_end() {
+fn full_journal_accepts_the_end_of_the_upload() {
     let (_directory, path) = directory();
     let journal = begun(&path);
     lock(&journal.tail).end = PARTS_END - 100;
@@ -202,7 +202,7 @@ fn a_journal_full_of_parts_takes_the_end() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_at_once() {
+fn rejects_files_that_are_not_regular() {
     let (directory, path) = directory();
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     for (path, word) in [
@@ -219,21 +219,21 @@ fn what_is_no_regular_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_file_without_a_directory_in_its_path_has_one_all_the_same() {
+fn syncs_current_directory_for_bare_file_name() {
     sync_directory_of(Path::new("Cargo.toml")).unwrap();
-    // The system has nothing to sync there.
+    // /proc does not support syncing a directory.
     sync_directory_of(Path::new("/proc/version")).unwrap();
     sync_directory_of(Path::new("missing")).unwrap_err();
 }
 
 #[test]
-fn one_handle_at_a_time() {
+fn locks_out_a_second_handle() {
     let (_directory, path) = directory();
     let journal = begun(&path);
     for create in [true, false] {
         refused(JournalFile::open(&path, create, None), Kind::Locked, &[path.to_str().unwrap()]);
     }
-    // As a child has it that was forked meanwhile.
+    // As if a child had been forked in between.
     let shared = journal.locked.file.try_clone().unwrap();
     drop(journal);
     open(&path);
@@ -241,7 +241,7 @@ fn one_handle_at_a_time() {
 }
 
 #[test]
-fn a_forked_child_does_not_unlock() {
+fn forked_child_does_not_unlock() {
     let (_directory, path) = directory();
     let journal = begun(&path);
     let copy = Locked { file: journal.locked.file.try_clone().unwrap(), creator: CreatorPid::another() };
@@ -250,7 +250,7 @@ fn a_forked_child_does_not_unlock() {
 }
 
 #[test]
-fn a_file_that_was_replaced_before_the_lock_is_not_taken() {
+fn rejects_file_replaced_before_the_lock() {
     let (_directory, path) = directory();
     let opened = || open_file(&path, true).unwrap();
     assert!(lock_file(opened(), &path, None).unwrap().is_some());
@@ -265,8 +265,8 @@ fn a_file_that_was_replaced_before_the_lock_is_not_taken() {
     assert!(JournalFile::open(&path, false, None).unwrap().is_some());
 }
 
-/// Runs a test of this module again in a process of its own, after some shell commands. It finds its journal by
-/// [`in_the_child`].
+/// Runs a test of this module in a process of its own, after some shell commands. There, [`in_the_child`] returns the path of
+/// the journal.
 fn child(setup: &str, test: &str, path: &Path) -> Command {
     let module = module_path!().split_once("::").unwrap().1;
     let mut shell = Command::new("sh");
@@ -281,7 +281,7 @@ fn in_the_child() -> Option<PathBuf> {
 }
 
 #[test]
-fn one_process_at_a_time_until_it_ends_or_is_killed() {
+fn locks_out_other_processes_until_exit_or_kill() {
     if let Some(path) = in_the_child() {
         let _journal = begun(&path);
         println!("locked");
@@ -289,7 +289,7 @@ fn one_process_at_a_time_until_it_ends_or_is_killed() {
         return;
     }
     let (_directory, path) = directory();
-    let mut other = child("", "one_process_at_a_time_until_it_ends_or_is_killed", &path);
+    let mut other = child("", "locks_out_other_processes_until_exit_or_kill", &path);
     let mut other = other.stdin(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("locked")), "the child does not have the journal");
@@ -300,24 +300,24 @@ fn one_process_at_a_time_until_it_ends_or_is_killed() {
 }
 
 #[test]
-fn the_mode_does_not_depend_on_the_umask() {
+fn mode_does_not_depend_on_umask() {
     if let Some(path) = in_the_child() {
         let early = open_file(&path.with_extension("early"), true).unwrap();
-        assert_eq!(early.metadata().unwrap().mode() & 0o077, 0, "open to others for a moment");
+        assert_eq!(early.metadata().unwrap().mode() & 0o077, 0, "readable by others before the mode is set");
         begun(&path);
         return;
     }
     for umask in ["0", "777"] {
         let (_directory, path) = directory();
-        let mut run = child(&format!("umask {umask}"), "the_mode_does_not_depend_on_the_umask", &path);
+        let mut run = child(&format!("umask {umask}"), "mode_does_not_depend_on_umask", &path);
         assert!(run.output().unwrap().status.success());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, MODE, "umask {umask}");
     }
 }
 
-/// The shell limits the size of files, which then fill up like a disk: the last write is done in part.
+/// With the file size limit of the shell, a file fills up like a disk: the last write is partial.
 #[test]
-fn a_full_disk_leaves_no_half_a_record() {
+fn full_disk_leaves_no_torn_record() {
     let header = Header { endpoint: String::new(), upload_id: "x".to_owned(), source: None, ..header() };
     if let Some(path) = in_the_child() {
         let (journal, _) = open(&path);
@@ -334,8 +334,8 @@ fn a_full_disk_leaves_no_half_a_record() {
         return;
     }
     let (_directory, path) = directory();
-    // One block is 512 bytes, or 1024.
-    let mut run = child("trap '' XFSZ; ulimit -f 1", "a_full_disk_leaves_no_half_a_record", &path);
+    // A block of `ulimit -f` has 512 or 1,024 bytes.
+    let mut run = child("trap '' XFSZ; ulimit -f 1", "full_disk_leaves_no_torn_record", &path);
     let output = run.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let appended = [
@@ -348,22 +348,22 @@ fn a_full_disk_leaves_no_half_a_record() {
 }
 
 #[test]
-fn a_disk_that_is_full_before_is_noticed_at_once() {
+fn open_fails_on_full_disk() {
     if let Some(path) = in_the_child() {
         refused(JournalFile::open(&path, true, None), Kind::Io, &["cannot write", path.to_str().unwrap()]);
         println!("refused");
         return;
     }
     let (_directory, path) = directory();
-    let mut run = child("trap '' XFSZ; ulimit -f 0", "a_disk_that_is_full_before_is_noticed_at_once", &path);
+    let mut run = child("trap '' XFSZ; ulimit -f 0", "open_fails_on_full_disk", &path);
     let output = String::from_utf8(run.output().unwrap().stdout).unwrap();
     assert!(output.contains("refused"), "{output}");
     assert_eq!(open(&path).1, Replay::default());
 }
 
-/// A socket can be written to, but not cut.
+/// A socket can be written, but not truncated.
 #[test]
-fn nothing_is_appended_to_half_a_record_that_cannot_be_cut_off() {
+fn appends_nothing_after_a_torn_record_that_cannot_be_truncated() {
     let (_directory, path) = directory();
     let mut journal = begun(&path);
     journal.append(&part(0)).unwrap();
@@ -383,9 +383,9 @@ fn nothing_is_appended_to_half_a_record_that_cannot_be_cut_off() {
     assert_eq!(open(&path).1, expected(Some(&header()), &[part(0), part(2)]));
 }
 
-/// What is written to /dev/null is taken, and cannot be synced.
+/// /dev/null accepts writes, but cannot be synced.
 #[test]
-fn what_could_not_be_synced_is_not_noted() {
+fn failed_sync_removes_the_record() {
     let (_directory, path) = directory();
     let mut journal = begun(&path);
     journal.append_durably(&part(0)).unwrap();
@@ -406,7 +406,7 @@ fn what_could_not_be_synced_is_not_noted() {
 }
 
 #[test]
-fn an_upload_that_could_not_be_synced_is_not_begun() {
+fn failed_sync_removes_the_header() {
     let (_directory, path) = directory();
     let (mut journal, _) = open(&path);
     let null = File::options().append(true).open("/dev/null").unwrap();
@@ -426,7 +426,7 @@ enum Step {
     Note(Record),
     NoteDurably(Record),
     Sync,
-    /// The file is cut somewhere, and goes on with what was never written.
+    /// The file is truncated, and garbage follows.
     Crash(Index, Vec<u8>),
 }
 
@@ -496,8 +496,8 @@ proptest! {
                     text.truncate(cut.index(text.len() + 1));
                     begun = begun.filter(|end| *end <= text.len());
                     appended.retain(|(_, end)| *end <= text.len());
-                    // The first line is on the disk before anything else is written.
-                    // A newline that follows what was cut off could make the line whole again.
+                    // The first line is on disk before anything else is written.
+                    // A newline after the truncated part could complete the line again.
                     if text.len() >= FIRST.len() && garbage.first() != Some(&b'\n') {
                         text.extend(garbage);
                     }

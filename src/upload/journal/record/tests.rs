@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// A journal with every record, its checksums by `sha256sum`.
+/// A journal with every record. `sha256sum` computed its checksums.
 pub(in crate::upload) const SAMPLE: &[u8] = include_bytes!("../../../../tests/data/journal-2.txt");
-/// The same of version 1.
+/// The same in version 1.
 pub(in crate::upload) const SAMPLE_1: &[u8] = include_bytes!("../../../../tests/data/journal-1.txt");
 
 const EVERY_BIT: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -51,7 +51,7 @@ pub(in crate::upload) fn entries() -> Vec<Record> {
     ]
 }
 
-/// What a journal with these records must replay to.
+/// Returns the replay of a journal with these records.
 pub(in crate::upload) fn expected(header: Option<&Header>, entries: &[Record]) -> Replay {
     let since = |what: fn(&Record) -> bool| entries.iter().rposition(what).map_or(entries, |at| &entries[at + 1..]);
     let part = |record: &Record| if let Record::Part(record) = record { Some(*record) } else { None };
@@ -81,7 +81,7 @@ pub(in crate::upload) fn expected(header: Option<&Header>, entries: &[Record]) -
     }
 }
 
-/// What a journal of version 1 with these records must replay to: no identity, and no hash that is trusted.
+/// Returns the replay of a version 1 journal with these records: without identity and trusted hashes.
 pub(in crate::upload) fn expected_1(header: Option<&Header>, entries: &[Record]) -> Replay {
     let expected = expected(header, entries);
     let header = expected.header.map(|header| Header { source: None, ..header });
@@ -98,7 +98,7 @@ fn text_of(version: Version, header: &Header, entries: &[Record]) -> Vec<u8> {
     first.into_iter().chain(lines).collect::<Vec<_>>().concat()
 }
 
-/// A journal of the sample's header and lines that are made of any JSON.
+/// Returns a journal with the header of the sample, and lines with any JSON.
 fn with_lines(lines: &[&str]) -> Vec<u8> {
     let mut text = text(&header(), &[]);
     for json in lines {
@@ -135,7 +135,7 @@ fn reads_and_continues_version_1_and_trusts_none_of_its_hashes() {
 }
 
 #[test]
-fn a_record_of_one_version_is_damage_in_the_other() {
+fn rejects_records_of_another_version() {
     let text = |version: Version, record: &[u8]| {
         [version.first_line(), &version.line_of_header(&header()).unwrap(), record].concat()
     };
@@ -151,7 +151,7 @@ fn a_record_of_one_version_is_damage_in_the_other() {
 }
 
 #[test]
-fn every_value_comes_back() {
+fn round_trips_every_value() {
     for modified_ns in [i128::MIN, i128::MAX, 0, (1 << 53) + 1] {
         let identity =
             Identity { device: u64::MAX, inode: u64::MAX, size: u64::MAX, modified_ns, changed_ns: modified_ns };
@@ -180,7 +180,7 @@ fn every_value_comes_back() {
 }
 
 #[test]
-fn a_journal_that_is_cut_anywhere_tells_its_whole_lines() {
+fn replays_whole_lines_after_truncation() {
     let entries = entries();
     for cut in 0..=SAMPLE.len() {
         let whole = SAMPLE[..cut].iter().filter(|byte| **byte == b'\n').count();
@@ -192,7 +192,7 @@ fn a_journal_that_is_cut_anywhere_tells_its_whole_lines() {
 }
 
 #[test]
-fn a_torn_tail_may_hold_anything_but_a_record() {
+fn ignores_any_torn_tail() {
     let entries = &entries()[..3];
     let whole = text(&header(), entries);
     let line = line_of(&Record::<Identity, PartRecord>::Aborted).unwrap();
@@ -205,9 +205,9 @@ fn a_torn_tail_may_hold_anything_but_a_record() {
     }
 }
 
-/// In the first line, too.
+/// The first line is included.
 #[test]
-fn a_bit_that_flips_before_the_last_record_is_noticed() {
+fn rejects_any_flipped_bit_before_the_last_record() {
     let last = SAMPLE[..SAMPLE.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     for (at, bit) in (0..SAMPLE.len()).flat_map(|at| EVERY_BIT.map(|bit| (at, bit))) {
         let mut text = SAMPLE.to_vec();
@@ -224,7 +224,7 @@ fn a_bit_that_flips_before_the_last_record_is_noticed() {
 }
 
 #[test]
-fn damage_is_named_by_its_line_and_the_upload_by_its_id() {
+fn error_of_damage_names_line_and_upload() {
     let mut text = SAMPLE.to_vec();
     let sixth = SAMPLE.split_inclusive(|byte| *byte == b'\n').take(5).map(<[u8]>::len).sum::<usize>();
     text[sixth + 30] ^= 1;
@@ -235,7 +235,7 @@ fn damage_is_named_by_its_line_and_the_upload_by_its_id() {
 }
 
 #[test]
-fn records_that_cannot_stand_where_they_do() {
+fn rejects_records_out_of_order() {
     let part = |index: u32, length: u64| {
         let held = format!(r#"{{"length":{length},"tree":"{}"}}"#, "0".repeat(64));
         format!(r#"{{"part":{{"index":{index},"held":{held},"trusted":true}}}}"#)
@@ -259,14 +259,14 @@ fn records_that_cannot_stand_where_they_do() {
         ("", "EOF"),
         ("\"refused\" \"refused\"", "trailing"),
     ] {
-        // In the last line, too: a record whose checksum is right was written whole.
+        // The last line included: a record with the right checksum was written as a whole.
         refused(&with_lines(&[&part(0, 1), json]), &["line 4 is damaged", word]);
         refused(&with_lines(&[&part(0, 1), json, "\"refused\""]), &["line 4 is damaged", word]);
     }
 }
 
 #[test]
-fn heads_that_no_upload_can_have() {
+fn rejects_invalid_headers() {
     let record = line_of(&Record::<Identity, PartRecord>::Rejected).unwrap();
     refused(&[FIRST, record.as_slice()].concat(), &["line 2 is damaged"]);
     for (header, word) in [
@@ -284,7 +284,7 @@ fn heads_that_no_upload_can_have() {
 }
 
 #[test]
-fn other_files_and_later_versions() {
+fn rejects_other_files_and_later_versions() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
     let json = br#"{"upload_id":"x","parts":[]}"#;
     let almost = [&b"glacier_mp journal\n"[..], b"glacier_mp journal 2 \n", b"glacier_mp journal 2\r\n"];
