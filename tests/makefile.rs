@@ -1,4 +1,4 @@
-//! The Makefile and its scripts, as users meet them on machines where something is missing.
+//! The Makefile and its scripts on machines without some tools.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
@@ -30,7 +30,7 @@ fn install_copies_the_library_without_cargo() {
     let settings = fs::read_to_string(prefix.join("lib/pkgconfig/glacier_mp.pc")).unwrap();
     assert!(settings.contains(&format!("\nlibdir={}/lib\n", prefix.display())), "{settings}");
 
-    // A program that links what was installed, and only that.
+    // A program that links only the installed library.
     let program = directory.path().join("program");
     let source = directory.path().join("program.c");
     fs::write(&source, "#include <glacier_mp.h>\nint main(void) { return (int)glacier_abi_version(); }\n").unwrap();
@@ -47,7 +47,7 @@ fn install_copies_the_library_without_cargo() {
 }
 
 #[test]
-fn install_fails_with_one_sentence_if_nothing_was_built() {
+fn install_without_build_fails_with_one_sentence() {
     let directory = TempDir::new().unwrap();
     let mut make = make("install");
     make.arg(variable("PREFIX", &directory.path().join("prefix"))).env("CARGO_TARGET_DIR", directory.path());
@@ -92,7 +92,7 @@ fn prerequisites_requires_the_minimum_rust_version() {
     }
 }
 
-/// A directory for PATH that has the tools of a bare system, and no others.
+/// A directory for PATH with only the tools of a bare system.
 struct Tools(TempDir);
 
 impl Tools {
@@ -123,7 +123,7 @@ impl Tools {
     }
 }
 
-/// make, without what a make that runs the tests hands down.
+/// `make` without the variables that an outer make passes on.
 fn make(goal: &str) -> Command {
     let mut command = Command::new("make");
     command.current_dir(root()).args(["--no-print-directory", goal]);
@@ -147,7 +147,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// The files below a directory.
+/// Returns the files below a directory.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {

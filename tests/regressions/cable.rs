@@ -1,5 +1,5 @@
-//! The cable is pulled when nearly all is sent, and put back (aws-sdk-net issue 979: after that the upload failed at 98 to
-//! 100 %, nine times out of ten).
+//! The network cable is unplugged near the end of an upload and plugged in again. In aws-sdk-net issue 979 nine of ten such
+//! uploads failed at 98 to 100 %.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ const SIZE: usize = 50 << 20;
 const WORKERS: u32 = 4;
 
 #[test]
-fn a_cable_that_is_pulled_at_98_percent_costs_what_was_on_its_way() {
+fn unplugged_cable_at_98_percent_resends_only_parts_in_flight() {
     for tls in [false, true] {
         let glacier = Emulator::start(Options { tls, ..Options::default() }).unwrap();
         let cable = Cable::new(&glacier, SIZE as u64 / 100 * 98);
@@ -26,7 +26,7 @@ fn a_cable_that_is_pulled_at_98_percent_costs_what_was_on_its_way() {
         let mut config = config(&glacier);
         config.set_endpoint(&cable.endpoint).unwrap();
         config.set_concurrency(WORKERS).unwrap();
-        // Long enough for a service that is only busy.
+        // Long enough for a busy service.
         config.set_stall_timeout_ms(1500).unwrap();
         config.set_connect_timeout_ms(1500).unwrap();
         let _ca = trust(&glacier, &mut config);
@@ -36,11 +36,11 @@ fn a_cable_that_is_pulled_at_98_percent_costs_what_was_on_its_way() {
         upload.run().unwrap();
 
         assert!(archive(&glacier) == content);
-        assert_eq!(cable.line.vain.load(Ordering::SeqCst), 0, "the cable was pulled, and is back");
+        assert_eq!(cable.link.failing.load(Ordering::SeqCst), 0, "the cable was unplugged and plugged in again");
         assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
         let mut sent: Vec<_> = of(&glacier, Operation::UploadMultipartPart).iter().map(|part| part.part).collect();
         let again = sent.len() - 50;
-        assert!((1..=WORKERS as usize).contains(&again), "{again} parts were sent again: {sent:?}");
+        assert!((1..=WORKERS as usize).contains(&again), "{again} parts were resent: {sent:?}");
         sent.sort_unstable();
         sent.dedup();
         assert_eq!(sent.len(), 50);
@@ -50,20 +50,20 @@ fn a_cable_that_is_pulled_at_98_percent_costs_what_was_on_its_way() {
     }
 }
 
-/// A line to the service that goes dead when so many bytes have passed: what stands then stays silent for good, and nobody
-/// says so. Later connections work again, once some have been tried in vain.
+/// A network link to the service that fails after a number of bytes. Connections that exist then become silent without an
+/// error. The first new connections fail too; later ones work.
 struct Cable {
     endpoint: String,
     address: SocketAddr,
-    line: Arc<Line>,
+    link: Arc<Link>,
 }
 
-struct Line {
+struct Link {
     service: String,
-    /// The bytes until it is pulled.
+    /// The bytes until the link fails.
     left: AtomicU64,
-    /// The connections that are still to be tried in vain.
-    vain: AtomicU64,
+    /// The number of new connections that still fail.
+    failing: AtomicU64,
     /// Both ends of all connections.
     ends: Mutex<Vec<TcpStream>>,
     is_over: AtomicBool,
@@ -74,66 +74,66 @@ impl Cable {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (scheme, service) = service.endpoint().split_once("://").unwrap();
-        let line = Arc::new(Line {
+        let link = Arc::new(Link {
             service: service.to_owned(),
             left: AtomicU64::new(bytes),
-            vain: AtomicU64::new(6),
+            failing: AtomicU64::new(6),
             ends: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
-        let accepting = Arc::clone(&line);
+        let accepting = Arc::clone(&link);
         thread::spawn(move || {
             for client in listener.incoming().take_while(|_| !accepting.is_over.load(Ordering::SeqCst)) {
                 accepting.connect(client.unwrap());
             }
         });
-        Self { endpoint: format!("{scheme}://{address}"), address, line }
+        Self { endpoint: format!("{scheme}://{address}"), address, link }
     }
 }
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        self.line.is_over.store(true, Ordering::SeqCst);
-        for end in self.line.ends.lock().unwrap().iter() {
+        self.link.is_over.store(true, Ordering::SeqCst);
+        for end in self.link.ends.lock().unwrap().iter() {
             let _ = end.shutdown(Shutdown::Both);
         }
-        // Wakes the listener, which then sees that it is over.
+        // Wakes the listener, which then ends.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-impl Line {
-    fn is_pulled(&self) -> bool {
+impl Link {
+    fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) == 0
     }
 
     fn connect(self: &Arc<Self>, client: TcpStream) {
-        let stands_before = !self.is_pulled();
+        let existed_before = !self.has_failed();
         self.ends.lock().unwrap().push(client.try_clone().unwrap());
         let one_less = |left: u64| left.checked_sub(1);
-        if !stands_before && self.vain.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+        if !existed_before && self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
             return;
         }
         let service = TcpStream::connect(&self.service).unwrap();
         self.ends.lock().unwrap().push(service.try_clone().unwrap());
         for (from, to) in [(&client, &service), (&service, &client)] {
-            let (line, from, to) = (Arc::clone(self), from.try_clone().unwrap(), to.try_clone().unwrap());
-            thread::spawn(move || line.carry(from, to, stands_before));
+            let (link, from, to) = (Arc::clone(self), from.try_clone().unwrap(), to.try_clone().unwrap());
+            thread::spawn(move || link.copy(from, to, existed_before));
         }
     }
 
-    /// Carries bytes from one end to the other; those of a connection that stands when the cable is pulled get lost.
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, stands_before: bool) {
+    /// Copies bytes from one end to the other. Bytes of a connection that existed when the link failed are lost.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, existed_before: bool) {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             let less = |left: u64| Some(left.saturating_sub(length as u64));
             let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
-            let is_lost = stands_before && self.is_pulled();
+            let is_lost = existed_before && self.has_failed();
             if !is_lost && to.write_all(&buffer[..length]).is_err() {
                 break;
             }
         }
-        if !(stands_before && self.is_pulled()) {
+        if !(existed_before && self.has_failed()) {
             let _ = to.shutdown(Shutdown::Write);
         }
     }

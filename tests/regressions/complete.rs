@@ -1,5 +1,5 @@
-//! Complete of a large archive takes longer than anything else, and its answer gets lost (glacieruploader issue 64: 3.1 TB
-//! were there, and their owner never learnt the archive ID).
+//! Complete of a large archive takes long, and its response is lost. In glacieruploader issue 64 an archive of 3.1 TB
+//! existed, but its owner never received the archive ID.
 
 use glacier_emulator::{Action, ConnectionEnd, Fault, Operation, ResponsePrefix};
 
@@ -9,7 +9,7 @@ use crate::{content, of, start, upload};
 const COMPLETE: Operation = Operation::CompleteMultipartUpload;
 
 #[test]
-fn the_answer_to_complete_may_take_longer_than_a_stall() {
+fn response_to_complete_may_exceed_stall_timeout() {
     let glacier = start();
     glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 3000 }).on(COMPLETE));
     let upload = upload(&glacier, |config| config.set_stall_timeout_ms(1000).unwrap());
@@ -17,11 +17,11 @@ fn the_answer_to_complete_may_take_longer_than_a_stall() {
     upload.set_source_memory(content).unwrap();
     upload.run().unwrap();
     assert!(archive(&glacier) == content);
-    assert_eq!(of(&glacier, COMPLETE).len(), 1, "it was waited for");
+    assert_eq!(of(&glacier, COMPLETE).len(), 1, "the library waits for the response");
 }
 
 #[test]
-fn an_archive_whose_answers_got_lost_is_found_again() {
+fn finds_archive_after_lost_responses() {
     let glacier = start();
     let lost = |then| Fault::new(Action::DelayAnswer { millis: 300 }).and(Action::LostAnswer { then }).on(COMPLETE);
     glacier.add_fault(lost(ConnectionEnd::Reset));

@@ -1,4 +1,4 @@
-//! What has happened to people with other tools, in the field: each of it once more, with this library.
+//! Failures that users of other tools reported, repeated with this library.
 #![cfg(test)]
 
 mod cable;
@@ -23,14 +23,14 @@ pub(crate) fn start() -> Emulator {
     Emulator::start(Options::default()).unwrap()
 }
 
-/// So many bytes in which every value occurs.
+/// Random bytes with all values.
 pub(crate) fn content(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     Rng::with_seed(8).fill(&mut bytes);
     bytes
 }
 
-/// A handle for an upload in parts of 1 MiB.
+/// An upload with parts of 1 MiB.
 pub(crate) fn upload(glacier: &Emulator, settings: impl FnOnce(&mut Config)) -> Arc<Upload> {
     let mut config = config(glacier);
     settings(&mut config);
@@ -43,7 +43,7 @@ pub(crate) fn of(glacier: &Emulator, operation: Operation) -> Vec<RequestRecord>
     glacier.requests().into_iter().filter(|request| request.operation == Some(operation)).collect()
 }
 
-/// The certificate to trust, with HTTPS, as a file.
+/// Writes the CA certificate to a file and trusts it. `None` without HTTPS.
 pub(crate) fn trust(glacier: &Emulator, config: &mut Config) -> Option<NamedTempFile> {
     let file = glacier.ca_pem().map(|pem| support::glacier::file(pem.as_bytes()))?;
     config.set_ca_file(file.path()).unwrap();

@@ -1,5 +1,6 @@
-//! IDs that begin with a hyphen (aws-cli issues 1550, 2399, 1319 and 7608, glacier-cmd issue 173: they were taken for
-//! options), and texts beside binary bytes (boto issues 2603, 3304, 3318 and 2209: they were joined, and no longer text).
+//! IDs that begin with a hyphen, and text combined with binary bytes. In aws-cli issues 1550, 2399, 1319 and 7608 and
+//! glacier-cmd issue 173 such IDs were parsed as options. In boto issues 2603, 3304, 3318 and 2209 headers and bytes were
+//! joined to one string, which was no longer valid text.
 
 use glacier_emulator::Emulator;
 use glacier_mp::upload::Upload;
@@ -7,7 +8,7 @@ use glacier_mp::upload::Upload;
 use crate::support::glacier::{CapturedLog, MIB, VAULT, archive, client, config};
 use crate::{content, start, upload};
 
-/// An upload whose ID begins so. One in 64 does.
+/// Initiates uploads until an ID begins with this character.
 fn beginning_with(glacier: &Emulator, first: char) -> String {
     let client = client(config(glacier), &CapturedLog::default());
     loop {
@@ -23,7 +24,7 @@ fn beginning_with(glacier: &Emulator, first: char) -> String {
 }
 
 #[test]
-fn an_id_that_begins_with_a_hyphen_is_an_id() {
+fn accepts_upload_id_that_begins_with_hyphen() {
     let (glacier, content) = (start(), content(2_500_000));
     let attached = |id: &str| {
         let client = client(config(&glacier), &CapturedLog::default());
@@ -48,7 +49,7 @@ fn an_id_that_begins_with_a_hyphen_is_an_id() {
 }
 
 #[test]
-fn texts_and_binary_bytes_do_not_meet() {
+fn uploads_binary_bytes_with_text_description() {
     let glacier = start();
     let content: Vec<u8> = (0..=255).cycle().take(2_500_000).collect();
     let text: String = (' '..='~').collect();
@@ -59,7 +60,7 @@ fn texts_and_binary_bytes_do_not_meet() {
     first.initiate().unwrap();
     first.put_part(2, &content[2 << 20..], None).unwrap();
 
-    // The way of a resume too.
+    // Also with a resumed upload.
     let second = upload(&glacier, |_| ());
     second.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
     second.set_source_file(file.path()).unwrap();

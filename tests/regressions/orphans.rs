@@ -1,5 +1,4 @@
-//! Uploads that were left behind are found with all that tells them apart, and thrown away one by one; what is stopped
-//! leaves one, and says so.
+//! Orphaned uploads can be listed, identified and aborted one by one. A canceled run leaves an upload and reports its ID.
 
 use glacier_emulator::{Action, ConnectionEnd, Fault, Operation};
 use glacier_mp::error::Kind;
@@ -8,7 +7,7 @@ use crate::support::glacier::{CapturedLog, MIB, VAULT, client, config};
 use crate::{content, of, start, upload};
 
 #[test]
-fn what_was_left_behind_is_listed_and_thrown_away() {
+fn lists_and_aborts_orphans() {
     let glacier = start();
     glacier.add_fault(
         Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::InitiateMultipartUpload),
@@ -27,7 +26,7 @@ fn what_was_left_behind_is_listed_and_thrown_away() {
     for orphan in listed.iter().filter(|one| one.id != kept.id().unwrap().to_str().unwrap()) {
         let attached = glacier_mp::upload::Upload::new(&client, VAULT).unwrap();
         attached.set_upload_id(&orphan.id).unwrap();
-        assert!(attached.list_parts().unwrap().is_empty(), "it is empty");
+        assert!(attached.list_parts().unwrap().is_empty(), "the orphan is empty");
         attached.abort().unwrap();
     }
     assert_eq!(client.list_uploads(VAULT).unwrap().len(), 1);
@@ -36,7 +35,7 @@ fn what_was_left_behind_is_listed_and_thrown_away() {
 }
 
 #[test]
-fn what_is_stopped_is_never_thrown_away() {
+fn canceled_upload_is_never_aborted() {
     let glacier = start();
     glacier.add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).part(1));
     let upload = upload(&glacier, |config| config.set_concurrency(1).unwrap());

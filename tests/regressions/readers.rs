@@ -1,5 +1,5 @@
-//! Parts in parallel out of one reader (aws-sdk-go-v2 issue 2509, glacier-cmd issue 111: parts went out with the bytes of
-//! others, and were refused for their signature; one by one they passed).
+//! Parallel parts from one reader. In aws-sdk-go-v2 issue 2509 and glacier-cmd issue 111 parts were sent with the bytes of
+//! other parts and rejected for their signature, while serial uploads succeeded.
 
 use glacier_emulator::Operation;
 use glacier_mp::source::ReadOutcome;
@@ -9,7 +9,7 @@ use crate::support::glacier::{archive, file};
 use crate::{content, of, start, upload};
 
 #[test]
-fn parts_in_parallel_out_of_one_reader_are_each_their_own() {
+fn parallel_parts_of_one_source_have_their_own_bytes() {
     let content = content((48 << 20) - 77);
     let file = file(&content);
     let lent: &'static [u8] = content.clone().leak();
@@ -28,7 +28,7 @@ fn parts_in_parallel_out_of_one_reader_are_each_their_own() {
         &|upload| upload.set_source_memory(lent).unwrap(),
         &by_callback,
     ];
-    // StoredPart, and over their share of memory, so that a file is read twice.
+    // Buffered parts, and parts above their memory share, which are read twice.
     for memory in [256 << 20, 8 << 20] {
         for source in sources {
             let glacier = start();
@@ -41,7 +41,7 @@ fn parts_in_parallel_out_of_one_reader_are_each_their_own() {
             assert!(archive(&glacier) == content);
             let parts = of(&glacier, Operation::UploadMultipartPart);
             assert_eq!(parts.len(), 48);
-            assert!(parts.iter().all(|part| part.status == Some(204)), "none was refused");
+            assert!(parts.iter().all(|part| part.status == Some(204)), "no part was rejected");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The C and C++ compilers, as the cc crate finds them. It reads CC, CXX, CFLAGS, CXXFLAGS and their forms for one target,
-//! and it knows the names and flags of cross compilers.
+//! The C and C++ compilers that the cc crate selects. It reads CC, CXX, CFLAGS, CXXFLAGS and their variants for one target,
+//! and knows the names and flags of cross compilers.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,12 +10,12 @@ pub(crate) enum Language {
     Cxx,
 }
 
-/// A command that compiles without optimisation, with the header in reach. A warning is an error.
+/// A command that compiles without optimization, with the header in the include path. Warnings are errors.
 pub(crate) fn compiler(language: Language, standard: &str) -> Command {
     command(cc::Build::new(), language, standard)
 }
 
-/// The same with a compiler that is given by its name.
+/// As `compiler`, with the compiler of this name.
 pub(crate) fn compiler_named(name: &str, language: Language, standard: &str) -> Command {
     let mut build = cc::Build::new();
     build.compiler(name);

@@ -1,10 +1,10 @@
-//! The bytes that known answers are about, made from the names they go by.
+//! The data of the known answers, generated from their names.
 
 use sha2::{Digest, Sha256};
 
-/// `size` bytes of what `spec` names:
-/// `zeros`; `byte:HH`, one byte repeated; `mod251`, byte i is i mod 251; `repeat:TEXT`, a text repeated;
-/// `sha256ctr:S`, SHA-256(LE64(S) || LE64(i)) for i = 0, 1, … one behind the other.
+/// Generates `size` bytes. `spec` is one of:
+/// `zeros`; `byte:HH`, one repeated byte; `mod251`, byte i is i mod 251; `repeat:TEXT`, a repeated text;
+/// `sha256ctr:S`, the concatenation of SHA-256(LE64(S) || LE64(i)) for i = 0, 1, …
 pub(crate) fn generate(spec: &str, size: usize) -> Vec<u8> {
     let (kind, argument) = spec.split_once(':').unwrap_or((spec, ""));
     match kind {

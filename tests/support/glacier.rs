@@ -1,4 +1,4 @@
-//! A local Glacier with a client for it, and a clock that does not make tests wait.
+//! A local Glacier, a client for it, and a virtual clock whose waits take no time.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 pub(crate) const VAULT: &str = "examplevault";
 pub(crate) const MIB: u64 = 1 << 20;
 
-/// Settings that lead to an emulator.
+/// A configuration for this emulator.
 pub(crate) fn config(glacier: &Emulator) -> Config {
     let options = Options::default();
     let mut config = Config::from_environment();
@@ -28,17 +28,17 @@ pub(crate) fn config(glacier: &Emulator) -> Config {
     config
 }
 
-/// A client whose waits take no time, and which writes its log into `lines`.
+/// A client whose backoffs take no time and whose log goes to `lines`.
 pub(crate) fn client(config: Config, lines: &CapturedLog) -> Arc<Client> {
     client_with_clock(&Arc::new(VirtualClock::default()), config, lines)
 }
 
-/// As `client`, by a clock that the test reads too.
+/// As `client`, with a clock that the test can read.
 pub(crate) fn client_with_clock(clock: &Arc<VirtualClock>, config: Config, lines: &CapturedLog) -> Arc<Client> {
     client_with_transport(config, lines, clock.clone(), |transport| Arc::new(transport))
 }
 
-/// A client with another clock, and with something between it and its transport.
+/// A client with this clock and a wrapped transport.
 pub(crate) fn client_with_transport(
     mut config: Config,
     lines: &CapturedLog,
@@ -61,23 +61,23 @@ pub(crate) fn client_with_transport(
     Arc::new(Client::with_transport(settled, wrap(transport.unwrap()), clock))
 }
 
-/// An upload to the emulator, with waits that take no time.
+/// An upload to the emulator. Its backoffs take no time.
 pub(crate) fn upload(glacier: &Emulator) -> Arc<Upload> {
     Upload::new(&client(config(glacier), &CapturedLog::default()), VAULT).unwrap()
 }
 
-/// What a client logged.
+/// The log of a client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CapturedLog(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl CapturedLog {
-    /// The lines of one level.
+    /// Returns the lines of one level.
     pub(crate) fn of(&self, level: Level) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|(have, _)| *have == level).map(|(_, line)| line.clone()).collect()
     }
 }
 
-/// The real time, but waits are over at once and put the clock forward instead.
+/// A clock that follows the real time. A wait returns at once and advances the clock instead.
 #[derive(Debug, Default)]
 pub(crate) struct VirtualClock {
     real: SystemClock,
@@ -99,26 +99,26 @@ impl Clock for VirtualClock {
     }
 }
 
-/// A file with this content.
+/// A temporary file with this content.
 pub(crate) fn file(content: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
     file
 }
 
-/// The same, and its times are so old that they are trusted.
+/// As `file`, with timestamps old enough to be trusted.
 pub(crate) fn aged_file(content: &[u8]) -> NamedTempFile {
     let file = file(content);
     wait_until_times_are_trusted();
     file
 }
 
-/// Waits until the times of a file that was changed just now are trusted.
+/// Waits until the timestamps of a file that was changed before this call are trusted.
 pub(crate) fn wait_until_times_are_trusted() {
     std::thread::sleep(Duration::from_millis(2100));
 }
 
-/// The bytes of the only archive.
+/// Returns the bytes of the only archive.
 pub(crate) fn archive(glacier: &Emulator) -> Vec<u8> {
     let archives = glacier.archives();
     assert_eq!(archives.len(), 1, "{archives:?}");

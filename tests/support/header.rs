@@ -1,4 +1,4 @@
-//! What include/glacier_mp.h declares.
+//! The declarations of include/glacier_mp.h.
 
 use std::collections::BTreeSet;
 
@@ -6,36 +6,36 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) name: String,
-    /// The C type that it returns, such as `const char *`.
+    /// The C return type, such as `const char *`.
     pub(crate) returns: String,
     pub(crate) parameters: Vec<Parameter>,
-    /// The comment above it, as one line.
+    /// The doc comment, as one line.
     pub(crate) comment: String,
 }
 
-/// A parameter: in `const uint8_t out[32]` the type is `const uint8_t[32]`.
+/// A parameter. The type of `const uint8_t out[32]` is `const uint8_t[32]`.
 #[derive(Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: String,
     pub(crate) ctype: String,
 }
 
-/// All functions, in the order of the header.
+/// Returns all functions in the order of the header.
 pub(crate) fn functions() -> Vec<Function> {
-    // A comment that documents, and what follows it up to the next one.
+    // A doc comment and the text after it, up to the next one.
     let header = text();
     let blocks = header.split("/**").skip(1).filter_map(|block| block.split_once("*/"));
     blocks.filter_map(|(comment, code)| function(comment, code.split_once(';')?.0)).collect()
 }
 
-/// The header's text.
+/// The text of the header.
 pub(crate) fn text() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/include/glacier_mp.h");
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 impl Function {
-    /// Whether it returns a result and takes an `err`.
+    /// Whether the function returns a result and takes an `err`.
     pub(crate) fn can_fail(&self) -> bool {
         self.returns == "glacier_result_t" && self.parameters.last().is_some_and(|last| last.name == "err")
     }
@@ -58,7 +58,7 @@ impl Function {
         results
     }
 
-    /// The parameters that the comment names with GLACIER_E_NULL.
+    /// Returns the parameters that the comment lists with GLACIER_E_NULL.
     pub(crate) fn null_is_refused(&self) -> impl Iterator<Item = &str> {
         let named = self.comment.split_once("GLACIER_E_NULL (").map_or("", |(_, named)| named);
         words(named.split_once(')').map_or(named, |(named, _)| named))
@@ -85,7 +85,7 @@ fn is_result(word: &str) -> bool {
     word == "GLACIER_OK" || word.starts_with("GLACIER_E_")
 }
 
-/// A declaration without its semicolon; `None` if it does not declare a function.
+/// Parses a declaration without its semicolon. Returns `None` if it declares no function.
 fn function(comment: &str, code: &str) -> Option<Function> {
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
     let (head, parameters) = code.strip_suffix(')')?.split_once('(')?;

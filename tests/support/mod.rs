@@ -1,6 +1,6 @@
-//! What integration tests share.
+//! Code that the integration tests share.
 
-// Each test program uses some of it.
+// Each test program uses a part of it.
 #![allow(dead_code)]
 
 #[cfg(test)]
@@ -14,13 +14,13 @@ pub(crate) mod operations;
 #[cfg(test)]
 pub(crate) mod request_hook;
 
-/// A file of `tests/data/`, as text.
+/// Returns the text of a file in `tests/data/`.
 pub(crate) fn known_answers(name: &str) -> String {
     let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The rows of a CSV file of `tests/data/` below its header. Fields may stand in quotes, but hold no quotes themselves.
+/// Returns the rows of a CSV file in `tests/data/` without its header. A field may be quoted but cannot contain quotes.
 pub(crate) fn known_rows<const N: usize>(name: &str) -> Vec<[String; N]> {
     let text = known_answers(name);
     let rows: Vec<_> = text.lines().skip(1).map(|line| fields(line).try_into().expect(line)).collect();

@@ -1,4 +1,4 @@
-//! Each operation of the service by itself, with an upload that is ready for it.
+//! Each operation of the service with an upload that is ready for it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use glacier_mp::upload::Upload;
 
 use super::glacier::{MIB, VAULT};
 
-/// Those of a multipart upload.
+/// The operations of a multipart upload.
 pub(crate) const OPERATIONS: [Operation; 6] = [
     Operation::InitiateMultipartUpload,
     Operation::UploadMultipartPart,
@@ -19,7 +19,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
     Operation::ListMultipartUploads,
 ];
 
-/// An upload of one byte, as far as the operation needs it.
+/// Creates an upload of one byte and performs the operations that must precede `operation`.
 pub(crate) fn prepared_upload(operation: Operation, client: &Arc<Client>) -> Arc<Upload> {
     let upload = Upload::new(client, VAULT).unwrap();
     upload.set_part_size(MIB).unwrap();
@@ -32,7 +32,7 @@ pub(crate) fn prepared_upload(operation: Operation, client: &Arc<Client>) -> Arc
     upload
 }
 
-/// Makes the operation's call.
+/// Performs the operation.
 pub(crate) fn perform(operation: Operation, upload: &Upload, client: &Client) -> Result<()> {
     match operation {
         Operation::InitiateMultipartUpload => upload.initiate(),
@@ -45,7 +45,7 @@ pub(crate) fn perform(operation: Operation, upload: &Upload, client: &Client) ->
     }
 }
 
-/// How often the operation was requested.
+/// Counts the requests of the operation.
 pub(crate) fn requests(glacier: &Emulator, operation: Operation) -> usize {
     glacier.requests().iter().filter(|request| request.operation == Some(operation)).count()
 }

@@ -1,4 +1,4 @@
-//! A transport that says when a request is about to go out, so that something can happen just then.
+//! A transport that calls a function before each request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use glacier_mp::error::Result;
 use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
 
-type Trip = Arc<dyn Fn(&Request) + Send + Sync>;
+type Hook = Arc<dyn Fn(&Request) + Send + Sync>;
 
-/// The transport, with `trip` called for each request before it is sent, on the thread that sends it.
+/// Wraps the transport. `hook` is called before each request is sent, on the sending thread.
 pub(crate) fn request_hook(
-    trip: impl Fn(&Request) + Send + Sync + 'static,
+    hook: impl Fn(&Request) + Send + Sync + 'static,
 ) -> impl FnOnce(UreqTransport) -> Arc<dyn Transport> {
-    |transport| Arc::new(HookedTransport { transport, trip: Arc::new(trip) })
+    |transport| Arc::new(HookedTransport { transport, hook: Arc::new(hook) })
 }
 
 struct HookedTransport {
     transport: UreqTransport,
-    trip: Trip,
+    hook: Hook,
 }
 
 struct HookedConnection {
     connection: Box<dyn Connection>,
-    trip: Trip,
+    hook: Hook,
 }
 
 impl Transport for HookedTransport {
     fn connection(&self) -> Box<dyn Connection> {
-        Box::new(HookedConnection { connection: self.transport.connection(), trip: Arc::clone(&self.trip) })
+        Box::new(HookedConnection { connection: self.transport.connection(), hook: Arc::clone(&self.hook) })
     }
 }
 
@@ -37,7 +37,7 @@ impl Connection for HookedConnection {
     }
 
     fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
-        (self.trip)(request);
+        (self.hook)(request);
         self.connection.exchange(request, payload, watch)
     }
 }

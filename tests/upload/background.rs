@@ -1,4 +1,4 @@
-//! Runs that do not keep the caller's thread.
+//! Uploads in the background: start, wait, the done callback.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -19,71 +19,71 @@ fn stalled() -> Fault {
 }
 
 #[test]
-fn a_run_is_started_and_waited_for() {
+fn start_runs_in_background_and_wait_returns_result() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let upload = ready(&glacier, &file);
-    assert_eq!(code(upload.wait(FOREVER)), Kind::State, "nothing was started");
-    let (tell, told) = mpsc::channel();
-    upload.start(Some(DoneFn::new(move |outcome| tell.send(outcome.is_ok()).unwrap()))).unwrap();
+    assert_eq!(code(upload.wait(FOREVER)), Kind::State, "no run was started");
+    let (sender, receiver) = mpsc::channel();
+    upload.start(Some(DoneFn::new(move |outcome| sender.send(outcome.is_ok()).unwrap()))).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| upload.wait(FOREVER).unwrap());
         }
     });
-    assert_eq!(told.try_recv(), Ok(true), "done was called before");
-    assert!(told.try_recv().is_err(), "once");
+    assert_eq!(receiver.try_recv(), Ok(true), "done was called before wait returned");
+    assert!(receiver.try_recv().is_err(), "once");
     upload.wait(Duration::ZERO).unwrap();
     assert_eq!(archive(&glacier), content);
 
     upload.start(None).unwrap();
     upload.wait(FOREVER).unwrap();
-    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1, "it is completed");
+    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1, "the upload was already completed");
 }
 
 #[test]
-fn done_is_not_called_for_what_was_not_started() {
+fn failed_start_never_calls_done() {
     let glacier = start();
     let dropped = Arc::new(AtomicBool::new(false));
-    struct Tells(Arc<AtomicBool>);
-    impl Drop for Tells {
+    struct DropFlag(Arc<AtomicBool>);
+    impl Drop for DropFlag {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Release);
         }
     }
-    let tells = Tells(Arc::clone(&dropped));
+    let drop_flag = DropFlag(Arc::clone(&dropped));
     let done = DoneFn::new(move |_| {
-        let _ = &tells;
-        panic!("it was not started");
+        let _ = &drop_flag;
+        panic!("done was called after a failed start");
     });
     assert_eq!(code(upload(&glacier).start(Some(done))), Kind::State, "no source");
     assert!(dropped.load(Ordering::Acquire));
 }
 
 #[test]
-fn callbacks_come_on_the_uploads_own_thread() {
+fn callbacks_run_on_the_uploads_own_thread() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let upload = ready(&glacier, &file);
     let here = std::thread::current().id();
-    let (tell, told) = mpsc::channel();
-    let tell_too = tell.clone();
+    let (sender, receiver) = mpsc::channel();
+    let done_sender = sender.clone();
     upload
         .set_progress(Some(Box::new(move |_| {
-            tell.send(std::thread::current().id()).unwrap();
+            sender.send(std::thread::current().id()).unwrap();
             Flow::Continue
         })))
         .unwrap();
-    upload.start(Some(DoneFn::new(move |_| tell_too.send(std::thread::current().id()).unwrap()))).unwrap();
+    upload.start(Some(DoneFn::new(move |_| done_sender.send(std::thread::current().id()).unwrap()))).unwrap();
     upload.wait(FOREVER).unwrap();
     drop(upload);
-    let threads: Vec<_> = told.iter().collect();
+    let threads: Vec<_> = receiver.iter().collect();
     assert!(threads.len() >= 2);
     assert!(threads.iter().all(|thread| *thread == threads[0] && *thread != here));
 }
 
 #[test]
-fn a_started_run_has_the_handle_to_itself_and_can_be_canceled() {
+fn started_run_is_exclusive_and_cancelable() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(stalled());
@@ -95,7 +95,7 @@ fn a_started_run_has_the_handle_to_itself_and_can_be_canceled() {
     upload.cancel();
     let error = upload.wait(FOREVER).unwrap_err();
     assert_eq!(error.kind(), Kind::Canceled);
-    assert_eq!(code(upload.wait(FOREVER)), Kind::Canceled, "any number of times");
+    assert_eq!(code(upload.wait(FOREVER)), Kind::Canceled, "wait may be repeated");
     glacier.clear_faults();
     upload.start(None).unwrap();
     upload.wait(FOREVER).unwrap();
@@ -103,7 +103,7 @@ fn a_started_run_has_the_handle_to_itself_and_can_be_canceled() {
 }
 
 #[test]
-fn inside_done_the_handle_is_busy_and_afterwards_free() {
+fn handle_is_busy_inside_done() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let upload = ready(&glacier, &file);
@@ -121,7 +121,7 @@ fn inside_done_the_handle_is_busy_and_afterwards_free() {
 }
 
 #[test]
-fn who_waits_learns_that_the_handle_was_freed() {
+fn wait_returns_canceled_when_handle_is_freed() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(stalled());
@@ -140,25 +140,25 @@ fn who_waits_learns_that_the_handle_was_freed() {
 }
 
 #[test]
-fn freeing_a_started_run_ends_it_and_done_still_comes() {
+fn free_cancels_started_run_and_done_is_called() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(stalled());
     let upload = ready(&glacier, &file);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     upload
         .start(Some(DoneFn::new(move |outcome| {
-            tell.send(outcome.as_ref().err().map(|error| error.kind())).unwrap();
+            sender.send(outcome.as_ref().err().map(|error| error.kind())).unwrap();
         })))
         .unwrap();
     upload.release();
     drop(upload);
-    assert_eq!(told.recv().unwrap(), Some(Kind::Canceled));
-    assert!(told.recv().is_err(), "what done owns has gone");
+    assert_eq!(receiver.recv().unwrap(), Some(Kind::Canceled));
+    assert!(receiver.recv().is_err(), "the values captured by done have been dropped");
 }
 
 #[test]
-fn abort_stops_a_started_run_first() {
+fn abort_cancels_started_run_first() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(stalled());

@@ -1,4 +1,4 @@
-//! Uploads of files and memory, and by hand: what arrives, what is sent twice, and what is said when something goes wrong.
+//! Uploads of files and memory, and multipart operations: results, retries, resuming and error messages.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -18,11 +18,11 @@ use crate::support::glacier::{
 };
 use crate::{acknowledged_parts, code, content, of, ready, ready_for_one_at_a_time, refusal, start, status};
 
-/// The part size of what is sent by hand.
+/// The part size of the multipart operations.
 const PART: usize = 1 << 20;
 
 #[test]
-fn a_file_arrives_with_all_its_facts() {
+fn uploads_file_and_sets_all_getters() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let upload = ready(&glacier, &file);
@@ -53,7 +53,7 @@ fn a_file_arrives_with_all_its_facts() {
 }
 
 #[test]
-fn memory_arrives_over_https() {
+fn uploads_memory_over_https() {
     let glacier = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
     let ca = file(glacier.ca_pem().unwrap().as_bytes());
     let mut config = config(&glacier);
@@ -67,7 +67,7 @@ fn memory_arrives_over_https() {
 }
 
 #[test]
-fn parts_over_their_share_of_memory_are_read_twice() {
+fn reads_parts_above_memory_share_twice() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let mut config = config(&glacier);
@@ -80,7 +80,7 @@ fn parts_over_their_share_of_memory_are_read_twice() {
 }
 
 #[test]
-fn what_passes_is_tried_again() {
+fn retries_transient_failures() {
     let html = Action::Status {
         status: 503,
         body: Some("<html>".to_owned()),
@@ -112,7 +112,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
-fn each_attempt_is_signed_afresh_and_told_of() {
+fn signs_and_logs_each_attempt() {
     let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(status(500).on(Operation::UploadMultipartPart).times(2));
     let mut config = config(&glacier);
@@ -130,7 +130,7 @@ fn each_attempt_is_signed_afresh_and_told_of() {
 }
 
 #[test]
-fn a_failed_upload_is_kept_and_carried_on() {
+fn keeps_failed_upload_and_resumes_it() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(2).times(1));
@@ -143,14 +143,14 @@ fn a_failed_upload_is_kept_and_carried_on() {
     assert!(error.message().contains(upload.id().unwrap().to_str().unwrap()), "{error}");
     assert_eq!(glacier.uploads().len(), 1);
 
-    // The same handle knows the hashes; another one, attached by ID, reads the parts again. Neither sends a part twice.
+    // The first handle knows the hashes; an attached handle reads the parts again. Neither sends a part twice.
     upload.run().unwrap();
     assert_eq!(archive(&glacier), content);
     assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
 }
 
 #[test]
-fn another_handle_attaches_and_sends_only_what_is_missing() {
+fn attached_handle_sends_only_missing_parts() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
@@ -168,12 +168,12 @@ fn another_handle_attaches_and_sends_only_what_is_missing() {
     let progress = second.progress().unwrap();
     assert_eq!(progress.parts_done, 4);
     assert_eq!(progress.bytes_resumed, held.len() as u64 * 4 * MIB);
-    assert_eq!(second.part_size(), 4 * MIB, "the service knows it");
-    assert_eq!(of(&glacier, Operation::ListParts).len(), 1, "it is asked once");
+    assert_eq!(second.part_size(), 4 * MIB, "the part size comes from ListParts");
+    assert_eq!(of(&glacier, Operation::ListParts).len(), 1, "one list is enough");
 }
 
 #[test]
-fn a_part_that_differs_is_sent_again() {
+fn resends_stored_part_that_differs_from_source() {
     let (glacier, mut content) = (start(), content());
     let before = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
@@ -191,7 +191,7 @@ fn a_part_that_differs_is_sent_again() {
 }
 
 #[test]
-fn a_smaller_source_is_another_one() {
+fn rejects_source_smaller_than_stored_parts() {
     let (glacier, content) = (start(), content());
     let whole = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
@@ -206,7 +206,7 @@ fn a_smaller_source_is_another_one() {
 }
 
 #[test]
-fn a_source_that_changes_is_caught_before_complete() {
+fn detects_source_change_before_complete() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let upload = ready(&glacier, &file);
@@ -229,7 +229,7 @@ fn a_source_that_changes_is_caught_before_complete() {
 }
 
 #[test]
-fn nothing_is_sent_for_what_cannot_be_uploaded() {
+fn invalid_source_sends_nothing() {
     let glacier = start();
     let run = |prepare: &dyn Fn(&Upload)| {
         let upload = upload(&glacier);
@@ -254,7 +254,7 @@ fn nothing_is_sent_for_what_cannot_be_uploaded() {
 }
 
 #[test]
-fn giving_up_says_so() {
+fn reports_number_of_attempts_when_giving_up() {
     let glacier = start();
     glacier.add_fault(status(503).on(Operation::UploadMultipartPart).always());
     let mut config = config(&glacier);
@@ -268,7 +268,7 @@ fn giving_up_says_so() {
 }
 
 #[test]
-fn time_without_progress_ends_it_where_attempts_do_not() {
+fn give_up_time_applies_without_attempt_limit() {
     let glacier = start();
     glacier.add_fault(status(503).on(Operation::UploadMultipartPart).always());
     let mut config = config(&glacier);
@@ -282,7 +282,7 @@ fn time_without_progress_ends_it_where_attempts_do_not() {
 }
 
 #[test]
-fn a_refused_hash_is_tried_a_few_times() {
+fn retries_hash_mismatch_a_few_times() {
     let glacier = start();
     let text = "Checksum mismatch: expected a, computed b";
     glacier.add_fault(refusal(400, "InvalidParameterValueException", text).on(Operation::UploadMultipartPart).always());
@@ -293,7 +293,7 @@ fn a_refused_hash_is_tried_a_few_times() {
 }
 
 #[test]
-fn a_lost_initiate_is_made_again_with_a_warning() {
+fn repeats_initiate_after_lost_response_with_warning() {
     let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(
         Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }).on(Operation::InitiateMultipartUpload),
@@ -302,12 +302,12 @@ fn a_lost_initiate_is_made_again_with_a_warning() {
     upload.set_source_memory(b"x").unwrap();
     upload.run().unwrap();
     assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 2);
-    assert_eq!(glacier.uploads().len(), 1, "the orphan is not touched");
+    assert_eq!(glacier.uploads().len(), 1, "the orphan remains");
     assert!(lines.of(Level::Warn).iter().any(|line| line.contains("an empty upload remains")));
 }
 
 #[test]
-fn a_lost_complete_is_repeated() {
+fn repeats_complete_after_lost_response() {
     let glacier = start();
     glacier.add_fault(
         Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::CompleteMultipartUpload),
@@ -320,7 +320,7 @@ fn a_lost_complete_is_repeated() {
 }
 
 #[test]
-fn an_unknown_upload_after_a_lost_complete_is_an_unknown_outcome() {
+fn not_found_after_lost_complete_is_outcome_unknown() {
     let glacier = start();
     let complete = Operation::CompleteMultipartUpload;
     glacier.add_fault(Fault::new(Action::Reset { after_bytes: None }).on(complete));
@@ -330,14 +330,14 @@ fn an_unknown_upload_after_a_lost_complete_is_an_unknown_outcome() {
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.http_status()), (Kind::OutcomeUnknown, Some(404)));
     assert!(!error.is_resumable());
-    assert!(!error.message().contains("is kept"), "what is kept cannot be known: {error}");
+    assert!(!error.message().contains("is kept"), "whether the upload remains is unknown: {error}");
     assert_eq!(upload.state(), State::Unknown);
     assert_eq!(code(upload.abort()), Kind::OutcomeUnknown);
     assert_eq!(code(upload.run()), Kind::OutcomeUnknown);
 }
 
 #[test]
-fn a_refusal_of_something_else_says_nothing_of_a_lost_complete() {
+fn failure_of_another_request_keeps_complete_pending() {
     let (glacier, complete) = (start(), Operation::CompleteMultipartUpload);
     glacier.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(complete));
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(complete).skip(1));
@@ -348,12 +348,12 @@ fn a_refusal_of_something_else_says_nothing_of_a_lost_complete() {
     assert!(error.is_resumable(), "{error}");
     assert_eq!(upload.state(), State::Completing);
     upload.run().unwrap();
-    assert_eq!(of(&glacier, Operation::ListParts).len(), 0, "Complete is repeated before anything else");
+    assert_eq!(of(&glacier, Operation::ListParts).len(), 0, "Complete is repeated first");
     assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), glacier.archives()[0].archive_id);
 }
 
 #[test]
-fn a_complete_that_the_service_never_admitted_has_a_known_outcome() {
+fn rejected_complete_has_known_outcome() {
     for fault in [refusal(400, "ThrottlingException", "Rate exceeded"), status(429), status(400)] {
         let glacier = start();
         glacier.add_fault(fault.clone().on(Operation::CompleteMultipartUpload).always());
@@ -368,7 +368,7 @@ fn a_complete_that_the_service_never_admitted_has_a_known_outcome() {
 }
 
 #[test]
-fn a_refused_complete_leaves_the_upload_open() {
+fn rejected_complete_leaves_upload_open() {
     let glacier = start();
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
     let upload = upload(&glacier);
@@ -377,11 +377,11 @@ fn a_refused_complete_leaves_the_upload_open() {
     assert!(error.is_resumable());
     assert_eq!(upload.state(), State::Transferring);
     upload.run().unwrap();
-    assert_eq!(acknowledged_parts(&glacier), [0], "the part is not sent again");
+    assert_eq!(acknowledged_parts(&glacier), [0], "the part is not sent twice");
 }
 
 #[test]
-fn an_archive_of_other_bytes_is_an_error() {
+fn rejects_archive_with_wrong_tree_hash() {
     let glacier = start();
     glacier.add_fault(Fault::new(Action::WrongTreeHash).on(Operation::CompleteMultipartUpload));
     let upload = upload(&glacier);
@@ -390,13 +390,13 @@ fn an_archive_of_other_bytes_is_an_error() {
     assert_eq!(error.kind(), Kind::TreeHash);
     assert!(error.message().contains(&glacier.archives()[0].archive_id), "{error}");
     let again = upload.run().unwrap_err();
-    assert_eq!(again.kind(), Kind::TreeHash, "nobody who tries again takes it for right");
+    assert_eq!(again.kind(), Kind::TreeHash, "a repeated call reports the same error");
     assert!(again.message().contains(&glacier.archives()[0].archive_id), "{again}");
     assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 1);
 }
 
 #[test]
-fn an_upload_that_is_gone_is_not_resumable() {
+fn upload_that_no_longer_exists_is_not_resumable() {
     let glacier = start();
     let upload = upload(&glacier);
     upload.set_upload_id("vanished").unwrap();
@@ -404,29 +404,29 @@ fn an_upload_that_is_gone_is_not_resumable() {
     let error = upload.run().unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
     assert!(!error.is_resumable() && error.message().contains("vanished"), "{error}");
-    assert!(of(&glacier, Operation::InitiateMultipartUpload).is_empty(), "it is never replaced");
+    assert!(of(&glacier, Operation::InitiateMultipartUpload).is_empty(), "no upload replaces it");
 }
 
 #[test]
-fn cancel_stops_the_run_and_the_next_one_carries_on() {
+fn cancel_stops_run_and_next_run_resumes() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     glacier
         .add_fault(Fault::new(Action::Stall { after_bytes: Some(10_000) }).on(Operation::UploadMultipartPart).part(2));
     let upload = ready(&glacier, &file);
-    let (tell, told) = mpsc::channel::<()>();
-    let tell = std::sync::Mutex::new(Some(tell));
+    let (sender, receiver) = mpsc::channel::<()>();
+    let sender = std::sync::Mutex::new(Some(sender));
     upload
         .set_progress(Some(Box::new(move |progress| {
             if progress.parts_done == 3 {
-                drop(tell.lock().unwrap().take());
+                drop(sender.lock().unwrap().take());
             }
             Flow::Continue
         })))
         .unwrap();
     std::thread::scope(|scope| {
         let running = scope.spawn(|| upload.run());
-        let _ = told.recv();
+        let _ = receiver.recv();
         upload.cancel();
         let error = running.join().unwrap().unwrap_err();
         assert_eq!(error.kind(), Kind::Canceled);
@@ -439,7 +439,7 @@ fn cancel_stops_the_run_and_the_next_one_carries_on() {
 }
 
 #[test]
-fn a_cancel_without_a_call_stops_the_next_one_once() {
+fn cancel_without_call_stops_next_call_once() {
     let glacier = start();
     let upload = upload(&glacier);
     upload.set_source_memory(b"x").unwrap();
@@ -451,7 +451,7 @@ fn a_cancel_without_a_call_stops_the_next_one_once() {
 }
 
 #[test]
-fn a_progress_callback_stops_it_and_is_called_on_the_callers_thread() {
+fn progress_callback_stops_run_on_callers_thread() {
     let glacier = start();
     glacier.add_fault(Fault::new(Action::Stall { after_bytes: None }).on(Operation::UploadMultipartPart));
     let upload = upload(&glacier);
@@ -471,7 +471,7 @@ fn a_progress_callback_stops_it_and_is_called_on_the_callers_thread() {
 }
 
 #[test]
-fn by_hand_from_many_threads() {
+fn puts_parts_from_many_threads() {
     let (glacier, content) = (start(), content());
     let upload = upload(&glacier);
     upload.set_part_size(MIB).unwrap();
@@ -493,7 +493,7 @@ fn by_hand_from_many_threads() {
     assert_eq!(archive(&glacier), content);
 }
 
-/// Cancels an upload when its working thread looks at the time: `put_part` does right before it hashes.
+/// A clock that cancels an upload when its working thread reads the time. `put_part` reads it just before hashing.
 #[derive(Debug, Default)]
 struct CancelingClock {
     quick: VirtualClock,
@@ -506,7 +506,7 @@ impl Clock for CancelingClock {
     }
 
     fn monotonic(&self) -> Duration {
-        // The caller's thread looks too, whenever it reports.
+        // The caller's thread also reads the time, for progress reports.
         if std::thread::current().name() == Some("glacier-job")
             && let Some(upload) = self.upload.lock().unwrap().take()
         {
@@ -521,7 +521,7 @@ impl Clock for CancelingClock {
 }
 
 #[test]
-fn by_hand_counts_what_it_hashes_and_a_cancel_ends_it_there() {
+fn put_part_counts_hashed_bytes_and_cancel_interrupts_it() {
     let (glacier, clock) = (start(), Arc::new(CancelingClock::default()));
     let client = client_with_transport(config(&glacier), &CapturedLog::default(), clock.clone(), |transport| {
         Arc::new(transport)
@@ -534,13 +534,13 @@ fn by_hand_counts_what_it_hashes_and_a_cancel_ends_it_there() {
 
     *clock.upload.lock().unwrap() = Some(Arc::clone(&upload));
     assert_eq!(code(upload.put_part(0, &part, None)), Kind::Canceled);
-    assert_eq!(hashed(), MIB, "between two looks at the cancel");
+    assert_eq!(hashed(), MIB, "one check interval of the cancel token");
     assert!(of(&glacier, Operation::UploadMultipartPart).is_empty());
 
     upload.put_part(0, &part, None).unwrap();
-    assert_eq!(hashed(), 5 * MIB, "the part is free to be put again");
+    assert_eq!(hashed(), 5 * MIB, "the same part can be put again");
     assert_eq!(code(upload.put_part(1, &part[..5], Some([1; 32]))), Kind::TreeHash);
-    assert_eq!(hashed(), 5 * MIB + 5, "what was hashed in vain counts too");
+    assert_eq!(hashed(), 5 * MIB + 5, "hashed bytes count even if the part fails");
     upload.put_part(1, &part[..5], None).unwrap();
     assert_eq!(hashed(), 5 * MIB + 10);
     upload.complete().unwrap();
@@ -548,7 +548,7 @@ fn by_hand_counts_what_it_hashes_and_a_cancel_ends_it_there() {
 }
 
 #[test]
-fn by_hand_mistakes_send_nothing() {
+fn invalid_multipart_calls_send_nothing() {
     let glacier = start();
     let upload = upload(&glacier);
     upload.set_part_size(MIB).unwrap();
@@ -568,7 +568,7 @@ fn by_hand_mistakes_send_nothing() {
 }
 
 #[test]
-fn an_attached_handle_completes_only_with_a_known_size() {
+fn attached_handle_needs_archive_size_to_complete() {
     let (glacier, content) = (start(), generate("mod251", 3 * PART + 17));
     let first = upload(&glacier);
     first.set_part_size(MIB).unwrap();
@@ -584,7 +584,7 @@ fn an_attached_handle_completes_only_with_a_known_size() {
         }
         upload
     };
-    assert_eq!(code(attached(false).complete()), Kind::Invalid, "a missing tail would go unseen");
+    assert_eq!(code(attached(false).complete()), Kind::Invalid, "a missing tail would not be detected");
     let second = attached(true);
     let error = second.complete().unwrap_err();
     assert_eq!(error.kind(), Kind::Incomplete);
@@ -595,7 +595,7 @@ fn an_attached_handle_completes_only_with_a_known_size() {
 }
 
 #[test]
-fn lists_go_on_to_the_end() {
+fn lists_read_all_pages() {
     let glacier = Emulator::start(Options { page_max: 7, ..Options::default() }).unwrap();
     let upload = upload(&glacier);
     upload.set_part_size(MIB).unwrap();
@@ -623,11 +623,11 @@ fn lists_go_on_to_the_end() {
 }
 
 #[test]
-fn abort_throws_the_upload_away() {
+fn abort_deletes_upload() {
     let glacier = start();
     let upload = upload(&glacier);
     upload.abort().unwrap();
-    assert!(glacier.requests().is_empty(), "there was nothing to abort");
+    assert!(glacier.requests().is_empty(), "no upload exists yet");
     upload.initiate().unwrap();
     upload.abort().unwrap();
     assert!(glacier.uploads().is_empty());
@@ -638,7 +638,7 @@ fn abort_throws_the_upload_away() {
 }
 
 #[test]
-fn settings_and_modes() {
+fn rejects_late_settings_and_mixed_modes() {
     let glacier = start();
     let first = upload(&glacier);
     first.set_source_memory(b"x").unwrap();
@@ -646,7 +646,7 @@ fn settings_and_modes() {
     assert_eq!(code(first.set_description("late")), Kind::State);
     assert_eq!(code(first.set_source_memory(b"y")), Kind::State);
     first.put_part(0, b"x", None).unwrap();
-    assert_eq!(code(first.run()), Kind::State, "parts were put by hand");
+    assert_eq!(code(first.run()), Kind::State, "the handle is in multipart mode");
 
     let attached = upload(&glacier);
     attached.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
@@ -659,7 +659,7 @@ fn settings_and_modes() {
 }
 
 #[test]
-fn what_the_service_says_is_passed_on() {
+fn reports_service_error_message() {
     let glacier = start();
     let client = client(config(&glacier), &CapturedLog::default());
     let upload = Upload::new(&client, "no-such-vault").unwrap();
@@ -679,7 +679,7 @@ fn what_the_service_says_is_passed_on() {
 }
 
 #[test]
-fn ten_thousand_parts_and_not_one_more() {
+fn accepts_10000_parts_and_rejects_10001() {
     let glacier = Emulator::start(Options { storage: glacier_emulator::Storage::Count, ..Options::default() }).unwrap();
     let first = upload(&glacier);
     first.set_part_size(MIB).unwrap();

@@ -3,9 +3,8 @@
 
 mod background;
 mod basics;
-mod healing;
-mod identity;
 mod journal;
+mod repair;
 mod shared;
 mod streams;
 #[path = "../support/mod.rs"]
@@ -23,7 +22,7 @@ pub(crate) fn start() -> Emulator {
     Emulator::start(Options::default()).unwrap()
 }
 
-/// 16.2 MB in parts of 4 MiB: four of them, the last one short.
+/// 16.2 MB in parts of 4 MiB: three whole parts and a shorter last one.
 pub(crate) fn content() -> Vec<u8> {
     generate("sha256ctr:6", 16_200_000)
 }
@@ -47,7 +46,7 @@ pub(crate) fn ready(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<U
     upload
 }
 
-/// As `ready`, with one part in flight: when one fails, no other is on its way.
+/// As `ready`, with one part in flight. If a part fails, no other part is in flight.
 pub(crate) fn ready_for_one_at_a_time(glacier: &Emulator, file: &tempfile::NamedTempFile) -> Arc<Upload> {
     let mut config = config(glacier);
     config.set_concurrency(1).unwrap();

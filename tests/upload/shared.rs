@@ -1,4 +1,4 @@
-//! Uploads that several handles work on, as several processes do.
+//! Uploads that several handles share, as several processes do.
 
 use std::sync::Arc;
 
@@ -29,13 +29,13 @@ fn with_range(
 }
 
 #[test]
-fn ranges_from_several_handles_make_one_archive() {
+fn part_ranges_of_several_handles_make_one_archive() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let first = ready(&glacier, &file);
     first.initiate().unwrap();
     std::thread::scope(|scope| {
-        // They overlap in part 1.
+        // The ranges overlap in part 1.
         for range in [(0, 2), (1, u32::MAX)] {
             let other = with_range(&glacier, &first, file.path(), range);
             scope.spawn(move || other.transfer().unwrap());
@@ -48,7 +48,7 @@ fn ranges_from_several_handles_make_one_archive() {
 }
 
 #[test]
-fn only_the_range_is_sent() {
+fn sends_only_parts_in_range() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let first = ready(&glacier, &file);
@@ -58,8 +58,8 @@ fn only_the_range_is_sent() {
     assert_eq!(acknowledged_parts(&glacier), [4 * MIB, 8 * MIB]);
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
     other.transfer().unwrap();
-    assert_eq!(acknowledged_parts(&glacier).len(), 2, "they are there");
-    // A handle that initiated the upload and did not send every part asks for those of the others.
+    assert_eq!(acknowledged_parts(&glacier).len(), 2, "two parts are stored");
+    // A handle that initiated the upload but did not send every part lists the parts of the others.
     let last = attached(&glacier, &first);
     last.set_source_file(file.path()).unwrap();
     last.run().unwrap();
@@ -67,14 +67,14 @@ fn only_the_range_is_sent() {
 }
 
 #[test]
-fn what_is_not_whole_is_not_completed_and_named() {
+fn rejects_incomplete_upload_and_names_part() {
     let (glacier, content) = (start(), content());
     let part = |index: usize| &content[index * 4 * 1024 * 1024..((index + 1) * 4 * 1024 * 1024).min(content.len())];
     let complete = |put: &[(u32, &[u8])], size: u64| {
         let first = upload(&glacier);
         first.set_part_size(4 * MIB).unwrap();
         first.initiate().unwrap();
-        // Each by another handle that knows nothing of the others' parts.
+        // Another handle sends each part and does not know the others.
         let others: Vec<_> = put.iter().map(|_| attached(&glacier, &first)).collect();
         for other in &others {
             other.put_part(0, &[], None).unwrap_err();
@@ -89,7 +89,7 @@ fn what_is_not_whole_is_not_completed_and_named() {
         (error.kind(), error.message().to_owned())
     };
     let all = [(0, part(0)), (1, part(1)), (2, part(2)), (3, part(3))];
-    for (put, size, told) in [
+    for (put, size, expected) in [
         (&[all[0], all[2], all[3]][..], 16_200_000, "part 1 is missing"),
         (&all[..3], 16_200_000, "part 3 is missing"),
         (&all, 16_200_001, "part 3 has 3617088 bytes"),
@@ -98,7 +98,7 @@ fn what_is_not_whole_is_not_completed_and_named() {
     ] {
         let (kind, message) = complete(put, size);
         assert_eq!(kind, Kind::Incomplete);
-        assert!(message.contains(told), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
     let short = [all[0], (1, &part(1)[..5]), all[2], all[3]];
     let (kind, message) = complete(&short, 16_200_000);
@@ -108,7 +108,7 @@ fn what_is_not_whole_is_not_completed_and_named() {
 }
 
 #[test]
-fn a_part_that_another_handle_replaced_is_not_completed() {
+fn rejects_part_replaced_by_another_handle() {
     let glacier = start();
     let first = upload(&glacier);
     first.set_part_size(MIB).unwrap();
@@ -120,7 +120,7 @@ fn a_part_that_another_handle_replaced_is_not_completed() {
     let other = attached(&glacier, &first);
     other.put_part(0, &vec![2; 1 << 20], None).unwrap();
     other.put_part(1, &part, None).unwrap();
-    assert_eq!(code(other.complete()), Kind::Invalid, "it does not know the size");
+    assert_eq!(code(other.complete()), Kind::Invalid, "the handle does not know the size");
     let error = knows.complete().unwrap_err();
     assert_eq!(error.kind(), Kind::TreeHash);
     assert!(error.message().contains("part 0"), "{error}");
@@ -129,14 +129,14 @@ fn a_part_that_another_handle_replaced_is_not_completed() {
 }
 
 #[test]
-fn ranges_that_cannot_be() {
+fn rejects_invalid_part_ranges() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let fresh = ready(&glacier, &file);
     assert_eq!(code(fresh.set_part_range(0, 0)), Kind::Invalid);
     fresh.set_part_range(0, 1).unwrap();
-    assert_eq!(code(fresh.run()), Kind::State, "for transfer alone");
-    assert_eq!(code(fresh.transfer()), Kind::State, "there is no upload yet");
+    assert_eq!(code(fresh.run()), Kind::State, "a part range is for transfer only");
+    assert_eq!(code(fresh.transfer()), Kind::State, "no upload exists yet");
     assert!(glacier.requests().is_empty());
 
     let first = ready(&glacier, &file);
@@ -154,7 +154,7 @@ fn ranges_that_cannot_be() {
 }
 
 #[test]
-fn a_source_of_another_size_than_was_said_sends_nothing() {
+fn source_size_other_than_archive_size_sends_nothing() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let upload = ready(&glacier, &file);

@@ -1,4 +1,4 @@
-//! Sources that come once: pushed, or read by a callback.
+//! Sources that are read once: written streams and read callbacks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use glacier_mp::upload::{Flow, Upload};
 use crate::support::glacier::{CapturedLog, MIB, VAULT, archive, client, config, file, upload};
 use crate::{acknowledged_parts, code, content, of, refusal, start};
 
-/// Gives bytes in pieces of odd sizes, as a pipe does.
+/// Returns bytes in pieces of odd sizes, as a pipe does.
 fn pieces(content: &[u8]) -> impl FnMut(&mut [u8]) -> ReadOutcome + use<> {
     let (content, mut at, mut n) = (content.to_vec(), 0, 0);
     move |room| {
@@ -44,7 +44,7 @@ fn wait_for_two_parts(upload: &Upload) {
 }
 
 #[test]
-fn a_callback_is_read_to_its_end() {
+fn reads_callback_to_its_end() {
     for size in [None, Some(16_200_000)] {
         let (glacier, content) = (start(), content());
         let upload = in_small_parts(&glacier);
@@ -55,12 +55,12 @@ fn a_callback_is_read_to_its_end() {
         assert_eq!((progress.bytes_total, progress.bytes_done), (16_200_000, 16_200_000));
         assert_eq!((progress.parts_total, progress.parts_done), (4, 4));
         upload.run().unwrap();
-        assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 1, "it is completed");
+        assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 1, "the upload was already completed");
     }
 }
 
 #[test]
-fn bytes_are_pushed_in_pieces_of_any_size() {
+fn writes_pieces_of_any_size() {
     for piece in [999, 70_001, 5 << 20, 16_200_000] {
         let (glacier, content) = (start(), content());
         let upload = in_small_parts(&glacier);
@@ -70,12 +70,12 @@ fn bytes_are_pushed_in_pieces_of_any_size() {
         assert_eq!(archive(&glacier), content, "{piece}");
         assert_eq!(upload.state(), State::Completed);
         upload.finish().unwrap();
-        assert_eq!(code(upload.write(b"x")), Kind::State, "behind the end");
+        assert_eq!(code(upload.write(b"x")), Kind::State, "write after finish");
     }
 }
 
 #[test]
-fn a_stream_of_whole_parts_has_no_empty_one() {
+fn stream_of_whole_parts_has_no_empty_part() {
     let (glacier, content) = (start(), vec![7; 8 << 20]);
     let upload = in_small_parts(&glacier);
     write_all(&upload, &content, 1 << 20);
@@ -85,7 +85,7 @@ fn a_stream_of_whole_parts_has_no_empty_one() {
 }
 
 #[test]
-fn an_upload_is_made_when_the_first_part_is_full() {
+fn initiates_when_first_part_is_full() {
     let glacier = start();
     let upload = in_small_parts(&glacier);
     upload.write(&vec![1; (4 << 20) - 1]).unwrap();
@@ -95,7 +95,7 @@ fn an_upload_is_made_when_the_first_part_is_full() {
 }
 
 #[test]
-fn empty_streams_start_nothing() {
+fn empty_stream_initiates_nothing() {
     let glacier = start();
     assert_eq!(code(upload(&glacier).finish()), Kind::Invalid);
     let empty = upload(&glacier);
@@ -105,7 +105,7 @@ fn empty_streams_start_nothing() {
 }
 
 #[test]
-fn what_was_announced_is_held_to() {
+fn enforces_announced_length() {
     for (announced, kind) in [(16_200_001, Kind::SourceShort), (16_199_999, Kind::SourceChanged)] {
         let (glacier, content) = (start(), content());
         let read = in_small_parts(&glacier);
@@ -123,7 +123,7 @@ fn what_was_announced_is_held_to() {
 }
 
 #[test]
-fn two_parts_must_fit_into_memory_before_anything_is_sent() {
+fn rejects_stream_if_two_parts_exceed_memory_limit() {
     let glacier = start();
     let mut settings = config(&glacier);
     settings.set_memory_limit(7 * MIB).unwrap();
@@ -135,13 +135,13 @@ fn two_parts_must_fit_into_memory_before_anything_is_sent() {
     assert!(error.message().contains("8388608") && error.message().contains("7340032"), "{error}");
     let read = Upload::new(&client, VAULT).unwrap();
     read.set_part_size(4 * MIB).unwrap();
-    read.set_source_callback(Box::new(|_| panic!("it is not read")), None).unwrap();
+    read.set_source_callback(Box::new(|_| panic!("the callback was called")), None).unwrap();
     assert_eq!(code(read.run()), Kind::Invalid);
     assert!(glacier.requests().is_empty());
 }
 
 #[test]
-fn streams_share_the_memory_of_their_client_and_none_waits_for_another() {
+fn streams_share_client_memory_without_deadlock() {
     let (glacier, content) = (start(), content());
     let mut settings = config(&glacier);
     settings.set_memory_limit(8 * MIB).unwrap();
@@ -151,14 +151,14 @@ fn streams_share_the_memory_of_their_client_and_none_waits_for_another() {
         upload.set_part_size(4 * MIB).unwrap();
         upload
     };
-    // One thread writes both in turn: a part that waits to be filled must not hold up the other stream.
+    // One thread writes both in turn, so a part that is not full must not block the other stream.
     let (first, second) = (stream(), stream());
     for piece in content.chunks(1 << 20) {
         first.write(piece).unwrap();
         second.write(piece).unwrap();
     }
     let third = stream();
-    assert_eq!(code(third.write(b"x")), Kind::Memory, "what there is is given away");
+    assert_eq!(code(third.write(b"x")), Kind::Memory, "the memory limit is reached");
     first.finish().unwrap();
     second.finish().unwrap();
     let made = glacier.archives();
@@ -167,7 +167,7 @@ fn streams_share_the_memory_of_their_client_and_none_waits_for_another() {
 }
 
 #[test]
-fn the_expected_size_chooses_the_parts_of_a_stream() {
+fn expected_size_sets_part_size_of_stream() {
     let glacier = Emulator::start(Options { storage: Storage::Count, ..Options::default() }).unwrap();
     for (expected, part_size) in [(None, 64 * MIB), (Some(1), 16 * MIB), (Some(8_000 * 64 * MIB + 1), 128 * MIB)] {
         let upload = upload(&glacier);
@@ -181,7 +181,7 @@ fn the_expected_size_chooses_the_parts_of_a_stream() {
 }
 
 #[test]
-fn a_stream_of_more_than_ten_thousand_parts_is_warned_of_and_ends() {
+fn stream_above_10000_parts_warns_then_fails() {
     let glacier = Emulator::start(Options { storage: Storage::Count, ..Options::default() }).unwrap();
     let lines = CapturedLog::default();
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
@@ -207,7 +207,7 @@ fn a_stream_of_more_than_ten_thousand_parts_is_warned_of_and_ends() {
 }
 
 #[test]
-fn a_stream_carried_on_begins_at_byte_0_and_sends_only_what_is_missing() {
+fn resumed_stream_starts_at_byte_0_and_sends_only_missing_parts() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
     let mut one_at_a_time = config(&glacier);
@@ -228,7 +228,7 @@ fn a_stream_carried_on_begins_at_byte_0_and_sends_only_what_is_missing() {
 }
 
 #[test]
-fn a_callback_is_not_read_on_from_the_middle() {
+fn callback_source_cannot_resume_on_same_handle() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(1));
     let upload = in_small_parts(&glacier);
@@ -240,11 +240,11 @@ fn a_callback_is_not_read_on_from_the_middle() {
         assert_eq!(error.kind(), Kind::State);
         assert!(error.is_resumable() && error.message().contains("new handle"), "{error}");
     }
-    assert_eq!(glacier.requests().len(), seen, "nothing was sent");
+    assert_eq!(glacier.requests().len(), seen, "no request is sent");
 }
 
 #[test]
-fn a_stream_that_is_all_there_needs_no_reading_to_be_completed() {
+fn completes_fully_stored_stream_without_reading() {
     let (glacier, content) = (start(), content());
     let callback = || {
         let upload = in_small_parts(&glacier);
@@ -269,7 +269,7 @@ fn a_stream_that_is_all_there_needs_no_reading_to_be_completed() {
 }
 
 #[test]
-fn a_stream_that_did_not_end_is_not_completed() {
+fn rejects_complete_of_unfinished_stream() {
     let (glacier, content) = (start(), content());
     let read = in_small_parts(&glacier);
     let (mut left, itself) = (8 << 20, Arc::downgrade(&read));
@@ -299,7 +299,7 @@ fn a_stream_that_did_not_end_is_not_completed() {
 }
 
 #[test]
-fn a_stream_that_ends_below_what_the_service_holds_is_another() {
+fn rejects_stream_shorter_than_stored_parts() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
     let first = in_small_parts(&glacier);
@@ -314,26 +314,26 @@ fn a_stream_that_ends_below_what_the_service_holds_is_another() {
     // The first handle still knows all parts: only Complete is missing.
     first.finish().unwrap();
     assert_eq!(archive(&glacier), content);
-    assert_eq!(acknowledged_parts(&glacier).len(), 4, "the shorter stream replaced nothing");
+    assert_eq!(acknowledged_parts(&glacier).len(), 4, "the shorter stream replaced no part");
 }
 
 #[test]
-fn a_stream_that_failed_stays_failed() {
+fn failed_stream_stays_failed() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(0));
     let upload = in_small_parts(&glacier);
     let error = content.chunks(1 << 20).cycle().find_map(|piece| upload.write(piece).err()).unwrap();
     assert_eq!(error.kind(), Kind::Access);
-    assert_eq!(code(upload.write(b"more")), Kind::Access, "never bytes from the middle as if they were the first");
+    assert_eq!(code(upload.write(b"more")), Kind::Access, "bytes from the middle cannot become the first ones");
     assert_eq!(code(upload.finish()), Kind::Access);
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
     upload.abort().unwrap();
     assert!(glacier.uploads().is_empty());
-    assert_eq!(code(upload.finish()), Kind::State, "aborted says more than what failed before");
+    assert_eq!(code(upload.finish()), Kind::State, "the abort takes precedence over the earlier failure");
 }
 
 #[test]
-fn nothing_is_streamed_into_an_upload_that_was_aborted() {
+fn rejects_write_to_aborted_upload() {
     let glacier = start();
     let upload = in_small_parts(&glacier);
     upload.initiate().unwrap();
@@ -343,7 +343,7 @@ fn nothing_is_streamed_into_an_upload_that_was_aborted() {
 }
 
 #[test]
-fn a_cancel_stops_a_stream_for_good_but_not_one_that_has_not_begun() {
+fn cancel_ends_running_stream_permanently() {
     let (glacier, content) = (start(), content());
     let upload = in_small_parts(&glacier);
     upload.cancel();
@@ -351,13 +351,13 @@ fn a_cancel_stops_a_stream_for_good_but_not_one_that_has_not_begun() {
     write_all(&upload, &content[..5_000_000], 1 << 20);
     upload.cancel();
     assert_eq!(code(upload.write(b"x")), Kind::Canceled);
-    assert_eq!(code(upload.write(b"x")), Kind::Canceled, "the stream is broken");
+    assert_eq!(code(upload.write(b"x")), Kind::Canceled, "the stream has ended");
     assert_eq!(code(upload.finish()), Kind::Canceled);
-    assert_eq!(code(upload.run()), Kind::State, "it is a stream");
+    assert_eq!(code(upload.run()), Kind::State, "the handle is in stream mode");
 }
 
 #[test]
-fn a_read_callback_stops_the_call_with_its_own_words() {
+fn read_callback_stop_ends_call_with_callback_error() {
     let glacier = start();
     for (supply, word) in [(ReadOutcome::Stop, "read callback"), (ReadOutcome::Bytes(usize::MAX), "more bytes than")] {
         let upload = upload(&glacier);
@@ -370,7 +370,7 @@ fn a_read_callback_stops_the_call_with_its_own_words() {
 }
 
 #[test]
-fn callbacks_of_a_stream_come_on_the_callers_thread() {
+fn stream_callbacks_run_on_callers_thread() {
     let (glacier, content) = (start(), content());
     let here = std::thread::current().id();
     let upload = in_small_parts(&glacier);
@@ -384,8 +384,8 @@ fn callbacks_of_a_stream_come_on_the_callers_thread() {
             None,
         )
         .unwrap();
-    let told = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&told);
+    let calls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&calls);
     let progress = move |_: &_| {
         assert_eq!(std::thread::current().id(), here);
         counted.fetch_add(1, Ordering::Relaxed);
@@ -393,17 +393,17 @@ fn callbacks_of_a_stream_come_on_the_callers_thread() {
     };
     upload.set_progress(Some(Box::new(progress.clone()))).unwrap();
     upload.run().unwrap();
-    assert!(told.swap(0, Ordering::Relaxed) > 0);
+    assert!(calls.swap(0, Ordering::Relaxed) > 0);
 
     let upload = in_small_parts(&glacier);
     upload.set_progress(Some(Box::new(progress))).unwrap();
     write_all(&upload, &content, 1 << 20);
     upload.finish().unwrap();
-    assert!(told.load(Ordering::Relaxed) > 0);
+    assert!(calls.load(Ordering::Relaxed) > 0);
 }
 
 #[test]
-fn a_progress_callback_stops_a_stream() {
+fn progress_callback_stops_stream() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(Fault::new(Action::Stall { after_bytes: None }).on(Operation::UploadMultipartPart).always());
     let upload = in_small_parts(&glacier);
@@ -411,12 +411,12 @@ fn a_progress_callback_stops_a_stream() {
     let error = content.chunks(1 << 20).cycle().find_map(|piece| upload.write(piece).err()).unwrap();
     assert_eq!(error.kind(), Kind::Callback);
     for again in [upload.write(b"more"), upload.finish()] {
-        assert_eq!(again.unwrap_err().to_string(), error.to_string(), "the same error each time");
+        assert_eq!(again.unwrap_err().to_string(), error.to_string(), "each call returns the same error");
     }
 }
 
 #[test]
-fn while_a_stream_is_written_the_handle_is_in_use() {
+fn handle_is_busy_during_stream() {
     let (glacier, content) = (start(), content());
     let upload = in_small_parts(&glacier);
     write_all(&upload, &content[..9_000_000], 1 << 20);
@@ -433,7 +433,7 @@ fn while_a_stream_is_written_the_handle_is_in_use() {
 }
 
 #[test]
-fn a_cancel_that_stopped_a_stream_stops_no_call_after_it() {
+fn cancel_of_stream_does_not_stop_next_call() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).always());
     let upload = in_small_parts(&glacier);
@@ -444,21 +444,21 @@ fn a_cancel_that_stopped_a_stream_stops_no_call_after_it() {
 }
 
 #[test]
-fn a_stream_that_is_freed_ends_its_threads() {
+fn free_ends_threads_of_stream() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).always());
     let gone = Arc::new(AtomicBool::new(false));
-    struct Tells(Arc<AtomicBool>);
-    impl Drop for Tells {
+    struct DropFlag(Arc<AtomicBool>);
+    impl Drop for DropFlag {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Release);
         }
     }
     let upload = in_small_parts(&glacier);
-    let tells = Tells(Arc::clone(&gone));
+    let drop_flag = DropFlag(Arc::clone(&gone));
     upload
         .set_progress(Some(Box::new(move |_| {
-            let _ = &tells;
+            let _ = &drop_flag;
             Flow::Continue
         })))
         .unwrap();
@@ -471,7 +471,7 @@ fn a_stream_that_is_freed_ends_its_threads() {
 }
 
 #[test]
-fn modes_do_not_mix() {
+fn rejects_mixing_source_and_write() {
     let glacier = start();
     let source = file(b"x");
     let with_source = upload(&glacier);
@@ -487,7 +487,7 @@ fn modes_do_not_mix() {
 }
 
 #[test]
-fn a_callback_that_is_replaced_goes() {
+fn drops_replaced_callback() {
     let glacier = start();
     let upload = upload(&glacier);
     let held = Arc::new(Mutex::new(()));
@@ -508,7 +508,7 @@ fn a_callback_that_is_replaced_goes() {
 }
 
 #[test]
-fn a_lost_complete_of_a_stream_is_asked_for_again() {
+fn repeats_lost_complete_of_stream() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(
         Fault::new(Action::LostAnswer { then: glacier_emulator::ConnectionEnd::Reset })

@@ -1,4 +1,4 @@
-//! Every fault, as a client sees it, and what the emulator remembers of it.
+//! Every fault as a client sees it, and its record.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -13,27 +13,27 @@ use glacier_emulator::{
     error_document,
 };
 
-/// An emulator, a connection, and an upload of parts of 1 MiB.
+/// An emulator, a connection, and an upload with parts of 1 MiB.
 fn upload() -> (Emulator, Client, String) {
     let (emulator, mut client) = start();
     let id = client.initiate(MIB);
     (emulator, client, id)
 }
 
-/// Puts a fault on the next part, sends it, and gives back how that went.
+/// Adds a fault for the next part, sends the part and returns the result.
 fn hit(emulator: &Emulator, client: &mut Client, id: &str, action: Action) -> std::io::Result<client::Answer> {
     emulator.add_fault(Fault::new(action).on(Operation::UploadMultipartPart));
     client.try_send(&Request::part(id, 0, &data(MIB)))
 }
 
-/// The part can be sent, on a connection of its own.
+/// Sends the part on a new connection. It must succeed.
 fn recovers(emulator: &Emulator, id: &str) {
     assert_eq!(Client::connect(emulator).send(&Request::part(id, 0, &data(MIB))).status, 204);
     assert_eq!(emulator.uploads()[0].parts.len(), 1);
 }
 
 #[test]
-fn status_without_and_with_a_body() {
+fn status_has_optional_body() {
     let (emulator, mut client, id) = upload();
     let answer = hit(&emulator, &mut client, &id, Action::status(503)).unwrap();
     assert_eq!((answer.status, answer.body.len()), (503, 0));
@@ -54,7 +54,7 @@ fn status_without_and_with_a_body() {
 }
 
 #[test]
-fn reset_at_once_in_the_body_and_after_it() {
+fn reset_before_during_and_after_body() {
     for after_bytes in [Some(0), Some(300_000), None] {
         let (emulator, mut client, id) = upload();
         let error = hit(&emulator, &mut client, &id, Action::Reset { after_bytes }).unwrap_err();
@@ -67,7 +67,7 @@ fn reset_at_once_in_the_body_and_after_it() {
 }
 
 #[test]
-fn close_without_an_answer() {
+fn close_sends_no_response() {
     let (emulator, mut client, id) = upload();
     let error = hit(&emulator, &mut client, &id, Action::Close { after_bytes: None }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
@@ -75,7 +75,7 @@ fn close_without_an_answer() {
 }
 
 #[test]
-fn early_answer_then_close_hold_or_drain() {
+fn early_response_then_close_hold_or_drain() {
     for then in
         [AfterResponse::Close, AfterResponse::Hold, AfterResponse::HoldFor { millis: 120 }, AfterResponse::Drain]
     {
@@ -83,7 +83,7 @@ fn early_answer_then_close_hold_or_drain() {
         let body = Some(error_document(403, "ExpiredTokenException", "The security token is expired"));
         let action = Action::EarlyAnswer { after_bytes: 1000, status: 403, body, then };
         emulator.add_fault(Fault::new(action).on(Operation::UploadMultipartPart));
-        // The head and the first bytes alone bring the answer.
+        // The response arrives after the head and the first bytes.
         let request = Request::part(&id, 0, &data(MIB));
         let started = Instant::now();
         client.write(&request.head(&client.host)).unwrap();
@@ -108,7 +108,7 @@ fn early_answer_then_close_hold_or_drain() {
 }
 
 #[test]
-fn stall_in_the_body_ends_with_the_client_or_the_emulator() {
+fn stall_ends_with_client_or_emulator() {
     for after_bytes in [Some(10), None] {
         let (emulator, mut client, id) = upload();
         client.tcp().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -118,7 +118,7 @@ fn stall_in_the_body_ends_with_the_client_or_the_emulator() {
         recovers(&emulator, &id);
         let started = Instant::now();
         if after_bytes.is_none() {
-            // Nothing is unread, so the emulator sees the client go.
+            // No byte is unread, so the emulator detects the end of the client.
             drop(client);
             while emulator.open_connections() > 0 {
                 assert!(started.elapsed() < Duration::from_secs(20), "still open");
@@ -132,7 +132,7 @@ fn stall_in_the_body_ends_with_the_client_or_the_emulator() {
 }
 
 #[test]
-fn garbage_is_no_http() {
+fn garbage_is_not_http() {
     let (emulator, mut client, id) = upload();
     assert_eq!(hit(&emulator, &mut client, &id, Action::Garbage).unwrap_err().kind(), ErrorKind::InvalidData);
     recovers(&emulator, &id);
@@ -166,7 +166,7 @@ fn wrong_tree_hash_in_header_and_list() {
 }
 
 #[test]
-fn lost_answer_after_the_work() {
+fn lost_response_after_processing() {
     for then in [ConnectionEnd::Close, ConnectionEnd::Reset] {
         let (emulator, mut client, id) = upload();
         client.send(&Request::part(&id, 0, b"abc"));
@@ -181,7 +181,7 @@ fn lost_answer_after_the_work() {
 }
 
 #[test]
-fn truncated_answer_with_and_without_content() {
+fn truncated_response_with_and_without_content() {
     let (emulator, mut client, id) = upload();
     let error = hit(&emulator, &mut client, &id, Action::TruncatedAnswer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
@@ -192,7 +192,7 @@ fn truncated_answer_with_and_without_content() {
 }
 
 #[test]
-fn faults_choose_their_requests() {
+fn faults_match_their_requests() {
     let (emulator, mut client, id) = upload();
     let unavailable = |emulator: &Emulator, change: fn(Fault) -> Fault| {
         emulator.clear_faults();
@@ -213,7 +213,7 @@ fn faults_choose_their_requests() {
 }
 
 #[test]
-fn a_page_cut_short() {
+fn truncates_page_of_list() {
     let (emulator, mut client) = start_with(Options { storage: Storage::Hashes, page_max: 2, ..Options::default() });
     let id = client.initiate(MIB);
     (0..3).for_each(|index| drop(client.send(&Request::part(&id, index * MIB, &data(MIB)))));
@@ -227,7 +227,7 @@ fn a_page_cut_short() {
 }
 
 #[test]
-fn refusals_have_the_texts_of_the_service() {
+fn refusals_have_service_texts() {
     let (emulator, mut client, id) = upload();
     let hash = client::tree_hash(&data(MIB));
     for (because, status, code, text) in [
@@ -249,7 +249,7 @@ fn refusals_have_the_texts_of_the_service() {
         let before = SystemTime::now();
         let answer = hit(&emulator, &mut client, &id, Action::Refuse { because }).unwrap();
         answer.expect_refusal(status, code, text);
-        // The clock is right, whatever is said of the signature.
+        // The clock is correct, whatever the refusal says about the signature.
         assert_date(&answer, 0, before);
     }
     assert_eq!((emulator.connections(), emulator.uploads()[0].parts.len()), (1, 0));
@@ -257,7 +257,7 @@ fn refusals_have_the_texts_of_the_service() {
 }
 
 #[test]
-fn a_complete_refused_for_nothing_may_be_repeated() {
+fn refused_complete_can_be_repeated() {
     let (emulator, mut client, id) = upload();
     client.send(&Request::part(&id, 0, b"abc"));
     let fault = Fault::new(Action::Refuse { because: RefusalReason::TreeHash });
@@ -272,7 +272,7 @@ fn a_complete_refused_for_nothing_may_be_repeated() {
 }
 
 #[test]
-fn a_lost_part_is_acknowledged_and_not_held() {
+fn lost_part_is_acknowledged_and_not_stored() {
     let (emulator, mut client, id) = upload();
     let whole = data(2 * MIB);
     client.send(&Request::part(&id, MIB, &whole[MIB..]));
@@ -286,18 +286,18 @@ fn a_lost_part_is_acknowledged_and_not_held() {
     let complete = Request::complete(&id, &whole);
     client.send(&complete).expect_refusal(400, "InvalidParameterValueException", "Missing range: bytes 0-1048575/*");
     client.send(&Request::part(&id, 0, &whole[..MIB]));
-    // What was held before is not lost with what should have replaced it.
+    // A lost part does not remove the part stored earlier.
     emulator.add_fault(Fault::new(Action::LosePart));
     assert_eq!(client.send(&Request::part(&id, 0, &[7; MIB])).status, 204);
     assert_eq!(client.send(&complete).status, 201);
 }
 
 #[test]
-fn a_damaged_part_is_held_as_what_it_has_become() {
+fn damaged_part_is_listed_with_its_new_hash() {
     let (emulator, mut client) = start_with(Options::default());
     let whole = data(2 * MIB);
-    let (damaged, mended) = (client.initiate(MIB), client.initiate(MIB));
-    for id in [&damaged, &mended] {
+    let (damaged, repaired) = (client.initiate(MIB), client.initiate(MIB));
+    for id in [&damaged, &repaired] {
         let answer = hit(&emulator, &mut client, id, Action::DamagePart).unwrap();
         let right = client::tree_hash(&whole[..MIB]);
         assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
@@ -307,19 +307,19 @@ fn a_damaged_part_is_held_as_what_it_has_become() {
         let refused = client.send(&Request::complete(id, &whole));
         refused.expect_refusal(400, "InvalidParameterValueException", "Invalid x-amz-sha256-tree-hash: ");
     }
-    client.send(&Request::part(&mended, 0, &whole[..MIB]));
-    assert_eq!(client.send(&Request::complete(&mended, &whole)).status, 201);
+    client.send(&Request::part(&repaired, 0, &whole[..MIB]));
+    assert_eq!(client.send(&Request::complete(&repaired, &whole)).status, 201);
     let bytes = |index: usize| std::fs::read(emulator.archives()[index].path.clone().unwrap()).unwrap();
     assert!(bytes(0) == whole);
 
-    // Who believes the list gets what is held.
+    // A client that trusts the list creates an archive of the stored bytes.
     let held: Vec<u8> = whole[..MIB].iter().map(|byte| byte ^ 1).chain(whole[MIB..].iter().copied()).collect();
     assert_eq!(client.send(&Request::complete(&damaged, &held)).status, 201);
     assert!(bytes(1) == held);
 }
 
 #[test]
-fn only_parts_come_to_harm() {
+fn corruption_applies_only_to_parts() {
     let (emulator, mut client) = start_with(Options::default());
     for action in [Action::LosePart, Action::DamagePart] {
         emulator.add_fault(Fault::new(action));
@@ -329,7 +329,7 @@ fn only_parts_come_to_harm() {
 }
 
 #[test]
-fn storms_of_so_many_requests_or_seconds() {
+fn throttles_for_n_requests_or_seconds() {
     let (emulator, mut client, id) = upload();
     let throttling = || Fault::new(Action::Refuse { because: RefusalReason::Throttling });
     let list = |client: &mut Client, offset: i64| {
@@ -347,7 +347,7 @@ fn storms_of_so_many_requests_or_seconds() {
 }
 
 #[test]
-fn requests_beyond_the_rate_are_refused_until_the_clock_has_moved() {
+fn throttles_above_rate_limit() {
     let (emulator, mut client, id) = upload();
     emulator.limit_requests(Some(1));
     let since = Instant::now();
@@ -359,7 +359,7 @@ fn requests_beyond_the_rate_are_refused_until_the_clock_has_moved() {
         answer.status
     };
     assert_eq!(list(0), 200);
-    // One is saved, and each second that has gone by has added one.
+    // One request is left in the burst, and each second since has added one.
     let admitted = (0..50).filter(|_| list(0) == 200).count();
     assert!(admitted as u64 <= since.elapsed().as_secs() + 1, "{admitted}");
     emulator.set_clock_offset(100);
@@ -369,7 +369,7 @@ fn requests_beyond_the_rate_are_refused_until_the_clock_has_moved() {
 }
 
 #[test]
-fn several_at_once_each_act_at_their_place() {
+fn combined_actions_apply_at_their_stages() {
     let put = |fault: Fault| {
         let (emulator, mut client, id) = upload();
         emulator.add_fault(fault.on(Operation::UploadMultipartPart));
@@ -390,7 +390,7 @@ fn several_at_once_each_act_at_their_place() {
     assert!(took >= late, "{took:?}");
     assert_eq!((record.body_bytes, record.faults, held), (MIB as u64 - 10, vec![slow.clone(), reset], 0));
 
-    // Whichever comes first in the list.
+    // In either order of the list.
     for fault in [
         Fault::new(delayed.clone()).and(Action::TruncatedAnswer),
         Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }).and(delayed.clone()),
@@ -419,7 +419,7 @@ fn several_at_once_each_act_at_their_place() {
 }
 
 #[test]
-fn of_two_at_one_place_the_first_acts() {
+fn first_action_at_a_stage_applies() {
     let (emulator, mut client, id) = upload();
     let early = Action::EarlyAnswer { after_bytes: 10, status: 500, body: None, then: AfterResponse::Drain };
     emulator.add_fault(Fault::new(early).and(Action::Reset { after_bytes: None }).skip(1));
@@ -430,8 +430,8 @@ fn of_two_at_one_place_the_first_acts() {
 }
 
 #[test]
-fn a_pause_ends_by_itself() {
-    // At the start, in the body, behind it, and where there is no body.
+fn pause_ends_and_request_continues() {
+    // At the start, during the body, after it, and without a body.
     for after_bytes in [Some(0), Some(300_000), None] {
         let (emulator, mut client, id) = upload();
         let started = Instant::now();
@@ -444,7 +444,7 @@ fn a_pause_ends_by_itself() {
         assert_eq!(client.send(&Request::list_parts(&id, "")).status, 200);
         assert!(started.elapsed() >= Duration::from_millis(100), "{:?}", started.elapsed());
 
-        // With a close behind it, it is a stall that no client need wait out.
+        // With a close after it, the pause is a stall with an end.
         let started = Instant::now();
         emulator.add_fault(Fault::new(pause).and(Action::Close { after_bytes }));
         let error = client.try_send(&Request::part(&id, 0, &data(MIB))).unwrap_err();
@@ -456,7 +456,7 @@ fn a_pause_ends_by_itself() {
 }
 
 #[test]
-fn the_clock_moves_in_the_middle_of_a_body() {
+fn clock_moves_during_body() {
     for (offset, text) in [(400, "Signature expired: "), (-400, "Signature not yet current: ")] {
         for after_bytes in [Some(0), Some(300_000), None] {
             let (emulator, mut client, id) = upload();
@@ -465,7 +465,7 @@ fn the_clock_moves_in_the_middle_of_a_body() {
             answer.expect_refusal(403, "InvalidSignatureException", text);
             assert_eq!(emulator.requests()[1].body_bytes, MIB as u64);
             assert_date(&answer, offset, before);
-            // For all requests from now on.
+            // The clock has changed for all later requests.
             client.send(&Request::part(&id, 0, b"abc")).expect_refusal(403, "InvalidSignatureException", text);
             let skewed = Request::part(&id, 0, b"abc").with(|request| request.clock_offset = offset);
             assert_eq!(client.send(&skewed).status, 204);
@@ -474,7 +474,7 @@ fn the_clock_moves_in_the_middle_of_a_body() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_shows_in_each_date() {
+fn clock_offset_shows_in_date_header() {
     let (emulator, mut client, id) = upload();
     for (offset, sign, text) in [(3600, '-', "Signature expired: "), (-3600, '+', "Signature not yet current: ")] {
         emulator.set_clock_offset(offset);
@@ -503,13 +503,13 @@ fn early_success_acknowledges_a_part_that_is_not_stored() {
     let record = emulator.requests().swap_remove(1);
     assert_eq!((record.status, record.changed), (Some(204), false));
 
-    // Other operations are carried out.
+    // Other operations are processed.
     emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: AfterResponse::Close }));
     assert_eq!(client.send(&Request::list_parts(&id, "")).status, 200);
     recovers(&emulator, &id);
 }
 
-/// One interim response of status 100.
+/// One interim response with status 100.
 fn interim(after_bytes: Option<u64>) -> Action {
     Action::InterimResponse {
         after_bytes,
@@ -608,7 +608,7 @@ fn close_delimited_response_has_no_length() {
 }
 
 #[test]
-fn cut_response_ends_at_its_place() {
+fn cut_response_ends_at_requested_point() {
     let list = |after, then| {
         let (emulator, mut client, id) = upload();
         emulator.add_fault(Fault::new(Action::CutResponse { after, then }));
@@ -667,7 +667,7 @@ fn proxy_response_has_no_request_id() {
     recovers(&emulator, &id);
 }
 
-/// The answer's `Date` is so many seconds off; it came after `before`.
+/// Checks that the response's `Date` has this offset in seconds. The response was received after `before`.
 fn assert_date(answer: &client::Answer, offset: i64, before: SystemTime) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
     let date = httpdate::parse_http_date(answer.header("date").unwrap()).unwrap();
@@ -676,13 +676,13 @@ fn assert_date(answer: &client::Answer, offset: i64, before: SystemTime) {
 }
 
 #[test]
-fn faults_come_over_tls_too() {
+fn faults_apply_over_tls() {
     let (emulator, mut client) = start_with(Options { tls: true, storage: Storage::Hashes, ..Options::default() });
     assert!(emulator.endpoint().starts_with("https://127.0.0.1:"));
     let id = client.initiate(MIB);
     let error = hit(&emulator, &mut client, &id, Action::Reset { after_bytes: Some(300_000) }).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
-    // An orderly close ends the session too, which a client of TLS can tell from a cut.
+    // An orderly close also ends the TLS session, so a client can distinguish it from a truncation.
     let mut client = Client::connect(&emulator);
     hit(&emulator, &mut client, &id, Action::Close { after_bytes: None }).unwrap_err();
     assert!(client.is_closed());

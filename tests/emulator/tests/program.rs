@@ -1,4 +1,4 @@
-//! The emulator as a program: what it takes on its command line, and what its readme says.
+//! The emulator as a program: its command line and its README.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use client::{Client, MIB, Request, start};
 use glacier_emulator::{FaultKind, Options};
 
-/// A running one, until this is dropped.
+/// A running program. It ends on drop.
 struct Program {
     child: Child,
     endpoint: String,
@@ -55,7 +55,7 @@ fn list() -> Request {
 }
 
 #[test]
-fn it_says_where_it_is_and_ends_with_its_input() {
+fn prints_endpoint_and_ends_with_standard_input() {
     let running = Program::start(&["--vault", "a", "--vault", "b"]);
     assert!(running.endpoint.starts_with("http://127.0.0.1:"));
     let vault = |name: &str| Request::new("GET", format!("/-/vaults/{name}/multipart-uploads"));
@@ -63,7 +63,7 @@ fn it_says_where_it_is_and_ends_with_its_input() {
 }
 
 #[test]
-fn a_wrong_command_line_is_refused() {
+fn rejects_invalid_command_line() {
     for (wrong, says) in [
         (&["--nonsense"][..], "unknown option --nonsense"),
         (&["--port"], "--port takes a number in digits only, not --until-stdin-closes"),
@@ -83,7 +83,7 @@ fn a_wrong_command_line_is_refused() {
         (&["--fault", r#"{"action": {"kind": "flood"}}"#], "unknown variant `flood`"),
         (&["--random-faults", r#"{"seed": 1, "probability": 7}"#], "7 is no share: it goes from 0 to 1"),
     ] {
-        // One that is accepted all the same ends with its input, which is empty.
+        // If the option is accepted, the program ends with its empty standard input.
         let output = program().args(wrong).arg("--until-stdin-closes").output().unwrap();
         assert!(!output.status.success() && output.stdout.is_empty(), "{wrong:?}");
         let why = String::from_utf8(output.stderr).unwrap();
@@ -92,7 +92,7 @@ fn a_wrong_command_line_is_refused() {
 }
 
 #[test]
-fn faults_come_from_the_command_line() {
+fn command_line_sets_faults() {
     let running = Program::start(&[
         "--fault",
         r#"{"action": {"kind": "status", "status": 501}}"#,
@@ -110,7 +110,7 @@ fn faults_come_from_the_command_line() {
 }
 
 #[test]
-fn clock_token_and_rate_come_from_the_command_line() {
+fn command_line_sets_clock_token_and_rate() {
     let running = Program::start(&["--clock-offset", "-3600", "--session-token", "t", "--token-seconds", "1000"]);
     let mut client = running.client();
     let list = |token: &str, offset: i64| {
@@ -127,7 +127,7 @@ fn clock_token_and_rate_come_from_the_command_line() {
     running.client().send(&list("t", 0)).expect_refusal(400, "ThrottlingException", "Rate exceeded");
 }
 
-/// Starts the program with its temporary directory in `directory`, through `env` with this option.
+/// Starts the program through `env` with this option. Its temporary directory is in `directory`.
 fn start_in(directory: &Path, dispositions: &str) -> (Child, String) {
     let mut command = Command::new("env");
     command.arg(dispositions).arg(env!("CARGO_BIN_EXE_glacier-emulator")).env("TMPDIR", directory);
@@ -163,7 +163,7 @@ fn signals_remove_the_temporary_directory() {
 }
 
 #[test]
-fn an_ignored_signal_stays_ignored() {
+fn ignored_signal_stays_ignored() {
     let directory = tempfile::tempdir().unwrap();
     let (mut child, endpoint) = start_in(directory.path(), "--ignore-signal=HUP");
     send_signal("HUP", &child.id().to_string());
@@ -172,7 +172,7 @@ fn an_ignored_signal_stays_ignored() {
     assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
 
-/// Runs a shell script that finds the program as `$emulator`, and returns the words that it prints.
+/// Runs a shell script in which `$emulator` is the program. Returns the words that it prints.
 fn shell(script: &str) -> Vec<String> {
     let output = Command::new("sh")
         .args(["-c", script])
@@ -185,7 +185,7 @@ fn shell(script: &str) -> Vec<String> {
 }
 
 #[test]
-fn exports_set_a_client_up_and_the_background_ends_by_its_process_id() {
+fn exports_configure_client_and_kill_ends_background() {
     const SHOW: &str = "echo $GLACIER_EMULATOR_PID $AWS_ENDPOINT_URL_GLACIER $AWS_REGION $AWS_DEFAULT_REGION \
                         $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY ${AWS_SESSION_TOKEN-none}";
     // With and without quotes around the substitution.
@@ -212,7 +212,7 @@ fn exports_set_a_client_up_and_the_background_ends_by_its_process_id() {
 }
 
 #[test]
-fn a_background_that_does_not_start_says_why() {
+fn failed_background_start_reports_reason() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = program().args(["--background", "--port", &port]).output().unwrap();
@@ -222,7 +222,7 @@ fn a_background_that_does_not_start_says_why() {
 }
 
 #[test]
-fn the_help_is_exact() {
+fn help_lists_all_options() {
     let run = |arguments: &[&str]| program().args(arguments).output().unwrap();
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
     let mut named = Vec::new();
@@ -237,7 +237,7 @@ fn the_help_is_exact() {
         }
         named.push(option);
     }
-    // Each option that the program knows stands between quotes in its source.
+    // In the source, each known option is a string literal of its own.
     let known = include_str!("../src/bin/glacier-emulator/settings.rs")
         .split('"')
         .filter(|text| text.starts_with("--") && !text.contains(' '));

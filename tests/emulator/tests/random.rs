@@ -1,4 +1,4 @@
-//! Faults at random: the same for the same seed, and never so many that an upload cannot be finished.
+//! Random faults: the same for the same seed, and limited so that every upload can finish.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -12,7 +12,7 @@ use glacier_emulator::{Action, Emulator, Fault, FaultKind, Operation, Options, R
 
 const PART: Operation = Operation::UploadMultipartPart;
 
-/// An emulator where this goes wrong, and quickly.
+/// An emulator with random faults of short duration.
 fn start_random(faults: RandomFaults) -> Emulator {
     start_with(Options {
         random_faults: Some(RandomFaults { millis: 5, ..faults }),
@@ -22,7 +22,7 @@ fn start_random(faults: RandomFaults) -> Emulator {
     .0
 }
 
-/// Sends a request until it succeeds, each time on a connection of its own.
+/// Sends a request until it succeeds, each time on a new connection.
 fn insist(emulator: &Emulator, request: &Request) -> Answer {
     loop {
         match Client::connect(emulator).try_send(request) {
@@ -36,7 +36,7 @@ fn initiate(emulator: &Emulator) -> String {
     insist(emulator, &Request::initiate(MIB)).header("x-amz-multipart-upload-id").unwrap().to_owned()
 }
 
-/// Puts parts until the upload is complete, as a client does that looks after a refusal at what is held.
+/// Sends parts until Complete succeeds. After a rejected Complete it lists the stored parts.
 fn upload(emulator: &Emulator, id: &str, whole: &[u8]) {
     loop {
         let list = insist(emulator, &Request::list_parts(id, "")).json();
@@ -50,7 +50,7 @@ fn upload(emulator: &Emulator, id: &str, whole: &[u8]) {
             }
         }
         let complete = Request::complete(id, whole);
-        // So often is no request struck in a row; then it is the upload that is wrong.
+        // More attempts than consecutive faults: if all fail, a stored part is wrong.
         let made =
             (0..4).any(|_| Client::connect(emulator).try_send(&complete).is_ok_and(|answer| answer.status == 201));
         if made {
@@ -59,7 +59,7 @@ fn upload(emulator: &Emulator, id: &str, whole: &[u8]) {
     }
 }
 
-/// What each attempt at each part met.
+/// The faults of each attempt at each part.
 fn met(emulator: &Emulator) -> BTreeMap<u64, Vec<Vec<Action>>> {
     let mut met = BTreeMap::<u64, Vec<Vec<Action>>>::new();
     for request in emulator.requests().into_iter().filter(|request| request.operation == Some(PART)) {
@@ -69,7 +69,7 @@ fn met(emulator: &Emulator) -> BTreeMap<u64, Vec<Vec<Action>>> {
 }
 
 #[test]
-fn a_seed_replays_however_the_threads_interleave() {
+fn seed_repeats_in_any_thread_interleaving() {
     let play = |seed: u64, threads: usize| {
         let emulator = start_random(RandomFaults { probability: 0.6, ..RandomFaults::new(seed) });
         let id = initiate(&emulator);
@@ -77,7 +77,7 @@ fn a_seed_replays_however_the_threads_interleave() {
             for thread in 0..threads {
                 let (emulator, id) = (&emulator, &id);
                 let mine = move |part: &usize| part % threads == thread;
-                // The last part first.
+                // The last part is sent first.
                 scope.spawn(move || {
                     (0..12).rev().filter(mine).for_each(|part| {
                         insist(emulator, &Request::part(id, part * MIB, &data(1000 * part + 1)));
@@ -94,7 +94,7 @@ fn a_seed_replays_however_the_threads_interleave() {
 }
 
 #[test]
-fn every_upload_can_be_finished() {
+fn every_upload_can_finish() {
     for seed in 0..6 {
         let emulator = start_random(RandomFaults { probability: 0.9, combined: 0.5, ..RandomFaults::new(seed) });
         let whole = data(3 * MIB + 5);
@@ -107,7 +107,7 @@ fn every_upload_can_be_finished() {
 }
 
 #[test]
-fn only_what_is_asked_for_goes_wrong() {
+fn applies_only_selected_kinds_and_operations() {
     let faults = RandomFaults { probability: 1.0, combined: 0.0, ..RandomFaults::new(2) };
     let emulator = start_random(RandomFaults {
         operations: Some(vec![PART]),
@@ -123,7 +123,7 @@ fn only_what_is_asked_for_goes_wrong() {
 }
 
 #[test]
-fn a_script_goes_first_and_changes_nothing_for_the_rest() {
+fn scripted_fault_does_not_change_random_ones() {
     let play = |scripted: bool| {
         let (emulator, mut client) = start();
         let faults = RandomFaults { probability: 0.5, ..RandomFaults::new(4) };
@@ -143,7 +143,7 @@ fn a_script_goes_first_and_changes_nothing_for_the_rest() {
 }
 
 #[test]
-fn the_admin_address_sets_them_too() {
+fn admin_path_sets_random_faults() {
     let (_emulator, mut client) = start();
     let admin = |method: &str, body: &str| {
         Request::new(method, "/.admin/random").with(|request| request.authorization = false).body(body.as_bytes())

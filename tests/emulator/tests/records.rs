@@ -1,4 +1,4 @@
-//! What the emulator remembers of each request.
+//! The records of requests.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -7,7 +7,7 @@ mod client;
 use client::{Client, MIB, Request, data, start, start_with, tree_hash};
 use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation, Options, RequestRecord, Storage};
 
-/// The requests, once nothing of them changes any more.
+/// The requests, after all records are final.
 fn over(emulator: &Emulator) -> Vec<RequestRecord> {
     loop {
         let requests = emulator.requests();
@@ -19,7 +19,7 @@ fn over(emulator: &Emulator) -> Vec<RequestRecord> {
 }
 
 #[test]
-fn requests_are_recorded_in_the_order_they_came() {
+fn records_requests_in_order() {
     let (emulator, mut client) = start();
     let id = client.initiate(MIB);
     client.send(&Request::part(&id, MIB, b"abc"));
@@ -46,14 +46,14 @@ fn requests_are_recorded_in_the_order_they_came() {
 }
 
 #[test]
-fn a_record_says_what_was_done_whatever_was_answered() {
+fn record_shows_change_despite_lost_response() {
     let (emulator, mut client) = start();
     let id = client.initiate(MIB);
     let mut attempt = |action: Option<Action>, request: &Request| {
         if let Some(action) = action {
             emulator.add_fault(Fault::new(action));
         }
-        // Most of these get no answer.
+        // Most of these get no response.
         let _ = client.try_send(request);
         client = Client::connect(&emulator);
         let record = over(&emulator).pop().unwrap();
@@ -74,7 +74,7 @@ fn a_record_says_what_was_done_whatever_was_answered() {
     let unavailable = Action::status(503);
     assert_eq!(attempt(Some(unavailable.clone()), &part), (Some(503), false, hash(), vec![unavailable]));
 
-    // Other bytes than were promised: the record has the hash of those that came.
+    // The bytes differ from the hash in the header: the record has the hash of the received bytes.
     let damaged = part.clone().body(b"abd");
     assert_eq!(attempt(None, &damaged), (Some(403), false, Some(tree_hash(b"abd")), vec![]));
     let list = Request::list_parts(&id, "");
@@ -91,7 +91,7 @@ fn a_record_says_what_was_done_whatever_was_answered() {
 }
 
 #[test]
-fn a_lost_initiate_names_the_upload_it_has_started() {
+fn record_of_lost_initiate_has_upload_id() {
     let (emulator, mut client) = start();
     emulator.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }));
     client.try_send(&Request::initiate(MIB)).unwrap_err();
@@ -104,7 +104,7 @@ fn a_lost_initiate_names_the_upload_it_has_started() {
 }
 
 #[test]
-fn what_was_read_need_not_be_read_again() {
+fn requests_from_skips_earlier_records() {
     let (emulator, mut client) = start();
     let id = client.initiate(MIB);
     client.send(&Request::part(&id, 0, b"abc"));
@@ -125,7 +125,7 @@ fn what_was_read_need_not_be_read_again() {
 }
 
 #[test]
-fn what_is_only_counted_has_no_hash() {
+fn counted_payload_has_no_hash() {
     let (emulator, mut client) = start_with(Options { storage: Storage::Count, ..Options::default() });
     let id = client.initiate(MIB);
     client.send(&Request::part(&id, 0, b"abc"));

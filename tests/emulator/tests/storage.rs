@@ -1,4 +1,4 @@
-//! Where the bytes go: files, hashes or nowhere; many connections at once; and the address for other languages.
+//! Storage of bytes or hashes, concurrent connections, and the admin paths.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -11,7 +11,7 @@ use std::thread;
 use client::{Client, MIB, Request, data, start_with, tree_hash};
 use glacier_emulator::{Action, Emulator, Fault, Options, Storage};
 
-/// A directory that goes when the test is over.
+/// A directory that is removed at the end of the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -33,7 +33,7 @@ impl Drop for Directory {
 }
 
 #[test]
-fn an_archive_is_its_parts_in_order() {
+fn archive_has_parts_in_order() {
     let (emulator, mut client) = start_with(Options::default());
     let whole = data(3 * MIB + 17);
     let id = client.initiate(MIB);
@@ -49,7 +49,7 @@ fn an_archive_is_its_parts_in_order() {
 }
 
 #[test]
-fn a_broken_attempt_leaves_the_part_that_is_held() {
+fn failed_attempt_keeps_stored_part() {
     let (emulator, mut client) = start_with(Options::default());
     let (good, other) = (data(MIB), vec![7; MIB]);
     let id = client.initiate(MIB);
@@ -69,7 +69,7 @@ fn a_broken_attempt_leaves_the_part_that_is_held() {
 }
 
 #[test]
-fn uploads_and_archives_outlive_the_emulator() {
+fn data_directory_keeps_uploads_and_archives() {
     let directory = Directory::new();
     let whole = data(2 * MIB + 3);
     let (first, mut client) = start_with(directory.options());
@@ -96,7 +96,7 @@ fn uploads_and_archives_outlive_the_emulator() {
 }
 
 #[test]
-fn counting_believes_the_hashes() {
+fn count_storage_trusts_hashes() {
     let (emulator, mut client) = start_with(Options { storage: Storage::Count, ..Options::default() });
     let id = client.initiate(MIB);
     let part = Request::part(&id, 0, &data(MIB)).body(&vec![0; MIB]);
@@ -116,7 +116,7 @@ fn many_connections_share_one_upload() {
             let (emulator, whole, id) = (&emulator, &whole, &id);
             scope.spawn(move || {
                 let mut client = Client::connect(emulator);
-                // Each part comes from two workers.
+                // Two workers send each part.
                 for index in (0..32).filter(|index| index % 4 == worker % 4) {
                     let part = Request::part(id, index * MIB, &whole[index * MIB..][..MIB]);
                     assert_eq!(client.send(&part).status, 204);
@@ -124,7 +124,7 @@ fn many_connections_share_one_upload() {
             });
         }
     });
-    // Several Completes at once make one archive.
+    // Concurrent Completes create one archive.
     let ids: Vec<_> = thread::scope(|scope| {
         let complete = || Client::connect(&emulator).send(&Request::complete(&id, &whole));
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(complete)).collect();
@@ -137,7 +137,7 @@ fn many_connections_share_one_upload() {
 }
 
 #[test]
-fn the_admin_address_does_what_the_methods_do() {
+fn admin_paths_correspond_to_methods() {
     let (emulator, mut client) = start_with(Options::default());
     let admin = |method: &str, path: &str, body: &str| {
         Request::new(method, format!("/.admin/{path}")).with(|r| r.authorization = false).body(body.as_bytes())
@@ -180,7 +180,7 @@ fn the_admin_address_does_what_the_methods_do() {
 }
 
 #[test]
-fn a_client_may_wait_to_be_asked_for_the_body() {
+fn supports_expect_100_continue() {
     let (_emulator, mut client) = start_with(Options { storage: Storage::Hashes, ..Options::default() });
     let id = client.initiate(MIB);
     let request = Request::part(&id, 0, b"abc").header("expect", "100-continue");
@@ -191,7 +191,7 @@ fn a_client_may_wait_to_be_asked_for_the_body() {
 }
 
 #[test]
-fn a_second_emulator_cannot_have_the_port() {
+fn rejects_port_in_use() {
     let (emulator, _client) = start_with(Options { storage: Storage::Hashes, ..Options::default() });
     let port = emulator.endpoint().rsplit(':').next().unwrap().parse().unwrap();
     assert!(Emulator::start(Options { port, storage: Storage::Hashes, ..Options::default() }).is_err());

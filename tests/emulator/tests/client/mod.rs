@@ -1,4 +1,4 @@
-//! A small client for tests of the emulator: it says exactly what it is told to say.
+//! A small HTTP client for tests of the emulator. It sends exactly the given request, valid or not.
 
 #![allow(dead_code, reason = "each test file uses its own share of this")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is test code, which clippy sees only inside of tests")]
@@ -19,35 +19,35 @@ use sha2::{Digest, Sha256};
 /// One mebibyte.
 pub(crate) const MIB: usize = 1 << 20;
 
-/// The vault there is.
+/// The default vault.
 pub(crate) const VAULT: &str = "/-/vaults/examplevault";
 
-/// A request to be signed and sent.
+/// A request to sign and send.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// Headers sent but not signed.
+    /// Headers that are sent but not signed.
     pub(crate) unsigned: Vec<String>,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
     pub(crate) region: String,
     pub(crate) service: String,
-    /// Seconds by which the client's clock is ahead.
+    /// The offset of the client's clock in seconds.
     pub(crate) clock_offset: i64,
-    /// What is sent instead of the body's length; `None` leaves the header out.
+    /// The value of `Content-Length`, if it differs from the body's length. `None` omits the header.
     pub(crate) content_length: Option<u64>,
-    /// Whether the signature is sent at all.
+    /// Whether the signature is sent.
     pub(crate) authorization: bool,
-    /// The header that carries the time of the signature.
+    /// The header with the time of the signature.
     pub(crate) date_header: &'static str,
-    /// What is signed as `Host` instead of what is sent.
+    /// The signed value of `Host`, if it differs from the sent one.
     pub(crate) signed_host: Option<String>,
     /// Whether `Host` is sent.
     pub(crate) sends_host: bool,
-    /// The body whose hash is signed without `x-amz-content-sha256`, instead of the one that is sent.
+    /// The body whose hash is signed without `x-amz-content-sha256`, if it differs from the sent one.
     pub(crate) signed_body: Option<Vec<u8>>,
 }
 
@@ -105,7 +105,7 @@ impl Request {
         Self::new("POST", format!("{VAULT}/archives")).payload(body)
     }
 
-    /// Sets a header, in place of one of that name.
+    /// Sets a header and replaces one with the same name.
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self = self.without(name);
         self.headers.push((name.to_owned(), value.into()));
@@ -117,14 +117,14 @@ impl Request {
         self
     }
 
-    /// A body with both its hashes.
+    /// Sets the body and both its hashes.
     pub(crate) fn payload(self, body: &[u8]) -> Self {
         self.header("x-amz-content-sha256", hex::encode(Sha256::digest(body)))
             .header("x-amz-sha256-tree-hash", tree_hash(body))
             .body(body)
     }
 
-    /// Another body, and its length.
+    /// Sets the body and its length.
     pub(crate) fn body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self.content_length = Some(body.len() as u64);
@@ -136,7 +136,7 @@ impl Request {
         self
     }
 
-    /// The head as it goes on the wire.
+    /// Returns the head as sent.
     pub(crate) fn head(&self, host: &str) -> Vec<u8> {
         let mut headers = Vec::new();
         if self.sends_host {
@@ -154,7 +154,7 @@ impl Request {
         (text + "\r\n").into_bytes()
     }
 
-    /// The headers that the signature adds: its time, and itself.
+    /// Returns the headers that the signature adds: the time and the signature.
     pub(crate) fn signature(&self, host: &str) -> Vec<(String, String)> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let time = UNIX_EPOCH + Duration::from_secs(now.checked_add_signed(self.clock_offset).unwrap());
@@ -162,7 +162,7 @@ impl Request {
         if self.date_header == "x-amz-date" {
             return self.sign(host, &self.headers, time, settings);
         }
-        // The crate signs x-amz-date by itself: first it tells how the time is written, then it signs that as `Date`.
+        // The crate always signs x-amz-date. The first signature yields the formatted time, which the second signs as `Date`.
         let written = self.sign(host, &self.headers, time, settings.clone());
         let written = written.into_iter().find(|(name, _)| name == "x-amz-date").unwrap().1;
         let date = (self.date_header.to_owned(), written);
@@ -205,7 +205,7 @@ pub(crate) fn upload(upload_id: &str) -> String {
     format!("{VAULT}/multipart-uploads/{upload_id}")
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -222,7 +222,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e} in {self:?}"))
     }
 
-    /// A refusal with this status, code and message; the message may be longer.
+    /// Checks a refusal: this status, this code and a message that contains `message`.
     pub(crate) fn expect_refusal(&self, status: u16, code: &str, message: &str) {
         let document = self.json();
         let got = (self.status, document["code"].as_str(), document["type"].as_str());
@@ -234,7 +234,7 @@ impl Answer {
     }
 }
 
-/// One connection.
+/// A connection.
 pub(crate) struct Client {
     pub(crate) host: String,
     stream: BufReader<Stream>,
@@ -246,7 +246,7 @@ enum Stream {
 }
 
 impl Client {
-    /// Speaks plain HTTP, whatever the endpoint says.
+    /// Connects with plain HTTP, whatever the scheme of the endpoint.
     pub(crate) fn connect_without_tls(endpoint: &str) -> Self {
         let (host, tcp) = dial(endpoint);
         Self { host, stream: BufReader::new(Stream::Plain(tcp)) }
@@ -273,7 +273,7 @@ impl Client {
         Self { host, stream: BufReader::new(stream) }
     }
 
-    /// Sends a request and waits for its answer, which must come.
+    /// Sends a request and returns its response. Panics if none arrives.
     pub(crate) fn send(&mut self, request: &Request) -> Answer {
         self.try_send(request).unwrap_or_else(|e| panic!("{e} for {} {}", request.method, request.target))
     }
@@ -312,14 +312,14 @@ impl Client {
         Ok(Answer { status, headers, body })
     }
 
-    /// Everything that the server sends until the connection ends, and how it ends.
+    /// Returns all bytes until the connection ends, and how it ends.
     pub(crate) fn read_to_end(&mut self) -> (String, io::Result<()>) {
         let mut bytes = Vec::new();
         let ended = self.stream.read_to_end(&mut bytes).map(drop);
         (String::from_utf8(bytes).unwrap(), ended)
     }
 
-    /// Whether the server has closed the connection with nothing more to say.
+    /// Whether the server has closed the connection without further bytes.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.stream.read(&mut [0]).is_ok_and(|read| read == 0)
     }
@@ -331,7 +331,7 @@ impl Client {
         }
     }
 
-    /// Starts an upload and returns its ID.
+    /// Initiates an upload and returns its ID.
     pub(crate) fn initiate(&mut self, part_size: usize) -> String {
         let answer = self.send(&Request::initiate(part_size));
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -364,7 +364,7 @@ impl Read for Stream {
     }
 }
 
-/// An emulator that keeps no bytes, and a connection to it.
+/// An emulator that stores only hashes, and a connection to it.
 pub(crate) fn start() -> (Emulator, Client) {
     start_with(Options { storage: Storage::Hashes, ..Options::default() })
 }
@@ -375,18 +375,18 @@ pub(crate) fn start_with(options: Options) -> (Emulator, Client) {
     (emulator, client)
 }
 
-/// Bytes that differ from part to part.
+/// Bytes that differ between parts.
 pub(crate) fn data(length: usize) -> Vec<u8> {
     (0..length).map(|i| u8::try_from((i + i / MIB * 31) % 251).unwrap()).collect()
 }
 
-/// The tree hash by the definition: pairs of hashes, from 1 MiB up.
+/// The tree hash by its definition: pairs of hashes, from leaves of 1 MiB.
 pub(crate) fn tree_hash(bytes: &[u8]) -> String {
     fn root(bytes: &[u8]) -> [u8; 32] {
         if bytes.len() <= MIB {
             return Sha256::digest(bytes).into();
         }
-        // The left half is the largest full tree that leaves something for the right.
+        // The left subtree is the largest full tree that leaves bytes for the right one.
         let leaves = bytes.len().div_ceil(MIB);
         let (left, right) = bytes.split_at(leaves.next_power_of_two() / 2 * MIB);
         Sha256::new().chain_update(root(left)).chain_update(root(right)).finalize().into()

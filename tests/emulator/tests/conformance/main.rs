@@ -47,7 +47,7 @@ const GROUPS: &[Group] = &[
 ];
 
 #[test]
-fn every_case_goes_as_the_document_shows() {
+fn cases_match_the_document() {
     let outcomes: Vec<(&Group, Vec<Outcome>)> = GROUPS.iter().map(|group| (group, group.play())).collect();
     let failed: Vec<_> = outcomes.iter().flat_map(|(_, of_group)| of_group).filter_map(Outcome::failure).collect();
     assert!(failed.is_empty(), "cases failed:\n{}", failed.join("\n"));
@@ -67,7 +67,7 @@ fn every_case_goes_as_the_document_shows() {
 }
 
 #[test]
-fn every_choice_has_its_cases() {
+fn every_unspecified_behavior_has_cases() {
     let sources = || GROUPS.iter().flat_map(|group| group.rules).filter_map(|rule| rule.choice());
     for (question, _) in UNSPECIFIED {
         assert!(sources().any(|source| source == *question), "no rule for the choice {question:?}");

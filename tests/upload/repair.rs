@@ -1,4 +1,4 @@
-//! A Complete that is refused, and what is done about it.
+//! Repair of an upload after a rejected Complete.
 
 use glacier_emulator::{Action, Emulator, Fault, Operation};
 use glacier_mp::error::Kind;
@@ -13,29 +13,29 @@ fn refused() -> Fault {
     refusal(400, "InvalidParameterValueException", text).on(Operation::CompleteMultipartUpload)
 }
 
-/// Replaces a part of an upload by other bytes.
-fn spoil(glacier: &Emulator, id: &str, index: u32) {
+/// Replaces a stored part by other bytes.
+fn overwrite_part(glacier: &Emulator, id: &str, index: u32) {
     let other = upload(glacier);
     other.set_upload_id(id).unwrap();
     other.put_part(index, &vec![9; 4 << 20], None).unwrap();
 }
 
 #[test]
-fn a_part_that_was_spoilt_is_sent_again_and_completed() {
+fn repairs_part_with_wrong_stored_bytes() {
     let (glacier, content) = (start(), content());
     let file = file(&content);
     let lines = CapturedLog::default();
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
     upload.set_part_size(4 * MIB).unwrap();
     upload.set_source_file(file.path()).unwrap();
-    // Between its own acknowledgement and Complete, part 1 is replaced.
+    // Part 1 is replaced after its acknowledgement and before Complete.
     glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 1500 }).on(Operation::UploadMultipartPart).part(3));
     std::thread::scope(|scope| {
         let running = scope.spawn(|| upload.run());
         while acknowledged_parts(&glacier).len() < 3 {
             std::thread::yield_now();
         }
-        spoil(&glacier, upload.id().unwrap().to_str().unwrap(), 1);
+        overwrite_part(&glacier, upload.id().unwrap().to_str().unwrap(), 1);
         running.join().unwrap().unwrap();
     });
     assert_eq!(archive(&glacier), content);
@@ -47,7 +47,7 @@ fn a_part_that_was_spoilt_is_sent_again_and_completed() {
 }
 
 #[test]
-fn a_refusal_without_a_reason_is_asked_again_once() {
+fn repeats_complete_once_if_all_parts_are_correct() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refused());
     let file = file(&content);
@@ -57,7 +57,7 @@ fn a_refusal_without_a_reason_is_asked_again_once() {
 }
 
 #[test]
-fn a_stream_refused_without_a_reason_is_asked_again_once_too() {
+fn repeats_complete_of_stream_once_if_all_parts_are_correct() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refused());
     let lucky = upload(&glacier);
@@ -75,7 +75,7 @@ fn a_stream_refused_without_a_reason_is_asked_again_once_too() {
 }
 
 #[test]
-fn refusals_come_to_an_end() {
+fn limits_repeated_completes() {
     let (glacier, content) = (start(), content());
     glacier.add_fault(refused().always());
     let file = file(&content);
@@ -86,7 +86,7 @@ fn refusals_come_to_an_end() {
 }
 
 #[test]
-fn a_stream_cannot_be_mended_and_names_the_part() {
+fn reports_wrong_part_of_stream_that_cannot_be_repaired() {
     let (glacier, content) = (start(), content());
     let upload = upload(&glacier);
     upload.set_part_size(4 * MIB).unwrap();
@@ -96,7 +96,7 @@ fn a_stream_cannot_be_mended_and_names_the_part() {
     while acknowledged_parts(&glacier).len() < 3 {
         std::thread::yield_now();
     }
-    spoil(&glacier, upload.id().unwrap().to_str().unwrap(), 2);
+    overwrite_part(&glacier, upload.id().unwrap().to_str().unwrap(), 2);
     let error = upload.finish().unwrap_err();
     assert_eq!(error.kind(), Kind::Incomplete);
     assert!(error.message().contains("part 2 (8388608-12582911)") && error.is_resumable(), "{error}");

@@ -1,4 +1,6 @@
-//! Journals: what a new process carries on from, here a new client and a new handle.
+//! Resuming from a journal. A new client and a new handle stand for a new process.
+
+mod source_identity;
 
 use std::fs::{self, FileTimes, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
@@ -18,10 +20,10 @@ use crate::support::glacier::{
 };
 use crate::{acknowledged_parts, code, content, of, refusal, start};
 
-/// A place for journals.
-struct Place(TempDir);
+/// A directory for journals.
+struct Fixture(TempDir);
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -30,7 +32,7 @@ impl Place {
         self.0.path().join("upload.journal")
     }
 
-    /// A handle as a new process makes it, that keeps the journal, with one part in flight.
+    /// A handle as a new process creates it, with the journal and one part in flight.
     fn handle(&self, glacier: &Emulator) -> Arc<Upload> {
         self.handle_that_logs(glacier, &CapturedLog::default())
     }
@@ -49,7 +51,7 @@ impl Place {
         upload
     }
 
-    /// Sends parts 0 to 2 of four, and fails at the last one.
+    /// Sends parts 0 to 2 of four and fails at the last one.
     fn send_three_parts(&self, glacier: &Emulator, file: &Path) -> String {
         glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
         let upload = self.of_file(glacier, file);
@@ -66,61 +68,61 @@ fn touch(path: &Path) {
 }
 
 #[test]
-fn a_new_process_carries_on_without_reading_what_is_there() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn new_process_resumes_without_reading_stored_parts() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = aged_file(&content);
-    let id = place.send_three_parts(&glacier, file.path());
+    let id = fixture.send_three_parts(&glacier, file.path());
 
-    let upload = place.of_file(&glacier, file.path());
+    let upload = fixture.of_file(&glacier, file.path());
     upload.run().unwrap();
     assert_eq!(archive(&glacier), content);
     assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB]);
     assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
     assert_eq!(upload.id().unwrap().to_str().unwrap(), id);
     let progress = upload.progress().unwrap();
-    assert_eq!(progress.bytes_hashed, 16_200_000 - 12 * MIB, "not a byte of a journalled part is read");
+    assert_eq!(progress.bytes_hashed, 16_200_000 - 12 * MIB, "no byte of a journaled part is read");
     assert_eq!((progress.bytes_resumed, progress.parts_done), (12 * MIB, 4));
 }
 
 #[test]
-fn the_journal_of_a_finished_upload_gives_its_archive_and_sends_nothing() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn finished_journal_returns_archive_and_sends_nothing() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = aged_file(&content);
-    let first = place.of_file(&glacier, file.path());
+    let first = fixture.of_file(&glacier, file.path());
     first.run().unwrap();
     let requests = glacier.requests().len();
 
-    // The first handle is still there, but has let the journal go.
-    let second = place.of_file(&glacier, file.path());
+    // The first handle still exists but has released the journal.
+    let second = fixture.of_file(&glacier, file.path());
     second.run().unwrap();
     assert_eq!(glacier.requests().len(), requests);
     assert_eq!(second.state(), State::Completed);
     assert_eq!((second.archive_id(), second.tree_hash()), (first.archive_id(), first.tree_hash()));
     assert_eq!((second.id(), second.archive_location()), (first.id(), first.archive_location()));
     assert_eq!(second.part_size(), first.part_size());
-    assert_eq!(second.progress().unwrap().bytes_hashed, 0, "and reads nothing");
+    assert_eq!(second.progress().unwrap().bytes_hashed, 0, "the source is not read");
     first.run().unwrap();
-    assert_eq!(first.progress().unwrap().bytes_hashed, content.len() as u64, "nor does the handle that made it");
+    assert_eq!(first.progress().unwrap().bytes_hashed, content.len() as u64, "the first handle does not read it again");
     assert_eq!(glacier.requests().len(), requests);
 }
 
 #[test]
-fn an_archive_of_other_bytes_stays_one_in_its_journal() {
-    let (glacier, place) = (start(), Place::new());
+fn finished_journal_keeps_wrong_tree_hash_error() {
+    let (glacier, fixture) = (start(), Fixture::new());
     let source = file(b"x");
     glacier.add_fault(Fault::new(Action::WrongTreeHash).on(Operation::CompleteMultipartUpload));
-    assert_eq!(code(place.of_file(&glacier, source.path()).run()), Kind::TreeHash);
-    let again = place.of_file(&glacier, source.path());
+    assert_eq!(code(fixture.of_file(&glacier, source.path()).run()), Kind::TreeHash);
+    let again = fixture.of_file(&glacier, source.path());
     let error = again.run().unwrap_err();
     assert_eq!(error.kind(), Kind::TreeHash);
     assert!(error.message().contains(&glacier.archives()[0].archive_id) && !error.is_resumable(), "{error}");
 }
 
 #[test]
-fn a_stream_is_compared_with_the_archive_that_its_journal_has() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn stream_is_compared_with_archive_of_finished_journal() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let push = |content: &[u8]| {
-        let upload = place.handle(&glacier);
+        let upload = fixture.handle(&glacier);
         content
             .chunks(1 << 20)
             .try_for_each(|piece| upload.write(piece))
@@ -136,17 +138,17 @@ fn a_stream_is_compared_with_the_archive_that_its_journal_has() {
 }
 
 #[test]
-fn a_stream_carries_on_from_its_journal() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn stream_resumes_from_journal() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::UploadMultipartPart).part(3));
-    let first = place.handle(&glacier);
+    let first = fixture.handle(&glacier);
     first.set_part_size(4 * MIB).unwrap();
     let mut pushed = content.chunks(1 << 20).try_for_each(|piece| first.write(piece));
     pushed = pushed.and_then(|()| first.finish());
     assert_eq!(code(pushed), Kind::Access);
     drop(first);
 
-    let second = place.handle(&glacier);
+    let second = fixture.handle(&glacier);
     content.chunks(1 << 20).for_each(|piece| second.write(piece).unwrap());
     second.finish().unwrap();
     assert_eq!(archive(&glacier), content);
@@ -154,13 +156,13 @@ fn a_stream_carries_on_from_its_journal() {
 }
 
 #[test]
-fn two_do_not_work_with_one_journal() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn locked_journal_rejects_second_handle() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
-    let first = place.of_file(&glacier, file.path());
+    let first = fixture.of_file(&glacier, file.path());
     first.run().unwrap_err();
-    let second = place.of_file(&glacier, file.path());
+    let second = fixture.of_file(&glacier, file.path());
     let error = second.run().unwrap_err();
     assert_eq!(error.kind(), Kind::Locked);
     assert!(error.message().contains("upload.journal"), "{error}");
@@ -171,18 +173,18 @@ fn two_do_not_work_with_one_journal() {
 }
 
 #[test]
-fn what_is_freed_in_the_middle_lets_its_journal_go_at_once() {
+fn free_during_run_releases_journal() {
     let content = content();
     let source = file(&content);
     let write = |upload: &Arc<Upload>| upload.write(&content[..5 << 20]);
     let start_it = |upload: &Arc<Upload>| upload.set_source_file(source.path()).and_then(|()| upload.start(None));
     type Begin<'a> = &'a dyn Fn(&Arc<Upload>) -> Result<(), Error>;
     for begin in [&write as Begin<'_>, &start_it] {
-        let (glacier, place) = (start(), Place::new());
+        let (glacier, fixture) = (start(), Fixture::new());
         glacier
             .add_fault(Fault::new(Action::Stall { after_bytes: Some(9) }).on(Operation::UploadMultipartPart).always());
         for round in 0..10 {
-            let upload = place.handle(&glacier);
+            let upload = fixture.handle(&glacier);
             if round == 0 {
                 upload.set_part_size(4 * MIB).unwrap();
             }
@@ -195,7 +197,7 @@ fn what_is_freed_in_the_middle_lets_its_journal_go_at_once() {
             drop(upload);
         }
         glacier.clear_faults();
-        let last = place.of_file(&glacier, source.path());
+        let last = fixture.of_file(&glacier, source.path());
         last.run().unwrap();
         assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1);
         assert_eq!(archive(&glacier), content);
@@ -203,18 +205,18 @@ fn what_is_freed_in_the_middle_lets_its_journal_go_at_once() {
 }
 
 #[test]
-fn what_is_freed_while_it_completes_still_notes_the_archive() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn free_during_complete_records_archive() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let source = file(&content);
     glacier.add_fault(Fault::new(Action::DelayAnswer { millis: 500 }).on(Operation::CompleteMultipartUpload));
-    let upload = place.of_file(&glacier, source.path());
+    let upload = fixture.of_file(&glacier, source.path());
     upload.start(None).unwrap();
     while upload.state() != State::Completing {
         std::thread::yield_now();
     }
     upload.release();
     drop(upload);
-    let again = place.of_file(&glacier, source.path());
+    let again = fixture.of_file(&glacier, source.path());
     while let Err(error) = again.run() {
         assert_eq!(error.kind(), Kind::Locked);
         std::thread::yield_now();
@@ -224,55 +226,55 @@ fn what_is_freed_while_it_completes_still_notes_the_archive() {
 }
 
 #[test]
-fn a_journal_of_another_upload_is_refused_and_stays_as_it_is() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn rejects_journal_of_other_upload_and_keeps_it() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    place.send_three_parts(&glacier, file.path());
-    let before = fs::read(place.journal()).unwrap();
+    fixture.send_three_parts(&glacier, file.path());
+    let before = fs::read(fixture.journal()).unwrap();
     let requests = glacier.requests().len();
-    let refused = |change: &dyn Fn(&Upload), told: &str| {
-        let upload = place.of_file(&glacier, file.path());
+    let refused = |change: &dyn Fn(&Upload), expected: &str| {
+        let upload = fixture.of_file(&glacier, file.path());
         change(&upload);
         let error = upload.run().unwrap_err();
         assert_eq!(error.kind(), Kind::Journal, "{error}");
-        assert!(error.message().contains(told) && error.message().contains("upload.journal"), "{error}");
+        assert!(error.message().contains(expected) && error.message().contains("upload.journal"), "{error}");
     };
     refused(&|upload| upload.set_part_size(8 * MIB).unwrap(), "its part size is 4194304, not 8388608");
     refused(&|upload| upload.set_description("another").unwrap(), "its description");
     refused(&|upload| upload.set_upload_id("another").unwrap(), "its upload ID");
     refused(&|upload| upload.set_archive_size(16_200_001).unwrap(), "its archive size is 16200000");
 
-    let elsewhere = |vault: &str, change: &dyn Fn(&mut glacier_mp::config::Config), told: &str| {
+    let elsewhere = |vault: &str, change: &dyn Fn(&mut glacier_mp::config::Config), expected: &str| {
         let mut config = config(&glacier);
         change(&mut config);
         let upload = Upload::new(&client(config, &CapturedLog::default()), vault).unwrap();
-        upload.set_journal(&place.journal()).unwrap();
+        upload.set_journal(&fixture.journal()).unwrap();
         upload.set_source_file(file.path()).unwrap();
         let error = upload.run().unwrap_err();
         assert_eq!(error.kind(), Kind::Journal, "{error}");
-        assert!(error.message().contains(told), "{error}");
+        assert!(error.message().contains(expected), "{error}");
     };
     elsewhere("another", &|_| (), "its vault is examplevault, not another");
     elsewhere(VAULT, &|config| config.set_region("eu-west-1").unwrap(), "its region");
     elsewhere(VAULT, &|config| config.set_account_id("123456789012").unwrap(), "its account");
     elsewhere(VAULT, &|config| config.set_endpoint("http://127.0.0.1:1").unwrap(), "its endpoint");
-    assert_eq!(glacier.requests().len(), requests, "nothing was sent");
-    assert_eq!(fs::read(place.journal()).unwrap(), before);
+    assert_eq!(glacier.requests().len(), requests, "no request is sent");
+    assert_eq!(fs::read(fixture.journal()).unwrap(), before);
 }
 
 #[test]
-fn what_is_no_journal_is_not_touched_and_nothing_is_sent() {
+fn rejects_file_that_is_not_a_journal_and_keeps_it() {
     let glacier = start();
-    let place = Place::new();
-    fs::write(place.journal(), "somebody's notes\n").unwrap();
+    let fixture = Fixture::new();
+    fs::write(fixture.journal(), "somebody's notes\n").unwrap();
     let source = file(b"x");
-    assert_eq!(code(place.of_file(&glacier, source.path()).run()), Kind::Journal);
-    assert_eq!(fs::read(place.journal()).unwrap(), b"somebody's notes\n");
+    assert_eq!(code(fixture.of_file(&glacier, source.path()).run()), Kind::Journal);
+    assert_eq!(fs::read(fixture.journal()).unwrap(), b"somebody's notes\n");
 
-    fs::remove_file(place.journal()).unwrap();
-    fs::create_dir(place.journal()).unwrap();
-    assert_eq!(code(place.of_file(&glacier, source.path()).run()), Kind::Io);
-    let nowhere = place.handle(&glacier);
+    fs::remove_file(fixture.journal()).unwrap();
+    fs::create_dir(fixture.journal()).unwrap();
+    assert_eq!(code(fixture.of_file(&glacier, source.path()).run()), Kind::Io);
+    let nowhere = fixture.handle(&glacier);
     nowhere.set_journal(Path::new("/no/such/directory/journal")).unwrap();
     nowhere.set_source_file(source.path()).unwrap();
     assert_eq!(code(nowhere.run()), Kind::Io);
@@ -281,83 +283,83 @@ fn what_is_no_journal_is_not_touched_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_call_that_fails_before_it_works_makes_no_journal() {
+fn invalid_call_creates_no_journal() {
     let glacier = start();
-    let place = Place::new();
-    assert_eq!(code(place.handle(&glacier).run()), Kind::State, "no source");
-    place.handle(&glacier).abort().unwrap();
-    assert_eq!(code(place.handle(&glacier).complete()), Kind::State);
-    assert!(!place.journal().exists());
+    let fixture = Fixture::new();
+    assert_eq!(code(fixture.handle(&glacier).run()), Kind::State, "no source");
+    fixture.handle(&glacier).abort().unwrap();
+    assert_eq!(code(fixture.handle(&glacier).complete()), Kind::State);
+    assert!(!fixture.journal().exists());
 }
 
 #[test]
-fn a_touched_source_is_read_again_and_carried_on() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn rereads_touched_source_and_resumes() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    place.send_three_parts(&glacier, file.path());
+    fixture.send_three_parts(&glacier, file.path());
     touch(file.path());
     wait_until_times_are_trusted();
     let lines = CapturedLog::default();
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
-    let second = place.handle_that_logs(&glacier, &lines);
+    let second = fixture.handle_that_logs(&glacier, &lines);
     second.set_source_file(file.path()).unwrap();
     second.run().unwrap_err();
     assert!(lines.of(Level::Warn).iter().any(|line| line.contains("may have changed")), "{lines:?}");
-    assert_eq!(second.progress().unwrap().bytes_hashed, 16_200_000, "all of it is read again");
-    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB], "and nothing is sent again");
+    assert_eq!(second.progress().unwrap().bytes_hashed, 16_200_000, "the whole source is read again");
+    assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 8 * MIB, 12 * MIB], "no part is sent twice");
     drop(second);
-    let third = place.of_file(&glacier, file.path());
+    let third = fixture.of_file(&glacier, file.path());
     third.run().unwrap();
-    assert_eq!(third.progress().unwrap().bytes_hashed, 0, "what was read again is known by now");
+    assert_eq!(third.progress().unwrap().bytes_hashed, 0, "the journal has the hashes of the second run");
     assert_eq!(archive(&glacier), content);
 }
 
 #[test]
-fn a_source_that_changed_between_two_runs_is_refused_and_the_part_named() {
-    let (glacier, mut content, place) = (start(), content(), Place::new());
+fn rejects_changed_source_and_names_part() {
+    let (glacier, mut content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    let id = place.send_three_parts(&glacier, file.path());
+    let id = fixture.send_three_parts(&glacier, file.path());
     content[5_000_000] ^= 1;
     fs::write(file.path(), &content).unwrap();
-    let error = place.of_file(&glacier, file.path()).run().unwrap_err();
+    let error = fixture.of_file(&glacier, file.path()).run().unwrap_err();
     assert_eq!(error.kind(), Kind::SourceChanged);
     assert!(error.message().contains("part 1 (4194304-8388607)") && error.message().contains(&id), "{error}");
     assert!(error.is_resumable());
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
 
     fs::write(file.path(), &content[1..]).unwrap();
-    let error = place.of_file(&glacier, file.path()).run().unwrap_err();
+    let error = fixture.of_file(&glacier, file.path()).run().unwrap_err();
     assert_eq!(error.kind(), Kind::SourceChanged);
     assert!(error.message().contains("16199999") && error.message().contains("16200000"), "{error}");
 
     content[5_000_000] ^= 1;
     fs::write(file.path(), &content).unwrap();
-    place.of_file(&glacier, file.path()).run().unwrap();
+    fixture.of_file(&glacier, file.path()).run().unwrap();
     assert_eq!(archive(&glacier), content);
 }
 
 #[test]
-fn a_part_that_the_service_lost_or_replaced_is_sent_again() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn resends_part_lost_or_replaced_by_service() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    let id = place.send_three_parts(&glacier, file.path());
+    let id = fixture.send_three_parts(&glacier, file.path());
     let other = crate::support::glacier::upload(&glacier);
     other.set_upload_id(&id).unwrap();
     other.put_part(1, &vec![9; 4 << 20], None).unwrap();
-    place.of_file(&glacier, file.path()).run().unwrap();
+    fixture.of_file(&glacier, file.path()).run().unwrap();
     assert_eq!(archive(&glacier), content);
     assert_eq!(acknowledged_parts(&glacier), [0, 4 * MIB, 4 * MIB, 4 * MIB, 8 * MIB, 12 * MIB]);
 }
 
 #[test]
-fn an_upload_that_vanished_is_not_replaced_and_its_journal_named() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn not_found_upload_is_not_replaced_and_error_names_journal() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    let id = place.send_three_parts(&glacier, file.path());
+    let id = fixture.send_three_parts(&glacier, file.path());
     glacier.set_clock_offset(25 * 3600);
-    let upload = place.of_file(&glacier, file.path());
+    let upload = fixture.of_file(&glacier, file.path());
     let error = loop {
-        // Whether the clock or the upload is noticed first does not matter here.
+        // Either the clock or the missing upload may be detected first.
         match upload.run().unwrap_err() {
             error if error.kind() == Kind::NotFound => break error,
             error => assert_eq!(error.kind(), Kind::Credentials, "{error}"),
@@ -370,16 +372,16 @@ fn an_upload_that_vanished_is_not_replaced_and_its_journal_named() {
 }
 
 #[test]
-fn complete_is_repeated_before_anything_is_listed() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn repeats_pending_complete_before_list_parts() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = aged_file(&content);
-    // The archive is made, and its answer never comes.
+    // The archive is created, and the response is lost.
     let lost = Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(Operation::CompleteMultipartUpload);
     glacier.add_fault(lost.always());
     let mut settings = config(&glacier);
     settings.set_max_attempts(2).unwrap();
     let first = Upload::new(&client(settings, &CapturedLog::default()), VAULT).unwrap();
-    first.set_journal(&place.journal()).unwrap();
+    first.set_journal(&fixture.journal()).unwrap();
     first.set_source_file(file.path()).unwrap();
     let error = first.run().unwrap_err();
     assert_eq!(error.kind(), Kind::OutcomeUnknown);
@@ -388,7 +390,7 @@ fn complete_is_repeated_before_anything_is_listed() {
     glacier.clear_faults();
     let seen = glacier.requests().len();
 
-    let second = place.of_file(&glacier, file.path());
+    let second = fixture.of_file(&glacier, file.path());
     second.run().unwrap();
     let since: Vec<_> = glacier.requests()[seen..].iter().map(|request| request.operation.unwrap()).collect();
     assert_eq!(since, [Operation::CompleteMultipartUpload]);
@@ -397,44 +399,44 @@ fn complete_is_repeated_before_anything_is_listed() {
 }
 
 #[test]
-fn an_outcome_that_cannot_be_known_stays_unknown() {
-    let (glacier, place) = (start(), Place::new());
+fn unknown_outcome_stays_unknown() {
+    let (glacier, fixture) = (start(), Fixture::new());
     let source = file(b"x");
     let complete = Operation::CompleteMultipartUpload;
     glacier.add_fault(Fault::new(Action::Reset { after_bytes: None }).on(complete));
     let gone = refusal(404, "ResourceNotFoundException", "The upload ID was not found: x");
     glacier.add_fault(gone.on(complete).skip(1).always());
     for _ in 0..2 {
-        let upload = place.of_file(&glacier, source.path());
+        let upload = fixture.of_file(&glacier, source.path());
         let error = upload.run().unwrap_err();
         assert_eq!(error.kind(), Kind::OutcomeUnknown);
         assert!(!error.is_resumable() && error.message().contains("inventory"), "{error}");
         assert_eq!(code(upload.abort()), Kind::OutcomeUnknown);
     }
-    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1, "it is not uploaded again by itself");
+    assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 1, "the library does not upload again");
 }
 
 #[test]
-fn a_refused_complete_is_not_repeated_by_the_next_process() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn rejected_complete_is_not_repeated_by_next_process() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
     glacier.add_fault(refusal(403, "AccessDeniedException", "no").on(Operation::CompleteMultipartUpload));
-    place.of_file(&glacier, file.path()).run().unwrap_err();
+    fixture.of_file(&glacier, file.path()).run().unwrap_err();
     let seen = glacier.requests().len();
-    place.of_file(&glacier, file.path()).run().unwrap();
+    fixture.of_file(&glacier, file.path()).run().unwrap();
     let first = glacier.requests()[seen].operation.unwrap();
     assert_eq!(first, Operation::ListParts);
     assert_eq!(archive(&glacier), content);
 }
 
 #[test]
-fn an_aborted_upload_stays_aborted() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn aborted_journal_stays_aborted() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    place.send_three_parts(&glacier, file.path());
-    place.handle(&glacier).abort().unwrap();
+    fixture.send_three_parts(&glacier, file.path());
+    fixture.handle(&glacier).abort().unwrap();
     assert!(glacier.uploads().is_empty());
-    let again = place.of_file(&glacier, file.path());
+    let again = fixture.of_file(&glacier, file.path());
     assert_eq!(code(again.run()), Kind::State);
     assert_eq!(again.state(), State::Aborted);
     again.abort().unwrap();
@@ -442,21 +444,21 @@ fn an_aborted_upload_stays_aborted() {
 }
 
 #[test]
-fn by_hand_and_attached_uploads_are_journalled_too() {
-    let (glacier, place) = (start(), Place::new());
-    let by_hand = place.handle(&glacier);
+fn journals_multipart_operations_and_attached_uploads() {
+    let (glacier, fixture) = (start(), Fixture::new());
+    let by_hand = fixture.handle(&glacier);
     by_hand.set_part_size(MIB).unwrap();
     by_hand.initiate().unwrap();
     by_hand.put_part(0, &vec![1; 1 << 20], None).unwrap();
     let id = by_hand.id().unwrap().to_str().unwrap().to_owned();
     drop(by_hand);
-    let second = place.handle(&glacier);
+    let second = fixture.handle(&glacier);
     second.put_part(1, b"end", None).unwrap();
     assert_eq!(second.id().unwrap().to_str().unwrap(), id);
     drop(second);
 
-    // Another process has a journal of its own.
-    let elsewhere = Place::new();
+    // Another process has its own journal.
+    let elsewhere = Fixture::new();
     let third = elsewhere.handle(&glacier);
     third.set_upload_id(&id).unwrap();
     third.set_archive_size(MIB + 3).unwrap();
@@ -469,26 +471,26 @@ fn by_hand_and_attached_uploads_are_journalled_too() {
 }
 
 #[test]
-fn a_journal_holds_no_secret_and_is_for_its_owner_alone() {
+fn journal_has_no_secrets_and_mode_0600() {
     let glacier = Emulator::start(Options::default()).unwrap();
-    let place = Place::new();
+    let fixture = Fixture::new();
     let source = file(b"x");
-    place.of_file(&glacier, source.path()).run().unwrap();
-    let text = fs::read_to_string(place.journal()).unwrap();
+    fixture.of_file(&glacier, source.path()).run().unwrap();
+    let text = fs::read_to_string(fixture.journal()).unwrap();
     assert!(!text.contains(&Options::default().secret_key));
     assert!(!text.contains(&Options::default().access_key));
-    assert_eq!(fs::metadata(place.journal()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(fixture.journal()).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
-fn a_torn_tail_is_ignored() {
-    let (glacier, content, place) = (start(), content(), Place::new());
+fn ignores_torn_last_record() {
+    let (glacier, content, fixture) = (start(), content(), Fixture::new());
     let file = file(&content);
-    place.send_three_parts(&glacier, file.path());
-    let whole = fs::read(place.journal()).unwrap();
-    fs::write(place.journal(), &whole[..whole.len() - 7]).unwrap();
-    let upload = place.of_file(&glacier, file.path());
+    fixture.send_three_parts(&glacier, file.path());
+    let whole = fs::read(fixture.journal()).unwrap();
+    fs::write(fixture.journal(), &whole[..whole.len() - 7]).unwrap();
+    let upload = fixture.of_file(&glacier, file.path());
     upload.run().unwrap();
     assert_eq!(archive(&glacier), content);
-    assert_eq!(acknowledged_parts(&glacier).len(), 4, "the part whose record was torn is read again, and not sent");
+    assert_eq!(acknowledged_parts(&glacier).len(), 4, "the part of the torn record is read again and not sent");
 }
