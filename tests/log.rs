@@ -1,4 +1,4 @@
-//! What the log tells a support person: each request, each retry, and never a secret.
+//! Log lines: each request, each retry, each step, and no secrets.
 #![cfg(test)]
 
 mod support;
@@ -12,13 +12,13 @@ use glacier_mp::log::{Level, Sink};
 use glacier_mp::upload::Upload;
 use support::glacier::{CapturedLog, VAULT, client, config};
 
-const TOKEN: &str = "token-that-nobody-may-see";
+const TOKEN: &str = "token-that-must-not-be-logged";
 
 fn fault(action: Action) -> Fault {
     Fault::new(action).on(Operation::UploadMultipartPart)
 }
 
-/// Uploads one byte with a session token, and gives the lines that were logged.
+/// Uploads one byte with a session token. Returns the log lines and the result.
 fn upload(faults: Vec<Fault>) -> (CapturedLog, Result<(), glacier_mp::error::Error>) {
     let options = Options { session_token: Some(TOKEN.to_owned()), ..Options::default() };
     let glacier = Emulator::start(options.clone()).unwrap();
@@ -33,7 +33,7 @@ fn upload(faults: Vec<Fault>) -> (CapturedLog, Result<(), glacier_mp::error::Err
 }
 
 #[test]
-fn each_request_is_told_with_all_that_support_asks_for() {
+fn logs_each_request_with_status_request_id_and_duration() {
     let (lines, outcome) = upload(vec![fault(Action::status(500)), fault(Action::Reset { after_bytes: None }).skip(1)]);
     outcome.unwrap();
     let requests = lines.of(Level::Debug);
@@ -46,17 +46,17 @@ fn each_request_is_told_with_all_that_support_asks_for() {
     ];
     assert_eq!(requests.len(), starts.len(), "{requests:?}");
     for (line, start) in requests.iter().zip(starts) {
-        assert!(line.starts_with(start) && line.ends_with(" ms"), "{line:?} is not {start:?}...");
+        assert!(line.starts_with(start) && line.ends_with(" ms"), "{line:?} does not start with {start:?}");
     }
     assert!(requests.iter().filter(|line| line.contains("HTTP")).all(|line| !line.contains("request ID none")));
 }
 
 #[test]
-fn each_retry_is_told_with_cause_and_delay() {
+fn logs_each_retry_with_cause_and_delay() {
     let (lines, outcome) = upload(vec![fault(Action::error(400, "ThrottlingException", "Rate exceeded"))]);
     outcome.unwrap();
     let warnings = lines.of(Level::Warn);
-    assert_eq!(warnings.len(), 2, "the parts in flight are halved too: {warnings:?}");
+    assert_eq!(warnings.len(), 2, "one warning is for the halved congestion window: {warnings:?}");
     assert!(
         warnings[0].starts_with("parts in flight: at most 4 from now on, not 8 after throttling: "),
         "{warnings:?}"
@@ -70,7 +70,7 @@ fn each_retry_is_told_with_cause_and_delay() {
 }
 
 #[test]
-fn the_steps_and_the_end_of_an_upload_are_told() {
+fn logs_steps_and_final_error_of_an_upload() {
     let (lines, outcome) = upload(Vec::new());
     outcome.unwrap();
     let steps = lines.of(Level::Info);
@@ -82,7 +82,7 @@ fn the_steps_and_the_end_of_an_upload_are_told() {
 }
 
 #[test]
-fn no_line_and_no_error_tells_a_secret() {
+fn log_lines_and_errors_contain_no_secrets() {
     let secret = Options::default().secret_key;
     let faults = [
         Action::error(403, "ExpiredTokenException", "The security token included in the request is expired"),
@@ -92,17 +92,17 @@ fn no_line_and_no_error_tells_a_secret() {
     ];
     for action in faults {
         let (lines, outcome) = upload(vec![fault(action).always()]);
-        let told = format!("{lines:?} {outcome:?}");
-        assert!(told.len() > 500 && !told.contains(TOKEN) && !told.contains(&secret), "{told}");
+        let text = format!("{lines:?} {outcome:?}");
+        assert!(text.len() > 500 && !text.contains(TOKEN) && !text.contains(&secret), "{text}");
     }
 }
 
 #[test]
-fn a_client_is_busy_inside_its_log_callback() {
+fn rejects_calls_on_client_inside_its_log_callback() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let itself: Arc<OnceLock<Arc<Client>>> = Arc::default();
-    let refused = Arc::new(Mutex::new(Vec::new()));
-    let (inside, seen) = (Arc::clone(&itself), Arc::clone(&refused));
+    let rejections = Arc::new(Mutex::new(Vec::new()));
+    let (inside, seen) = (Arc::clone(&itself), Arc::clone(&rejections));
     let sink: Sink = Box::new(move |_, _| {
         let client = inside.get().unwrap();
         seen.lock().unwrap().push(Upload::new(client, VAULT).unwrap_err().kind());
@@ -113,6 +113,6 @@ fn a_client_is_busy_inside_its_log_callback() {
     let client = Client::new(&config).unwrap();
     itself.set(Arc::clone(&client)).unwrap();
     client.list_uploads(VAULT).unwrap();
-    assert_eq!(*refused.lock().unwrap(), [Kind::Busy, Kind::Busy]);
+    assert_eq!(*rejections.lock().unwrap(), [Kind::Busy, Kind::Busy]);
     Upload::new(&client, VAULT).unwrap();
 }

@@ -1,6 +1,6 @@
-//! Part sizes, counts and ranges, against known answers and the service's limits.
+//! Part sizes, part counts and byte ranges, compared with known answers and the limits of the service.
 
-#![cfg(test)] // so that the lints let shared functions fail as tests do
+#![cfg(test)] // So that the lints treat shared functions as tests.
 
 mod support;
 
@@ -14,12 +14,12 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 #[test]
-fn known_part_sizes() {
+fn part_sizes_match_known_answers() {
     let mut checked = 0;
     for [kind, value, expect, _note] in known_rows("part_sizes.csv") {
         match kind.as_str() {
             "part_size" => {
-                // The rows with signs, spaces, letters or nothing are for those who read a part size from text.
+                // Rows with signs, spaces, letters or no digits test parsers of text, which this crate does not have.
                 let Some(bytes) = value.parse().ok().filter(|bytes: &u64| bytes.to_string() == value) else {
                     assert_eq!(expect, "invalid", "{value:?}");
                     continue;
@@ -39,7 +39,7 @@ fn known_part_sizes() {
 }
 
 #[test]
-fn known_ranges() {
+fn ranges_match_known_answers() {
     for [index, part_size, archive_size, content_range, in_bytes, length] in known_rows("ranges.csv") {
         let plan = Plan::new(archive_size.parse().unwrap(), Some(part_size.parse().unwrap())).unwrap();
         let range = plan.range(index.parse().unwrap()).unwrap();
@@ -51,7 +51,7 @@ fn known_ranges() {
 }
 
 #[test]
-fn part_counts() {
+fn part_and_request_counts_match_known_answers() {
     let mib_tenths = |tenths: u64| (tenths * MIB).div_ceil(10);
     for (archive_size, part_size, parts) in
         [(mib_tenths(162), 4 * MIB, 5), (mib_tenths(102), MIB, 11), (1, MIB, 1), (MIB, MIB, 1), (MIB + 1, MIB, 2)]
@@ -66,7 +66,7 @@ fn part_counts() {
 }
 
 #[test]
-fn default_part_sizes() {
+fn default_part_size_is_the_smallest_that_fits() {
     for (archive_size, part_size) in [
         (1, 16 * MIB),
         (160_000 * MIB, 16 * MIB),
@@ -79,7 +79,7 @@ fn default_part_sizes() {
 }
 
 #[test]
-fn refusals_name_value_and_rule() {
+fn errors_name_value_and_rule() {
     let too_many_parts = [(10_001 * MIB, Some(MIB), "2097152"), (ARCHIVE_SIZE_MAX, Some(2 * GIB), "4294967296")];
     let bad_part_size = [(1, Some(3 * MIB), "3145728"), (u64::MAX, Some(0), "18446744073709551615")];
     let bad_archive = [
@@ -91,12 +91,12 @@ fn refusals_name_value_and_rule() {
     for (archive_size, part_size, word) in too_many_parts.into_iter().chain(bad_part_size).chain(bad_archive) {
         let error = Plan::new(archive_size, part_size).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
-        assert!(error.message().contains(word), "{word} is not in {error}");
+        assert!(error.message().contains(word), "{word} is missing in {error}");
     }
 }
 
 #[test]
-fn memory_is_a_part_for_each_worker() {
+fn memory_is_one_part_per_worker_up_to_the_archive_size() {
     let plan = Plan::new(ARCHIVE_SIZE_MAX, None).unwrap();
     assert_eq!(plan.memory(1), 4 * GIB);
     assert_eq!(plan.memory(8), 32 * GIB);
@@ -106,7 +106,7 @@ fn memory_is_a_part_for_each_worker() {
 }
 
 #[test]
-fn ranges_in_answers_are_read_strictly() {
+fn parses_ranges_strictly() {
     assert_eq!(ByteRange::parse_in_bytes("0-0").map(|range| range.length()), Some(1));
     assert_eq!(ByteRange::parse_in_bytes("0-42949672959999"), Some(ByteRange { first: 0, last: ARCHIVE_SIZE_MAX - 1 }));
     for text in [
@@ -142,18 +142,18 @@ proptest! {
     #[test]
     fn parts_cover_the_archive(
         archive_size in prop_oneof![1..ARCHIVE_SIZE_MAX + 1, 1..100 * MIB],
-        asked in prop::option::of((0..13).prop_map(|n| MIB << n)),
+        part_size in prop::option::of((0..13).prop_map(|n| MIB << n)),
     ) {
         let smallest = smallest_part_size(archive_size).unwrap();
         check_part_size(smallest).unwrap();
         prop_assert!(archive_size.div_ceil(smallest) <= 10_000);
         prop_assert!(smallest == MIB || archive_size.div_ceil(smallest / 2) > 10_000);
 
-        let Ok(plan) = Plan::new(archive_size, asked) else {
-            prop_assert!(asked.unwrap() < smallest);
+        let Ok(plan) = Plan::new(archive_size, part_size) else {
+            prop_assert!(part_size.unwrap() < smallest);
             return Ok(());
         };
-        prop_assert_eq!(plan.part_size(), asked.unwrap_or(smallest.max(DEFAULT_PART_SIZE_MIN)));
+        prop_assert_eq!(plan.part_size(), part_size.unwrap_or(smallest.max(DEFAULT_PART_SIZE_MIN)));
         let mut next = 0;
         for index in 0..plan.part_count() {
             let range = plan.range(index).unwrap();

@@ -1,5 +1,5 @@
-//! A service that echoes secrets and control characters in every field of every response, and file names with control
-//! characters: no message, getter or log line shows them.
+//! A service echoes secrets and control characters in every field of its responses, and file names contain control
+//! characters. No message, getter or log line shows them.
 #![cfg(test)]
 
 mod support;
@@ -21,10 +21,10 @@ use support::glacier::{CapturedLog, VAULT, client, config, file};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
-/// The fewest characters that count as an echo.
+/// The minimum length of an echo, in characters.
 const ECHO: usize = 16;
 
-/// Operations, by what a program calls.
+/// A call that sends requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Initiate,
@@ -38,7 +38,7 @@ enum Call {
 const CALLS: [Call; 6] =
     [Call::Initiate, Call::PutPart, Call::ListParts, Call::Complete, Call::Abort, Call::ListUploads];
 
-/// Starts a service that responds to each call with `response`, and to what a call needs before with a success.
+/// Starts a service that returns `response` for `call`, and success for the requests that precede it.
 fn service(call: Call, response: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -81,11 +81,11 @@ fn json(status: u16, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} Text\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// Does one call at a service, with a file of control characters in its name as a source.
+/// Makes one call, which must fail, and returns its error.
 fn fail(call: Call, config: Config, lines: &CapturedLog) -> Error {
     let client = client(config, lines);
     if call == Call::ListUploads {
-        return client.list_uploads(VAULT).expect_err("must be refused");
+        return client.list_uploads(VAULT).expect_err("must be rejected");
     }
     let source = file(b"0123456789");
     let upload = Upload::new(&client, VAULT).unwrap();
@@ -101,7 +101,7 @@ fn fail(call: Call, config: Config, lines: &CapturedLog) -> Error {
         Call::Abort => upload.abort(),
         Call::ListUploads => Ok(()),
     };
-    outcome.expect_err("must be refused")
+    outcome.expect_err("must be rejected")
 }
 
 fn config_at(endpoint: &str) -> Config {
@@ -128,15 +128,15 @@ fn assert_sanitized(error: &Error, lines: &CapturedLog, secrets: &[&str]) {
         assert!(text.len() < 5000, "{} bytes: {text}", text.len());
         for secret in secrets {
             for at in 0..=secret.len() - ECHO {
-                let piece = &secret[at..at + ECHO];
-                assert!(!text.contains(piece), "{piece} of {secret} is in {text}");
-                assert!(!text.replace("%2F", "/").replace("%2B", "+").contains(piece), "{piece} is in {text}");
+                let echo = &secret[at..at + ECHO];
+                assert!(!text.contains(echo), "{echo} of {secret} is in {text}");
+                assert!(!text.replace("%2F", "/").replace("%2B", "+").contains(echo), "{echo} is in {text}");
             }
         }
     }
 }
 
-/// What an evil service puts into a field: JSON escapes for a body.
+/// Returns the contents of a malicious field, with JSON escapes.
 fn echoes() -> Vec<String> {
     let encoded = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     vec![
@@ -191,8 +191,8 @@ fn hides_secrets_in_success_responses() {
     initiated.initiate().unwrap();
     assert_eq!(initiated.location().unwrap().to_str().unwrap(), "/-/[redacted]");
 
-    let refused = json(201, &format!("x-amz-multipart-upload-id: {TOKEN}\r\nLocation: /-/\r\n"), "");
-    let error = upload(&refused, &lines).initiate().unwrap_err();
+    let rejected = json(201, &format!("x-amz-multipart-upload-id: {TOKEN}\r\nLocation: /-/\r\n"), "");
+    let error = upload(&rejected, &lines).initiate().unwrap_err();
     assert_eq!(error.kind(), Kind::Protocol);
     assert_sanitized(&error, &lines, &[SECRET, TOKEN]);
 

@@ -1,4 +1,4 @@
-//! How fast an upload goes: bytes a second, by a clock whose waits take no time, and parts in flight.
+//! Throughput: the bandwidth limit, measured with a clock that does not wait, and the congestion window.
 #![cfg(test)]
 
 mod support;
@@ -16,7 +16,8 @@ use glacier_mp::upload::{Flow, Upload};
 use support::data::generate;
 use support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_clock, config};
 
-/// An upload takes 100 s by this: what the machine itself takes is little beside it.
+/// The bandwidth limit in bytes per second. An upload takes 100 s of virtual time, so the real time of the machine is
+/// negligible.
 const LIMIT: u64 = 50_000;
 const LENGTH: usize = 5_000_000;
 
@@ -24,14 +25,14 @@ fn start() -> Emulator {
     Emulator::start(Options::default()).unwrap()
 }
 
-/// A client of that limit, 0 for none, and its clock.
+/// Returns a client with a bandwidth limit (0 for none) and its clock.
 fn limited(glacier: &Emulator, limit: u64) -> (Arc<Client>, Arc<VirtualClock>) {
     let (mut config, clock) = (config(glacier), Arc::new(VirtualClock::default()));
     config.set_bandwidth_limit(limit).unwrap();
     (client_with_clock(&clock, config, &CapturedLog::default()), clock)
 }
 
-/// An upload of LENGTH bytes in parts of 1 MiB.
+/// Returns an upload of `LENGTH` bytes with part size 1 MiB.
 fn upload(client: &Arc<Client>) -> Arc<Upload> {
     upload_of(client, LENGTH)
 }
@@ -47,17 +48,17 @@ fn upload_of(client: &Arc<Client>, length: usize) -> Arc<Upload> {
     upload
 }
 
-/// Does the work, which must take so many seconds by the clock, within 5 %.
+/// Runs `work`, which must take `seconds` of the clock's time, within 5 %.
 #[track_caller]
 fn assert_takes(seconds: u64, clock: &VirtualClock, work: impl FnOnce()) {
     let start = clock.monotonic();
     work();
-    let (took, should) = (clock.monotonic() - start, Duration::from_secs(seconds));
-    assert!(took.abs_diff(should) <= should / 20, "{took:?} instead of {should:?}");
+    let (took, expected) = (clock.monotonic() - start, Duration::from_secs(seconds));
+    assert!(took.abs_diff(expected) <= expected / 20, "{took:?} instead of {expected:?}");
 }
 
 #[test]
-fn the_clients_limit_holds_for_an_upload() {
+fn client_limit_applies_to_upload() {
     let glacier = start();
     let (client, clock) = limited(&glacier, LIMIT);
     let upload = upload(&client);
@@ -67,7 +68,7 @@ fn the_clients_limit_holds_for_an_upload() {
 }
 
 #[test]
-fn the_uploads_own_limit_holds_too() {
+fn lower_of_client_and_upload_limit_applies() {
     let glacier = start();
     for (clients, own) in [(0, LIMIT), (3 * LIMIT, LIMIT), (LIMIT, 3 * LIMIT)] {
         let (client, clock) = limited(&glacier, clients);
@@ -78,7 +79,7 @@ fn the_uploads_own_limit_holds_too() {
 }
 
 #[test]
-fn two_uploads_share_the_clients_limit() {
+fn uploads_share_client_limit() {
     let glacier = start();
     let (client, clock) = limited(&glacier, LIMIT);
     assert_takes(200, &clock, || {
@@ -91,7 +92,7 @@ fn two_uploads_share_the_clients_limit() {
 }
 
 #[test]
-fn parts_put_by_hand_are_limited() {
+fn limit_applies_to_put_part() {
     let glacier = start();
     let (client, clock) = limited(&glacier, LIMIT);
     let (upload, data) = (upload(&client), generate("mod251", LENGTH));
@@ -106,9 +107,8 @@ fn parts_put_by_hand_are_limited() {
     });
 }
 
-/// It is a limit on the wire: a part that goes twice counts twice.
 #[test]
-fn what_is_sent_again_counts() {
+fn limit_counts_resent_bytes() {
     let glacier = start();
     glacier.add_fault(Fault::new(Action::TruncatedAnswer).on(Operation::UploadMultipartPart).part(0).times(2));
     let (client, clock) = limited(&glacier, LIMIT);
@@ -116,39 +116,40 @@ fn what_is_sent_again_counts() {
     assert_takes(100 + 42, &clock, || upload.run().unwrap());
 }
 
-/// The first limit takes two years: nobody waits for that any more once it is lifted.
+/// With the first limit, the upload would take two years. No thread waits for it after the limit is removed.
 #[test]
-fn the_limit_can_be_lifted_inside_a_callback() {
+fn callback_can_remove_the_limit() {
     let glacier = start();
     let (client, clock) = limited(&glacier, 0);
     let upload = many_parts(&client, 64);
     upload.set_bandwidth_limit(1).unwrap();
-    let lifted = Arc::new(OnceLock::new());
-    let (steered, lifts, now) = (Arc::downgrade(&upload), Arc::clone(&lifted), Arc::clone(&clock));
+    let removed = Arc::new(OnceLock::new());
+    let (handle, removal, now) = (Arc::downgrade(&upload), Arc::clone(&removed), Arc::clone(&clock));
     upload
         .set_progress(Some(Box::new(move |progress| {
             if progress.bytes_sent > 0 {
-                steered.upgrade().unwrap().set_bandwidth_limit(0).unwrap();
-                lifts.get_or_init(|| (now.monotonic(), progress.bytes_sent));
+                handle.upgrade().unwrap().set_bandwidth_limit(0).unwrap();
+                removal.get_or_init(|| (now.monotonic(), progress.bytes_sent));
             }
             Flow::Continue
         })))
         .unwrap();
     upload.run().unwrap();
-    let (when, sent) = lifted.get().unwrap();
+    let (when, sent) = removed.get().unwrap();
     let left = 64 * MIB - sent;
     assert!(clock.monotonic() - *when < Duration::from_secs(left / 1000), "{left} bytes were left");
     assert_eq!(upload.progress().unwrap().workers, 8);
 }
 
-/// Connections are taken from the pool again: more than one is more than one part at a time.
+/// Returns the number of connections that sent parts. The pool reuses connections, so more than one connection means more
+/// than one part at a time.
 fn connections_for_parts(glacier: &Emulator) -> usize {
     let parts = glacier.requests().into_iter().filter(|r| r.operation == Some(Operation::UploadMultipartPart));
     parts.map(|request| request.connection).collect::<BTreeSet<_>>().len()
 }
 
 #[test]
-fn no_more_parts_are_in_flight_than_the_limit_finishes_in_4_minutes() {
+fn bandwidth_limit_bounds_parts_in_flight_to_4_minutes() {
     let (glacier, lines) = (start(), CapturedLog::default());
     let mut config = config(&glacier);
     config.set_bandwidth_limit(6000).unwrap();
@@ -156,18 +157,18 @@ fn no_more_parts_are_in_flight_than_the_limit_finishes_in_4_minutes() {
     upload.run().unwrap();
     assert_eq!(connections_for_parts(&glacier), 1);
     assert_eq!(upload.progress().unwrap().workers, 1);
-    let told = in_flight(&lines, Level::Info);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("at most 1 from now on, not 8: at 6000 bytes per second"), "{told:?}");
+    let changes = in_flight(&lines, Level::Info);
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert!(changes[0].contains("at most 1 from now on, not 8: at 6000 bytes per second"), "{changes:?}");
 }
 
-/// Log lines that tell how many parts may be in flight.
+/// Returns the log lines about changes of the congestion window.
 fn in_flight(lines: &CapturedLog, level: Level) -> Vec<String> {
     lines.of(level).into_iter().filter(|line| line.starts_with("parts in flight: ")).collect()
 }
 
 #[test]
-fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
+fn throttling_halves_the_window_which_then_grows_back() {
     let throttled = [
         Action::error(408, "RequestTimeoutException", "Request timed out."),
         Action::error(400, "ThrottlingException", "Rate exceeded"),
@@ -181,52 +182,53 @@ fn a_push_back_halves_the_parts_in_flight_and_they_grow_back() {
         let (mut config, lines) = (config(&glacier), CapturedLog::default());
         config.set_concurrency(4).unwrap();
         glacier.add_fault(Fault::new(action.clone()).on(Operation::UploadMultipartPart));
-        // Far more than the others send while the answer that pushes back is on its way.
+        // Far more parts than the other workers send before the throttling response arrives.
         let upload = many_parts(&client(config, &lines), 64);
         upload.run().unwrap();
-        let halved = in_flight(&lines, Level::Warn);
-        assert_eq!(halved.len(), 1, "{action:?}: {halved:?}");
-        assert!(halved[0].contains("parts in flight: at most 2 from now on, not 4 after throttling: "), "{halved:?}");
-        assert!(halved[0].contains("HTTP status"), "{halved:?}");
-        let grown = in_flight(&lines, Level::Info);
-        assert_eq!(grown.len(), 2, "{action:?}: {grown:?}");
-        assert!(grown[0].ends_with("at most 3 from now on, not 2"), "{grown:?}");
-        assert!(grown[1].ends_with("at most 4 from now on, not 3"), "{grown:?}");
+        let decreases = in_flight(&lines, Level::Warn);
+        assert_eq!(decreases.len(), 1, "{action:?}: {decreases:?}");
+        assert!(decreases[0].contains("at most 2 from now on, not 4 after throttling: "), "{decreases:?}");
+        assert!(decreases[0].contains("HTTP status"), "{decreases:?}");
+        let increases = in_flight(&lines, Level::Info);
+        assert_eq!(increases.len(), 2, "{action:?}: {increases:?}");
+        assert!(increases[0].ends_with("at most 3 from now on, not 2"), "{increases:?}");
+        assert!(increases[1].ends_with("at most 4 from now on, not 3"), "{increases:?}");
         assert_eq!(upload.progress().unwrap().workers, 4);
     }
 }
 
 #[test]
-fn other_failures_leave_the_parts_in_flight_as_they_are() {
+fn other_failures_do_not_change_the_window() {
     for action in [Action::Reset { after_bytes: Some(1000) }, Action::status(502), Action::WrongTreeHash] {
         let (glacier, lines) = (start(), CapturedLog::default());
         glacier.add_fault(Fault::new(action.clone()).on(Operation::UploadMultipartPart).times(3));
         let upload = many_parts(&client(config(&glacier), &lines), 12);
         upload.run().unwrap();
         assert_eq!(upload.progress().unwrap().workers, 8);
-        let told = [in_flight(&lines, Level::Warn), in_flight(&lines, Level::Info)].concat();
-        assert!(told.is_empty(), "{action:?}: {told:?}");
+        let changes = [in_flight(&lines, Level::Warn), in_flight(&lines, Level::Info)].concat();
+        assert!(changes.is_empty(), "{action:?}: {changes:?}");
     }
 }
 
-/// The only part, pushed back again and again: halved to one, and then not any further.
+/// One part is throttled six times. The window is halved to 1, but no further.
 #[test]
-fn one_part_may_always_be_in_flight() {
+fn window_is_never_below_one_part() {
     let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(Fault::new(Action::status(503)).on(Operation::UploadMultipartPart).times(6));
     let upload = many_parts(&client(config(&glacier), &lines), 1);
     upload.run().unwrap();
-    let halved = in_flight(&lines, Level::Warn);
-    assert_eq!(halved.len(), 3, "{halved:?}");
-    for (line, limits) in halved.iter().zip(["4 from now on, not 8", "2 from now on, not 4", "1 from now on, not 2"]) {
-        assert!(line.contains(limits), "{halved:?}");
+    let decreases = in_flight(&lines, Level::Warn);
+    assert_eq!(decreases.len(), 3, "{decreases:?}");
+    for (line, limits) in decreases.iter().zip(["4 from now on, not 8", "2 from now on, not 4", "1 from now on, not 2"])
+    {
+        assert!(line.contains(limits), "{decreases:?}");
     }
-    assert_eq!(upload.progress().unwrap().workers, 2, "it was acknowledged, a full round of one");
+    assert_eq!(upload.progress().unwrap().workers, 2, "one acknowledged part is a full window");
 }
 
-/// The caller's own threads are the caller's own pace.
+/// The caller controls the concurrency of `put_part`.
 #[test]
-fn parts_put_by_hand_are_not_held_back() {
+fn window_does_not_limit_put_part() {
     let glacier = start();
     let (client, _) = limited(&glacier, 1_000_000);
     let upload = upload(&client);

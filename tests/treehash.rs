@@ -1,6 +1,6 @@
-//! Linear and tree hashes, against answers computed elsewhere and against the definition.
+//! Linear and tree hashes, compared with known answers and with the definition.
 
-#![cfg(test)] // so that the lints let shared functions fail as tests do
+#![cfg(test)] // So that the lints treat shared functions as tests.
 
 mod support;
 
@@ -16,14 +16,14 @@ use support::{known_answers, known_rows};
 const MIB: usize = 1 << 20;
 
 #[test]
-fn known_hashes() {
+fn hashes_match_known_answers() {
     for [generator, size, linear, tree] in known_rows("treehash.csv") {
         check(&format!("{generator} {size}"), &generator, size.parse().unwrap(), &linear, &tree);
     }
 }
 
 #[test]
-fn hashes_published_by_others() {
+fn hashes_match_published_answers() {
     #[derive(Deserialize)]
     struct Published {
         name: String,
@@ -49,31 +49,31 @@ fn check(name: &str, generator: &str, size: usize, linear: &str, tree: &str) {
         assert_eq!(part.finish(), expected, "{name}, {}", kernels.name());
         assert_eq!(tree.finish(), expected.tree, "{name}, {}", kernels.name());
         if data.len() < 8 * MIB {
-            let parts = together(kernels, &[data.as_slice(); 16]);
+            let parts = hash_batch(kernels, &[data.as_slice(); 16]);
             assert_eq!(parts, [expected; 16], "{name}, {}", kernels.name());
         }
     }
 }
 
-/// The hashes of parts that are in memory.
-fn together(kernels: &'static Kernels, parts: &[&[u8]]) -> Vec<PartHashes> {
+/// Hashes parts in one batch.
+fn hash_batch(kernels: &'static Kernels, parts: &[&[u8]]) -> Vec<PartHashes> {
     let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
     kernels.update_parts(&mut hashers.iter_mut().zip(parts.iter().copied()).collect::<Vec<_>>());
     hashers.iter_mut().map(PartHasher::finish).collect()
 }
 
 #[test]
-fn parts_at_once() {
+fn batches_of_every_size_match_the_definition() {
     const PARTS: usize = 17;
     let data = generate("sha256ctr:8", 3 * MIB);
     for length in [0, 1, 55, 56, 63, 64, 65, MIB - 1, MIB, MIB + 1, 2 * MIB + 777] {
-        // Each begins at another byte, and most of them at odd addresses.
+        // Each part starts at a different offset, most of them at unaligned addresses.
         let parts: Vec<_> = (0..PARTS).map(|i| &data[i * 4099..][..length]).collect();
         let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
         for kernels in Kernels::all() {
             for count in 0..=PARTS {
                 assert_eq!(
-                    together(kernels, &parts[..count]),
+                    hash_batch(kernels, &parts[..count]),
                     expected[..count],
                     "{count} of {length} bytes, {}",
                     kernels.name()
@@ -84,22 +84,22 @@ fn parts_at_once() {
 }
 
 #[test]
-fn parts_of_several_lengths_keep_their_places() {
+fn batches_of_mixed_lengths_keep_their_order() {
     let data = generate("sha256ctr:9", 2 * MIB);
     let lengths = [MIB + 5, 7, MIB + 5, MIB + 6].into_iter().cycle().take(40);
     let parts: Vec<_> = lengths.enumerate().map(|(i, length)| &data[i * 1001..][..length]).collect();
     let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
     for kernels in Kernels::all() {
-        assert_eq!(together(kernels, &parts), expected, "{}", kernels.name());
+        assert_eq!(hash_batch(kernels, &parts), expected, "{}", kernels.name());
     }
 }
 
 #[test]
-fn parts_that_stand_at_different_places_go_on_together() {
+fn batches_continue_parts_at_different_offsets() {
     let data = generate("sha256ctr:10", 6 * MIB);
     let mut random = fastrand::Rng::with_seed(11);
     for (kernels, aligned) in Kernels::all().iter().flat_map(|kernels| [(kernels, true), (kernels, false)]) {
-        // The first ones end early: the others go on without them, and in the end one after the other.
+        // The first parts end early. The others continue in smaller batches, finally one at a time.
         let mut parts: Vec<_> = (0..20).map(|i| &data[i * 1001..][..random.usize(..MIB) * (i + 1) / 4]).collect();
         let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
         let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
@@ -119,32 +119,32 @@ fn parts_that_stand_at_different_places_go_on_together() {
 }
 
 #[test]
-fn known_roots() {
+fn roots_match_known_answers() {
     for [seed, count, root] in known_rows("treehash_fold.csv") {
         assert_eq!(combine(&leaves(seed.parse().unwrap(), count.parse().unwrap())).unwrap().to_hex(), root, "{count}");
     }
 }
 
 #[test]
-fn a_finished_fold_begins_anew() {
+fn finish_resets_the_combiner() {
     let leaves = leaves(3, 7);
-    let mut fold = TreeCombiner::default();
+    let mut combiner = TreeCombiner::default();
     for _ in 0..2 {
-        assert_eq!(fold.finish(), None);
+        assert_eq!(combiner.finish(), None);
         for &leaf in &leaves {
-            fold.push(leaf);
+            combiner.push(leaf);
         }
-        assert_eq!(fold.finish(), combine(&leaves).ok());
+        assert_eq!(combiner.finish(), combine(&leaves).ok());
     }
 }
 
 #[test]
-fn nothing_to_combine_is_an_error() {
+fn rejects_combination_of_no_parts() {
     assert_eq!(combine(&[]).unwrap_err().kind(), Kind::Invalid);
 }
 
 #[test]
-fn archives_in_parts() {
+fn combined_parts_match_the_archive() {
     #[derive(Deserialize)]
     struct Archive {
         generator: String,
@@ -184,7 +184,7 @@ fn archives_in_parts() {
 }
 
 #[test]
-fn a_finished_hasher_begins_anew() {
+fn finish_resets_the_hashers() {
     let data = generate("mod251", MIB + 777);
     let mut tree = TreeHasher::new();
     let mut part = PartHasher::new();
@@ -198,7 +198,7 @@ fn a_finished_hasher_begins_anew() {
 }
 
 #[test]
-fn a_digest_and_its_text() {
+fn digest_converts_to_and_from_text() {
     let digest = Digest(numbered(1, 2));
     let text = digest.to_hex();
     assert_eq!(text.len(), 64);
@@ -215,15 +215,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn slices_make_no_difference(
+    fn hashes_do_not_depend_on_slices(
         leaves in prop_oneof![4 => 0..5_usize, 1 => 5..35_usize],
-        around in prop_oneof![Just(0_usize), 0..200_usize, 0..MIB],
+        extra in prop_oneof![Just(0_usize), 0..200_usize, 0..MIB],
         cuts in prop::collection::vec(
             prop_oneof![1..200_usize, 1..MIB, Just(MIB), Just(64), Just(3 * MIB), Just(17 * MIB), Just(32 * MIB + 1)],
             1..30,
         ),
     ) {
-        let data = generate("mod251", (leaves * MIB + around).saturating_sub(100));
+        let data = generate("mod251", (leaves * MIB + extra).saturating_sub(100));
         let expected = hashes_by_definition(&data);
         for kernels in Kernels::all() {
             let mut tree = TreeHasher::with_kernels(kernels);
@@ -244,7 +244,7 @@ proptest! {
     }
 
     #[test]
-    fn folding_as_defined(seed: u64, count in 1..600_u64) {
+    fn combination_matches_the_definition(seed: u64, count in 1..600_u64) {
         let leaves = leaves(seed, count);
         prop_assert_eq!(combine(&leaves).unwrap(), by_definition(leaves));
     }
@@ -254,14 +254,14 @@ fn hashes_by_definition(data: &[u8]) -> PartHashes {
     PartHashes { linear: linear(data), tree: by_definition(data.chunks(MIB).map(linear).collect()) }
 }
 
-/// Level by level, as the service's guide describes it.
+/// Combines level by level, as in the developer guide.
 fn by_definition(mut level: Vec<Digest>) -> Digest {
     while level.len() > 1 {
         level = level
             .chunks(2)
             .map(|nodes| match nodes {
                 [left, right] => linear(&[left.0, right.0].concat()),
-                lonely => lonely[0],
+                single => single[0],
             })
             .collect();
     }

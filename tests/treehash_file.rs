@@ -1,6 +1,6 @@
-//! The tree hash of a file: the same for any number of threads, and nothing that is not the hash of the file.
+//! The tree hash of a file: threads, cancellation, and files that change.
 
-#![cfg(test)] // so that the lints let shared functions fail as tests do
+#![cfg(test)] // So that the lints treat shared functions as tests.
 
 mod support;
 
@@ -19,7 +19,7 @@ use tempfile::{NamedTempFile, TempDir};
 const MIB: usize = 1 << 20;
 
 #[test]
-fn any_number_of_threads() {
+fn hash_and_progress_do_not_depend_on_threads() {
     for size in [0, 1, MIB, 2 * MIB + 1, 16 * MIB, 16 * MIB + 1, 43 * MIB + 777] {
         let (file, hash) = file_of(size);
         for threads in [0, 1, 2, 3, 7, u32::MAX] {
@@ -29,14 +29,14 @@ fn any_number_of_threads() {
 
             let mut reports = reports.into_inner().unwrap();
             reports.sort_unstable();
-            assert!(reports.is_sorted_by(|a, b| a < b), "no number is reported twice");
+            assert!(reports.is_sorted_by(|a, b| a < b), "each number is reported once");
             assert_eq!(reports.last().copied().unwrap_or(0), size as u64);
         }
     }
 }
 
 #[test]
-fn cancel_stops_it() {
+fn cancellation_stops_all_threads() {
     let (file, _) = file_of(64 * MIB);
     for threads in [1, 3] {
         let cancel = Cancel::default();
@@ -46,18 +46,21 @@ fn cancel_stops_it() {
             cancel.raise();
         };
         assert_eq!(hash_file(file.path(), threads, &report, &cancel).unwrap_err().kind(), Kind::Canceled);
-        assert!(last.into_inner().unwrap() <= u64::from(threads) * 16 * MIB as u64, "each ends at most what it has");
+        assert!(
+            last.into_inner().unwrap() <= u64::from(threads) * 16 * MIB as u64,
+            "each thread finishes at most its current group"
+        );
     }
     let cancel = Cancel::default();
     cancel.raise();
-    let report = |_| panic!("nothing was to be hashed");
+    let report = |_| panic!("hashed after the cancellation");
     for file in [file, file_of(0).0] {
         assert_eq!(hash_file(file.path(), 1, &report, &cancel).unwrap_err().kind(), Kind::Canceled);
     }
 }
 
 #[test]
-fn a_file_that_changes_meanwhile() {
+fn rejects_file_that_changes_meanwhile() {
     let changes: [fn(&File); 4] = [
         |file| file.set_len(100).unwrap(),
         |file| file.set_len(0).unwrap(),
@@ -68,7 +71,7 @@ fn a_file_that_changes_meanwhile() {
         },
         |mut file| {
             file.write_all(b"other bytes").unwrap();
-            // The clock that a file system stamps with may stand still between two writes.
+            // The file system's clock may not advance between two writes.
             file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         },
     ];
@@ -78,36 +81,36 @@ fn a_file_that_changes_meanwhile() {
             let report = |_| change(&OpenOptions::new().write(true).open(file.path()).unwrap());
             let error = hash_file(file.path(), threads, &report, &Cancel::default()).unwrap_err();
             assert_eq!(error.kind(), Kind::SourceChanged, "{error}");
-            names(&error, file.path());
+            assert_names(&error, file.path());
         }
     }
 }
 
 #[test]
-fn what_is_no_file_of_known_size() {
+fn rejects_directories_special_and_missing_files() {
     let directory = TempDir::new().unwrap();
     let fifo = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for path in [directory.path(), &fifo, Path::new("/dev/zero"), &directory.path().join("missing")] {
-        let error = hashed(path).unwrap_err();
+        let error = hash(path).unwrap_err();
         assert_eq!(error.kind(), Kind::Io, "{error}");
-        names(&error, path);
+        assert_names(&error, path);
     }
-    let message = hashed(directory.path()).unwrap_err().message().to_owned();
+    let message = hash(directory.path()).unwrap_err().message().to_owned();
     assert!(message.contains("a directory"), "{message}");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_file_with_more_bytes_than_its_size_says() {
-    assert_eq!(hashed(Path::new("/proc/self/status")).unwrap_err().kind(), Kind::SourceChanged);
+fn rejects_file_with_more_bytes_than_its_reported_size() {
+    assert_eq!(hash(Path::new("/proc/self/status")).unwrap_err().kind(), Kind::SourceChanged);
 }
 
-fn hashed(path: &Path) -> Result<Digest> {
+fn hash(path: &Path) -> Result<Digest> {
     hash_file(path, 2, &|_| {}, &Cancel::default())
 }
 
-fn names(error: &Error, path: &Path) {
+fn assert_names(error: &Error, path: &Path) {
     assert!(error.message().contains(path.to_str().unwrap()), "{error}");
 }
 
