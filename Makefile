@@ -132,10 +132,10 @@ FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
 FUZZ_DIR := $(TARGET_DIR)/fuzz
-run-fuzz: fuzz-answers fuzz-hashes fuzz-responses
+run-fuzz: fuzz-json fuzz-hashes fuzz-responses
 
-.PHONY: fuzz-answers fuzz-hashes fuzz-responses
-fuzz-answers fuzz-hashes fuzz-responses: fuzz-%:
+.PHONY: fuzz-json fuzz-hashes fuzz-responses
+fuzz-json fuzz-hashes fuzz-responses: fuzz-%:
 	@mkdir -p "$(FUZZ_DIR)/corpus/$*"
 	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) run --locked --release --manifest-path tests/fuzz/Cargo.toml \
 		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir "$(FUZZ_DIR)" --bin $* -- \

@@ -1,11 +1,11 @@
 /*
- * watched: uploads a file over the C ABI, and says what a second thread saw of it meanwhile. Endpoint, region and keys
- * come from the environment, as does CA_FILE.
+ * watched: uploads a file through the C ABI. A second thread samples its progress. Endpoint, region, keys and CA_FILE
+ * come from the environment.
  *
- * usage: watched run|transfer FILE PART_SIZE WORKERS [JOURNAL [UPLOAD_ID]]      JOURNAL may be empty
+ * usage: watched run|transfer FILE PART_SIZE WORKERS [JOURNAL [UPLOAD_ID]]      An empty JOURNAL means none.
  *
- * Prints a line "name: value" for each figure. The times that begin with first and last are a part's share of the time
- * from the first acknowledged part to a tenth of them, and of the last tenth.
+ * Prints a line "name: value" for each figure. The times "first-..." and "last-..." are averages per part: over the time
+ * from the first acknowledged part to a tenth of all parts, and over the last tenth.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -20,18 +20,18 @@
 
 #define NEAR_THE_END ((uint64_t)16 << 20)
 
-struct moment {
-    uint64_t parts;    /* held by the service; 0: this moment never came */
+struct sample {
+    uint64_t parts;    /* stored by the service; 0: no sample yet */
     double wall, cpu;  /* seconds */
 };
 
 struct watch {
     const glacier_upload_t *upload;
-    int over;
-    double began;
-    uint64_t most_in_flight;
-    struct moment first, tenth, last_tenth, all;
-    double completing; /* when Complete was sent; 0 if that was not seen */
+    int done;
+    double started;
+    uint64_t max_in_flight;
+    struct sample first, tenth, last_tenth, all;
+    double completing; /* the time at which Complete was sent; 0 if not sampled */
 };
 
 static double seconds(clockid_t clock)
@@ -41,38 +41,38 @@ static double seconds(clockid_t clock)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-static void note(struct moment *moment, uint64_t parts, int is_due)
+static void record(struct sample *sample, uint64_t parts, int is_due)
 {
-    if (moment->parts > 0 || !is_due)
+    if (sample->parts > 0 || !is_due)
         return;
-    *moment = (struct moment){parts, seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID)};
+    *sample = (struct sample){parts, seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID)};
 }
 
-/* Looks once a millisecond, and ten times as often from where milliseconds count. */
+/* Samples once per millisecond, and ten times as often near the end, where milliseconds count. */
 static void *watch_upload(void *argument)
 {
     struct watch *watch = argument;
-    while (!__atomic_load_n(&watch->over, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_load_n(&watch->done, __ATOMIC_ACQUIRE)) {
         glacier_progress_t p;
-        long pause = 1000000;
+        long interval = 1000000;
         if (glacier_upload_progress(watch->upload, &p, sizeof p, NULL) == GLACIER_OK && p.parts_total != UINT64_MAX) {
-            note(&watch->first, p.parts_done, p.parts_done > 0);
-            note(&watch->tenth, p.parts_done, p.parts_done > 0 && p.parts_done >= p.parts_total / 10);
-            note(&watch->last_tenth, p.parts_done, p.parts_done >= p.parts_total - p.parts_total / 10);
-            note(&watch->all, p.parts_done, p.parts_done == p.parts_total);
-            if (p.parts_in_flight > watch->most_in_flight)
-                watch->most_in_flight = p.parts_in_flight;
+            record(&watch->first, p.parts_done, p.parts_done > 0);
+            record(&watch->tenth, p.parts_done, p.parts_done > 0 && p.parts_done >= p.parts_total / 10);
+            record(&watch->last_tenth, p.parts_done, p.parts_done >= p.parts_total - p.parts_total / 10);
+            record(&watch->all, p.parts_done, p.parts_done == p.parts_total);
+            if (p.parts_in_flight > watch->max_in_flight)
+                watch->max_in_flight = p.parts_in_flight;
             if (p.bytes_resumed + p.bytes_sent + NEAR_THE_END >= p.bytes_total)
-                pause /= 10;
+                interval /= 10;
         }
         if (watch->completing == 0 && glacier_upload_state(watch->upload) == GLACIER_STATE_COMPLETING)
             watch->completing = seconds(CLOCK_MONOTONIC);
-        nanosleep(&(struct timespec){0, pause}, NULL);
+        nanosleep(&(struct timespec){0, interval}, NULL);
     }
     return NULL;
 }
 
-static void print_share(const char *name, const struct moment *from, const struct moment *to)
+static void print_share(const char *name, const struct sample *from, const struct sample *to)
 {
     if (from->parts == 0 || to->parts <= from->parts)
         return;
@@ -89,8 +89,8 @@ static void report(const struct watch *watch, double returned)
         printf("tree-hash: %s\n", glacier_upload_tree_hash(watch->upload));
     print_share("first", &watch->first, &watch->tenth);
     print_share("last", &watch->last_tenth, &watch->all);
-    printf("most-in-flight: %" PRIu64 "\n", watch->most_in_flight);
-    printf("returned-ms: %.3f\n", (returned - watch->began) * 1e3);
+    printf("most-in-flight: %" PRIu64 "\n", watch->max_in_flight);
+    printf("returned-ms: %.3f\n", (returned - watch->started) * 1e3);
     if (watch->all.parts > 0 && watch->completing > 0)
         printf("until-complete-ms: %.3f\ncomplete-ms: %.3f\n", (watch->completing - watch->all.wall) * 1e3,
                (returned - watch->completing) * 1e3);
@@ -136,13 +136,13 @@ int main(int count, char **argument)
     }
     glacier_result_t result = make(argument, count, &client, &upload, &err);
     if (result == GLACIER_OK) {
-        struct watch watch = {.upload = upload, .began = seconds(CLOCK_MONOTONIC)};
+        struct watch watch = {.upload = upload, .started = seconds(CLOCK_MONOTONIC)};
         if (pthread_create(&thread, NULL, watch_upload, &watch) != 0)
             return 1;
         result = strcmp(argument[1], "run") == 0 ? glacier_upload_run(upload, &err)
                                                  : glacier_upload_transfer(upload, &err);
         double returned = seconds(CLOCK_MONOTONIC);
-        __atomic_store_n(&watch.over, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&watch.done, 1, __ATOMIC_RELEASE);
         pthread_join(thread, NULL);
         if (result == GLACIER_OK)
             report(&watch, returned);

@@ -1,4 +1,4 @@
-"""Uploads a file by boto3 as its users do: parts by a pool of threads, and the hashes of a part by botocore.
+"""Uploads a file with boto3 in the usual way: a thread pool for the parts, and hashes by botocore.
 
 boto3_upload.py ENDPOINT VAULT FILE PART_SIZE WORKERS
 """
@@ -25,8 +25,8 @@ def upload(endpoint: str, vault: str, file: str, part_size: int, workers: int) -
             source.seek(first)
             body = source.read(part_size)
         part_range = f"bytes {first}-{first + len(body) - 1}/*"
-        answer = client.upload_multipart_part(vaultName=vault, uploadId=upload_id, range=part_range, body=body)
-        return bytes.fromhex(answer["checksum"])
+        response = client.upload_multipart_part(vaultName=vault, uploadId=upload_id, range=part_range, body=body)
+        return bytes.fromhex(response["checksum"])
 
     with ThreadPool(workers) as pool:
         checksums = pool.map(put, range(0, size, part_size), chunksize=1)
@@ -36,7 +36,7 @@ def upload(endpoint: str, vault: str, file: str, part_size: int, workers: int) -
 
 
 def fold(level: list[bytes]) -> bytes:
-    """The root over the tree hashes of the parts: botocore has no such function."""
+    """Returns the tree hash of the archive from those of its parts. botocore has no function for it."""
     while len(level) > 1:
         pairs = [b"".join(level[at : at + 2]) for at in range(0, len(level), 2)]
         level = [pair if len(pair) == 32 else hashlib.sha256(pair).digest() for pair in pairs]

@@ -1,4 +1,4 @@
-"""Prepares so many bytes as parts of one size by botocore, and prints the seconds of the processor's time it took.
+"""Computes the hashes of parts with botocore, and prints the CPU seconds.
 
 botocore_checksums.py PART_SIZE BYTES
 """
@@ -10,12 +10,12 @@ import time
 
 from botocore.handlers import add_glacier_checksums
 
-# As much as the library holds at once by default.
-HELD = 256 << 20
+# The library's default memory limit.
+MEMORY_LIMIT = 256 << 20
 
 
 def main(part_size: int, total: int) -> None:
-    parts = [bytes([n % 251]) * part_size for n in range(min(HELD, total) // part_size)]
+    parts = [bytes([n % 251]) * part_size for n in range(min(MEMORY_LIMIT, total) // part_size)]
     start = time.process_time()
     for n in range(total // part_size):
         add_glacier_checksums({"headers": {}, "body": parts[n % len(parts)]})

@@ -1,8 +1,8 @@
-//! Measures ways to do one thing, side by side.
+//! Side-by-side benchmarks.
 //!
-//! Each repetition runs all of them, every time beginning with another, and ratios are taken within a repetition: what
-//! else the machine does meanwhile meets all alike. What counts is the processor's time of the process, since waiting
-//! for a turn is nobody's cost; but for threads that share their work, it is the time on the clock.
+//! Each repetition runs all candidates, starting with a different one each time. Ratios are computed within a repetition,
+//! so that other load on the machine affects all candidates equally. The measure is the CPU time of the process. For work
+//! shared by threads, it is wall-clock time.
 
 use std::fs;
 use std::time::Duration;
@@ -10,57 +10,58 @@ use std::time::Duration;
 pub use rustix::time::ClockId;
 use rustix::time::clock_gettime;
 
-/// One way to do it.
-pub struct Way<'a> {
+/// A candidate in a benchmark.
+pub struct Candidate<'a> {
     name: String,
     run: Box<dyn FnMut() + 'a>,
 }
 
-/// A way, and what it is called in the table.
-pub fn way<'a>(name: impl Into<String>, run: impl FnMut() + 'a) -> Way<'a> {
-    Way { name: name.into(), run: Box::new(run) }
+/// Creates a candidate with its name in the table.
+pub fn candidate<'a>(name: impl Into<String>, run: impl FnMut() + 'a) -> Candidate<'a> {
+    Candidate { name: name.into(), run: Box::new(run) }
 }
 
-/// Runs the ways over `bytes` bytes each, and prints how many times as fast each is as the ways at `references`.
-pub fn compare(title: &str, bytes: usize, repetitions: usize, references: &[usize], ways: Vec<Way<'_>>) {
-    compare_by(ClockId::ProcessCPUTime, title, bytes, repetitions, references, ways);
+/// Runs the candidates over `bytes` bytes each, and prints their speed relative to the candidates at the indexes
+/// `references`.
+pub fn compare(title: &str, bytes: usize, repetitions: usize, references: &[usize], candidates: Vec<Candidate<'_>>) {
+    compare_by(ClockId::ProcessCPUTime, title, bytes, repetitions, references, candidates);
 }
 
-/// The same by a clock of the caller's choice.
+/// Like [`compare`], with another clock.
 pub fn compare_by(
     clock: ClockId,
     title: &str,
     bytes: usize,
     repetitions: usize,
     references: &[usize],
-    mut ways: Vec<Way<'_>>,
+    mut candidates: Vec<Candidate<'_>>,
 ) {
-    let mut seconds = vec![Vec::with_capacity(repetitions); ways.len()];
+    let mut seconds = vec![Vec::with_capacity(repetitions); candidates.len()];
     for repetition in 0..repetitions {
-        for turn in 0..ways.len() {
-            let turn = (turn + repetition) % ways.len();
+        for offset in 0..candidates.len() {
+            let index = (offset + repetition) % candidates.len();
             let before = time(clock);
-            (ways[turn].run)();
-            seconds[turn].push((time(clock) - before).as_secs_f64());
+            (candidates[index].run)();
+            seconds[index].push((time(clock) - before).as_secs_f64());
         }
     }
     println!("\n{title} ({repetitions} repetitions, load {})", load());
     for reference in references {
-        println!("  x{}: times as fast as {}", reference + 1, ways[*reference].name);
+        println!("  x{}: times as fast as {}", reference + 1, candidates[*reference].name);
     }
-    for (way, own) in ways.iter().zip(&seconds) {
+    for (candidate, own) in candidates.iter().zip(&seconds) {
         for &reference in references {
             let ratios = seconds[reference].iter().zip(own).map(|(reference, own)| reference / own);
             let [low, median, high] = spread(ratios);
             print!("  x{} {median:.3} ({low:.3}-{high:.3})", reference + 1);
         }
         let [_, median, _] = spread(own.iter().copied());
-        println!("  {:8.2} ms  {:6.3} GB/s  {}", median * 1e3, bytes as f64 / median * 1e-9, way.name);
+        println!("  {:8.2} ms  {:6.3} GB/s  {}", median * 1e3, bytes as f64 / median * 1e-9, candidate.name);
     }
 }
 
-/// The processor's time that all threads of this process took.
-pub fn processor_time() -> Duration {
+/// Returns the CPU time of all threads of this process.
+pub fn cpu_time() -> Duration {
     time(ClockId::ProcessCPUTime)
 }
 
@@ -69,7 +70,7 @@ fn time(clock: ClockId) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The first decile, the median and the last decile.
+/// Returns the first decile, the median and the last decile.
 pub fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -77,7 +78,7 @@ pub fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
     [last / 10, last / 2, last - last / 10].map(|at| values[at])
 }
 
-/// How much else the machine does.
+/// Returns the load average of the last minute.
 pub fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or_default().to_owned()

@@ -1,5 +1,5 @@
-//! Makes cargo build the library of this package together with the tests.
-#![allow(clippy::unwrap_used, reason = "that is how a test fails")]
+//! Makes cargo build the library of this package together with the other tests.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::env;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Uploads a file by the `aws-sdk-glacier` crate as its users do: a task for each part, so many at once, and the hashes
-//! of a part by the crate. `sdk ENDPOINT VAULT FILE PART_SIZE WORKERS`
+//! Uploads a file with the `aws-sdk-glacier` crate in the usual way: one task per part, a limited number at once, and
+//! hashes by the crate. `sdk ENDPOINT VAULT FILE PART_SIZE WORKERS`
 
 use std::error::Error;
 use std::fs::File;
@@ -15,7 +15,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// One upload, as its tasks share it.
+/// An upload, shared by its tasks.
 struct Upload {
     client: Client,
     vault: String,
@@ -26,7 +26,8 @@ struct Upload {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [endpoint, vault, file, part_size, workers] = arguments.try_into().map_err(|_| "five arguments")?;
+    let [endpoint, vault, file, part_size, workers] =
+        arguments.try_into().map_err(|_| "five arguments are required")?;
     let (part_size, workers) = (part_size.parse::<u64>()?, workers.parse()?);
 
     let client = client(endpoint)?;
@@ -37,13 +38,13 @@ async fn main() -> Result<()> {
     let size = file.metadata()?.len();
     let upload = Arc::new(Upload { client, vault, id, file });
 
-    let room = Arc::new(Semaphore::new(workers));
+    let permits = Arc::new(Semaphore::new(workers));
     let mut parts = JoinSet::new();
     for first in (0..size).step_by(usize::try_from(part_size)?) {
-        let admitted = room.clone().acquire_owned().await?;
+        let permit = permits.clone().acquire_owned().await?;
         let part = upload.clone().put(first, part_size.min(size - first));
         parts.spawn(async move {
-            let _until_done = admitted;
+            let _permit = permit;
             part.await
         });
     }
@@ -51,7 +52,7 @@ async fn main() -> Result<()> {
     hashes.sort();
 
     let complete = upload.client.complete_multipart_upload().account_id("-").vault_name(&upload.vault);
-    let tree_hash = fold(hashes.into_iter().map(|(_, hash)| hash).collect());
+    let tree_hash = combine(hashes.into_iter().map(|(_, hash)| hash).collect());
     complete.upload_id(&upload.id).archive_size(size.to_string()).checksum(tree_hash).send().await?;
     Ok(())
 }
@@ -67,7 +68,7 @@ fn client(endpoint: String) -> Result<Client> {
 }
 
 impl Upload {
-    /// Sends the part that begins here: where, and its tree hash.
+    /// Sends the part at offset `first`. Returns the offset and the tree hash.
     async fn put(self: Arc<Self>, first: u64, length: u64) -> Result<(u64, String)> {
         let upload = self.clone();
         let bytes = spawn_blocking(move || {
@@ -80,14 +81,14 @@ impl Upload {
     }
 }
 
-/// The root over the tree hashes of the parts, in hex: the crate has no such function.
-fn fold(mut level: Vec<String>) -> String {
+/// Returns the tree hash of the archive from those of its parts, in hex. The crate has no function for it.
+fn combine(mut level: Vec<String>) -> String {
     while level.len() > 1 {
-        let fold = |pair: &[String]| match pair {
+        let parent = |pair: &[String]| match pair {
             [left, right] => hex(&Sha256::digest([bytes(left), bytes(right)].concat())),
-            odd => odd[0].clone(),
+            single => single[0].clone(),
         };
-        level = level.chunks(2).map(fold).collect();
+        level = level.chunks(2).map(parent).collect();
     }
     level.pop().unwrap_or_default()
 }

@@ -1,8 +1,7 @@
-//! What no upload of so many bytes can do without, each by itself and on one thread. It prints the seconds of the
-//! processor's time that its work took, without what went before.
+//! The work that every upload requires, one kind at a time and on one thread. Prints the CPU seconds without the setup.
 //!
 //! `floor hash one|sixteen PART_SIZE BYTES`, `floor encrypt HTTPS_ENDPOINT CA_FILE BYTES`, `floor send ADDRESS BYTES`,
-//! `floor read FILE PART_SIZE`; and `floor receive`, which prints the address where it takes what is sent, until its
+//! `floor read FILE PART_SIZE`; and `floor receive`, which prints its address and discards what it receives until its
 //! standard input ends.
 
 use std::error::Error;
@@ -14,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::thread::spawn;
 
-use compare::processor_time;
+use compare::cpu_time;
 use glacier_mp::treehash::{Kernels, PartHasher};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -22,11 +21,11 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The library's memory limit, which it fills with parts: whatever is done to one finds it out of the nearest caches.
-const HELD: usize = 256 << 20;
+/// The library's default memory limit. Uploads fill it with parts, so no part is in the L1 or L2 cache.
+const MEMORY_LIMIT: usize = 256 << 20;
 
-/// What goes into a system call, or into the cipher, at a time.
-const PIECE: usize = 128 << 10;
+/// The number of bytes per system call or encryption.
+const CHUNK: usize = 128 << 10;
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -38,18 +37,18 @@ fn main() -> Result<()> {
         ["send", address, bytes] => send(address, bytes.parse()?)?,
         ["read", file, part_size] => read(file, part_size.parse()?)?,
         ["receive"] => return receive(),
-        _ => return Err("see the head of its source".into()),
+        _ => return Err("invalid arguments: see the top of floor.rs".into()),
     };
     println!("cpu: {seconds}");
     Ok(())
 }
 
-/// Both hashes of parts, so many at once.
+/// Computes both hashes of parts, `at_once` parts at a time.
 fn hash(at_once: usize, part_size: usize, bytes: usize) -> f64 {
-    let data = held(part_size, bytes);
+    let data = parts(part_size, bytes);
     let parts: Vec<_> = data.iter().map(Vec::as_slice).collect();
     let mut left = bytes / part_size;
-    took(|| {
+    measure(|| {
         while left > 0 {
             for group in parts.chunks(at_once) {
                 let group = &group[..group.len().min(left)];
@@ -62,7 +61,7 @@ fn hash(at_once: usize, part_size: usize, bytes: usize) -> f64 {
     })
 }
 
-/// TLS as it is agreed on with this endpoint; what would be sent goes nowhere.
+/// Encrypts with the TLS parameters negotiated with the endpoint. The output is discarded.
 fn encrypt(endpoint: &str, ca_file: &str, bytes: usize) -> Result<f64> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca_file)?)?;
@@ -72,14 +71,14 @@ fn encrypt(endpoint: &str, ca_file: &str, bytes: usize) -> Result<f64> {
         .with_no_client_auth();
     let address = endpoint.strip_prefix("https://").ok_or("no HTTPS endpoint")?;
     let mut tls = ClientConnection::new(Arc::new(config), ServerName::try_from("127.0.0.1")?)?;
-    // Each piece is taken whole.
+    // Accepts each chunk as a whole.
     tls.set_buffer_limit(None);
     let mut socket = TcpStream::connect(address)?;
     while tls.is_handshaking() {
         tls.complete_io(&mut socket)?;
     }
-    in_pieces(bytes, |piece| {
-        tls.writer().write_all(piece)?;
+    in_chunks(bytes, |chunk| {
+        tls.writer().write_all(chunk)?;
         while tls.wants_write() {
             tls.write_tls(&mut sink())?;
         }
@@ -89,7 +88,7 @@ fn encrypt(endpoint: &str, ca_file: &str, bytes: usize) -> Result<f64> {
 
 fn send(address: &str, bytes: usize) -> Result<f64> {
     let mut socket = TcpStream::connect(address)?;
-    in_pieces(bytes, |piece| Ok(socket.write_all(piece)?))
+    in_chunks(bytes, |chunk| Ok(socket.write_all(chunk)?))
 }
 
 fn receive() -> Result<()> {
@@ -108,10 +107,10 @@ fn receive() -> Result<()> {
 fn read(path: &str, part_size: usize) -> Result<f64> {
     let file = File::open(path)?;
     let mut left = usize::try_from(file.metadata()?.len())?;
-    let mut parts = held(part_size, left);
+    let mut parts = parts(part_size, left);
     let mut offset = 0;
     let mut outcome = Ok(());
-    let seconds = took(|| {
+    let seconds = measure(|| {
         for n in 0.. {
             let which = n % parts.len();
             let part = &mut parts[which][..part_size.min(left)];
@@ -127,22 +126,22 @@ fn read(path: &str, part_size: usize) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Parts as the library holds them.
-fn held(part_size: usize, bytes: usize) -> Vec<Vec<u8>> {
-    let count = (HELD.min(bytes) / part_size).max(1);
+/// Returns as many parts as the library holds in memory.
+fn parts(part_size: usize, bytes: usize) -> Vec<Vec<u8>> {
+    let count = (MEMORY_LIMIT.min(bytes) / part_size).max(1);
     (0..count).map(|n| vec![n as u8 ^ 0x5a; part_size]).collect()
 }
 
-/// Gives so many bytes away.
-fn in_pieces(bytes: usize, mut give: impl FnMut(&[u8]) -> Result<()>) -> Result<f64> {
-    let data = vec![0x5a; HELD];
+/// Passes `bytes` bytes to `consume` in chunks.
+fn in_chunks(bytes: usize, mut consume: impl FnMut(&[u8]) -> Result<()>) -> Result<f64> {
+    let data = vec![0x5a; MEMORY_LIMIT];
     let mut outcome = Ok(());
-    let seconds = took(|| outcome = data.chunks(PIECE).cycle().take(bytes / PIECE).try_for_each(&mut give));
+    let seconds = measure(|| outcome = data.chunks(CHUNK).cycle().take(bytes / CHUNK).try_for_each(&mut consume));
     outcome.map(|()| seconds)
 }
 
-fn took(work: impl FnOnce()) -> f64 {
-    let before = processor_time();
+fn measure(work: impl FnOnce()) -> f64 {
+    let before = cpu_time();
     work();
-    (processor_time() - before).as_secs_f64()
+    (cpu_time() - before).as_secs_f64()
 }

@@ -1,8 +1,8 @@
-//! Hashes on one core, beside the same by sha2, ring and OpenSSL. `hashes [REPETITIONS]`
+//! Hashes on one core, compared with sha2, ring and OpenSSL. `hashes [REPETITIONS]`
 
 use std::hint::black_box;
 
-use compare::{ClockId, Way, compare, compare_by, way};
+use compare::{Candidate, ClockId, candidate, compare, compare_by};
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::treehash::{Kernels, PartHasher, TreeHasher, combine, hash_file};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ const CACHE_LINE: usize = 64;
 
 type Sha = fn(&[u8]) -> [u8; 32];
 
-/// What everybody has. The first is the measure.
+/// Other implementations. The first is the reference.
 const OTHERS: [(&str, Sha); 3] = [
     ("sha2", |data| Sha256::digest(data).into()),
     ("ring", |data| ring::digest::digest(&ring::digest::SHA256, data).as_ref().try_into().expect("32 bytes")),
@@ -22,7 +22,7 @@ const OTHERS: [(&str, Sha); 3] = [
 ];
 
 fn main() {
-    let repetitions = std::env::args().nth(1).map_or(15, |text| text.parse().expect("how many repetitions"));
+    let repetitions = std::env::args().nth(1).map_or(15, |text| text.parse().expect("REPETITIONS is a number"));
     println!("kernels: {}", Kernels::all().iter().map(Kernels::name).collect::<Vec<_>>().join(", "));
     let mut state = 1_u64;
     let data: Vec<u8> = std::iter::repeat_with(|| {
@@ -36,40 +36,43 @@ fn main() {
     linear(&data[..64 * MIB], repetitions);
     tree(&data[..64 * MIB], repetitions);
     both(data, repetitions);
-    some_at_once(data, repetitions);
+    batches(data, repetitions);
     file(data, repetitions);
-    folding(repetitions * 10);
+    combining(repetitions * 10);
 }
 
 fn linear(data: &[u8], repetitions: usize) {
-    let ways = OTHERS.iter().map(|(name, sha)| way(*name, || _ = black_box(sha(data))));
-    compare("Linear hash alone, 64 MiB", data.len(), repetitions, &[0], ways.collect());
+    let candidates = OTHERS.iter().map(|(name, sha)| candidate(*name, || _ = black_box(sha(data))));
+    compare("Linear hash alone, 64 MiB", data.len(), repetitions, &[0], candidates.collect());
 }
 
 fn tree(data: &[u8], repetitions: usize) {
     let others = OTHERS.iter().map(|(name, sha)| {
-        way(format!("{name}, leaf by leaf"), move || data.chunks(MIB).for_each(|leaf| _ = black_box(sha(leaf))))
+        candidate(format!("{name}, one leaf at a time"), move || {
+            data.chunks(MIB).for_each(|leaf| _ = black_box(sha(leaf)))
+        })
     });
-    let by = |kernels: &'static Kernels, piece: usize| {
+    let by = |kernels: &'static Kernels, slice: usize| {
         let mut hasher = TreeHasher::with_kernels(kernels);
-        data.chunks(piece).for_each(|piece| hasher.update(piece));
+        data.chunks(slice).for_each(|slice| hasher.update(slice));
         black_box(hasher.finish());
     };
     let ours = Kernels::all()
         .iter()
-        .map(|kernels| way(format!("TreeHasher, {}", kernels.name()), move || by(kernels, data.len())));
-    let in_pieces =
-        [2, 256].map(|kib| way(format!("TreeHasher, pieces of {kib} KiB"), move || by(Kernels::best(), kib * 1024)));
-    let ways = others.chain(ours).chain(in_pieces).collect();
-    compare("Tree hash alone, 64 MiB", data.len(), repetitions, &[0], ways);
+        .map(|kernels| candidate(format!("TreeHasher, {}", kernels.name()), move || by(kernels, data.len())));
+    let in_slices = [2, 256]
+        .map(|kib| candidate(format!("TreeHasher, slices of {kib} KiB"), move || by(Kernels::best(), kib * 1024)));
+    let candidates = others.chain(ours).chain(in_slices).collect();
+    compare("Tree hash alone, 64 MiB", data.len(), repetitions, &[0], candidates);
 }
 
 fn both(data: &[u8], repetitions: usize) {
     let parts: Vec<_> = data.chunks(PART).collect();
     let parts = parts.as_slice();
-    let linear = way("sha2, linear hash alone", move || parts.iter().for_each(|part| _ = black_box(OTHERS[0].1(part))));
+    let linear =
+        candidate("sha2, linear hash alone", move || parts.iter().for_each(|part| _ = black_box(OTHERS[0].1(part))));
     let two_passes = OTHERS.iter().map(|(name, sha)| {
-        way(format!("{name}, two passes"), move || {
+        candidate(format!("{name}, two passes"), move || {
             for part in parts {
                 black_box(sha(part));
                 part.chunks(MIB).for_each(|leaf| _ = black_box(sha(leaf)));
@@ -77,19 +80,20 @@ fn both(data: &[u8], repetitions: usize) {
         })
     });
     let ours = Kernels::all().iter().flat_map(|kernels| {
-        let alone = way(format!("one part after the other, {}", kernels.name()), move || hash_singly(kernels, parts));
-        [Some(alone), (kernels.batch_policy().max() > 1).then(|| together(kernels, parts))]
+        let alone = candidate(format!("one part at a time, {}", kernels.name()), move || hash_singly(kernels, parts));
+        [Some(alone), (kernels.batch_policy().max() > 1).then(|| hash_batch(kernels, parts))]
     });
-    let ways = [linear].into_iter().chain(two_passes).chain(ours.flatten()).collect();
-    compare("Linear and tree hash, 16 parts of 16 MiB", data.len(), repetitions, &[0, 1], ways);
+    let candidates = [linear].into_iter().chain(two_passes).chain(ours.flatten()).collect();
+    compare("Linear and tree hash, 16 parts of 16 MiB", data.len(), repetitions, &[0, 1], candidates);
 }
 
-fn some_at_once(data: &[u8], repetitions: usize) {
+fn batches(data: &[u8], repetitions: usize) {
     let kernels = Kernels::best();
     for count in [5, 6, 7, 8, 9, 10, 11, 12, 15] {
         let parts: Vec<_> = data.chunks(PART).take(count).collect();
-        let ways = vec![way("one part after the other", || hash_singly(kernels, &parts)), together(kernels, &parts)];
-        compare(&format!("{count} parts of 16 MiB ready"), count * PART, repetitions, &[0], ways);
+        let candidates =
+            vec![candidate("one part at a time", || hash_singly(kernels, &parts)), hash_batch(kernels, &parts)];
+        compare(&format!("{count} parts of 16 MiB ready"), count * PART, repetitions, &[0], candidates);
     }
 }
 
@@ -101,8 +105,8 @@ fn hash_singly(kernels: &'static Kernels, parts: &[&[u8]]) {
     }
 }
 
-fn together<'a>(kernels: &'static Kernels, parts: &'a [&[u8]]) -> Way<'a> {
-    way(format!("together, {}", kernels.name()), move || {
+fn hash_batch<'a>(kernels: &'static Kernels, parts: &'a [&[u8]]) -> Candidate<'a> {
+    candidate(format!("in one batch, {}", kernels.name()), move || {
         let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
         kernels.update_parts(&mut hashers.iter_mut().zip(parts.iter().copied()).collect::<Vec<_>>());
         hashers.iter_mut().for_each(|hasher| _ = black_box(hasher.finish()));
@@ -111,9 +115,9 @@ fn together<'a>(kernels: &'static Kernels, parts: &'a [&[u8]]) -> Way<'a> {
 
 fn file(data: &[u8], repetitions: usize) {
     let path = std::env::temp_dir().join(format!("glacier-bench-{}", std::process::id()));
-    std::fs::write(&path, data).expect("a file to hash");
-    let by_sha2 = way("sha2, read in pieces of 1 MiB", || {
-        let mut file = std::fs::File::open(&path).expect("the file");
+    std::fs::write(&path, data).expect("creates the file");
+    let by_sha2 = candidate("sha2, reads of 1 MiB", || {
+        let mut file = std::fs::File::open(&path).expect("opens the file");
         let mut leaf = vec![0; MIB];
         while std::io::Read::read_exact(&mut file, &mut leaf).is_ok() {
             black_box(OTHERS[0].1(&leaf));
@@ -121,19 +125,19 @@ fn file(data: &[u8], repetitions: usize) {
     });
     let ours = [1, 2].map(|threads| {
         let path = &path;
-        way(format!("hash_file, {threads} threads"), move || {
+        candidate(format!("hash_file, {threads} threads"), move || {
             _ = black_box(hash_file(path, threads, &|_| {}, &Cancel::default()));
         })
     });
-    let ways = [by_sha2].into_iter().chain(ours).collect();
-    let title = "Tree hash of a file of 256 MiB, in the page cache, by the clock on the wall";
-    compare_by(ClockId::Monotonic, title, data.len(), repetitions, &[0, 1], ways);
-    std::fs::remove_file(&path).expect("the file, once");
+    let candidates = [by_sha2].into_iter().chain(ours).collect();
+    let title = "Tree hash of a file of 256 MiB, in the page cache, wall-clock time";
+    compare_by(ClockId::Monotonic, title, data.len(), repetitions, &[0, 1], candidates);
+    std::fs::remove_file(&path).expect("removes the file");
 }
 
-fn folding(repetitions: usize) {
+fn combining(repetitions: usize) {
     let digests: Vec<_> =
         (0..10_000_u32).map(|n| glacier_mp::treehash::Digest(Sha256::digest(n.to_le_bytes()).into())).collect();
-    let ways = vec![way("combine", || _ = black_box(combine(&digests)))];
-    compare("10,000 part hashes folded", digests.len() * 64, repetitions, &[0], ways);
+    let candidates = vec![candidate("combine", || _ = black_box(combine(&digests)))];
+    compare("10,000 part hashes combined", digests.len() * 64, repetitions, &[0], candidates);
 }

@@ -1,4 +1,5 @@
-//! Bytes of any length, cut anywhere, and parts of any lengths at once: each kernel says what the definition says.
+//! Fuzzes the hashers: inputs of any length in any slices, and batches of parts of any length, match the definition with
+//! every kernel.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 const MIB: usize = 1 << 20;
 
-/// What is hashed begins anywhere in these.
+/// Random data. Each input is a slice of it.
 static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let blocks = (0..64 * MIB as u64 / 32).map(|n| Sha256::digest(n.to_le_bytes()));
     blocks.flatten().collect()
@@ -18,14 +19,14 @@ static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
 fuzz_target!(|input: (Length, u8, Vec<Length>, [(u8, Length, u8); 2])| {
     let (length, start, cuts, parts) = input;
     slices(&BYTES[start.into()..][..size(length, 20 * MIB)], &cuts);
-    // Many of a length, or they would hardly ever be enough for it; none has the bytes of another.
+    // Several parts of equal length, so that they often form a batch. Their contents differ.
     let many = |(count, length, start)| {
         (0..usize::from(count % 18)).map(move |i| &BYTES[usize::from(start) + i * 997..][..size(length, 3 * MIB)])
     };
-    parts_at_once(&parts.into_iter().flat_map(many).collect::<Vec<_>>());
+    batch(&parts.into_iter().flat_map(many).collect::<Vec<_>>());
 });
 
-/// A number, and by how many bits it is made smaller: short lengths are as likely as long ones.
+/// A number and a right shift, so that short lengths are as likely as long ones.
 type Length = (u32, u8);
 
 fn size((number, bits): Length, most: usize) -> usize {
@@ -49,7 +50,7 @@ fn slices(data: &[u8], cuts: &[Length]) {
     }
 }
 
-fn parts_at_once(parts: &[&[u8]]) {
+fn batch(parts: &[&[u8]]) {
     let expected: Vec<_> = parts.iter().map(|part| by_definition(part)).collect();
     for kernels in Kernels::all() {
         let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];

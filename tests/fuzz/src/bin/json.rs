@@ -1,4 +1,4 @@
-//! Any answer of the service is read or refused; none panics.
+//! Fuzzes the JSON parsers: every response body is parsed or rejected, without a panic.
 #![no_main]
 
 use glacier_mp::api::json::{error_body, parts_page, uploads_page};

@@ -1,4 +1,4 @@
-//! The file that is uploaded, and its hashes by no code of ours.
+//! The file to upload, and its hashes, computed without the library.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{MIB, Result};
 
-/// A file of which no two MiB are alike.
+/// A file in which every MiB is different.
 pub(crate) struct Archive {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
@@ -19,8 +19,8 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// Writes it, so that it is in the page cache.
-    pub(crate) fn make(path: PathBuf, bytes: u64) -> Result<Self> {
+    /// Creates the file. It is in the page cache afterwards.
+    pub(crate) fn create(path: PathBuf, bytes: u64) -> Result<Self> {
         let mut file = File::create(&path)?;
         let (mut linear, mut leaves) = (Sha256::new(), Vec::new());
         let mut state = 1_u64;
@@ -34,14 +34,14 @@ impl Archive {
             linear.update(&leaf);
             leaves.push(Sha256::digest(&leaf).into());
         }
-        // What is not on the disk yet would be written while others are measured.
+        // Otherwise the kernel would write the file back during a measurement.
         file.sync_all()?;
-        Ok(Self { path, bytes, linear: hex(&linear.finalize()), tree: hex(&fold(leaves)) })
+        Ok(Self { path, bytes, linear: hex(&linear.finalize()), tree: hex(&tree_hash(leaves)) })
     }
 }
 
-/// Makes a file that takes up next to nothing, and of which no two MiB are alike all the same.
-pub(crate) fn make_sparse(path: &Path, bytes: u64) -> io::Result<()> {
+/// Creates a sparse file in which every MiB is different.
+pub(crate) fn create_sparse(path: &Path, bytes: u64) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.set_len(bytes)?;
     for start in (0..bytes).step_by(1 << 20) {
@@ -51,20 +51,20 @@ pub(crate) fn make_sparse(path: &Path, bytes: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes such a file and reads it: the system makes pages of the holes when they are first read, which is no cost of an
-/// upload.
-pub(crate) fn make_sparse_and_read(path: &Path, bytes: u64) -> io::Result<()> {
-    make_sparse(path, bytes)?;
+/// Creates a sparse file and reads it. On the first read, the kernel allocates pages for the holes, which is not a cost of
+/// the upload.
+pub(crate) fn create_sparse_and_read(path: &Path, bytes: u64) -> io::Result<()> {
+    create_sparse(path, bytes)?;
     io::copy(&mut File::open(path)?, &mut io::sink()).map(drop)
 }
 
-fn fold(mut level: Vec<[u8; 32]>) -> [u8; 32] {
+fn tree_hash(mut level: Vec<[u8; 32]>) -> [u8; 32] {
     while level.len() > 1 {
-        let fold = |pair: &[[u8; 32]]| match pair {
+        let parent = |pair: &[[u8; 32]]| match pair {
             [left, right] => Sha256::digest([*left, *right].concat()).into(),
-            odd => odd[0],
+            single => single[0],
         };
-        level = level.chunks(2).map(fold).collect();
+        level = level.chunks(2).map(parent).collect();
     }
     level[0]
 }

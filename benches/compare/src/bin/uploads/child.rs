@@ -1,5 +1,5 @@
-//! Programs, and what they cost. Whatever is measured runs as a process of its own, and this one stays small: a process
-//! that is started counts the memory of the one that started it as its own peak.
+//! Child processes and their cost. Each measurement runs in its own process. This process stays small, because a child
+//! starts with the peak memory of its parent.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,37 +11,37 @@ use wait4::Wait4;
 
 use crate::{Result, target_dir};
 
-/// What a program took, its threads and what it started included.
+/// The cost of a program, including its threads and children.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
-    /// Seconds of the processor's time.
+    /// CPU seconds.
     pub(crate) cpu: f64,
-    /// Seconds from its start to its end.
+    /// Wall-clock seconds.
     pub(crate) wall: f64,
-    /// The most bytes of memory it had at a time.
+    /// Peak memory in bytes.
     pub(crate) peak: u64,
 }
 
-/// A program that has done its work.
+/// A program that has ended.
 pub(crate) struct Finished {
     pub(crate) cost: Cost,
-    said: String,
+    output: String,
 }
 
 impl Finished {
-    /// What it said in a line "name: value".
+    /// Returns the value of an output line "name: value".
     pub(crate) fn value(&self, name: &str) -> Result<&str> {
-        let value = self.said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        value.ok_or_else(|| format!("it did not say {name}:\n{}", self.said).into())
+        let value = self.output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.ok_or_else(|| format!("the output lacks {name}:\n{}", self.output).into())
     }
 
-    /// The same, if it is a number.
+    /// Returns the number of an output line "name: number".
     pub(crate) fn number(&self, name: &str) -> Result<f64> {
         Ok(self.value(name)?.trim().parse()?)
     }
 }
 
-/// A program, with the keys and the region of the local Glacier, and nothing else of the user's environment.
+/// Returns a command whose environment has only the keys and region of the local Glacier.
 pub(crate) fn program(path: impl AsRef<Path>) -> Command {
     let mut command = Command::new(path.as_ref());
     command.env_clear().stdin(Stdio::null());
@@ -57,81 +57,81 @@ pub(crate) fn program(path: impl AsRef<Path>) -> Command {
     command
 }
 
-/// A program that was built beside this one.
+/// Returns a command for a program in the directory of this one.
 pub(crate) fn sibling(name: &str) -> Result<Command> {
     Ok(program(std::env::current_exe()?.with_file_name(name)))
 }
 
-/// Starts it.
+/// Starts a program.
 pub(crate) fn start(command: &mut Command) -> Result<Child> {
     command.spawn().map_err(|error| format!("{}: {error}", command.get_program().display()).into())
 }
 
-/// Runs it to its end. That it failed is an error.
+/// Runs a program to its end. Fails if the program fails.
 pub(crate) fn run(command: &mut Command) -> Result<Finished> {
-    let complaints = target_dir().join("bench/complaints");
-    let began = Instant::now();
-    let mut child = start(command.stdout(Stdio::piped()).stderr(File::create(&complaints)?))?;
-    let mut said = String::new();
+    let stderr = target_dir().join("bench/stderr");
+    let started = Instant::now();
+    let mut child = start(command.stdout(Stdio::piped()).stderr(File::create(&stderr)?))?;
+    let mut output = String::new();
     if let Some(mut out) = child.stdout.take() {
-        out.read_to_string(&mut said)?;
+        out.read_to_string(&mut output)?;
     }
-    let used = child.wait4()?;
-    let wall = began.elapsed().as_secs_f64();
-    if !used.status.success() {
-        let complaints = std::fs::read_to_string(complaints)?;
-        return Err(format!("{}: {}\n{said}{complaints}", command.get_program().display(), used.status).into());
+    let usage = child.wait4()?;
+    let wall = started.elapsed().as_secs_f64();
+    if !usage.status.success() {
+        let stderr = std::fs::read_to_string(stderr)?;
+        return Err(format!("{}: {}\n{output}{stderr}", command.get_program().display(), usage.status).into());
     }
-    let cpu = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-    Ok(Finished { cost: Cost { cpu, wall, peak: used.rusage.maxrss }, said })
+    let cpu = (usage.rusage.utime + usage.rusage.stime).as_secs_f64();
+    Ok(Finished { cost: Cost { cpu, wall, peak: usage.rusage.maxrss }, output })
 }
 
-/// One way to do something.
-pub(crate) struct Way<'a> {
+/// A candidate in a benchmark.
+pub(crate) struct Candidate<'a> {
     pub(crate) name: String,
     only_once: bool,
     run: Box<dyn FnMut() -> Result<Cost> + 'a>,
 }
 
-impl Way<'_> {
-    /// The same, but in the first repetition alone.
+impl Candidate<'_> {
+    /// Measures this candidate in the first repetition only.
     pub(crate) fn only_once(self) -> Self {
         Self { only_once: true, ..self }
     }
 }
 
-/// A way, and what it is called in its table.
-pub(crate) fn way<'a>(name: impl Into<String>, run: impl FnMut() -> Result<Cost> + 'a) -> Way<'a> {
-    Way { name: name.into(), only_once: false, run: Box::new(run) }
+/// Creates a candidate with its name in the table.
+pub(crate) fn candidate<'a>(name: impl Into<String>, run: impl FnMut() -> Result<Cost> + 'a) -> Candidate<'a> {
+    Candidate { name: name.into(), only_once: false, run: Box::new(run) }
 }
 
-/// A way that says itself what it took of the processor's time.
-pub(crate) fn timed_by_itself<'a>(name: impl Into<String>, mut command: Command) -> Way<'a> {
-    way(name, move || Ok(Cost { cpu: run(&mut command)?.number("cpu")?, ..Cost::default() }))
+/// Creates a candidate from a program that prints its own CPU time.
+pub(crate) fn self_timed<'a>(name: impl Into<String>, mut command: Command) -> Candidate<'a> {
+    candidate(name, move || Ok(Cost { cpu: run(&mut command)?.number("cpu")?, ..Cost::default() }))
 }
 
-/// What each way costs in each of its repetitions. A repetition runs all of them, every time beginning with another: what else
-/// the machine does meanwhile meets all alike.
-pub(crate) fn measure(repetitions: usize, ways: &mut [Way<'_>]) -> Result<Vec<Vec<Cost>>> {
-    let mut costs = vec![Vec::with_capacity(repetitions); ways.len()];
+/// Measures the cost of each candidate in each repetition. Each repetition starts with a different candidate, so that other
+/// load on the machine affects all of them equally.
+pub(crate) fn measure(repetitions: usize, candidates: &mut [Candidate<'_>]) -> Result<Vec<Vec<Cost>>> {
+    let mut costs = vec![Vec::with_capacity(repetitions); candidates.len()];
     for repetition in 0..repetitions {
-        for turn in 0..ways.len() {
-            let turn = (turn + repetition * ways.len() / repetitions) % ways.len();
-            let way = &mut ways[turn];
-            if repetition == 0 || !way.only_once {
-                costs[turn].push((way.run)().map_err(|error| format!("{}: {error}", way.name))?);
+        for offset in 0..candidates.len() {
+            let index = (offset + repetition * candidates.len() / repetitions) % candidates.len();
+            let candidate = &mut candidates[index];
+            if repetition == 0 || !candidate.only_once {
+                costs[index].push((candidate.run)().map_err(|error| format!("{}: {error}", candidate.name))?);
             }
         }
     }
     Ok(costs)
 }
 
-/// The median of a figure.
+/// Returns the median of a figure.
 pub(crate) fn median(costs: &[Cost], figure: impl Fn(&Cost) -> f64) -> f64 {
     compare::spread(costs.iter().map(figure))[1]
 }
 
-/// The median of how many times as much it is as another's in the same repetition.
+/// Returns the median of the ratios of a figure to that of a reference in the same repetition.
 pub(crate) fn ratio(costs: &[Cost], reference: &[Cost], figure: impl Fn(&Cost) -> f64) -> f64 {
     compare::spread(costs.iter().zip(reference).map(|(own, other)| figure(own) / figure(other)))[1]
 }

@@ -1,4 +1,4 @@
-//! The clients: how each uploads a file.
+//! The clients that upload a file.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,19 +8,19 @@ use crate::child::{Cost, Finished, program, run, sibling};
 use crate::glacier::Glacier;
 use crate::{GIB, MIB, Result, root, target_dir};
 
-/// The vault that the local Glacier has from the start.
+/// The predefined vault of the local Glacier.
 const VAULT: &str = "examplevault";
 
-/// Who uploads.
+/// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    /// The C example, with the library as it is released.
+    /// The C example with the release build of the library.
     Ours,
-    /// boto3 with a pool of threads.
+    /// boto3 with a thread pool.
     Boto3,
     /// The `aws-sdk-glacier` crate.
     Sdk,
-    /// curl, with one part as large as the archive, and hashes that are given to it: a floor.
+    /// curl with one part of the archive's size and precomputed hashes: a lower bound.
     Curl,
 }
 
@@ -30,11 +30,11 @@ impl Client {
             Self::Ours => "libglacier_mp",
             Self::Boto3 => "boto3, threads",
             Self::Sdk => "aws-sdk-glacier",
-            Self::Curl => "curl -T, hashes given",
+            Self::Curl => "curl -T, precomputed hashes",
         }
     }
 
-    /// Uploads the archive, and looks whether it is there.
+    /// Uploads the archive and checks that it exists.
     pub(crate) fn upload(self, glacier: &Glacier, archive: &Archive, part_size: u64, workers: u64) -> Result<Cost> {
         let before = glacier.count(archive)?;
         let cost = match self {
@@ -44,13 +44,16 @@ impl Client {
             Self::Curl => curl(glacier, archive)?,
         };
         if glacier.count(archive)? != before + 1 {
-            return Err(format!("there is no archive of {} bytes with the tree hash {}", archive.bytes, archive.tree))?;
+            return Err(format!(
+                "the upload created no archive of {} bytes with tree hash {}",
+                archive.bytes, archive.tree
+            ))?;
         }
         Ok(cost)
     }
 }
 
-/// The C example, for more options to be added.
+/// Returns the command of the C example. The caller may add options.
 pub(crate) fn ours(glacier: &Glacier, file: &Path, part_size: u64, workers: u64) -> Command {
     let mut command = program(target_dir().join("examples-c/upload"));
     command.arg(format!("--endpoint={}", glacier.endpoint));
@@ -62,7 +65,7 @@ pub(crate) fn ours(glacier: &Glacier, file: &Path, part_size: u64, workers: u64)
     command
 }
 
-/// Python with what the tests of the clients install.
+/// Returns the command of a Python script in the environment of the client tests.
 pub(crate) fn python(script: &str) -> Command {
     let mut command = program(target_dir().join("clients-venv/bin/python"));
     command.arg(root().join("benches/python").join(script));
@@ -83,19 +86,19 @@ fn sdk(glacier: &Glacier, archive: &Archive, part_size: u64, workers: u64) -> Re
     Ok(command)
 }
 
-/// Whether there is one, and why not.
+/// Checks that curl can upload the archive.
 pub(crate) fn check_curl(archive: &Archive) -> std::result::Result<(), &'static str> {
     if archive.bytes > 4 * GIB {
-        return Err("the file is larger than a part can be");
+        return Err("the file exceeds the maximum part size");
     }
     match Command::new("curl").arg("--aws-sigv4").arg("aws:amz").arg("--version").output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(_) => Err("it cannot sign requests: too old"),
-        Err(_) => Err("it is not installed"),
+        Ok(_) => Err("curl is too old to sign requests"),
+        Err(_) => Err("curl is not installed"),
     }
 }
 
-/// The part is what is measured.
+/// Uploads with curl. Only the request of the part is measured.
 fn curl(glacier: &Glacier, archive: &Archive) -> Result<Cost> {
     let uploads = format!("{}/-/vaults/{VAULT}/multipart-uploads", glacier.endpoint);
     let size = archive.bytes.next_power_of_two().max(MIB);

@@ -1,4 +1,4 @@
-//! What no upload can do without, each measured alone, and how far the library is above it.
+//! The floor: the work that every upload requires, each kind measured alone, compared with the library.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -6,11 +6,11 @@ use std::process::{Child, Stdio};
 use glacier_mp::treehash::Kernels;
 
 use crate::archive::Archive;
-use crate::child::{Cost, Way, median, ratio, sibling, start, timed_by_itself};
+use crate::child::{Candidate, Cost, median, ratio, self_timed, sibling, start};
 use crate::glacier::Glacier;
 use crate::{GIB, Result, table};
 
-/// A process that takes bytes and forgets them. It ends with this.
+/// A process that receives and discards bytes. It ends on drop.
 pub(crate) struct Receiver {
     address: String,
     process: Child,
@@ -32,8 +32,13 @@ impl Drop for Receiver {
     }
 }
 
-/// The pieces, in the order in which [`print`] takes their costs.
-pub(crate) fn ways<'a>(receiver: &Receiver, tls: &Glacier, archive: &Archive, part_size: u64) -> Result<Vec<Way<'a>>> {
+/// Returns the kinds of work, in the order in which [`print`] expects their costs.
+pub(crate) fn candidates<'a>(
+    receiver: &Receiver,
+    tls: &Glacier,
+    archive: &Archive,
+    part_size: u64,
+) -> Result<Vec<Candidate<'a>>> {
     let (bytes, part_size) = (archive.bytes.to_string(), part_size.to_string());
     let ca_file = tls.ca_file.as_ref().ok_or("a Glacier without TLS")?;
     let at_once = if Kernels::best().batch_policy().max() > 1 { "sixteen" } else { "one" };
@@ -46,16 +51,16 @@ pub(crate) fn ways<'a>(receiver: &Receiver, tls: &Glacier, archive: &Archive, pa
     let mut read = sibling("floor")?;
     read.arg("read").arg(&archive.path).arg(&part_size);
     Ok(vec![
-        timed_by_itself(format!("both hashes, parts at once: {at_once}"), hash),
-        timed_by_itself("TLS", encrypt),
-        timed_by_itself("the socket", send),
-        timed_by_itself("the file, from the page cache", read),
+        self_timed(format!("both hashes, {at_once} at a time"), hash),
+        self_timed("TLS", encrypt),
+        self_timed("socket", send),
+        self_timed("file, from the page cache", read),
     ])
 }
 
-/// The pieces, their sums, and the library's uploads over HTTP and HTTPS against these.
-pub(crate) fn print(bytes: u64, names: &[String], pieces: &[Vec<Cost>], http: &[Cost], https: &[Cost]) {
-    let [hash, tls, socket, file] = pieces else { return };
+/// Prints the kinds of work, their sums, and the library's uploads over HTTP and HTTPS relative to these sums.
+pub(crate) fn print(bytes: u64, names: &[String], work: &[Vec<Cost>], http: &[Cost], https: &[Cost]) {
+    let [hash, tls, socket, file] = work else { return };
     let sum = |of: &[&Vec<Cost>]| -> Vec<Cost> {
         let one = |n: usize| Cost { cpu: of.iter().map(|costs| costs[n].cpu).sum(), ..Cost::default() };
         (0..hash.len()).map(one).collect()
@@ -70,9 +75,9 @@ pub(crate) fn print(bytes: u64, names: &[String], pieces: &[Vec<Cost>], http: &[
         let sums = if name == "HTTP" { "hashes + socket" } else { "hashes + TLS + socket" };
         rows.push(vec![String::new(), String::new(), per_gib(&floor), format!("floor of {name}: {sums}")]);
     }
-    for (name, costs) in names.iter().zip(pieces) {
+    for (name, costs) in names.iter().zip(work) {
         rows.push(vec![String::new(), String::new(), per_gib(costs), format!("alone: {name}")]);
     }
-    let title = "The floor: 4 workers, parts of 16 MiB, to the Glacier that counts (× the sum of its pieces)";
+    let title = "The floor: 4 workers, part size 16 MiB, local Glacier with storage count (× the sum of the work)";
     table::print(title, &["CPU ×", "with the file ×", "CPU s/GiB", "what"], &rows);
 }

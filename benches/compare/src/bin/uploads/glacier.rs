@@ -1,4 +1,4 @@
-//! The local Glacier, as a process of its own.
+//! The local Glacier in a separate process.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use crate::archive::Archive;
 use crate::child::{program, start};
 use crate::{Result, Scratch, target_dir};
 
-/// It ends with this.
+/// A running local Glacier. It ends on drop.
 pub(crate) struct Glacier {
     pub(crate) endpoint: String,
-    /// What its clients must trust, if they come over HTTPS.
+    /// The CA certificate for clients, with HTTPS.
     pub(crate) ca_file: Option<PathBuf>,
     agent: Agent,
     process: Child,
 }
 
 impl Glacier {
-    /// Starts one with this storage and these options.
+    /// Starts a local Glacier.
     pub(crate) fn start(scratch: &Scratch, tls: bool, storage: &str, options: &[&str]) -> Result<Self> {
         let ca_file = tls.then(|| scratch.path(&format!("ca-{storage}.pem")));
         let mut command = program(target_dir().join("release/glacier-emulator"));
@@ -37,16 +37,16 @@ impl Glacier {
         Ok(Self { endpoint: endpoint.trim().to_owned(), ca_file, agent, process })
     }
 
-    /// How many archives there are that are this one.
+    /// Returns the number of archives that equal `archive`.
     pub(crate) fn count(&self, archive: &Archive) -> Result<usize> {
         self.count_of(archive.bytes, &archive.tree)
     }
 
-    /// How many archives there are of this size and tree hash.
+    /// Returns the number of archives of this size and tree hash.
     pub(crate) fn count_of(&self, bytes: u64, tree: &str) -> Result<usize> {
         let url = format!("{}/.admin/archives", self.endpoint);
         let archives: Vec<Value> = serde_json::from_str(&self.agent.get(&url).call()?.body_mut().read_to_string()?)?;
-        Ok(archives.iter().filter(|have| have["size"] == bytes && have["tree_hash"] == tree).count())
+        Ok(archives.iter().filter(|stored| stored["size"] == bytes && stored["tree_hash"] == tree).count())
     }
 }
 

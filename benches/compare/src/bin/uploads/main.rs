@@ -1,9 +1,8 @@
-//! Whole uploads to a local Glacier, beside others that do the same, and what there is to say about them: tables, ratios
-//! first. `make bench` builds all that it runs.
+//! Complete uploads to a local Glacier, compared with other clients. Prints tables, ratios first. `make bench` builds all
+//! required programs.
 //!
-//! From the environment: `BENCH_BYTES`, the size of the file (4 GiB); `BENCH_REPETITIONS`, of which the medians are
-//! printed (3); `BENCH_QUICK`, which makes all of it small and once, to see that it works. `uploads [SECTION]...` measures
-//! these sections alone.
+//! Environment: `BENCH_BYTES`, the size of the file (4 GiB); `BENCH_REPETITIONS`, whose medians are printed (3);
+//! `BENCH_QUICK` runs everything once at a small size, as a check. `uploads [SECTION]...` runs only these sections.
 
 mod archive;
 mod child;
@@ -29,12 +28,12 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What is measured, and how much of it.
+/// The size of the measurements.
 struct Settings {
-    /// The bytes of the file that is uploaded.
+    /// The size of the uploaded file, in bytes.
     bytes: u64,
     repetitions: usize,
-    /// All of it small: figures of no worth.
+    /// Small sizes: the figures are meaningless.
     quick: bool,
 }
 
@@ -50,18 +49,18 @@ impl Settings {
     }
 }
 
-fn number(name: &str, otherwise: u64) -> Result<u64> {
+fn number(name: &str, default: u64) -> Result<u64> {
     let given = env::var(name).ok().filter(|text| !text.is_empty());
-    given.map_or(Ok(otherwise), |text| text.parse().map_err(|_| format!("{name} takes a number, not {text}").into()))
+    given.map_or(Ok(default), |text| text.parse().map_err(|_| format!("{name} must be a number, not {text}").into()))
 }
 
-/// The directory for the files of this run. It goes with this.
+/// The directory for the files of this run, removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self> {
         let directory = target_dir().join("bench");
-        // Of a run that was killed.
+        // Left by a run that was killed.
         _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory)?;
         Ok(Self(directory))
@@ -78,12 +77,12 @@ impl Drop for Scratch {
     }
 }
 
-/// The directory that cargo builds in. The Makefile sets the variable.
+/// Returns cargo's target directory. The Makefile sets the variable.
 fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
@@ -102,12 +101,12 @@ fn run() -> Result<()> {
     let scratch = Scratch::new()?;
     let repetitions = settings.repetitions;
     println!(
-        "\nMedians of {repetitions}, but for what is measured once; load {} at the start, on {}.",
+        "\nMedians of {repetitions} repetitions unless measured once; load {} at the start; {}.",
         compare::load(),
         machine()
     );
     if settings.quick {
-        println!("A quick run: it shows that all of this works, and no figure of it counts.");
+        println!("Quick run: a check that the benchmarks work; the figures are meaningless.");
     }
     for (_, measure) in sections {
         measure(&settings, &scratch)?;
@@ -117,7 +116,7 @@ fn run() -> Result<()> {
 
 type Section = (&'static str, fn(&Settings, &Scratch) -> Result<()>);
 
-/// Those that are asked for; all, if none is.
+/// Returns the requested sections, or all.
 fn sections() -> Result<Vec<Section>> {
     let all: [Section; 5] = [
         ("preparation", preparation::measure),
@@ -126,17 +125,20 @@ fn sections() -> Result<Vec<Section>> {
         ("memory", memory::measure),
         ("choices", choices::measure),
     ];
-    let asked: Vec<_> = env::args().skip(1).collect();
-    if let Some(unknown) = asked.iter().find(|asked| all.iter().all(|(name, _)| name != asked)) {
-        return Err(format!("there is no section {unknown}, but {}", all.map(|(name, _)| name).join(", ")).into());
+    let requested: Vec<_> = env::args().skip(1).collect();
+    if let Some(unknown) = requested.iter().find(|section| all.iter().all(|(name, _)| name != section)) {
+        return Err(format!("unknown section {unknown}: use {}", all.map(|(name, _)| name).join(", ")).into());
     }
-    Ok(all.into_iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|asked| asked == name)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|(name, _)| requested.is_empty() || requested.iter().any(|section| section == name))
+        .collect())
 }
 
-/// What the figures are of.
+/// Describes the machine.
 fn machine() -> String {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let count = std::thread::available_parallelism().map_or(0, |count| count.get());
-    format!("{count} of {}", model.map_or("an unknown processor", |(_, name)| name))
+    format!("{count} × {}", model.map_or("an unknown processor", |(_, name)| name))
 }

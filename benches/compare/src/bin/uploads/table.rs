@@ -1,6 +1,6 @@
-//! Tables in plain text, which are Markdown too.
+//! Tables in Markdown.
 
-/// Prints a table under its title. The last column is text, the others are figures.
+/// Prints a table with a title. The last column is left-aligned text, the others are right-aligned figures.
 pub(crate) fn print(title: &str, header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
@@ -18,10 +18,10 @@ pub(crate) fn print(title: &str, header: &[&str], rows: &[Vec<String>]) {
     };
     println!("\n### {title}\n");
     line(header.to_vec());
-    let rule = widths.iter().enumerate().map(|(column, width)| match column == last {
+    let separator = widths.iter().enumerate().map(|(column, width)| match column == last {
         true => format!("{:-<1$}", ":", width + 2),
         false => format!("{:->1$}", ":", width + 2),
     });
-    println!("|{}|", rule.collect::<Vec<_>>().join("|"));
+    println!("|{}|", separator.collect::<Vec<_>>().join("|"));
     rows.iter().for_each(|row| line(row.iter().map(String::as_str).collect()));
 }
