@@ -12,9 +12,10 @@
 //!   bucket, `callback_loop` runs callbacks on the caller's thread, and `reentrancy` rejects calls from inside callbacks.
 //! - Data: [`source`] reads files, memory and callbacks; [`treehash`] computes both hashes of a part in one pass.
 //! - The service: [`api`] has its six operations, with retries by the policy of [`retry`]. [`sign`] signs requests (SigV4)
-//!   with keys from [`credentials`]. [`http`] sends them.
-//! - Foundations: [`error`], [`log`], [`sync`] (locks and cancellation), [`clock`], [`limits`] of the service, `sanitize`
-//!   (external text in messages), and `sys` (system calls that std lacks).
+//!   with keys from [`credentials`]. [`http`] sends them. [`reachability`] distinguishes an outage from a failing request.
+//! - Foundations: [`error`], [`log`], [`sync`] (locks and cancellation), [`clock`], [`limits`] of the service, [`dates`],
+//!   `decimal` and `percent` (text formats), `sanitize` (external text in messages), and `sys` (system calls that std
+//!   lacks).
 //!
 //! With the default feature `global-allocator`, the crate sets the global allocator of the program. The C library needs it
 //! to survive a lack of memory. A Rust program that chooses its own allocator disables the default features.
