@@ -1,4 +1,4 @@
-# For C users: builds the library with cargo, and the examples with $(CC).
+# Builds the library (cargo) and the C examples ($(CC)).
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -6,15 +6,15 @@ PREFIX ?= /usr/local
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 CFLAGS ?= -O2 -Wall -Wextra
-# These flags are for the examples: cargo would compile the C code of its crates with them.
+# Apply to the C examples only. Keep them out of cargo's build scripts.
 unexport CFLAGS CPPFLAGS LDFLAGS
 export CARGO PYTHON
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SONAME := libglacier_mp.so.0
 
-# The directory that cargo builds in: from CARGO_TARGET_DIR or a configuration file of cargo. Its name may have spaces, so
-# no file in it is a target of make. Where cargo is not in the PATH, as under sudo, the default stands.
+# The target directory of cargo, from CARGO_TARGET_DIR or cargo's configuration files. It may contain spaces, so no file in
+# it is a target of make. If cargo is not in the PATH (under sudo, for example), the default is used.
 TARGET_DIR := $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null \
 	| sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 TARGET_DIR := $(or $(TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -23,7 +23,7 @@ RELEASE := $(BUILD_DIR)/release
 DEBUG := $(BUILD_DIR)/debug
 EXAMPLES := $(BUILD_DIR)/examples-c
 
-# Compiles the C program $(2) into the directory $(1), which is beside the directory of the library.
+# Compiles the C program $(2) into the directory $(1), a sibling of the directory of the library.
 define compile_c
 	$(CC) -std=c99 $(CPPFLAGS) $(CFLAGS) -Iinclude -o "$(1)/$(basename $(notdir $(2)))" $(2) $(LDFLAGS) -L"$(RELEASE)" \
 		-lglacier_mp -pthread -Wl,-rpath,'$$ORIGIN/../release'
@@ -34,7 +34,7 @@ endef
 
 all: library examples
 
-# cargo skips link-time optimisation if a library is built as cdylib and rlib at once, so it is built as cdylib alone.
+# Builds the cdylib only: cargo skips link-time optimization if it builds an rlib too.
 library:
 	$(CARGO) rustc --release --lib --crate-type cdylib
 	ln -sf libglacier_mp.so "$(RELEASE)/$(SONAME)"
@@ -43,7 +43,7 @@ examples: library
 	@mkdir -p "$(EXAMPLES)"
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
-# These targets first check that this machine has what they need.
+# These targets first check that the required tools are installed.
 CHECKED := demo emulator test test-rust test-python test-clients models check stress stress-one bench fuzz
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
@@ -59,10 +59,11 @@ run-demo: all
 	@bindings/c/examples/demo.sh "$(RELEASE)/glacier-emulator" "$(EXAMPLES)" '$(subst ','\'',$(FILE))'
 
 check-file:
-	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs the file to upload: make demo FILE=any-file" >&2; exit 2; }
+	@[ -n '$(subst ','\'',$(FILE))' ] || { echo "make demo needs a file to upload: make demo FILE=any-file" >&2; exit 2; }
 	@[ -f '$(subst ','\'',$(FILE))' ] || { echo "make demo:" '$(subst ','\'',$(FILE))' "is not a file" >&2; exit 2; }
 
-# make emulator [EMULATOR_FLAGS="--vault my-vault"]: a local Glacier for your own programs. Prints the variables to set.
+# make emulator [EMULATOR_FLAGS="--vault my-vault"]
+# Runs a local Glacier for other programs. Prints the environment variables to set.
 run-emulator:
 	$(CARGO) build --release -p glacier-emulator
 	@exec "$(RELEASE)/glacier-emulator" --print-exports $(EMULATOR_FLAGS)
@@ -72,14 +73,14 @@ run-test: run-test-rust run-test-python run-test-clients run-models
 run-test-rust:
 	$(CARGO) test --workspace
 
-# The code that threads share, under a model checker. The feature replaces the locks and atomics of the unit tests.
+# Model checks of the code that threads share. The feature replaces locks and atomics by those of the model checker.
 run-models:
 	$(CARGO) test --lib --features test-models model_tests::threads::
 
 build-tests:
 	$(CARGO) test --workspace --no-run
 
-# The Python tests use what cargo built for the Rust tests.
+# The Python tests use the library and the emulator that cargo built for the Rust tests.
 export RUFF_CACHE_DIR := $(TARGET_DIR)/ruff
 export MYPY_CACHE_DIR := $(TARGET_DIR)/mypy
 run-test-python run-test-clients: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so
@@ -93,14 +94,14 @@ run-test-python: build-tests
 		&& $(PYTHON_TESTS) ruff format --check . ../support ../../scripts \
 		&& $(PYTHON_TESTS) mypy . && $(PYTHON_TESTS) pytest
 
-# boto3 and the AWS CLI against the local Glacier, alone and together with the library.
+# Tests boto3 and the AWS CLI against the local Glacier, alone and together with the library.
 CLIENTS := "$(TARGET_DIR)/clients-venv/bin/python" -m
 run-test-clients: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	cd benches/python && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check .
 	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest
 
-# The suites repeatedly under adverse conditions; scripts/stress.py has the variables.
+# Runs the test suites repeatedly under adverse conditions. scripts/stress.py describes the variables.
 # make stress [STRESS_RUNS=1] [STRESS_CONDITIONS="load umask+tmpdir"] [STRESS_SUITES="rust c python clients"]
 # make stress-one TEST=part-of-a-name [N=200]
 export STRESS_RUNS STRESS_CONDITIONS STRESS_SUITES TEST
@@ -118,7 +119,8 @@ run-check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets -- -D warnings -D clippy::incompatible_msrv
+	@scripts/check-msrv "$(TARGET_DIR)/msrv"
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) test --test header --test symbols
 
@@ -126,8 +128,8 @@ run-check:
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
 
-# Random inputs, FUZZ_SECONDS for each target. Inputs that reach new code are kept in the corpus and tried first the next
-# time. The flags are those of cargo-fuzz, which stable Rust accepts. With --target they do not apply to build scripts.
+# Runs each fuzz target for FUZZ_SECONDS. Inputs that reach new coverage are kept in the corpus and replayed first. The
+# flags are those of cargo-fuzz. Stable Rust accepts them. Because of --target, they do not apply to build scripts.
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
@@ -141,8 +143,8 @@ fuzz-json fuzz-hashes fuzz-responses: fuzz-%:
 		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir "$(FUZZ_DIR)" --bin $* -- \
 		-max_total_time=$(FUZZ_SECONDS) -artifact_prefix="$(FUZZ_DIR)/" "$(FUZZ_DIR)/corpus/$*"
 
-# The cost of the library beside other programs that do the same: hashes, then whole uploads to a local Glacier, in some 35
-# minutes. BENCH_QUICK=1 only shows that it works, in a few minutes.
+# Compares the CPU time of the library with that of other programs: hashes, then uploads to a local Glacier. Takes about 35
+# minutes. BENCH_QUICK=1 takes a few minutes and only shows that the benchmark works.
 # make bench [BENCH_BYTES=4294967296] [BENCH_REPETITIONS=3] [BENCH_QUICK=1]
 export BENCH_BYTES BENCH_REPETITIONS BENCH_QUICK
 COMPARE := --locked --release --manifest-path benches/compare/Cargo.toml --target-dir "$(TARGET_DIR)/compare"
@@ -155,7 +157,7 @@ run-bench: examples
 	$(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1)
 	CARGO_TARGET_DIR="$(TARGET_DIR)" "$(TARGET_DIR)/compare/release/uploads"
 
-# Copies what was built, and builds nothing: it may run as root, without cargo.
+# Copies the built files. It builds nothing, so it can run as root and without cargo.
 install:
 	@[ -f "$(RELEASE)/libglacier_mp.so" ] || { echo "make install: $(RELEASE)/libglacier_mp.so does not exist:" \
 		"run make first, with the same CARGO_TARGET_DIR" >&2; exit 2; }
@@ -169,7 +171,7 @@ install:
 	chmod 644 "$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
 	@$(if $(DESTDIR),,scripts/refresh-linker-cache "$(libdir)")
 
-# Removes what make install with the same variables installed.
+# Removes the files that make install with the same variables installs.
 uninstall:
 	rm -f "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)" "$(DESTDIR)$(libdir)/$(SONAME)" \
 		"$(DESTDIR)$(libdir)/libglacier_mp.so" "$(DESTDIR)$(includedir)/glacier_mp.h" \

@@ -1,12 +1,13 @@
-"""Runs the test suites repeatedly under adverse conditions, and prints how many runs failed under each.
+"""Runs the test suites repeatedly under adverse conditions, and prints the number of failures under each.
 
-`make stress` and `make stress-one` build the tests and call this. The test programs are run directly, without cargo.
+`make stress` and `make stress-one` build the tests and run this script. The test programs run without cargo.
 
 environment:
-  STRESS_RUNS        runs of each suite under each condition, 1 if not set
-  STRESS_CONDITIONS  names of conditions, separated by spaces, all if not set; "umask+load" combines two
-  STRESS_SUITES      names of suites, separated by spaces: rust c python clients, all if not set
-  TEST               run only the tests whose names contain this; suites without such a test are left out
+  STRESS_RUNS        the number of runs of each suite under each condition; default: 1
+  STRESS_CONDITIONS  names of conditions, separated by spaces; default: all. "umask+load" combines two
+  STRESS_SUITES      names of suites, separated by spaces: rust c python clients; default: all
+  TEST               runs only tests whose name contains this text; suites without such a test are skipped
+  STRESS_TARGET_DIR  the target directory of cargo
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST_SECONDS = 3600
-# Longer than the address of a Unix socket can be.
-DEEP = "a directory with spaces/" + "/".join(["deep and deeper"] * 10)
+TIMEOUT_SECONDS = 3600
+# Longer than the maximum length of a Unix socket address.
+DEEP_DIRECTORY = "a directory with spaces/" + "/".join(["deep and deeper"] * 10)
 
 
 class Condition:
-    """What is adverse: a prefix of the command, variables, and whether other processes keep the processor busy."""
+    """An adverse condition: a shell prefix of the command, environment variables, and load by busy processes."""
 
     def __init__(self, shell: str = "", environment: dict[str, str] | None = None, load: bool = False) -> None:
         self.shell = shell
@@ -42,18 +43,18 @@ class Condition:
 
 
 def conditions(directory: Path) -> dict[str, Condition]:
-    deep = directory / DEEP
+    deep = directory / DEEP_DIRECTORY
     deep.mkdir(parents=True, exist_ok=True)
     core = min(os.sched_getaffinity(0))
     simple = {
         "plain": Condition(),
         "one-core": Condition(f"taskset -p -c {core} $$ >/dev/null; "),
         "load": Condition(load=True),
-        # As under nohup and in a background job.
+        # As under nohup, or in a background job.
         "signals": Condition("trap '' HUP INT PIPE; "),
         "tmpdir": Condition(environment={"TMPDIR": str(deep)}),
         "c-locale": Condition(environment={"LANG": "C", "LC_ALL": "C"}),
-        "locale": Condition(environment=foreign_locale(directory)),
+        "locale": Condition(environment=turkish_locale(directory)),
         "umask": Condition("umask 077; "),
         "descriptors": Condition("ulimit -n 256; "),
     }
@@ -64,8 +65,8 @@ def conditions(directory: Path) -> dict[str, Condition]:
     return {**simple, "all": everything}
 
 
-def foreign_locale(directory: Path) -> dict[str, str]:
-    """Turkish, which writes numbers with a comma and has another capital i. It is compiled here."""
+def turkish_locale(directory: Path) -> dict[str, str]:
+    """Compiles the Turkish locale: its decimal separator is a comma, and its capital i differs from English."""
     compiled = directory / "locale" / "tr_TR.UTF-8"
     if not compiled.exists():
         compiled.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def foreign_locale(directory: Path) -> dict[str, str]:
 
 
 class Program:
-    """A test program that cargo built, or a Python suite."""
+    """A test program built by cargo, or a Python test suite."""
 
     def __init__(self, command: list[str], directory: Path, environment: dict[str, str]) -> None:
         self.command = command
@@ -83,7 +84,7 @@ class Program:
 
 
 def rust_programs() -> dict[str, list[Program]]:
-    """The programs of the Rust suite and of the C suite."""
+    """Returns the programs of the Rust suite and the C suite."""
     command = [*shlex.split(os.environ.get("CARGO") or "cargo"), "test", "--workspace", "--no-run"]
     built = subprocess.run([*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     suites: dict[str, list[Program]] = {"rust": [], "c": []}
@@ -98,7 +99,7 @@ def rust_programs() -> dict[str, list[Program]]:
 
 
 def with_filter(programs: list[Program], wanted: str) -> list[Program]:
-    """The programs that have a test of that name, with the filter added."""
+    """Returns the programs that have a test whose name contains `wanted`, with that filter added."""
     found = []
     for program in programs:
         listed = subprocess.run(
@@ -123,7 +124,7 @@ def python_program(name: str, wanted: str) -> list[Program]:
 
 @contextlib.contextmanager
 def load(wanted: bool) -> Iterator[None]:
-    """Two busy processes for each processor."""
+    """Runs two busy processes per processor."""
     number = 2 * len(os.sched_getaffinity(0)) if wanted else 0
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(number)]
     try:
@@ -142,7 +143,7 @@ def run(program: Program, condition: Condition, log: Path) -> bool:
     with log.open("a") as output:
         output.write(f"$ {shlex.join(program.command)}\n")
         output.flush()
-        # In a process group of its own, so that what it leaves behind can be ended with it.
+        # A separate process group, so that processes left behind can be killed too.
         process = subprocess.Popen(
             command,
             cwd=program.directory,
@@ -153,9 +154,9 @@ def run(program: Program, condition: Condition, log: Path) -> bool:
             start_new_session=True,
         )
         try:
-            return process.wait(LONGEST_SECONDS) == 0
+            return process.wait(TIMEOUT_SECONDS) == 0
         except subprocess.TimeoutExpired:
-            output.write(f"\nended after {LONGEST_SECONDS} s\n")
+            output.write(f"\nkilled after {TIMEOUT_SECONDS} s\n")
             return False
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -197,17 +198,17 @@ def main() -> int:
                 return 2
             condition += known[part]
         for suite in suites:
-            failures, began = 0, time.monotonic()
+            failures, started = 0, time.monotonic()
             for number in range(1, runs + 1):
                 log = logs / f"{name}-{suite}-{number}.log"
                 with load(condition.load):
                     passed = all([run(program, condition, log) for program in programs[suite]])
                 if not passed:
                     failures += 1
-                    print(f"{name} {suite}: failed: {' '.join(failed_tests(log)) or 'see the log'}: {log}", flush=True)
+                    print(f"{name} {suite}: failed: {' '.join(failed_tests(log)) or 'see log'}: {log}", flush=True)
                 elif wanted:
                     log.unlink()
-            rows.append((name, suite, runs, failures, time.monotonic() - began))
+            rows.append((name, suite, runs, failures, time.monotonic() - started))
             print(f"{name} {suite}: {runs} runs, {failures} failures, {rows[-1][-1]:.0f} s", flush=True)
 
     print(f"\n{'condition':<24} {'suite':<8} {'runs':>6} {'failures':>8} {'seconds':>8}")
