@@ -1,6 +1,6 @@
 /*
- * What the generated calls of tests/c_abi/arguments.rs share: right arguments, fresh ones for each call, and what is
- * expected of the call. Three lines make a case: begin(), the call inside of what it must give, end().
+ * The shared code of the calls that tests/c_abi/arguments.rs generates: valid arguments, new ones for each call, and
+ * checks of the result. A case has three steps: begin(), the call inside its check, end().
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -10,7 +10,7 @@
 #include "local.h"
 #include "panic.h"
 
-/* What a call gets that is right, and where it puts its outputs. */
+/* The valid arguments of a call, and the places for its outputs. */
 static struct things {
     glacier_config_t *config;
     glacier_upload_t *upload;
@@ -27,21 +27,21 @@ static struct things {
     int destroyed;
 } it;
 
-/* What no call changes. */
+/* Arguments that no call changes. */
 static glacier_client_t *client;
 static glacier_parts_t *parts;
 static glacier_uploads_t *uploads;
 static glacier_error_t *error;
-static glacier_credentials_t *credentials; /* inside of a provider: what it fills in */
+static glacier_credentials_t *credentials; /* inside a provider: its out parameter */
 
-static const char *function; /* that is being tried */
-static const char *given;    /* to it, that is wrong */
+static const char *function; /* the function under test */
+static const char *given;    /* the wrong argument */
 static const glacier_result_t *documented;
 static size_t documented_count;
-static glacier_result_t as_right; /* of the call that nothing is wrong with */
-static glacier_upload_t *of_the_parent; /* in a forked child: the upload to try */
+static glacier_result_t as_right; /* the result of the call with valid arguments */
+static glacier_upload_t *of_the_parent; /* in a forked child: the upload of the parent */
 
-/* err may hold anything before a call. */
+/* err may hold any value before a call. */
 static char stale;
 #define STALE ((glacier_error_t *)(void *)&stale)
 
@@ -114,7 +114,7 @@ static inline void end(int destroyed)
     glacier_parts_free(it.new_parts);
     glacier_uploads_free(it.new_uploads);
     glacier_plan_free(it.new_plan);
-    /* The upload of a parent keeps what it was given. */
+    /* The upload of the parent keeps its user_data. */
     if (of_the_parent == NULL || it.destroyed > destroyed)
         CHECK_NUMBER(it.destroyed, destroyed);
 }
@@ -122,42 +122,42 @@ static inline void end(int destroyed)
 static inline void wrong(const char *what, glacier_result_t have)
 {
     const char *message = err != NULL && err != STALE ? glacier_error_message(err) : "";
-    fprintf(stderr, "%s with %s: %s; it gives %s: %s\n", function, given, what, glacier_result_name(have), message);
+    fprintf(stderr, "%s with %s: %s; it returns %s: %s\n", function, given, what, glacier_result_name(have), message);
     exit(EXIT_FAILURE);
 }
 
-/* A result that the header names for the function. */
+/* Checks that the header lists the result for the function. */
 static inline glacier_result_t gives_documented(glacier_result_t have)
 {
     size_t i = 0;
     while (i < documented_count && documented[i] != have)
         i++;
     if (i == documented_count)
-        wrong("not what its comment tells", have);
+        wrong("its comment does not list the result", have);
     if (err != STALE && ((err != NULL) != (have != GLACIER_OK) || glacier_error_code(err) != have))
-        wrong("err does not tell the same", have);
+        wrong("err has another result", have);
     if (have != GLACIER_OK && !nothing_new())
         wrong("a failure has an output", have);
     checked();
     return have;
 }
 
-/* This very result; its message begins with the word, if there is one. */
+/* Checks for exactly this result. The message begins with the word, if there is one. */
 static inline void gives(glacier_result_t want, const char *word, glacier_result_t have)
 {
     gives_documented(have);
     if (err == STALE)
-        wrong("err is left as it was", have);
+        wrong("err is unchanged", have);
     if (have != want)
         wrong(glacier_result_name(want), have);
     if (word == NULL)
         return;
     const char *message = glacier_error_message(err);
     if (strncmp(message, word, strlen(word)) != 0 || message[strlen(word)] != ' ')
-        wrong("its message names another", have);
+        wrong("its message names another argument", have);
 }
 
-/* This very result, of a call that got no err. */
+/* Checks for exactly this result of a call with err NULL. */
 static inline void gives_silently(glacier_result_t want, glacier_result_t have)
 {
     gives_documented(have);
@@ -167,11 +167,11 @@ static inline void gives_silently(glacier_result_t want, glacier_result_t have)
         wrong(glacier_result_name(want), have);
 }
 
-/* NULL, 0 or no return value at all, as of functions that have no result. */
+/* Checks that a function without a result returns NULL, 0 or nothing. */
 static inline void gives_nothing(int is_nothing)
 {
     if (!is_nothing)
-        wrong("neither NULL nor 0", GLACIER_OK);
+        wrong("the value is not NULL or 0", GLACIER_OK);
     checked();
 }
 
@@ -190,7 +190,7 @@ static inline void begin_function(const char *name, const glacier_result_t *resu
     as_right = GLACIER_OK;
 }
 
-/* Makes what the calls share: an upload with a part, lists of both, and an error. */
+/* Creates the objects that the calls share: an upload with a part, both lists, and an error. */
 static inline void begin_program(void)
 {
     glacier_upload_t *upload = NULL;
@@ -212,7 +212,7 @@ static inline void end_program(void)
     glacier_client_free(client);
 }
 
-/* Runs the calls inside of a credentials provider, of a client that they do not use. */
+/* Makes the calls inside a credentials provider of a client that they do not use. */
 static inline int32_t call_inside(void *calls, glacier_credentials_t *out)
 {
     credentials = out;
@@ -233,7 +233,7 @@ static inline void in_a_provider(void (*calls)(void))
     glacier_client_free(provided);
 }
 
-/* Runs the calls in a child, on handles of this process. */
+/* Makes the calls in a child, on handles of this process. */
 static inline void in_a_child(void (*calls)(void))
 {
     glacier_upload_t *upload = local_upload(client);

@@ -1,6 +1,4 @@
-/*
- * Runs in the background: what comes when, on which thread, and how often; and everything that may happen to them.
- */
+/* Background runs: the order, number and thread of the callbacks, and every call during a run. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <signal.h>
@@ -16,13 +14,13 @@ static glacier_client_t *client;
 static pthread_t main_thread;
 static int threads_at_rest;
 
-/* A started run, and what came of it so far. */
+/* A started run and its results so far. */
 struct run {
     glacier_upload_t *upload;
-    int32_t (*in_progress)(struct run *); /* what its progress callback does, if anything */
+    int32_t (*in_progress)(struct run *); /* what the progress callback does; may be NULL */
     void (*when_done)(struct run *);
 
-    pthread_t thread; /* that its callbacks come on */
+    pthread_t thread; /* the thread of its callbacks */
     int told, done, destroyed, held, go_on;
     size_t read;
     glacier_result_t result;
@@ -32,7 +30,7 @@ struct run {
 #define NOW(counter) __atomic_load_n(&(counter), __ATOMIC_ACQUIRE)
 #define ONE_MORE(counter) __atomic_fetch_add(&(counter), 1, __ATOMIC_RELEASE)
 
-/* One thread, which is not the program's, and nothing comes after done. */
+/* All callbacks come on one thread, which is not one of the program's. None comes after done. */
 static void on_its_thread(struct run *run)
 {
     if (run->told + run->done == 0)
@@ -46,7 +44,7 @@ static int32_t tell(void *user_data, const glacier_progress_t *p)
     struct run *run = (struct run *)user_data;
     (void)p;
     if (pthread_equal(pthread_self(), main_thread))
-        return GLACIER_CONTINUE; /* of a call after the run */
+        return GLACIER_CONTINUE; /* progress of a call after the run */
     on_its_thread(run);
     int32_t flow = run->in_progress != NULL ? run->in_progress(run) : GLACIER_CONTINUE;
     ONE_MORE(run->told);
@@ -89,7 +87,7 @@ static void start_it(struct run *run)
     OK(glacier_upload_start(run->upload, done, run, count, &err));
 }
 
-/* Starts it, and the service does not answer to one part: it goes on until it is stopped. */
+/* Starts a run. The service does not respond to one part, so the run continues until it is canceled. */
 static void start_stalled(struct run *run)
 {
     service_fault(STALLED_PART(1));
@@ -97,7 +95,7 @@ static void start_stalled(struct run *run)
     wait_for_parts_in_flight(run->upload, 1);
 }
 
-/* Whoever learns how it ended finds that done and destroy have returned, once. */
+/* When a caller learns the result, done and destroy have returned, once each. */
 static void ended(struct run *run, glacier_result_t want)
 {
     CHECK_NUMBER(glacier_upload_wait(run->upload, GLACIER_FOREVER, &err), want);
@@ -140,7 +138,7 @@ static void waited_for_by_many(void)
     pthread_t waiters[4];
     struct run run = run_of(local_upload(client));
     run.in_progress = hold;
-    FAILS(GLACIER_E_STATE, glacier_upload_wait(run.upload, GLACIER_FOREVER, &err)); /* none was started */
+    FAILS(GLACIER_E_STATE, glacier_upload_wait(run.upload, GLACIER_FOREVER, &err)); /* no run was started */
     start_it(&run);
     for (int i = 0; i < 4; i++)
         waiters[i] = start(wait_for_it, &run);
@@ -153,7 +151,7 @@ static void waited_for_by_many(void)
     ended(&run, GLACIER_OK);
     CHECK_NUMBER(glacier_upload_state(run.upload), GLACIER_STATE_COMPLETED);
 
-    /* Once more: there is nothing to do, and it is told. */
+    /* Once more: there is nothing to do, and the callbacks report it. */
     unsigned before = requests_so_far();
     start_it(&run);
     ended(&run, GLACIER_OK);
@@ -178,7 +176,7 @@ static void nobody_is_told(void)
     int destroyed = 0;
     struct run run = run_of(local_upload(client));
     OK(glacier_upload_start(run.upload, NULL, &destroyed, count_at_once, &err));
-    CHECK_NUMBER(destroyed, 1); /* there is nothing to keep it for */
+    CHECK_NUMBER(destroyed, 1); /* released at once without a callback */
     OK(glacier_upload_wait(run.upload, GLACIER_FOREVER, &err));
     OK(glacier_upload_start(run.upload, NULL, NULL, NULL, &err));
     OK(glacier_upload_wait(run.upload, GLACIER_FOREVER, &err));
@@ -207,9 +205,9 @@ static void what_cannot_be_started(void)
     glacier_upload_free(run.upload);
 }
 
-/* ---- While it runs ------------------------------------------------------------------------------------------ */
+/* ---- During the run ----------------------------------------------------------------------------------------- */
 
-/* Of every thread but the program's own, the signals that it blocks. */
+/* The signals that each thread blocks, except the program's own threads. */
 static void check_that_signals_are_blocked(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM, SIGPIPE};
@@ -224,7 +222,7 @@ static void check_that_signals_are_blocked(void)
         snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
         FILE *status = fopen(path, "r");
         if (status == NULL)
-            continue; /* it has just ended */
+            continue; /* the thread has just ended */
         while (fgets(line, sizeof line, status) != NULL)
             if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
                 break;
@@ -247,11 +245,11 @@ static void in_use_and_told_about(void)
     CHECK(glacier_upload_id(run.upload) != NULL && glacier_upload_archive_id(run.upload) == NULL);
     check_that_signals_are_blocked();
     int told = NOW(run.told);
-    WAIT_UNTIL(NOW(run.told) >= told + 3); /* nothing moves, and it is told all the same */
+    WAIT_UNTIL(NOW(run.told) >= told + 3); /* no part moves, but the progress callback is called */
     glacier_upload_cancel(run.upload);
     ended(&run, GLACIER_E_CANCELED);
 
-    /* Canceled is not over: it may be started again, and run. */
+    /* A canceled run can be started again. */
     start_it(&run);
     ended(&run, GLACIER_OK);
     OK(glacier_upload_run(run.upload, &err));
@@ -286,7 +284,7 @@ static void aborted(void)
     glacier_upload_free(run.upload);
 }
 
-/* A source that blocks, on the upload's own thread, until it may go on. */
+/* A source that blocks on the upload's own thread until it is released. */
 static int32_t read_slowly(void *user_data, uint8_t *buf, size_t cap, size_t *out_len)
 {
     struct run *run = (struct run *)user_data;
@@ -302,7 +300,7 @@ static int32_t read_slowly(void *user_data, uint8_t *buf, size_t cap, size_t *ou
     return GLACIER_CONTINUE;
 }
 
-/* A cancel cannot end a callback: it is over when that returns. */
+/* A cancel does not interrupt a callback: the run ends after the callback returns. */
 static void canceled_while_its_source_blocks(void)
 {
     for (int canceled = 0; canceled < 2; canceled++) {
@@ -320,7 +318,7 @@ static void canceled_while_its_source_blocks(void)
     }
 }
 
-/* ---- In its callbacks --------------------------------------------------------------------------------------- */
+/* ---- Calls inside its callbacks ----------------------------------------------------------------------------- */
 
 static void call_everything(struct run *run)
 {
@@ -336,7 +334,7 @@ static int32_t call_everything_once(struct run *run)
     return GLACIER_CONTINUE;
 }
 
-/* As deep as on a thread of the program's own. */
+/* The stack is as large as that of a thread of the program. */
 static void use_a_large_stack(struct run *run)
 {
     volatile uint8_t large[1048576];
@@ -376,7 +374,7 @@ static void what_its_callbacks_may_do(void)
     glacier_upload_free(next.upload);
 }
 
-/* Log lines come there as well. */
+/* Log lines come on the same thread. */
 static pthread_t log_thread;
 static int lines;
 
@@ -403,7 +401,7 @@ static void its_log_lines(void)
     glacier_upload_free(run.upload);
 }
 
-/* ---- Freed -------------------------------------------------------------------------------------------------- */
+/* ---- Freed during the run ----------------------------------------------------------------------------------- */
 
 static void free_it(struct run *run)
 {
@@ -462,7 +460,7 @@ int main(void)
     its_log_lines();
     freed();
 
-    /* Nobody waits for the last one: the program ends while it may still be told. */
+    /* The program does not wait for the last run: it ends while callbacks may still come. */
     static struct run last;
     last = run_of(local_upload(client));
     start_stalled(&last);

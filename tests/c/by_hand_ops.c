@@ -1,4 +1,4 @@
-/* The six operations, one by one: parts of 1 MiB, the last of 1,000 bytes. */
+/* The six multipart operations: parts of 1 MiB, the last of 1,000 bytes. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
@@ -11,7 +11,7 @@ static const size_t size = 10 * MIB + 1000;
 struct share {
     glacier_upload_t *upload;
     const uint8_t *data;
-    uint32_t first; /* and every fourth from there */
+    uint32_t first; /* sends this part and every fourth one after it */
 };
 
 static void *put_share(void *user_data)
@@ -66,7 +66,7 @@ static void check_parts(glacier_upload_t *upload, const uint8_t *data)
     glacier_parts_free(parts);
 }
 
-/* Whether the vault has this upload in progress, and as it was initiated. */
+/* Whether the vault lists this upload as in progress, with the values of its initiation. */
 static int is_listed(glacier_client_t *client, const char *id)
 {
     glacier_uploads_t *uploads = NULL;
@@ -106,7 +106,7 @@ static void completes(glacier_client_t *client, const uint8_t *data)
     CHECK(other != NULL);
 
     CHECK(is_listed(client, glacier_upload_id(upload)));
-    OK(glacier_upload_put_part(upload, 3, other, MIB, &err)); /* to be overwritten */
+    OK(glacier_upload_put_part(upload, 3, other, MIB, &err)); /* replaced later */
     put_all(upload, data);
     check_parts(upload, data);
     OK(glacier_upload_complete(upload, &err));
@@ -122,7 +122,7 @@ static void completes(glacier_client_t *client, const uint8_t *data)
     free(other);
 }
 
-/* Lengths, positions and hashes that are refused here, before anything is sent; then the upload is aborted. */
+/* Rejects wrong lengths, positions and hashes before anything is sent. Then the upload is aborted. */
 static void refuses(glacier_client_t *client, const uint8_t *data)
 {
     glacier_upload_t *upload = initiate(client);
@@ -147,7 +147,7 @@ static void refuses(glacier_client_t *client, const uint8_t *data)
 
     hash[31] ^= 1;
     OK(glacier_upload_put_part_checked(upload, 0, data, MIB, hash, &err));
-    OK(glacier_upload_put_part(upload, 2, data, 1000, &err)); /* the last part, then */
+    OK(glacier_upload_put_part(upload, 2, data, 1000, &err)); /* a short part, so the last one */
     FAILS(GLACIER_E_INVALID, glacier_upload_put_part(upload, 3, data, MIB, &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_put_part(upload, 1, data, 1000, &err));
     FAILS(GLACIER_E_INCOMPLETE, glacier_upload_complete(upload, &err)); /* part 1 is missing */

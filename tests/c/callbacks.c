@@ -1,6 +1,6 @@
 /*
- * What callbacks may answer and call, and that each user_data is given back exactly once. The local Glacier stalls
- * part 1 of every upload, so that each run goes on until its callback ends it.
+ * The return values of callbacks, the calls inside them, and the single release of each user_data. The local Glacier
+ * stalls part 1 of every upload, so that each run continues until its callback ends it.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -33,7 +33,7 @@ static void count(void *user_data)
     ((struct watcher *)user_data)->destroyed++;
 }
 
-/* Runs an upload that its callback ends, and checks that the user_data came back once. */
+/* Runs an upload that its callback ends. Checks that user_data is released once. */
 static void run_with(struct watcher *watcher, glacier_result_t want)
 {
     watcher->upload = local_upload(client);
@@ -55,7 +55,7 @@ static void only_continue_goes_on(void)
     }
 }
 
-/* Also while a part is put by hand; once it has, the handle works again. */
+/* The same during put_part. After it, the handle can be used again. */
 static void stopping_a_part(void)
 {
     struct watcher watcher = {NULL, GLACIER_STOP, NULL, 0, 0};
@@ -77,7 +77,7 @@ static void cancel(struct watcher *watcher)
     glacier_upload_cancel(watcher->upload);
 }
 
-/* Everything that works with the handle is refused; what watches and steers is not. */
+/* Every call that uses the handle is rejected. Getters and cancel are not. */
 static void call_everything(struct watcher *watcher)
 {
     glacier_upload_t *upload = watcher->upload;
@@ -126,7 +126,7 @@ static void refused_user_data_comes_back(void)
     glacier_upload_t *upload = local_upload(client);
     FAILS(GLACIER_E_NULL, glacier_upload_set_progress(NULL, watch, &watcher, count, &err));
     CHECK_NUMBER(watcher.destroyed, 1);
-    OK(glacier_upload_set_progress(upload, NULL, &watcher, count, &err)); /* no callback: nothing to keep it for */
+    OK(glacier_upload_set_progress(upload, NULL, &watcher, count, &err)); /* released at once without a callback */
     CHECK_NUMBER(watcher.destroyed, 2);
     OK(glacier_upload_set_progress(upload, watch, &watcher, count, &err));
     CHECK_NUMBER(watcher.destroyed, 2);
@@ -177,14 +177,14 @@ static void log_lines_come_on_the_calling_thread(void)
     log.caller = pthread_self();
     log.client = logging;
     glacier_upload_t *upload = local_upload(logging);
-    log.upload = local_upload(logging); /* another one of the same client */
+    log.upload = local_upload(logging); /* another upload of the same client */
     OK(glacier_upload_initiate(upload, &err));
     OK(glacier_upload_abort(upload, &err));
     CHECK(log.lines > 0);
     glacier_upload_free(log.upload);
 
     glacier_client_free(logging);
-    CHECK_NUMBER(log.destroyed, 0); /* the upload keeps it */
+    CHECK_NUMBER(log.destroyed, 0); /* the upload keeps it alive */
     glacier_upload_free(upload);
     CHECK_NUMBER(log.destroyed, 1);
 }

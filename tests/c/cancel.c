@@ -1,6 +1,6 @@
 /*
- * Cancel, from another thread and from a signal handler, while the service does not answer; then the same handles
- * carry on. The local Glacier stalls part 1 until this program has printed a line and read one.
+ * Cancels from another thread and from a signal handler while the service does not respond. Then the same handles
+ * resume. The local Glacier stalls part 1 until this program has printed a line and read one.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -101,7 +101,7 @@ static void list_is_canceled(glacier_client_t *client)
     glacier_uploads_free(uploads);
     count = requests_with(LISTS);
     glacier_client_cancel(client);
-    glacier_client_cancel(client); /* twice is once: it stops the next call, which sends nothing */
+    glacier_client_cancel(client); /* two cancels count as one: they stop the next call, which sends nothing */
     FAILS(GLACIER_E_CANCELED, glacier_client_list_uploads(client, VAULT, &uploads, &err));
     CHECK_NUMBER(requests_with(LISTS), count);
     OK(glacier_client_list_uploads(client, VAULT, &uploads, &err));
@@ -161,7 +161,7 @@ int main(void)
 
     OK(glacier_upload_initiate(by_hand, &err));
     glacier_upload_cancel(by_hand);
-    glacier_upload_cancel(by_hand); /* twice is once: it stops the next call, and not the one after that */
+    glacier_upload_cancel(by_hand); /* two cancels count as one: they stop the next call, but not the one after it */
     FAILS(GLACIER_E_CANCELED, glacier_upload_put_part(by_hand, 0, data, MIB, &err));
     OK(glacier_upload_put_part(by_hand, 0, data, MIB, &err));
     in_progress = by_hand;
@@ -185,7 +185,7 @@ int main(void)
     OK(glacier_upload_put_part(by_hand, 1, data + MIB, MIB, &err));
     OK(glacier_upload_put_part(by_hand, 2, data + 2 * MIB, MIB, &err));
     OK(glacier_upload_complete(by_hand, &err));
-    glacier_upload_cancel(started); /* there is nothing to stop: the next call is */
+    glacier_upload_cancel(started); /* there is no call in progress: the cancel stops the next one */
     OK(glacier_upload_start(started, NULL, NULL, NULL, &err));
     FAILS(GLACIER_E_CANCELED, glacier_upload_wait(started, GLACIER_FOREVER, &err));
     OK(glacier_upload_start(started, NULL, NULL, NULL, &err));

@@ -1,6 +1,6 @@
 /*
- * Checks for the test programs: the first that fails says where, and ends the program. At its end a program tells how
- * many there were. C99 and C++11.
+ * Checks for the test programs. The first failed check prints its place and ends the program. At its end, a program
+ * prints the number of checks. C99 and C++11.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -11,10 +11,10 @@
 
 #include "glacier_mp.h"
 
-/* The last argument of calls: each thread has its own. */
+/* The err argument of the calls. Each thread has its own. */
 static __thread glacier_error_t *err;
 
-/* Those that held, on all threads. */
+/* The number of passed checks on all threads. */
 static unsigned long checks;
 
 #define CHECK(condition) check_true((condition) != 0, #condition, __FILE__, __LINE__)
@@ -24,14 +24,14 @@ static unsigned long checks;
 /* Calls that take &err as their last argument. */
 #define OK(call) check_result((call), GLACIER_OK, "", #call, __FILE__, __LINE__)
 #define FAILS(code, call) check_result((call), (code), "", #call, __FILE__, __LINE__)
-#define FAILS_SAYING(code, words, call) check_result((call), (code), (words), #call, __FILE__, __LINE__)
+#define FAILS_WITH(code, words, call) check_result((call), (code), (words), #call, __FILE__, __LINE__)
 
 static inline void checked(void)
 {
     __atomic_fetch_add(&checks, 1, __ATOMIC_RELAXED);
 }
 
-__attribute__((destructor)) static void tell_checks(void)
+__attribute__((destructor)) static void print_checks(void)
 {
     printf("checks: %lu\n", checks);
 }
@@ -42,7 +42,7 @@ static inline void check_true(int condition, const char *what, const char *file,
         checked();
         return;
     }
-    fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: check failed: %s\n", file, line, what);
     exit(EXIT_FAILURE);
 }
 
@@ -67,14 +67,14 @@ static inline void check_text(const char *have, const char *want, const char *wh
     exit(EXIT_FAILURE);
 }
 
-/* The result, and that err tells the same; frees it. */
+/* Checks the result, and that err has the same result. Frees err. */
 static inline void check_result(glacier_result_t have, glacier_result_t want, const char *words, const char *call,
                                 const char *file, int line)
 {
     const char *message = err != NULL ? glacier_error_message(err) : "";
     if (have != want || glacier_error_code(err) != want || (err != NULL) != (want != GLACIER_OK) ||
         strstr(message, words) == NULL || (want != GLACIER_OK && *message == '\0')) {
-        fprintf(stderr, "%s:%d: %s gives %s, not %s; it says: %s\n", file, line, call, glacier_result_name(have),
+        fprintf(stderr, "%s:%d: %s returns %s, not %s; its message: %s\n", file, line, call, glacier_result_name(have),
                 glacier_result_name(want), message);
         exit(EXIT_FAILURE);
     }

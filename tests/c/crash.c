@@ -1,17 +1,17 @@
 /*
  * crash WAY MEMORY PATH FILE
  *
- * Uploads FILE in parts of 1 MiB, or carries on an upload that an earlier process has left, and tells how that ends.
- * WAY, how the bytes come: file, pushed, callback. MEMORY, what tells the next process of the upload: journal (at PATH),
- * or its ID alone, which this program writes to PATH: watched (as soon as the progress callback sees it), or initiated
- * (by a call of its own, before a byte is read). In the environment, if the test wants it:
+ * Uploads FILE in parts of 1 MiB, or resumes the upload of an earlier process, and prints the result. WAY is the kind
+ * of source: file, pushed, callback. MEMORY is how the next process learns of the upload: journal (at PATH), or the
+ * upload ID, which this program writes to PATH: watched (when the progress callback first sees it), or initiated (by
+ * its own call, before a byte is read). Environment variables, all optional:
  *
- *     PROCESS      the user agent, so that the requests of processes can be told apart
+ *     PROCESS      the user agent, which identifies the requests of a process
  *     UPLOAD_ID    attaches to that upload
  *     DIE_AT       a number: see dying.h
- *     POWER_FAILS  and then all is lost that was not synced
- *     FILE_LIMIT   the most bytes that a file may have: its disk is full then
- *     MAKE_ROOM    but only for one write to the journal
+ *     POWER_FAILS  at DIE_AT, also discards all data that is not synced
+ *     FILE_LIMIT   the maximum size of a file in bytes, as on a full disk
+ *     MAKE_ROOM    lifts FILE_LIMIT after one failed write to the journal
  */
 #define _GNU_SOURCE
 
@@ -32,7 +32,7 @@ static int is(const char *text, const char *other)
     return strcmp(text, other) == 0;
 }
 
-/* The ID is in the file as a whole or not at all, whenever this process dies. */
+/* Whenever this process dies, the file has the complete ID or does not exist. */
 static void remember(const char *id)
 {
     char unfinished[4096];
@@ -111,7 +111,7 @@ static void take_up(const char *memory)
         OK(glacier_upload_set_progress(upload, remember_once_known, NULL, NULL, &err));
 }
 
-/* Opens what is not read from its path. */
+/* Opens a source that is not read from its path. */
 static FILE *set_source(const char *way, const char *name)
 {
     struct stat about;
@@ -171,7 +171,7 @@ int main(int argc, char **argv)
     path = argv[3];
     death.at = die_at != NULL ? strtoul(die_at, NULL, 10) : 0;
     death.power_fails = getenv("POWER_FAILS") != NULL;
-    /* SIGXFSZ, which ends a process, stays as it is: it must not meet a thread that writes the journal. */
+    /* SIGXFSZ ends a process and keeps its default action: no thread that writes the journal may receive it. */
     if (limit != NULL)
         limit_files(strtoul(limit, NULL, 10));
     when_full = getenv("MAKE_ROOM") != NULL ? make_room : NULL;

@@ -1,6 +1,6 @@
 /*
- * What a credentials provider gives, may answer and may call, and that each user_data is given back exactly once. The
- * local Glacier takes "token-1"; "token-0" has expired.
+ * The keys, return values and calls of a credentials provider, and the single release of each user_data. The local
+ * Glacier accepts "token-1"; "token-0" has expired.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -12,7 +12,7 @@
 
 static uint8_t *data;
 
-/* A provider, and what it shall do. */
+/* A provider and its behavior. */
 struct desk {
     pthread_t caller;
     glacier_client_t *client;
@@ -53,7 +53,7 @@ static void give_valid(struct desk *desk, glacier_credentials_t *out)
     OK(set(out, "token-1", 0, &err));
 }
 
-/* A client with this provider, and a handle of it with a source of three parts. */
+/* A client with this provider, and a handle with a source of three parts. */
 static void open_desk(struct desk *desk)
 {
     glacier_config_t *config = glacier_config_new();
@@ -67,7 +67,7 @@ static void open_desk(struct desk *desk)
     OK(glacier_upload_set_source_memory(desk->upload, data, 3 * MIB, &err));
 }
 
-/* The client goes first: its upload keeps the provider. */
+/* The client is freed first: its upload keeps the provider. */
 static void close_desk(struct desk *desk)
 {
     glacier_client_free(desk->client);
@@ -101,11 +101,11 @@ static void expired_tokens_end_it(void)
 {
     struct desk desk = {.answer = GLACIER_CONTINUE, .act = give_expired};
     open_desk(&desk);
-    FAILS_SAYING(GLACIER_E_CREDENTIALS, "credentials provider", glacier_upload_run(desk.upload, &err));
+    FAILS_WITH(GLACIER_E_CREDENTIALS, "credentials provider", glacier_upload_run(desk.upload, &err));
     CHECK_NUMBER(desk.calls, 4);
     desk.act = give_valid;
     OK(glacier_upload_initiate(desk.upload, &err));
-    desk.act = give_expired; /* not asked: the key is good */
+    desk.act = give_expired; /* not called: the key is valid */
     OK(glacier_upload_abort(desk.upload, &err));
     CHECK_NUMBER(desk.calls, 5);
     close_desk(&desk);
@@ -119,7 +119,7 @@ static void only_continue_goes_on(void)
     open_desk(&desk);
     for (int i = 0; i < 4; i++) {
         desk.answer = answers[i];
-        FAILS_SAYING(GLACIER_E_CALLBACK, "credentials provider", glacier_upload_run(desk.upload, &err));
+        FAILS_WITH(GLACIER_E_CALLBACK, "credentials provider", glacier_upload_run(desk.upload, &err));
         FAILS(GLACIER_E_CALLBACK, glacier_client_list_uploads(desk.client, VAULT, &uploads, &err));
         CHECK_NUMBER(desk.calls, 2 * i + 2);
     }
@@ -142,7 +142,7 @@ static void give_what_is_none(struct desk *desk, glacier_credentials_t *out)
     FAILS(GLACIER_E_NULL, glacier_credentials_set(out, "key", NULL, NULL, 0, &err));
 }
 
-/* The last that was set counts, and what is refused changes nothing. */
+/* The last keys set are used. A setter that fails changes nothing. */
 static void give_several(struct desk *desk, glacier_credentials_t *out)
 {
     OK(glacier_credentials_set(out, "key", "secret", NULL, 1, &err));
@@ -154,9 +154,9 @@ static void what_is_set_last_counts(void)
 {
     struct desk none = {.answer = GLACIER_CONTINUE, .act = give_nothing};
     open_desk(&none);
-    FAILS_SAYING(GLACIER_E_CREDENTIALS, "glacier_credentials_set", glacier_upload_run(none.upload, &err));
+    FAILS_WITH(GLACIER_E_CREDENTIALS, "glacier_credentials_set", glacier_upload_run(none.upload, &err));
     none.act = give_what_is_none;
-    FAILS_SAYING(GLACIER_E_CREDENTIALS, "glacier_credentials_set", glacier_upload_run(none.upload, &err));
+    FAILS_WITH(GLACIER_E_CREDENTIALS, "glacier_credentials_set", glacier_upload_run(none.upload, &err));
     CHECK_NUMBER(none.calls, 2);
     close_desk(&none);
 
@@ -174,7 +174,7 @@ static void *give_on_another_thread(void *out)
     return NULL;
 }
 
-/* The client and its uploads are busy; what watches and steers is not, and another client is another one. */
+/* Calls on the client and its uploads return GLACIER_E_BUSY, except getters and cancel. Other clients can be used. */
 static void call_everything(struct desk *desk, glacier_credentials_t *out)
 {
     glacier_uploads_t *uploads = NULL;
@@ -247,13 +247,15 @@ static void user_data_comes_back(void)
     glacier_config_t *config = glacier_config_new();
     FAILS(GLACIER_E_NULL, glacier_config_set_credentials_provider(NULL, give, &desk, count, &err));
     CHECK_NUMBER(desk.destroyed, 1);
-    OK(glacier_config_set_credentials_provider(config, NULL, &desk, count, &err)); /* no callback: nothing to keep */
+    /* Released at once without a callback. */
+    OK(glacier_config_set_credentials_provider(config, NULL, &desk, count, &err));
     CHECK_NUMBER(desk.destroyed, 2);
     OK(glacier_config_set_credentials_provider(config, give, &desk, count, &err));
     CHECK_NUMBER(desk.destroyed, 2);
     OK(glacier_config_set_credentials_provider(config, give, &other, count, &err)); /* replaced */
     CHECK_NUMBER(desk.destroyed, 3);
-    FAILS(GLACIER_E_INVALID, glacier_config_set_credentials(config, "key", "", NULL, &err)); /* refused: not replaced */
+    /* Not replaced, because the setter failed. */
+    FAILS(GLACIER_E_INVALID, glacier_config_set_credentials(config, "key", "", NULL, &err));
     CHECK_NUMBER(other.destroyed, 0);
     OK(glacier_config_set_credentials(config, "key", "secret", NULL, &err));
     CHECK_NUMBER(other.destroyed, 1);
@@ -263,7 +265,7 @@ static void user_data_comes_back(void)
     CHECK_NUMBER(desk.calls + other.calls, 0);
 }
 
-/* Without a provider those of the environment count, which have no token here. */
+/* Without a provider the keys of the environment are used, which have no token here. */
 static void the_environment_counts_again(void)
 {
     struct desk desk = {.answer = GLACIER_CONTINUE};
@@ -302,7 +304,7 @@ static void a_forked_child_asks_nobody(void)
     close_desk(&desk);
 }
 
-/* Several threads ask once for all of them. */
+/* Several threads need keys at once: the provider is called once for all of them. */
 struct shared {
     int inside, calls;
 };

@@ -1,6 +1,6 @@
 /*
- * Too few descriptors. With none, a call fails at once with GLACIER_E_MEMORY, sends nothing and warns of nothing; with some
- * again, the same handle uploads. With two, eight workers share two connections.
+ * Too few file descriptors. With none, a call fails at once with GLACIER_E_MEMORY, sends nothing and logs no warning.
+ * With enough again, the same handle uploads. With two, eight workers share two connections.
  */
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -18,7 +18,7 @@ static void count_warning(void *user_data, glacier_log_level_t level, const char
         warnings++;
 }
 
-/* From now on, this many more descriptors can be opened. */
+/* Limits the process to this many more descriptors. */
 static void allow_descriptors(rlim_t count)
 {
     static rlim_t in_use;
@@ -47,7 +47,7 @@ static glacier_client_t *client_at(const char *endpoint)
     return client;
 }
 
-/* At an address, and at a name that has to be looked up. */
+/* With a numeric address, and with a host name that must be looked up. */
 static void upload_without(const char *endpoint, const uint8_t *data, size_t size)
 {
     glacier_client_t *client = client_at(endpoint);
@@ -57,8 +57,8 @@ static void upload_without(const char *endpoint, const uint8_t *data, size_t siz
     OK(glacier_upload_set_source_memory(upload, data, size, &err));
 
     allow_descriptors(0);
-    FAILS_SAYING(GLACIER_E_MEMORY, "descriptor", glacier_upload_run(upload, &err));
-    FAILS_SAYING(GLACIER_E_MEMORY, "descriptor", glacier_client_list_uploads(client, VAULT, &uploads, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, "descriptor", glacier_upload_run(upload, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, "descriptor", glacier_client_list_uploads(client, VAULT, &uploads, &err));
     CHECK(glacier_upload_id(upload) == NULL);
     OK(glacier_upload_progress(upload, &progress, sizeof progress, &err));
     CHECK_NUMBER(progress.retries, 0);
@@ -85,10 +85,10 @@ static void open_files_without(const char *file)
     OK(glacier_config_set_ca_file(config, file, &err));
 
     allow_descriptors(0);
-    FAILS_SAYING(GLACIER_E_MEMORY, file, glacier_upload_run(upload, &err));
-    FAILS_SAYING(GLACIER_E_MEMORY, file, glacier_treehash_file(file, 2, NULL, NULL, hash, &err));
-    FAILS_SAYING(GLACIER_E_MEMORY, file, glacier_client_new(config, &other, &err));
-    FAILS_SAYING(GLACIER_E_MEMORY, "journal", glacier_upload_run(journalled, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, file, glacier_upload_run(upload, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, file, glacier_treehash_file(file, 2, NULL, NULL, hash, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, file, glacier_client_new(config, &other, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, "journal", glacier_upload_run(journalled, &err));
     CHECK_NUMBER(warnings, 0);
     allow_descriptors(20);
 
@@ -98,7 +98,7 @@ static void open_files_without(const char *file)
     glacier_config_free(config);
 }
 
-/* The file is of the harness, of any size. */
+/* The harness creates the file, of any size. */
 int main(int argc, char **argv)
 {
     const size_t size = 24 * MIB;

@@ -1,9 +1,9 @@
 /*
- * Dies by SIGKILL at a point of the test's choosing: before the N-th piece of the journal is written, or the N-th sync is
- * done. The library's own calls come through here, because a program's functions stand before those of libc. A record
- * is written in more than one piece, as the system may have it: so some points lie in the middle of one.
+ * Ends the process with SIGKILL at a given point: before the N-th write to the journal or the N-th sync. The functions
+ * of this program replace those of libc, so the library calls them. A record is written in more than one piece, as the
+ * system may do, so some points are in the middle of a record.
  *
- * If the power fails with it, what was not synced is lost: of the journal, and of the directory that has its name. Linux.
+ * If the power also fails, data that is not synced is lost: of the journal, and of the directory with its name. Linux.
  */
 #ifndef DYING_H
 #define DYING_H
@@ -19,12 +19,12 @@
 #define PIECE_MAX ((size_t)100)
 
 static struct {
-    const char *journal; /* its path, or NULL */
+    const char *journal; /* the path of the journal, or NULL */
     unsigned long at;    /* the point, from 1 on; 0: never */
     int power_fails;
 } death;
 
-/* Called after a write to the journal has failed; may be NULL. */
+/* Called after a failed write to the journal; may be NULL. */
 static void (*when_full)(void);
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
@@ -32,7 +32,7 @@ static unsigned long points;
 static int name_synced;
 static off_t size_synced;
 
-/* Nothing is written any more once it has begun. */
+/* Nothing is written after the end has begun. */
 static inline void point(void)
 {
     if (++points != death.at)

@@ -1,4 +1,4 @@
-/* What errors tell: of values that are not allowed, of the service's refusals, of a dead address. */
+/* The errors of wrong values, of rejections by the service, and of an address without a server. */
 #include "local.h"
 
 static glacier_client_t *client_of(glacier_config_t *config)
@@ -20,31 +20,31 @@ static void wrong_values_are_named(glacier_client_t *client)
     memset(too_long, 'd', sizeof too_long);
     too_long[sizeof too_long - 1] = '\0';
 
-    FAILS_SAYING(GLACIER_E_INVALID, "1111-2222-3333", glacier_config_set_account_id(config, "1111-2222-3333", &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "ftp://x", glacier_config_set_endpoint(config, "ftp://x", &err));
+    FAILS_WITH(GLACIER_E_INVALID, "1111-2222-3333", glacier_config_set_account_id(config, "1111-2222-3333", &err));
+    FAILS_WITH(GLACIER_E_INVALID, "ftp://x", glacier_config_set_endpoint(config, "ftp://x", &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_region(config, "", &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_region(config, "\xff\xfe", &err)); /* not UTF-8 */
-    FAILS_SAYING(GLACIER_E_INVALID, "33", glacier_config_set_concurrency(config, 33, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "33", glacier_config_set_concurrency(config, 33, &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_concurrency(config, 0, &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_memory_limit(config, MIB - 1, &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_stall_timeout_ms(config, 0, &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_credentials(config, "", "secret", NULL, &err));
     FAILS(GLACIER_E_INVALID, glacier_config_set_log(config, 99, NULL, NULL, NULL, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "\"..\"", glacier_upload_new(client, "..", &none, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "a/b", glacier_upload_new(client, "a/b", &none, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "3145728", glacier_upload_set_part_size(upload, 3 * MIB, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "1025", glacier_upload_set_description(upload, too_long, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "0x09", glacier_upload_set_description(upload, "tab\there", &err));
+    FAILS_WITH(GLACIER_E_INVALID, "\"..\"", glacier_upload_new(client, "..", &none, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "a/b", glacier_upload_new(client, "a/b", &none, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "3145728", glacier_upload_set_part_size(upload, 3 * MIB, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "1025", glacier_upload_set_description(upload, too_long, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "0x09", glacier_upload_set_description(upload, "tab\there", &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_set_upload_id(upload, "", &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_set_upload_id(upload, "a\nb", &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "at most 32768", glacier_config_set_credentials(config, "id", "secret", huge, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "1024 bytes", glacier_upload_set_upload_id(upload, huge, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "at most 32768", glacier_config_set_credentials(config, "id", "secret", huge, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "1024 bytes", glacier_upload_set_upload_id(upload, huge, &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_set_source_file(upload, "", &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_progress(upload, &progress, 7, &err));
     CHECK(none == NULL);
 
     OK(glacier_upload_set_source_file(upload, "/nonexistent/file", &err));
-    FAILS_SAYING(GLACIER_E_IO, "/nonexistent/file", glacier_upload_run(upload, &err));
+    FAILS_WITH(GLACIER_E_IO, "/nonexistent/file", glacier_upload_run(upload, &err));
     CHECK(glacier_upload_id(upload) == NULL);
 
     glacier_upload_free(upload);
@@ -65,22 +65,22 @@ static void the_service_refuses(glacier_client_t *client)
     CHECK(strstr(glacier_error_message(err), "no-such-vault") != NULL);
     CHECK_NUMBER(glacier_error_is_retryable(err), 0);
     CHECK_NUMBER(glacier_error_is_resumable(err), 0);
-    glacier_upload_free(upload); /* the error does not need it */
+    glacier_upload_free(upload); /* the error is independent of the upload */
     CHECK_NUMBER(glacier_error_http_status(err), 404);
     glacier_error_free(err);
 
-    /* The caller's err may hold anything before a call: it is not read. */
+    /* err may hold any value before a call: it is not read. */
     err = (glacier_error_t *)(uintptr_t)0x5a5a5a50;
     glacier_plan_t *plan = NULL;
     OK(glacier_plan_new(1, 0, &plan, &err));
     glacier_plan_free(plan);
     err = (glacier_error_t *)(uintptr_t)0x5a5a5a50;
     FAILS(GLACIER_E_INVALID, glacier_plan_new(0, 0, &plan, &err));
-    /* And it may be NULL. */
+    /* err may be NULL. */
     CHECK_NUMBER(glacier_plan_new(0, 0, &plan, NULL), GLACIER_E_INVALID);
     CHECK_NUMBER(glacier_upload_run(NULL, NULL), GLACIER_E_NULL);
 
-    /* Keys that are not the account's: the error says so, and not what they are. */
+    /* Keys of another account: the message reports them, but does not contain them. */
     glacier_config_t *config = glacier_config_new();
     OK(glacier_config_set_credentials(config, "AKIAIOSFODNN7EXAMPLE", "a-secret-that-is-wrong", NULL, &err));
     glacier_client_t *wrong = client_of(config);

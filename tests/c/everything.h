@@ -1,4 +1,4 @@
-/* Every call that works with an upload, at once: for handles that are in use, or of another process. */
+/* Every call that uses an upload: for handles that are in use, or of another process. */
 #ifndef EVERYTHING_H
 #define EVERYTHING_H
 
@@ -26,7 +26,7 @@ static inline void count_refused(void *destroyed)
     ++*(int *)destroyed;
 }
 
-/* The working calls that want the handle to themselves, but abort, and the setters. Each user_data comes back at once. */
+/* The working calls that need exclusive use, except abort, and the setters. Each user_data is released at once. */
 static inline void all_alone_give(glacier_result_t want, glacier_upload_t *upload)
 {
     static const uint8_t byte[1];
@@ -55,7 +55,7 @@ static inline void all_alone_give(glacier_result_t want, glacier_upload_t *uploa
     CHECK(parts == NULL);
 }
 
-/* The parts put by hand, which go together. */
+/* The calls that put parts, which may run at the same time. */
 static inline void all_parts_give(glacier_result_t want, glacier_upload_t *upload)
 {
     static const uint8_t byte[1], hash[32];
@@ -63,7 +63,7 @@ static inline void all_parts_give(glacier_result_t want, glacier_upload_t *uploa
     FAILS(want, glacier_upload_put_part_checked(upload, 0, byte, 1, hash, &err));
 }
 
-/* All there is: inside a callback, and in a forked child. */
+/* All calls: inside a callback, and in a forked child. */
 static inline void everything_gives(glacier_result_t want, glacier_upload_t *upload)
 {
     all_alone_give(want, upload);

@@ -1,4 +1,4 @@
-/* Handles in a forked child are refused there and can be freed; the parent's go on working. */
+/* In a forked child, handles of the parent are rejected and can be freed. In the parent they keep working. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "everything.h"
@@ -23,7 +23,7 @@ static void in_the_child(glacier_client_t *client, glacier_upload_t *upload)
     glacier_upload_free(upload);
     glacier_client_free(client);
 
-    /* What the child makes itself works. */
+    /* Handles that the child creates work. */
     client = local_client(1);
     OK(glacier_client_list_uploads(client, VAULT, &uploads, &err));
     CHECK_NUMBER(glacier_uploads_count(uploads), 1);
@@ -31,7 +31,7 @@ static void in_the_child(glacier_client_t *client, glacier_upload_t *upload)
     glacier_client_free(client);
 }
 
-/* What the threads of the parent hold is never let go in a child that has none of them: it is not a leak to be counted. */
+/* The child has none of the parent's threads and cannot free their memory: it does not count as a leak. */
 static void leave_without_counting(void)
 {
     execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
@@ -107,7 +107,7 @@ static void during_a_stream(glacier_client_t *client)
     glacier_upload_free(upload);
 }
 
-/* In a callback: the child leaves by exec or _exit, and the parent returns. */
+/* A fork inside a callback: the child leaves by exec or _exit, and the parent returns. */
 static int32_t fork_once(void *upload, const glacier_progress_t *p)
 {
     static int forked;

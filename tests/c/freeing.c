@@ -1,8 +1,8 @@
 /*
- * Handles are freed in every order, by callbacks, and while other threads are inside of calls. The local Glacier stalls
- * parts 1 and 2 of every upload, so that what is in progress stays so until it is freed.
+ * Handles are freed in every order, by callbacks, and while other threads are inside calls. The local Glacier stalls
+ * parts 1 and 2 of every upload, so that calls stay in progress until they are canceled by freeing.
  *
- * freeing EVERY: of all orders, it tries the first of each EVERY.
+ * freeing EVERY: tries one of EVERY orders.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -14,7 +14,7 @@ enum { CONFIG, CLIENT, UPLOAD, ERROR, PARTS, UPLOADS, KINDS };
 static uint8_t *data;
 static char existing_id[512];
 
-/* One of each kind, where one was made from the other. */
+/* One handle of each kind. Some were created from others. */
 struct family {
     glacier_config_t *config;
     glacier_client_t *client;
@@ -55,7 +55,7 @@ static void make(struct family *family)
     CHECK_NUMBER(glacier_upload_run(family->upload, &family->error), GLACIER_E_STATE);
 }
 
-/* What is left works. */
+/* The remaining handles work. */
 static void use(const struct family *family)
 {
     glacier_client_t *another = NULL;
@@ -94,7 +94,7 @@ static void free_one(struct family *family, int kind)
     case PARTS: family->parts = NULL; break;
     default: family->uploads = NULL; break;
     }
-    /* Each user_data comes back with the last that may use it. */
+    /* Each user_data is released with its last user. */
     CHECK_NUMBER(family->progress_destroyed, family->upload == NULL);
     CHECK_NUMBER(family->log_destroyed, family->config == NULL && family->client == NULL && family->upload == NULL);
 }
@@ -109,7 +109,7 @@ static void free_in_order(const int order[KINDS])
     }
 }
 
-/* Every order of what stands from place to the end. */
+/* Tries every order of the elements from place to the end. */
 static void in_orders(void (*free_in)(const int *), int kinds, int *order, int place, int every, int *tried)
 {
     if (place == kinds && (*tried)++ % every == 0)
@@ -122,7 +122,7 @@ static void in_orders(void (*free_in)(const int *), int kinds, int *order, int p
     }
 }
 
-/* Uploads that work in the background, and what came of them. */
+/* Uploads in the background, and their results. */
 enum { MAKER, STARTED, WRITTEN, REFUSAL_OF_BUSY, BUSY_KINDS };
 
 struct busy_family {
@@ -179,7 +179,7 @@ static void free_one_busy(struct busy_family *family, int kind)
     }
 }
 
-/* Each comes back, by itself, with the threads that it was with. */
+/* Each run ends on its own, with its threads. */
 static void free_busy_in_order(const int order[BUSY_KINDS])
 {
     struct busy_family family;
@@ -193,7 +193,7 @@ static void free_busy_in_order(const int order[BUSY_KINDS])
     CHECK_NUMBER(__atomic_load_n(&family.progress_destroyed, __ATOMIC_ACQUIRE), 2);
 }
 
-/* A log callback that frees all there is: the call that it interrupts ends by itself. */
+/* A log callback that frees all handles: the call around it ends on its own. */
 struct log {
     glacier_client_t *client;
     glacier_upload_t *upload;
@@ -230,7 +230,7 @@ static void freed_by_a_log_callback(void)
     CHECK_NUMBER(log.destroyed, 1);
 }
 
-/* A call on a thread of its own. */
+/* A call on its own thread. */
 struct call {
     glacier_upload_t *upload;
     uint32_t part;
@@ -252,7 +252,7 @@ static void *put(void *user_data)
     return NULL;
 }
 
-/* Frees a handle that one or two calls are at work on, and sees them return. */
+/* Frees a handle while one or two calls use it, and checks that they return. */
 static void freed_during(void *(*work)(void *), int calls_count, glacier_upload_t *upload)
 {
     int destroyed = 0;
@@ -284,7 +284,7 @@ static void freed_at_work(void)
 
     upload = local_upload(client);
     OK(glacier_upload_initiate(upload, &err));
-    glacier_client_free(client); /* the upload goes on */
+    glacier_client_free(client); /* the upload keeps working */
     freed_during(put, 2, upload);
 }
 

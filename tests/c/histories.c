@@ -1,19 +1,19 @@
 /*
  * histories FILE OTHER JOURNAL
  *
- * Does with one upload what lines on standard input say, and answers each with a line on standard output:
+ * Executes commands for one upload from standard input, one per line, and prints a line for each:
  *
- *     open KIND ID WHICH a new handle; KIND, how the bytes come: file, memory, callback, unknown (a callback of unknown
- *                        length), pushed; those of FILE, or of OTHER, if WHICH is other. JOURNAL "-": none, and then ID "-"
- *                        or what to attach to
+ *     open KIND ID WHICH a new handle. KIND is the kind of source: file, memory, callback, unknown (a callback of
+ *                        unknown length), pushed. The bytes are those of FILE, or of OTHER if WHICH is other. If
+ *                        JOURNAL is "-", there is none, and ID is "-" or the upload ID to attach to
  *     run, start, transfer, complete     "result NAME ARCHIVE-ID UPLOAD-ID MESSAGE"; run of pushed bytes writes and finishes
- *     hold N             at the N-th read of a source file from now on says "held", and waits for a line
- *     die N              dies at the N-th point of the journal's life from now on: see dying.h
+ *     hold N             prints "held" at the N-th read of a source file from now on, and waits for a line
+ *     die N              dies at the N-th point of the journal from now on: see dying.h
  *     map                maps FILE, shared, until another map or the end
  *     store OFFSET BYTE  stores into the mapping
  *
- * After die the process may be gone at any moment. WORKERS and MEMORY_LIMIT are in the environment, and COARSE, if files
- * are to have times of whole and even seconds, as some file systems have.
+ * After die the process may end at any moment. WORKERS and MEMORY_LIMIT are in the environment. COARSE in the
+ * environment gives files times of even seconds, as some file systems do.
  */
 #define _GNU_SOURCE
 
@@ -45,7 +45,7 @@ static void say(const char *text)
     fflush(stdout);
 }
 
-/* The library reads a source file, and nothing else, by position. One byte is what it tries to read behind the end. */
+/* The library reads by position only from a source file. A read of one byte checks for the end of the file. */
 ssize_t pread64(int fd, void *into, size_t length, off64_t offset)
 {
     if (length > 1 && reads_to_hold > 0 && --reads_to_hold == 0) {

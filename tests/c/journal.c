@@ -1,13 +1,13 @@
 /*
- * Journals: what another process carries on from, and who else may have one.
+ * Journals: another process resumes with them, and one process at a time may use one.
  *
- * journal FILE DIRECTORY       a file of WHOLE bytes, and a place for journals
+ * journal FILE DIRECTORY       a file of WHOLE bytes, and a directory for journals
  * journal run FILE JOURNAL     in another process: uploads the file
- * journal locked FILE JOURNAL  cannot, as the journal is locked
- * journal write FILE JOURNAL   writes most of it as a stream, and stays
- * journal fork FILE JOURNAL    dies with the journal open, and leaves a child behind
- * journal exec FILE JOURNAL    the same, and the child runs another program
- * journal stay                 that program: it ends with its standard input
+ * journal locked FILE JOURNAL  cannot upload, because the journal is locked
+ * journal write FILE JOURNAL   writes most of it as a stream, and waits
+ * journal fork FILE JOURNAL    dies with the journal open, and leaves a child
+ * journal exec FILE JOURNAL    the same, but the child executes another program
+ * journal stay                 that program: ends at the end of its standard input
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -56,7 +56,7 @@ static int lines_in(const char *journal, const char *with)
     return count;
 }
 
-/* Killed with all parts there but one: the next process sends that one. And once there is an archive, nothing. */
+/* Killed before the last part: the next process sends only that one. After there is an archive, nothing is sent. */
 static void carried_on_by_another_process(const char *journal)
 {
     service_fault(STALLED_PART(2));
@@ -87,16 +87,16 @@ static void locked_while_a_handle_has_it(const char *journal)
     FAILS(GLACIER_E_ACCESS, glacier_upload_run(first, &err));
     service_works();
     unsigned before = requests_so_far();
-    FAILS_SAYING(GLACIER_E_LOCKED, journal, glacier_upload_run(second, &err));
+    FAILS_WITH(GLACIER_E_LOCKED, journal, glacier_upload_run(second, &err));
     ends_well(start_mode("locked", journal));
     CHECK_NUMBER(requests_so_far(), before);
     glacier_upload_free(first);
-    OK(glacier_upload_run(second, &err)); /* it was no fault of the handle's */
-    ends_well(start_mode("run", journal)); /* with the archive it is let go */
+    OK(glacier_upload_run(second, &err)); /* the handle can be used after the lock is released */
+    ends_well(start_mode("run", journal)); /* completed, so the lock is released */
     glacier_upload_free(second);
 }
 
-/* The child of a process that died keeps its lock, but not into another program. */
+/* The child of a dead process keeps its journal lock, until the child executes another program. */
 static void locked_by_a_child(const char *mode, const char *journal, glacier_result_t want)
 {
     int to_child[2], status = 0;
@@ -125,7 +125,7 @@ static void stay(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* In another process: has the journal open, leaves a child behind, and dies. */
+/* In another process: opens the journal, leaves a child behind, and dies. */
 static void leave_a_child(const char *journal, int exec)
 {
     int at_work[2];
@@ -142,7 +142,7 @@ static void leave_a_child(const char *journal, int exec)
         stay();
     }
     close(at_work[1]);
-    CHECK(read(at_work[0], &byte, 1) == 0); /* the child is where it is to be */
+    CHECK(read(at_work[0], &byte, 1) == 0); /* the child is ready */
     raise(SIGKILL);
 }
 
@@ -159,7 +159,7 @@ static void what_is_no_journal(const char *directory)
     } cases[] = {{other, GLACIER_E_JOURNAL}, {directory, GLACIER_E_IO}, {"/nonexistent/journal", GLACIER_E_IO}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         glacier_upload_t *upload = upload_with(cases[i].path);
-        FAILS_SAYING(cases[i].want, cases[i].path, glacier_upload_run(upload, &err));
+        FAILS_WITH(cases[i].want, cases[i].path, glacier_upload_run(upload, &err));
         OK(glacier_upload_start(upload, NULL, NULL, NULL, &err));
         FAILS(cases[i].want, glacier_upload_wait(upload, GLACIER_FOREVER, &err));
         glacier_upload_free(upload);
@@ -174,7 +174,7 @@ static void what_is_no_journal(const char *directory)
     CHECK_NUMBER(requests_so_far(), before);
 }
 
-/* A stream of another process, which was killed before its last part was full. */
+/* A stream of another process, which is killed before its last part is full. */
 static void a_stream_that_another_process_wrote(const char *journal)
 {
     uint8_t *data = local_data(WHOLE);
@@ -191,7 +191,7 @@ static void a_stream_that_another_process_wrote(const char *journal)
     free(data);
 }
 
-/* In another process: writes all but the last byte, and stays. */
+/* In another process: writes all but the last byte, and waits. */
 static void write_most(const char *journal)
 {
     uint8_t *data = local_data(WHOLE);

@@ -1,6 +1,6 @@
 /*
- * little_memory FILE KIB: an upload while the address space may grow by KIB only. Each call succeeds or gives
- * GLACIER_E_MEMORY; after a failure all handles can be freed. Writes the result of the run.
+ * little_memory FILE KIB: an upload while the address space can grow by only KIB. Each call succeeds or returns
+ * GLACIER_E_MEMORY. After a failure all handles can be freed. Prints the result of the run.
  */
 #define _GNU_SOURCE
 
@@ -9,7 +9,7 @@
 
 #include "local.h"
 
-/* The address space in use, in bytes. Allocates nothing that stays. */
+/* Returns the address space in use, in bytes. Allocates nothing that stays. */
 static size_t address_space(void)
 {
     unsigned long pages = 0;
@@ -19,7 +19,7 @@ static size_t address_space(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Whether the call succeeded; writes how it failed otherwise. */
+/* Returns whether the call succeeded. Prints its failure. */
 static int succeeded(const char *call, glacier_result_t result)
 {
     if (result == GLACIER_OK)

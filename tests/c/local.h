@@ -1,10 +1,10 @@
-/* What the test programs share: a client of the local Glacier that the harness started, and data to upload. */
+/* Shared by the test programs: a client of the local Glacier that the harness started, and data to upload. */
 #ifndef LOCAL_H
 #define LOCAL_H
 
 #include "check.h"
 
-/* The local Glacier has it from the start. */
+/* The vault that the local Glacier has from the start. */
 #define VAULT "examplevault"
 #define MIB ((size_t)1 << 20)
 
@@ -27,7 +27,7 @@ static inline glacier_upload_t *local_upload(glacier_client_t *client)
     return upload;
 }
 
-/* Byte i is i mod 251, as the harness expects it in the archives. */
+/* Byte i is i mod 251, as the harness expects in the archives. */
 static inline uint8_t *local_data(size_t size)
 {
     uint8_t *data = (uint8_t *)malloc(size);

@@ -1,6 +1,6 @@
 /*
  * on_terminal COLUMNS PROGRAM [ARGUMENT...]: runs a program with standard error on a terminal of that width, and copies
- * what comes there to standard output. Ends with the program's exit code.
+ * its output to standard output. Ends with the program's exit code.
  */
 #define _XOPEN_SOURCE 700
 
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
         return fail("terminal");
     if ((slave = open(ptsname(terminal), O_RDWR | O_NOCTTY)) < 0 || tcgetattr(slave, &mode) != 0)
         return fail("terminal");
-    mode.c_oflag &= ~(tcflag_t)OPOST; /* as it is written */
+    mode.c_oflag &= ~(tcflag_t)OPOST; /* no conversion of the output */
     if (tcsetattr(slave, TCSANOW, &mode) != 0 || ioctl(slave, TIOCSWINSZ, &size) != 0)
         return fail("terminal");
 
@@ -50,7 +50,7 @@ int main(int argc, char **argv)
         _exit(125);
     }
     close(slave);
-    /* The end is EIO once nobody has the terminal open. */
+    /* The terminal reports EIO when no process has it open. */
     while ((n = read(terminal, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))
         if (n > 0)
             fwrite(buffer, 1, (size_t)n, stdout);

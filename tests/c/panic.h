@@ -1,4 +1,4 @@
-/* Asks a library that is built for it to panic: in one of its functions, or on one of its threads. POSIX. */
+/* Requests a panic in a function or on a thread of a library that is built for it. POSIX. */
 #ifndef PANIC_H
 #define PANIC_H
 

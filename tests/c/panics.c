@@ -1,6 +1,6 @@
 /*
- * Panics on the threads of the library, which is built to have them on request: each becomes a result of the call, and
- * the handle can be used again, and freed.
+ * Panics on the threads of a library that is built to cause them on request. Each panic becomes a result of the call,
+ * and the handle can be used again and freed.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -27,11 +27,11 @@ static void in_each_thread_of_a_run(glacier_client_t *client, const uint8_t *dat
     OK(glacier_upload_set_progress(upload, go_on, &destroyed, count, &err));
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         panic_in(threads[i]);
-        FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_run(upload, &err));
+        FAILS_WITH(GLACIER_E_PANIC, threads[i], glacier_upload_run(upload, &err));
         panic_no_more();
         CHECK_NUMBER(glacier_upload_state(upload) == GLACIER_STATE_NEW, i == 0);
 
-        /* One that is given up after its panic is only freed. */
+        /* Some handles are only freed after the panic. */
         glacier_upload_t *given_up = local_upload(client);
         OK(glacier_upload_set_source_memory(given_up, data, size, &err));
         panic_in(threads[i]);
@@ -48,13 +48,13 @@ static void in_each_thread_of_a_run(glacier_client_t *client, const uint8_t *dat
 
 static void count_done(void *ended_with, glacier_result_t result, const glacier_error_t *failure)
 {
-    panic_no_more(); /* what it calls runs on a thread that was asked to panic */
+    panic_no_more(); /* the call runs on a thread that was asked to panic */
     CHECK_NUMBER(glacier_error_code(failure), result);
     CHECK_NUMBER(*(glacier_result_t *)ended_with, GLACIER_OK);
     *(glacier_result_t *)ended_with = result;
 }
 
-/* Done comes all the same. */
+/* done is called after a panic. */
 static void in_each_thread_of_a_started_run(glacier_client_t *client, const uint8_t *data, size_t size)
 {
     static const char *const threads[] = {"glacier-run", "glacier-job", "glacier-read", "glacier-hash", "glacier-send"};
@@ -64,7 +64,7 @@ static void in_each_thread_of_a_started_run(glacier_client_t *client, const uint
         glacier_result_t ended_with = GLACIER_OK;
         panic_in(threads[i]);
         OK(glacier_upload_start(upload, count_done, &ended_with, NULL, &err));
-        FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_wait(upload, GLACIER_FOREVER, &err));
+        FAILS_WITH(GLACIER_E_PANIC, threads[i], glacier_upload_wait(upload, GLACIER_FOREVER, &err));
         CHECK_NUMBER(ended_with, GLACIER_E_PANIC);
     }
     OK(glacier_upload_abort(upload, &err));
@@ -80,7 +80,7 @@ static int32_t give_one(void *given, uint8_t *buf, size_t cap, size_t *out_len)
     return GLACIER_CONTINUE;
 }
 
-/* One that is written has failed for good; one that a callback reads, and was not read yet, has not. */
+/* A write stream fails permanently. A callback source that was not yet read can be run again. */
 static void in_each_thread_of_a_stream(glacier_client_t *client, const uint8_t *data, size_t size)
 {
     static const char *const threads[] = {"glacier-push", "glacier-job", "glacier-read", "glacier-hash", "glacier-send"};
@@ -91,12 +91,12 @@ static void in_each_thread_of_a_stream(glacier_client_t *client, const uint8_t *
         if (i != 1) {
             glacier_result_t result = glacier_upload_write(upload, data, size, NULL);
             CHECK(result == GLACIER_E_PANIC || (result == GLACIER_OK && i != 0));
-            FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_finish(upload, &err));
+            FAILS_WITH(GLACIER_E_PANIC, threads[i], glacier_upload_finish(upload, &err));
             panic_no_more();
-            FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_finish(upload, &err));
+            FAILS_WITH(GLACIER_E_PANIC, threads[i], glacier_upload_finish(upload, &err));
         } else {
             OK(glacier_upload_set_source_callback(upload, give_one, GLACIER_UNKNOWN_LENGTH, &given, NULL, &err));
-            FAILS_SAYING(GLACIER_E_PANIC, threads[i], glacier_upload_run(upload, &err));
+            FAILS_WITH(GLACIER_E_PANIC, threads[i], glacier_upload_run(upload, &err));
             panic_no_more();
             CHECK_NUMBER(given, 0);
             OK(glacier_upload_transfer(upload, &err));
@@ -132,7 +132,7 @@ static void in_each_other_working_call(glacier_client_t *client, const uint8_t *
     glacier_upload_free(upload);
 }
 
-/* A file of two groups of leaves, so that there is another thread. */
+/* A file of two groups of leaves, so that a second thread hashes. */
 static void in_a_thread_that_hashes(const char *name)
 {
     FILE *file = fopen(name, "w");
@@ -143,8 +143,8 @@ static void in_a_thread_that_hashes(const char *name)
     CHECK_NUMBER(fclose(file), 0);
 
     panic_in("glacier-hash");
-    FAILS_SAYING(GLACIER_E_PANIC, "glacier-hash", glacier_treehash_file(name, 2, NULL, NULL, hash, &err));
-    FAILS_SAYING(GLACIER_E_PANIC, "glacier-hash", glacier_treehash_file(name, 2, go_on, NULL, hash, &err));
+    FAILS_WITH(GLACIER_E_PANIC, "glacier-hash", glacier_treehash_file(name, 2, NULL, NULL, hash, &err));
+    FAILS_WITH(GLACIER_E_PANIC, "glacier-hash", glacier_treehash_file(name, 2, go_on, NULL, hash, &err));
     panic_no_more();
     OK(glacier_treehash_file(name, 2, go_on, NULL, hash, &err));
 }

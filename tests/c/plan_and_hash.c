@@ -1,4 +1,4 @@
-/* Plans and tree hashes against known answers; no client is needed for either. */
+/* Plans and tree hashes against known values, without a client. */
 #include "local.h"
 
 static void check_plan(uint64_t size, uint64_t part_size, uint64_t want_size, uint32_t want_count)
@@ -24,12 +24,12 @@ static void plans(void)
     check_plan(largest, 0, 4096 * mib, 10000);
     FAILS(GLACIER_E_INVALID, glacier_plan_new(0, 0, &none, &err));
     FAILS(GLACIER_E_INVALID, glacier_plan_new(largest + 1, 0, &none, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "3145728", glacier_plan_new(1, 3 * mib, &none, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "3145728", glacier_plan_new(1, 3 * mib, &none, &err));
     FAILS(GLACIER_E_INVALID, glacier_plan_new(10000 * mib + 1, mib, &none, &err));
     CHECK(none == NULL);
 }
 
-/* In pieces of any size, and again with the same hasher. */
+/* In pieces of any size, and again with the same handle. */
 static void check_hash(glacier_treehash_t *hasher, const uint8_t *data, size_t size, size_t piece, const char *want)
 {
     uint8_t hash[32];

@@ -10,7 +10,7 @@
 
 enum { ARGUMENTS_MAX = 8 };
 
-/* Starts one; the arguments end with NULL. */
+/* Starts a process; the arguments end with NULL. */
 static inline pid_t start_process(const char *program, const char *const *arguments)
 {
     const char *argv[ARGUMENTS_MAX + 1] = {program};
@@ -27,7 +27,7 @@ static inline pid_t start_process(const char *program, const char *const *argume
     return pid;
 }
 
-/* All of its checks hold. */
+/* Checks that all checks of the process passed. */
 static inline void ends_well(pid_t pid)
 {
     int status = 0;

@@ -1,5 +1,5 @@
 /*
- * pthread_cancel on a thread inside a working call: the call goes on, and the thread is canceled once it has returned.
+ * pthread_cancel on a thread inside a working call: the call continues, and the thread is canceled after it returns.
  * The local Glacier stalls part 1 of uploads of two parts.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -7,7 +7,7 @@
 #include "local.h"
 #include "threads.h"
 
-/* A call that stays inside until it is canceled, and what it has to do. */
+/* A call that continues until it is canceled. */
 struct job {
     glacier_upload_t *upload;
     glacier_result_t (*call)(glacier_upload_t *upload);
@@ -58,7 +58,7 @@ static void canceled_in(glacier_client_t *client, glacier_result_t (*call)(glaci
     pthread_t thread = start(call_and_be_canceled, &job);
     wait_for_parts_in_flight(job.upload, 1);
     CHECK_NUMBER(pthread_cancel(thread), 0);
-    /* It is still inside some callbacks later, each of them a cancellation point. */
+    /* After some callbacks, each with a cancellation point, the call is still in progress. */
     int callbacks = __atomic_load_n(&job.callbacks, __ATOMIC_SEQ_CST);
     WAIT_UNTIL(__atomic_load_n(&job.callbacks, __ATOMIC_SEQ_CST) > callbacks + 2);
     CHECK_NUMBER(__atomic_load_n(&job.has_returned, __ATOMIC_SEQ_CST), 0);
@@ -88,7 +88,7 @@ static glacier_result_t write_and_finish(glacier_upload_t *upload)
     return glacier_upload_finish(upload, NULL);
 }
 
-/* The thread of a started run is the library's; a callback can find out which it is. */
+/* The thread of a started run belongs to the library, but a callback can cancel it. */
 static int32_t cancel_self(void *user_data, const glacier_progress_t *progress)
 {
     (void)progress;

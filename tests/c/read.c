@@ -1,7 +1,7 @@
 /*
- * Streams that a callback reads: what it may give, answer and call, and what goes on while it blocks.
+ * Streams that a callback reads: its return values and calls, and the progress of the upload while it blocks.
  *
- * read JOURNAL: a path where there is no file yet.
+ * read JOURNAL: the path of a file that does not exist.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -15,12 +15,12 @@ static uint8_t *data;
 static glacier_client_t *client;
 static const char *journal;
 
-/* What the callback gives: the first bytes of the data, in pieces of one size. */
+/* What the callback supplies: the first bytes of the data, in pieces of one size. */
 struct source {
     size_t size, piece;
-    void (*act)(struct source *); /* before it gives anything */
+    void (*act)(struct source *); /* called before anything is supplied */
     int32_t answer;
-    size_t too_many; /* so many more than there is room for, it says */
+    size_t too_many; /* the number of bytes by which the callback exceeds cap */
 
     pthread_t caller;
     glacier_upload_t *upload, *other;
@@ -33,7 +33,7 @@ static int32_t give(void *user_data, uint8_t *buf, size_t cap, size_t *out_len)
     struct source *source = (struct source *)user_data;
     CHECK(pthread_equal(pthread_self(), source->caller));
     CHECK_NUMBER(source->destroyed, 0);
-    CHECK_NUMBER(source->ended, 0); /* it is not called behind the end */
+    CHECK_NUMBER(source->ended, 0); /* it is not called after the end */
     CHECK_NUMBER(*out_len, 0);
     CHECK(cap > 0);
     if (source->act != NULL)
@@ -41,7 +41,7 @@ static int32_t give(void *user_data, uint8_t *buf, size_t cap, size_t *out_len)
     size_t n = source->size - source->given;
     n = n < source->piece ? n : source->piece;
     n = n < cap ? n : cap;
-    memset(buf, 0xee, cap); /* there is room for so many */
+    memset(buf, 0xee, cap); /* all of the buffer is writable */
     memcpy(buf, data + source->given, n);
     source->given += n;
     source->ended = n == 0;
@@ -67,7 +67,7 @@ static struct source source_of(size_t size, size_t piece, void (*act)(struct sou
     return source;
 }
 
-/* An upload of the source. */
+/* Creates an upload of the source. */
 static glacier_upload_t *upload_of(struct source *source, uint64_t total)
 {
     source->upload = local_upload(client);
@@ -76,7 +76,7 @@ static glacier_upload_t *upload_of(struct source *source, uint64_t total)
     return source->upload;
 }
 
-/* Its last owner is the upload. */
+/* The upload is the last owner. */
 static void free_with(struct source *source)
 {
     CHECK_NUMBER(source->destroyed, 0);
@@ -95,13 +95,13 @@ static void in_pieces_of_every_size(void)
             CHECK_NUMBER(source.ended, 1);
             CHECK_NUMBER(progress_of(upload).bytes_done, WHOLE);
             CHECK_NUMBER(progress_of(upload).parts_done, PARTS);
-            OK(glacier_upload_run(upload, &err)); /* it is completed: nothing is read */
+            OK(glacier_upload_run(upload, &err)); /* completed: nothing is read */
             free_with(&source);
         }
     }
 }
 
-/* It gives nothing of what it says: nothing is sent. */
+/* The callback supplies less than it announced: nothing is sent. */
 static void answers_that_stop(void)
 {
     static const struct {
@@ -114,7 +114,7 @@ static void answers_that_stop(void)
         struct source source = source_of(WHOLE, WHOLE, NULL);
         source.answer = cases[i].answer;
         source.too_many = cases[i].too_many;
-        FAILS_SAYING(GLACIER_E_CALLBACK, "read callback", glacier_upload_run(upload_of(&source, WHOLE), &err));
+        FAILS_WITH(GLACIER_E_CALLBACK, "read callback", glacier_upload_run(upload_of(&source, WHOLE), &err));
         free_with(&source);
     }
     struct source empty = source_of(0, 1, NULL);
@@ -146,7 +146,7 @@ static void fail_after_two_parts(struct source *source)
     source->answer = GLACIER_STOP;
 }
 
-/* The bytes are gone: the same handle cannot begin at byte 0 again, but a new one can. */
+/* The same handle cannot restart at byte 0, but a new one can. */
 static void carried_on_by_a_new_handle(void)
 {
     struct source first = source_of(WHOLE, MIB, fail_after_two_parts), second = source_of(WHOLE, 65536, NULL);
@@ -179,7 +179,7 @@ static void transferred_and_completed(void)
     free_with(&source);
 }
 
-/* ---- What it may call --------------------------------------------------------------------------------------- */
+/* ---- Calls inside the callback ------------------------------------------------------------------------------ */
 
 static void call_everything(struct source *source)
 {
@@ -202,7 +202,7 @@ static void free_it(struct source *source)
         glacier_upload_free(source->upload);
 }
 
-/* Other uploads of the same client: one is written with the same bytes, and one is run, from the first byte to its archive. */
+/* Other uploads of the same client: one is written with the same bytes, and one is run to its archive. */
 static void work_on_others(struct source *source)
 {
     size_t next = WHOLE - source->given < source->piece ? WHOLE - source->given : source->piece;
@@ -237,7 +237,7 @@ static void what_it_may_call(void)
     CHECK_NUMBER(source.destroyed, 1);
 }
 
-/* ---- While it blocks ---------------------------------------------------------------------------------------- */
+/* ---- While the callback blocks ------------------------------------------------------------------------------ */
 
 static int parts_in(const char *path)
 {
@@ -258,7 +258,7 @@ static void block_until_three_parts_are_there(struct source *source)
     int told = source->told;
     WAIT_UNTIL(progress_of(source->upload).parts_done == 3);
     CHECK_NUMBER(parts_in(journal), 3);
-    CHECK_NUMBER(source->told, told); /* there is only this thread to tell it on */
+    CHECK_NUMBER(source->told, told); /* only this thread could deliver it */
 }
 
 static void parts_go_on_and_are_journalled(void)
@@ -285,9 +285,9 @@ static void the_user_data_comes_back_once(void)
     FAILS(GLACIER_E_INVALID, glacier_upload_set_source_callback(upload, give, 0, &source, count, &err));
     CHECK_NUMBER(source.destroyed, ++given);
     OK(glacier_upload_set_source_callback(upload, give, 1, &source, count, &err));
-    OK(glacier_upload_set_source_callback(upload, give, WHOLE, &source, count, &err)); /* in place of the first */
+    OK(glacier_upload_set_source_callback(upload, give, WHOLE, &source, count, &err)); /* replaces the first */
     CHECK_NUMBER(source.destroyed, ++given);
-    OK(glacier_upload_set_source_memory(upload, data, WHOLE, &err)); /* the last one counts */
+    OK(glacier_upload_set_source_memory(upload, data, WHOLE, &err)); /* the last source set is used */
     CHECK_NUMBER(source.destroyed, ++given);
     OK(glacier_upload_run(upload, &err));
     CHECK_NUMBER(source.given, 0);

@@ -1,6 +1,6 @@
 /*
- * read_error FILE: a source of which a part cannot be read. Offsets from BAD on give EIO: this program's own pread64,
- * which the library calls, is the disk that fails.
+ * read_error FILE: a source with an unreadable part. This program defines pread64, which the library calls, and fails
+ * with EIO from offset BAD on.
  */
 #define _GNU_SOURCE
 
@@ -10,7 +10,7 @@
 
 #include "local.h"
 
-/* In part 3, and not at the start of a read. */
+/* In part 3, but not at the start of a read. */
 #define BAD (3 * MIB + 4096)
 
 static int is_bad;
@@ -28,7 +28,7 @@ ssize_t pread64(int file, void *buffer, size_t size, off64_t offset)
     return syscall(SYS_pread64, file, buffer, size, offset);
 }
 
-/* With a memory limit that holds each part, and with one that has each part read twice. */
+/* With a memory limit that holds each part, and with one for which each part is read twice. */
 static void names_offset_and_part(const char *path, uint64_t memory_limit)
 {
     glacier_config_t *config = glacier_config_new();

@@ -1,4 +1,4 @@
-/* run_file FILE: a file, all at once, with progress; FILE is 10 MiB and 1,000 bytes. */
+/* run_file FILE: uploads a file of 10 MiB and 1,000 bytes with progress callbacks. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
     CHECK(strstr(glacier_upload_location(upload), glacier_upload_id(upload)) != NULL);
     CHECK(strstr(glacier_upload_archive_location(upload), glacier_upload_archive_id(upload)) != NULL);
 
-    /* Asked, not told: as much as the program knows, and zeros for what the library does not. */
+    /* Polls the progress: as many fields as the program knows, and 0 for those that the library does not know. */
     struct {
         glacier_progress_t known;
         uint64_t later;
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     CHECK_NUMBER(progress.bytes_done, 10 * MIB + 1000);
     CHECK_NUMBER(progress.bytes_resumed, UINT64_MAX);
 
-    OK(glacier_upload_run(upload, &err)); /* once more: done already */
+    OK(glacier_upload_run(upload, &err)); /* once more: already completed */
     FAILS(GLACIER_E_STATE, glacier_upload_abort(upload, &err));
 
     CHECK_NUMBER(seen.destroyed, 0);

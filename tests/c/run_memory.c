@@ -1,6 +1,6 @@
 /*
- * Memory, all at once; an empty source; a cancel that comes before the call; carrying on from another handle. The local
- * Glacier refuses part 3 once.
+ * Uploads memory; an empty source; a cancel before the call; a resume with another handle. The local Glacier rejects
+ * part 3 once.
  */
 #include "local.h"
 
@@ -13,11 +13,11 @@ int main(void)
 
     FAILS(GLACIER_E_STATE, glacier_upload_run(upload, &err)); /* no source */
     OK(glacier_upload_set_source_memory(upload, NULL, 0, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "empty", glacier_upload_run(upload, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "empty", glacier_upload_run(upload, &err));
     CHECK(glacier_upload_id(upload) == NULL);
     glacier_upload_free(upload);
 
-    /* The last source counts; a cancel stops the next call, once. */
+    /* The last source set is used. A cancel stops the next call, once. */
     upload = local_upload(client);
     OK(glacier_upload_set_source_file(upload, "/nonexistent", &err));
     OK(glacier_upload_set_source_memory(upload, data, size, &err));
@@ -32,7 +32,7 @@ int main(void)
     CHECK_NUMBER(glacier_upload_state(upload), GLACIER_STATE_TRANSFERRING);
     FAILS(GLACIER_E_STATE, glacier_upload_set_part_size(upload, 2 * MIB, &err));
 
-    /* Another handle carries on, with the part size that the upload has. */
+    /* Another handle resumes, with the part size of the upload. */
     glacier_upload_t *other = NULL;
     OK(glacier_upload_new(client, VAULT, &other, &err));
     OK(glacier_upload_set_upload_id(other, glacier_upload_id(upload), &err));

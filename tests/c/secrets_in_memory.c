@@ -1,8 +1,8 @@
 /*
  * secrets_in_memory CA_FILE|- key|provider|environment: counts the copies of the secret key and of the session token in
  * the writable memory of this process, while a client is alive and after all handles are freed. Both are in the
- * environment variables SECRET and TOKEN with each byte inverted, so that the program itself has no plain copy but the
- * one that it passes, and wipes.
+ * environment variables SECRET and TOKEN with each byte inverted, so that the only plain copy of the program is the one
+ * that it passes and wipes.
  */
 #define _GNU_SOURCE
 
@@ -11,10 +11,10 @@
 
 #include "local.h"
 
-/* A piece of a secret from its middle, inverted: an echo is as bad as the whole. */
+/* A piece from the middle of a secret, inverted: a copy of a piece also counts. */
 #define PIECE 20
 
-/* The byte that an inverted one stands for. */
+/* Returns the byte of an inverted byte. */
 static uint8_t plain_byte(char inverted)
 {
     return (uint8_t)(0xff ^ (uint8_t)inverted);
@@ -36,7 +36,7 @@ static size_t count_in(const uint8_t *memory, size_t size, const char *inverted)
     return count;
 }
 
-/* In all writable mappings of this process. The buffer is cleared, so that it is not searched as a copy. */
+/* Counts in all writable mappings of this process. The buffer is cleared, so that it does not count as a copy. */
 static size_t copies(const char *inverted)
 {
     static uint8_t buffer[1 << 20];
@@ -70,7 +70,7 @@ static size_t copies(const char *inverted)
     return count;
 }
 
-/* A plain copy, to be wiped. */
+/* Returns a plain copy, which the caller wipes. */
 static char *plain(const char *name)
 {
     const char *inverted = getenv(name);

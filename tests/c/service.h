@@ -1,4 +1,4 @@
-/* Tells the local Glacier what is to go wrong, and asks what it was asked, at its address for tests. POSIX. */
+/* Sets faults of the local Glacier and reads its request list, through its admin API. POSIX. */
 #ifndef SERVICE_H
 #define SERVICE_H
 
@@ -18,7 +18,7 @@
     "\"action\": {\"kind\": \"status\", \"status\": 403, " \
     "\"body\": \"{\\\"code\\\": \\\"AccessDeniedException\\\", \\\"message\\\": \\\"No.\\\"}\"}"
 
-/* The whole answer, for the caller to free. */
+/* Returns the whole response, which the caller frees. */
 static inline char *ask_service(const char *method, const char *what, const char *document)
 {
     const char *port = strrchr(getenv("AWS_ENDPOINT_URL_GLACIER"), ':');
@@ -34,7 +34,7 @@ static inline char *ask_service(const char *method, const char *what, const char
     CHECK(connect(fd, (const struct sockaddr *)&address, sizeof address) == 0);
     CHECK(dprintf(fd, "%s /.admin/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s", method, what,
                   strlen(document), document) > 0);
-    shutdown(fd, SHUT_WR); /* so that it closes the connection after its answer */
+    shutdown(fd, SHUT_WR); /* so that the server closes the connection after its response */
     for (ssize_t n; (n = read(fd, answer + length, room - length - 1)) > 0;) {
         length += (size_t)n;
         if (length + 1 == room)
@@ -47,7 +47,7 @@ static inline char *ask_service(const char *method, const char *what, const char
     return answer;
 }
 
-/* From now on, until service_works, this goes wrong as well. */
+/* Adds this fault, until service_works. */
 static inline void service_fault(const char *fault)
 {
     free(ask_service("POST", "faults", fault));
@@ -58,7 +58,7 @@ static inline void service_works(void)
     free(ask_service("DELETE", "faults", ""));
 }
 
-/* How often the text stands in the service's list of the requests so far: "operation" once in each. */
+/* Returns how often the text occurs in the service's request list: "operation" occurs once per request. */
 static inline unsigned requests_with(const char *text)
 {
     char *answer = ask_service("GET", "requests", "");

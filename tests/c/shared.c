@@ -1,7 +1,7 @@
 /*
  * Several processes send the parts of one archive, and one completes it.
  *
- * shared FILE DIRECTORY                     a file of WHOLE bytes, and a place for journals
+ * shared FILE DIRECTORY                     a file of WHOLE bytes, and a directory for journals
  * shared FILE DIRECTORY ID FIRST COUNT      in another process: sends a range of its parts
  */
 #define _POSIX_C_SOURCE 200809L
@@ -33,7 +33,7 @@ static glacier_upload_t *with_range(const char *id, uint32_t first, uint32_t cou
     return upload;
 }
 
-/* Each process has a journal of its own. */
+/* Each process has its own journal. */
 static void send_range(const char *id, const char *first, const char *count)
 {
     char journal[4096];
@@ -51,13 +51,13 @@ static pid_t start_sender(const char *id, const char *first, const char *count)
     return start_process(program, arguments);
 }
 
-/* A handle that has not the source, nor put a part itself. */
+/* A handle without the source, which has put no part. */
 static void complete(const char *id, uint64_t size, glacier_result_t want, const char *words)
 {
     glacier_upload_t *upload = attached_to(id);
     if (size > 0)
         OK(glacier_upload_set_archive_size(upload, size, &err));
-    FAILS_SAYING(want, words, glacier_upload_complete(upload, &err));
+    FAILS_WITH(want, words, glacier_upload_complete(upload, &err));
     CHECK((glacier_upload_archive_id(upload) != NULL) == (want == GLACIER_OK));
     glacier_upload_free(upload);
 }
@@ -67,7 +67,7 @@ static void ranges_that_cannot_be(const char *id)
     static const uint32_t ranges[][2] = {{PARTS, 1}, {0, PARTS + 1}, {UINT32_MAX, 2}, {PARTS, UINT32_MAX}};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         glacier_upload_t *upload = with_range(id, ranges[i][0], ranges[i][1]);
-        FAILS_SAYING(GLACIER_E_INVALID, "0 to 5", glacier_upload_transfer(upload, &err));
+        FAILS_WITH(GLACIER_E_INVALID, "0 to 5", glacier_upload_transfer(upload, &err));
         glacier_upload_free(upload);
     }
     glacier_upload_t *upload = with_range(id, 0, 1);
@@ -77,7 +77,7 @@ static void ranges_that_cannot_be(const char *id)
     upload = local_upload(client);
     OK(glacier_upload_set_source_file(upload, file, &err));
     OK(glacier_upload_set_part_range(upload, 0, 1, &err));
-    FAILS(GLACIER_E_STATE, glacier_upload_transfer(upload, &err)); /* it exists nowhere yet */
+    FAILS(GLACIER_E_STATE, glacier_upload_transfer(upload, &err)); /* the upload does not exist yet */
     glacier_upload_free(upload);
 }
 
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     ends_well(last);
     CHECK_NUMBER(requests_with("UploadMultipartPart"), PARTS - 1);
     complete(id, WHOLE, GLACIER_E_INCOMPLETE, "part 2 is missing");
-    ends_well(start_sender(id, "1", "3")); /* those at its ends are there already */
+    ends_well(start_sender(id, "1", "3")); /* the first and last part of the range are already stored */
     CHECK_NUMBER(requests_with("UploadMultipartPart"), PARTS);
     complete(id, 0, GLACIER_E_INVALID, "size");
     complete(id, WHOLE + 1, GLACIER_E_INCOMPLETE, "part 5");

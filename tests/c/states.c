@@ -1,6 +1,6 @@
 /*
- * Every call in every state that a handle can be brought into: none of them gets it into a state from which abort or
- * free fails. The local Glacier stalls part 1 of every upload, so that an upload all at once can be stopped half-way.
+ * Every call in every state of a handle: after each, abort and free succeed. The local Glacier stalls part 1 of every
+ * upload, so that a run can be stopped before its end.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -16,10 +16,10 @@ enum state {
     ALL_AT_ONCE,
     COMPLETED,
     ABORTED,
-    READ,    /* by a callback that stopped half-way */
-    STARTED, /* and going on */
+    READ,    /* a callback source that stopped before its end */
+    STARTED, /* and still running */
     WRITING,
-    BROKEN_OFF, /* while it was written */
+    BROKEN_OFF, /* a write stream that failed */
     STATES
 };
 
@@ -35,14 +35,14 @@ static const char *const state_names[STATES] = {
 #define HOLED GLACIER_E_INCOMPLETE
 #define CANCELED GLACIER_E_CANCELED
 
-/* IDs that the service does not know. */
+/* Upload IDs that the service does not know. */
 #define NOBODYS "-nobodys-upload"
 #define ANOTHER "another"
 
 static uint8_t *data;
 static uint8_t hash[32]; /* of the first MiB */
 static glacier_client_t *client;
-static char existing_id[512]; /* an upload for the attached handles */
+static char existing_id[512]; /* the upload of the attached handles */
 
 static glacier_result_t set_description(glacier_upload_t *u) { return glacier_upload_set_description(u, "text", &err); }
 static glacier_result_t set_part_size(glacier_upload_t *u) { return glacier_upload_set_part_size(u, MIB, &err); }
@@ -71,7 +71,7 @@ static glacier_result_t set_expected_size(glacier_upload_t *u) { return glacier_
 static glacier_result_t transfer(glacier_upload_t *u) { return glacier_upload_transfer(u, &err); }
 static glacier_result_t write_byte(glacier_upload_t *u)
 {
-    /* That there is no such upload shows in the first call, or in one of the next. */
+    /* The first or a later call reports that the upload does not exist. */
     const char *id = glacier_upload_id(u);
     glacier_result_t result;
     do
@@ -197,7 +197,7 @@ static glacier_upload_t *bring_into(enum state state)
     return upload;
 }
 
-/* Abort gives what it has to, whatever was called before. */
+/* The result of abort does not depend on the earlier calls. */
 static void abort_and_free(glacier_upload_t *upload)
 {
     int completed = glacier_upload_state(upload) == GLACIER_STATE_COMPLETED;
@@ -219,7 +219,7 @@ int main(void)
 
     for (int state = 0; state < STATES; state++) {
         for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-            /* Aborting the attached handle ends the upload it is attached to: each gets a fresh one. */
+            /* Aborting an attached handle ends its upload: each handle gets a new upload. */
             glacier_upload_t *existing = local_upload(client);
             OK(glacier_upload_initiate(existing, &err));
             snprintf(existing_id, sizeof existing_id, "%s", glacier_upload_id(existing));
@@ -228,7 +228,7 @@ int main(void)
             fprintf(stderr, "%s when %s\n", calls[i].name, state_names[state]);
             FAILS(calls[i].wants[state], calls[i].call(upload));
             abort_and_free(upload);
-            OK(glacier_upload_abort(existing, &err)); /* the service takes a second one */
+            OK(glacier_upload_abort(existing, &err)); /* the service accepts a repeated abort */
             glacier_upload_free(existing);
         }
     }

@@ -1,7 +1,7 @@
 /*
- * The process is stopped for longer than its timeouts. If the connection is lost meanwhile, it retries as if no time had
- * passed; if the response arrives meanwhile, it is taken. The test harness stops and continues the process, and says in
- * the argument how many retries there are.
+ * The process is stopped for longer than its timeouts. If the connection is lost meanwhile, it retries as if no time
+ * had passed. If the response arrives meanwhile, it accepts it. The test harness stops and continues the process. The
+ * argument is the expected number of retries.
  */
 #include "local.h"
 

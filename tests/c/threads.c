@@ -1,6 +1,6 @@
 /*
- * Several threads on one handle: whoever does not fit is told that it is busy, nobody waits for the other, and nothing
- * is lost. The local Glacier stalls part 1 of every upload, so that who is inside stays there until it is canceled.
+ * Several threads on one handle: a call that is not admitted returns GLACIER_E_BUSY at once, and no data is lost. The
+ * local Glacier stalls part 1 of every upload, so that a call stays in progress until it is canceled.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -54,7 +54,7 @@ static void beside_a_run(void)
     all_alone_give(GLACIER_E_BUSY, upload);
     all_parts_give(GLACIER_E_BUSY, upload);
     FAILS(GLACIER_E_BUSY, glacier_upload_abort(upload, &err));
-    FAILS(GLACIER_E_STATE, glacier_upload_wait(upload, 0, &err)); /* it was not started */
+    FAILS(GLACIER_E_STATE, glacier_upload_wait(upload, 0, &err)); /* no run was started */
     watching_goes_on(upload);
     glacier_upload_cancel(upload);
     join(thread);
@@ -70,8 +70,8 @@ static void beside_a_part(void)
     wait_for_parts_in_flight(upload, 1);
     all_alone_give(GLACIER_E_BUSY, upload);
     FAILS(GLACIER_E_BUSY, glacier_upload_abort(upload, &err));
-    FAILS_SAYING(GLACIER_E_BUSY, "part 1", glacier_upload_put_part(upload, 1, data, MIB, &err));
-    OK(glacier_upload_put_part(upload, 0, data, MIB, &err)); /* other parts may go at once */
+    FAILS_WITH(GLACIER_E_BUSY, "part 1", glacier_upload_put_part(upload, 1, data, MIB, &err));
+    OK(glacier_upload_put_part(upload, 0, data, MIB, &err)); /* other parts may be put at the same time */
     OK(glacier_upload_put_part_checked(upload, 2, data, MIB, hash, &err));
     watching_goes_on(upload);
     glacier_upload_cancel(upload);
@@ -80,7 +80,7 @@ static void beside_a_part(void)
     glacier_upload_free(upload);
 }
 
-/* Watches and steers, from many threads, what the main thread works on. */
+/* Polls and cancels from many threads while the main thread uses the handle. */
 struct watched {
     glacier_upload_t *upload;
     int over;
@@ -109,12 +109,12 @@ static void *watch_and_wait(void *user_data)
         glacier_error_free(err);
         if (i % 16 == 15)
             glacier_upload_cancel(upload);
-        nanosleep(&millisecond, NULL); /* valgrind lets one thread run at a time */
+        nanosleep(&millisecond, NULL); /* valgrind runs one thread at a time */
     }
     return NULL;
 }
 
-/* Carries on until there is an archive, however often it is canceled. */
+/* Resumes after each cancel until there is an archive. */
 static void run_in_the_background(glacier_upload_t *upload)
 {
     glacier_result_t result;
@@ -126,7 +126,7 @@ static void run_in_the_background(glacier_upload_t *upload)
     } while (result != GLACIER_OK);
 }
 
-/* Canceled once, it stays so: writes on until then, or to the end. */
+/* A cancel of a stream is permanent: writes until then, or to the end. */
 static void write_as_a_stream(glacier_upload_t *upload)
 {
     glacier_result_t result = GLACIER_OK;
@@ -152,7 +152,7 @@ static void watched_by_many(void (*work)(glacier_upload_t *))
     }
 }
 
-/* What the threads of a crowd share. */
+/* Shared by the threads of a crowd. */
 struct crowd {
     glacier_upload_t *upload;
     glacier_config_t *config;
@@ -203,7 +203,7 @@ static void *set_and_hash(void *user_data)
     return NULL;
 }
 
-/* All at once, on one handle of each kind. */
+/* All of them at once, on one handle of each kind. */
 static void in_a_crowd(void)
 {
     static void *(*const works[])(void *) = {list_and_watch, list_and_watch, put_and_cancel,
@@ -217,7 +217,7 @@ static void in_a_crowd(void)
     for (int i = 0; i < THREADS; i++)
         join(threads[i]);
 
-    /* The last cancel may still wait for a call to stop. */
+    /* The last cancel may still be pending for the next call. */
     if (glacier_upload_abort(crowd.upload, NULL) == GLACIER_E_CANCELED)
         OK(glacier_upload_abort(crowd.upload, &err));
     CHECK_NUMBER(glacier_upload_state(crowd.upload), GLACIER_STATE_ABORTED);

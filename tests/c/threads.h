@@ -1,4 +1,4 @@
-/* Calls on threads of the program's own, and when they are where a test wants them. POSIX, and Linux. */
+/* Calls on the program's own threads, and waits for their state. POSIX and Linux. */
 #ifndef THREADS_H
 #define THREADS_H
 
@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-/* Looks until something is so that is certain to become so. */
+/* Polls until a condition holds that must become true. */
 #define WAIT_UNTIL(is_so) \
     do { \
         const struct timespec millisecond = {0, 1000000}; \
@@ -39,7 +39,7 @@ static inline void wait_for_parts_in_flight(const glacier_upload_t *upload, uint
     WAIT_UNTIL(progress_of(upload).parts_in_flight == parts);
 }
 
-/* The threads of this process. */
+/* Returns the number of threads of this process. */
 static inline int threads_now(void)
 {
     DIR *tasks = opendir("/proc/self/task");

@@ -1,4 +1,4 @@
-/* Streams that are written: bytes in pieces of any size, whose end nobody knows before it comes. */
+/* Write streams: bytes in pieces of any size and of unknown length. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "everything.h"
@@ -11,7 +11,7 @@ static uint8_t *data;
 static glacier_client_t *client;
 static int threads_at_rest;
 
-/* Heartbeats so far, of the upload that has this callback. */
+/* Progress callbacks so far, of the upload that has this callback. */
 static int beats;
 
 static int32_t beat(void *answer, const glacier_progress_t *p)
@@ -62,7 +62,7 @@ static void in_pieces_of_every_size(void)
     glacier_upload_free(upload);
 }
 
-/* Nothing is initiated before a part is full, and for no byte nothing at all. */
+/* Nothing is initiated before a part is full, and nothing at all for an empty stream. */
 static void the_first_part_is_waited_for(void)
 {
     unsigned before = requests_so_far();
@@ -77,7 +77,7 @@ static void the_first_part_is_waited_for(void)
     CHECK_NUMBER(requests_so_far(), before);
 }
 
-/* Between two calls the handle is in use as well. */
+/* The handle is also in use between two calls. */
 static void a_stream_has_the_handle_to_itself(void)
 {
     glacier_parts_t *parts = NULL;
@@ -89,14 +89,15 @@ static void a_stream_has_the_handle_to_itself(void)
     FAILS(GLACIER_E_BUSY, glacier_upload_list_parts(upload, &parts, &err));
     FAILS(GLACIER_E_BUSY, glacier_upload_complete(upload, &err));
     all_parts_give(GLACIER_E_BUSY, upload);
-    FAILS(GLACIER_E_STATE, glacier_upload_wait(upload, GLACIER_FOREVER, &err)); /* it is no run */
+    FAILS(GLACIER_E_STATE, glacier_upload_wait(upload, GLACIER_FOREVER, &err)); /* a stream is not a run */
     FAILS(GLACIER_E_STATE, glacier_upload_set_archive_size(upload, WHOLE, &err));
-    OK(glacier_upload_set_progress(upload, beat, NULL, NULL, &err)); /* the one setter that may come so late */
+    /* The only setter that is allowed during a stream. */
+    OK(glacier_upload_set_progress(upload, beat, NULL, NULL, &err));
     CHECK_TEXT(glacier_upload_vault(upload), VAULT);
     int calls = 0;
     for (size_t at = MIB; at < WHOLE; at += 1000, calls++)
         OK(glacier_upload_write(upload, data + at, WHOLE - at < 1000 ? WHOLE - at : 1000, &err));
-    CHECK(beats < calls / 4); /* not with each short call */
+    CHECK(beats < calls / 4); /* short calls may deliver no callback */
     finish(upload);
     CHECK(beats > 0);
     glacier_upload_free(upload);
@@ -113,7 +114,7 @@ static void what_was_announced_is_held_to(void)
         OK(glacier_upload_set_archive_size(upload, cases[i].announced, &err));
         OK(write_all(upload, WHOLE));
         FAILS(cases[i].want, glacier_upload_finish(upload, &err));
-        FAILS(cases[i].want, glacier_upload_finish(upload, &err)); /* from then on */
+        FAILS(cases[i].want, glacier_upload_finish(upload, &err)); /* all later calls fail */
         OK(glacier_upload_abort(upload, &err));
         glacier_upload_free(upload);
     }
@@ -137,7 +138,10 @@ static void *cancel_after_five_beats(void *upload)
     return NULL;
 }
 
-/* The limit has no room for two parts. Or it has, but they find no way out: the writer waits, and is told so. */
+/*
+ * The memory limit is too small for two parts. Or it is not, but no part can be sent: the writer waits and gets
+ * progress.
+ */
 static void memory_holds_the_writer_back(void)
 {
     glacier_config_t *config = glacier_config_new();
@@ -149,7 +153,7 @@ static void memory_holds_the_writer_back(void)
     glacier_config_free(config);
     upload = local_upload(small);
     OK(glacier_upload_set_part_size(upload, 2 * MIB, &err));
-    FAILS_SAYING(GLACIER_E_INVALID, "4194304", glacier_upload_write(upload, data, 1, &err));
+    FAILS_WITH(GLACIER_E_INVALID, "4194304", glacier_upload_write(upload, data, 1, &err));
     glacier_upload_free(upload);
     CHECK_NUMBER(requests_so_far(), before);
 
@@ -164,7 +168,7 @@ static void memory_holds_the_writer_back(void)
     join(canceler);
     WAIT_UNTIL(threads_now() == threads_at_rest);
     service_works();
-    /* What was taken and not sent cannot be written again: this handle's stream has failed for good. */
+    /* The bytes taken cannot be written again: the stream of this handle has failed permanently. */
     FAILS(GLACIER_E_CANCELED, glacier_upload_write(upload, data, 1, &err));
     FAILS(GLACIER_E_CANCELED, glacier_upload_finish(upload, &err));
     FAILS(GLACIER_E_INVALID, glacier_upload_complete(upload, &err));
@@ -173,7 +177,7 @@ static void memory_holds_the_writer_back(void)
     glacier_client_free(small);
 }
 
-/* Canceled between two calls: a new handle is given the stream from byte 0, and sends what is missing. */
+/* Canceled between two calls: a new handle gets the stream from byte 0 and sends the missing parts. */
 static void carried_on_by_a_new_handle(void)
 {
     glacier_upload_t *first = local_upload(client), *second = NULL;
@@ -194,7 +198,7 @@ static void carried_on_by_a_new_handle(void)
     CHECK_NUMBER(progress_of(second).bytes_resumed, 2 * MIB);
     CHECK_NUMBER(requests_with("UploadMultipartPart"), sent + PARTS);
 
-    /* Another stream, shorter than what the service has: it does not become the archive. */
+    /* Another stream, shorter than what the service holds: it does not become the archive. */
     service_fault(REFUSED(CompleteMultipartUpload));
     first = local_upload(client);
     OK(write_all(first, WHOLE));
@@ -206,7 +210,7 @@ static void carried_on_by_a_new_handle(void)
     FAILS(GLACIER_E_SOURCE_CHANGED, glacier_upload_finish(second, &err));
     glacier_upload_free(second);
     service_works();
-    finish(first); /* all parts were there: only Complete was left */
+    finish(first); /* all parts are stored: only Complete is missing */
     glacier_upload_free(first);
 }
 
@@ -216,7 +220,8 @@ static void stopped_by_its_callback(void)
     glacier_upload_t *upload = local_upload(client);
     service_fault(STALLED_PART(0));
     OK(glacier_upload_set_progress(upload, beat, &answer, NULL, &err));
-    CHECK(glacier_upload_write(upload, data, MIB, NULL) != GLACIER_E_CANCELED); /* it may be too short to tell anything */
+    /* The call may be too short to return the error. */
+    CHECK(glacier_upload_write(upload, data, MIB, NULL) != GLACIER_E_CANCELED);
     FAILS(GLACIER_E_CALLBACK, glacier_upload_finish(upload, &err));
     answer = GLACIER_CONTINUE; /* too late: the stream has failed */
     FAILS(GLACIER_E_CALLBACK, glacier_upload_finish(upload, &err));
@@ -225,7 +230,7 @@ static void stopped_by_its_callback(void)
     glacier_upload_free(upload);
 }
 
-/* A part fails after its bytes were taken; and a stream is aborted in the middle. */
+/* A part fails after its bytes were taken. A stream is aborted before its end. */
 static void failed_and_aborted(void)
 {
     glacier_upload_t *upload = local_upload(client);
