@@ -1,4 +1,4 @@
-//! Requests and answers, kept connections, and answers that are not as they should be.
+//! Requests and responses, persistent connections, and invalid responses.
 
 use std::io::{self, Read};
 use std::process::Command;
@@ -9,18 +9,18 @@ use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::response::ERROR_BODY_MAX;
 use glacier_mp::http::{Endpoint, Method, Payload, UreqTransport};
 
-use crate::client::{Source, connect, connection, get, put, put_lent, request, settings, settings_at, watch};
+use crate::client::{Source, connect, connection, context, get, put, put_buffered, request, settings, settings_at};
 use crate::server::{Peer, Server, always};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nX-Amzn-RequestId: id 1\r\nContent-Length: 5\r\n\r\nhello";
 
 #[test]
-fn a_request_goes_out_as_it_is_and_its_answer_comes_back_whole() {
+fn sends_a_request_unchanged_and_returns_the_complete_response() {
     let server = Server::plain(always(OK));
-    let answer = get(&mut *connect(&server)).unwrap();
-    assert_eq!((answer.status, answer.body.as_slice()), (200, &b"hello"[..]));
-    assert_eq!(answer.header("x-amzn-requestid"), Some("id 1"));
-    // Nothing that the caller did not give: a header that nobody signed is noise at best.
+    let response = get(&mut *connect(&server)).unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (200, &b"hello"[..]));
+    assert_eq!(response.header("x-amzn-requestid"), Some("id 1"));
+    // No headers beyond those of the caller and the settings.
     assert_eq!(
         server.heads.lock().unwrap()[0],
         "GET /-/vaults/v%20v?limit=50 HTTP/1.1\r\naccept-encoding: identity\r\nuser-agent: tests/1\r\n\
@@ -29,7 +29,7 @@ fn a_request_goes_out_as_it_is_and_its_answer_comes_back_whole() {
 }
 
 #[test]
-fn a_payload_is_sent_with_its_exact_length() {
+fn sends_a_payload_with_its_exact_length() {
     for tls in [false, true] {
         let length = 3_000_001;
         let server = Server::either(tls, move |peer| {
@@ -38,12 +38,12 @@ fn a_payload_is_sent_with_its_exact_length() {
             peer.send(format!("HTTP/1.1 {verdict}\r\nContent-Length: 0\r\n\r\n"));
             peer.drain();
         });
-        let (bytes, watch) = (Source::bytes(length + 1), watch());
+        let (bytes, context) = (Source::bytes(length + 1), context());
         let mut left = bytes.as_slice();
-        let answer = put_lent(&mut *connect(&server), length, &mut left, &watch).unwrap();
-        assert_eq!(answer.status, 204);
-        assert_eq!(left.len(), 1, "nothing is taken beyond the announced length");
-        assert_eq!(watch.sent.load(Ordering::SeqCst), length);
+        let response = put_buffered(&mut *connect(&server), length, &mut left, &context).unwrap();
+        assert_eq!(response.status, 204);
+        assert_eq!(left.len(), 1, "nothing is read beyond the announced length");
+        assert_eq!(context.sent.load(Ordering::SeqCst), length);
         let head = server.heads.lock().unwrap()[0].clone();
         assert_eq!(head.matches("content-length: 3000001\r\n").count(), 1, "{head}");
         assert!(!head.contains("transfer-encoding"), "{head}");
@@ -51,28 +51,28 @@ fn a_payload_is_sent_with_its_exact_length() {
 }
 
 #[test]
-fn an_empty_payload() {
+fn sends_an_empty_payload() {
     let server = Server::plain(always("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"));
     let mut connection = connect(&server);
     for (method, says_length) in
         [(Method::Post, true), (Method::Put, true), (Method::Get, false), (Method::Delete, false)]
     {
-        let answer = connection.exchange(&request(method), Payload::Empty, &watch()).unwrap();
-        assert_eq!((answer.status, answer.body.len()), (201, 0));
+        let response = connection.exchange(&request(method), Payload::Empty, &context()).unwrap();
+        assert_eq!((response.status, response.body.len()), (201, 0));
         let head = server.heads.lock().unwrap().pop().unwrap();
         assert!(head.starts_with(&format!("{} ", method.as_str())), "{head}");
         assert_eq!(head.contains("content-length: 0\r\n"), says_length, "{head}");
         assert!(!head.contains("transfer-encoding"), "{head}");
     }
-    let answer = put(&mut *connection, 0, &mut io::empty(), &watch()).unwrap();
-    assert_eq!(answer.status, 201);
+    let response = put(&mut *connection, 0, &mut io::empty(), &context()).unwrap();
+    assert_eq!(response.status, 201);
     assert!(server.heads.lock().unwrap().pop().unwrap().contains("content-length: 0\r\n"));
     assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn the_connection_is_kept_after_any_answer() {
-    for answer in [
+fn keeps_the_connection_after_any_response() {
+    for response in [
         OK,
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\n{\"code\":\"x\"}",
@@ -80,19 +80,19 @@ fn the_connection_is_kept_after_any_answer() {
         "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://localhost:1/\r\nContent-Length: 0\r\n\r\n",
     ] {
         for tls in [false, true] {
-            let server = Server::either(tls, always(answer));
+            let server = Server::either(tls, always(response));
             let mut connection = connect(&server);
             for _ in 0..3 {
-                connection.open(&watch()).unwrap();
-                put(&mut *connection, 1000, &mut Source::default(), &watch()).unwrap();
+                connection.open(&context()).unwrap();
+                put(&mut *connection, 1000, &mut Source::default(), &context()).unwrap();
             }
-            assert_eq!(server.connections(), 1, "{answer:?}");
+            assert_eq!(server.connections(), 1, "{response:?}");
         }
     }
 }
 
 #[test]
-fn a_connection_that_the_server_ended_is_opened_again() {
+fn reopens_a_connection_that_the_server_closed() {
     let server = Server::plain(|peer| {
         peer.whole_request();
         peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end");
@@ -105,7 +105,7 @@ fn a_connection_that_the_server_ended_is_opened_again() {
 }
 
 #[test]
-fn a_kept_connection_that_turns_out_dead_is_an_ordinary_error() {
+fn reports_an_idle_connection_that_was_lost_as_network_error() {
     let server = Server::plain(|peer| {
         peer.whole_request();
         peer.send(OK);
@@ -118,17 +118,17 @@ fn a_kept_connection_that_turns_out_dead_is_an_ordinary_error() {
 }
 
 #[test]
-fn redirects_are_answers() {
+fn returns_redirects_as_responses() {
     let server = Server::plain(always(
         "HTTP/1.1 301 Moved\r\nLocation: http://localhost:1/elsewhere\r\nContent-Length: 5\r\n\r\nmoved",
     ));
-    let answer = put(&mut *connect(&server), 10, &mut Source::default(), &watch()).unwrap();
-    assert_eq!((answer.status, answer.body.as_slice()), (301, &b"moved"[..]));
-    assert_eq!(answer.header("location"), Some("http://localhost:1/elsewhere"));
+    let response = put(&mut *connect(&server), 10, &mut Source::default(), &context()).unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (301, &b"moved"[..]));
+    assert_eq!(response.header("location"), Some("http://localhost:1/elsewhere"));
 }
 
 #[test]
-fn the_body_of_an_error_is_cut_at_64_kib_and_its_connection_closed() {
+fn truncates_an_error_body_at_64_kib_and_closes_the_connection() {
     let server = Server::plain(|peer| {
         while peer.whole_request().is_some() {
             let body = vec![b'x'; ERROR_BODY_MAX + 1];
@@ -138,15 +138,15 @@ fn the_body_of_an_error_is_cut_at_64_kib_and_its_connection_closed() {
     });
     let mut connection = connect(&server);
     for _ in 0..2 {
-        let answer = get(&mut *connection).unwrap();
-        assert_eq!((answer.status, answer.body.len()), (500, ERROR_BODY_MAX));
+        let response = get(&mut *connection).unwrap();
+        assert_eq!((response.status, response.body.len()), (500, ERROR_BODY_MAX));
     }
     assert_eq!(server.connections(), 2);
 }
 
 #[test]
-fn broken_answers() {
-    for (answer, kind) in [
+fn rejects_invalid_responses() {
+    for (response, kind) in [
         ("", Kind::Network),
         ("HTTP/1.1 200 OK\r\nContent-Le", Kind::Network),
         ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", Kind::Network),
@@ -158,10 +158,10 @@ fn broken_answers() {
         for tls in [false, true] {
             let server = Server::either(tls, move |peer: &mut Peer| {
                 peer.request();
-                peer.send(answer);
+                peer.send(response);
             });
-            let error = get(&mut *connect(&server)).expect_err(answer);
-            assert_eq!(error.kind(), kind, "{answer:?}: {error}");
+            let error = get(&mut *connect(&server)).expect_err(response);
+            assert_eq!(error.kind(), kind, "{response:?}: {error}");
             let address = format!("localhost:{}", server.address.port());
             assert!(error.message().contains(&address), "{error}");
         }
@@ -169,7 +169,7 @@ fn broken_answers() {
 }
 
 #[test]
-fn a_head_without_end_is_refused() {
+fn rejects_an_endless_header_section() {
     let server = Server::plain(|peer| {
         peer.request();
         peer.send("HTTP/1.1 200 OK\r\n");
@@ -180,19 +180,19 @@ fn a_head_without_end_is_refused() {
 }
 
 #[test]
-fn nobody_listens() {
+fn reports_a_closed_port() {
     let server = Server::plain(always(OK));
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
     let mut connection = connection(glacier_mp::http::Settings { endpoint, ..settings(&server) });
-    for error in [connection.open(&watch()).unwrap_err(), get(&mut *connection).unwrap_err()] {
+    for error in [connection.open(&context()).unwrap_err(), get(&mut *connection).unwrap_err()] {
         assert_eq!(error.kind(), Kind::Network);
         assert!(error.message().contains(&format!("127.0.0.1:{port}")), "{error}");
     }
 }
 
 #[test]
-fn an_error_of_the_payload_comes_back_as_it_is() {
+fn returns_an_error_of_the_payload_unchanged() {
     struct Failing(Option<io::Error>);
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -203,25 +203,25 @@ fn an_error_of_the_payload_comes_back_as_it_is() {
     let mut connection = connect(&server);
 
     let ours = io::Error::other(Error::new(Kind::SourceChanged, "it changed"));
-    let error = put(&mut *connection, 10, &mut Failing(Some(ours)), &watch()).unwrap_err();
+    let error = put(&mut *connection, 10, &mut Failing(Some(ours)), &context()).unwrap_err();
     assert_eq!((error.kind(), error.message()), (Kind::SourceChanged, "it changed"));
 
     let foreign = io::Error::new(io::ErrorKind::ConnectionReset, "the disk went away");
-    let error = put(&mut *connection, 10, &mut Failing(Some(foreign)), &watch()).unwrap_err();
+    let error = put(&mut *connection, 10, &mut Failing(Some(foreign)), &context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
     assert!(error.message().contains("the disk went away"), "{error}");
 }
 
-/// ureq would ask for more for ever, and no timeout of its own would end that.
+/// ureq would retry without end, and none of its timeouts would apply.
 #[test]
-fn a_payload_that_ends_early_is_an_error() {
+fn rejects_a_payload_that_ends_early() {
     let server = Server::plain(always(OK));
-    let error = put(&mut *connect(&server), 1000, &mut Source::default().take(999), &watch()).unwrap_err();
+    let error = put(&mut *connect(&server), 1000, &mut Source::default().take(999), &context()).unwrap_err();
     assert_eq!(error.kind(), Kind::SourceShort, "{error}");
 }
 
-/// ureq resolves a name on a thread of its own if one of its timeouts is set, and abandons that thread. Its code would
-/// still run after the library is unloaded.
+/// With some timeouts, ureq resolves names on a thread that it abandons. The code of that thread would still run after the
+/// library is unloaded.
 #[cfg(target_os = "linux")]
 #[test]
 fn exchange_starts_no_thread() {
@@ -229,7 +229,7 @@ fn exchange_starts_no_thread() {
     if let Ok(url) = std::env::var(URL) {
         return assert_exchanges_start_no_thread(&url);
     }
-    // Other tests start threads, so the exchanges happen in a process that runs nothing else.
+    // Other tests start threads, so the exchanges run in a separate process.
     let server = Server::plain(always(OK));
     let mut alone = Command::new(std::env::current_exe().unwrap());
     let output = alone.args(["--exact", "basics::exchange_starts_no_thread"]).env(URL, server.url()).output().unwrap();
@@ -262,7 +262,7 @@ fn assert_exchanges_start_no_thread(url: &str) {
 }
 
 #[test]
-fn bad_settings_are_refused() {
+fn rejects_invalid_settings() {
     let server = Server::plain(always(OK));
     for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"] {
         let settings = glacier_mp::http::Settings { ca_pem: Some(pem.into()), ..settings(&server) };

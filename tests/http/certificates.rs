@@ -1,4 +1,4 @@
-//! Which server certificates are accepted, and what is said of those that are not.
+//! Accepted and rejected server certificates, and the messages for rejected ones.
 
 use glacier_mp::error::{ConnectFailure, Error, Kind};
 use glacier_mp::http::{Endpoint, Settings};
@@ -6,12 +6,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 
-use crate::client::{connection, get, settings, watch};
+use crate::client::{connection, context, get, settings};
 use crate::server::{Server, always};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A certificate for localhost; `change` makes it another.
+/// Parameters of a certificate for localhost, modified by `change`.
 fn params(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, "localhost");
@@ -19,12 +19,12 @@ fn params(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     params
 }
 
-/// As `openssl req -x509` makes it by default: self-signed, with CA:TRUE.
-fn as_openssl_makes_it(params: &mut CertificateParams) {
+/// Marks a certificate as an authority (CA:TRUE), like `openssl req -x509`.
+fn as_openssl_default(params: &mut CertificateParams) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
 }
 
-/// A server with a self-signed certificate, which is also the CA file.
+/// Starts a server with a self-signed certificate, which is also the CA file.
 fn self_signed(params: &CertificateParams) -> Server {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -32,7 +32,7 @@ fn self_signed(params: &CertificateParams) -> Server {
     Server::with_certificate(&certificate, &key, pem, always(OK))
 }
 
-/// A server with a certificate by an authority, and the authority.
+/// Starts a server with a certificate of an authority. Also returns the authority.
 fn issued(params: &CertificateParams) -> (Server, CertifiedIssuer<'static, KeyPair>) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -44,13 +44,13 @@ fn issued(params: &CertificateParams) -> (Server, CertifiedIssuer<'static, KeyPa
     (Server::with_certificate(&certificate, &key, pem, always(OK)), authority)
 }
 
-fn accepted(settings: Settings) {
+fn assert_accepted(settings: Settings) {
     assert_eq!(get(&mut *connection(settings)).unwrap().body, b"ok");
 }
 
-/// Refuses, and says all of these words.
-fn refused(settings: Settings, words: &[&str]) -> Error {
-    let error = connection(settings).open(&watch()).unwrap_err();
+/// Checks that the certificate is rejected with a message that contains all words.
+fn assert_rejected(settings: Settings, words: &[&str]) -> Error {
+    let error = connection(settings).open(&context()).unwrap_err();
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
     assert!(error.is_not_sent());
     for word in words {
@@ -75,10 +75,10 @@ fn some_other_certificate() -> String {
 
 #[test]
 fn accepts_the_self_signed_certificate_of_the_server_as_the_ca_file() {
-    let server = self_signed(&params(as_openssl_makes_it));
-    accepted(settings(&server));
+    let server = self_signed(&params(as_openssl_default));
+    assert_accepted(settings(&server));
     let both = some_other_certificate() + server.ca_pem.as_deref().unwrap();
-    accepted(trusting(&server, Some(both)));
+    assert_accepted(trusting(&server, Some(both)));
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn accepts_the_issued_certificate_of_the_server_as_the_ca_file() {
     let (_, authority) = issued(&params(|_| {}));
     let certificate = params(|_| {}).signed_by(&key, &authority).unwrap();
     let pem = certificate.pem();
-    accepted(settings(&Server::with_certificate(&certificate, &key, pem, always(OK))));
+    assert_accepted(settings(&Server::with_certificate(&certificate, &key, pem, always(OK))));
 }
 
 #[test]
-fn refuses_an_outdated_certificate_even_if_it_is_in_the_ca_file() {
+fn rejects_an_expired_certificate_even_if_it_is_in_the_ca_file() {
     for (from, to, words) in [
         (2000, 2001, ["it expired on Mon, 01 Jan 2001 00:00:00 GMT", "correct the clock"]),
         (9000, 9001, ["it is valid from Wed, 01 Jan 9000 00:00:00 GMT", "correct the clock"]),
@@ -104,70 +104,70 @@ fn refuses_an_outdated_certificate_even_if_it_is_in_the_ca_file() {
             let params = params(|params| {
                 outdated(params);
                 if is_ca {
-                    as_openssl_makes_it(params);
+                    as_openssl_default(params);
                 }
             });
-            refused(settings(&self_signed(&params)), &words);
+            assert_rejected(settings(&self_signed(&params)), &words);
         }
-        refused(settings(&issued(&params(outdated)).0), &words);
+        assert_rejected(settings(&issued(&params(outdated)).0), &words);
     }
 }
 
 #[test]
-fn refuses_a_certificate_for_another_host_even_if_it_is_in_the_ca_file() {
-    let server = self_signed(&params(as_openssl_makes_it));
+fn rejects_a_certificate_for_another_host_even_if_it_is_in_the_ca_file() {
+    let server = self_signed(&params(as_openssl_default));
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
     let words = ["not for the host 127.0.0.1", "only for localhost", "glacier_config_set_endpoint"];
-    refused(Settings { endpoint: endpoint.clone(), ..settings(&server) }, &words);
+    assert_rejected(Settings { endpoint: endpoint.clone(), ..settings(&server) }, &words);
     let (server, _) = issued(&params(|_| {}));
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
-    refused(Settings { endpoint, ..settings(&server) }, &words);
+    assert_rejected(Settings { endpoint, ..settings(&server) }, &words);
 }
 
-/// As `openssl req -x509 -subj /CN=localhost` makes it.
+/// The certificate is like that of `openssl req -x509 -subj /CN=localhost`.
 #[test]
-fn says_that_the_host_name_is_missing_in_the_subject_alternative_name() {
+fn names_a_missing_subject_alternative_name() {
     let server = self_signed(&params(|params| {
-        as_openssl_makes_it(params);
+        as_openssl_default(params);
         params.subject_alt_names.clear();
     }));
-    refused(settings(&server), &["it has no subject alternative name", "-addext subjectAltName"]);
+    assert_rejected(settings(&server), &["it has no subject alternative name", "-addext subjectAltName"]);
 }
 
 #[test]
-fn refuses_another_self_signed_certificate() {
-    // The same name and the same marks, but another key.
-    let (server, other) = (self_signed(&params(as_openssl_makes_it)), self_signed(&params(as_openssl_makes_it)));
+fn rejects_another_self_signed_certificate() {
+    // The same name and attributes, but another key.
+    let (server, other) = (self_signed(&params(as_openssl_default)), self_signed(&params(as_openssl_default)));
     let words = ["self-signed", "not in the CA file", "glacier_config_set_ca_file"];
-    refused(trusting(&server, other.ca_pem.clone()), &words);
-    refused(trusting(&server, Some(some_other_certificate())), &words);
-    refused(trusting(&server, None), &["self-signed", "no CA file is set", "glacier_config_set_ca_file"]);
+    assert_rejected(trusting(&server, other.ca_pem.clone()), &words);
+    assert_rejected(trusting(&server, Some(some_other_certificate())), &words);
+    assert_rejected(trusting(&server, None), &["self-signed", "no CA file is set", "glacier_config_set_ca_file"]);
 }
 
 #[test]
 fn names_the_ca_file_if_the_issuer_is_unknown() {
     let (server, _) = issued(&params(|_| {}));
     let words = ["its issuer is not one of the public certificate authorities", "glacier_config_set_ca_file"];
-    refused(trusting(&server, None), &words);
+    assert_rejected(trusting(&server, None), &words);
     let words = ["its issuer is not in the CA file", "glacier_config_set_ca_file"];
-    refused(trusting(&server, Some(some_other_certificate())), &words);
+    assert_rejected(trusting(&server, Some(some_other_certificate())), &words);
 }
 
 #[test]
-fn tells_the_certificate_of_an_authority_from_that_of_a_server() {
-    let (server, _) = issued(&params(as_openssl_makes_it));
-    refused(settings(&server), &["certificate authority (CA:TRUE)", "glacier_config_set_ca_file"]);
+fn distinguishes_the_certificate_of_an_authority_from_that_of_a_server() {
+    let (server, _) = issued(&params(as_openssl_default));
+    assert_rejected(settings(&server), &["certificate authority (CA:TRUE)", "glacier_config_set_ca_file"]);
 }
 
 #[test]
-fn refuses_a_certificate_for_another_purpose() {
+fn rejects_a_certificate_for_another_purpose() {
     let for_clients =
         |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    refused(settings(&issued(&params(for_clients)).0), &["extended key usage"]);
+    assert_rejected(settings(&issued(&params(for_clients)).0), &["extended key usage"]);
 }
 
 #[test]
-fn tells_a_port_without_tls_from_a_bad_certificate() {
+fn distinguishes_a_port_without_tls_from_an_invalid_certificate() {
     for greeting in ["HTTP/1.1 400 Bad Request\r\n\r\n", "220 ready\r\n", "SSH-2.0-x\r\n"] {
         let server = Server::plain(move |peer| {
             peer.send(greeting);
@@ -175,12 +175,12 @@ fn tells_a_port_without_tls_from_a_bad_certificate() {
         });
         let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
         let words = ["does not speak TLS on this port", "http://", "glacier_config_set_endpoint"];
-        refused(Settings { endpoint, ..settings(&server) }, &words);
+        assert_rejected(Settings { endpoint, ..settings(&server) }, &words);
     }
 }
 
 #[test]
-fn tells_a_port_with_tls_from_other_servers_that_do_not_speak_http() {
+fn distinguishes_a_port_with_tls_from_other_servers_that_do_not_speak_http() {
     let server = Server::tls(always(OK));
     let endpoint = Endpoint::parse(&format!("http://localhost:{}", server.address.port())).unwrap();
     let error = get(&mut *connection(Settings { endpoint, ..settings(&server) })).unwrap_err();
@@ -191,7 +191,7 @@ fn tells_a_port_with_tls_from_other_servers_that_do_not_speak_http() {
 }
 
 #[test]
-fn names_what_the_server_asks_of_tls() {
+fn names_the_tls_requirements_of_the_server() {
     const PROTOCOL_VERSION: u8 = 70;
     const HANDSHAKE_FAILURE: u8 = 40;
     const UNRECOGNIZED_NAME: u8 = 112;
@@ -208,6 +208,6 @@ fn names_what_the_server_asks_of_tls() {
             peer.hold();
         });
         let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
-        refused(Settings { endpoint, ..settings(&server) }, &[word]);
+        assert_rejected(Settings { endpoint, ..settings(&server) }, &[word]);
     }
 }

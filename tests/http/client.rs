@@ -1,4 +1,4 @@
-//! What the tests send with.
+//! Requests and payload sources of the tests.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use glacier_mp::http::{
 
 use crate::server::Server;
 
-/// Settings for a server, with timeouts that no test should meet by accident.
+/// Settings for a server, with long timeouts.
 pub(crate) fn settings(server: &Server) -> Settings {
     Settings { ca_pem: server.ca_pem.clone().map(String::into_bytes), ..settings_at(&server.url()) }
 }
 
-/// The same for a server that is known by its URL.
+/// The same for the URL of a server.
 pub(crate) fn settings_at(url: &str) -> Settings {
     Settings {
         endpoint: Endpoint::parse(url).unwrap(),
@@ -36,7 +36,7 @@ pub(crate) fn connection(settings: Settings) -> Box<dyn Connection> {
     UreqTransport::new(settings).unwrap().connection()
 }
 
-pub(crate) fn watch() -> RequestContext {
+pub(crate) fn context() -> RequestContext {
     RequestContext::default()
 }
 
@@ -46,28 +46,28 @@ pub(crate) fn request(method: Method) -> Request {
 }
 
 pub(crate) fn get(connection: &mut dyn Connection) -> Result<Response> {
-    connection.exchange(&request(Method::Get), Payload::Empty, &watch())
+    connection.exchange(&request(Method::Get), Payload::Empty, &context())
 }
 
 pub(crate) fn put(
     connection: &mut dyn Connection,
     length: u64,
     reader: &mut dyn Read,
-    watch: &RequestContext,
+    context: &RequestContext,
 ) -> Result<Response> {
-    put_lent(connection, length, &mut BufReader::new(reader), watch)
+    put_buffered(connection, length, &mut BufReader::new(reader), context)
 }
 
-pub(crate) fn put_lent(
+pub(crate) fn put_buffered(
     connection: &mut dyn Connection,
     length: u64,
     reader: &mut dyn BufRead,
-    watch: &RequestContext,
+    context: &RequestContext,
 ) -> Result<Response> {
-    connection.exchange(&request(Method::Put), Payload::Reader { length, reader }, watch)
+    connection.exchange(&request(Method::Put), Payload::Reader { length, reader }, context)
 }
 
-/// Endless bytes that are not all alike, and how many of them were read.
+/// An endless source of different bytes, which counts the bytes read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source(Arc<AtomicU64>);
 
@@ -76,7 +76,7 @@ impl Source {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// What a source of that length gives.
+    /// Returns the first `length` bytes of a source.
     pub(crate) fn bytes(length: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         Source::default().take(length).read_to_end(&mut bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Connecting to a host that has several addresses, some of which do not work, and to one that has none.
+//! Connecting to hosts with several addresses, some of which do not work, and to hosts without an address.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use glacier_mp::error::{ConnectFailure, Error, Kind};
 use glacier_mp::http::{Connection, Endpoint, LookupError, Resolver, Settings, Transport, UreqTransport};
 
-use crate::client::{get, watch};
+use crate::client::{context, get};
 use crate::server::{Server, always, named};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// Gives every name the same addresses, or none.
+/// A resolver with the same addresses for every name, or none.
 #[derive(Debug, Default)]
 struct Names(Mutex<Vec<SocketAddr>>);
 
@@ -35,7 +35,7 @@ impl Resolver for Names {
     }
 }
 
-/// Fails every lookup as without a name server.
+/// A resolver that fails as without a name server.
 #[derive(Debug)]
 struct NoNameServer;
 
@@ -61,16 +61,16 @@ fn transport(names: &Arc<Names>, connect_timeout: Duration) -> UreqTransport {
     UreqTransport::with_resolver(settings("http://glacier.example:80", connect_timeout), names.clone()).unwrap()
 }
 
-fn refusal(connection: &mut dyn Connection) -> Error {
-    connection.open(&watch()).unwrap_err()
+fn open_error(connection: &mut dyn Connection) -> Error {
+    connection.open(&context()).unwrap_err()
 }
 
-/// An address that refuses connections: it was in use a moment ago.
+/// Returns an address that refuses connections: its listener is closed.
 fn closed() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// An address that never responds: its queue of connections that nobody accepts is full.
+/// An address that never responds, because the queue of its listener is full.
 struct Silent {
     address: SocketAddr,
     _listener: socket2::Socket,
@@ -85,7 +85,7 @@ impl Silent {
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
         let mut queue = Vec::new();
-        // Until one is not accepted at once.
+        // Until a connection is not accepted at once.
         loop {
             let filler = socket();
             let connected = filler.connect_timeout(&address.into(), Duration::from_millis(100));
@@ -93,7 +93,7 @@ impl Silent {
             if connected.is_err() {
                 return Self { address, _listener: listener, _queue: queue };
             }
-            assert!(queue.len() < 100, "this system accepts more connections than the queue has room for");
+            assert!(queue.len() < 100, "this system accepts more connections than the queue can hold");
         }
     }
 }
@@ -136,7 +136,7 @@ fn tries_the_address_that_worked_first_on_the_next_connection() {
 #[test]
 fn reports_every_address_that_refuses() {
     let addresses = [closed(), closed()];
-    let error = refusal(&mut *transport(&Names::of(&addresses), LONG).connection());
+    let error = open_error(&mut *transport(&Names::of(&addresses), LONG).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Tcp)), "{error}");
     assert!(error.is_not_sent());
     for address in addresses {
@@ -145,10 +145,10 @@ fn reports_every_address_that_refuses() {
 }
 
 #[test]
-fn the_connect_timeout_bounds_all_attempts_together() {
+fn connect_timeout_limits_all_attempts_together() {
     let (one, two) = (Silent::new(), Silent::new());
     let names = Names::of(&[closed(), one.address, two.address]);
-    let error = refusal(&mut *transport(&names, Duration::from_millis(300)).connection());
+    let error = open_error(&mut *transport(&names, Duration::from_millis(300)).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Timeout, Some(ConnectFailure::Tcp)), "{error}");
     assert!(error.is_not_sent());
     assert!(error.message().contains("300ms: no response from"), "{error}");
@@ -156,24 +156,24 @@ fn the_connect_timeout_bounds_all_attempts_together() {
 }
 
 #[test]
-fn a_cancel_ends_connecting() {
+fn cancel_ends_connecting() {
     let silent = Silent::new();
-    let (transport, watch) = (transport(&Names::of(&[silent.address]), LONG), watch());
-    let cancel = watch.cancel.clone();
+    let (transport, context) = (transport(&Names::of(&[silent.address]), LONG), context());
+    let cancel = context.cancel.clone();
     named("cancel", move || {
         std::thread::sleep(Duration::from_millis(20));
         cancel.raise();
     });
-    let error = transport.connection().open(&watch).unwrap_err();
+    let error = transport.connection().open(&context).unwrap_err();
     assert_eq!(error.kind(), Kind::Canceled, "{error}");
 }
 
 #[test]
-fn a_host_name_that_does_not_exist_is_told_from_a_failed_lookup() {
+fn distinguishes_an_unknown_host_name_from_a_failed_lookup() {
     let names = Names::of(&[]);
     let of = |url: &str| {
         let transport = UreqTransport::with_resolver(settings(url, LONG), names.clone()).unwrap();
-        refusal(&mut *transport.connection())
+        open_error(&mut *transport.connection())
     };
     for (url, hint) in [
         ("https://glacier.eu-wets-1.amazonaws.com", "check the region \"eu-wets-1\""),
@@ -185,13 +185,13 @@ fn a_host_name_that_does_not_exist_is_told_from_a_failed_lookup() {
         assert!(error.message().contains("does not exist") && error.message().contains(hint), "{error}");
     }
     let transport = UreqTransport::with_resolver(settings("http://glacier.example", LONG), Arc::new(NoNameServer));
-    let error = refusal(&mut *transport.unwrap().connection());
+    let error = open_error(&mut *transport.unwrap().connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameLookup)), "{error}");
 }
 
-/// An address at which handshakes are lost is tried once, and last the next time.
+/// An address at which the handshake is interrupted is tried once, and last for the next connection.
 #[test]
-fn a_lost_handshake_goes_on_at_the_next_address() {
+fn tries_the_next_address_after_an_interrupted_handshake() {
     let broken = Server::plain(|peer| {
         peer.payload(10);
         peer.reset();
@@ -206,24 +206,24 @@ fn a_lost_handshake_goes_on_at_the_next_address() {
     }
     assert_eq!((broken.connections(), server.connections()), (1, 2));
     names.set(&[broken.address]);
-    let error = refusal(&mut *transport.connection());
+    let error = open_error(&mut *transport.connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::TlsHandshake)), "{error}");
 }
 
-/// All addresses are one service: what it is refused for at one, it would be refused for at the others.
+/// All addresses belong to one service, so its certificate would be rejected at the other addresses too.
 #[test]
-fn a_refused_certificate_is_final() {
+fn rejected_certificate_is_permanent() {
     let (untrusted, server) = (Server::tls(always(OK)), Server::tls(always(OK)));
     let names = Names::of(&[untrusted.address, server.address]);
     let ca_pem = server.ca_pem.clone().map(String::into_bytes);
     let settings = Settings { ca_pem, ..settings("https://localhost:443", LONG) };
-    let error = refusal(&mut *UreqTransport::with_resolver(settings, names).unwrap().connection());
+    let error = open_error(&mut *UreqTransport::with_resolver(settings, names).unwrap().connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
     assert_eq!(server.connections(), 0);
 }
 
 #[test]
-fn an_ip_address_needs_no_lookup() {
+fn looks_up_no_ip_address() {
     let server = Server::plain(always(OK));
     let url = format!("http://{}", server.address);
     let mut connection = UreqTransport::new(settings(&url, LONG)).unwrap().connection();

@@ -1,8 +1,9 @@
-//! The HTTP transport against servers that behave, and against servers that do not. Loopback only.
+//! Tests of the HTTP transport with correct and faulty servers, over loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Helpers of tests are tests.
 
 mod bandwidth;
 mod basics;
+mod cancellation;
 mod certificates;
 mod client;
 mod connect;
@@ -13,4 +14,3 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
-mod watch;

@@ -1,5 +1,5 @@
-//! The order of request and response: a success that comes before the request was sent completely acknowledges nothing,
-//! and bytes that come before the request belong to no request.
+//! The order of request and response. A success that arrives before the request was sent completely acknowledges nothing.
+//! Bytes that arrive before the request belong to no request.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use glacier_mp::error::Kind;
 use glacier_mp::http::Connection;
 
-use crate::client::{Source, connect, get, put, watch};
+use crate::client::{Source, connect, context, get, put};
 use crate::server::{Peer, Server};
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
-/// More than the kernels hold between the two ends: while the server does not read, this cannot be sent completely.
+/// More than the buffers of both kernels: the client cannot send this completely while the server does not read.
 const LENGTH: u64 = 64 << 20;
 
 #[test]
-fn a_success_before_the_end_of_the_request_is_no_success() {
+fn rejects_a_success_before_the_end_of_the_request() {
     for tls in [false, true] {
         for response in [
             NO_CONTENT,
@@ -43,9 +43,9 @@ fn a_success_before_the_end_of_the_request_is_no_success() {
     }
 }
 
-/// The first byte counts, not the last.
+/// The first byte decides, not the last.
 #[test]
-fn a_success_that_begins_before_the_end_of_the_request_is_no_success() {
+fn rejects_a_success_that_begins_before_the_end_of_the_request() {
     for tls in [false, true] {
         for split in [1, 9, 12, 15, NO_CONTENT.len() - 1] {
             let server = Server::either(tls, move |peer| {
@@ -61,7 +61,7 @@ fn a_success_that_begins_before_the_end_of_the_request_is_no_success() {
 }
 
 #[test]
-fn an_interim_response_that_begins_early_and_ends_late_is_skipped() {
+fn skips_an_interim_response_that_begins_early_and_ends_late() {
     const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     for tls in [false, true] {
         for split in [1, 10, 12, CONTINUE.len() - 1] {
@@ -73,21 +73,21 @@ fn an_interim_response_that_begins_early_and_ends_late_is_skipped() {
                 peer.send(NO_CONTENT);
                 peer.hold();
             });
-            let response = put(&mut *connect(&server), LENGTH, &mut Source::default(), &watch()).unwrap();
+            let response = put(&mut *connect(&server), LENGTH, &mut Source::default(), &context()).unwrap();
             assert_eq!(response.status, 204, "split at byte {split}");
         }
     }
 }
 
 #[test]
-fn bytes_before_the_first_request_are_no_response() {
+fn rejects_bytes_before_the_first_request() {
     for tls in [false, true] {
-        let (tell, told) = mpsc::channel();
-        let (tell, is_first) = (Mutex::new(tell), AtomicBool::new(true));
+        let (sender, receiver) = mpsc::channel();
+        let (sender, is_first) = (Mutex::new(sender), AtomicBool::new(true));
         let server = Server::either(tls, move |peer| {
             if is_first.swap(false, Ordering::SeqCst) {
                 peer.send("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked");
-                tell.lock().unwrap().send(()).unwrap();
+                sender.lock().unwrap().send(()).unwrap();
                 peer.request();
                 peer.hold();
             }
@@ -96,21 +96,21 @@ fn bytes_before_the_first_request_are_no_response() {
             }
         });
         let mut connection = connect(&server);
-        connection.open(&watch()).unwrap();
-        told.recv().unwrap();
-        // Whether the bytes are found before the request or after it was begun: they are not its response.
-        match put(&mut *connection, LENGTH, &mut Source::default(), &watch()) {
+        connection.open(&context()).unwrap();
+        receiver.recv().unwrap();
+        // The client may find the bytes before or during the request. They are not its response.
+        match put(&mut *connection, LENGTH, &mut Source::default(), &context()) {
             Ok(response) => assert_eq!(response.body, b"asked"),
             Err(error) => assert_eq!(error.kind(), Kind::Network, "{error}"),
         }
-        let response = put(&mut *connection, 1000, &mut Source::default(), &watch()).unwrap();
+        let response = put(&mut *connection, 1000, &mut Source::default(), &context()).unwrap();
         assert_eq!((response.body.as_slice(), server.connections()), (&b"asked"[..], 2));
     }
 }
 
-/// What follows a response, in the same segment or later, belongs to no request, and the connection is closed.
+/// Bytes after a response, in the same segment or later, belong to no request. The client closes the connection.
 #[test]
-fn a_response_that_comes_twice_acknowledges_one_request() {
+fn duplicate_response_acknowledges_one_request() {
     for tls in [false, true] {
         for (first, second) in [
             (NO_CONTENT, NO_CONTENT),
@@ -118,8 +118,8 @@ fn a_response_that_comes_twice_acknowledges_one_request() {
             ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "\r\n"),
         ] {
             for in_one_segment in [true, false] {
-                let (tell, told) = mpsc::channel();
-                let tell = Mutex::new(tell);
+                let (sender, receiver) = mpsc::channel();
+                let sender = Mutex::new(sender);
                 let server = Server::either(tls, move |peer| {
                     while peer.whole_request().is_some() {
                         if in_one_segment {
@@ -128,13 +128,13 @@ fn a_response_that_comes_twice_acknowledges_one_request() {
                             peer.send(first);
                             peer.send(second);
                         }
-                        tell.lock().unwrap().send(()).unwrap();
+                        sender.lock().unwrap().send(()).unwrap();
                     }
                 });
                 let mut connection = connect(&server);
                 for number in 1..=3 {
                     get(&mut *connection).unwrap();
-                    told.recv().unwrap();
+                    receiver.recv().unwrap();
                     thread::sleep(Duration::from_millis(20));
                     assert_eq!(server.connections(), number, "{first:?} {second:?}");
                 }
@@ -143,9 +143,9 @@ fn a_response_that_comes_twice_acknowledges_one_request() {
     }
 }
 
-/// A success for one request is none for the next on the same connection, whenever it comes.
+/// A success for one request never acknowledges the next one on the same connection.
 #[test]
-fn a_reused_connection_gives_no_early_success() {
+fn rejects_an_early_success_on_a_reused_connection() {
     for tls in [false, true] {
         let requests = Arc::new(AtomicUsize::new(0));
         let count = requests.clone();
@@ -159,7 +159,7 @@ fn a_reused_connection_gives_no_early_success() {
             }
         });
         let mut connection = connect(&server);
-        put(&mut *connection, 1000, &mut Source::default(), &watch()).unwrap();
+        put(&mut *connection, 1000, &mut Source::default(), &context()).unwrap();
         assert_early(&mut *connection);
         assert_eq!((server.connections(), requests.load(Ordering::SeqCst)), (1, 1));
     }
@@ -167,7 +167,7 @@ fn a_reused_connection_gives_no_early_success() {
 
 #[track_caller]
 fn assert_early(connection: &mut dyn Connection) {
-    let error = put(connection, LENGTH, &mut Source::default(), &watch()).unwrap_err();
+    let error = put(connection, LENGTH, &mut Source::default(), &context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network, "{error}");
     assert!(error.message().contains("before the request was sent completely"), "{error}");
 }

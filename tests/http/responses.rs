@@ -1,4 +1,4 @@
-//! Each form that a response may have, on the wire: split anywhere, cut, slow, or endless.
+//! All forms of responses: split anywhere, truncated, slow, or endless.
 
 use std::thread;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use glacier_mp::error::Kind;
 use glacier_mp::http::{RequestContext, Settings};
 
-use crate::client::{Source, connect, connection, get, put, settings, watch};
+use crate::client::{Source, connect, connection, context, get, put, settings};
 use crate::server::{Peer, Server};
 
 const STALL: Duration = Duration::from_millis(400);
@@ -15,7 +15,7 @@ fn impatient(server: &Server) -> Settings {
     Settings { stall_timeout: STALL, ..settings(server) }
 }
 
-/// A response to each request: all but `pieces` is up to the test.
+/// Returns a script that sends the pieces of a response.
 fn sends(pieces: &'static [&'static str]) -> impl Fn(&mut Peer) + Send + Sync + Copy + 'static {
     move |peer| {
         peer.whole_request();
@@ -26,7 +26,7 @@ fn sends(pieces: &'static [&'static str]) -> impl Fn(&mut Peer) + Send + Sync + 
 }
 
 #[test]
-fn each_form_may_be_split_anywhere() {
+fn accepts_each_form_split_anywhere() {
     const FORMS: [(&str, u16, &str); 8] = [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n", 200, "hello"),
@@ -48,7 +48,7 @@ fn each_form_may_be_split_anywhere() {
                 while peer.whole_request().is_some() {
                     let Some(split) = splits.lock().unwrap().next() else { return };
                     peer.send(&bytes[..split]);
-                    // Lets the client see the pieces one by one. Nothing else depends on it.
+                    // So that the client receives the pieces separately. Only the coverage depends on this.
                     thread::sleep(Duration::from_millis(1));
                     peer.send(&bytes[split..]);
                     if bytes.contains("close") {
@@ -58,7 +58,7 @@ fn each_form_may_be_split_anywhere() {
             });
             let mut connection = connect(&server);
             for split in 1..bytes.len() {
-                let response = put(&mut *connection, 10, &mut Source::default(), &watch())
+                let response = put(&mut *connection, 10, &mut Source::default(), &context())
                     .unwrap_or_else(|error| panic!("{bytes:?} split at byte {split}: {error}"));
                 assert_eq!(
                     (response.status, response.body.as_slice()),
@@ -73,7 +73,7 @@ fn each_form_may_be_split_anywhere() {
 }
 
 #[test]
-fn an_interim_response_of_any_form_stops_nothing() {
+fn interim_response_of_any_form_does_not_stop_sending() {
     const LENGTH: u64 = 8 << 20;
     let long = format!("HTTP/1.1 103 Early Hints\r\nLink: <{}>\r\n\r\n", "x".repeat(5000));
     for pieces in [vec!["HTTP/1.1 1", "00 Continue\r\n\r\n"], vec![&long], vec!["HTTP/1.0 100\r\n\r\n"]] {
@@ -90,15 +90,15 @@ fn an_interim_response_of_any_form_stops_nothing() {
                 peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Got: {length}\r\n\r\n"));
                 peer.drain();
             });
-            let response = put(&mut *connect(&server), LENGTH, &mut Source::default(), &watch()).unwrap();
+            let response = put(&mut *connect(&server), LENGTH, &mut Source::default(), &context()).unwrap();
             assert_eq!((response.status, response.header("x-got")), (200, Some("8388608")));
         }
     }
 }
 
 #[test]
-fn an_interim_response_changes_no_timeout() {
-    // It does not begin the response, which may take its time.
+fn interim_response_changes_no_timeout() {
+    // It is not the start of the response, so the response timeout still applies.
     let server = Server::plain(|peer| {
         peer.whole_request();
         peer.send("HTTP/1.1 100 Continue\r\n\r\n");
@@ -106,11 +106,11 @@ fn an_interim_response_changes_no_timeout() {
         peer.send("HTTP/1.1 204 No Content\r\n\r\n");
         peer.hold();
     });
-    let patient = RequestContext { response_timeout: Some(Duration::from_secs(30)), ..watch() };
+    let patient = RequestContext { response_timeout: Some(Duration::from_secs(30)), ..context() };
     let response = put(&mut *connection(impatient(&server)), 10, &mut Source::default(), &patient).unwrap();
     assert_eq!(response.status, 204);
 
-    // It gives the response no more time.
+    // It does not extend the response timeout.
     let server = Server::plain(|peer| {
         peer.whole_request();
         for _ in 0..8 {
@@ -120,12 +120,12 @@ fn an_interim_response_changes_no_timeout() {
         peer.send("HTTP/1.1 204 No Content\r\n\r\n");
         peer.hold();
     });
-    let error = put(&mut *connection(impatient(&server)), 10, &mut Source::default(), &watch()).unwrap_err();
+    let error = put(&mut *connection(impatient(&server)), 10, &mut Source::default(), &context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
 }
 
 #[test]
-fn endless_responses_end() {
+fn limits_endless_responses() {
     let endless = |bytes: &'static str, start: &'static str| {
         move |peer: &mut Peer| {
             peer.whole_request();
@@ -152,13 +152,13 @@ fn endless_responses_end() {
     for tls in [false, true] {
         let server = Server::either(tls, endless("xxxxxxxxxxxxxxxx", "HTTP/1.1 500 Oops\r\n\r\n"));
         let response = get(&mut *connect(&server)).unwrap();
-        assert_eq!((response.status, response.body.len()), (500, 64 << 10), "an error body is cut");
+        assert_eq!((response.status, response.body.len()), (500, 64 << 10), "an error body is truncated");
     }
 }
 
-/// Each byte comes soon after the one before it, but the section does not end in time.
+/// Each byte arrives soon after the previous one, but the section does not end in time.
 #[test]
-fn a_section_that_trickles_times_out() {
+fn times_out_if_a_section_is_too_slow() {
     for start in [
         "HTTP/1.1 200 OK\r\na: ",
         "HTTP/1.1 103 Early Hints\r\na: ",
@@ -202,7 +202,7 @@ fn a_request_that_trickles_out_times_out() {
             thread::sleep(STALL / 8);
         }
     });
-    let error = put(&mut *connection(impatient(&server)), 1 << 30, &mut Source::default(), &watch()).unwrap_err();
+    let error = put(&mut *connection(impatient(&server)), 1 << 30, &mut Source::default(), &context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
     assert!(error.message().contains("less than 1024 bytes of the request were acknowledged"), "{error}");
 }
@@ -237,7 +237,7 @@ fn the_header_section_of_a_201_or_an_error_suffices() {
 }
 
 #[test]
-fn a_list_needs_its_whole_body() {
+fn rejects_a_truncated_list() {
     for head in [
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
@@ -252,23 +252,23 @@ fn a_list_needs_its_whole_body() {
     }
 }
 
-/// Many servers end TLS without close_notify. The error that they sent explains itself all the same.
+/// Many servers close TLS connections without close_notify. The error response is still usable.
 #[test]
-fn an_error_until_the_end_of_a_tls_connection_needs_no_close_notify() {
+fn accepts_an_error_body_without_close_notify() {
     let server = Server::tls(sends(&["HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n", r#"{"code":"x"}"#]));
     let response = get(&mut *connect(&server)).unwrap();
     assert_eq!((response.status, response.body.as_slice()), (403, &br#"{"code":"x"}"#[..]));
 }
 
 #[test]
-fn header_lines_are_unfolded() {
+fn unfolds_header_lines() {
     let server = Server::plain(sends(&["HTTP/1.1 204 No Content\r\nA: b\r\n\tc\r\nx-amz-archive-id:\r\n  id\r\n\r\n"]));
     let response = get(&mut *connect(&server)).unwrap();
     assert_eq!((response.header("a"), response.header("x-amz-archive-id")), (Some("b c"), Some("id")));
 }
 
 #[test]
-fn a_compressed_list_is_named_as_such() {
+fn names_an_unknown_content_coding() {
     let server =
         Server::plain(sends(&["HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x0b"]));
     let error = get(&mut *connect(&server)).unwrap_err();

@@ -1,4 +1,4 @@
-//! A server of raw bytes: each test says what it does with each connection.
+//! A server that sends and receives raw bytes. Each test has a script for its connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,11 +10,11 @@ use std::time::Duration;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A server that runs `script` on each connection, on a thread of its own. Its threads go with the process.
+/// A server that runs a script for each connection on a separate thread. The threads end with the process.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) connections: Arc<AtomicUsize>,
-    /// The heads of all requests that [`Peer::request`] read, as they came.
+    /// The heads of all requests that [`Peer::request`] read.
     pub(crate) heads: Arc<Mutex<Vec<String>>>,
     /// The certificate authority, if the server speaks TLS.
     pub(crate) ca_pem: Option<String>,
@@ -30,7 +30,7 @@ impl Server {
         Self::start(Some(config), Some(ca_pem), script)
     }
 
-    /// A server with that certificate; clients are given `ca_pem`.
+    /// Starts a server with a certificate. Clients trust `ca_pem`.
     pub(crate) fn with_certificate(
         certificate: &rcgen::Certificate,
         key: &rcgen::KeyPair,
@@ -57,7 +57,7 @@ impl Server {
         let (count, log) = (connections.clone(), heads.clone());
         named("server", move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                // Else an answer may still wait in the kernel when a script resets the connection.
+                // Without this, a response may still be in the kernel when a script resets the connection.
                 stream.set_nodelay(true).unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
                 let (tls, script, log) = (tls.clone(), script.clone(), log.clone());
@@ -78,13 +78,13 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// By name, since certificates are for that.
+    /// Returns the URL with the host name of the certificate.
     pub(crate) fn url(&self) -> String {
         format!("{}://localhost:{}", if self.ca_pem.is_some() { "https" } else { "http" }, self.address.port())
     }
 }
 
-/// The client's end, as the server sees it.
+/// The server's end of a connection to a client.
 pub(crate) struct Peer {
     stream: BufReader<Box<dyn Stream>>,
     socket: TcpStream,
@@ -92,7 +92,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Reads the head of a request; `None` once the client has gone.
+    /// Reads the head of a request. Returns `None` if the client has closed the connection.
     pub(crate) fn request(&mut self) -> Option<String> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -104,37 +104,37 @@ impl Peer {
         Some(head)
     }
 
-    /// Reads that many bytes of payload, or as many as come.
+    /// Reads `length` bytes of payload, or fewer if the connection ends.
     pub(crate) fn payload(&mut self, length: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = (&mut self.stream).take(length).read_to_end(&mut bytes);
         bytes
     }
 
-    /// Reads a whole request, and returns its payload; `None` once the client has gone.
+    /// Reads a complete request and returns its payload. Returns `None` if the client has closed the connection.
     pub(crate) fn whole_request(&mut self) -> Option<Vec<u8>> {
         let head = self.request()?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|n| n.parse().unwrap());
         Some(self.payload(length.unwrap_or(0)))
     }
 
-    /// Sends raw bytes; a client that has gone is no matter.
+    /// Sends raw bytes. Ignores errors.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes);
     }
 
-    /// Sends raw bytes; false once the client has gone.
+    /// Sends raw bytes. Returns false if the client has closed the connection.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let stream = self.stream.get_mut();
         stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()).is_ok()
     }
 
-    /// Ends the connection properly, with close_notify where there is TLS.
+    /// Closes the connection properly, with close_notify if it uses TLS.
     pub(crate) fn close(&mut self) {
         self.stream.get_mut().close();
     }
 
-    /// Reads until the client ends the connection, and returns how many bytes came.
+    /// Reads until the client closes the connection. Returns the number of bytes.
     pub(crate) fn drain(&mut self) -> u64 {
         let mut total = 0;
         let mut buf = vec![0; 64 << 10];
@@ -144,36 +144,36 @@ impl Peer {
         total
     }
 
-    /// Reads nothing, until the client ends the connection. At most a minute.
+    /// Reads nothing until the client closes the connection, for at most a minute.
     pub(crate) fn hold(&self) {
         use std::os::fd::AsRawFd;
         let mut entry = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
-        // SAFETY: one pollfd, borrowed by nobody else.
+        // SAFETY: one pollfd, borrowed only here.
         #[allow(unsafe_code)]
         let _ = unsafe { libc::poll(&raw mut entry, 1, 60_000) };
     }
 
-    /// Takes in little at a time: the rest of a payload stays in the client's kernel.
+    /// Sets a small receive buffer, so that most of a payload stays in the client's kernel.
     pub(crate) fn narrow(&self) {
         socket2::SockRef::from(&self.socket).set_recv_buffer_size(32 << 10).unwrap();
     }
 
-    /// Ends the connection with a reset.
+    /// Makes the end of the connection a reset.
     pub(crate) fn reset(&self) {
         socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// Ends the server's direction only.
+    /// Closes only the server's direction.
     pub(crate) fn end_sending(&self) {
         self.socket.shutdown(std::net::Shutdown::Write).unwrap();
     }
 }
 
-/// Answers all requests on a connection alike.
-pub(crate) fn always(answer: &'static str) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+/// Sends the same response to all requests of a connection.
+pub(crate) fn always(response: &'static str) -> impl Fn(&mut Peer) + Send + Sync + 'static {
     move |peer| {
         while peer.whole_request().is_some() {
-            peer.send(answer);
+            peer.send(response);
         }
     }
 }
@@ -182,7 +182,7 @@ pub(crate) fn named(name: &str, run: impl FnOnce() + Send + 'static) {
     thread::Builder::new().name(name.to_owned()).spawn(run).unwrap();
 }
 
-/// A certificate for a name that is its own authority, in PEM.
+/// Creates a self-signed certificate for a name. Also returns it in PEM.
 pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     (config(&certified.cert, &certified.signing_key), certified.cert.pem())
@@ -200,7 +200,7 @@ fn config(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Arc<ServerC
 }
 
 trait Stream: Read + Write + Send {
-    /// Says that nothing more is sent.
+    /// Announces the end of the data.
     fn close(&mut self);
 }
 

@@ -1,4 +1,4 @@
-//! Whom TLS trusts, and what its failures are.
+//! Trusted authorities and TLS failures.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,19 +6,19 @@ use std::net::TcpStream;
 use glacier_mp::error::Kind;
 use glacier_mp::http::{Endpoint, Settings};
 
-use crate::client::{connect, connection, get, settings, watch};
+use crate::client::{connect, connection, context, get, settings};
 use crate::server::{Server, always, certificate};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 #[test]
-fn an_authority_that_was_given_is_trusted() {
+fn trusts_the_authority_of_the_ca_file() {
     let server = Server::tls(always(OK));
     assert_eq!(get(&mut *connect(&server)).unwrap().body, b"ok");
 }
 
 #[test]
-fn any_of_several_authorities_is_trusted() {
+fn trusts_each_of_several_authorities() {
     let server = Server::tls(always(OK));
     let mut pem = certificate("elsewhere").1;
     pem.push_str(server.ca_pem.as_deref().unwrap());
@@ -27,17 +27,17 @@ fn any_of_several_authorities_is_trusted() {
 }
 
 #[test]
-fn unknown_authorities_are_refused() {
+fn rejects_unknown_authorities() {
     let server = Server::tls(always(OK));
     for ca_pem in [None, Some(certificate("localhost").1.into_bytes())] {
-        let error = connection(Settings { ca_pem, ..settings(&server) }).open(&watch()).unwrap_err();
+        let error = connection(Settings { ca_pem, ..settings(&server) }).open(&context()).unwrap_err();
         assert_eq!(error.kind(), Kind::Tls, "{error}");
         assert!(error.message().contains(&format!("localhost:{}", server.address.port())), "{error}");
     }
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused() {
+fn rejects_a_certificate_for_another_name() {
     let server = Server::tls(always(OK));
     let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
     let error = get(&mut *connection(Settings { endpoint, ..settings(&server) })).unwrap_err();
@@ -45,18 +45,18 @@ fn a_certificate_for_another_name_is_refused() {
 }
 
 #[test]
-fn a_server_without_tls_is_refused() {
+fn rejects_a_server_without_tls() {
     let server = Server::plain(|peer| {
         peer.send("HTTP/1.1 400 Bad Request\r\n\r\n");
         peer.hold();
     });
-    let error = connection(https(&server)).open(&watch()).unwrap_err();
+    let error = connection(https(&server)).open(&context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Tls, "{error}");
 }
 
-/// A handshake that breaks off may go well the next time.
+/// An interrupted handshake may succeed the next time.
 #[test]
-fn an_interrupted_handshake_is_the_networks_fault() {
+fn interrupted_handshake_is_a_network_error() {
     for reset in [false, true] {
         let server = Server::plain(move |peer| {
             peer.payload(10);
@@ -64,14 +64,14 @@ fn an_interrupted_handshake_is_the_networks_fault() {
                 peer.reset();
             }
         });
-        let error = connection(https(&server)).open(&watch()).unwrap_err();
+        let error = connection(https(&server)).open(&context()).unwrap_err();
         assert_eq!(error.kind(), Kind::Network, "{error}");
     }
 }
 
-/// A peer in trouble says so by an alert; so does one that got other bytes than were sent.
+/// Alerts for internal errors and for corrupted records are transient.
 #[test]
-fn alerts_tell_what_may_pass_from_what_will_not() {
+fn distinguishes_transient_from_permanent_alerts() {
     const INTERNAL_ERROR: u8 = 80;
     const BAD_RECORD_MAC: u8 = 20;
     const HANDSHAKE_FAILURE: u8 = 40;
@@ -83,14 +83,14 @@ fn alerts_tell_what_may_pass_from_what_will_not() {
             peer.send([21, 3, 3, 0, 2, 2, alert]);
             peer.hold();
         });
-        let error = connection(https(&server)).open(&watch()).unwrap_err();
+        let error = connection(https(&server)).open(&context()).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
     }
 }
 
-/// A byte of the server's first encrypted record arrives as another one.
+/// A byte of the server's first encrypted record is changed in transit.
 #[test]
-fn a_damaged_handshake_is_the_networks_fault() {
+fn corrupted_handshake_is_a_network_error() {
     let behind = Server::tls(always(OK));
     let address = behind.address;
     let server = Server::plain(move |peer| {
@@ -111,22 +111,22 @@ fn a_damaged_handshake_is_the_networks_fault() {
         peer.hold();
     });
     let settings = Settings { ca_pem: behind.ca_pem.clone().map(String::into_bytes), ..https(&server) };
-    let error = connection(settings).open(&watch()).unwrap_err();
+    let error = connection(settings).open(&context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network, "{error}");
 }
 
 #[test]
-fn a_handshake_that_stalls_times_out() {
+fn times_out_if_the_handshake_stalls() {
     let server = Server::plain(|peer| peer.hold());
     let settings = Settings { connect_timeout: std::time::Duration::from_millis(300), ..https(&server) };
-    let error = connection(settings).open(&watch()).unwrap_err();
+    let error = connection(settings).open(&context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
     assert!(error.message().contains("300ms"), "{error}");
 }
 
-/// A body without a length ends with the connection: only the peer itself may end that.
+/// A body without a length ends with the connection. Without close_notify, an attacker could have truncated it.
 #[test]
-fn a_body_that_an_attacker_could_have_cut_is_refused() {
+fn rejects_a_body_without_length_and_close_notify() {
     let server = Server::tls(|peer| {
         peer.request();
         peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of");
@@ -134,7 +134,7 @@ fn a_body_that_an_attacker_could_have_cut_is_refused() {
     assert_eq!(get(&mut *connect(&server)).unwrap_err().kind(), Kind::Network);
 }
 
-/// What the header of a TLS record says of the bytes behind it.
+/// Returns the length in the header of a TLS record.
 fn length_of(header: &[u8]) -> u64 {
     u64::from(u16::from_be_bytes([header[3], header[4]]))
 }

@@ -1,4 +1,4 @@
-//! What stops an exchange: a cancel in each of its phases, and nothing moving for too long.
+//! Cancellation in each phase of an exchange, and the stall and response timeouts.
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -13,22 +13,22 @@ use glacier_mp::clock::SystemClock;
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::{Endpoint, RequestContext, Settings};
 
-use crate::client::{Source, connect, connection, get, put, settings, watch};
+use crate::client::{Source, connect, connection, context, get, put, settings};
 use crate::server::{Peer, Server, always, named};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-/// The promise is 250 ms; the rest is for a busy machine.
+/// The guarantee is 250 ms. The rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(1);
 const LENGTH: u64 = 4 << 30;
 
 #[test]
-fn canceled_before_anything() {
+fn canceled_before_connecting() {
     let server = Server::plain(always(OK));
-    let watch = watch();
-    watch.cancel.raise();
+    let context = context();
+    context.cancel.raise();
     let mut connection = connect(&server);
-    assert_eq!(connection.open(&watch).unwrap_err().kind(), Kind::Canceled);
-    assert_eq!(put(&mut *connection, 1, &mut Source::default(), &watch).unwrap_err().kind(), Kind::Canceled);
+    assert_eq!(connection.open(&context).unwrap_err().kind(), Kind::Canceled);
+    assert_eq!(put(&mut *connection, 1, &mut Source::default(), &context).unwrap_err().kind(), Kind::Canceled);
     assert_eq!(server.connections(), 0);
 }
 
@@ -39,110 +39,110 @@ fn canceled_while_connecting() {
 }
 
 #[test]
-fn canceled_while_shaking_hands() {
-    let (tell, told) = signal();
+fn canceled_during_the_handshake() {
+    let (send, sent) = signal();
     let server = Server::plain(move |peer| {
         peer.payload(10);
-        tell();
+        send();
         peer.hold();
     });
     let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
-    canceled_soon("in the handshake", &Settings { endpoint, ..settings(&server) }, |canceler| canceler.raise_at(told));
+    canceled_soon("in the handshake", &Settings { endpoint, ..settings(&server) }, |canceler| canceler.raise_at(sent));
 }
 
 #[test]
-fn canceled_while_the_payload_flows() {
+fn canceled_while_sending_the_payload() {
     for tls in [false, true] {
-        let (tell, told) = signal();
+        let (send, sent) = signal();
         let server = Server::either(tls, move |peer| {
             peer.request();
             peer.payload(20 << 20);
-            tell();
+            send();
             peer.drain();
         });
-        canceled_soon("while the payload flows", &settings(&server), |canceler| canceler.raise_at(told));
+        canceled_soon("while the payload flows", &settings(&server), |canceler| canceler.raise_at(sent));
     }
 }
 
 #[test]
-fn canceled_while_the_payload_is_stuck() {
+fn canceled_while_sending_stalls() {
     for tls in [false, true] {
-        let (tell, told) = signal();
+        let (send, sent) = signal();
         let server = Server::either(tls, move |peer| {
             peer.request();
-            tell();
+            send();
             peer.hold();
         });
         canceled_soon("while the payload is stuck", &settings(&server), move |canceler| {
-            told.recv().unwrap();
+            sent.recv().unwrap();
             canceler.raise_when_waiting();
         });
     }
 }
 
 #[test]
-fn canceled_while_the_payload_waits_for_bandwidth() {
-    let (tell, told) = signal();
+fn canceled_while_waiting_for_bandwidth() {
+    let (send, sent) = signal();
     let server = Server::plain(move |peer| {
         peer.request();
         peer.payload(1);
-        tell();
+        send();
         peer.hold();
     });
-    let watch = RequestContext { bandwidth: Some(one_byte_a_second()), ..watch() };
-    let canceler = Canceler::new(&watch);
+    let context = RequestContext { bandwidth: Some(one_byte_a_second()), ..context() };
+    let canceler = Canceler::new(&context);
     let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(told));
-    let error = put(&mut *connect(&server), LENGTH, &mut Source::default(), &watch).unwrap_err();
+    named("canceler", move || raised.raise_at(sent));
+    let error = put(&mut *connect(&server), LENGTH, &mut Source::default(), &context).unwrap_err();
     canceler.check("while the payload waits for bandwidth", &error);
 }
 
 #[test]
-fn canceled_while_waiting_for_the_answer() {
-    let (tell, told) = signal();
+fn canceled_while_waiting_for_the_response() {
+    let (send, sent) = signal();
     let server = Server::plain(move |peer| {
         peer.whole_request();
-        tell();
+        send();
         peer.hold();
     });
-    let watch = watch();
-    let canceler = Canceler::new(&watch);
+    let context = context();
+    let canceler = Canceler::new(&context);
     let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(told));
-    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &watch).unwrap_err();
-    canceler.check("while waiting for the answer", &error);
+    named("canceler", move || raised.raise_at(sent));
+    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &context).unwrap_err();
+    canceler.check("while waiting for the response", &error);
 }
 
 #[test]
-fn canceled_within_the_answer() {
-    let (tell, told) = signal();
+fn canceled_within_the_response() {
+    let (send, sent) = signal();
     let server = Server::plain(move |peer| {
         peer.whole_request();
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of");
-        tell();
+        send();
         peer.hold();
     });
-    let watch = watch();
-    let canceler = Canceler::new(&watch);
+    let context = context();
+    let canceler = Canceler::new(&context);
     let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(told));
-    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &watch).unwrap_err();
-    canceler.check("within the answer", &error);
+    named("canceler", move || raised.raise_at(sent));
+    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &context).unwrap_err();
+    canceler.check("within the response", &error);
 }
 
-/// The filler that stands for the rest of the payload is endless work when the part is large.
+/// After an early response, ureq still reads the rest of the payload. For a large part this takes long.
 #[test]
-fn canceled_after_an_early_answer() {
+fn canceled_after_an_early_response() {
     let server = Server::plain(|peer| {
         peer.request();
         peer.payload(1000);
         peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
         peer.hold();
     });
-    let watch = watch();
-    let canceler = Canceler::new(&watch);
+    let context = context();
+    let canceler = Canceler::new(&context);
     let raised = canceler.clone();
-    // Raised once the answer must have been noticed, since the source is asked no more.
+    // Raised when the source is no longer read, so the early response has been noticed.
     let source = Source::default();
     let asked = source.clone();
     named("canceler", move || {
@@ -152,87 +152,87 @@ fn canceled_after_an_early_answer() {
         }
         raised.raise();
     });
-    let error = put(&mut *connect(&server), u64::MAX, &mut source.clone(), &watch).unwrap_err();
-    canceler.check("after an early answer", &error);
+    let error = put(&mut *connect(&server), u64::MAX, &mut source.clone(), &context).unwrap_err();
+    canceler.check("after an early response", &error);
 }
 
 #[test]
-fn a_canceled_exchange_with_grace_still_takes_its_answer() {
-    let (tell, told) = signal();
+fn returns_a_response_within_the_grace_period_of_a_cancel() {
+    let (send, sent) = signal();
     let (go, wait) = signal();
     let wait = Mutex::new(wait);
     let server = Server::plain(move |peer| {
         peer.whole_request();
-        tell();
+        send();
         wait.lock().unwrap().recv().unwrap();
         peer.send(OK);
     });
-    let watch = RequestContext { grace: Duration::from_secs(30), ..watch() };
-    let cancel = watch.cancel.clone();
+    let context = RequestContext { grace: Duration::from_secs(30), ..context() };
+    let cancel = context.cancel.clone();
     named("canceler", move || {
-        told.recv().unwrap();
+        sent.recv().unwrap();
         cancel.raise();
         thread::sleep(Duration::from_millis(200));
         go();
     });
-    assert_eq!(put(&mut *connect(&server), 1000, &mut Source::default(), &watch).unwrap().status, 200);
+    assert_eq!(put(&mut *connect(&server), 1000, &mut Source::default(), &context).unwrap().status, 200);
 }
 
 #[test]
-fn grace_ends() {
-    let (tell, told) = signal();
+fn cancels_after_the_grace_period() {
+    let (send, sent) = signal();
     let server = Server::plain(move |peer| {
         peer.whole_request();
-        tell();
+        send();
         peer.hold();
     });
-    let watch = RequestContext { grace: Duration::from_millis(300), ..watch() };
-    let canceler = Canceler::new(&watch);
+    let context = RequestContext { grace: Duration::from_millis(300), ..context() };
+    let canceler = Canceler::new(&context);
     let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(told));
-    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &watch).unwrap_err();
-    assert!(canceler.age() >= watch.grace);
+    named("canceler", move || raised.raise_at(sent));
+    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &context).unwrap_err();
+    assert!(canceler.age() >= context.grace);
     canceler.check("with 300 ms of grace", &error);
 }
 
 #[test]
-fn nobody_takes_the_connection() {
+fn times_out_if_the_connection_is_not_accepted() {
     let black_hole = BlackHole::new();
     let settings = Settings { connect_timeout: Duration::from_millis(300), ..black_hole.settings() };
-    let error = connection(settings).open(&watch()).unwrap_err();
+    let error = connection(settings).open(&context()).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
     assert!(error.message().contains("300ms"), "{error}");
 }
 
 #[test]
-fn nobody_reads_the_payload() {
+fn times_out_if_the_payload_is_not_read() {
     for tls in [false, true] {
         let server = Server::either(tls, |peer| {
             peer.request();
             peer.hold();
         });
-        let (settings, watch) = (impatient(&server), watch());
-        let error = put(&mut *connection(settings), LENGTH, &mut Source::default(), &watch).unwrap_err();
+        let (settings, context) = (impatient(&server), context());
+        let error = put(&mut *connection(settings), LENGTH, &mut Source::default(), &context).unwrap_err();
         assert_eq!(error.kind(), Kind::Timeout, "{error}");
         assert!(error.message().contains("300ms"), "{error}");
     }
 }
 
-/// What the kernels hold between the two ends was not taken by the server, but what was counted had reached its machine.
+/// The server did not read the bytes in the kernel buffers, but its kernel acknowledged the counted bytes.
 #[test]
-fn only_what_arrived_counts_as_sent() {
+fn counts_only_acknowledged_bytes_as_sent() {
     let server = Server::plain(|peer| {
         peer.request();
         peer.hold();
     });
-    let (source, watch) = (Source::default(), watch());
-    put(&mut *connection(impatient(&server)), LENGTH, &mut source.clone(), &watch).unwrap_err();
-    let (read, sent) = (source.was_read(), watch.sent.load(Ordering::SeqCst));
+    let (source, context) = (Source::default(), context());
+    put(&mut *connection(impatient(&server)), LENGTH, &mut source.clone(), &context).unwrap_err();
+    let (read, sent) = (source.was_read(), context.sent.load(Ordering::SeqCst));
     assert!(sent > 0 && sent < read, "{sent} of {read}");
 }
 
 #[test]
-fn nobody_answers() {
+fn times_out_without_a_response() {
     let server = Server::plain(|peer| {
         peer.whole_request();
         peer.hold();
@@ -243,7 +243,7 @@ fn nobody_answers() {
 }
 
 #[test]
-fn the_rest_of_the_answer_does_not_come() {
+fn times_out_within_the_response() {
     let server = Server::plain(|peer| {
         peer.whole_request();
         peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of");
@@ -254,25 +254,25 @@ fn the_rest_of_the_answer_does_not_come() {
 }
 
 #[test]
-fn an_answer_may_be_given_its_own_time() {
+fn response_timeout_overrides_the_stall_timeout() {
     let server = Server::plain(|peer| {
         peer.whole_request();
         thread::sleep(Duration::from_millis(800));
         peer.send(OK);
         peer.drain();
     });
-    let patient = RequestContext { response_timeout: Some(Duration::from_secs(30)), ..watch() };
+    let patient = RequestContext { response_timeout: Some(Duration::from_secs(30)), ..context() };
     put(&mut *connection(impatient(&server)), 10, &mut Source::default(), &patient).unwrap();
 
-    let hasty = RequestContext { response_timeout: Some(Duration::from_millis(100)), ..watch() };
+    let hasty = RequestContext { response_timeout: Some(Duration::from_millis(100)), ..context() };
     let error = put(&mut *connect(&server), 10, &mut Source::default(), &hasty).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
     assert!(error.message().contains("100ms"), "{error}");
 }
 
-/// The time that the source takes is not the network's.
+/// The time spent in the source does not count for the stall timeout.
 #[test]
-fn a_slow_source_is_no_stall() {
+fn slow_source_is_no_stall() {
     struct Slow(Source);
     impl Read for Slow {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -281,19 +281,19 @@ fn a_slow_source_is_no_stall() {
         }
     }
     let server = Server::plain(always(OK));
-    put(&mut *connection(impatient(&server)), 10, &mut Slow(Source::default()), &watch()).unwrap();
+    put(&mut *connection(impatient(&server)), 10, &mut Slow(Source::default()), &context()).unwrap();
 }
 
 #[test]
-fn waiting_for_bandwidth_is_not_stalled() {
+fn waiting_for_bandwidth_is_no_stall() {
     let server = Server::plain(always(OK));
-    let watch = RequestContext { bandwidth: Some(one_byte_a_second()), ..watch() };
-    put(&mut *connection(impatient(&server)), 2, &mut Source::default(), &watch).unwrap();
+    let context = RequestContext { bandwidth: Some(one_byte_a_second()), ..context() };
+    put(&mut *connection(impatient(&server)), 2, &mut Source::default(), &context).unwrap();
 }
 
-/// The client's kernel takes the whole payload at once, and takes longer to deliver it than nothing may move.
+/// The client's kernel accepts the whole payload at once, but delivers it in a longer time than the stall timeout.
 #[test]
-fn what_the_kernel_still_delivers_is_not_stalled() {
+fn delivery_by_the_kernel_is_no_stall() {
     for tls in [false, true] {
         let server = Server::either(tls, |peer| {
             peer.narrow();
@@ -307,7 +307,7 @@ fn what_the_kernel_still_delivers_is_not_stalled() {
         });
         let settings = Settings { stall_timeout: Duration::from_millis(700), ..settings(&server) };
         let length = 150 * (16 << 10);
-        put(&mut *connection(settings), length, &mut Source::default(), &watch()).unwrap();
+        put(&mut *connection(settings), length, &mut Source::default(), &context()).unwrap();
     }
 }
 
@@ -319,23 +319,23 @@ fn impatient(server: &Server) -> Settings {
     Settings { stall_timeout: Duration::from_millis(300), ..settings(server) }
 }
 
-/// Puts an endless payload, cancels it as `when` says, and checks that it ended soon.
+/// Sends an endless payload, lets `when` cancel it, and checks that it ends soon.
 fn canceled_soon(what: &str, settings: &Settings, when: impl FnOnce(Canceler) + Send + 'static) {
-    let watch = watch();
-    let canceler = Canceler::new(&watch);
+    let context = context();
+    let canceler = Canceler::new(&context);
     let raised = canceler.clone();
     named("canceler", move || when(raised));
-    let error = put(&mut *connection(settings.clone()), LENGTH, &mut Source::default(), &watch).unwrap_err();
+    let error = put(&mut *connection(settings.clone()), LENGTH, &mut Source::default(), &context).unwrap_err();
     canceler.check(what, &error);
 }
 
-/// Raises the cancel, and knows when it did.
+/// Raises the cancel token and records the time.
 #[derive(Clone)]
 struct Canceler(RequestContext, Arc<Mutex<Option<Instant>>>);
 
 impl Canceler {
-    fn new(watch: &RequestContext) -> Self {
-        Self(watch.clone(), Arc::default())
+    fn new(context: &RequestContext) -> Self {
+        Self(context.clone(), Arc::default())
     }
 
     fn raise(&self) {
@@ -343,12 +343,13 @@ impl Canceler {
         self.0.cancel.raise();
     }
 
-    fn raise_at(&self, told: Receiver<()>) {
-        told.recv().unwrap();
+    fn raise_at(&self, signal: Receiver<()>) {
+        signal.recv().unwrap();
         self.raise();
     }
 
-    /// Leaves the exchange the time to come to where it can only wait. Too short, and the cancel just comes earlier.
+    /// Raises the cancel after a time in which the exchange should have started to wait. If the time is too short, the cancel only
+    /// comes earlier.
     fn raise_when_waiting(&self) {
         thread::sleep(Duration::from_millis(300));
         self.raise();
@@ -366,13 +367,13 @@ impl Canceler {
     }
 }
 
-/// One end tells, from any thread, the other hears.
+/// A signal: a function that sends it from any thread, and its receiver.
 fn signal() -> (impl Fn() + Send + Sync + 'static, Receiver<()>) {
     let (sender, receiver): (Sender<()>, _) = mpsc::channel();
     (move || sender.send(()).unwrap_or(()), receiver)
 }
 
-/// A port that neither takes nor refuses connections: its listener accepts none, and its queue is full.
+/// A port that neither accepts nor refuses connections, because the queue of its listener is full.
 struct BlackHole {
     address: SocketAddr,
     _listener: socket2::Socket,
@@ -396,7 +397,7 @@ impl BlackHole {
     }
 
     fn settings(&self) -> Settings {
-        let nobody = Server::plain(|_: &mut Peer| {});
-        Settings { endpoint: Endpoint::parse(&format!("http://{}", self.address)).unwrap(), ..settings(&nobody) }
+        let other_server = Server::plain(|_: &mut Peer| {});
+        Settings { endpoint: Endpoint::parse(&format!("http://{}", self.address)).unwrap(), ..settings(&other_server) }
     }
 }
