@@ -1,4 +1,4 @@
-//! A clock that is not the service's: it is corrected where it is wrong, and where it is right the line is too slow.
+//! Clock skew: a wrong clock is corrected. With a correct clock, an expired signature means that the connection is too slow.
 #![cfg(test)]
 
 mod support;
@@ -22,15 +22,15 @@ fn start() -> Emulator {
     Emulator::start(Options::default()).unwrap()
 }
 
-/// The corrections that the log tells of.
+/// Returns the log messages about corrections.
 fn corrections(lines: &CapturedLog) -> Vec<String> {
     lines.of(Level::Warn).into_iter().filter(|line| line.contains("signatures are corrected by")).collect()
 }
 
 #[test]
-fn each_operation_is_signed_again_by_the_services_clock() {
+fn each_operation_is_signed_again_with_the_service_time() {
     for operation in OPERATIONS {
-        // The service is ahead, so that signatures have expired; or behind, so that they are not yet current.
+        // With the service's clock ahead, signatures have expired. With it behind, they are not yet current.
         for offset in [HOUR, -HOUR, 400, -400] {
             let (glacier, lines) = (start(), CapturedLog::default());
             let client = client(config(&glacier), &lines);
@@ -39,16 +39,16 @@ fn each_operation_is_signed_again_by_the_services_clock() {
             perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}, {offset}: {error}"));
             assert_eq!(requests(&glacier, operation), 2, "{operation:?}, {offset}");
 
-            let told = corrections(&lines);
-            let seconds = |told: &str| told.rsplit(' ').nth(1).unwrap().parse::<i64>().unwrap();
-            assert_eq!(told.len(), 1, "{told:?}");
-            assert!((seconds(&told[0]) - offset).abs() <= 2, "{operation:?}, {offset}: {told:?}");
+            let messages = corrections(&lines);
+            let seconds = |message: &str| message.rsplit(' ').nth(1).unwrap().parse::<i64>().unwrap();
+            assert_eq!(messages.len(), 1, "{messages:?}");
+            assert!((seconds(&messages[0]) - offset).abs() <= 2, "{operation:?}, {offset}: {messages:?}");
         }
     }
 }
 
 #[test]
-fn the_correction_is_kept_for_all_requests() {
+fn keeps_the_correction_for_all_requests() {
     let (glacier, lines) = (start(), CapturedLog::default());
     glacier.set_clock_offset(-HOUR);
     let client = client(config(&glacier), &lines);
@@ -64,7 +64,7 @@ fn the_correction_is_kept_for_all_requests() {
     assert_eq!(refused, 1, "the first request of all");
     assert_eq!(archive(&glacier), content);
 
-    // Somebody sets the clock right.
+    // The clock is corrected.
     glacier.set_clock_offset(0);
     client.list_uploads(VAULT).unwrap();
     client.list_uploads(VAULT).unwrap();
@@ -72,9 +72,9 @@ fn the_correction_is_kept_for_all_requests() {
     assert_eq!(corrections(&lines).len(), 2);
 }
 
-/// A Complete whose signature was refused was not carried out: nothing about its outcome is unknown.
+/// A Complete whose signature was rejected had no effect.
 #[test]
-fn a_complete_with_a_wrong_time_has_made_no_archive() {
+fn complete_with_a_rejected_signature_has_no_unknown_outcome() {
     let glacier = start();
     let client = client(config(&glacier), &CapturedLog::default());
     let upload = prepared_upload(Operation::CompleteMultipartUpload, &client);
@@ -85,7 +85,7 @@ fn a_complete_with_a_wrong_time_has_made_no_archive() {
 }
 
 #[test]
-fn parts_at_once_correct_it_together() {
+fn concurrent_parts_correct_the_clock_once() {
     let (glacier, lines) = (start(), CapturedLog::default());
     let client = client_with_barrier(&glacier, &lines, 8);
     let upload = Upload::new(&client, VAULT).unwrap();
@@ -102,19 +102,19 @@ fn parts_at_once_correct_it_together() {
     assert_eq!(
         requests(&glacier, Operation::UploadMultipartPart),
         16,
-        "each once with the old time, once with the new"
+        "each once with the old time and once with the new time"
     );
     assert_eq!(corrections(&lines).len(), 1);
 }
 
-/// The signature was right when it was made, by the service's own clock.
+/// A fault that reports an expired signature although the clocks agree.
 fn too_slow() -> Fault {
     let text = "Signature expired: 20120320T170000Z is now earlier than 20120320T170100Z (20120320T170600Z - 5 min.)";
     Fault::new(Action::error(403, "InvalidSignatureException", text)).on(Operation::UploadMultipartPart)
 }
 
 #[test]
-fn a_part_that_is_too_slow_by_itself_is_given_up() {
+fn gives_up_a_slow_part_without_others_in_flight() {
     let (glacier, lines) = (start(), CapturedLog::default());
     glacier.add_fault(too_slow().always());
     let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
@@ -123,11 +123,11 @@ fn a_part_that_is_too_slow_by_itself_is_given_up() {
     assert_eq!((error.kind(), error.http_status()), (Kind::Timeout, Some(403)));
     assert!(error.is_resumable() && error.message().contains("smaller parts"), "{error}");
     assert_eq!(requests(&glacier, Operation::UploadMultipartPart), 1);
-    assert_eq!(corrections(&lines), [""; 0], "the clock is right");
+    assert_eq!(corrections(&lines), [""; 0], "the clock is correct");
 }
 
 #[test]
-fn a_part_that_is_too_slow_beside_another_is_sent_again() {
+fn resends_a_slow_part_with_others_in_flight() {
     let glacier = start();
     let client = client_with_barrier(&glacier, &CapturedLog::default(), 2);
     glacier.add_fault(too_slow().part(0));
@@ -138,7 +138,7 @@ fn a_part_that_is_too_slow_beside_another_is_sent_again() {
     assert_eq!(requests(&glacier, Operation::UploadMultipartPart), 3);
 }
 
-/// A client that sends its first parts, so many, at once.
+/// Creates a client that sends its first `parts` parts at the same time.
 fn client_with_barrier(glacier: &Emulator, lines: &CapturedLog, parts: usize) -> Arc<Client> {
     let (barrier, sent) = (Barrier::new(parts), AtomicUsize::new(0));
     let together = request_hook(move |request| {

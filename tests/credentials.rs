@@ -1,4 +1,4 @@
-//! Keys that expire: who is asked for others, when, on which thread, and what becomes of an upload without any.
+//! Expiring keys: when and on which thread the provider is called, and the state of an upload without a valid key.
 #![cfg(test)]
 
 mod support;
@@ -23,64 +23,64 @@ use support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, c
 use support::operations::{OPERATIONS, perform, prepared_upload, requests};
 use support::request_hook::request_hook;
 
-/// A local Glacier whose token can expire, and a provider that knows the one that is valid.
-struct Temporary {
+/// A local Glacier whose session token can expire, and the issuer of valid tokens.
+struct ExpiringGlacier {
     glacier: Emulator,
-    desk: Arc<Desk>,
+    issuer: Arc<TokenIssuer>,
 }
 
-/// Where tokens are given out.
+/// Issues session tokens.
 #[derive(Default)]
-struct Desk {
-    /// The number of the token that it gives.
+struct TokenIssuer {
+    /// The number of the current token.
     number: AtomicI64,
-    /// Seconds since 1970, 0 for never.
+    /// The expiry of issued keys, in seconds since 1970-01-01 UTC; 0: none.
     expires: AtomicI64,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
 }
 
 fn token(number: i64) -> String {
     format!("token-number-{number}")
 }
 
-impl Desk {
+impl TokenIssuer {
     fn credentials(&self, number: i64) -> Credentials {
         let Options { access_key, secret_key, .. } = Options::default();
         let expires = Some(self.expires.load(Ordering::SeqCst)).filter(|expires| *expires != 0);
         Credentials { key: Key::new(access_key, secret_key, Some(token(number))), expires }
     }
 
-    fn ask(&self) -> Credentials {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+    fn issue(&self) -> Credentials {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         self.credentials(self.number.load(Ordering::SeqCst))
     }
 }
 
-impl Temporary {
+impl ExpiringGlacier {
     fn start() -> Arc<Self> {
         let options = Options { session_token: Some(token(0)), ..Options::default() };
-        Arc::new(Self { glacier: Emulator::start(options).unwrap(), desk: Arc::default() })
+        Arc::new(Self { glacier: Emulator::start(options).unwrap(), issuer: Arc::default() })
     }
 
-    /// The token expires; the next one is to be had.
+    /// Expires the token. The issuer has the next one.
     fn expire(&self) {
-        let next = self.desk.number.fetch_add(1, Ordering::SeqCst) + 1;
+        let next = self.issuer.number.fetch_add(1, Ordering::SeqCst) + 1;
         self.glacier.replace_session_token(&token(next));
     }
 
-    /// The token expires, and nobody knows another.
-    fn expire_for_good(&self) {
+    /// Expires the token. The issuer has no valid one.
+    fn expire_permanently(&self) {
         self.glacier.replace_session_token("unknown");
     }
 
-    fn asked(&self) -> usize {
-        self.desk.asked.load(Ordering::SeqCst)
+    fn calls(&self) -> usize {
+        self.issuer.calls.load(Ordering::SeqCst)
     }
 
-    /// Settings with a provider that gives what the desk has.
+    /// Returns settings with a provider that calls the issuer.
     fn config(&self) -> Config {
-        let desk = Arc::clone(&self.desk);
-        self.config_with(move || Ok(desk.ask()))
+        let issuer = Arc::clone(&self.issuer);
+        self.config_with(move || Ok(issuer.issue()))
     }
 
     fn config_with(&self, provider: impl Fn() -> Result<Credentials> + Send + Sync + 'static) -> Config {
@@ -89,7 +89,7 @@ impl Temporary {
         config
     }
 
-    /// The parts that were acknowledged, by their first bytes.
+    /// Returns the offsets of the acknowledged parts.
     fn acknowledged(&self) -> Vec<u64> {
         let sent = self.glacier.requests().into_iter();
         let sent = sent.filter(|request| request.operation == Some(Operation::UploadMultipartPart));
@@ -99,13 +99,13 @@ impl Temporary {
         starts
     }
 
-    /// How many requests were refused.
-    fn refused(&self) -> usize {
+    /// Returns the number of rejected requests.
+    fn rejected(&self) -> usize {
         self.glacier.requests().iter().filter(|request| request.status == Some(403)).count()
     }
 }
 
-/// An upload of so many parts.
+/// Creates an upload of `parts` parts.
 fn upload(client: &Arc<Client>, parts: u64) -> (Arc<Upload>, &'static [u8]) {
     let content: Vec<u8> = (0..=250).cycle().take(usize::try_from(parts * MIB).unwrap()).collect();
     let content: &'static [u8] = content.leak();
@@ -120,8 +120,8 @@ fn starts(parts: u64) -> Vec<u64> {
 }
 
 #[test]
-fn each_expiry_is_one_question_for_all_workers() {
-    let (service, lines) = (Temporary::start(), CapturedLog::default());
+fn calls_the_provider_once_per_expiry() {
+    let (service, lines) = (ExpiringGlacier::start(), CapturedLog::default());
     let (expiring, sent) = (Arc::clone(&service), AtomicUsize::new(0));
     let expires = request_hook(move |request| {
         if request.method == Method::Put && [10, 30].contains(&sent.fetch_add(1, Ordering::SeqCst)) {
@@ -135,16 +135,16 @@ fn each_expiry_is_one_question_for_all_workers() {
     upload.run().unwrap();
     assert_eq!(archive(&service.glacier), content);
     assert_eq!(service.acknowledged(), starts(48), "no part is acknowledged twice");
-    assert_eq!(service.asked(), 3, "at first, and at each expiry");
-    assert!((2..=16).contains(&service.refused()), "{}", service.refused());
-    let told = format!("{lines:?}");
-    assert!(told.contains("ExpiredTokenException") && !told.contains("token-number"), "{told}");
-    assert!(!told.contains(&Options::default().secret_key));
+    assert_eq!(service.calls(), 3, "at the start and at each expiry");
+    assert!((2..=16).contains(&service.rejected()), "{}", service.rejected());
+    let logged = format!("{lines:?}");
+    assert!(logged.contains("ExpiredTokenException") && !logged.contains("token-number"), "{logged}");
+    assert!(!logged.contains(&Options::default().secret_key));
 }
 
 #[test]
-fn parts_that_are_refused_together_wait_for_one_answer() {
-    let service = Temporary::start();
+fn parts_rejected_together_wait_for_one_call_of_the_provider() {
+    let service = ExpiringGlacier::start();
     let (barrier, sent) = (Barrier::new(8), AtomicUsize::new(0));
     let together = request_hook(move |request| {
         if request.method == Method::Put && sent.fetch_add(1, Ordering::SeqCst) < 8 {
@@ -163,14 +163,14 @@ fn parts_that_are_refused_together_wait_for_one_answer() {
             scope.spawn(move || upload.put_part(index, &vec![7; 1 << 20], None).unwrap());
         }
     });
-    assert_eq!((service.asked(), service.refused()), (2, 8));
+    assert_eq!((service.calls(), service.rejected()), (2, 8));
     assert_eq!(service.acknowledged(), starts(8));
 }
 
 #[test]
-fn each_operation_gets_another_key() {
+fn each_operation_gets_a_new_key() {
     for operation in OPERATIONS {
-        let service = Temporary::start();
+        let service = ExpiringGlacier::start();
         let mut config = service.config();
         config.set_max_attempts(1).unwrap();
         let client = client(config, &CapturedLog::default());
@@ -180,36 +180,36 @@ fn each_operation_gets_another_key() {
         }
         service.expire();
         perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
-        let before = usize::from(operation == Operation::ListMultipartUploads && service.asked() == 1);
+        let before = usize::from(operation == Operation::ListMultipartUploads && service.calls() == 1);
         assert_eq!(requests(&service.glacier, operation), 2 + before, "{operation:?}");
-        assert_eq!((service.asked(), service.refused()), (2, 1), "{operation:?}");
+        assert_eq!((service.calls(), service.rejected()), (2, 1), "{operation:?}");
     }
 }
 
 #[test]
-fn keys_that_have_expired_as_well_are_taken_three_times() {
-    let service = Temporary::start();
+fn accepts_three_expired_keys_from_the_provider() {
+    let service = ExpiringGlacier::start();
     let mut config = service.config();
     config.set_concurrency(1).unwrap();
     let client = client(config, &CapturedLog::default());
     let (upload, content) = upload(&client, 2);
     upload.initiate().unwrap();
-    service.expire_for_good();
+    service.expire_permanently();
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.service_code()), (Kind::Credentials, Some("ExpiredTokenException")));
     assert!(error.is_resumable(), "{error}");
     assert!(error.message().contains("credentials provider"), "{error}");
-    assert_eq!((service.asked(), service.refused()), (1 + 3, 1 + 3));
+    assert_eq!((service.calls(), service.rejected()), (1 + 3, 1 + 3));
 
     service.expire();
     upload.run().unwrap();
     assert_eq!(archive(&service.glacier), content);
-    assert_eq!(service.asked(), 5, "the next call asks again");
+    assert_eq!(service.calls(), 5, "the next call calls the provider again");
 }
 
 #[test]
-fn without_a_provider_an_expired_token_ends_the_call_and_keeps_the_upload() {
-    let service = Temporary::start();
+fn expired_token_without_provider_keeps_the_upload() {
+    let service = ExpiringGlacier::start();
     let with = |number| {
         let Options { access_key, secret_key, .. } = Options::default();
         let mut config = config(&service.glacier);
@@ -231,7 +231,7 @@ fn without_a_provider_an_expired_token_ends_the_call_and_keeps_the_upload() {
     for word in ["the session token has expired", "fresh credentials", id] {
         assert!(error.message().contains(word), "{error}");
     }
-    assert_eq!(service.refused(), 1);
+    assert_eq!(service.rejected(), 1);
 
     let fresh = support::glacier::client(with(1), &CapturedLog::default());
     let second = Upload::new(&fresh, VAULT).unwrap();
@@ -242,7 +242,7 @@ fn without_a_provider_an_expired_token_ends_the_call_and_keeps_the_upload() {
     assert_eq!(service.acknowledged(), starts(6));
 }
 
-/// The service's time and the machine's, moved together.
+/// A clock that is moved together with the service's clock.
 #[derive(Debug, Default)]
 struct MovedClock {
     real: SystemClock,
@@ -271,31 +271,31 @@ impl Clock for MovedClock {
 }
 
 #[test]
-fn a_key_is_replaced_before_the_service_refuses_it() {
-    let (service, clock) = (Temporary::start(), Arc::new(MovedClock::default()));
+fn replaces_a_key_before_the_service_rejects_it() {
+    let (service, clock) = (ExpiringGlacier::start(), Arc::new(MovedClock::default()));
     let start = clock.unix_time();
-    service.desk.expires.store(start + 3600, Ordering::SeqCst);
+    service.issuer.expires.store(start + 3600, Ordering::SeqCst);
     let client = client_with_transport(service.config(), &CapturedLog::default(), clock.clone(), |transport| {
         Arc::new(transport)
     });
     let list_at = |seconds| {
         clock.move_to(seconds, &service.glacier);
         client.list_uploads(VAULT).unwrap();
-        service.asked()
+        service.calls()
     };
     assert_eq!(list_at(0), 1);
     assert_eq!(list_at(3600 - 360), 1, "six minutes are left");
-    service.desk.expires.store(start + 3600 + 200, Ordering::SeqCst);
+    service.issuer.expires.store(start + 3600 + 200, Ordering::SeqCst);
     assert_eq!(list_at(3600 - 240), 2, "four minutes are left");
-    assert_eq!(list_at(3600 - 100), 2, "it lives for 440 s now, of which more than half is left");
+    assert_eq!(list_at(3600 - 100), 2, "more than half of its lifetime of 440 s is left");
     assert_eq!(list_at(3600), 3, "less than half is left");
-    assert_eq!(service.refused(), 0);
+    assert_eq!(service.rejected(), 0);
 }
 
-/// The machine's clock is five hours ahead. Once that is known, keys live and are replaced by the service's.
+/// The machine's clock is five hours ahead. After the correction, the lifetime of keys uses the service's clock.
 #[test]
-fn the_life_of_a_key_goes_by_the_services_clock() {
-    let (service, clock) = (Temporary::start(), Arc::new(MovedClock::default()));
+fn key_lifetime_uses_the_service_clock() {
+    let (service, clock) = (ExpiringGlacier::start(), Arc::new(MovedClock::default()));
     let start = clock.unix_time();
     let client = client_with_transport(service.config(), &CapturedLog::default(), clock.clone(), |transport| {
         Arc::new(transport)
@@ -304,48 +304,48 @@ fn the_life_of_a_key_goes_by_the_services_clock() {
         clock.moved.store(5 * 3600 + seconds, Ordering::SeqCst);
         service.glacier.set_clock_offset(seconds);
         client.list_uploads(VAULT).unwrap();
-        (service.asked(), service.refused())
+        (service.calls(), service.rejected())
     };
-    assert_eq!(list_at(0), (1, 1), "refused for the time");
-    service.desk.expires.store(start + 3600, Ordering::SeqCst);
+    assert_eq!(list_at(0), (1, 1), "rejected for the time");
+    service.issuer.expires.store(start + 3600, Ordering::SeqCst);
     service.expire();
-    assert_eq!(list_at(0), (2, 2), "refused for the token");
+    assert_eq!(list_at(0), (2, 2), "rejected for the token");
     assert_eq!(list_at(3000), (2, 2));
-    assert_eq!(list_at(3400), (3, 2), "replaced before it is refused");
+    assert_eq!(list_at(3400), (3, 2), "replaced before it is rejected");
 }
 
-/// Before anything is known of the service's clock, the machine's does not call keys expired.
+/// Before the service's clock is known, the machine's clock does not expire keys.
 #[test]
-fn a_wrong_clock_does_not_make_keys_expire() {
-    let service = Temporary::start();
+fn wrong_clock_does_not_expire_keys() {
+    let service = ExpiringGlacier::start();
     let hour = 3600;
     service.glacier.set_clock_offset(-5 * hour);
-    service.desk.expires.store(SystemClock::new().unix_time() - 4 * hour, Ordering::SeqCst);
+    service.issuer.expires.store(SystemClock::new().unix_time() - 4 * hour, Ordering::SeqCst);
     let client = client(service.config(), &CapturedLog::default());
     let (upload, content) = upload(&client, 3);
     upload.run().unwrap();
     assert_eq!(archive(&service.glacier), content);
-    assert_eq!(service.asked(), 1, "by the service's clock it lives for another hour");
+    assert_eq!(service.calls(), 1, "valid for another hour of the service's clock");
 }
 
-fn refusing(service: &Temporary, refuses: &Arc<AtomicBool>) -> Config {
-    let (desk, refuses) = (Arc::clone(&service.desk), Arc::clone(refuses));
-    service.config_with(move || match refuses.load(Ordering::SeqCst) {
+fn config_with_failing_provider(service: &ExpiringGlacier, fails: &Arc<AtomicBool>) -> Config {
+    let (issuer, fails) = (Arc::clone(&service.issuer), Arc::clone(fails));
+    service.config_with(move || match fails.load(Ordering::SeqCst) {
         true => Err(Error::new(Kind::Callback, "the credentials provider did not return GLACIER_CONTINUE")),
-        false => Ok(desk.ask()),
+        false => Ok(issuer.issue()),
     })
 }
 
-/// Nothing was sent: not even of a Complete is the outcome unknown.
+/// Nothing was sent, so even the outcome of Complete is known.
 #[test]
-fn a_provider_that_refuses_ends_each_operation_and_loses_nothing() {
+fn failing_provider_ends_each_operation_and_keeps_the_upload() {
     for operation in OPERATIONS {
-        let (service, refuses) = (Temporary::start(), Arc::new(AtomicBool::new(false)));
-        let client = client(refusing(&service, &refuses), &CapturedLog::default());
+        let (service, fails) = (ExpiringGlacier::start(), Arc::new(AtomicBool::new(false)));
+        let client = client(config_with_failing_provider(&service, &fails), &CapturedLog::default());
         let upload = prepared_upload(operation, &client);
         client.list_uploads(VAULT).unwrap();
         service.expire();
-        refuses.store(true, Ordering::SeqCst);
+        fails.store(true, Ordering::SeqCst);
         let state = upload.state();
         let error = perform(operation, &upload, &client).unwrap_err();
         assert_eq!(error.kind(), Kind::Callback, "{operation:?}: {error}");
@@ -355,23 +355,23 @@ fn a_provider_that_refuses_ends_each_operation_and_loses_nothing() {
         if operation != Operation::UploadMultipartPart {
             assert_eq!(upload.state(), state, "{operation:?}");
         }
-        refuses.store(false, Ordering::SeqCst);
+        fails.store(false, Ordering::SeqCst);
         perform(operation, &upload, &client).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
     }
 }
 
 #[test]
-fn a_run_that_gets_no_key_for_its_complete_carries_on_there() {
-    let (service, refuses) = (Temporary::start(), Arc::new(AtomicBool::new(false)));
-    let (expiring, refusing_now) = (Arc::clone(&service), Arc::clone(&refuses));
+fn resumes_at_complete_after_the_provider_failed() {
+    let (service, fails) = (ExpiringGlacier::start(), Arc::new(AtomicBool::new(false)));
+    let (expiring, failing_now) = (Arc::clone(&service), Arc::clone(&fails));
     let expires = request_hook(move |request| {
-        if request.headers.iter().any(|(name, _)| *name == "x-amz-archive-size") && expiring.refused() == 0 {
+        if request.headers.iter().any(|(name, _)| *name == "x-amz-archive-size") && expiring.rejected() == 0 {
             expiring.expire();
-            refusing_now.store(true, Ordering::SeqCst);
+            failing_now.store(true, Ordering::SeqCst);
         }
     });
     let client = client_with_transport(
-        refusing(&service, &refuses),
+        config_with_failing_provider(&service, &fails),
         &CapturedLog::default(),
         Arc::new(VirtualClock::default()),
         expires,
@@ -379,19 +379,19 @@ fn a_run_that_gets_no_key_for_its_complete_carries_on_there() {
     let (upload, content) = upload(&client, 2);
     let error = upload.run().unwrap_err();
     assert_eq!((error.kind(), error.is_resumable(), upload.state()), (Kind::Callback, true, State::Transferring));
-    refuses.store(false, Ordering::SeqCst);
+    fails.store(false, Ordering::SeqCst);
     upload.run().unwrap();
     assert_eq!(archive(&service.glacier), content);
     assert_eq!(service.acknowledged(), starts(2));
 }
 
 #[test]
-fn a_provider_that_panics_leaves_nobody_waiting() {
-    let (service, panics) = (Temporary::start(), Arc::new(AtomicBool::new(true)));
-    let (desk, now) = (Arc::clone(&service.desk), Arc::clone(&panics));
+fn panic_of_the_provider_ends_the_wait() {
+    let (service, panics) = (ExpiringGlacier::start(), Arc::new(AtomicBool::new(true)));
+    let (issuer, now) = (Arc::clone(&service.issuer), Arc::clone(&panics));
     let config = service.config_with(move || {
         assert!(!now.swap(false, Ordering::SeqCst), "a provider's own defect");
-        Ok(desk.ask())
+        Ok(issuer.issue())
     });
     let client = client(config, &CapturedLog::default());
     let (upload, _) = upload(&client, 2);
@@ -402,12 +402,12 @@ fn a_provider_that_panics_leaves_nobody_waiting() {
 }
 
 #[test]
-fn the_provider_is_asked_on_the_callers_thread_which_may_not_call_back() {
-    let service = Temporary::start();
+fn provider_runs_on_the_callers_thread_and_cannot_reenter() {
+    let service = ExpiringGlacier::start();
     let here = std::thread::current().id();
     let handles: Arc<OnceLock<(Arc<Client>, Arc<Upload>)>> = Arc::default();
     let refused = Arc::new(Mutex::new(Vec::new()));
-    let (inside, seen, desk) = (Arc::clone(&handles), Arc::clone(&refused), Arc::clone(&service.desk));
+    let (inside, seen, issuer) = (Arc::clone(&handles), Arc::clone(&refused), Arc::clone(&service.issuer));
     let config = service.config_with(move || {
         assert_eq!(std::thread::current().id(), here);
         let (client, upload) = inside.get().unwrap();
@@ -420,7 +420,7 @@ fn the_provider_is_asked_on_the_callers_thread_which_may_not_call_back() {
         ];
         seen.lock().unwrap().extend(calls.iter().map(Error::kind));
         assert_eq!((upload.state(), upload.progress().unwrap().parts_done), (State::New, 0));
-        Ok(desk.ask())
+        Ok(issuer.issue())
     });
     let client = client(config, &CapturedLog::default());
     let (upload, _) = upload(&client, 2);
@@ -430,11 +430,11 @@ fn the_provider_is_asked_on_the_callers_thread_which_may_not_call_back() {
 }
 
 #[test]
-fn an_upload_may_be_canceled_and_freed_by_the_provider() {
+fn provider_can_cancel_and_free_the_upload() {
     for free in [false, true] {
-        let service = Temporary::start();
+        let service = ExpiringGlacier::start();
         let handle: Arc<OnceLock<Arc<Upload>>> = Arc::default();
-        let (inside, desk) = (Arc::clone(&handle), Arc::clone(&service.desk));
+        let (inside, issuer) = (Arc::clone(&handle), Arc::clone(&service.issuer));
         let config = service.config_with(move || {
             let upload = inside.get().unwrap();
             if free {
@@ -442,7 +442,7 @@ fn an_upload_may_be_canceled_and_freed_by_the_provider() {
             } else {
                 upload.cancel()
             }
-            Ok(desk.ask())
+            Ok(issuer.issue())
         });
         let client = client(config, &CapturedLog::default());
         let (upload, _) = upload(&client, 2);
@@ -453,13 +453,13 @@ fn an_upload_may_be_canceled_and_freed_by_the_provider() {
 }
 
 #[test]
-fn who_has_been_canceled_does_not_ask() {
-    let service = Temporary::start();
+fn canceled_call_does_not_call_the_provider() {
+    let service = ExpiringGlacier::start();
     let handle: Arc<OnceLock<Arc<Upload>>> = Arc::default();
     let (inside, cancels) = (Arc::clone(&handle), Arc::new(AtomicBool::new(false)));
     let now = Arc::clone(&cancels);
     let mut config = service.config();
-    // Log lines come before the provider is asked.
+    // The log message precedes the call of the provider.
     let log = move |_, _: &std::ffi::CStr| {
         if now.load(Ordering::SeqCst) {
             inside.get().unwrap().cancel();
@@ -473,25 +473,25 @@ fn who_has_been_canceled_does_not_ask() {
     service.expire();
     cancels.store(true, Ordering::SeqCst);
     assert_eq!(upload.list_parts().unwrap_err().kind(), Kind::Canceled);
-    assert_eq!((service.asked(), service.refused()), (1, 1));
+    assert_eq!((service.calls(), service.rejected()), (1, 1));
 }
 
-/// While one upload's thread is inside of a slow provider, those of other uploads wait, and can be canceled.
+/// While one upload's thread is inside a slow provider, the threads of other uploads wait and can be canceled.
 #[test]
-fn a_slow_provider_holds_nobody_against_their_will() {
-    let service = Temporary::start();
+fn slow_provider_does_not_block_cancellation() {
+    let service = ExpiringGlacier::start();
     let (entered, inside) = mpsc::channel();
     let (leave, left) = mpsc::channel::<()>();
-    let (entered, left, desk) = (Mutex::new(entered), Mutex::new(left), Arc::clone(&service.desk));
+    let (entered, left, issuer) = (Mutex::new(entered), Mutex::new(left), Arc::clone(&service.issuer));
     let config = service.config_with(move || {
         entered.lock().unwrap().send(()).unwrap();
         left.lock().unwrap().recv().unwrap();
-        Ok(desk.ask())
+        Ok(issuer.issue())
     });
     let client = client(config, &CapturedLog::default());
     let ((slow, _), (waiting, _), (patient, _)) = (upload(&client, 1), upload(&client, 1), upload(&client, 1));
     std::thread::scope(|scope| {
-        // Dropped if this fails, so that nobody stays inside.
+        // Dropped if an assertion fails, so that the provider returns.
         let leave = leave;
         let slow = scope.spawn(move || slow.run());
         inside.recv().unwrap();
@@ -504,12 +504,12 @@ fn a_slow_provider_holds_nobody_against_their_will() {
         slow.join().unwrap().unwrap();
         patient.join().unwrap().unwrap();
     });
-    assert_eq!(service.asked(), 1);
+    assert_eq!(service.calls(), 1);
 }
 
 #[test]
-fn what_was_set_last_counts() {
-    let service = Temporary::start();
+fn last_credentials_setting_applies() {
+    let service = ExpiringGlacier::start();
     let Options { access_key, secret_key, .. } = Options::default();
     let list =
         |config: Config| client(config, &CapturedLog::default()).list_uploads(VAULT).map_err(|error| error.kind());
@@ -517,12 +517,12 @@ fn what_was_set_last_counts() {
     let mut config = service.config();
     config.set_credentials(&access_key, &secret_key, Some("wrong")).unwrap();
     assert_eq!(list(config), Err(Kind::Credentials));
-    assert_eq!(service.asked(), 0);
+    assert_eq!(service.calls(), 0);
 
     let mut config = support::glacier::config(&service.glacier);
     config.set_credentials(&access_key, &secret_key, Some("wrong")).unwrap();
-    let desk = Arc::clone(&service.desk);
-    config.set_credentials_provider(Some(Box::new(move || Ok(desk.ask())))).unwrap();
+    let issuer = Arc::clone(&service.issuer);
+    config.set_credentials_provider(Some(Box::new(move || Ok(issuer.issue())))).unwrap();
     assert_eq!(list(config), Ok(Vec::new()));
-    assert_eq!(service.asked(), 1);
+    assert_eq!(service.calls(), 1);
 }

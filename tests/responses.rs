@@ -1,4 +1,4 @@
-//! Answers of the service, known and made up, and what the operations make of them.
+//! Responses of the service, known and random, and the results of the operations.
 #![cfg(test)]
 
 mod support;
@@ -26,16 +26,16 @@ use serde_json::Value;
 use support::glacier::VirtualClock;
 use support::{known_answers, known_rows};
 
-/// Gives prepared answers, in turn; the last one again and again. Keeps what was asked.
+/// A transport that returns scripted responses in order, and repeats the last one. It records the requests.
 #[derive(Clone, Debug)]
-struct Prepared {
-    answers: Arc<Mutex<VecDeque<Response>>>,
-    asked: Arc<Mutex<Vec<Request>>>,
+struct ScriptedTransport {
+    responses: Arc<Mutex<VecDeque<Response>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
-impl Prepared {
-    fn new(answers: impl IntoIterator<Item = Response>) -> Self {
-        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() }
+impl ScriptedTransport {
+    fn new(responses: impl IntoIterator<Item = Response>) -> Self {
+        Self { responses: Arc::new(Mutex::new(responses.into_iter().collect())), requests: Arc::default() }
     }
 
     fn service(&self) -> Service {
@@ -54,13 +54,13 @@ impl Prepared {
     }
 }
 
-impl Transport for Prepared {
+impl Transport for ScriptedTransport {
     fn connection(&self) -> Box<dyn Connection> {
         Box::new(self.clone())
     }
 }
 
-impl Connection for Prepared {
+impl Connection for ScriptedTransport {
     fn open(&mut self, _: &RequestContext) -> Result<()> {
         Ok(())
     }
@@ -69,19 +69,19 @@ impl Connection for Prepared {
         if let Payload::Reader { reader, .. } = payload {
             reader.read_to_end(&mut Vec::new()).unwrap();
         }
-        self.asked.lock().unwrap().push(request.clone());
-        let mut answers = self.answers.lock().unwrap();
-        let answer = answers.front().unwrap().clone();
-        if answers.len() > 1 {
-            answers.pop_front();
+        self.requests.lock().unwrap().push(request.clone());
+        let mut responses = self.responses.lock().unwrap();
+        let next = responses.front().unwrap().clone();
+        if responses.len() > 1 {
+            responses.pop_front();
         }
-        Ok(answer)
+        Ok(next)
     }
 }
 
 const UPLOAD: UploadName<'_> = UploadName { vault: "v1", id: "an/odd id" };
 
-fn watch() -> RequestContext {
+fn context() -> RequestContext {
     RequestContext::default()
 }
 
@@ -90,14 +90,14 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
     Response { status, headers, body: body.as_bytes().to_vec() }
 }
 
-fn initiate(answer: Response) -> Error {
-    Prepared::new([answer]).service().initiate("v1", "", 1 << 20, &watch()).unwrap_err()
+fn initiate(response: Response) -> Error {
+    ScriptedTransport::new([response]).service().initiate("v1", "", 1 << 20, &context()).unwrap_err()
 }
 
 fn upload_part(service: &Service, tree: Digest) -> Result<()> {
     let hashes = PartHashes { linear: Digest([0; 32]), tree };
     let part = Part { index: 0, range: ByteRange { first: 0, last: 0 }, hashes: &hashes, attempt: 1 };
-    service.upload_part(UPLOAD, &part, &mut &b"x"[..], &watch())
+    service.upload_part(UPLOAD, &part, &mut &b"x"[..], &context())
 }
 
 fn text(value: &Value, name: &str) -> Option<String> {
@@ -105,7 +105,7 @@ fn text(value: &Value, name: &str) -> Option<String> {
 }
 
 #[test]
-fn known_responses() {
+fn reads_known_responses() {
     let cases: Vec<Value> = serde_json::from_str(&known_answers("responses.json")).unwrap();
     assert_eq!(cases.len(), 14);
     for case in &cases {
@@ -116,16 +116,16 @@ fn known_responses() {
             .map(|pair| (pair[0].as_str().unwrap(), pair[1].as_str().unwrap()))
             .collect();
         let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
-        let answer = response(status, &headers, case["body"].as_str().unwrap());
+        let received = response(status, &headers, case["body"].as_str().unwrap());
         let (name, expect) = (case["name"].as_str().unwrap(), &case["expect"]);
-        let service = Prepared::new([answer.clone()]).service();
+        let service = ScriptedTransport::new([received.clone()]).service();
         match (case["operation"].as_str(), status) {
             (Some("UploadMultipartPart"), 204) => {
                 upload_part(&service, text(expect, "tree_hash").unwrap().parse().unwrap()).unwrap();
                 assert_eq!(upload_part(&service, Digest([9; 32])).unwrap_err().kind(), Kind::TreeHash);
             }
             (Some("CompleteMultipartUpload"), 201) => {
-                let made = service.complete(UPLOAD, 1, Digest([0; 32]), 1, &watch());
+                let made = service.complete(UPLOAD, 1, Digest([0; 32]), 1, &context());
                 let Some(tree_hash) = text(expect, "tree_hash") else {
                     assert_eq!(made.unwrap_err().kind(), Kind::Protocol, "{name}: nothing is acknowledged");
                     continue;
@@ -135,9 +135,9 @@ fn known_responses() {
                 assert_eq!(made.location, text(expect, "location").unwrap());
                 assert_eq!(made.tree_hash.to_hex(), tree_hash);
             }
-            (Some("AbortMultipartUpload"), 204) => service.abort(UPLOAD, &watch()).unwrap(),
+            (Some("AbortMultipartUpload"), 204) => service.abort(UPLOAD, &context()).unwrap(),
             (Some("ListParts"), 200) => {
-                let listed = service.list_parts(UPLOAD, &watch()).unwrap();
+                let listed = service.list_parts(UPLOAD, &context()).unwrap();
                 assert_eq!(listed.description, text(expect, "ArchiveDescription"));
                 assert_eq!(listed.part_size, expect["PartSizeInBytes"].as_u64().unwrap());
                 let have: Vec<_> =
@@ -151,7 +151,7 @@ fn known_responses() {
                 assert_eq!(have, want);
             }
             (Some("ListMultipartUploads"), 200) => {
-                let listed = service.list_uploads("v1", &watch()).unwrap();
+                let listed = service.list_uploads("v1", &context()).unwrap();
                 let want = expect["UploadsList"].as_array().unwrap();
                 assert_eq!(listed.len(), want.len());
                 for (have, want) in listed.iter().zip(want) {
@@ -163,7 +163,7 @@ fn known_responses() {
                 assert_eq!(listed[0].created_unix, 1_332_199_259);
             }
             _ => {
-                let error = initiate(answer);
+                let error = initiate(received);
                 assert_eq!(error.http_status(), Some(status), "{name}");
                 assert_eq!(error.service_code().map(str::to_owned), text(expect, "code"), "{name}");
                 assert!(error.request_id().is_some(), "{name}");
@@ -177,7 +177,7 @@ fn known_responses() {
 }
 
 #[test]
-fn known_errors() {
+fn classifies_known_error_codes() {
     for [code, status, kind, _, botocore, _, _, mt_aws] in known_rows::<8>("errors.csv") {
         let Ok(status) = status.get(..3).unwrap_or_default().parse::<u16>() else { continue };
         let body = format!(r#"{{"code":"{code}","message":"m","type":"{kind}"}}"#);
@@ -209,7 +209,7 @@ fn known_errors() {
 }
 
 #[test]
-fn error_bodies_that_are_none() {
+fn reports_error_bodies_that_are_no_document() {
     let huge = "x".repeat(BODY_MAX);
     for body in ["", "<html>bad gateway</html>", r#"{"code":"#, "null", "\u{0}\u{1}", &huge] {
         let error = initiate(response(502, &[], body));
@@ -224,19 +224,19 @@ fn error_bodies_that_are_none() {
 }
 
 #[test]
-fn answers_that_promise_nothing() {
-    let kind = |answer| initiate(answer).kind();
+fn rejects_responses_without_required_headers() {
+    let kind = |response| initiate(response).kind();
     assert_eq!(kind(response(201, &[("Location", "/x")], "{}")), Kind::Protocol, "no upload ID");
     assert_eq!(kind(response(201, &[("x-amz-multipart-upload-id", "u")], "")), Kind::Protocol, "no location");
     assert_eq!(kind(response(200, &[], "")), Kind::Protocol, "another success");
     let redirect = initiate(response(301, &[("Location", "https://elsewhere.example/")], ""));
     assert_eq!(redirect.kind(), Kind::Protocol);
     assert!(redirect.message().contains("elsewhere.example"), "{redirect}");
-    let part = Prepared::new([response(204, &[("x-amz-sha256-tree-hash", "zz")], "")]).service();
+    let part = ScriptedTransport::new([response(204, &[("x-amz-sha256-tree-hash", "zz")], "")]).service();
     assert_eq!(upload_part(&part, Digest([0; 32])).unwrap_err().kind(), Kind::Protocol);
 }
 
-/// A success without what it must acknowledge: the request is repeated, since a proxy may have shortened the response.
+/// A success without the required headers is retried, because a proxy may have removed them.
 #[test]
 fn retries_a_success_that_acknowledges_nothing() {
     let hash = "00".repeat(32);
@@ -251,7 +251,7 @@ fn retries_a_success_that_acknowledges_nothing() {
         &[tree, ("x-amz-sha256-tree-hash", &other)],
     ];
     for headers in parts {
-        let service = Prepared::new([response(204, headers, "")]).service();
+        let service = ScriptedTransport::new([response(204, headers, "")]).service();
         let error = upload_part(&service, Digest([0; 32])).unwrap_err();
         assert_eq!((error.kind(), retry::classify(&error)), (Kind::Protocol, Class::Ambiguous), "{headers:?}");
     }
@@ -264,16 +264,16 @@ fn retries_a_success_that_acknowledges_nothing() {
         &[tree, id, place, ("Location", "/y")],
     ];
     for headers in completes {
-        let service = Prepared::new([response(201, headers, "")]).service();
-        let error = service.complete(UPLOAD, 1, Digest([0; 32]), 1, &watch()).unwrap_err();
+        let service = ScriptedTransport::new([response(201, headers, "")]).service();
+        let error = service.complete(UPLOAD, 1, Digest([0; 32]), 1, &context()).unwrap_err();
         assert_eq!((error.kind(), retry::classify(&error)), (Kind::Protocol, Class::Ambiguous), "{headers:?}");
     }
-    let repeated = Prepared::new([response(204, &[tree, tree], "")]).service();
+    let repeated = ScriptedTransport::new([response(204, &[tree, tree], "")]).service();
     upload_part(&repeated, Digest([0; 32])).unwrap();
 }
 
 #[test]
-fn rejects_upload_ids_that_could_not_be_set() {
+fn rejects_upload_ids_that_the_caller_could_not_set() {
     for id in ["", ".", "..", "a\nb", "\u{e9}", &"i".repeat(1025), &"i".repeat(70_000)] {
         let error = initiate(response(201, &[("Location", "/x"), ("x-amz-multipart-upload-id", id)], ""));
         assert_eq!((error.kind(), retry::classify(&error)), (Kind::Protocol, Class::Ambiguous), "{id:?}");
@@ -281,17 +281,17 @@ fn rejects_upload_ids_that_could_not_be_set() {
         let list = format!(
             r#"{{"UploadsList":[{{"ArchiveDescription":null,"CreationDate":"2012-04-01T15:00:00.000Z","MultipartUploadId":{quoted},"PartSizeInBytes":1048576,"VaultARN":"x"}}],"Marker":null}}"#
         );
-        let listed = Prepared::new([response(200, &[], &list)]).service().list_uploads("v1", &watch());
+        let listed = ScriptedTransport::new([response(200, &[], &list)]).service().list_uploads("v1", &context());
         assert_eq!(listed.err().map(|error| error.kind()), (id != "\u{e9}").then_some(Kind::Protocol), "{id:?}");
     }
 }
 
 #[test]
-fn rejects_texts_that_c_cannot_have() {
+fn rejects_texts_that_c_cannot_represent() {
     let list = |description: &[u8]| {
         let (start, end) = (br#"{"UploadsList":[{"ArchiveDescription":"#, br#","CreationDate":"2012-04-01T15:00:00.000Z","MultipartUploadId":"u","PartSizeInBytes":1048576}],"Marker":null}"#);
         let body = [&start[..], description, &end[..]].concat();
-        Prepared::new([Response { body, ..response(200, &[], "") }]).service().list_uploads("v1", &watch())
+        ScriptedTransport::new([Response { body, ..response(200, &[], "") }]).service().list_uploads("v1", &context())
     };
     list(br#""plain""#).unwrap();
     let long = format!("\"{}\"", "d".repeat(1025));
@@ -372,21 +372,21 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// GLACIER_E_INTERNAL and GLACIER_E_INVALID are about the library and its caller, and never about the service.
+    /// GLACIER_E_INTERNAL and GLACIER_E_INVALID are errors of the library and its caller, never of the service.
     #[test]
-    fn no_response_is_the_fault_of_library_or_caller(
+    fn no_response_is_an_internal_or_caller_error(
         status in prop_oneof![Just(200u16), Just(201), Just(204), 100u16..1000],
         headers in prop::collection::vec(any_header(), 0..6),
         body in any_body(),
     ) {
-        let service = Prepared::new([Response { status, headers, body }]).service();
+        let service = ScriptedTransport::new([Response { status, headers, body }]).service();
         let outcomes = [
-            service.initiate("v1", "", 1 << 20, &watch()).err(),
+            service.initiate("v1", "", 1 << 20, &context()).err(),
             upload_part(&service, Digest([0; 32])).err(),
-            service.complete(UPLOAD, 1, Digest([0; 32]), 1, &watch()).err(),
-            service.abort(UPLOAD, &watch()).err(),
-            service.list_parts(UPLOAD, &watch()).err(),
-            service.list_uploads("v1", &watch()).err(),
+            service.complete(UPLOAD, 1, Digest([0; 32]), 1, &context()).err(),
+            service.abort(UPLOAD, &context()).err(),
+            service.list_parts(UPLOAD, &context()).err(),
+            service.list_uploads("v1", &context()).err(),
         ];
         for error in outcomes.into_iter().flatten() {
             let of_the_service = matches!(
@@ -407,7 +407,7 @@ proptest! {
 }
 
 #[test]
-fn wrong_keys_are_credentials_errors_under_all_their_names() {
+fn all_error_codes_for_wrong_keys_are_credentials_errors() {
     for code in [
         "SignatureDoesNotMatch",
         "InvalidSignatureException",
@@ -433,30 +433,33 @@ fn wrong_keys_are_credentials_errors_under_all_their_names() {
 }
 
 #[test]
-fn markers_are_passed_on_as_they_are_and_end() {
+fn sends_markers_back_unchanged() {
     let page =
         |marker: &str| response(200, &[], &format!(r#"{{"PartSizeInBytes":1048576,"Parts":[],"Marker":{marker}}}"#));
-    let prepared = Prepared::new([page(r#""a+/=&b ü""#), page("\"1001\""), page("null")]);
-    prepared.service().list_parts(UPLOAD, &watch()).unwrap();
-    let asked = prepared.asked.lock().unwrap();
+    let transport = ScriptedTransport::new([page(r#""a+/=&b ü""#), page("\"1001\""), page("null")]);
+    transport.service().list_parts(UPLOAD, &context()).unwrap();
+    let requests = transport.requests.lock().unwrap();
     let path = "/-/vaults/v1/multipart-uploads/an%2Fodd%20id?limit=50";
-    let targets: Vec<_> = asked.iter().map(|request| request.target.as_str()).collect();
+    let targets: Vec<_> = requests.iter().map(|request| request.target.as_str()).collect();
     assert_eq!(targets, [path, &format!("{path}&marker=a%2B%2F%3D%26b%20%C3%BC"), &format!("{path}&marker=1001")]);
 
     let longest = "m".repeat(4096);
-    Prepared::new([page(&format!("\"{longest}\"")), page("null")]).service().list_parts(UPLOAD, &watch()).unwrap();
+    ScriptedTransport::new([page(&format!("\"{longest}\"")), page("null")])
+        .service()
+        .list_parts(UPLOAD, &context())
+        .unwrap();
     for long in [4097, 200_000] {
         let marker = page(&format!("\"{}\"", "m".repeat(long)));
-        let error = Prepared::new([marker]).service().list_parts(UPLOAD, &watch()).unwrap_err();
+        let error = ScriptedTransport::new([marker]).service().list_parts(UPLOAD, &context()).unwrap_err();
         assert!(error.kind() == Kind::Protocol && error.message().contains("at most 4096 bytes"), "{error}");
     }
 
-    let endless = Prepared::new([page("\"again\"")]).service().list_parts(UPLOAD, &watch()).unwrap_err();
+    let endless = ScriptedTransport::new([page("\"again\"")]).service().list_parts(UPLOAD, &context()).unwrap_err();
     assert_eq!(endless.kind(), Kind::Protocol);
     assert!(endless.message().contains("again"), "{endless}");
 }
 
-/// Makes one page after another, each with another marker.
+/// A transport that returns pages without end, each with a new marker.
 #[derive(Clone, Debug)]
 struct Endless {
     /// The entries of page `n`.
@@ -485,14 +488,14 @@ impl Connection for Endless {
 }
 
 #[test]
-fn lists_that_do_not_end_are_protocol_errors() {
+fn endless_lists_are_protocol_errors() {
     let listed = |entries: fn(u64) -> String, parts: bool| {
         let endless = Endless { entries, pages: Arc::default() };
-        let mut service = Prepared::new([]).service();
+        let mut service = ScriptedTransport::new([]).service();
         service.connections = ConnectionPool::new(Arc::new(endless.clone()));
         let outcome = match parts {
-            true => service.list_parts(UPLOAD, &watch()).map(|listed| listed.parts.len()),
-            false => service.list_uploads("v1", &watch()).map(|listed| listed.len()),
+            true => service.list_parts(UPLOAD, &context()).map(|listed| listed.parts.len()),
+            false => service.list_uploads("v1", &context()).map(|listed| listed.len()),
         };
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), Kind::Protocol, "{error}");
@@ -515,12 +518,12 @@ fn lists_that_do_not_end_are_protocol_errors() {
 }
 
 #[test]
-fn requests_carry_their_headers() {
+fn sends_the_headers_of_each_operation() {
     let hash = "01".repeat(32);
-    let prepared = Prepared::new([response(204, &[("x-amz-sha256-tree-hash", &hash)], "")]);
-    upload_part(&prepared.service(), Digest([1; 32])).unwrap();
-    let asked = prepared.asked.lock().unwrap();
-    let value = |name: &str| asked[0].headers.iter().find(|(have, _)| *have == name).map(|(_, value)| value.clone());
+    let transport = ScriptedTransport::new([response(204, &[("x-amz-sha256-tree-hash", &hash)], "")]);
+    upload_part(&transport.service(), Digest([1; 32])).unwrap();
+    let requests = transport.requests.lock().unwrap();
+    let value = |name: &str| requests[0].headers.iter().find(|(have, _)| *have == name).map(|(_, value)| value.clone());
     assert_eq!(value("host").unwrap(), "glacier.us-east-1.amazonaws.com");
     assert_eq!(value("x-amz-glacier-version").unwrap(), "2012-06-01");
     assert_eq!(value("content-range").unwrap(), "bytes 0-0/*");
@@ -532,21 +535,21 @@ fn requests_carry_their_headers() {
 }
 
 #[test]
-fn the_service_asks_for_patience() {
-    let asked = |value: &str| {
+fn reads_retry_after() {
+    let retry_after = |value: &str| {
         initiate(response(503, &[("Retry-After", value), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT")], "")).retry_after()
     };
-    assert_eq!(asked("7"), Some(Duration::from_secs(7)));
-    assert_eq!(asked("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));
+    assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
+    assert_eq!(retry_after("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));
     for other in ["soon", "", "+7", "-7", "7 s", "7.0", " 7", "99999999999999999999"] {
-        assert_eq!(asked(other), None, "{other:?}");
+        assert_eq!(retry_after(other), None, "{other:?}");
     }
 }
 
 const EXPIRED: &str = r#"{"code":"InvalidSignatureException","message":"Signature expired: 20120320T170000Z is now earlier than 20120320T170100Z (20120320T170600Z - 5 min.)"}"#;
 const NOT_YET: &str = r#"{"code":"InvalidSignatureException","message":"Signature not yet current: 20120320T171200Z is still later than 20120320T171100Z (20120320T170600Z + 5 min.)"}"#;
 
-/// An HTTP date that many seconds from now.
+/// Returns the HTTP date `seconds` from now.
 fn date(seconds: i64) -> String {
     let now = SystemTime::now();
     let span = Duration::from_secs(seconds.unsigned_abs());
@@ -554,47 +557,50 @@ fn date(seconds: i64) -> String {
 }
 
 #[test]
-fn a_clock_is_corrected_by_the_answers_date_alone() {
+fn corrects_the_clock_only_by_the_date_header() {
     for headers in [&[][..], &[("Date", "soon")], &[("Date", "20120320T170600Z")]] {
         for body in [EXPIRED, NOT_YET] {
-            let prepared = Prepared::new([response(403, headers, body)]);
-            let error = prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap_err();
+            let transport = ScriptedTransport::new([response(403, headers, body)]);
+            let error = transport.service().initiate("v1", "", 1 << 20, &context()).unwrap_err();
             assert_eq!((error.kind(), retry::is_retryable(&error)), (Kind::Credentials, false), "{error}");
             assert!(error.message().contains("machine's clock may be wrong"), "{error}");
-            assert_eq!(prepared.asked.lock().unwrap().len(), 1);
+            assert_eq!(transport.requests.lock().unwrap().len(), 1);
         }
     }
     let right = response(403, &[("Date", &date(0))], NOT_YET);
     let error = initiate(right);
-    assert_eq!(retry::classify(&error), Class::Permanent, "sending may be slow, but not too quick: {error}");
+    assert_eq!(retry::classify(&error), Class::Permanent, "a slow connection cannot cause this: {error}");
 }
 
 #[test]
-fn a_clock_that_cannot_be_corrected_is_given_up() {
+fn gives_up_a_clock_that_cannot_be_corrected() {
     let drifting = (1..9).map(|hours| response(403, &[("Date", &date(hours * 3600))], EXPIRED));
-    let prepared = Prepared::new(drifting);
-    let error = prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap_err();
+    let transport = ScriptedTransport::new(drifting);
+    let error = transport.service().initiate("v1", "", 1 << 20, &context()).unwrap_err();
     assert_eq!((error.kind(), retry::is_retryable(&error)), (Kind::Credentials, false), "{error}");
-    assert_eq!(prepared.asked.lock().unwrap().len(), 3, "once as it was, and twice corrected");
+    assert_eq!(transport.requests.lock().unwrap().len(), 3, "once with the clock and twice corrected");
 }
 
 #[test]
-fn signatures_have_the_corrected_time() {
+fn signs_with_the_corrected_time() {
     let made = response(201, &[("Location", "/x"), ("x-amz-multipart-upload-id", "u")], "");
     for hours in [-30, 5] {
-        let prepared = Prepared::new([response(403, &[("Date", &date(hours * 3600))], EXPIRED), made.clone()]);
-        prepared.service().initiate("v1", "", 1 << 20, &watch()).unwrap();
+        let transport =
+            ScriptedTransport::new([response(403, &[("Date", &date(hours * 3600))], EXPIRED), made.clone()]);
+        transport.service().initiate("v1", "", 1 << 20, &context()).unwrap();
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-        let asked = prepared.asked.lock().unwrap();
-        let signed = &asked[1].headers.iter().find(|(name, _)| *name == "x-amz-date").unwrap().1;
+        let requests = transport.requests.lock().unwrap();
+        let signed = &requests[1].headers.iter().find(|(name, _)| *name == "x-amz-date").unwrap().1;
         let near = (-5..=5).map(|seconds| amz_date(now + hours * 3600 + seconds)).collect::<Vec<_>>();
         assert!(near.contains(signed), "{signed} is not of {near:?}");
-        assert!(asked[1].headers.iter().any(|(name, value)| *name == "authorization" && value.contains(&signed[..8])));
+        assert!(
+            requests[1].headers.iter().any(|(name, value)| *name == "authorization" && value.contains(&signed[..8]))
+        );
     }
 }
 
 #[test]
-fn a_client_needs_a_region_and_a_key() {
+fn checks_the_ca_file_of_a_client() {
     let mut config = Config::from_environment();
     config.set_region("us-east-1").unwrap();
     config.set_credentials("AK", "secret", None).unwrap();

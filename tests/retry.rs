@@ -1,4 +1,4 @@
-//! What passes on the way to the service, and what does not: each operation gets through, or ends at once.
+//! Retries of each operation: transient and ambiguous failures are retried, permanent ones are not.
 #![cfg(test)]
 
 mod support;
@@ -19,24 +19,24 @@ use glacier_mp::upload::state::State;
 use support::glacier::{CapturedLog, VAULT, VirtualClock, client, client_with_transport, config, file};
 use support::operations::{OPERATIONS, perform, prepared_upload, requests};
 
-/// Waits take no time, are written down, and something happens in the one of a number.
+/// A clock whose waits take no time. It records the waits and runs a function in one of them.
 #[derive(Debug, Default)]
-struct WatchedClock {
+struct RecordingClock {
     quick: VirtualClock,
     waits: Mutex<Vec<Duration>>,
-    in_wait: Mutex<Option<InWait>>,
+    hook: Mutex<Option<WaitHook>>,
 }
 
-/// The number of a wait, and what happens in it.
-struct InWait(usize, Box<dyn FnOnce() + Send>);
+/// The number of a wait, and the function that runs in it.
+struct WaitHook(usize, Box<dyn FnOnce() + Send>);
 
-impl std::fmt::Debug for InWait {
+impl std::fmt::Debug for WaitHook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "InWait({})", self.0)
+        write!(f, "WaitHook({})", self.0)
     }
 }
 
-impl Clock for WatchedClock {
+impl Clock for RecordingClock {
     fn unix_time(&self) -> i64 {
         self.quick.unix_time()
     }
@@ -51,15 +51,15 @@ impl Clock for WatchedClock {
             waits.push(time);
             waits.len()
         };
-        if let Some(InWait(_, happen)) = self.in_wait.lock().unwrap().take_if(|InWait(when, _)| *when == number) {
-            happen();
+        if let Some(WaitHook(_, run)) = self.hook.lock().unwrap().take_if(|WaitHook(when, _)| *when == number) {
+            run();
         }
         self.quick.wait(time, cancel)
     }
 }
 
-/// Performs an operation that meets faults, and says how often it was requested.
-fn performed(operation: Operation, fault: Fault) -> (Result<()>, usize) {
+/// Performs an operation with a fault. Returns the outcome and the number of requests.
+fn perform_with_fault(operation: Operation, fault: Fault) -> (Result<()>, usize) {
     let glacier = Emulator::start(Options::default()).unwrap();
     let client = client(config(&glacier), &CapturedLog::default());
     let upload = prepared_upload(operation, &client);
@@ -70,7 +70,7 @@ fn performed(operation: Operation, fault: Fault) -> (Result<()>, usize) {
 }
 
 #[test]
-fn each_operation_gets_through_what_passes() {
+fn each_operation_retries_transient_failures() {
     let actions = [
         Action::CutResponse { after: ResponsePrefix::HalfHeaders, then: ConnectionEnd::Close },
         Action::Garbage,
@@ -89,20 +89,20 @@ fn each_operation_gets_through_what_passes() {
     ];
     for operation in OPERATIONS {
         for action in &actions {
-            let (outcome, requests) = performed(operation, Fault::new(action.clone()));
+            let (outcome, requests) = perform_with_fault(operation, Fault::new(action.clone()));
             outcome.unwrap_or_else(|error| panic!("{operation:?}, {action:?}: {error}"));
             assert_eq!(requests, 2, "{operation:?}, {action:?}");
         }
     }
 }
 
-/// RFC 9112 §8. The body of a success says nothing, except that of a list.
+/// RFC 9112 §8. Only lists need the body of a success.
 #[test]
-fn the_header_section_of_a_response_suffices_except_for_lists() {
+fn truncated_body_matters_only_for_lists() {
     for operation in OPERATIONS {
         for then in [ConnectionEnd::Close, ConnectionEnd::Reset] {
             let cut = Action::CutResponse { after: ResponsePrefix::Headers, then };
-            let (outcome, requests) = performed(operation, Fault::new(cut));
+            let (outcome, requests) = perform_with_fault(operation, Fault::new(cut));
             outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
             let is_list = matches!(operation, Operation::ListParts | Operation::ListMultipartUploads);
             assert_eq!(requests, if is_list { 2 } else { 1 }, "{operation:?}");
@@ -110,9 +110,9 @@ fn the_header_section_of_a_response_suffices_except_for_lists() {
     }
 }
 
-/// Complete alone waits on: its answer may take many minutes.
+/// The stall timeout does not apply to the response of Complete, which may take many minutes.
 #[test]
-fn each_operation_gets_through_a_stall() {
+fn each_operation_retries_after_a_stall() {
     for operation in OPERATIONS.into_iter().filter(|operation| *operation != Operation::CompleteMultipartUpload) {
         let glacier = Emulator::start(Options::default()).unwrap();
         let mut config = config(&glacier);
@@ -125,7 +125,7 @@ fn each_operation_gets_through_a_stall() {
 }
 
 #[test]
-fn each_operation_ends_at_once_at_what_does_not() {
+fn no_operation_retries_permanent_failures() {
     for operation in OPERATIONS {
         for (status, code) in [
             (400, "InvalidParameterValueException"),
@@ -134,7 +134,8 @@ fn each_operation_ends_at_once_at_what_does_not() {
             (400, "LimitExceededException"),
             (400, "NoLongerSupportedException"),
         ] {
-            let (outcome, requests) = performed(operation, Fault::new(Action::error(status, code, "No.")).always());
+            let (outcome, requests) =
+                perform_with_fault(operation, Fault::new(Action::error(status, code, "No.")).always());
             assert_eq!(outcome.unwrap_err().service_code(), Some(code), "{operation:?}");
             // What is wrong with a Complete may be its parts: they are looked at, and it is asked once more.
             let of_parts = operation == Operation::CompleteMultipartUpload && code == "InvalidParameterValueException";
@@ -144,9 +145,9 @@ fn each_operation_ends_at_once_at_what_does_not() {
 }
 
 #[test]
-fn what_is_no_answer_is_asked_for_a_few_times() {
+fn retries_responses_that_are_not_http_three_times() {
     for operation in OPERATIONS {
-        let (outcome, requests) = performed(operation, Fault::new(Action::Garbage).always());
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(Action::Garbage).always());
         let unknown = operation == Operation::CompleteMultipartUpload;
         let want = if unknown { Kind::OutcomeUnknown } else { Kind::Protocol };
         assert_eq!(outcome.unwrap_err().kind(), want, "{operation:?}");
@@ -155,7 +156,7 @@ fn what_is_no_answer_is_asked_for_a_few_times() {
 }
 
 #[test]
-fn the_service_says_when_to_come_again() {
+fn waits_as_long_as_retry_after() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let busy = Action::Status {
         status: 503,
@@ -164,7 +165,7 @@ fn the_service_says_when_to_come_again() {
         headers: vec![("Retry-After".to_owned(), "7".to_owned())],
     };
     glacier.add_fault(Fault::new(busy).times(2));
-    let clock = Arc::new(WatchedClock::default());
+    let clock = Arc::new(RecordingClock::default());
     let client = client_with_transport(config(&glacier), &CapturedLog::default(), clock.clone(), |transport| {
         Arc::new(transport)
     });
@@ -173,8 +174,8 @@ fn the_service_says_when_to_come_again() {
 }
 
 #[test]
-fn a_service_that_comes_up_late_is_waited_for() {
-    // Bound, so that nobody else gets the port; not listening, so that connections are refused.
+fn waits_for_a_service_that_starts_late() {
+    // The socket is bound, so no other program gets the port, but not listening, so connections are refused.
     let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     closed.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let port = closed.local_addr().unwrap().as_socket().unwrap().port();
@@ -185,8 +186,8 @@ fn a_service_that_comes_up_late_is_waited_for() {
         drop(closed);
         *into.lock().unwrap() = Some(Emulator::start(Options { port, ..Options::default() }).unwrap());
     };
-    let clock = Arc::new(WatchedClock::default());
-    *clock.in_wait.lock().unwrap() = Some(InWait(3, Box::new(start)));
+    let clock = Arc::new(RecordingClock::default());
+    *clock.hook.lock().unwrap() = Some(WaitHook(3, Box::new(start)));
 
     let elsewhere = Emulator::start(Options::default()).unwrap();
     let mut config = config(&elsewhere);
@@ -199,7 +200,7 @@ fn a_service_that_comes_up_late_is_waited_for() {
     assert_eq!(clock.waits.lock().unwrap().len(), 3);
 }
 
-/// A transport that cannot open connections for a number of attempts.
+/// A transport whose first attempts to open a connection fail.
 #[derive(Debug)]
 struct Outage {
     transport: UreqTransport,
@@ -222,19 +223,19 @@ impl Transport for Outage {
 }
 
 impl Connection for OutageConnection {
-    fn open(&mut self, watch: &RequestContext) -> Result<()> {
+    fn open(&mut self, context: &RequestContext) -> Result<()> {
         match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
             Ok(_) => Err(Error::new(Kind::Network, "there is an outage").not_connected(self.failure)),
-            Err(_) => self.connection.open(watch),
+            Err(_) => self.connection.open(context),
         }
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
-        self.connection.exchange(request, payload, watch)
+    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+        self.connection.exchange(request, payload, context)
     }
 }
 
-/// A client whose connections fail for `left` attempts, at first 0.
+/// Creates a client whose next `left` attempts to open a connection fail. `left` is 0 at first.
 fn client_with_outage(
     glacier: &Emulator,
     failure: ConnectFailure,
@@ -246,10 +247,9 @@ fn client_with_outage(
     (client, left)
 }
 
-/// Eight workers fail fifteen times each, on average, before any connection can be opened again: more than the attempts
-/// that a part has.
+/// Eight workers fail fifteen times each on average before a connection can be opened. A part has fewer attempts.
 #[test]
-fn an_outage_does_not_use_up_attempts() {
+fn outage_does_not_count_as_attempts() {
     let glacier = Emulator::start(Options::default()).unwrap();
     for failure in [ConnectFailure::Tcp, ConnectFailure::NameNotFound, ConnectFailure::TlsHandshake] {
         let lines = CapturedLog::default();
@@ -267,7 +267,7 @@ fn an_outage_does_not_use_up_attempts() {
 }
 
 #[test]
-fn an_endpoint_that_was_never_reached_is_given_up_soon() {
+fn gives_up_an_endpoint_that_was_never_reached_soon() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let waited = |failure| {
         let lines = CapturedLog::default();
@@ -292,7 +292,7 @@ fn an_endpoint_that_was_never_reached_is_given_up_soon() {
 fn counts_the_retries_of_all_requests_when_they_fail() {
     for operation in OPERATIONS.into_iter().filter(|operation| *operation != Operation::ListMultipartUploads) {
         let glacier = Emulator::start(Options::default()).unwrap();
-        let clock = Arc::new(WatchedClock::default());
+        let clock = Arc::new(RecordingClock::default());
         let client = client_with_transport(config(&glacier), &CapturedLog::default(), clock.clone(), |transport| {
             Arc::new(transport)
         });
@@ -300,7 +300,7 @@ fn counts_the_retries_of_all_requests_when_they_fail() {
         let (seen, upload_in_wait) = (Arc::new(Mutex::new(None)), Arc::clone(&upload));
         let into = Arc::clone(&seen);
         let look = move || *into.lock().unwrap() = Some(upload_in_wait.progress().unwrap().retries);
-        *clock.in_wait.lock().unwrap() = Some(InWait(1, Box::new(look)));
+        *clock.hook.lock().unwrap() = Some(WaitHook(1, Box::new(look)));
         glacier.add_fault(Fault::new(Action::status(503)).on(operation));
         perform(operation, &upload, &client).unwrap();
         assert_eq!(*seen.lock().unwrap(), Some(1), "{operation:?}: in the first wait");
@@ -309,19 +309,19 @@ fn counts_the_retries_of_all_requests_when_they_fail() {
 }
 
 #[test]
-fn a_404_of_a_proxy_is_retried_and_leaves_the_upload() {
+fn retries_a_404_of_a_proxy_and_keeps_the_upload() {
     let page = || Action::ProxyResponse {
         status: 404,
         body: Some("<html>no such page</html>".to_owned()),
         content_type: None,
     };
     for operation in OPERATIONS {
-        let (outcome, requests) = performed(operation, Fault::new(page()));
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(page()));
         outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
         assert_eq!(requests, 2, "{operation:?}");
     }
     for operation in OPERATIONS {
-        let (outcome, requests) = performed(operation, Fault::new(page()).always());
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(page()).always());
         let error = outcome.unwrap_err();
         let unknown = operation == Operation::CompleteMultipartUpload;
         let want = if unknown { Kind::OutcomeUnknown } else { Kind::Service };
@@ -332,24 +332,24 @@ fn a_404_of_a_proxy_is_retried_and_leaves_the_upload() {
     }
 }
 
-/// A 403 without the service's headers comes from a firewall or a captive portal, and may be over soon.
+/// A 403 without the service's headers comes from a firewall or a captive portal, and may be temporary.
 #[test]
-fn other_responses_of_a_proxy_are_retried_a_few_times() {
+fn retries_other_responses_of_a_proxy_three_times() {
     for (status, kind) in [(400, Kind::Service), (403, Kind::Access), (407, Kind::Access), (302, Kind::Protocol)] {
         let page = || Action::ProxyResponse { status, body: None, content_type: None };
         let operation = Operation::UploadMultipartPart;
-        let (outcome, requests) = performed(operation, Fault::new(page()));
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(page()));
         outcome.unwrap_or_else(|error| panic!("{status}: {error}"));
         assert_eq!(requests, 2, "{status}");
-        let (outcome, requests) = performed(operation, Fault::new(page()).always());
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(page()).always());
         let error = outcome.unwrap_err();
         assert_eq!((error.kind(), error.is_resumable(), requests), (kind, true, 4), "{status}: {error}");
     }
 }
 
-/// The longest ID, of characters that are encoded in paths, and the longest keys still make a request.
+/// The longest ID, of characters that are encoded in paths, and the longest keys fit in a request.
 #[test]
-fn the_longest_values_that_are_accepted_can_be_sent() {
+fn sends_the_longest_accepted_values() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let mut config = config(&glacier);
     let longest = "k".repeat(32 << 10);
@@ -365,14 +365,14 @@ fn the_longest_values_that_are_accepted_can_be_sent() {
     assert_ne!(error.kind(), Kind::Internal, "{error}");
 }
 
-/// Without the service's tree hash nothing is acknowledged.
+/// A success without the service's tree hash acknowledges nothing.
 #[test]
-fn a_success_without_its_tree_hash_is_retried_a_few_times() {
+fn retries_a_success_without_tree_hash_three_times() {
     for operation in [Operation::UploadMultipartPart, Operation::CompleteMultipartUpload] {
-        let (outcome, requests) = performed(operation, Fault::new(Action::MissingTreeHash));
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(Action::MissingTreeHash));
         outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
         assert_eq!(requests, 2, "{operation:?}");
-        let (outcome, requests) = performed(operation, Fault::new(Action::MissingTreeHash).always());
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(Action::MissingTreeHash).always());
         let error = outcome.unwrap_err();
         let unknown = operation == Operation::CompleteMultipartUpload;
         assert_eq!(error.kind(), if unknown { Kind::OutcomeUnknown } else { Kind::Protocol }, "{error}");
@@ -381,9 +381,9 @@ fn a_success_without_its_tree_hash_is_retried_a_few_times() {
     }
 }
 
-/// Complete did not go out: there is no archive, and nothing to be unsure of.
+/// Complete was not sent, so there is no archive.
 #[test]
-fn a_complete_that_finds_no_connection_has_not_been_sent() {
+fn complete_without_connection_has_no_unknown_outcome() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let client = client(config(&glacier), &CapturedLog::default());
     let upload = prepared_upload(Operation::CompleteMultipartUpload, &client);
@@ -395,7 +395,7 @@ fn a_complete_that_finds_no_connection_has_not_been_sent() {
     assert_eq!(upload.state(), State::Transferring);
 }
 
-/// The warning is for an upload that may exist although its ID is not known.
+/// The warning is about an upload that may exist although its ID is unknown.
 #[test]
 fn warns_of_an_empty_upload_only_if_initiate_was_sent() {
     let glacier = Emulator::start(Options::default()).unwrap();
@@ -413,7 +413,7 @@ fn warns_of_an_empty_upload_only_if_initiate_was_sent() {
 }
 
 #[test]
-fn a_name_that_is_not_found_is_looked_up_again() {
+fn retries_an_unknown_host_name_after_the_first_connection() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let (client, left) = client_with_outage(&glacier, ConnectFailure::NameNotFound, &CapturedLog::default());
     left.store(2, Ordering::Relaxed);
@@ -422,9 +422,9 @@ fn a_name_that_is_not_found_is_looked_up_again() {
     client.list_uploads(VAULT).unwrap();
 }
 
-/// No resolver is asked for this name: one of its labels is too long.
+/// No resolver looks up this name, because one of its labels is too long.
 #[test]
-fn a_region_or_endpoint_that_does_not_exist_is_reported_soon() {
+fn reports_an_unknown_region_or_endpoint_soon() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let (mut config, lines) = (config(&glacier), CapturedLog::default());
     config.set_endpoint(&format!("http://{}.example", "a".repeat(64))).unwrap();
@@ -435,7 +435,7 @@ fn a_region_or_endpoint_that_does_not_exist_is_reported_soon() {
 }
 
 #[test]
-fn tls_that_is_interrupted_is_made_again_and_a_refused_certificate_is_final() {
+fn retries_an_interrupted_tls_connection_but_not_a_rejected_certificate() {
     let glacier = Emulator::start(Options { tls: true, ..Options::default() }).unwrap();
     let run = |ca_pem: &str| -> std::result::Result<(), Error> {
         let ca = file(ca_pem.as_bytes());
@@ -455,5 +455,5 @@ fn tls_that_is_interrupted_is_made_again_and_a_refused_certificate_is_final() {
     let (connections, elsewhere) =
         (glacier.connections(), Emulator::start(Options { tls: true, ..Options::default() }).unwrap());
     assert_eq!(run(elsewhere.ca_pem().unwrap()).unwrap_err().kind(), Kind::Tls);
-    assert_eq!(glacier.connections(), connections + 1, "it is not tried again");
+    assert_eq!(glacier.connections(), connections + 1, "no retry");
 }

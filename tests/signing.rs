@@ -1,4 +1,4 @@
-//! Signatures, against known answers in every intermediate step, and against another implementation on random requests.
+//! Signatures: all intermediate steps compared with test vectors, and random requests compared with another implementation.
 
 #![cfg(test)] // so that the lints let shared functions fail as tests do
 
@@ -57,19 +57,19 @@ impl Known {
         Key::new(&self.access_key_id, &self.secret_access_key, self.session_token.clone())
     }
 
-    fn request(&self, but: &[&str]) -> UnsignedRequest<'_> {
+    fn request(&self, without: &[&str]) -> UnsignedRequest<'_> {
         let headers = self.headers_signed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         UnsignedRequest {
             method: &self.method,
             target: &self.wire_target,
-            headers: headers.filter(|(name, _)| !but.contains(name)).collect(),
+            headers: headers.filter(|(name, _)| !without.contains(name)).collect(),
             payload_sha256: &self.payload_sha256,
         }
     }
 }
 
 #[test]
-fn known_working() {
+fn intermediate_steps_match_the_test_vectors() {
     for known in Known::all() {
         let name = &known.name;
         let request = known.request(&[]);
@@ -88,7 +88,7 @@ fn known_working() {
 }
 
 #[test]
-fn known_authorizations_with_signers_that_are_kept() {
+fn authorizations_of_cached_signers_match_the_test_vectors() {
     let mut signers = HashMap::new();
     for known in Known::all() {
         let signer = signers.entry(known.region.clone()).or_insert_with(|| Signer::new(&known.region));
@@ -101,7 +101,7 @@ fn known_authorizations_with_signers_that_are_kept() {
 }
 
 #[test]
-fn payloads_of_known_answers() {
+fn payload_hashes_match_the_test_vectors() {
     let empty = hex::encode(Sha256::digest(b""));
     assert_eq!(EMPTY_PAYLOAD_SHA256, empty);
     for known in Known::all() {
@@ -115,7 +115,7 @@ fn payloads_of_known_answers() {
 }
 
 #[test]
-fn headers_signed_by_default() {
+fn signs_the_right_headers_by_default() {
     for known in Known::all().iter().filter(|known| !known.name.starts_with("docs")) {
         assert!(known.headers_signed.iter().all(|(name, _)| is_signed_by_default(name)), "{}", known.name);
     }
@@ -128,7 +128,7 @@ fn headers_signed_by_default() {
 }
 
 #[test]
-fn a_kept_signing_key_is_for_one_day_and_secret() {
+fn caches_the_signing_key_per_day_and_secret() {
     let request = UnsignedRequest {
         method: "GET",
         target: "/",
@@ -137,19 +137,19 @@ fn a_kept_signing_key_is_for_one_day_and_secret() {
     };
     let keys = ["secret", "Secret", "secret2", "secreT"].map(|secret| Key::new("AKID", secret, None));
     let midnight = 20_000 * 86_400;
-    let kept = Signer::new("us-east-1");
+    let cached = Signer::new("us-east-1");
     for key in &keys {
         for time in [midnight - 1, midnight, midnight + 86_399, midnight + 86_400, midnight - 1] {
             for _ in 0..2 {
                 let fresh = Signer::new("us-east-1");
-                assert_eq!(kept.sign(&request, key, time), fresh.sign(&request, key, time), "{time}");
+                assert_eq!(cached.sign(&request, key, time), fresh.sign(&request, key, time), "{time}");
             }
         }
     }
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn debug_output_contains_no_secret() {
     let key = Key::new("AKIDEXAMPLE", "verysecret", Some("alsosecret".to_owned()));
     let signer = Signer::new("us-east-1");
     let request = UnsignedRequest { method: "GET", target: "/", headers: vec![], payload_sha256: EMPTY_PAYLOAD_SHA256 };
@@ -164,7 +164,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn one_spelling_for_each_request() {
+fn canonicalizes_path_and_query() {
     let request = |target| UnsignedRequest { method: "GET", target, headers: vec![], payload_sha256: "" };
     for (target, canonical) in [
         ("/-/vaults/v", "/-/vaults/v\n"),
@@ -190,7 +190,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_published_signer_agrees(
+    fn matches_the_aws_sigv4_crate(
         method in "GET|PUT|POST|DELETE",
         path in "(/([A-Za-z0-9._~:@!$&'()*+,;=-]|%[2-7][0-9A-F]){0,12}|/\\.|/\\.\\.|/){1,6}",
         query in prop::option::of("([a-cA-C=&._~!*'():@/?;-]|%[2-7][0-9A-F]|%C3%A9){0,40}"),

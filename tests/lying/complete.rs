@@ -1,4 +1,4 @@
-//! Responses to Complete that are no lies, but unusual: each makes an archive, by one request.
+//! Unusual but valid responses to Complete. Each creates an archive with one request.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -15,8 +15,8 @@ use crate::support::glacier::{CapturedLog, MIB, VAULT, client, file};
 const STALL: Duration = Duration::from_millis(400);
 
 #[test]
-fn an_interim_response_to_complete_changes_no_timeout() {
-    one_complete_makes_the_archive(|peer, archive| {
+fn interim_response_to_complete_changes_no_timeout() {
+    assert_one_complete_creates_the_archive(|peer, archive| {
         peer.send("HTTP/1.1 100 Continue\r\n\r\n");
         thread::sleep(3 * STALL);
         peer.send(format!("{}{{}}", archive.head));
@@ -24,28 +24,28 @@ fn an_interim_response_to_complete_changes_no_timeout() {
 }
 
 #[test]
-fn a_response_to_complete_may_take_longer_than_the_stall_timeout() {
-    one_complete_makes_the_archive(|peer, archive| {
+fn response_to_complete_may_exceed_the_stall_timeout() {
+    assert_one_complete_creates_the_archive(|peer, archive| {
         thread::sleep(3 * STALL);
         peer.send(format!("{}{{}}", archive.head));
     });
 }
 
 #[test]
-fn a_response_to_complete_needs_no_body() {
-    one_complete_makes_the_archive(|peer, archive| {
+fn response_to_complete_needs_no_body() {
+    assert_one_complete_creates_the_archive(|peer, archive| {
         peer.send(&archive.head);
         peer.reset();
     });
-    one_complete_makes_the_archive(|peer, archive| {
+    assert_one_complete_creates_the_archive(|peer, archive| {
         peer.send(&archive.head);
         peer.hold();
     });
 }
 
-/// Without its header section, or with two lengths, the response is lost: Complete is sent again.
+/// A response with an incomplete header section, or with two lengths, counts as lost.
 #[test]
-fn a_response_to_complete_that_cannot_be_read_is_a_lost_one() {
+fn repeats_complete_after_an_invalid_response() {
     for broken in [
         "HTTP/1.1 201 Created\r\nx-amz-archive-id: A\r\n",
         "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
@@ -70,13 +70,13 @@ fn a_response_to_complete_that_cannot_be_read_is_a_lost_one() {
 }
 
 #[test]
-fn give_up_after_bounds_the_wait_for_the_response_to_complete() {
+fn give_up_after_limits_the_wait_for_the_response_to_complete() {
     let (outcome, completes) = complete_within(false, Some(Duration::from_secs(2)), Box::new(|peer, _| peer.hold()));
     assert_eq!(outcome.unwrap_err().kind(), Kind::OutcomeUnknown);
     assert_eq!(completes, 1);
 }
 
-fn one_complete_makes_the_archive(on_complete: impl Fn(&mut Peer, &Archive) + Send + Sync + Copy + 'static) {
+fn assert_one_complete_creates_the_archive(on_complete: impl Fn(&mut Peer, &Archive) + Send + Sync + Copy + 'static) {
     for tls in [false, true] {
         let (outcome, completes) = complete(tls, Box::new(on_complete));
         outcome.unwrap();

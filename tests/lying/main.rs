@@ -1,5 +1,5 @@
-//! A service that lies: it acknowledges parts that it did not read, or another one's. `run` must never return OK unless the
-//! service has read and holds all bytes of the source.
+//! A service that sends false acknowledgements, for parts that it did not read or stored differently. `run` must return OK only
+//! if the service has stored all bytes of the source.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Helpers of tests are tests.
 
 mod complete;

@@ -1,39 +1,39 @@
-//! Lies about parts: with 1 and 8 workers, HTTP and HTTPS, parts that are held in memory and parts that are read twice.
+//! False acknowledgements of parts, with 1 and 8 workers, HTTP and HTTPS, buffered parts and parts that are read twice.
 
 use glacier_mp::config::Config;
 use glacier_mp::error::Result;
 use glacier_mp::upload::Upload;
 
 use crate::server::Server;
-use crate::service::{LIES, Lie, Service};
+use crate::service::{FALSE_ACKS, FalseAck, Service};
 use crate::support::data::generate;
 use crate::support::glacier::{CapturedLog, MIB, VAULT, client, file};
 
-/// How often a service lies that becomes honest.
+/// The number of false acknowledgements of a service that becomes correct.
 const SOME: usize = 3;
 
 #[test]
-fn lies_that_come_early_over_http() {
+fn detects_early_acknowledgements_over_http() {
     check(false, true);
 }
 
 #[test]
-fn lies_that_come_early_over_https() {
+fn detects_early_acknowledgements_over_https() {
     check(true, true);
 }
 
 #[test]
-fn lies_about_what_was_read_over_http() {
+fn detects_wrong_acknowledgements_over_http() {
     check(false, false);
 }
 
 #[test]
-fn lies_about_what_was_read_over_https() {
+fn detects_wrong_acknowledgements_over_https() {
     check(true, false);
 }
 
 #[test]
-fn the_service_can_be_honest() {
+fn accepts_correct_acknowledgements() {
     for tls in [false, true] {
         let (source, outcome, service) = run(tls, None, 0, 2, None);
         outcome.unwrap();
@@ -42,18 +42,19 @@ fn the_service_can_be_honest() {
 }
 
 fn check(tls: bool, early: bool) {
-    for lie in LIES.into_iter().filter(|lie| lie.is_early() == early) {
+    for false_ack in FALSE_ACKS.into_iter().filter(|false_ack| false_ack.is_early() == early) {
         for workers in [1, 8] {
             for memory_limit in [None, Some(MIB)] {
-                for lies in [SOME, usize::MAX] {
-                    let what =
-                        format!("{lie:?} x {lies}, {workers} workers, memory limit {memory_limit:?}, tls: {tls}");
-                    let (source, outcome, service) = run(tls, Some(lie), lies, workers, memory_limit);
+                for false_acks in [SOME, usize::MAX] {
+                    let what = format!(
+                        "{false_ack:?} x {false_acks}, {workers} workers, memory limit {memory_limit:?}, tls: {tls}"
+                    );
+                    let (source, outcome, service) = run(tls, Some(false_ack), false_acks, workers, memory_limit);
                     let is_stored = service.archive().is_some_and(|archive| archive == source);
                     assert!(outcome.is_err() || is_stored, "{what}: OK, but the archive is not the source");
-                    if lies == SOME || lie == Lie::Twice || lie == Lie::Completion {
+                    if false_acks == SOME || false_ack == FalseAck::Twice || false_ack == FalseAck::Completion {
                         outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
-                    } else if !lie.spares_some() {
+                    } else if !false_ack.is_partly_correct() {
                         outcome.expect_err(&what);
                     }
                 }
@@ -62,21 +63,21 @@ fn check(tls: bool, early: bool) {
     }
 }
 
-/// Uploads to a service that lies.
+/// Uploads to a service with false acknowledgements.
 fn run(
     tls: bool,
-    lie: Option<Lie>,
-    lies: usize,
+    false_ack: Option<FalseAck>,
+    false_acks: usize,
     workers: u32,
     memory_limit: Option<u64>,
 ) -> (Vec<u8>, Result<()>, std::sync::Arc<Service>) {
-    let (part_size, count) = if lie.is_some_and(Lie::is_early) { (8 * MIB, 2) } else { (2 * MIB, 5) };
+    let (part_size, count) = if false_ack.is_some_and(FalseAck::is_early) { (8 * MIB, 2) } else { (2 * MIB, 5) };
     let source = generate("sha256ctr:17", usize::try_from(part_size * count).unwrap());
     let parts: Vec<_> = source.chunks(usize::try_from(part_size).unwrap()).collect();
-    let (server, service) = Service::start(tls, lie, lies, &parts);
+    let (server, service) = Service::start(tls, false_ack, false_acks, &parts);
     let mut config = config(&server);
     config.set_concurrency(workers).unwrap();
-    if lies == usize::MAX {
+    if false_acks == usize::MAX {
         config.set_max_attempts(3).unwrap();
     }
     if let Some(limit) = memory_limit {

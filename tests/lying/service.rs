@@ -1,4 +1,4 @@
-//! A Glacier that checks no signature, holds what it reads, and lies as it is told.
+//! A Glacier that checks no signatures, stores the parts that it reads, and sends false acknowledgements as configured.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,64 +9,63 @@ use glacier_mp::treehash::TreeHasher;
 
 use crate::server::{Peer, Server};
 
-/// What is untrue of the acknowledgement of a part.
+/// The kinds of false acknowledgements of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lie {
-    /// It comes after the header section of the request. The payload is never read.
+pub(crate) enum FalseAck {
+    /// Sent after the header section of the request. The payload is never read.
     Early,
-    /// It comes after the header section of the request. The payload is read and dropped.
+    /// Sent after the header section of the request. The payload is read and dropped.
     EarlyAndReadsOn,
-    /// It begins after the header section of the request, and ends after the payload, which is dropped.
+    /// Begins after the header section of the request and ends after the payload, which is dropped.
     BeginsEarly,
-    /// The first request on a connection is served. The others are acknowledged early and not read.
+    /// Correct for the first request on a connection. The others are acknowledged early and not read.
     EarlyOnReusedConnection,
-    /// It comes twice: the second one is for the next request, which is not read.
+    /// Sent twice: the second one is for the next request, which is not read.
     Twice,
-    /// It comes as soon as there is a connection. No request is read.
-    Unasked,
-    /// It has no tree hash. The payload is read and dropped.
+    /// Sent as soon as the connection is open. No request is read.
+    Unrequested,
+    /// Without a tree hash. The payload is read and dropped.
     WithoutHash,
-    /// It has the tree hash of another part. The payload is read and dropped.
+    /// With the tree hash of another part. The payload is read and dropped.
     HashOfAnotherPart,
-    /// It is the one of the part that was requested before. The payload is read and dropped.
+    /// For the part of the previous request. The payload is read and dropped.
     OutOfOrder,
-    /// It is the one of Complete, which was not asked for, behind that of the part.
+    /// A response to Complete, which was not requested, after that of the part.
     Completion,
 }
 
-pub(crate) const LIES: [Lie; 10] = [
-    Lie::Early,
-    Lie::EarlyAndReadsOn,
-    Lie::BeginsEarly,
-    Lie::EarlyOnReusedConnection,
-    Lie::Twice,
-    Lie::Unasked,
-    Lie::WithoutHash,
-    Lie::HashOfAnotherPart,
-    Lie::OutOfOrder,
-    Lie::Completion,
+pub(crate) const FALSE_ACKS: [FalseAck; 10] = [
+    FalseAck::Early,
+    FalseAck::EarlyAndReadsOn,
+    FalseAck::BeginsEarly,
+    FalseAck::EarlyOnReusedConnection,
+    FalseAck::Twice,
+    FalseAck::Unrequested,
+    FalseAck::WithoutHash,
+    FalseAck::HashOfAnotherPart,
+    FalseAck::OutOfOrder,
+    FalseAck::Completion,
 ];
 
-impl Lie {
-    /// Whether it is told before the payload is sent. Then a part must be larger than what the kernels hold between the two
-    /// ends, for them to show the difference.
+impl FalseAck {
+    /// Whether it is sent before the payload arrives. Such a test needs parts that are larger than the buffers of both kernels.
     pub(crate) fn is_early(self) -> bool {
         matches!(
             self,
-            Self::Early | Self::EarlyAndReadsOn | Self::BeginsEarly | Self::EarlyOnReusedConnection | Self::Unasked
+            Self::Early | Self::EarlyAndReadsOn | Self::BeginsEarly | Self::EarlyOnReusedConnection | Self::Unrequested
         )
     }
 
-    /// Whether the service serves the requests that it does not lie about.
-    pub(crate) fn spares_some(self) -> bool {
+    /// Whether the service also stores parts while it sends such acknowledgements.
+    pub(crate) fn is_partly_correct(self) -> bool {
         matches!(self, Self::EarlyOnReusedConnection | Self::Twice | Self::Completion)
     }
 }
 
-/// What the service does when it is asked to complete the upload.
+/// The response of the service to Complete.
 pub(crate) type OnComplete = Box<dyn Fn(&mut Peer, &Archive) + Send + Sync>;
 
-/// How Complete would be acknowledged.
+/// The acknowledgement of Complete.
 pub(crate) struct Archive {
     /// The response, without a body.
     pub(crate) head: String,
@@ -74,14 +73,14 @@ pub(crate) struct Archive {
 
 /// The service.
 pub(crate) struct Service {
-    lie: Option<Lie>,
-    /// How many more times it lies.
-    lies: AtomicUsize,
+    false_ack: Option<FalseAck>,
+    /// The number of false acknowledgements left.
+    false_acks: AtomicUsize,
     part_size: AtomicU64,
     /// The tree hashes of the source's parts.
     hashes: Vec<String>,
     archive_hash: String,
-    held: Mutex<BTreeMap<u64, Vec<u8>>>,
+    stored: Mutex<BTreeMap<u64, Vec<u8>>>,
     archive: Mutex<Option<Vec<u8>>>,
     pub(crate) completes: AtomicUsize,
     last: AtomicUsize,
@@ -90,31 +89,45 @@ pub(crate) struct Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("lie", &self.lie).field("lies", &self.lies).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("false_ack", &self.false_ack)
+            .field("false_acks", &self.false_acks)
+            .finish_non_exhaustive()
     }
 }
 
 impl Service {
-    /// A service that tells a lie that many times, and knows what the parts will be.
-    pub(crate) fn start(tls: bool, lie: Option<Lie>, lies: usize, parts: &[&[u8]]) -> (Server, Arc<Self>) {
-        Self::start_with(tls, lie, lies, parts, Box::new(|peer, archive| peer.send(format!("{}{{}}", archive.head))))
+    /// Starts a service that sends `false_acks` false acknowledgements. `parts`: the parts of the source.
+    pub(crate) fn start(
+        tls: bool,
+        false_ack: Option<FalseAck>,
+        false_acks: usize,
+        parts: &[&[u8]],
+    ) -> (Server, Arc<Self>) {
+        Self::start_with(
+            tls,
+            false_ack,
+            false_acks,
+            parts,
+            Box::new(|peer, archive| peer.send(format!("{}{{}}", archive.head))),
+        )
     }
 
-    /// The same, with a Complete of its own.
+    /// The same with another response to Complete.
     pub(crate) fn start_with(
         tls: bool,
-        lie: Option<Lie>,
-        lies: usize,
+        false_ack: Option<FalseAck>,
+        false_acks: usize,
         parts: &[&[u8]],
         on_complete: OnComplete,
     ) -> (Server, Arc<Self>) {
         let service = Arc::new(Self {
-            lie,
-            lies: AtomicUsize::new(lies),
+            false_ack,
+            false_acks: AtomicUsize::new(false_acks),
             part_size: AtomicU64::new(0),
             hashes: parts.iter().map(|part| tree_hash(part)).collect(),
             archive_hash: tree_hash(&parts.concat()),
-            held: Mutex::default(),
+            stored: Mutex::default(),
             archive: Mutex::default(),
             completes: AtomicUsize::new(0),
             last: AtomicUsize::new(parts.len() - 1),
@@ -124,35 +137,39 @@ impl Service {
         (Server::either(tls, move |peer| serving.serve(peer)), service)
     }
 
-    /// The archive that a request to complete made of what is held.
+    /// Returns the archive that Complete created from the stored parts.
     pub(crate) fn archive(&self) -> Option<Vec<u8>> {
         self.archive.lock().unwrap().clone()
     }
 
-    fn lies_now(&self) -> bool {
-        self.lies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |lies| lies.checked_sub(1)).is_ok()
+    fn take_false_ack(&self) -> bool {
+        self.false_acks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |false_acks| false_acks.checked_sub(1)).is_ok()
     }
 
     fn serve(&self, peer: &mut Peer) {
-        if self.lie.is_some_and(Lie::is_early) && self.lies.load(Ordering::SeqCst) > 0 {
+        if self.false_ack.is_some_and(FalseAck::is_early) && self.false_acks.load(Ordering::SeqCst) > 0 {
             peer.narrow();
         }
         let is_initiated = self.part_size.load(Ordering::SeqCst) > 0;
-        if self.lie == Some(Lie::Unasked) && is_initiated && self.held_all().is_none() && self.lies_now() {
+        if self.false_ack == Some(FalseAck::Unrequested)
+            && is_initiated
+            && self.all_stored().is_none()
+            && self.take_false_ack()
+        {
             peer.send(acknowledgement(&self.hashes[0]));
             return peer.hold();
         }
         let mut is_first = true;
         while let Some(head) = peer.request() {
             let request = Request(&head);
-            let goes_on = match (request.method(), request.header("content-range")) {
+            let stays_open = match (request.method(), request.header("content-range")) {
                 ("PUT", Some(range)) => self.upload_part(peer, &request, range, is_first),
                 ("POST", _) if request.header("x-amz-part-size").is_some() => self.initiate(peer, &request),
                 ("POST", _) => self.complete(peer, &request),
                 ("GET", _) => self.list_parts(peer),
                 other => panic!("{other:?}"),
             };
-            if !goes_on {
+            if !stays_open {
                 return;
             }
             is_first = false;
@@ -161,7 +178,7 @@ impl Service {
 
     fn initiate(&self, peer: &mut Peer, request: &Request<'_>) -> bool {
         self.part_size.store(request.header("x-amz-part-size").unwrap().parse().unwrap(), Ordering::SeqCst);
-        // The parts come on connections of their own.
+        // Each part uses a new connection.
         peer.send(
             "HTTP/1.1 201 Created\r\nx-amz-multipart-upload-id: U\r\nLocation: /1/vaults/v/multipart-uploads/U\r\n\
              Connection: close\r\nContent-Length: 0\r\n\r\n",
@@ -169,7 +186,7 @@ impl Service {
         false
     }
 
-    /// Whether the connection goes on.
+    /// Returns true if the connection stays open.
     fn upload_part(&self, peer: &mut Peer, request: &Request<'_>, range: &str, is_first: bool) -> bool {
         let (first, last) = range.strip_prefix("bytes ").unwrap().strip_suffix("/*").unwrap().split_once('-').unwrap();
         let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
@@ -177,62 +194,62 @@ impl Service {
         let index = usize::try_from(first / part_size).unwrap();
         let announced = acknowledgement(request.header("x-amz-sha256-tree-hash").unwrap());
         let before = self.last.swap(index, Ordering::SeqCst);
-        let spared = self.lie == Some(Lie::EarlyOnReusedConnection) && is_first;
-        match self.lie.filter(|_| !spared && self.lies_now()) {
-            Some(Lie::Early | Lie::EarlyOnReusedConnection) => {
+        let is_exempt = self.false_ack == Some(FalseAck::EarlyOnReusedConnection) && is_first;
+        match self.false_ack.filter(|_| !is_exempt && self.take_false_ack()) {
+            Some(FalseAck::Early | FalseAck::EarlyOnReusedConnection) => {
                 peer.send(announced);
                 peer.hold();
                 false
             }
-            Some(Lie::EarlyAndReadsOn) => {
+            Some(FalseAck::EarlyAndReadsOn) => {
                 peer.send(announced);
                 peer.payload(length);
                 true
             }
-            Some(Lie::BeginsEarly) => {
+            Some(FalseAck::BeginsEarly) => {
                 let (start, rest) = announced.split_at(10);
                 peer.send(start);
                 peer.payload(length);
                 peer.send(rest);
                 true
             }
-            Some(Lie::WithoutHash) => {
+            Some(FalseAck::WithoutHash) => {
                 peer.payload(length);
                 peer.send("HTTP/1.1 204 No Content\r\n\r\n");
                 true
             }
-            Some(Lie::HashOfAnotherPart) => {
+            Some(FalseAck::HashOfAnotherPart) => {
                 peer.payload(length);
                 peer.send(acknowledgement(&self.hashes[(index + 1) % self.hashes.len()]));
                 true
             }
-            Some(Lie::OutOfOrder) => {
+            Some(FalseAck::OutOfOrder) => {
                 peer.payload(length);
                 let other = if before == index { (index + 1) % self.hashes.len() } else { before };
                 peer.send(acknowledgement(&self.hashes[other]));
                 true
             }
-            lie => {
+            false_ack => {
                 let bytes = peer.payload(length);
                 if bytes.len() as u64 != length {
                     return false;
                 }
-                let honest = acknowledgement(&tree_hash(&bytes));
-                self.held.lock().unwrap().insert(first, bytes);
-                match lie {
-                    Some(Lie::Twice) => {
+                let correct = acknowledgement(&tree_hash(&bytes));
+                self.stored.lock().unwrap().insert(first, bytes);
+                match false_ack {
+                    Some(FalseAck::Twice) => {
                         let next = &self.hashes[(index + 1) % self.hashes.len()];
-                        peer.send(format!("{honest}{}", acknowledgement(next)));
+                        peer.send(format!("{correct}{}", acknowledgement(next)));
                         peer.hold();
                         false
                     }
-                    Some(Lie::Completion) => {
-                        peer.send(format!("{honest}{}", completion(&self.archive_hash)));
+                    Some(FalseAck::Completion) => {
+                        peer.send(format!("{correct}{}", completion(&self.archive_hash)));
                         peer.hold();
                         false
                     }
                     _ => {
-                        peer.send(honest);
+                        peer.send(correct);
                         true
                     }
                 }
@@ -240,18 +257,18 @@ impl Service {
         }
     }
 
-    fn held_all(&self) -> Option<Vec<u8>> {
-        let held = self.held.lock().unwrap();
-        (held.len() == self.hashes.len()).then(|| held.values().flatten().copied().collect())
+    fn all_stored(&self) -> Option<Vec<u8>> {
+        let stored = self.stored.lock().unwrap();
+        (stored.len() == self.hashes.len()).then(|| stored.values().flatten().copied().collect())
     }
 
-    /// Lies as well: it makes an archive of whatever is held, and says what was hoped for.
+    /// Creates an archive from the stored parts, complete or not, and acknowledges the requested tree hash.
     fn complete(&self, peer: &mut Peer, request: &Request<'_>) -> bool {
         self.completes.fetch_add(1, Ordering::SeqCst);
-        let bytes: Vec<u8> = self.held.lock().unwrap().values().flatten().copied().collect();
+        let bytes: Vec<u8> = self.stored.lock().unwrap().values().flatten().copied().collect();
         *self.archive.lock().unwrap() = Some(bytes);
-        let hoped = request.header("x-amz-sha256-tree-hash").unwrap();
-        (self.on_complete)(peer, &Archive { head: completion(hoped) });
+        let requested_hash = request.header("x-amz-sha256-tree-hash").unwrap();
+        (self.on_complete)(peer, &Archive { head: completion(requested_hash) });
         true
     }
 
