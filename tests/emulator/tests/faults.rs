@@ -21,7 +21,7 @@ fn upload() -> (Emulator, Client, String) {
 }
 
 /// Adds a fault for the next part, sends the part and returns the result.
-fn hit(emulator: &Emulator, client: &mut Client, id: &str, action: Action) -> std::io::Result<client::Answer> {
+fn hit(emulator: &Emulator, client: &mut Client, id: &str, action: Action) -> std::io::Result<client::Response> {
     emulator.add_fault(Fault::new(action).on(Operation::UploadMultipartPart));
     client.try_send(&Request::part(id, 0, &data(MIB)))
 }
@@ -35,8 +35,8 @@ fn recovers(emulator: &Emulator, id: &str) {
 #[test]
 fn status_has_optional_body() {
     let (emulator, mut client, id) = upload();
-    let answer = hit(&emulator, &mut client, &id, Action::status(503)).unwrap();
-    assert_eq!((answer.status, answer.body.len()), (503, 0));
+    let response = hit(&emulator, &mut client, &id, Action::status(503)).unwrap();
+    assert_eq!((response.status, response.body.len()), (503, 0));
     let throttled = Action::error(400, "ThrottlingException", "Rate exceeded");
     hit(&emulator, &mut client, &id, throttled).unwrap().expect_refusal(400, "ThrottlingException", "Rate exceeded");
     let html = Action::Status {
@@ -45,8 +45,8 @@ fn status_has_optional_body() {
         content_type: Some("text/html".to_owned()),
         headers: vec![("Location".to_owned(), "http://127.0.0.1:1/".to_owned())],
     };
-    let answer = hit(&emulator, &mut client, &id, html).unwrap();
-    let got = (answer.status, answer.header("content-type"), answer.header("location"));
+    let response = hit(&emulator, &mut client, &id, html).unwrap();
+    let got = (response.status, response.header("content-type"), response.header("location"));
     assert_eq!(got, (307, Some("text/html"), Some("http://127.0.0.1:1/")));
     assert!(emulator.uploads()[0].parts.is_empty());
     assert_eq!(emulator.connections(), 1);
@@ -88,12 +88,12 @@ fn early_response_then_close_hold_or_drain() {
         let started = Instant::now();
         client.write(&request.head(&client.host)).unwrap();
         client.write(&request.body[..1000]).unwrap();
-        client.read_answer().unwrap().expect_refusal(403, "ExpiredTokenException", "expired");
+        client.read_response().unwrap().expect_refusal(403, "ExpiredTokenException", "expired");
         match then {
             AfterResponse::Close => assert!(client.is_closed()),
             AfterResponse::Hold => {
                 client.tcp().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-                assert_eq!(client.read_answer().unwrap_err().kind(), ErrorKind::WouldBlock);
+                assert_eq!(client.read_response().unwrap_err().kind(), ErrorKind::WouldBlock);
             }
             AfterResponse::HoldFor { .. } => {
                 assert!(client.is_closed());
@@ -153,9 +153,9 @@ fn slow_and_delayed_requests_work() {
 fn wrong_tree_hash_in_header_and_list() {
     let (emulator, mut client, id) = upload();
     let right = client::tree_hash(&data(MIB));
-    let answer = hit(&emulator, &mut client, &id, Action::WrongTreeHash).unwrap();
-    let wrong = answer.header("x-amz-sha256-tree-hash").unwrap();
-    assert_eq!((answer.status, wrong.len()), (204, 64));
+    let response = hit(&emulator, &mut client, &id, Action::WrongTreeHash).unwrap();
+    let wrong = response.header("x-amz-sha256-tree-hash").unwrap();
+    assert_eq!((response.status, wrong.len()), (204, 64));
     assert_ne!(wrong, right);
     assert_eq!(emulator.uploads()[0].parts[0].tree_hash, right);
     emulator.add_fault(Fault::new(Action::WrongTreeHash).on(Operation::ListParts));
@@ -247,10 +247,10 @@ fn refusals_have_service_texts() {
         ),
     ] {
         let before = SystemTime::now();
-        let answer = hit(&emulator, &mut client, &id, Action::Refuse { because }).unwrap();
-        answer.expect_refusal(status, code, text);
+        let response = hit(&emulator, &mut client, &id, Action::Refuse { because }).unwrap();
+        response.expect_refusal(status, code, text);
         // The clock is correct, whatever the refusal says about the signature.
-        assert_date(&answer, 0, before);
+        assert_date(&response, 0, before);
     }
     assert_eq!((emulator.connections(), emulator.uploads()[0].parts.len()), (1, 0));
     recovers(&emulator, &id);
@@ -276,9 +276,9 @@ fn lost_part_is_acknowledged_and_not_stored() {
     let (emulator, mut client, id) = upload();
     let whole = data(2 * MIB);
     client.send(&Request::part(&id, MIB, &whole[MIB..]));
-    let answer = hit(&emulator, &mut client, &id, Action::LosePart).unwrap();
+    let response = hit(&emulator, &mut client, &id, Action::LosePart).unwrap();
     let right = client::tree_hash(&whole[..MIB]);
-    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
+    assert_eq!((response.status, response.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
     assert_eq!(emulator.uploads()[0].parts.len(), 1);
     let record = emulator.requests().swap_remove(2);
     assert_eq!((record.status, record.changed), (Some(204), false));
@@ -298,9 +298,9 @@ fn damaged_part_is_listed_with_its_new_hash() {
     let whole = data(2 * MIB);
     let (damaged, repaired) = (client.initiate(MIB), client.initiate(MIB));
     for id in [&damaged, &repaired] {
-        let answer = hit(&emulator, &mut client, id, Action::DamagePart).unwrap();
+        let response = hit(&emulator, &mut client, id, Action::DamagePart).unwrap();
         let right = client::tree_hash(&whole[..MIB]);
-        assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
+        assert_eq!((response.status, response.header("x-amz-sha256-tree-hash")), (204, Some(right.as_str())));
         client.send(&Request::part(id, MIB, &whole[MIB..]));
         let hash = client.send(&Request::list_parts(id, "")).json()["Parts"][0]["SHA256TreeHash"].clone();
         assert_ne!(hash, right.as_str());
@@ -352,11 +352,11 @@ fn throttles_above_rate_limit() {
     emulator.limit_requests(Some(1));
     let since = Instant::now();
     let mut list = |offset: i64| {
-        let answer = client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset));
-        if answer.status != 200 {
-            answer.expect_refusal(400, "ThrottlingException", "Rate exceeded");
+        let response = client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset));
+        if response.status != 200 {
+            response.expect_refusal(400, "ThrottlingException", "Rate exceeded");
         }
-        answer.status
+        response.status
     };
     assert_eq!(list(0), 200);
     // One request is left in the burst, and each second since has added one.
@@ -401,9 +401,9 @@ fn combined_actions_apply_at_their_stages() {
     }
 
     let (outcome, took, _, held) = put(Fault::new(slow).and(Action::WrongTreeHash));
-    let answer = outcome.unwrap();
-    assert_ne!(answer.header("x-amz-sha256-tree-hash"), Some(client::tree_hash(&data(MIB)).as_str()));
-    assert_eq!((answer.status, held), (204, 1));
+    let response = outcome.unwrap();
+    assert_ne!(response.header("x-amz-sha256-tree-hash"), Some(client::tree_hash(&data(MIB)).as_str()));
+    assert_eq!((response.status, held), (204, 1));
     assert!(took >= late, "{took:?}");
 
     let (outcome, took, _, held) = put(Fault::new(Action::status(503)).and(delayed.clone()));
@@ -461,10 +461,10 @@ fn clock_moves_during_body() {
         for after_bytes in [Some(0), Some(300_000), None] {
             let (emulator, mut client, id) = upload();
             let before = SystemTime::now();
-            let answer = hit(&emulator, &mut client, &id, Action::MoveClock { after_bytes, offset }).unwrap();
-            answer.expect_refusal(403, "InvalidSignatureException", text);
+            let response = hit(&emulator, &mut client, &id, Action::MoveClock { after_bytes, offset }).unwrap();
+            response.expect_refusal(403, "InvalidSignatureException", text);
             assert_eq!(emulator.requests()[1].body_bytes, MIB as u64);
-            assert_date(&answer, offset, before);
+            assert_date(&response, offset, before);
             // The clock has changed for all later requests.
             client.send(&Request::part(&id, 0, b"abc")).expect_refusal(403, "InvalidSignatureException", text);
             let skewed = Request::part(&id, 0, b"abc").with(|request| request.clock_offset = offset);
@@ -479,13 +479,13 @@ fn clock_offset_shows_in_date_header() {
     for (offset, sign, text) in [(3600, '-', "Signature expired: "), (-3600, '+', "Signature not yet current: ")] {
         emulator.set_clock_offset(offset);
         let before = SystemTime::now();
-        let answer = client.send(&Request::list_parts(&id, ""));
-        answer.expect_refusal(403, "InvalidSignatureException", text);
-        answer.expect_refusal(403, "InvalidSignatureException", &format!(" {sign} 5 min.)"));
-        assert_date(&answer, offset, before);
-        let answer = client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset));
-        assert_eq!(answer.status, 200);
-        assert_date(&answer, offset, before);
+        let response = client.send(&Request::list_parts(&id, ""));
+        response.expect_refusal(403, "InvalidSignatureException", text);
+        response.expect_refusal(403, "InvalidSignatureException", &format!(" {sign} 5 min.)"));
+        assert_date(&response, offset, before);
+        let response = client.send(&Request::list_parts(&id, "").with(|request| request.clock_offset = offset));
+        assert_eq!(response.status, 200);
+        assert_date(&response, offset, before);
     }
 }
 
@@ -495,9 +495,9 @@ fn early_success_acknowledges_a_part_that_is_not_stored() {
     emulator.add_fault(Fault::new(Action::EarlySuccess { after_bytes: 0, then: AfterResponse::Drain }));
     let request = Request::part(&id, 0, &data(MIB));
     client.write(&request.head(&client.host)).unwrap();
-    let answer = client.read_answer().unwrap();
+    let response = client.read_response().unwrap();
     let hash = client::tree_hash(&data(MIB));
-    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(hash.as_str())));
+    assert_eq!((response.status, response.header("x-amz-sha256-tree-hash")), (204, Some(hash.as_str())));
     client.write(&request.body).unwrap();
     assert!(client.send(&Request::list_parts(&id, "")).json()["Parts"].as_array().unwrap().is_empty());
     let record = emulator.requests().swap_remove(1);
@@ -543,11 +543,11 @@ fn interim_responses_precede_the_response() {
     emulator.add_fault(Fault::new(interim(Some(0))).and(interim(Some(1000))).and(interim(None)));
     let request = Request::part(&id, 0, &data(MIB));
     client.write(&request.head(&client.host)).unwrap();
-    assert_eq!(client.read_answer().unwrap().status, 100);
+    assert_eq!(client.read_response().unwrap().status, 100);
     client.write(&request.body[..1000]).unwrap();
-    assert_eq!(client.read_answer().unwrap().status, 100);
+    assert_eq!(client.read_response().unwrap().status, 100);
     client.write(&request.body[1000..]).unwrap();
-    assert_eq!([(); 2].map(|()| client.read_answer().unwrap().status), [100, 204]);
+    assert_eq!([(); 2].map(|()| client.read_response().unwrap().status), [100, 204]);
     assert_eq!(emulator.uploads()[0].parts.len(), 1);
 }
 
@@ -557,7 +557,7 @@ fn endless_interim_responses_end_with_the_connection() {
     let endless: Fault = serde_json::from_str(r#"{"action": {"kind": "interim_response", "count": null}}"#).unwrap();
     emulator.add_fault(endless);
     client.write(&Request::list_parts(&id, "").head(&client.host)).unwrap();
-    assert!((0..100).all(|_| client.read_answer().unwrap().status == 100));
+    assert!((0..100).all(|_| client.read_response().unwrap().status == 100));
     drop(client);
     let started = Instant::now();
     while emulator.open_connections() > 0 {
@@ -631,24 +631,24 @@ fn cut_response_ends_at_requested_point() {
 #[test]
 fn missing_tree_hash_is_not_in_the_response() {
     let (emulator, mut client, id) = upload();
-    let answer = hit(&emulator, &mut client, &id, Action::MissingTreeHash).unwrap();
-    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, None));
+    let response = hit(&emulator, &mut client, &id, Action::MissingTreeHash).unwrap();
+    assert_eq!((response.status, response.header("x-amz-sha256-tree-hash")), (204, None));
     assert_eq!(emulator.uploads()[0].parts.len(), 1);
     emulator.add_fault(Fault::new(Action::MissingTreeHash));
-    let answer = client.send(&Request::complete(&id, &data(MIB)));
-    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (201, None));
-    assert_eq!(answer.header("x-amz-archive-id"), Some(emulator.archives()[0].archive_id.as_str()));
+    let response = client.send(&Request::complete(&id, &data(MIB)));
+    assert_eq!((response.status, response.header("x-amz-sha256-tree-hash")), (201, None));
+    assert_eq!(response.header("x-amz-archive-id"), Some(emulator.archives()[0].archive_id.as_str()));
 }
 
 #[test]
 fn repeated_header_has_two_values() {
     let (emulator, mut client, id) = upload();
     let action = Action::RepeatedHeader { name: "x-amz-sha256-tree-hash".to_owned() };
-    let answer = hit(&emulator, &mut client, &id, action).unwrap();
-    let values = answer.headers.iter().filter(|(name, _)| name == "x-amz-sha256-tree-hash");
+    let response = hit(&emulator, &mut client, &id, action).unwrap();
+    let values = response.headers.iter().filter(|(name, _)| name == "x-amz-sha256-tree-hash");
     let values: Vec<_> = values.map(|(_, value)| value.as_str()).collect();
     let correct = client::tree_hash(&data(MIB));
-    assert_eq!((answer.status, values.len(), values[0]), (204, 2, correct.as_str()));
+    assert_eq!((response.status, values.len(), values[0]), (204, 2, correct.as_str()));
     assert_ne!(values[1], correct);
     assert_eq!(values[1].len(), 64);
 }
@@ -657,22 +657,22 @@ fn repeated_header_has_two_values() {
 fn proxy_response_has_no_request_id() {
     let (emulator, mut client, id) = upload();
     let html = Action::ProxyResponse { status: 404, body: Some("<html>".to_owned()), content_type: None };
-    let answer = hit(&emulator, &mut client, &id, html).unwrap();
-    let got = (answer.status, answer.header("content-type"), answer.header("x-amzn-requestid"));
+    let response = hit(&emulator, &mut client, &id, html).unwrap();
+    let got = (response.status, response.header("content-type"), response.header("x-amzn-requestid"));
     assert_eq!(got, (404, Some("text/html"), None));
     let empty = Action::ProxyResponse { status: 404, body: None, content_type: None };
-    let answer = hit(&emulator, &mut client, &id, empty).unwrap();
-    assert_eq!((answer.status, answer.body.len(), answer.header("x-amzn-requestid")), (404, 0, None));
+    let response = hit(&emulator, &mut client, &id, empty).unwrap();
+    assert_eq!((response.status, response.body.len(), response.header("x-amzn-requestid")), (404, 0, None));
     assert_eq!(emulator.connections(), 1);
     recovers(&emulator, &id);
 }
 
 /// Checks that the response's `Date` has this offset in seconds. The response was received after `before`.
-fn assert_date(answer: &client::Answer, offset: i64, before: SystemTime) {
+fn assert_date(response: &client::Response, offset: i64, before: SystemTime) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
-    let date = httpdate::parse_http_date(answer.header("date").unwrap()).unwrap();
+    let date = httpdate::parse_http_date(response.header("date").unwrap()).unwrap();
     let right = seconds(before) + offset..=seconds(SystemTime::now()) + offset;
-    assert!(right.contains(&seconds(date)), "{answer:?} is not in {right:?}");
+    assert!(right.contains(&seconds(date)), "{response:?} is not in {right:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod client;
 use std::collections::BTreeMap;
 use std::thread;
 
-use client::{Answer, Client, MIB, Request, data, start, start_with, tree_hash};
+use client::{Client, MIB, Request, Response, data, start, start_with, tree_hash};
 use glacier_emulator::{Action, Emulator, Fault, FaultKind, Operation, Options, RandomFaults, Storage};
 
 const PART: Operation = Operation::UploadMultipartPart;
@@ -23,10 +23,10 @@ fn start_random(faults: RandomFaults) -> Emulator {
 }
 
 /// Sends a request until it succeeds, each time on a new connection.
-fn insist(emulator: &Emulator, request: &Request) -> Answer {
+fn insist(emulator: &Emulator, request: &Request) -> Response {
     loop {
         match Client::connect(emulator).try_send(request) {
-            Ok(answer) if answer.status < 300 => return answer,
+            Ok(response) if response.status < 300 => return response,
             _ => {}
         }
     }
@@ -52,7 +52,7 @@ fn upload(emulator: &Emulator, id: &str, whole: &[u8]) {
         let complete = Request::complete(id, whole);
         // More attempts than consecutive faults: if all fail, a stored part is wrong.
         let made =
-            (0..4).any(|_| Client::connect(emulator).try_send(&complete).is_ok_and(|answer| answer.status == 201));
+            (0..4).any(|_| Client::connect(emulator).try_send(&complete).is_ok_and(|response| response.status == 201));
         if made {
             return;
         }

@@ -100,8 +100,11 @@ fn count_storage_trusts_hashes() {
     let (emulator, mut client) = start_with(Options { storage: Storage::Count, ..Options::default() });
     let id = client.initiate(MIB);
     let part = Request::part(&id, 0, &data(MIB)).body(&vec![0; MIB]);
-    let answer = client.send(&part);
-    assert_eq!((answer.status, answer.header("x-amz-sha256-tree-hash")), (204, Some(tree_hash(&data(MIB)).as_str())));
+    let response = client.send(&part);
+    assert_eq!(
+        (response.status, response.header("x-amz-sha256-tree-hash")),
+        (204, Some(tree_hash(&data(MIB)).as_str()))
+    );
     assert_eq!(client.send(&Request::complete(&id, &data(MIB))).status, 201);
     assert_eq!((emulator.archives()[0].size, emulator.archives()[0].path.as_ref()), (MIB as u64, None));
 }
@@ -185,9 +188,9 @@ fn supports_expect_100_continue() {
     let id = client.initiate(MIB);
     let request = Request::part(&id, 0, b"abc").header("expect", "100-continue");
     client.write(&request.head(&client.host)).unwrap();
-    assert_eq!(client.read_answer().unwrap().status, 100);
+    assert_eq!(client.read_response().unwrap().status, 100);
     client.write(b"abc").unwrap();
-    assert_eq!(client.read_answer().unwrap().status, 204);
+    assert_eq!(client.read_response().unwrap().status, 204);
 }
 
 #[test]

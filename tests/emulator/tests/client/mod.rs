@@ -207,13 +207,13 @@ pub(crate) fn upload(upload_id: &str) -> String {
 
 /// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
@@ -274,15 +274,15 @@ impl Client {
     }
 
     /// Sends a request and returns its response. Panics if none arrives.
-    pub(crate) fn send(&mut self, request: &Request) -> Answer {
+    pub(crate) fn send(&mut self, request: &Request) -> Response {
         self.try_send(request).unwrap_or_else(|e| panic!("{e} for {} {}", request.method, request.target))
     }
 
-    pub(crate) fn try_send(&mut self, request: &Request) -> io::Result<Answer> {
+    pub(crate) fn try_send(&mut self, request: &Request) -> io::Result<Response> {
         let mut bytes = request.head(&self.host);
         bytes.extend(&request.body);
         self.write(&bytes)?;
-        self.read_answer()
+        self.read_response()
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -292,7 +292,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn read_answer(&mut self) -> io::Result<Answer> {
+    pub(crate) fn read_response(&mut self) -> io::Result<Response> {
         let status_line = self.read_line()?;
         let bad = || io::Error::new(io::ErrorKind::InvalidData, format!("{status_line:?}"));
         let status =
@@ -309,7 +309,7 @@ impl Client {
         let length = headers.iter().find(|(name, _)| name == "content-length").map_or("0", |(_, value)| value.as_str());
         let mut body = vec![0; length.parse().unwrap()];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, headers, body })
+        Ok(Response { status, headers, body })
     }
 
     /// Returns all bytes until the connection ends, and how it ends.
@@ -333,9 +333,9 @@ impl Client {
 
     /// Initiates an upload and returns its ID.
     pub(crate) fn initiate(&mut self, part_size: usize) -> String {
-        let answer = self.send(&Request::initiate(part_size));
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.header("x-amz-multipart-upload-id").unwrap().to_owned()
+        let response = self.send(&Request::initiate(part_size));
+        assert_eq!(response.status, 201, "{response:?}");
+        response.header("x-amz-multipart-upload-id").unwrap().to_owned()
     }
 
     fn read_line(&mut self) -> io::Result<String> {

@@ -1,24 +1,24 @@
-//! Archives in one request, and what the hashes are.
+//! Archives in one request, and the hashes.
 
 use sha2::{Digest, Sha256};
 
 use crate::client::{MIB, Request, VAULT, data, tree_hash};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 use crate::{INVALID, MISSING, SIGNATURE};
 
 pub(crate) const GROUP: Group = Group {
     title: "UploadArchive and CreateVault",
     rules: &[
-        Rule::asks(
-            "an archive comes with both its hashes",
+        Rule::required(
+            "an archive in one request requires both hashes",
             "M, G, L",
             &[|s| {
                 let request = Request::archive(b"hello").header("x-amz-archive-description", "greeting");
-                let answer = s.accepted(&request);
+                let response = s.accepted(&request);
                 let archive = &s.emulator.archives()[0];
-                assert_eq!(answer.header("x-amz-archive-id"), Some(archive.archive_id.as_str()));
-                assert_eq!(answer.header("x-amz-sha256-tree-hash"), Some(tree_hash(b"hello").as_str()));
+                assert_eq!(response.header("x-amz-archive-id"), Some(archive.archive_id.as_str()));
+                assert_eq!(response.header("x-amz-sha256-tree-hash"), Some(tree_hash(b"hello").as_str()));
                 assert_eq!((archive.size, archive.description.as_deref()), (5, Some("greeting")));
             }],
             &[
@@ -38,14 +38,14 @@ pub(crate) const GROUP: Group = Group {
                 |s| s.refused(&Request::archive(b"hello").body(b"hallo"), 403, SIGNATURE, "Computed digest: "),
             ],
         ),
-        Rule::asks(
+        Rule::required(
             "an archive in one request has 1 byte to 4 GiB",
             "G, L",
             &[|s| drop(s.accepted(&Request::archive(b"1")))],
             &[
                 |s| s.refused(&Request::archive(b""), 400, INVALID, "Invalid Content-Length: 0"),
                 |s| {
-                    // The figure of the live answer; the body is never asked for.
+                    // The size in the published response. The body is never requested.
                     let request = Request::archive(b"").with(|r| r.content_length = Some(38_505_164_800));
                     s.refused(
                         &request.header("expect", "100-continue"),
@@ -56,12 +56,15 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::gives(
-            "a vault is made by a request",
+        Rule::provided(
+            "CreateVault creates a vault",
             "G",
             &[|s| {
-                let answer = s.accepted(&Request::new("PUT", "/-/vaults/my.vault_-1"));
-                assert_eq!((answer.status, answer.header("location")), (201, Some("/111122223333/vaults/my.vault_-1")));
+                let response = s.accepted(&Request::new("PUT", "/-/vaults/my.vault_-1"));
+                assert_eq!(
+                    (response.status, response.header("location")),
+                    (201, Some("/111122223333/vaults/my.vault_-1"))
+                );
                 assert_eq!(s.client.send(&Request::new("GET", "/-/vaults/my.vault_-1/multipart-uploads")).status, 200);
             }],
         ),
@@ -71,8 +74,8 @@ pub(crate) const GROUP: Group = Group {
 pub(crate) const HASHES: Group = Group {
     title: "Hashes",
     rules: &[
-        Rule::asks(
-            "a tree hash is over the SHA-256 of each 1 MiB, pair by pair; an odd one moves up as it is",
+        Rule::required(
+            "the leaves of a tree hash are the SHA-256 hashes of each 1 MiB; pairs are hashed together, an odd hash moves up unchanged",
             "G",
             &[
                 |s| archive_of(s, 1),
@@ -88,7 +91,7 @@ pub(crate) const HASHES: Group = Group {
                     mismatch(s, &data(MIB + 1), linear);
                 },
                 |s| {
-                    // The odd leaf paired with itself.
+                    // Here the odd leaf is paired with itself.
                     let leaf = |index: usize| Sha256::digest(&data(3 * MIB)[index * MIB..][..MIB]);
                     let pair =
                         |left: &[u8], right: &[u8]| Sha256::new().chain_update(left).chain_update(right).finalize();
@@ -97,15 +100,15 @@ pub(crate) const HASHES: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
-            "the archive's tree hash is that over the parts' hashes",
+        Rule::required(
+            "the archive's tree hash combines the tree hashes of the parts",
             "G",
             &[|s| {
                 let complete = folded(s, |parts| tree_hash(&parts.concat()));
                 s.accepted(&complete);
             }],
             &[|s| {
-                // The linear hash over the parts' hashes, one after the other.
+                // Here the hash is the linear hash of the concatenated part hashes.
                 let complete = folded(s, |parts| {
                     let hashes: Vec<_> = parts.iter().flat_map(|part| hex::decode(tree_hash(part)).unwrap()).collect();
                     hex::encode(Sha256::digest(hashes))
@@ -116,18 +119,18 @@ pub(crate) const HASHES: Group = Group {
     ],
 };
 
-fn archive_of(s: &mut Scene, length: usize) {
-    let answer = s.accepted(&Request::archive(&data(length)));
-    assert_eq!(answer.header("x-amz-sha256-tree-hash"), Some(tree_hash(&data(length)).as_str()));
+fn archive_of(s: &mut Fixture, length: usize) {
+    let response = s.accepted(&Request::archive(&data(length)));
+    assert_eq!(response.header("x-amz-sha256-tree-hash"), Some(tree_hash(&data(length)).as_str()));
 }
 
-fn mismatch(s: &mut Scene, body: &[u8], hash: String) {
+fn mismatch(s: &mut Fixture, body: &[u8], hash: String) {
     let text = format!("Checksum mismatch: expected {hash}, computed {}", tree_hash(body));
     s.refused(&Request::archive(body).header("x-amz-sha256-tree-hash", hash), 400, INVALID, &text);
 }
 
-/// The request that completes an upload of three parts of 2 MiB, the last short, with this hash over them.
-fn folded(s: &mut Scene, hash: impl Fn(&[&[u8]]) -> String) -> Request {
+/// The request that completes an upload of three parts of 2 MiB, the last one shorter, with this combination of hashes.
+fn folded(s: &mut Fixture, hash: impl Fn(&[&[u8]]) -> String) -> Request {
     let whole = data(5 * MIB);
     let parts: Vec<_> = whole.chunks(2 * MIB).collect();
     let id = s.initiate(2 * MIB);

@@ -1,4 +1,4 @@
-//! What holds for every request and every answer.
+//! Rules for every request and every response.
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,8 +9,8 @@ use crate::{INVALID, MISSING, NOT_FOUND, SIGNATURE};
 pub(crate) const GROUP: Group = Group {
     title: "Every request",
     rules: &[
-        Rule::asks(
-            "HTTP/1.1, over TCP or TLS, as the endpoint says",
+        Rule::required(
+            "requests use HTTP/1.1 over TCP, or over TLS if the endpoint is HTTPS",
             "M",
             &[
                 |s| drop(s.accepted(&list("-", "examplevault"))),
@@ -23,13 +23,13 @@ pub(crate) const GROUP: Group = Group {
                 s.restart(|options| options.tls = true);
                 let mut plain = Client::connect_without_tls(s.emulator.endpoint());
                 let error = plain.try_send(&list("-", "examplevault")).unwrap_err();
-                // Rather than waiting for a handshake.
+                // Otherwise the client would start a handshake.
                 assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock);
-                s.show_no_answer("`GET …` in clear to an HTTPS endpoint", "no answer, the connection ends");
+                s.show_no_response("`GET …` without TLS to an HTTPS endpoint", "no response, the connection closes");
             }],
         ),
-        Rule::asks(
-            "the account is `-` or its 12 digits without hyphens",
+        Rule::required(
+            "the account is `-`, or 12 digits without hyphens",
             "M, G",
             &[
                 |s| drop(s.accepted(&list("-", "examplevault"))),
@@ -37,10 +37,10 @@ pub(crate) const GROUP: Group = Group {
             ],
             &[|s| denied(s, "1111-2222-3333")],
         ),
-        Rule::refuses("the account must be the key's own", "L", &[|s| denied(s, "999999999999")]),
-        Rule::refuses("an account is named", "choice: an empty account", &[|s| denied(s, "")]),
-        Rule::asks(
-            "a vault's name is 1 to 255 of `A-Z a-z 0-9 _ - .`; another is as one that is not there",
+        Rule::refused("the account must be the account of the key", "L", &[|s| denied(s, "999999999999")]),
+        Rule::refused("the account must not be empty", "choice: an empty account", &[|s| denied(s, "")]),
+        Rule::required(
+            "a vault name has 1 to 255 characters of `A-Z a-z 0-9 _ - .`; an invalid name is reported as not found",
             "G, L",
             &[|s| exists(s, "v"), |s| exists(s, &"v".repeat(255)), |s| exists(s, "AZaz09_-.")],
             &[
@@ -51,8 +51,8 @@ pub(crate) const GROUP: Group = Group {
                 |s| s.refused(&Request::new("PUT", "/-/vaults/a:b"), 404, NOT_FOUND, "Vault not found for ARN: "),
             ],
         ),
-        Rule::asks(
-            "`Host` is signed with the port, unless it is the scheme's own",
+        Rule::required(
+            "`Host` is signed with the port, except the default port of the scheme",
             "P",
             &[|s| drop(s.accepted(&list("-", "examplevault")))],
             &[|s| {
@@ -60,15 +60,15 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&request, 403, SIGNATURE, "does not match");
             }],
         ),
-        Rule::refuses(
+        Rule::refused(
             "`Host` is required",
-            "choice: unreadable `Authorization`, no usable date, no `Host`",
+            "choice: malformed `Authorization`, no valid date, no `Host`",
             &[|s| {
                 let request = list("-", "examplevault").with(|r| r.sends_host = false);
                 s.refused(&request, 403, SIGNATURE, "'Host' must be in the request");
             }],
         ),
-        Rule::asks(
+        Rule::required(
             "`x-amz-glacier-version` is required",
             "G, L",
             &[|s| drop(s.accepted(&list("-", "examplevault").header("x-amz-glacier-version", "2012-06-01")))],
@@ -77,16 +77,16 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&request, 400, MISSING, "Required parameter missing: API version");
             }],
         ),
-        Rule::refuses(
-            "there is one version",
+        Rule::refused(
+            "the only API version is 2012-06-01",
             "choice: API version other than 2012-06-01",
             &[|s| {
                 let request = list("-", "examplevault").header("x-amz-glacier-version", "2012-06-02");
                 s.refused(&request, 400, INVALID, "2012-06-02");
             }],
         ),
-        Rule::asks(
-            "a payload comes with its `Content-Length`",
+        Rule::required(
+            "a payload requires `Content-Length`",
             "G",
             &[|s| {
                 let id = s.initiate(MIB);
@@ -99,8 +99,8 @@ pub(crate) const GROUP: Group = Group {
                 assert!(s.client.is_closed());
             }],
         ),
-        Rule::gives(
-            "`Content-Length: 0` may be left out",
+        Rule::provided(
+            "`Content-Length: 0` is optional",
             "T",
             &[
                 |s| drop(s.accepted(&Request::initiate(MIB))),
@@ -111,9 +111,9 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "a request's end is certain",
-            "choice: `Transfer-Encoding`, two lengths, a payload without one",
+        Rule::refused(
+            "the end of a request must be unambiguous",
+            "choice: `Transfer-Encoding`, two lengths, or a payload without length",
             &[
                 |s| {
                     let request = Request::initiate(MIB).header("transfer-encoding", "chunked");
@@ -127,9 +127,9 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "an operation without payload takes no body",
-            "choice: a body where the operation takes none",
+        Rule::refused(
+            "an operation without payload accepts no body",
+            "choice: a body for an operation without payload",
             &[
                 |s| {
                     s.refused(&Request::initiate(MIB).body(b"x"), 400, "BadRequest", "takes no body");
@@ -145,36 +145,36 @@ pub(crate) const GROUP: Group = Group {
                 |s| s.refused(&list("-", "examplevault").body(b"{}"), 400, "BadRequest", "takes no body"),
             ],
         ),
-        Rule::gives(
-            "`Accept` may be left out, and makes no difference",
+        Rule::provided(
+            "`Accept` is optional and ignored",
             "T",
             &[|s| drop(s.accepted(&list("-", "examplevault").header("accept", "application/json")))],
         ),
-        Rule::gives(
-            "with `Expect: 100-continue` the body is asked for",
+        Rule::provided(
+            "with `Expect: 100-continue` the service sends `100 Continue`",
             "T",
             &[|s| {
                 let id = s.initiate(MIB);
                 let part = Request::part(&id, 0, b"abc").header("expect", "100-continue");
                 s.client.write(&part.head(&s.client.host)).unwrap();
-                assert_eq!(s.client.read_answer().unwrap().status, 100);
+                assert_eq!(s.client.read_response().unwrap().status, 100);
                 s.client.write(b"abc").unwrap();
-                let answer = s.client.read_answer().unwrap();
-                s.show(crate::document::request(&part), &answer);
+                let response = s.client.read_response().unwrap();
+                s.show(crate::document::request(&part), &response);
             }],
         ),
-        Rule::gives(
-            "a query parameter of no operation is nothing",
-            "choice: a query parameter that the operation does not know",
+        Rule::provided(
+            "unknown query parameters are ignored",
+            "choice: an unknown query parameter",
             &[|s| drop(s.accepted(&Request::list_uploads("?colour=blue")))],
         ),
-        Rule::refuses(
-            "an operation has an address",
-            "choice: an address that is no operation here",
+        Rule::refused(
+            "the path must name an operation",
+            "choice: a path without operation",
             &[|s| s.refused(&Request::new("GET", "/-/vaultz/examplevault"), 400, "BadRequest", "GET /-/vaultz")],
         ),
-        Rule::refuses(
-            "of several things wrong, the first in this order is told",
+        Rule::refused(
+            "of several errors, the first in this order is reported",
             "choice: order of the checks",
             &[|s| {
                 let id = s.initiate(MIB);
@@ -192,9 +192,9 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&wrong, 400, INVALID, "Invalid Content-Range");
             }],
         ),
-        Rule::refuses(
-            "a refusal leaves the connection as it was",
-            "choice: refused by the head alone",
+        Rule::refused(
+            "a refusal keeps the connection open",
+            "choice: refusal based on the head",
             &[|s| {
                 let id = s.initiate(MIB);
                 let wrong = Request::part(&id, 0, &data(MIB)).header("content-range", "bytes 1-1048576/*");
@@ -202,49 +202,49 @@ pub(crate) const GROUP: Group = Group {
                 assert_eq!(s.client.send(&Request::part(&id, 0, &data(MIB))).status, 204);
             }],
         ),
-        Rule::refuses(
-            "a body that is waited with is not asked for",
-            "choice: refused by the head alone, with `Expect: 100-continue`",
+        Rule::refused(
+            "after a refusal the service does not send `100 Continue`",
+            "choice: refusal based on the head, with `Expect: 100-continue`",
             &[|s| {
                 let part = Request::part("none", 0, b"abc").header("expect", "100-continue");
                 s.client.write(&part.head(&s.client.host)).unwrap();
-                let answer = s.client.read_answer().unwrap();
-                answer.expect_refusal(404, NOT_FOUND, "The upload ID was not found");
+                let response = s.client.read_response().unwrap();
+                response.expect_refusal(404, NOT_FOUND, "The upload ID was not found");
                 assert!(s.client.is_closed());
-                s.show(crate::document::request(&part), &answer);
+                s.show(crate::document::request(&part), &response);
             }],
         ),
-        Rule::gives(
-            "an answer has `x-amzn-RequestId` with 47 url-safe characters, another each time, and `Date`",
+        Rule::provided(
+            "a response has a unique `x-amzn-RequestId` with 47 URL-safe characters, and `Date`",
             "G, L",
             &[|s| {
-                let answers = [s.accepted(&Request::list_uploads("")), s.accepted(&Request::list_uploads(""))];
-                let ids = answers.each_ref().map(|answer| answer.header("x-amzn-requestid").unwrap());
+                let responses = [s.accepted(&Request::list_uploads("")), s.accepted(&Request::list_uploads(""))];
+                let ids = responses.each_ref().map(|response| response.header("x-amzn-requestid").unwrap());
                 assert!(ids.iter().all(|id| id.len() == 47 && is_url_safe(id)) && ids[0] != ids[1], "{ids:?}");
-                let date = answers[0].header("date").unwrap();
+                let date = responses[0].header("date").unwrap();
                 assert!(date.ends_with(" GMT") && date.len() == 29, "{date}");
-                assert_eq!(answers[0].header("content-length").unwrap(), answers[0].body.len().to_string());
+                assert_eq!(responses[0].header("content-length").unwrap(), responses[0].body.len().to_string());
             }],
         ),
-        Rule::gives(
-            "a 201 carries `{}` as `application/json`, a 204 neither content nor length",
+        Rule::provided(
+            "a 201 has the content `{}` as `application/json`; a 204 has neither content nor length",
             "L",
             &[
                 |s| {
-                    let answer = s.accepted(&Request::initiate(MIB));
-                    assert_eq!((answer.status, answer.body.as_slice()), (201, &b"{}"[..]));
-                    assert_eq!(answer.header("content-type"), Some("application/json"));
+                    let response = s.accepted(&Request::initiate(MIB));
+                    assert_eq!((response.status, response.body.as_slice()), (201, &b"{}"[..]));
+                    assert_eq!(response.header("content-type"), Some("application/json"));
                 },
                 |s| {
                     let id = s.initiate(MIB);
-                    let answer = s.accepted(&Request::abort(&id));
-                    assert_eq!((answer.status, answer.body.len()), (204, 0));
-                    assert_eq!((answer.header("content-length"), answer.header("content-type")), (None, None));
+                    let response = s.accepted(&Request::abort(&id));
+                    assert_eq!((response.status, response.body.len()), (204, 0));
+                    assert_eq!((response.header("content-length"), response.header("content-type")), (None, None));
                 },
             ],
         ),
-        Rule::gives(
-            "upload IDs have 92 url-safe characters, and some begin with `-`",
+        Rule::provided(
+            "upload IDs have 92 URL-safe characters, and some begin with `-`",
             "L",
             &[|s| {
                 let ids: Vec<_> = (0..20).map(|_| s.initiate(MIB)).collect();
@@ -252,15 +252,15 @@ pub(crate) const GROUP: Group = Group {
                 assert!(ids.iter().any(|id| id.starts_with('-')), "{ids:?}");
             }],
         ),
-        Rule::asks(
-            "an ID is sent back as it is, percent-encoded or not",
+        Rule::required(
+            "a client sends IDs unchanged, percent-encoded or not",
             "L",
             &[|s| {
                 let id = s.initiate(MIB);
                 let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
                 s.name(encoded.clone(), "{upload}, percent-encoded");
-                let answer = s.client.send(&Request::list_parts(&encoded, ""));
-                s.show(format!("`GET …/multipart-uploads/{encoded}`"), &answer);
+                let response = s.client.send(&Request::list_parts(&encoded, ""));
+                s.show(format!("`GET …/multipart-uploads/{encoded}`"), &response);
             }],
             &[|s| {
                 let id = s.initiate(MIB);
@@ -268,16 +268,16 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&Request::list_parts(&format!("{id}="), ""), 404, NOT_FOUND, "The upload ID was not found");
             }],
         ),
-        Rule::asks(
-            "requests do not come faster than they are admitted",
-            "choice: how many requests are admitted",
+        Rule::required(
+            "requests above the rate limit are throttled",
+            "choice: the rate limit",
             &[|s| drop(s.accepted(&list("-", "examplevault")))],
             &[|s| {
                 s.emulator.limit_requests(Some(0));
                 s.refused(&list("-", "examplevault"), 400, "ThrottlingException", "Rate exceeded");
             }],
         ),
-        Rule::gives(
+        Rule::provided(
             "`{}` may be the body of CreateVault, Initiate and Complete",
             "P",
             &[
@@ -294,9 +294,9 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "a number is written in digits only",
-            "choice: a number with anything but digits, a `+` included",
+        Rule::refused(
+            "numbers consist of digits only",
+            "choice: a number with characters other than digits, including `+`",
             &[
                 |s| {
                     let request = Request::initiate(MIB).header("x-amz-part-size", "+1048576");
@@ -328,17 +328,17 @@ fn list(account: &str, vault: &str) -> Request {
     Request::new("GET", format!("/{account}/vaults/{vault}/multipart-uploads"))
 }
 
-fn denied(s: &mut crate::scene::Scene, account: &str) {
+fn denied(s: &mut crate::fixture::Fixture, account: &str) {
     let text = format!("Access denied for account ID: {account}");
     s.refused(&list(account, "examplevault"), 403, "AccessDeniedException", &text);
 }
 
-fn exists(s: &mut crate::scene::Scene, vault: &str) {
+fn exists(s: &mut crate::fixture::Fixture, vault: &str) {
     s.accepted(&Request::new("PUT", format!("/-/vaults/{vault}")));
     s.accepted(&list("-", vault));
 }
 
-fn vault_not_found(s: &mut crate::scene::Scene, vault: &str) {
+fn vault_not_found(s: &mut crate::fixture::Fixture, vault: &str) {
     let text = "Vault not found for ARN: arn:aws:glacier:us-east-1:111122223333:vaults/";
     s.refused(&list("-", vault), 404, NOT_FOUND, text);
 }

@@ -1,58 +1,58 @@
-//! The document: what each case sent and got, with what differs from run to run replaced by a name.
+//! The document: the request and the response of each case, with names in place of values that differ between runs.
 
 use glacier_emulator::unspecified::UNSPECIFIED;
 
-use crate::client::{Answer, Request};
+use crate::client::{Request, Response};
 use crate::rule::{Group, Outcome};
 
 const INTRODUCTION: &str = "\
-# What the local Glacier accepts and refuses
+# What the local Glacier accepts and rejects
 
-Each rule of the service's multipart interface with the cases that show it: at least one where a client gets it right
-and one where it gets it wrong, unless there is only one way. A case shows its last request and the answer to it: a
-right one succeeds, a wrong one is refused. The tables are written by the test that plays the cases
-(`tests/emulator/tests/conformance`), which fails when they differ.
+This page lists the rules of the service's multipart interface with cases. Each rule has at least one case with a correct
+client and one with an incorrect client, if both exist. A case shows its last request and the response: a correct request
+succeeds, a wrong one is rejected. The test in `tests/emulator/tests/conformance` runs the cases and writes the tables. It
+fails if they differ.
 
-*Source* says where a rule is known from:
-M the service model in botocore · G the developer guide · L answers of the live service that users have published ·
-P the source of published SDKs · T tried with published clients · I inferred from the others ·
+*Source* states the origin of a rule:
+M the service model in botocore · G the developer guide · L responses of the live service that users have published ·
+P the source of published SDKs · T tests with published clients · I inferred from the others ·
 *choice*: not known; see the end.
 
-In braces: `{upload}`, `{archive}` IDs of 92 and 138 characters; `{time}`; `{marker}`. Hashes are cut after 8 digits.
-Every request has `Host`, `x-amz-date`, `Authorization`, `x-amz-glacier-version: 2012-06-01` and `Content-Length`, and
-each of its headers is signed, unless it is said otherwise.
+Names in braces replace random values: `{upload}` and `{archive}` are IDs of 92 and 138 characters; `{time}`; `{marker}`.
+Hashes are truncated after 8 digits. Unless stated otherwise, every request has `Host`, `x-amz-date`, `Authorization`,
+`x-amz-glacier-version: 2012-06-01` and `Content-Length`, and each of its headers is signed.
 ";
 
 const CHOICES_INTRODUCTION: &str = "\
 ## Choices
 
-Nobody outside can try these on the live service. A client that is right must not depend on any of them. *Invalid*
-stands for 400 `InvalidParameterValueException`.
+The live service cannot be tested without a vault. A correct client must not depend on any of these choices. *Invalid*
+means 400 `InvalidParameterValueException`.
 
 | open question | choice |
 |---|---|
 ";
 
-/// The whole text.
+/// Renders the document.
 pub(crate) fn render(outcomes: &[(&Group, Vec<Outcome>)]) -> String {
     let mut text = INTRODUCTION.to_owned();
     let mut number = 0;
     for (group, outcomes) in outcomes {
         text.push_str(&format!(
-            "\n## {}\n\n| no. | rule | source | | sent | came back |\n|---|---|---|---|---|---|\n",
+            "\n## {}\n\n| no. | rule | source | | request | response |\n|---|---|---|---|---|---|\n",
             group.title
         ));
         let mut before = "";
         for outcome in outcomes {
             number += 1;
             let rule = outcome.rule;
-            // A rule is written once, in the row of its first case.
-            let (says, source) = if rule.says == before { ("", "") } else { (rule.says, rule.source) };
-            before = rule.says;
-            let source = if rule.choice().is_some() && !source.is_empty() { "choice" } else { source };
+            // A rule is shown once, in the row of its first case.
+            let (statement, source) = if rule.statement == before { ("", "") } else { (rule.statement, rule.source) };
+            before = rule.statement;
+            let source = if rule.unspecified().is_some() && !source.is_empty() { "choice" } else { source };
             let side = if outcome.right { "right" } else { "wrong" };
             let Ok(shown) = &outcome.shown else { continue };
-            let row = [says, source, side, &shown.sent, &shown.came].map(|cell| cell.replace('|', "\\|"));
+            let row = [statement, source, side, &shown.sent, &shown.received].map(|cell| cell.replace('|', "\\|"));
             text.push_str(&format!("| {number} | {} |\n", row.join(" | ")));
         }
     }
@@ -62,7 +62,7 @@ pub(crate) fn render(outcomes: &[(&Group, Vec<Outcome>)]) -> String {
     text
 }
 
-/// A request: its line, its headers, its body, and how it differs from what is usual.
+/// Renders a request: its request line, its headers, its body, and its differences from a usual request.
 pub(crate) fn request(request: &Request) -> String {
     let mut shown = vec![code(&format!("{} {}", request.method, request.target))];
     for (name, value) in &request.headers {
@@ -98,31 +98,31 @@ pub(crate) fn request(request: &Request) -> String {
     shown.join(", ")
 }
 
-/// An answer: its status and what it says.
-pub(crate) fn answer(answer: &Answer) -> String {
-    let document = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
+/// Renders a response: its status, and its message or headers.
+pub(crate) fn response(response: &Response) -> String {
+    let document = serde_json::from_slice::<serde_json::Value>(&response.body).unwrap_or_default();
     if let (Some(code), Some(message)) = (document["code"].as_str(), document["message"].as_str()) {
-        return format!("{} `{code}`: {}", answer.status, shortened(message).replace('\t', "\\t"));
+        return format!("{} `{code}`: {}", response.status, shortened(message).replace('\t', "\\t"));
     }
-    let mut shown = vec![answer.status.to_string()];
-    for (name, value) in &answer.headers {
+    let mut shown = vec![response.status.to_string()];
+    for (name, value) in &response.headers {
         if name == "location" || name.starts_with("x-amz-") {
             shown.push(code(&format!("{name}: {value}")));
         }
     }
-    if !answer.body.is_empty() {
-        shown.push(code(&String::from_utf8_lossy(&answer.body)));
+    if !response.body.is_empty() {
+        shown.push(code(&String::from_utf8_lossy(&response.body)));
     }
     shown.join(", ")
 }
 
 fn code(text: &str) -> String {
     let text = shortened(text).replace('\t', "\\t");
-    // A span with a backtick in it has two at either end.
+    // A code span that contains a backtick has two at either end.
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
-/// With names for what is random, and without the middle of what is long.
+/// Replaces random values by names and truncates long ones.
 fn shortened(text: &str) -> String {
     const MOST: usize = 300;
     let mut out = String::new();
@@ -138,7 +138,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The length of the token that the text begins with, and how it is shown.
+/// Returns the length of the first token, and its replacement.
 fn next_token(text: &str, first: char) -> (usize, String) {
     for (shape, name) in [("0000-00-00T00:00:00.000Z", "{time}"), ("00000000T000000Z", "{time}")] {
         if has_shape(text, shape) {
@@ -159,7 +159,7 @@ fn next_token(text: &str, first: char) -> (usize, String) {
     }
 }
 
-/// Whether the text begins with digits where the shape has them, and with the same characters elsewhere.
+/// Whether the text begins with the shape. A 0 in the shape stands for any digit.
 fn has_shape(text: &str, shape: &str) -> bool {
     let fits = |(have, want): (u8, u8)| if want == b'0' { have.is_ascii_digit() } else { have == want };
     text.len() >= shape.len() && text.bytes().zip(shape.bytes()).all(fits)

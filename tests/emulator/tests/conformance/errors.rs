@@ -1,16 +1,16 @@
-//! The error answers that the rules above do not lead to: they come when a test asks for them.
+//! Error responses that no rule above causes: a fault injects them.
 
 use glacier_emulator::{Action, Fault};
 
 use crate::client::Request;
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 
 pub(crate) const GROUP: Group = Group {
-    title: "Error answers on demand",
+    title: "Injected errors",
     rules: &[
-        Rule::refuses(
-            "an error answer is a JSON document with `code`, `message` and `type`: `Client` below 500, `Server` above",
+        Rule::refused(
+            "an error response is a JSON document with `code`, `message` and `type`: `Client` below 500, `Server` from 500",
             "G, L",
             &[
                 |s| scripted(s, 400, "LimitExceededException", "Too many vaults"),
@@ -23,14 +23,14 @@ pub(crate) const GROUP: Group = Group {
                 |s| scripted(s, 503, "InsufficientCapacityException", "Not now"),
             ],
         ),
-        Rule::refuses(
-            "an answer on the way may be no document of the service's",
+        Rule::refused(
+            "a response of an intermediary may have another format",
             "L",
             &[
                 |s| {
                     s.emulator.add_fault(Fault::new(Action::status(400)));
-                    let answer = s.send(&Request::list_uploads(""));
-                    assert_eq!((answer.status, answer.body.len(), answer.header("content-type")), (400, 0, None));
+                    let response = s.send(&Request::list_uploads(""));
+                    assert_eq!((response.status, response.body.len(), response.header("content-type")), (400, 0, None));
                 },
                 |s| {
                     s.emulator.add_fault(Fault::new(Action::Status {
@@ -39,15 +39,15 @@ pub(crate) const GROUP: Group = Group {
                         content_type: Some("text/html".to_owned()),
                         headers: Vec::new(),
                     }));
-                    let answer = s.send(&Request::list_uploads(""));
-                    assert_eq!((answer.status, answer.header("content-type")), (502, Some("text/html")));
+                    let response = s.send(&Request::list_uploads(""));
+                    assert_eq!((response.status, response.header("content-type")), (502, Some("text/html")));
                 },
             ],
         ),
     ],
 };
 
-fn scripted(s: &mut Scene, status: u16, code: &str, message: &str) {
+fn scripted(s: &mut Fixture, status: u16, code: &str, message: &str) {
     s.emulator.add_fault(Fault::new(Action::error(status, code, message)));
     s.refused(&Request::list_uploads(""), status, code, message);
 }

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::client::{Client, MIB, Request, data, tree_hash};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 use crate::{INVALID, NOT_FOUND};
 
 pub(crate) const PARTS: Group = Group {
     title: "ListParts",
     rules: &[
-        Rule::gives(
-            "the document describes upload and parts: ranges as `first-last`, sizes as numbers, nothing as null",
+        Rule::provided(
+            "the document describes the upload and its parts: ranges as `first-last`, sizes as numbers, absent values as null",
             "M, G",
             &[
                 |s| {
@@ -22,8 +22,8 @@ pub(crate) const PARTS: Group = Group {
                 },
                 |s| {
                     let initiate = Request::initiate(MIB).header("x-amz-archive-description", "archive one");
-                    let answer = s.accepted(&initiate);
-                    let id = answer.header("x-amz-multipart-upload-id").unwrap();
+                    let response = s.accepted(&initiate);
+                    let id = response.header("x-amz-multipart-upload-id").unwrap();
                     s.accepted(&Request::part(id, 0, &data(MIB)));
                     let document = s.accepted(&Request::list_parts(id, "")).json();
                     let part = json!({ "RangeInBytes": "0-1048575", "SHA256TreeHash": tree_hash(&data(MIB)) });
@@ -36,7 +36,7 @@ pub(crate) const PARTS: Group = Group {
                 },
             ],
         ),
-        Rule::gives(
+        Rule::provided(
             "times are `2012-03-20T17:03:43.221Z`, vaults `arn:aws:glacier:{region}:{account}:vaults/{name}`",
             "G",
             &[|s| {
@@ -47,7 +47,7 @@ pub(crate) const PARTS: Group = Group {
                 assert_eq!(document["VaultARN"], "arn:aws:glacier:us-east-1:111122223333:vaults/examplevault");
             }],
         ),
-        Rule::gives(
+        Rule::provided(
             "parts are sorted by range",
             "G",
             &[|s| {
@@ -61,8 +61,8 @@ pub(crate) const PARTS: Group = Group {
                 assert_eq!(listed.collect::<Vec<_>>(), ranges);
             }],
         ),
-        Rule::gives(
-            "a part on its way is not listed",
+        Rule::provided(
+            "a part is not listed before it is complete",
             "G",
             &[|s| {
                 let id = s.initiate(MIB);
@@ -72,13 +72,13 @@ pub(crate) const PARTS: Group = Group {
                 other.write(&part.body[..MIB - 1]).unwrap();
                 assert_eq!(s.accepted(&Request::list_parts(&id, "")).json()["Parts"], json!([]));
                 other.write(&part.body[MIB - 1..]).unwrap();
-                assert_eq!(other.read_answer().unwrap().status, 204);
+                assert_eq!(other.read_response().unwrap().status, 204);
                 assert_eq!(s.client.send(&Request::list_parts(&id, "")).json()["Parts"].as_array().unwrap().len(), 1);
             }],
         ),
-        Rule::refuses(
-            "an upload that is not there has no parts",
-            "choice: the upload ID does not exist",
+        Rule::refused(
+            "the parts of an upload that does not exist cannot be listed",
+            "choice: an upload ID that does not exist",
             &[|s| s.refused(&Request::list_parts("none", ""), 404, NOT_FOUND, "The upload ID was not found: none")],
         ),
     ],
@@ -87,7 +87,7 @@ pub(crate) const PARTS: Group = Group {
 pub(crate) const UPLOADS: Group = Group {
     title: "ListMultipartUploads",
     rules: &[
-        Rule::gives(
+        Rule::provided(
             "the document describes the uploads of the vault that are neither completed nor aborted",
             "M, G",
             &[
@@ -113,8 +113,8 @@ pub(crate) const UPLOADS: Group = Group {
                 },
             ],
         ),
-        Rule::gives(
-            "the order means nothing",
+        Rule::provided(
+            "the order is not specified",
             "choice: order of ListMultipartUploads",
             &[|s| {
                 let mut ids: Vec<_> = (0..3).map(|_| s.initiate(MIB)).collect();
@@ -131,8 +131,8 @@ pub(crate) const UPLOADS: Group = Group {
 pub(crate) const PAGES: Group = Group {
     title: "Pages of both lists",
     rules: &[
-        Rule::gives(
-            "without `limit` a page has 50 entries; the last one has the marker null",
+        Rule::provided(
+            "without `limit` a page has 50 entries; the marker of the last page is null",
             "M, G",
             &[
                 |s| {
@@ -148,15 +148,15 @@ pub(crate) const PAGES: Group = Group {
                 |s| every_upload_once(s, "", &[50, 1]),
             ],
         ),
-        Rule::asks(
+        Rule::required(
             "`limit` is 1 to 50",
             "M, G",
             &[|s| every_upload_once(s, "limit=25&", &[25, 25, 1]), |s| every_upload_once(s, "limit=50&", &[50, 1])],
             &[|s| wrong_limit(s, "0")],
         ),
-        Rule::refuses(
-            "another is not cut down to it",
-            "choice: `limit` below 1, above 50, or no number",
+        Rule::refused(
+            "a `limit` out of range is rejected, not reduced",
+            "choice: `limit` below 1, above 50 or not a number",
             &[
                 |s| wrong_limit(s, "51"),
                 |s| wrong_limit(s, "1000"),
@@ -164,16 +164,16 @@ pub(crate) const PAGES: Group = Group {
                 |s| wrong_limit(s, "all"),
             ],
         ),
-        Rule::gives(
-            "a page may have fewer entries than asked for; only the marker tells the end",
+        Rule::provided(
+            "a page may have fewer entries than `limit`; only a null marker means the end",
             "G",
             &[|s| {
                 s.restart(|options| options.page_max = 20);
                 every_upload_once(s, "limit=50&", &[20, 20, 11]);
             }],
         ),
-        Rule::asks(
-            "a marker is sent back as it came, percent-encoded",
+        Rule::required(
+            "a client sends markers unchanged, percent-encoded",
             "G",
             &[|s| {
                 let marker = marker(s);
@@ -183,14 +183,14 @@ pub(crate) const PAGES: Group = Group {
             }],
             &[|s| {
                 let marker = marker(s);
-                // Unencoded, its + is a space and its & the end.
+                // Unencoded, its + is a space, and its & ends the value.
                 s.name(marker.replace('+', " ").trim_end_matches("&=").to_owned(), "{marker, misread}");
                 s.refused(&Request::list_uploads(&format!("?limit=1&marker={marker}")), 400, INVALID, "Invalid marker");
             }],
         ),
-        Rule::refuses(
-            "a marker belongs to its list",
-            "choice: a marker that was not given out for this very list",
+        Rule::refused(
+            "a marker is valid only for its list",
+            "choice: a marker of another list, or an invented one",
             &[
                 |s| s.refused(&Request::list_uploads("?marker=1001"), 400, INVALID, "Invalid marker: 1001"),
                 |s| {
@@ -205,12 +205,12 @@ pub(crate) const PAGES: Group = Group {
     ],
 };
 
-fn wrong_limit(s: &mut Scene, limit: &str) {
+fn wrong_limit(s: &mut Fixture, limit: &str) {
     s.refused(&Request::list_uploads(&format!("?limit={limit}")), 400, INVALID, &format!("Invalid limit: {limit}"));
 }
 
-/// Starts 51 uploads and lists them in pages of these sizes.
-fn every_upload_once(s: &mut Scene, limit: &str, sizes: &[usize]) {
+/// Initiates 51 uploads and lists them in pages of these sizes.
+fn every_upload_once(s: &mut Fixture, limit: &str, sizes: &[usize]) {
     let mut ids: Vec<_> = (0..51).map(|_| s.initiate(MIB)).collect();
     ids.sort();
     let pages = pages(s, "UploadsList", limit, Request::list_uploads);
@@ -221,8 +221,8 @@ fn every_upload_once(s: &mut Scene, limit: &str, sizes: &[usize]) {
     assert_eq!(listed, ids);
 }
 
-/// The marker behind the first of two uploads.
-fn marker(s: &mut Scene) -> String {
+/// Returns the marker after the first of two uploads.
+fn marker(s: &mut Fixture) -> String {
     let _two = (s.initiate(MIB), s.initiate(MIB));
     let document = s.accepted(&Request::list_uploads("?limit=1")).json();
     let marker = document["Marker"].as_str().unwrap().to_owned();
@@ -230,8 +230,8 @@ fn marker(s: &mut Scene) -> String {
     marker
 }
 
-/// A list's entries, page by page, by following its markers. The last page is what the document shows.
-fn pages(s: &mut Scene, entries: &str, limit: &str, request: impl Fn(&str) -> Request) -> Vec<Vec<Value>> {
+/// Returns the entries of a list, page by page. The document shows the last page.
+fn pages(s: &mut Fixture, entries: &str, limit: &str, request: impl Fn(&str) -> Request) -> Vec<Vec<Value>> {
     let mut query = format!("?{}", limit.trim_end_matches('&'));
     let mut pages = Vec::new();
     loop {

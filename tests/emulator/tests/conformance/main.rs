@@ -1,5 +1,5 @@
-//! What the emulator accepts and refuses, rule by rule, as numbered cases. `docs/conformance.md` shows what was sent
-//! and what came back in each; the test compares.
+//! The rules of the service as numbered cases. `docs/conformance.md` shows the request and the response of each case. The
+//! test compares it with the outcomes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is test code, which clippy sees only inside of tests")]
 
@@ -7,15 +7,15 @@ mod archives;
 #[path = "../client/mod.rs"]
 mod client;
 mod common;
+mod complete_abort;
 mod document;
-mod endings;
 mod errors;
+mod fixture;
+mod initiate;
 mod lists;
 mod parts;
 mod rule;
-mod scene;
 mod signature;
-mod starts;
 mod vaults;
 
 use std::path::Path;
@@ -28,14 +28,14 @@ const MISSING: &str = "MissingParameterValueException";
 const NOT_FOUND: &str = "ResourceNotFoundException";
 const SIGNATURE: &str = "InvalidSignatureException";
 
-/// In the order of the document. New rules go to the end of their group, new cases to the end of their rule.
+/// The groups in the order of the document. New rules go to the end of their group, new cases to the end of their rule.
 const GROUPS: &[Group] = &[
     common::GROUP,
     signature::GROUP,
-    starts::GROUP,
+    initiate::GROUP,
     parts::GROUP,
-    endings::COMPLETE,
-    endings::ABORT,
+    complete_abort::COMPLETE,
+    complete_abort::ABORT,
     lists::PARTS,
     lists::UPLOADS,
     lists::PAGES,
@@ -48,7 +48,7 @@ const GROUPS: &[Group] = &[
 
 #[test]
 fn cases_match_the_document() {
-    let outcomes: Vec<(&Group, Vec<Outcome>)> = GROUPS.iter().map(|group| (group, group.play())).collect();
+    let outcomes: Vec<(&Group, Vec<Outcome>)> = GROUPS.iter().map(|group| (group, group.run())).collect();
     let failed: Vec<_> = outcomes.iter().flat_map(|(_, of_group)| of_group).filter_map(Outcome::failure).collect();
     assert!(failed.is_empty(), "cases failed:\n{}", failed.join("\n"));
 
@@ -61,18 +61,18 @@ fn cases_match_the_document() {
     let differing = committed.lines().zip(text.lines()).find(|(have, want)| have != want);
     assert!(
         committed == text,
-        "docs/conformance.md is not what the cases show, first in {differing:#?};\n\
+        "docs/conformance.md differs from the outcomes, first in {differing:#?};\n\
          write it with: UPDATE_CONFORMANCE=1 cargo test -p glacier-emulator --test conformance"
     );
 }
 
 #[test]
 fn every_unspecified_behavior_has_cases() {
-    let sources = || GROUPS.iter().flat_map(|group| group.rules).filter_map(|rule| rule.choice());
+    let sources = || GROUPS.iter().flat_map(|group| group.rules).filter_map(|rule| rule.unspecified());
     for (question, _) in UNSPECIFIED {
-        assert!(sources().any(|source| source == *question), "no rule for the choice {question:?}");
+        assert!(sources().any(|source| source == *question), "no rule shows the choice for {question:?}");
     }
     for source in sources() {
-        assert!(UNSPECIFIED.iter().any(|(question, _)| source == *question), "no such choice: {source:?}");
+        assert!(UNSPECIFIED.iter().any(|(question, _)| source == *question), "unknown choice: {source:?}");
     }
 }

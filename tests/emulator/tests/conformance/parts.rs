@@ -1,15 +1,15 @@
 //! UploadMultipartPart.
 
 use crate::client::{Client, MIB, Request, data, tree_hash};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 use crate::{INVALID, MISSING, NOT_FOUND, SIGNATURE};
 
 pub(crate) const GROUP: Group = Group {
     title: "UploadMultipartPart",
     rules: &[
-        Rule::asks(
-            "`Content-Range: bytes first-last/*`, both ends included",
+        Rule::required(
+            "`Content-Range: bytes first-last/*` is required; both ends are inclusive",
             "M, G, I",
             &[
                 |s| drop(sent(s, 0, b"abc")),
@@ -27,9 +27,9 @@ pub(crate) const GROUP: Group = Group {
                 |s| wrong_range(s, "bytes 2-0/*"),
             ],
         ),
-        Rule::refuses(
-            "the range is written so and not otherwise, and lies on the parts",
-            "choice: a range not aligned, longer than a part, or with a total that it does not fit into",
+        Rule::refused(
+            "the range has exactly this format and is aligned to the parts",
+            "choice: a range that is not aligned, is longer than a part or exceeds its total",
             &[
                 |s| wrong_range(s, "bytes 0-2"),
                 |s| wrong_range(s, "0-2"),
@@ -45,8 +45,8 @@ pub(crate) const GROUP: Group = Group {
                 |s| wrong_range(s, "bytes 0-2/+3"),
             ],
         ),
-        Rule::asks(
-            "range and `Content-Length` agree",
+        Rule::required(
+            "the range and `Content-Length` must match",
             "L",
             &[|s| drop(sent(s, 0, &data(MIB)))],
             &[
@@ -63,7 +63,7 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
+        Rule::required(
             "a part has at least 1 byte",
             "G",
             &[|s| drop(sent(s, 0, b"a"))],
@@ -72,7 +72,7 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&part, 400, INVALID, "incompatible with Content-Length: 0");
             }],
         ),
-        Rule::asks(
+        Rule::required(
             "`x-amz-sha256-tree-hash` is the tree hash of the body",
             "G, L",
             &[|s| drop(sent(s, 0, &data(3 * MIB / 2)))],
@@ -94,15 +94,15 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "hex is in lower case",
+        Rule::refused(
+            "hex digits are in lower case",
             "choice: tree hash in upper-case hex",
             &[|s| {
                 let part = abc(s).header("x-amz-sha256-tree-hash", tree_hash(b"abc").to_uppercase());
                 s.refused(&part, 400, INVALID, "Invalid x-amz-sha256-tree-hash");
             }],
         ),
-        Rule::asks(
+        Rule::required(
             "`x-amz-content-sha256` is the SHA-256 of the body",
             "G, L",
             &[|s| drop(sent(s, 0, b"abc"))],
@@ -121,25 +121,25 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::gives(
-            "`Content-Type` may be sent or left out",
+        Rule::provided(
+            "`Content-Type` is optional",
             "T",
             &[|s| {
                 let part = abc(s).header("content-type", "application/octet-stream");
                 s.accepted(&part);
             }],
         ),
-        Rule::gives(
-            "the answer has the tree hash that the service computed",
+        Rule::provided(
+            "the response has the tree hash that the service computed",
             "M, G",
             &[|s| {
-                let answer = sent(s, 0, &data(2 * MIB));
-                let (hash, computed) = (answer.header("x-amz-sha256-tree-hash"), tree_hash(&data(2 * MIB)));
-                assert_eq!((answer.status, hash), (204, Some(computed.as_str())));
+                let response = sent(s, 0, &data(2 * MIB));
+                let (hash, computed) = (response.header("x-amz-sha256-tree-hash"), tree_hash(&data(2 * MIB)));
+                assert_eq!((response.status, hash), (204, Some(computed.as_str())));
             }],
         ),
-        Rule::asks(
-            "every part but the last is as long as the part size; the service sees that when the upload is completed",
+        Rule::required(
+            "every part except the last has the part size; the service checks this at Complete",
             "G",
             &[|s| {
                 let id = s.initiate(MIB);
@@ -153,25 +153,25 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&Request::complete(&id, b"shortlast"), 400, INVALID, "");
             }],
         ),
-        Rule::gives(
-            "parts come in any order, and at the same time",
+        Rule::provided(
+            "parts may be sent in any order and concurrently",
             "G",
             &[|s| {
                 let whole = data(3 * MIB);
                 let id = s.initiate(MIB);
                 let part = |index: usize| Request::part(&id, index * MIB, &whole[index * MIB..][..MIB]);
                 let mut other = Client::connect(&s.emulator);
-                // One begins, two go through on another connection, the first ends.
+                // One part begins, two others complete on another connection, then the first ends.
                 s.client.write(&part(2).head(&s.client.host)).unwrap();
                 s.client.write(&whole[2 * MIB..][..MIB / 2]).unwrap();
                 assert_eq!((other.send(&part(1)).status, other.send(&part(0)).status), (204, 204));
                 s.client.write(&whole[2 * MIB..][MIB / 2..]).unwrap();
-                assert_eq!(s.client.read_answer().unwrap().status, 204);
+                assert_eq!(s.client.read_response().unwrap().status, 204);
                 s.accepted(&Request::complete(&id, &whole));
             }],
         ),
-        Rule::gives(
-            "a part sent again replaces the earlier one",
+        Rule::provided(
+            "a repeated part replaces the earlier one",
             "G",
             &[|s| {
                 let id = s.initiate(MIB);
@@ -183,7 +183,7 @@ pub(crate) const GROUP: Group = Group {
                 assert_eq!(s.emulator.archives()[0].size, 2);
             }],
         ),
-        Rule::asks(
+        Rule::required(
             "an upload has at most 10,000 parts",
             "G, L",
             &[|s| drop(sent(s, 9_999 * MIB, b"abc"))],
@@ -194,9 +194,9 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&Request::part(&id, 10_000 * MIB, b"abc"), 400, INVALID, text);
             }],
         ),
-        Rule::refuses(
-            "a part goes to an upload that is there",
-            "choice: the upload ID does not exist",
+        Rule::refused(
+            "a part requires an existing upload",
+            "choice: an upload ID that does not exist",
             &[
                 |s| s.refused(&Request::part("none", 0, b"abc"), 404, NOT_FOUND, "The upload ID was not found: none"),
                 |s| {
@@ -208,9 +208,9 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "what is sent is stored, or not acknowledged",
-            "choice: storage that fails",
+        Rule::refused(
+            "a part that cannot be stored is not acknowledged",
+            "choice: a storage failure",
             &[|s| {
                 let directory = tempfile::tempdir().unwrap();
                 let path = directory.path().join("kept");
@@ -220,8 +220,8 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&part, 500, "ServiceUnavailableException", "The storage failed");
             }],
         ),
-        Rule::gives(
-            "the total may be a number that the range fits into, instead of `*`",
+        Rule::provided(
+            "the total may be a number greater than the last byte, instead of `*`",
             "P",
             &[
                 |s| {
@@ -239,18 +239,18 @@ pub(crate) const GROUP: Group = Group {
     ],
 };
 
-/// A part of an upload in parts of 2 MiB, or of 1 MiB where its place asks for that: the answer.
-fn sent(s: &mut Scene, first: usize, body: &[u8]) -> crate::client::Answer {
+/// Sends a part of an upload with a part size of 2 MiB, or 1 MiB if its offset requires that. Returns the response.
+fn sent(s: &mut Fixture, first: usize, body: &[u8]) -> crate::client::Response {
     let id = s.initiate(if first == 0 { 2 * MIB } else { MIB });
     s.accepted(&Request::part(&id, first, body))
 }
 
-/// A part of three bytes, ready to be sent.
-fn abc(s: &mut Scene) -> Request {
+/// A request for a part of three bytes.
+fn abc(s: &mut Fixture) -> Request {
     Request::part(&s.initiate(MIB), 0, b"abc")
 }
 
-fn wrong_range(s: &mut Scene, range: &str) {
+fn wrong_range(s: &mut Fixture, range: &str) {
     let part = abc(s).header("content-range", range);
     s.refused(&part, 400, INVALID, &format!("Invalid Content-Range: {range}"));
 }

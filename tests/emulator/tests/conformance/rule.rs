@@ -1,10 +1,10 @@
-//! A rule of the service, and the cases that show it.
+//! A rule of the service with its cases.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::scene::{Exchange, Scene};
+use crate::fixture::{Exchange, Fixture};
 
-/// Rules about one thing.
+/// A group of rules.
 pub(crate) struct Group {
     pub(crate) title: &'static str,
     pub(crate) rules: &'static [Rule],
@@ -12,85 +12,85 @@ pub(crate) struct Group {
 
 /// One rule.
 pub(crate) struct Rule {
-    pub(crate) says: &'static str,
-    /// Where it is known from; the document explains the letters.
+    pub(crate) statement: &'static str,
+    /// The origin of the rule. The document explains the letters.
     pub(crate) source: &'static str,
     right: &'static [Check],
     wrong: &'static [Check],
 }
 
-/// Plays a case. Its last exchange is what the document shows: success in a right case, a refusal in a wrong one.
-pub(crate) type Check = fn(&mut Scene);
+/// Runs a case. The document shows its last exchange: success in a correct case, a refusal in a wrong one.
+pub(crate) type Check = fn(&mut Fixture);
 
-/// How a case went.
+/// The outcome of a case.
 pub(crate) struct Outcome {
     pub(crate) rule: &'static Rule,
     pub(crate) right: bool,
-    /// The last exchange, or why there is none that fits.
+    /// The last exchange, or the reason of a failure.
     pub(crate) shown: Result<Exchange, String>,
 }
 
 impl Rule {
-    /// What the service asks of a client.
-    pub(crate) const fn asks(
-        says: &'static str,
+    /// A rule that a client can follow or break.
+    pub(crate) const fn required(
+        statement: &'static str,
         source: &'static str,
         right: &'static [Check],
         wrong: &'static [Check],
     ) -> Self {
         assert!(!right.is_empty() && !wrong.is_empty());
-        Self { says, source, right, wrong }
+        Self { statement, source, right, wrong }
     }
 
-    /// What the service does, or leaves to a client: nothing that a client could get wrong.
-    pub(crate) const fn gives(says: &'static str, source: &'static str, right: &'static [Check]) -> Self {
+    /// A rule that a client cannot break.
+    pub(crate) const fn provided(statement: &'static str, source: &'static str, right: &'static [Check]) -> Self {
         assert!(!right.is_empty());
-        Self { says, source, right, wrong: &[] }
+        Self { statement, source, right, wrong: &[] }
     }
 
-    /// What the service refuses, whatever a client means by it.
-    pub(crate) const fn refuses(says: &'static str, source: &'static str, wrong: &'static [Check]) -> Self {
+    /// A rule with refusals only.
+    pub(crate) const fn refused(statement: &'static str, source: &'static str, wrong: &'static [Check]) -> Self {
         assert!(!wrong.is_empty());
-        Self { says, source, right: &[], wrong }
+        Self { statement, source, right: &[], wrong }
     }
 
-    /// The open question that this rule shows the choice for.
-    pub(crate) fn choice(&self) -> Option<&'static str> {
+    /// The open question whose choice this rule shows, if any.
+    pub(crate) fn unspecified(&self) -> Option<&'static str> {
         self.source.strip_prefix("choice: ")
     }
 }
 
 impl Group {
-    /// Plays all cases, each in a scene of its own.
-    pub(crate) fn play(&self) -> Vec<Outcome> {
-        self.rules.iter().flat_map(Rule::play).collect()
+    /// Runs all cases, each with its own fixture.
+    pub(crate) fn run(&self) -> Vec<Outcome> {
+        self.rules.iter().flat_map(Rule::run).collect()
     }
 }
 
 impl Rule {
-    fn play(&'static self) -> impl Iterator<Item = Outcome> {
+    fn run(&'static self) -> impl Iterator<Item = Outcome> {
         let right = self.right.iter().map(|check| (true, check));
         let wrong = self.wrong.iter().map(|check| (false, check));
-        right.chain(wrong).map(move |(right, check)| Outcome { rule: self, right, shown: play(right, *check) })
+        right.chain(wrong).map(move |(right, check)| Outcome { rule: self, right, shown: run_check(right, *check) })
     }
 }
 
 impl Outcome {
     pub(crate) fn failure(&self) -> Option<String> {
         let why = self.shown.as_ref().err()?;
-        Some(format!("{}, {}: {why}", self.rule.says, if self.right { "right" } else { "wrong" }))
+        Some(format!("{}, {}: {why}", self.rule.statement, if self.right { "right" } else { "wrong" }))
     }
 }
 
-fn play(right: bool, check: Check) -> Result<Exchange, String> {
-    let mut scene = Scene::start();
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(&mut scene))) {
+fn run_check(right: bool, check: Check) -> Result<Exchange, String> {
+    let mut fixture = Fixture::start();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(&mut fixture))) {
         let text = panic.downcast_ref::<String>().cloned();
         return Err(text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default());
     }
-    match scene.last() {
-        None => Err("nothing was sent".to_owned()),
-        Some(last) if last.succeeded != right => Err(format!("{} came back for {}", last.came, last.sent)),
+    match fixture.last() {
+        None => Err("no request was sent".to_owned()),
+        Some(last) if last.succeeded != right => Err(format!("{} was the response to {}", last.received, last.sent)),
         Some(last) => Ok(last),
     }
 }

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::SIGNATURE;
 use crate::client::{MIB, Request};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided.";
 const UNKNOWN: &str = "UnrecognizedClientException";
@@ -14,8 +14,8 @@ const UNKNOWN: &str = "UnrecognizedClientException";
 pub(crate) const GROUP: Group = Group {
     title: "Signature",
     rules: &[
-        Rule::asks(
-            "every request is signed",
+        Rule::required(
+            "every request must be signed",
             "G",
             &[|s| drop(s.accepted(&list()))],
             &[|s| {
@@ -23,8 +23,8 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&request, 400, "MissingAuthenticationTokenException", "");
             }],
         ),
-        Rule::asks(
-            "with a key that is known, and its secret",
+        Rule::required(
+            "the signature uses a known access key and its secret key",
             "G",
             &[|s| drop(s.accepted(&list()))],
             &[
@@ -32,8 +32,8 @@ pub(crate) const GROUP: Group = Group {
                 |s| s.refused(&list().with(|r| r.secret_key.push('x')), 403, SIGNATURE, MISMATCH),
             ],
         ),
-        Rule::asks(
-            "for the scope `{date}/{region}/glacier/aws4_request`",
+        Rule::required(
+            "the credential scope is `{date}/{region}/glacier/aws4_request`",
             "G",
             &[|s| drop(s.accepted(&list()))],
             &[
@@ -52,9 +52,9 @@ pub(crate) const GROUP: Group = Group {
                 |s| edited(s, &list(), "another end of its scope", |text| text.replace("aws4_request", "aws5_request")),
             ],
         ),
-        Rule::refuses(
-            "`Authorization` is written as Signature Version 4 has it",
-            "choice: unreadable `Authorization`, no usable date, no `Host`",
+        Rule::refused(
+            "`Authorization` has the format of Signature Version 4",
+            "choice: malformed `Authorization`, no valid date, no `Host`",
             &[
                 |s| {
                     edited(s, &list(), "another algorithm", |text| text.replace("AWS4-HMAC-SHA256", "AWS3-HMAC-SHA256"))
@@ -63,8 +63,8 @@ pub(crate) const GROUP: Group = Group {
                 |s| edited(s, &list(), "no key", |text| text.replace("Credential", "Key")),
             ],
         ),
-        Rule::asks(
-            "the time is in `x-amz-date`, or in `Date` in that same form; `x-amz-date` wins",
+        Rule::required(
+            "the time is in `x-amz-date`, or in `Date` in the same format; `x-amz-date` takes precedence",
             "G",
             &[
                 |s| drop(s.accepted(&list())),
@@ -89,8 +89,8 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
-            "the time is that of the service, within 5 minutes",
+        Rule::required(
+            "the time differs from the service's clock by at most 5 minutes",
             "L",
             &[
                 |s| drop(s.accepted(&list().with(|r| r.clock_offset = -290))),
@@ -111,24 +111,24 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "the time still holds when the body is in",
-            "choice: when a signature's age is checked",
+        Rule::refused(
+            "the time is checked again at the end of the body",
+            "choice: when the age of a signature is checked",
             &[|s| {
                 let id = s.initiate(MIB);
                 let part = Request::part(&id, 0, b"abc").header("expect", "100-continue");
                 s.client.write(&part.head(&s.client.host)).unwrap();
-                // Asked for the body, so the head was right.
-                assert_eq!(s.client.read_answer().unwrap().status, 100);
+                // The service sent 100 Continue, so the head was accepted.
+                assert_eq!(s.client.read_response().unwrap().status, 100);
                 s.emulator.set_clock_offset(600);
                 s.client.write(b"abc").unwrap();
-                let answer = s.client.read_answer().unwrap();
-                answer.expect_refusal(403, SIGNATURE, "Signature expired: ");
-                s.show(crate::document::request(&part) + ", 10 minutes on its way", &answer);
+                let response = s.client.read_response().unwrap();
+                response.expect_refusal(403, SIGNATURE, "Signature expired: ");
+                s.show(crate::document::request(&part) + ", 10 minutes on its way", &response);
             }],
         ),
-        Rule::asks(
-            "`host`, the date and `x-amz-` headers are signed; `content-*`, `accept` and others may be",
+        Rule::required(
+            "`host`, the date and `x-amz-` headers must be signed; other headers, such as `content-*` and `accept`, may be",
             "G, P",
             &[
                 |s| drop(s.accepted(&list().header("accept", "*/*").header("content-type", "text/plain"))),
@@ -146,9 +146,9 @@ pub(crate) const GROUP: Group = Group {
                 |s| edited(s, &list(), "`host` not signed", |text| text.replace("=host;", "=")),
             ],
         ),
-        Rule::asks(
-            "what the guide's examples leave unsigned may be",
-            "choice: headers that need not be signed",
+        Rule::required(
+            "the headers that the examples of the developer guide leave unsigned may be unsigned",
+            "choice: headers that may be unsigned",
             &[
                 |s| drop(s.accepted(&Request::initiate(MIB).with(|r| r.unsigned.push("x-amz-part-size".to_owned())))),
                 |s| {
@@ -158,8 +158,8 @@ pub(crate) const GROUP: Group = Group {
             ],
             &[|s| unsigned(s, list().header("x-amz-meta", "x"), "x-amz-meta")],
         ),
-        Rule::asks(
-            "without body the payload's hash is that of nothing",
+        Rule::required(
+            "without a body, the payload hash is the hash of no bytes",
             "G",
             &[|s| drop(s.accepted(&list().header("x-amz-content-sha256", hex::encode(Sha256::digest(b"")))))],
             &[|s| {
@@ -167,8 +167,8 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&request, 403, SIGNATURE, "does not match the computed payload hash");
             }],
         ),
-        Rule::asks(
-            "the payload is signed",
+        Rule::required(
+            "the payload hash must be signed",
             "L",
             &[|s| {
                 let part = abc(s);
@@ -179,8 +179,8 @@ pub(crate) const GROUP: Group = Group {
                 |s| unsigned_payload(s, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
             ],
         ),
-        Rule::asks(
-            "in a signed value inner runs of spaces count as one, in quotes as well",
+        Rule::required(
+            "consecutive spaces in a signed value count as one, also inside quotes",
             "L",
             &[|s| drop(s.accepted(&described()))],
             &[|s| {
@@ -188,20 +188,20 @@ pub(crate) const GROUP: Group = Group {
                 refused_by_hand(s, &request, "both spaces signed");
             }],
         ),
-        Rule::asks(
-            "the path is encoded once more for the signature",
+        Rule::required(
+            "the path is encoded a second time for the signature",
             "G",
             &[|s| {
-                let answer = s.client.send(&encoded_vault());
-                s.show(crate::document::request(&encoded_vault()), &answer);
+                let response = s.client.send(&encoded_vault());
+                s.show(crate::document::request(&encoded_vault()), &response);
             }],
             &[|s| {
                 let request = by_hand(s, &encoded_vault(), |canonical| canonical.replace("%2565", "%65"));
                 refused_by_hand(s, &request, "the path signed as it is");
             }],
         ),
-        Rule::asks(
-            "the query is sorted for the signature",
+        Rule::required(
+            "the query parameters are sorted for the signature",
             "G",
             &[|s| drop(s.accepted(&queried()))],
             &[|s| {
@@ -209,8 +209,8 @@ pub(crate) const GROUP: Group = Group {
                 refused_by_hand(s, &request, "the query signed as it is");
             }],
         ),
-        Rule::asks(
-            "a session token is sent, signed, where the key has one, and only there",
+        Rule::required(
+            "a session token is sent and signed if and only if the key has one",
             "G",
             &[|s| {
                 with_token(s);
@@ -250,8 +250,8 @@ pub(crate) const GROUP: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
-            "without `x-amz-content-sha256`, the hash of the body is signed",
+        Rule::required(
+            "without `x-amz-content-sha256`, the signature uses the hash of the body",
             "G",
             &[|s| drop(s.accepted(&Request::initiate(MIB).body(b"{}")))],
             &[|s| {
@@ -259,8 +259,8 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&request, 403, SIGNATURE, "does not match the signature");
             }],
         ),
-        Rule::refuses(
-            "a part is not accepted without `x-amz-content-sha256`, whatever is signed",
+        Rule::refused(
+            "a part requires `x-amz-content-sha256`, whatever is signed",
             "L",
             &[
                 |s| {
@@ -280,7 +280,7 @@ fn list() -> Request {
     Request::list_uploads("")
 }
 
-fn abc(s: &mut Scene) -> Request {
+fn abc(s: &mut Fixture) -> Request {
     Request::part(&s.initiate(MIB), 0, b"abc")
 }
 
@@ -288,7 +288,7 @@ fn described() -> Request {
     Request::initiate(MIB).header("x-amz-archive-description", "from 1950 \"to  now\"")
 }
 
-/// `%65` is an `e`.
+/// `%65` is the letter `e`.
 fn encoded_vault() -> Request {
     Request::new("GET", "/-/vaults/%65xamplevault/multipart-uploads")
 }
@@ -297,42 +297,42 @@ fn queried() -> Request {
     Request::list_uploads("?limit=5&colour=blue")
 }
 
-fn with_token(s: &mut Scene) {
+fn with_token(s: &mut Fixture) {
     s.restart(|options| options.session_token = Some("first/token==".to_owned()));
 }
 
-fn unsigned(s: &mut Scene, request: Request, header: &str) {
+fn unsigned(s: &mut Fixture, request: Request, header: &str) {
     let text = format!("'{header}' must be a 'SignedHeader' in the AWS Authorization.");
     s.refused(&request.with(|r| r.unsigned.push(header.to_owned())), 403, SIGNATURE, &text);
 }
 
-fn unsigned_payload(s: &mut Scene, hash: &str) {
+fn unsigned_payload(s: &mut Fixture, hash: &str) {
     let part = abc(s).header("x-amz-content-sha256", hash);
     s.refused(&part, 403, SIGNATURE, "does not match the computed payload hash");
 }
 
-/// The time that a request signed now carries.
-fn time_of(s: &Scene) -> String {
+/// Returns the signing time of a request that is signed now.
+fn time_of(s: &Fixture) -> String {
     header(&list().signature(&s.client.host), "x-amz-date")
 }
 
-/// Sends a request with a change in its `Authorization`, which must be refused.
-fn edited(s: &mut Scene, request: &Request, note: &str, change: impl Fn(&str) -> String) {
+/// Sends a request with a changed `Authorization`. It must be refused.
+fn edited(s: &mut Fixture, request: &Request, note: &str, change: impl Fn(&str) -> String) {
     let signed = by_hand(s, request, str::to_owned);
     let authorization = header(&signed.headers, "authorization");
     assert_ne!(change(&authorization), authorization);
     refused_by_hand(s, &signed.header("authorization", change(&authorization)), note);
 }
 
-fn refused_by_hand(s: &mut Scene, request: &Request, note: &str) {
-    let answer = s.client.send(request);
-    answer.expect_refusal(403, SIGNATURE, "");
+fn refused_by_hand(s: &mut Fixture, request: &Request, note: &str) {
+    let response = s.client.send(request);
+    response.expect_refusal(403, SIGNATURE, "");
     let bare = request.clone().without("authorization").without("x-amz-date").with(|r| r.authorization = true);
-    s.show(format!("{}, {note}", crate::document::request(&bare)), &answer);
+    s.show(format!("{}, {note}", crate::document::request(&bare)), &response);
 }
 
-/// The request signed over a changed canonical form: what no signer of repute would send.
-fn by_hand(s: &Scene, request: &Request, change: impl Fn(&str) -> String) -> Request {
+/// Signs the request over a changed canonical form, as no correct client does.
+fn by_hand(s: &Fixture, request: &Request, change: impl Fn(&str) -> String) -> Request {
     let host = &s.client.host;
     let added = request.signature(host);
     let (time, authorization) = (header(&added, "x-amz-date"), header(&added, "authorization"));

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::client::{Request, VAULT};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 use crate::{INVALID, NOT_FOUND};
 
 const ARN: &str = "arn:aws:glacier:us-east-1:111122223333:vaults/";
@@ -12,8 +12,8 @@ const ARN: &str = "arn:aws:glacier:us-east-1:111122223333:vaults/";
 pub(crate) const DESCRIBE: Group = Group {
     title: "DescribeVault",
     rules: &[
-        Rule::asks(
-            "the vault exists",
+        Rule::required(
+            "the vault must exist",
             "G, L",
             &[|s| {
                 let vault = s.accepted(&Request::new("GET", VAULT)).json();
@@ -29,8 +29,8 @@ pub(crate) const DESCRIBE: Group = Group {
             }],
             &[|s| s.refused(&Request::new("GET", "/-/vaults/other"), 404, NOT_FOUND, &format!("{ARN}other"))],
         ),
-        Rule::gives(
-            "archives are counted",
+        Rule::provided(
+            "the response has the number and total size of the archives",
             "choice: the inventory of a vault",
             &[
                 |s| {
@@ -53,8 +53,8 @@ pub(crate) const DESCRIBE: Group = Group {
 pub(crate) const LIST: Group = Group {
     title: "ListVaults",
     rules: &[
-        Rule::gives(
-            "vaults are listed by name, with what DescribeVault shows",
+        Rule::provided(
+            "vaults are sorted by name, with the fields of DescribeVault",
             "M",
             &[|s| {
                 for name in ["b", "a.1", "B"] {
@@ -69,13 +69,13 @@ pub(crate) const LIST: Group = Group {
                 assert_eq!(list["Marker"], Value::Null);
             }],
         ),
-        Rule::refuses(
-            "the account must be the key's own",
+        Rule::refused(
+            "the account must be the account of the key",
             "L",
             &[|s| s.refused(&Request::new("GET", "/999999999999/vaults"), 403, "AccessDeniedException", "")],
         ),
-        Rule::gives(
-            "a page has 10 vaults without `limit`, and the marker is the ARN of the next one",
+        Rule::provided(
+            "without `limit` a page has 10 vaults; the marker is the ARN of the next vault",
             "M",
             &[
                 |s| {
@@ -91,7 +91,7 @@ pub(crate) const LIST: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
+        Rule::required(
             "`limit` is 1 to 50",
             "choice: `limit` of ListVaults",
             &[|s| {
@@ -104,7 +104,7 @@ pub(crate) const LIST: Group = Group {
                 |s| s.refused(&Request::new("GET", "/-/vaults?limit=51"), 400, INVALID, "Invalid limit: 51."),
             ],
         ),
-        Rule::asks(
+        Rule::required(
             "a marker is the ARN of a vault",
             "choice: a marker of ListVaults",
             &[|s| {
@@ -116,8 +116,8 @@ pub(crate) const LIST: Group = Group {
     ],
 };
 
-/// Starts with the vaults v00 to v11.
-fn many(s: &mut Scene) {
+/// Starts an emulator with the vaults v00 to v11.
+fn many(s: &mut Fixture) {
     s.restart(|options| options.vaults = (0..12).map(|number| format!("v{number:02}")).collect());
 }
 

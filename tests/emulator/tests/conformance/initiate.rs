@@ -1,14 +1,14 @@
 //! InitiateMultipartUpload.
 
 use crate::client::{MIB, Request};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 use crate::{INVALID, NOT_FOUND, SIGNATURE};
 
 pub(crate) const GROUP: Group = Group {
     title: "InitiateMultipartUpload",
     rules: &[
-        Rule::asks(
+        Rule::required(
             "`x-amz-part-size` is 2ⁿ MiB, from 1 MiB to 4 GiB",
             "G, L",
             &[|s| {
@@ -26,7 +26,7 @@ pub(crate) const GROUP: Group = Group {
                 |s| illegal_part_size(s, "1M"),
             ],
         ),
-        Rule::refuses(
+        Rule::refused(
             "`x-amz-part-size` is required",
             "choice: part size missing",
             &[|s| {
@@ -34,8 +34,8 @@ pub(crate) const GROUP: Group = Group {
                 s.refused(&request, 400, INVALID, "Invalid part size: null. Part size must not be null");
             }],
         ),
-        Rule::asks(
-            "`x-amz-archive-description` has at most 1,024 bytes, each 0x20 to 0x7E",
+        Rule::required(
+            "`x-amz-archive-description` has at most 1,024 bytes, each from 0x20 to 0x7E",
             "G",
             &[
                 |s| drop(s.accepted(&Request::initiate(MIB))),
@@ -51,54 +51,54 @@ pub(crate) const GROUP: Group = Group {
                 |s| s.refused(&described("a\tb"), 400, INVALID, "x-amz-archive-description"),
             ],
         ),
-        Rule::gives(
-            "leading spaces of a description are dropped",
+        Rule::provided(
+            "leading spaces of a description are removed",
             "G",
             &[|s| {
                 s.accepted(&described("   leading"));
                 assert_eq!(s.emulator.uploads()[0].description.as_deref(), Some("leading"));
             }],
         ),
-        Rule::refuses(
-            "a description outside ASCII shows as a wrong signature",
+        Rule::refused(
+            "a description outside ASCII is reported as a wrong signature",
             "L",
             &[|s| {
                 let mut bytes = described("na?ve").head(&s.client.host);
                 let at = bytes.windows(5).position(|window| window == b"na?ve").unwrap();
                 bytes[at + 2] = 0xef;
                 s.client.write(&bytes).unwrap();
-                let answer = s.client.read_answer().unwrap();
-                answer.expect_refusal(403, SIGNATURE, "");
+                let response = s.client.read_response().unwrap();
+                response.expect_refusal(403, SIGNATURE, "");
                 s.show(
                     "`POST /-/vaults/examplevault/multipart-uploads`, `x-amz-archive-description: na\\xefve`",
-                    &answer,
+                    &response,
                 );
             }],
         ),
-        Rule::gives(
-            "the answer has `Location` with the 12 digits of the account, and `x-amz-multipart-upload-id`",
+        Rule::provided(
+            "the response has `Location` with the 12 digits of the account, and `x-amz-multipart-upload-id`",
             "M, G",
             &[|s| {
-                let answer = s.accepted(&Request::initiate(MIB));
-                let id = answer.header("x-amz-multipart-upload-id").unwrap();
+                let response = s.accepted(&Request::initiate(MIB));
+                let id = response.header("x-amz-multipart-upload-id").unwrap();
                 let location = format!("/111122223333/vaults/examplevault/multipart-uploads/{id}");
-                assert_eq!((answer.status, answer.header("location")), (201, Some(location.as_str())));
+                assert_eq!((response.status, response.header("location")), (201, Some(location.as_str())));
             }],
         ),
-        Rule::gives(
-            "it is not idempotent: again is another upload",
+        Rule::provided(
+            "not idempotent: a repeated request creates another upload",
             "I",
             &[|s| {
                 assert_ne!(s.initiate(MIB), s.initiate(MIB));
                 assert_eq!(s.emulator.uploads().len(), 2);
             }],
         ),
-        Rule::asks(
-            "an upload lives while it is used",
+        Rule::required(
+            "an idle upload expires",
             "choice: an idle upload",
             &[|s| {
                 let id = s.initiate(MIB);
-                // Asked for after 23 hours, it is there for another 24.
+                // A request after 23 hours extends the life of the upload by 24 hours.
                 for hours in [23, 46] {
                     s.emulator.set_clock_offset(hours * 3600);
                     s.accepted(&Request::list_parts(&id, "").with(|r| r.clock_offset = hours * 3600));
@@ -119,7 +119,7 @@ fn described(text: &str) -> Request {
     Request::initiate(MIB).header("x-amz-archive-description", text)
 }
 
-fn illegal_part_size(s: &mut Scene, size: &str) {
+fn illegal_part_size(s: &mut Fixture, size: &str) {
     let text = format!(
         "Invalid part size: {size}. Part size must not be null, must be a power of two and be between 1048576 and \
          4294967296 bytes."

@@ -1,15 +1,15 @@
 //! CompleteMultipartUpload and AbortMultipartUpload.
 
-use crate::client::{Answer, MIB, Request, data, tree_hash};
+use crate::client::{MIB, Request, Response, data, tree_hash};
+use crate::fixture::Fixture;
 use crate::rule::{Group, Rule};
-use crate::scene::Scene;
 use crate::{INVALID, MISSING, NOT_FOUND};
 
 pub(crate) const COMPLETE: Group = Group {
     title: "CompleteMultipartUpload",
     rules: &[
-        Rule::asks(
-            "`x-amz-sha256-tree-hash` is required, and that of the whole archive; else the upload stays open",
+        Rule::required(
+            "`x-amz-sha256-tree-hash` is required and must be the tree hash of the whole archive; otherwise the upload stays open",
             "G, L",
             &[|s| drop(uploaded(s, 2 * MIB + 5))],
             &[
@@ -24,8 +24,8 @@ pub(crate) const COMPLETE: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
-            "`x-amz-archive-size` is required, and the size of all parts together; else the upload stays open",
+        Rule::required(
+            "`x-amz-archive-size` is required and must be the total size of all parts; otherwise the upload stays open",
             "G, I",
             &[|s| drop(uploaded(s, MIB + 1))],
             &[
@@ -40,8 +40,8 @@ pub(crate) const COMPLETE: Group = Group {
                 |s| wrong_size(s, "1 MiB"),
             ],
         ),
-        Rule::asks(
-            "every byte is there, and no part but the last is short",
+        Rule::required(
+            "the parts cover every byte, and only the last part is short",
             "choice: Complete: missing range, short part, wrong size",
             &[|s| drop(uploaded(s, 3 * MIB))],
             &[
@@ -73,9 +73,9 @@ pub(crate) const COMPLETE: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "of several things wrong, the first in this order is told",
-            "choice: Complete: several things wrong",
+        Rule::refused(
+            "of several errors, the first in this order is reported",
+            "choice: Complete: several errors",
             &[|s| {
                 let id = s.initiate(MIB);
                 let wrong = Request::complete(&id, b"nothing like it");
@@ -90,27 +90,27 @@ pub(crate) const COMPLETE: Group = Group {
                 s.refused(&wrong.header("x-amz-archive-size", size), 400, INVALID, "Invalid x-amz-sha256-tree-hash");
             }],
         ),
-        Rule::gives(
-            "the answer has `Location`, `x-amz-archive-id` with 138 url-safe characters, and the tree hash",
+        Rule::provided(
+            "the response has `Location`, `x-amz-archive-id` with 138 URL-safe characters, and the tree hash",
             "M, G, L",
             &[|s| {
-                let (id, answer) = uploaded(s, 2 * MIB + 5);
-                let archive = answer.header("x-amz-archive-id").unwrap();
+                let (id, response) = uploaded(s, 2 * MIB + 5);
+                let archive = response.header("x-amz-archive-id").unwrap();
                 let location = format!("/111122223333/vaults/examplevault/archives/{archive}");
                 assert_eq!(
-                    (answer.status, archive.len(), answer.header("location")),
+                    (response.status, archive.len(), response.header("location")),
                     (201, 138, Some(location.as_str()))
                 );
                 let hash = tree_hash(&data(2 * MIB + 5));
-                assert_eq!(answer.header("x-amz-sha256-tree-hash"), Some(hash.as_str()));
+                assert_eq!(response.header("x-amz-sha256-tree-hash"), Some(hash.as_str()));
                 let record = &s.emulator.archives()[0];
                 assert_eq!((record.archive_id.as_str(), record.size), (archive, 2 * MIB as u64 + 5));
                 assert_eq!((record.upload_id.as_ref(), &record.tree_hash), (Some(&id), &hash));
             }],
         ),
-        Rule::asks(
-            "again it gives the same archive, for a time",
-            "choice: Complete again, Abort again",
+        Rule::required(
+            "for a limited time, a repeated request returns the same archive",
+            "choice: repeated Complete, repeated Abort",
             &[|s| {
                 let (id, first) = uploaded(s, 5);
                 s.emulator.set_clock_offset(3540);
@@ -125,9 +125,9 @@ pub(crate) const COMPLETE: Group = Group {
                 s.refused(&late, 404, NOT_FOUND, "The upload ID was not found");
             }],
         ),
-        Rule::refuses(
-            "again means with the same arguments",
-            "choice: Complete again with another size or tree hash",
+        Rule::refused(
+            "a repeated request must have the same arguments",
+            "choice: repeated Complete with another size or tree hash",
             &[
                 |s| {
                     let (id, _) = uploaded(s, 5);
@@ -140,8 +140,8 @@ pub(crate) const COMPLETE: Group = Group {
                 },
             ],
         ),
-        Rule::asks(
-            "afterwards the upload is not listed, and its ID is gone",
+        Rule::required(
+            "a completed upload is not listed, and its ID is not found",
             "G",
             &[|s| {
                 uploaded(s, 5);
@@ -159,9 +159,9 @@ pub(crate) const COMPLETE: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
-            "an upload that is not there cannot be completed",
-            "choice: the upload ID does not exist",
+        Rule::refused(
+            "an upload that does not exist cannot be completed",
+            "choice: an upload ID that does not exist",
             &[|s| s.refused(&Request::complete("none", b"abc"), 404, NOT_FOUND, "The upload ID was not found: none")],
         ),
     ],
@@ -170,8 +170,8 @@ pub(crate) const COMPLETE: Group = Group {
 pub(crate) const ABORT: Group = Group {
     title: "AbortMultipartUpload",
     rules: &[
-        Rule::gives(
-            "the upload and its parts are gone; again is no error",
+        Rule::provided(
+            "the upload and its parts are removed; a repeated request succeeds",
             "G",
             &[|s| {
                 let id = s.initiate(MIB);
@@ -181,9 +181,9 @@ pub(crate) const ABORT: Group = Group {
                 s.accepted(&Request::abort(&id));
             }],
         ),
-        Rule::refuses(
-            "an aborted upload takes nothing more",
-            "choice: an upload that was completed or aborted",
+        Rule::refused(
+            "an aborted upload accepts no further requests",
+            "choice: requests to a completed or aborted upload",
             &[
                 |s| {
                     let id = aborted(s);
@@ -199,7 +199,7 @@ pub(crate) const ABORT: Group = Group {
                 },
             ],
         ),
-        Rule::refuses(
+        Rule::refused(
             "a completed upload cannot be aborted",
             "choice: Abort of a completed upload",
             &[|s| {
@@ -208,27 +208,27 @@ pub(crate) const ABORT: Group = Group {
                 assert_eq!(s.emulator.archives().len(), 1);
             }],
         ),
-        Rule::refuses(
-            "an upload that is not there cannot be aborted",
-            "choice: the upload ID does not exist",
+        Rule::refused(
+            "an upload that does not exist cannot be aborted",
+            "choice: an upload ID that does not exist",
             &[|s| s.refused(&Request::abort("none"), 404, NOT_FOUND, "The upload ID was not found: none")],
         ),
     ],
 };
 
-/// An upload of so many bytes in parts of 1 MiB, completed: its ID and the answer.
-fn uploaded(s: &mut Scene, length: usize) -> (String, Answer) {
+/// Creates and completes an upload of this size with parts of 1 MiB. Returns its ID and the response.
+fn uploaded(s: &mut Fixture, length: usize) -> (String, Response) {
     let whole = data(length);
     let id = s.initiate(MIB);
     for (index, part) in whole.chunks(MIB).enumerate() {
         s.accepted(&Request::part(&id, index * MIB, part));
     }
-    let answer = s.accepted(&Request::complete(&id, &whole));
-    (id, answer)
+    let response = s.accepted(&Request::complete(&id, &whole));
+    (id, response)
 }
 
-/// The request that completes an upload of 1 MiB and a byte, all of which is there.
-fn ready(s: &mut Scene) -> Request {
+/// The request that completes an upload of 1 MiB and one byte. All parts are stored.
+fn ready(s: &mut Fixture) -> Request {
     let whole = data(MIB + 1);
     let id = s.initiate(MIB);
     s.accepted(&Request::part(&id, 0, &whole[..MIB]));
@@ -236,21 +236,21 @@ fn ready(s: &mut Scene) -> Request {
     Request::complete(&id, &whole)
 }
 
-/// Refused, and with the right values it works after all.
-fn refused(s: &mut Scene, wrong: &Request, code: &str, message: &str) {
+/// The request is refused, and then succeeds with the correct values.
+fn refused(s: &mut Fixture, wrong: &Request, code: &str, message: &str) {
     s.refused(wrong, 400, code, message);
     assert!(s.emulator.archives().is_empty());
     let right = Request::complete("", &data(MIB + 1)).with(|r| r.target.clone_from(&wrong.target));
     assert_eq!(s.client.send(&right).status, 201);
 }
 
-fn wrong_size(s: &mut Scene, size: &str) {
+fn wrong_size(s: &mut Fixture, size: &str) {
     let complete = ready(s).header("x-amz-archive-size", size);
     refused(s, &complete, INVALID, &format!("Invalid x-amz-archive-size: {size}"));
 }
 
-/// The request that completes an upload of 3 MiB of which only these parts are there.
-fn with_parts(s: &mut Scene, parts: &[usize]) -> Request {
+/// The request that completes an upload of 3 MiB. Only these parts are stored.
+fn with_parts(s: &mut Fixture, parts: &[usize]) -> Request {
     let whole = data(3 * MIB);
     let id = s.initiate(MIB);
     for part in parts {
@@ -259,7 +259,7 @@ fn with_parts(s: &mut Scene, parts: &[usize]) -> Request {
     Request::complete(&id, &whole)
 }
 
-fn aborted(s: &mut Scene) -> String {
+fn aborted(s: &mut Fixture) -> String {
     let id = s.initiate(MIB);
     s.accepted(&Request::part(&id, 0, b"abc"));
     s.accepted(&Request::abort(&id));
