@@ -115,12 +115,18 @@ run-stress run-stress-one: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	$(PYTHON) scripts/stress.py
 
+# The options are in .clang-format and bindings/cpp/.clang-format. Other versions of clang-format format differently.
+CLANG_FORMAT ?= clang-format-14
+export CLANG_FORMAT
+C_SOURCES := $(wildcard $(addprefix bindings/,c/examples/*.[ch] cpp/*.hpp cpp/examples/*.cpp) \
+	$(addprefix tests/,c/*.[ch] cpp/*.[ch]pp) benches/c/*.c)
 run-check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings -D clippy::incompatible_msrv
 	@scripts/check-msrv "$(TARGET_DIR)/msrv"
+	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) test --test header --test symbols
 

@@ -21,8 +21,8 @@
 #define NEAR_THE_END ((uint64_t)16 << 20)
 
 struct sample {
-    uint64_t parts;    /* stored by the service; 0: no sample yet */
-    double wall, cpu;  /* seconds */
+    uint64_t parts;   /* stored by the service; 0: no sample yet */
+    double wall, cpu; /* seconds */
 };
 
 struct watch {
@@ -139,8 +139,8 @@ int main(int count, char **argument)
         struct watch watch = {.upload = upload, .started = seconds(CLOCK_MONOTONIC)};
         if (pthread_create(&thread, NULL, watch_upload, &watch) != 0)
             return 1;
-        result = strcmp(argument[1], "run") == 0 ? glacier_upload_run(upload, &err)
-                                                 : glacier_upload_transfer(upload, &err);
+        result =
+            strcmp(argument[1], "run") == 0 ? glacier_upload_run(upload, &err) : glacier_upload_transfer(upload, &err);
         double returned = seconds(CLOCK_MONOTONIC);
         __atomic_store_n(&watch.done, 1, __ATOMIC_RELEASE);
         pthread_join(thread, NULL);

@@ -193,8 +193,7 @@ class internal_error : public error {
     using error::error;
 };
 
-template <typename Class>
-void error::raise_as(glacier_result_t code, const std::string &message, details facts) {
+template <typename Class> void error::raise_as(glacier_result_t code, const std::string &message, details facts) {
     throw Class(code, message, std::move(facts));
 }
 
@@ -253,7 +252,8 @@ inline std::string terminated(std::string_view text) {
 /** Returns a time in milliseconds. Throws usage_error if it is negative. */
 inline std::uint64_t milliseconds(std::chrono::milliseconds time) {
     if (time.count() < 0) {
-        throw usage_error(GLACIER_E_INVALID, "a time must not be negative, not " + std::to_string(time.count()) + " ms");
+        throw usage_error(GLACIER_E_INVALID,
+                          "a time must not be negative, not " + std::to_string(time.count()) + " ms");
     }
     return static_cast<std::uint64_t>(time.count());
 }
@@ -454,8 +454,8 @@ public:
         };
         const auto data = callback::make(std::forward<Log>(log), exceptions_);
         detail::check([&](glacier_error_t **err) {
-            return glacier_config_set_log(get(), static_cast<glacier_log_level_t>(level), call, data,
-                                          callback::destroy, err);
+            return glacier_config_set_log(get(), static_cast<glacier_log_level_t>(level), call, data, callback::destroy,
+                                          err);
         });
         return *this;
     }
@@ -533,11 +533,11 @@ public:
         std::vector<upload_info> uploads;
         uploads.reserve(glacier_uploads_count(handle));
         for (std::size_t i = 0; i < glacier_uploads_count(handle); i++) {
-            uploads.push_back({std::string(detail::view(glacier_uploads_id(handle, i))),
-                               std::string(detail::view(glacier_uploads_description(handle, i))),
-                               std::chrono::system_clock::time_point(
-                                   std::chrono::seconds(glacier_uploads_created_unix(handle, i))),
-                               glacier_uploads_part_size(handle, i)});
+            uploads.push_back(
+                {std::string(detail::view(glacier_uploads_id(handle, i))),
+                 std::string(detail::view(glacier_uploads_description(handle, i))),
+                 std::chrono::system_clock::time_point(std::chrono::seconds(glacier_uploads_created_unix(handle, i))),
+                 glacier_uploads_part_size(handle, i)});
         }
         return uploads;
     }
@@ -591,9 +591,8 @@ public:
     upload(const client &owner, std::string_view vault) : client_exceptions_(owner.exceptions_) {
         const std::string name = detail::terminated(vault);
         glacier_upload_t *handle = nullptr;
-        detail::check([&](glacier_error_t **err) {
-            return glacier_upload_new(owner.get(), name.c_str(), &handle, err);
-        });
+        detail::check(
+            [&](glacier_error_t **err) { return glacier_upload_new(owner.get(), name.c_str(), &handle, err); });
         handle_ = std::shared_ptr<glacier_upload_t>(handle, glacier_upload_free);
     }
 
@@ -685,9 +684,7 @@ public:
             return callback::from(user_data).guarded([&](auto &function) { return detail::continues(function, *now); });
         };
         const auto data = callback::make(std::forward<Report>(report), progress_exceptions_);
-        return set([&](auto err) {
-            return glacier_upload_set_progress(get(), call, data, callback::destroy, err);
-        });
+        return set([&](auto err) { return glacier_upload_set_progress(get(), call, data, callback::destroy, err); });
     }
 
     /** Uploads the source: initiates or resumes, sends the missing parts and completes. See glacier_upload_run. */
@@ -740,16 +737,17 @@ public:
                 run.promise.set_exception(std::current_exception());
             }
         };
-        const glacier_destroy_fn destroy = [](void *user_data) noexcept { delete static_cast<background *>(user_data); };
+        const glacier_destroy_fn destroy = [](void *user_data) noexcept {
+            delete static_cast<background *>(user_data);
+        };
         auto data = std::make_unique<background>();
         data->handle = handle_;
         data->callbacks = {source_exceptions_, progress_exceptions_, client_exceptions_};
         std::future<archive> future = data->promise.get_future();
         forget_exceptions();
         // The library owns the data from this call on, even if the call fails.
-        detail::check([&](glacier_error_t **err) {
-            return glacier_upload_start(get(), done, data.release(), destroy, err);
-        });
+        detail::check(
+            [&](glacier_error_t **err) { return glacier_upload_start(get(), done, data.release(), destroy, err); });
         return future;
     }
     /** Waits for a background run. Returns false if it does not end within `timeout`. Throws the run's exception. */
@@ -783,9 +781,7 @@ public:
     }
     /** Sends one part if `tree_hash` is its tree hash. */
     void put_part(std::uint32_t index, const void *data, std::size_t size, const digest &tree_hash) {
-        put([&](auto err) {
-            return glacier_upload_put_part_checked(get(), index, data, size, tree_hash.data(), err);
-        });
+        put([&](auto err) { return glacier_upload_put_part_checked(get(), index, data, size, tree_hash.data(), err); });
     }
     /** Returns the stored parts. */
     std::vector<part_info> list_parts() {
@@ -832,9 +828,7 @@ public:
     /** The archive ID; empty until the upload is completed. */
     std::string_view archive_id() const noexcept { return detail::view(glacier_upload_archive_id(get())); }
     /** The URI path of the archive; empty until the upload is completed. */
-    std::string_view archive_location() const noexcept {
-        return detail::view(glacier_upload_archive_location(get()));
-    }
+    std::string_view archive_location() const noexcept { return detail::view(glacier_upload_archive_location(get())); }
     /** The tree hash of the archive, 64 hexadecimal digits; empty until it is known. */
     std::string_view tree_hash() const noexcept { return detail::view(glacier_upload_tree_hash(get())); }
     /** The name of the vault. */
@@ -1008,8 +1002,8 @@ public:
         static_assert(sizeof(digest) == 32, "a vector of digests is a contiguous array of bytes");
         digest out{};
         detail::check([&](glacier_error_t **err) {
-            return glacier_treehash_combine(parts.empty() ? out.data() : parts.front().data(), parts.size(),
-                                            out.data(), err);
+            return glacier_treehash_combine(parts.empty() ? out.data() : parts.front().data(), parts.size(), out.data(),
+                                            err);
         });
         return out;
     }
@@ -1019,7 +1013,8 @@ public:
         return file(path, threads, [](const progress &) {});
     }
     /** As above, with a progress callback as in upload::on_progress. */
-    template <typename Report> static digest file(const std::filesystem::path &path, std::uint32_t threads, Report &&report) {
+    template <typename Report>
+    static digest file(const std::filesystem::path &path, std::uint32_t threads, Report &&report) {
         using callback = detail::callback<std::decay_t<Report> &>;
         std::decay_t<Report> kept(std::forward<Report>(report));
         callback data{kept, std::make_shared<detail::caught>()};

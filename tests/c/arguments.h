@@ -38,7 +38,7 @@ static const char *function; /* the function under test */
 static const char *given;    /* the wrong argument */
 static const glacier_result_t *documented;
 static size_t documented_count;
-static glacier_result_t as_right; /* the result of the call with valid arguments */
+static glacier_result_t as_right;       /* the result of the call with valid arguments */
 static glacier_upload_t *of_the_parent; /* in a forked child: the upload of the parent */
 
 /* err may hold any value before a call. */

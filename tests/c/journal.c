@@ -91,7 +91,7 @@ static void locked_while_a_handle_has_it(const char *journal)
     ends_well(start_mode("locked", journal));
     CHECK_NUMBER(requests_so_far(), before);
     glacier_upload_free(first);
-    OK(glacier_upload_run(second, &err)); /* the handle can be used after the lock is released */
+    OK(glacier_upload_run(second, &err));  /* the handle can be used after the lock is released */
     ends_well(start_mode("run", journal)); /* completed, so the lock is released */
     glacier_upload_free(second);
 }
@@ -167,7 +167,8 @@ static void what_is_no_journal(const char *directory)
         OK(glacier_upload_set_journal(upload, cases[i].path, &err));
         FAILS(cases[i].want, glacier_upload_initiate(upload, &err));
         CHECK_NUMBER(glacier_upload_write(upload, "x", 1, NULL) != GLACIER_OK ||
-                         glacier_upload_finish(upload, NULL) != GLACIER_OK, 1);
+                         glacier_upload_finish(upload, NULL) != GLACIER_OK,
+                     1);
         glacier_upload_free(upload);
     }
     CHECK_NUMBER(lines_in(other, "somebody's notes\n"), 1);

@@ -83,7 +83,8 @@ static int32_t give_one(void *given, uint8_t *buf, size_t cap, size_t *out_len)
 /* A write stream fails permanently. A callback source that was not yet read can be run again. */
 static void in_each_thread_of_a_stream(glacier_client_t *client, const uint8_t *data, size_t size)
 {
-    static const char *const threads[] = {"glacier-push", "glacier-job", "glacier-read", "glacier-hash", "glacier-send"};
+    static const char *const threads[] = {"glacier-push", "glacier-job", "glacier-read", "glacier-hash",
+                                          "glacier-send"};
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         glacier_upload_t *upload = local_upload(client);
         int given = 0;

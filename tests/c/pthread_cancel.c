@@ -50,7 +50,8 @@ static void *call_and_be_canceled(void *user_data)
     return job;
 }
 
-static void canceled_in(glacier_client_t *client, glacier_result_t (*call)(glacier_upload_t *upload), int disabled_before)
+static void canceled_in(glacier_client_t *client, glacier_result_t (*call)(glacier_upload_t *upload),
+                        int disabled_before)
 {
     struct job job = {local_upload(client), call, data, disabled_before, 0, 0};
     void *returned = NULL;

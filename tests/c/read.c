@@ -107,8 +107,13 @@ static void answers_that_stop(void)
     static const struct {
         int32_t answer;
         size_t too_many;
-    } cases[] = {{GLACIER_STOP, 0}, {-1, 0},       {2, 0},
-                 {0x5a5a5a5a, 0},   {GLACIER_STOP, 1}, {GLACIER_CONTINUE, 1}, {GLACIER_CONTINUE, SIZE_MAX / 2}};
+    } cases[] = {{GLACIER_STOP, 0},
+                 {-1, 0},
+                 {2, 0},
+                 {0x5a5a5a5a, 0},
+                 {GLACIER_STOP, 1},
+                 {GLACIER_CONTINUE, 1},
+                 {GLACIER_CONTINUE, SIZE_MAX / 2}};
     unsigned before = requests_so_far();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct source source = source_of(WHOLE, WHOLE, NULL);

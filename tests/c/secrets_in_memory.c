@@ -24,8 +24,8 @@ static size_t count_in(const uint8_t *memory, size_t size, const char *inverted)
 {
     size_t count = 0;
     const uint8_t first = plain_byte(inverted[0]);
-    for (const uint8_t *at = memory; size >= PIECE && (at = memchr(at, first, (size_t)(memory + size - PIECE - at) + 1));
-         at++) {
+    for (const uint8_t *at = memory;
+         size >= PIECE && (at = memchr(at, first, (size_t)(memory + size - PIECE - at) + 1)); at++) {
         size_t same = 1;
         while (same < PIECE && at[same] == plain_byte(inverted[same]))
             same++;

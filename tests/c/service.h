@@ -11,8 +11,7 @@
 
 #define STALLED_PART(part) \
     "{\"operation\": \"UploadMultipartPart\", \"part\": " #part ", \"times\": null, \"action\": {\"kind\": \"stall\"}}"
-#define REFUSED_PART(part) \
-    "{\"operation\": \"UploadMultipartPart\", \"part\": " #part ", \"times\": null, " REFUSAL "}"
+#define REFUSED_PART(part) "{\"operation\": \"UploadMultipartPart\", \"part\": " #part ", \"times\": null, " REFUSAL "}"
 #define REFUSED(operation) "{\"operation\": \"" #operation "\", \"times\": null, " REFUSAL "}"
 #define REFUSAL \
     "\"action\": {\"kind\": \"status\", \"status\": 403, " \

@@ -44,6 +44,8 @@ static uint8_t hash[32]; /* of the first MiB */
 static glacier_client_t *client;
 static char existing_id[512]; /* the upload of the attached handles */
 
+/* One line per function where it fits. */
+/* clang-format off */
 static glacier_result_t set_description(glacier_upload_t *u) { return glacier_upload_set_description(u, "text", &err); }
 static glacier_result_t set_part_size(glacier_upload_t *u) { return glacier_upload_set_part_size(u, MIB, &err); }
 static glacier_result_t set_memory(glacier_upload_t *u) { return glacier_upload_set_source_memory(u, data, 1, &err); }
@@ -90,6 +92,7 @@ static glacier_result_t run(glacier_upload_t *u) { return glacier_upload_run(u, 
 static glacier_result_t initiate(glacier_upload_t *u) { return glacier_upload_initiate(u, &err); }
 static glacier_result_t complete(glacier_upload_t *u) { return glacier_upload_complete(u, &err); }
 static glacier_result_t abort_it(glacier_upload_t *u) { return glacier_upload_abort(u, &err); }
+/* clang-format on */
 static glacier_result_t list(glacier_upload_t *u)
 {
     glacier_parts_t *parts = NULL;
@@ -103,9 +106,12 @@ static const struct {
     glacier_result_t (*call)(glacier_upload_t *);
     glacier_result_t wants[STATES];
 } calls[] = {
-    /* new, attached, attached to nothing, initiated, by hand, all at once,
+/* new, attached, attached to nothing, initiated, by hand, all at once,
        completed, aborted, read half-way, started, writing, broken off */
-#define SETTER {0, 0, 0, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, STATE, STATE}
+#define SETTER \
+    { \
+        0, 0, 0, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, STATE, STATE \
+    }
     {"set_description", set_description, SETTER},
     {"set_part_size", set_part_size, SETTER},
     {"set_source_file", set_file, SETTER},
@@ -120,7 +126,9 @@ static const struct {
     {"run", run, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
     {"transfer", transfer, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
     {"start", start_and_wait, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
-    {"wait", poll_end, {STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, GLACIER_E_PENDING, STATE, STATE}},
+    {"wait",
+     poll_end,
+     {STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, GLACIER_E_PENDING, STATE, STATE}},
     {"write", write_byte, {0, 0, GONE, 0, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
     {"finish", finish, {INVALID, INVALID, INVALID, INVALID, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
     {"initiate", initiate, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
@@ -135,7 +143,7 @@ static int32_t stop_half_way(void *upload, const glacier_progress_t *p)
 {
     (void)p;
     return glacier_upload_state((glacier_upload_t *)upload) == GLACIER_STATE_TRANSFERRING ? GLACIER_STOP
-                                                                                         : GLACIER_CONTINUE;
+                                                                                          : GLACIER_CONTINUE;
 }
 
 static int32_t read_two_parts(void *upload, uint8_t *buf, size_t cap, size_t *out_len)
@@ -150,12 +158,8 @@ static glacier_upload_t *bring_into(enum state state)
 {
     glacier_upload_t *upload = local_upload(client);
     switch (state) {
-    case ATTACHED:
-        OK(glacier_upload_set_upload_id(upload, existing_id, &err));
-        break;
-    case ATTACHED_TO_NOTHING:
-        OK(glacier_upload_set_upload_id(upload, NOBODYS, &err));
-        break;
+    case ATTACHED: OK(glacier_upload_set_upload_id(upload, existing_id, &err)); break;
+    case ATTACHED_TO_NOTHING: OK(glacier_upload_set_upload_id(upload, NOBODYS, &err)); break;
     case ALL_AT_ONCE:
         OK(glacier_upload_set_source_memory(upload, data, 3 * MIB, &err));
         OK(glacier_upload_set_progress(upload, stop_half_way, upload, NULL, &err));
@@ -191,8 +195,7 @@ static glacier_upload_t *bring_into(enum state state)
         if (state == ABORTED)
             OK(glacier_upload_abort(upload, &err));
         break;
-    default:
-        break;
+    default: break;
     }
     return upload;
 }

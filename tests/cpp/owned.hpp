@@ -15,8 +15,7 @@ struct Free {
     void operator()(glacier_error_t *error) const { glacier_error_free(error); }
 };
 
-template <typename T>
-using Owned = std::unique_ptr<T, Free>;
+template <typename T> using Owned = std::unique_ptr<T, Free>;
 
 inline void require(bool condition, const std::string &what)
 {
@@ -25,8 +24,7 @@ inline void require(bool condition, const std::string &what)
 }
 
 // Makes a call and throws its error.
-template <typename Call>
-void check(Call call)
+template <typename Call> void check(Call call)
 {
     glacier_error_t *err = nullptr;
     const glacier_result_t result = call(&err);

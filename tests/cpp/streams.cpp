@@ -44,7 +44,8 @@ extern "C" void keep_promise(void *user_data, glacier_result_t result, const gla
     if (result == GLACIER_OK)
         promise.set_value("stored");
     else
-        promise.set_exception(std::make_exception_ptr(std::runtime_error(glacier_result_name(glacier_error_code(error)))));
+        promise.set_exception(
+            std::make_exception_ptr(std::runtime_error(glacier_result_name(glacier_error_code(error)))));
 }
 
 extern "C" void delete_promise(void *user_data)

@@ -62,8 +62,8 @@ int main(int argc, char **argv)
     glacier_client_t *client = NULL;
     glacier_config_t *config = glacier_config_new();
     int code = EXIT_SUCCESS;
-    if (glacier_config_set_log(config, GLACIER_LOG_WARN, log_to_stderr, "by_hand", NULL, &err) != GLACIER_OK
-        || glacier_client_new(config, &client, &err) != GLACIER_OK)
+    if (glacier_config_set_log(config, GLACIER_LOG_WARN, log_to_stderr, "by_hand", NULL, &err) != GLACIER_OK ||
+        glacier_client_new(config, &client, &err) != GLACIER_OK)
         code = settings_failed("by_hand", err);
     else
         code = upload_file(client, vault, fd, (uint64_t)status.st_size, abort_on_failure);

@@ -36,8 +36,9 @@ int main(int argc, char **argv)
     glacier_client_t *client = NULL;
     glacier_config_t *config = glacier_config_new();
     glacier_upload_t **uploads = calloc((size_t)count, sizeof *uploads);
-    if (uploads == NULL || glacier_config_set_log(config, GLACIER_LOG_WARN, log_to_stderr, "several", NULL, &err) != GLACIER_OK
-        || glacier_client_new(config, &client, &err) != GLACIER_OK) {
+    if (uploads == NULL ||
+        glacier_config_set_log(config, GLACIER_LOG_WARN, log_to_stderr, "several", NULL, &err) != GLACIER_OK ||
+        glacier_client_new(config, &client, &err) != GLACIER_OK) {
         if (uploads == NULL)
             fputs("several: out of memory\n", stderr);
         int code = uploads != NULL ? settings_failed("several", err) : EXIT_FAILURE;
@@ -96,10 +97,10 @@ static glacier_upload_t *start_upload(glacier_client_t *client, const char *vaul
         report(file, "the name is too long for a journal beside it");
         return NULL;
     }
-    if (glacier_upload_new(client, vault, &upload, &err) != GLACIER_OK
-        || glacier_upload_set_source_file(upload, file, &err) != GLACIER_OK
-        || glacier_upload_set_journal(upload, journal, &err) != GLACIER_OK
-        || glacier_upload_start(upload, say_end, (void *)file, NULL, &err) != GLACIER_OK) {
+    if (glacier_upload_new(client, vault, &upload, &err) != GLACIER_OK ||
+        glacier_upload_set_source_file(upload, file, &err) != GLACIER_OK ||
+        glacier_upload_set_journal(upload, journal, &err) != GLACIER_OK ||
+        glacier_upload_start(upload, say_end, (void *)file, NULL, &err) != GLACIER_OK) {
         report(file, glacier_error_message(err));
         glacier_error_free(err);
         glacier_upload_free(upload);

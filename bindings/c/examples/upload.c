@@ -75,8 +75,8 @@ static glacier_result_t make_client(const struct options *options, struct displa
     if (result == GLACIER_OK && options->text[MEMORY] != NULL)
         result = glacier_config_set_memory_limit(config, options->number[MEMORY], err);
     if (result == GLACIER_OK)
-        result = glacier_config_set_log(config, options->verbose ? GLACIER_LOG_DEBUG : GLACIER_LOG_WARN, show_log, display,
-                                        NULL, err);
+        result = glacier_config_set_log(config, options->verbose ? GLACIER_LOG_DEBUG : GLACIER_LOG_WARN, show_log,
+                                        display, NULL, err);
     if (result == GLACIER_OK)
         result = glacier_client_new(config, client, err);
     glacier_config_free(config); /* the client has its own copy */

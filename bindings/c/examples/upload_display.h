@@ -68,7 +68,8 @@ static void measure_rate(struct display *display, const glacier_progress_t *p)
 }
 
 /* How much is there; of how much, and when the rest will be, if that is known. */
-static void describe(const struct display *display, const glacier_progress_t *p, uint64_t percent, char *text, size_t room)
+static void describe(const struct display *display, const glacier_progress_t *p, uint64_t percent, char *text,
+                     size_t room)
 {
     uint64_t held = p->bytes_done + p->bytes_resumed;
     char of_all[64] = "", left[40] = "", known[8] = "";

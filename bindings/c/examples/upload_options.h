@@ -55,13 +55,13 @@ enum {
     OPTIONS
 };
 
-static const char *const option_names[OPTIONS] = {"endpoint",      "region",  "account-id", "ca-file",
-                                                  "part-size",     "expected-size", "workers", "memory",
-                                                  "description",   "journal", "upload-id"};
+static const char *const option_names[OPTIONS] = {"endpoint",    "region",        "account-id", "ca-file",
+                                                  "part-size",   "expected-size", "workers",    "memory",
+                                                  "description", "journal",       "upload-id"};
 
 struct options {
-    const char *text[OPTIONS];   /* as given, or NULL */
-    uint64_t number[OPTIONS];    /* of those that are sizes or counts */
+    const char *text[OPTIONS]; /* as given, or NULL */
+    uint64_t number[OPTIONS];  /* of those that are sizes or counts */
     int verbose;
     const char *vault, *file;
 };

@@ -3,8 +3,7 @@
 
 #include <iostream>
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc != 3) {
         std::cerr << "usage: upload VAULT FILE\n";
         return 2;
