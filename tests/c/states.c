@@ -44,7 +44,7 @@ static uint8_t hash[32]; /* of the first MiB */
 static glacier_client_t *client;
 static char existing_id[512]; /* the upload of the attached handles */
 
-/* One line per function where it fits. */
+/* One line per function, and one per row of the table, where it fits. */
 /* clang-format off */
 static glacier_result_t set_description(glacier_upload_t *u) { return glacier_upload_set_description(u, "text", &err); }
 static glacier_result_t set_part_size(glacier_upload_t *u) { return glacier_upload_set_part_size(u, MIB, &err); }
@@ -92,7 +92,6 @@ static glacier_result_t run(glacier_upload_t *u) { return glacier_upload_run(u, 
 static glacier_result_t initiate(glacier_upload_t *u) { return glacier_upload_initiate(u, &err); }
 static glacier_result_t complete(glacier_upload_t *u) { return glacier_upload_complete(u, &err); }
 static glacier_result_t abort_it(glacier_upload_t *u) { return glacier_upload_abort(u, &err); }
-/* clang-format on */
 static glacier_result_t list(glacier_upload_t *u)
 {
     glacier_parts_t *parts = NULL;
@@ -106,12 +105,9 @@ static const struct {
     glacier_result_t (*call)(glacier_upload_t *);
     glacier_result_t wants[STATES];
 } calls[] = {
-/* new, attached, attached to nothing, initiated, by hand, all at once,
+    /* new, attached, attached to nothing, initiated, by hand, all at once,
        completed, aborted, read half-way, started, writing, broken off */
-#define SETTER \
-    { \
-        0, 0, 0, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, STATE, STATE \
-    }
+#define SETTER {0, 0, 0, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, STATE, STATE}
     {"set_description", set_description, SETTER},
     {"set_part_size", set_part_size, SETTER},
     {"set_source_file", set_file, SETTER},
@@ -126,9 +122,7 @@ static const struct {
     {"run", run, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
     {"transfer", transfer, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
     {"start", start_and_wait, {STATE, STATE, STATE, STATE, STATE, STOPPED, 0, STATE, STATE, BUSY, BUSY, STATE}},
-    {"wait",
-     poll_end,
-     {STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, GLACIER_E_PENDING, STATE, STATE}},
+    {"wait", poll_end, {STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, GLACIER_E_PENDING, STATE, STATE}},
     {"write", write_byte, {0, 0, GONE, 0, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
     {"finish", finish, {INVALID, INVALID, INVALID, INVALID, STATE, STATE, STATE, STATE, STATE, BUSY, 0, CANCELED}},
     {"initiate", initiate, {0, STATE, STATE, STATE, STATE, STATE, STATE, STATE, STATE, BUSY, BUSY, STATE}},
@@ -138,6 +132,7 @@ static const struct {
     {"complete", complete, {STATE, INVALID, INVALID, HOLED, 0, HOLED, 0, STATE, INVALID, BUSY, BUSY, INVALID}},
     {"abort", abort_it, {0, 0, GONE, 0, 0, 0, STATE, 0, 0, 0, 0, 0}},
 };
+/* clang-format on */
 
 static int32_t stop_half_way(void *upload, const glacier_progress_t *p)
 {
