@@ -72,39 +72,39 @@ impl Client {
     /// # Errors
     /// The errors of [`Config::resolve`]; `Invalid` for a CA file without certificates.
     pub fn new(config: &Config) -> Result<Arc<Self>> {
-        let settled = config.resolve()?;
+        let resolved = config.resolve()?;
         let transport = UreqTransport::new(http::Settings {
-            endpoint: settled.endpoint.clone(),
-            user_agent: settled.user_agent.clone(),
-            ca_pem: settled.ca_pem.clone(),
-            connect_timeout: settled.connect_timeout,
-            stall_timeout: settled.stall_timeout,
+            endpoint: resolved.endpoint.clone(),
+            user_agent: resolved.user_agent.clone(),
+            ca_pem: resolved.ca_pem.clone(),
+            connect_timeout: resolved.connect_timeout,
+            stall_timeout: resolved.stall_timeout,
         })?;
-        Ok(Arc::new(Self::with_transport(settled, Arc::new(transport), Arc::new(SystemClock::new()))))
+        Ok(Arc::new(Self::with_transport(resolved, Arc::new(transport), Arc::new(SystemClock::new()))))
     }
 
     /// Creates a client with another transport and clock, for tests.
     #[doc(hidden)]
-    pub fn with_transport(settled: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_transport(resolved: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let service = Service {
-            account_id: settled.account_id,
-            host: settled.endpoint.authority_for_host_header(),
-            keys: Keys::with_redactor(settled.credentials, settled.redactor),
-            signer: Signer::new(settled.region),
+            account_id: resolved.account_id,
+            host: resolved.endpoint.authority_for_host_header(),
+            keys: Keys::with_redactor(resolved.credentials, resolved.redactor),
+            signer: Signer::new(resolved.region),
             connections: ConnectionPool::new(transport),
-            policy: settled.policy,
+            policy: resolved.policy,
             clock: Arc::clone(&clock),
             reachability: Reachability::default(),
             skew: ClockSkew::default(),
-            log: Arc::clone(&settled.log),
+            log: Arc::clone(&resolved.log),
         };
         Self {
             service,
-            endpoint: settled.endpoint.to_string(),
-            memory: Arc::new(BufferPool::new(settled.memory_limit)),
-            bandwidth: Arc::new(TokenBucket::new(settled.bandwidth_limit, clock)),
-            workers: settled.workers,
-            log: settled.log,
+            endpoint: resolved.endpoint.to_string(),
+            memory: Arc::new(BufferPool::new(resolved.memory_limit)),
+            bandwidth: Arc::new(TokenBucket::new(resolved.bandwidth_limit, clock)),
+            workers: resolved.workers,
+            log: resolved.log,
             creator: CreatorPid::current(),
             cancel: Arc::default(),
             calls: Mutex::default(),

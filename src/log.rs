@@ -28,7 +28,7 @@ pub enum Level {
     Debug,
 }
 
-/// The callback that receives log lines. It is called once at a time, without a lock held.
+/// The callback that receives log lines. One call runs at a time, without a lock held.
 pub type Sink = Box<dyn Fn(Level, &std::ffi::CStr) + Send + Sync>;
 
 /// The maximum number of queued lines.

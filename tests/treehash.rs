@@ -104,14 +104,14 @@ fn batches_continue_parts_at_different_offsets() {
         let expected: Vec<_> = parts.iter().map(|part| hashes_by_definition(part)).collect();
         let mut hashers = vec![PartHasher::with_kernels(kernels); parts.len()];
         while parts.iter().any(|part| !part.is_empty()) {
-            let mut pieces = Vec::new();
+            let mut slices = Vec::new();
             for (hasher, part) in hashers.iter_mut().zip(&mut parts) {
                 let length = if aligned { MIB } else { random.usize(..2 * MIB) };
                 if random.u8(..4) > 0 {
-                    pieces.push((hasher, part.split_off(..length.min(part.len())).unwrap()));
+                    slices.push((hasher, part.split_off(..length.min(part.len())).unwrap()));
                 }
             }
-            kernels.update_parts(&mut pieces);
+            kernels.update_parts(&mut slices);
         }
         let hashes: Vec<_> = hashers.iter_mut().map(PartHasher::finish).collect();
         assert_eq!(hashes, expected, "{} {aligned}", kernels.name());

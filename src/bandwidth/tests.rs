@@ -91,7 +91,7 @@ fn applies_new_limit_from_the_moment_it_is_set() {
     assert_eq!(bucket.take(500, 9 * SECOND), Err(SECOND / 2), "no tokens accumulate without a limit");
 }
 
-/// A clock that waiting moves forward, or that stands still.
+/// A clock that moves forward with each wait, or stands still.
 #[derive(Debug, Default)]
 struct TestClock {
     now: Mutex<Duration>,

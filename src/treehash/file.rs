@@ -161,9 +161,9 @@ impl<'a> FileHash<'a> {
         }
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let bytes = &mut buffer[..length];
-        for (offset, piece) in (start..).step_by(READ_SIZE).zip(bytes.chunks_mut(READ_SIZE)) {
+        for (offset, chunk) in (start..).step_by(READ_SIZE).zip(bytes.chunks_mut(READ_SIZE)) {
             self.cancel.check()?;
-            self.source.read_at(offset, piece)?;
+            self.source.read_at(offset, chunk)?;
         }
         *next += 1;
         Ok(Some((*next - 1, bytes)))
