@@ -407,7 +407,8 @@ impl Runner<'_> {
             Kind::Timeout => refused(RefusalReason::SignatureExpired),
             Kind::OutcomeUnknown => {
                 let is_unclear = |request: &RequestRecord| of_complete(request) && !request.faults.is_empty();
-                requests.iter().any(is_unclear) || (stop != Stop::Never && requests.iter().any(of_complete))
+                // An earlier session's Complete may be pending in the journal.
+                requests.iter().any(is_unclear) || (stop != Stop::Never && all.iter().any(of_complete))
             }
             // An earlier session created the archive, and no journal recorded the unknown outcome.
             Kind::NotFound => is_made,
