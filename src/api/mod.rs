@@ -42,7 +42,7 @@ pub enum Operation {
     Complete,
     /// Deletes the multipart upload.
     Abort,
-    /// Lists the parts that the service holds.
+    /// Lists the stored parts.
     ListParts,
     /// Lists the multipart uploads in progress in a vault.
     ListUploads,
