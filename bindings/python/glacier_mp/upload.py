@@ -138,11 +138,11 @@ class Upload:
     it is smaller than the stored parts.
 
     Threads. The working calls are run, transfer, write, finish, initiate, put_part, list_parts, complete and abort. Any
-    thread may make them. put_part may run on several threads at once. Otherwise a working call raises UsageError with
-    GLACIER_E_BUSY during another working call, a background run or an unfinished stream. cancel, close, progress,
-    set_bandwidth_limit and the properties may be used at any time. On a closed object only cancel, close and the
-    properties may be used; everything else raises UsageError. Nothing is sent and no file is opened before the first
-    working call.
+    thread may make them, one at a time. Only put_part may run on several threads at once. During a background run only
+    abort is allowed, and between the writes of a stream only write, finish and abort. Any other working call then
+    raises UsageError with GLACIER_E_BUSY. cancel, close, progress, set_bandwidth_limit and the properties may be used
+    at any time. On a closed object only cancel, close and the properties may be used; everything else raises
+    UsageError. Nothing is sent and no file is opened before the first working call.
 
     Callbacks. They run on the thread of the working call. A callback may use cancel, close, progress,
     set_bandwidth_limit and the properties; working calls raise UsageError with GLACIER_E_BUSY.
