@@ -2,9 +2,12 @@
 #![cfg(test)]
 
 mod background;
-mod basics;
+mod complete;
 mod journal;
+mod multipart;
 mod repair;
+mod retries;
+mod run;
 mod shared;
 mod streams;
 #[path = "../support/mod.rs"]
