@@ -1,8 +1,8 @@
-//! Every function of the header with wrong arguments, in a program that is made from the header: none is missed.
+//! Calls every function of the header with wrong arguments, in a program generated from the header.
 //!
-//! Each function is called with NULL in each pointer and in all at once, with texts that are not UTF-8, and with the
-//! numbers at the ends of their ranges; in a forked child; and with a panic inside. tests/c/arguments.h has the right
-//! arguments and says what a call must give. A function or a type that is not known here is a failure.
+//! Each function is called with NULL for each pointer and for all pointers, with texts that are not UTF-8, and with the
+//! limits of its numbers; in a forked child; and with a panic inside. tests/c/arguments.h has the valid arguments and
+//! checks the results. A function or type that is unknown here fails the test.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,8 +14,8 @@ use crate::harness::{Build, Program, in_both_builds, library, local_glacier, und
 use crate::panics::panicking_library;
 use crate::support::header::{Function, Parameter, functions};
 
-in_both_builds!(wrong_arguments, handles_of_a_parent, panics_in_every_function);
-under_valgrind!(wrong_arguments, handles_of_a_parent, panics_in_every_function);
+in_both_builds!(wrong_arguments, handles_of_parent_process, panics_in_every_function);
+under_valgrind!(wrong_arguments, handles_of_parent_process, panics_in_every_function);
 
 fn wrong_arguments(build: Build) {
     let cases = |function: &Function| {
@@ -29,7 +29,7 @@ fn wrong_arguments(build: Build) {
     run("wrong_arguments", &cases, "in_a_provider(for_all);", build, &library());
 }
 
-fn handles_of_a_parent(build: Build) {
+fn handles_of_parent_process(build: Build) {
     let cases = |function: &Function| {
         let has_owner = function.parameters.iter().any(|p| ["client", "upload"].contains(&p.name.as_str()));
         let mut cases = String::new();
@@ -41,12 +41,12 @@ fn handles_of_a_parent(build: Build) {
         }
         cases
     };
-    run("handles_of_a_parent", &cases, "in_a_child(for_all);", build, &library());
+    run("handles_of_parent_process", &cases, "in_a_child(for_all);", build, &library());
 }
 
 fn panics_in_every_function(build: Build) {
     let cases = |function: &Function| {
-        // Constants: there is nothing in them to panic.
+        // Functions that return constants cannot panic.
         if function.parameters.is_empty() && !function.name.ends_with("_new") {
             return String::new();
         }
@@ -58,7 +58,7 @@ fn panics_in_every_function(build: Build) {
     run("panics_in_every_function", &cases, "in_a_provider(for_all);", build, &panicking_library());
 }
 
-/// Makes the program out of the cases of each function, and runs it.
+/// Generates the program from the cases of each function, and runs it.
 fn run(name: &str, cases: &dyn Fn(&Function) -> String, main: &str, build: Build, library: &Path) {
     let all = functions();
     let mut source = "#include \"arguments.h\"\n\n".to_owned();
@@ -87,27 +87,27 @@ fn run(name: &str, cases: &dyn Fn(&Function) -> String, main: &str, build: Build
     program.check(&mut program.command_at(&glacier));
 }
 
-/// Values of parameters that replace the right ones.
+/// Values of parameters that replace the valid ones.
 type Wrong<'a> = &'a [(&'a str, &'a str)];
 
-/// A call that nothing is wrong with. Freeing is left to the end of each case.
+/// Adds a call with valid arguments. The end of each case frees the objects.
 fn right(function: &Function, cases: &mut String) {
     let call = call(function, &[]);
     let body = match function.returns.as_str() {
         _ if function.name.ends_with("_free") => return,
         _ if function.can_fail() => format!("as_right = gives_documented({call})"),
         _ if is_static_text(function) => format!("gives_text({call})"),
-        // What is made is a handle, and is freed by the function beside it.
+        // The result is a handle. The _free function of its type frees it.
         _ if function.name.ends_with("_new") => {
             format!("{}free({call}); checked()", function.name.trim_end_matches("new"))
         }
         "void" => format!("{call}; checked()"),
         _ => format!("(void){call}; checked()"),
     };
-    case(cases, function, "nothing wrong", &body, &[]);
+    case(cases, function, "valid arguments", &body, &[]);
 }
 
-/// NULL in each pointer, and in all at once.
+/// Adds calls with NULL for each pointer, and for all pointers.
 fn nulls(function: &Function, cases: &mut String) {
     let pointers: Vec<_> = function.parameters.iter().filter(|p| is_pointer(p)).collect();
     for pointer in &pointers {
@@ -124,7 +124,7 @@ fn nulls(function: &Function, cases: &mut String) {
     if !all.is_empty() {
         case(cases, function, "NULL everywhere", &gives(function, "gives_silently(GLACIER_E_NULL, @)", &all), &all);
     }
-    // Without bytes the pointer to them does not matter.
+    // With a length of 0 the pointer is not used.
     for name in ["data", "digests"] {
         if let Some(at) = function.parameters.iter().position(|p| p.name == name) {
             let length = (function.parameters[at + 1].name.as_str(), "0");
@@ -137,7 +137,7 @@ fn nulls(function: &Function, cases: &mut String) {
     }
 }
 
-/// Bytes that are not UTF-8: refused in texts, and as good as any in the names of files.
+/// Adds calls with bytes that are not UTF-8: rejected in texts, accepted in file names.
 fn texts(function: &Function, cases: &mut String) {
     for text in function.parameters.iter().filter(|p| p.ctype == "const char *") {
         let refused = format!("gives(GLACIER_E_INVALID, \"{}\", @)", text.name);
@@ -149,7 +149,7 @@ fn texts(function: &Function, cases: &mut String) {
     }
 }
 
-/// The numbers at the ends of their ranges. A length that no memory has is refused; past the end of a list is nothing.
+/// Adds calls with the limits of each number. A length beyond memory is rejected; an index past the end returns NULL or 0.
 fn numbers(function: &Function, cases: &mut String) {
     for number in &function.parameters {
         let values: &[&str] = match number.ctype.as_str() {
@@ -175,13 +175,14 @@ fn numbers(function: &Function, cases: &mut String) {
     }
 }
 
-/// Writes a case: what is called, and how often user_data must have come back by the end.
+/// Writes a case: the call, and how often user_data must be released at its end.
 fn case(cases: &mut String, function: &Function, what: &str, body: &str, wrong: Wrong<'_>) {
     let destroys = function.parameters.iter().any(|p| p.name == "destroy") && !wrong.contains(&("destroy", "NULL"));
     _ = writeln!(cases, "    begin(\"{what}\"); {body}; end({});", u8::from(destroys));
 }
 
-/// What a call must give: as `want` says, with the call in place of the @; without a result: NULL, 0 or nothing.
+/// Returns the check of a call: `want` with the call in place of the @. A function without a result returns NULL, 0 or
+/// nothing.
 fn gives(function: &Function, want: &str, wrong: Wrong<'_>) -> String {
     let call = call(function, wrong);
     match function.returns.as_str() {
@@ -193,7 +194,7 @@ fn gives(function: &Function, want: &str, wrong: Wrong<'_>) -> String {
     }
 }
 
-/// The call in C, with right arguments but for those that are given.
+/// Returns the call in C, with valid arguments except for the wrong ones.
 fn call(function: &Function, wrong: Wrong<'_>) -> String {
     let argument = |p: &Parameter| match wrong.iter().find(|(name, _)| *name == p.name) {
         Some((_, value)) => (*value).to_owned(),
@@ -203,7 +204,7 @@ fn call(function: &Function, wrong: Wrong<'_>) -> String {
     format!("{}({})", function.name, arguments.join(", "))
 }
 
-/// Texts that are there whatever happens.
+/// Whether the function returns a static string.
 fn is_static_text(function: &Function) -> bool {
     function.returns == "const char *" && function.comment.contains("never NULL")
 }
@@ -216,7 +217,7 @@ fn is_callback(parameter: &Parameter) -> bool {
     parameter.ctype.ends_with("_fn")
 }
 
-/// The pointers that the header lets be NULL. Of callbacks it names those that must not be.
+/// Whether the header allows NULL for the pointer. It lists the callbacks that must not be NULL.
 fn may_be_null(function: &Function, pointer: &Parameter) -> bool {
     let must_not_be = |name: &str| function.null_is_refused().any(|refused| refused == name);
     pointer.name == "user_data"
@@ -224,7 +225,7 @@ fn may_be_null(function: &Function, pointer: &Parameter) -> bool {
         || (is_callback(pointer) && !must_not_be(&pointer.name))
 }
 
-/// An argument that is right; the names are those of tests/c/arguments.h.
+/// Returns a valid argument, by its name in tests/c/arguments.h.
 fn right_argument(function: &Function, parameter: &Parameter) -> String {
     let Parameter { ctype, name } = parameter;
     let argument = match (ctype.trim_start_matches("const "), name.as_str()) {
@@ -266,7 +267,7 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("char *", "account_id") => r#""-""#,
         ("char *", "vault") => "VAULT",
         ("char *", "user_agent" | "key_id" | "secret" | "token_or_null" | "description" | "upload_id") => r#""text""#,
-        _ => panic!("{} has a parameter that is not known here: {ctype} {name}", function.name),
+        _ => panic!("{} has a parameter that this test does not know: {ctype} {name}", function.name),
     };
     argument.to_owned()
 }

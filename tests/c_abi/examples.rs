@@ -1,4 +1,4 @@
-//! The examples, as their users meet them: what they print, how they end, and what arrives.
+//! The examples: their output, their exit codes, and the archives that they create.
 
 use std::fs;
 use std::io::Write;
@@ -15,27 +15,27 @@ use crate::harness::{
 
 const MIB: usize = 1 << 20;
 const FILE_SIZE: usize = 10 * MIB + 1000;
-/// A name that a shell would take apart.
+/// A file name that a shell would split.
 const NAME: &str = "it's a file";
 
 in_both_builds!(
     uploads,
     uploads_over_tls,
-    carries_on_after_a_signal,
-    carries_on_after_a_failure,
-    carries_on_from_a_journal,
+    resumes_after_signal,
+    resumes_after_failure,
+    resumes_from_journal,
     uploads_standard_input,
-    stops_while_standard_input_says_nothing,
+    stops_while_standard_input_is_idle,
     several,
-    refuses_wrong_usage,
-    prints_the_archive_id_to_stderr_if_stdout_fails,
-    does_not_write_output_into_a_file_with_the_number_of_a_closed_stdout,
+    rejects_wrong_usage,
+    prints_archive_id_to_stderr_if_stdout_fails,
+    does_not_write_output_into_file_with_descriptor_of_closed_stdout,
     treehash_stops_if_stdout_fails,
-    shows_the_first_failure_and_the_retry,
+    shows_first_failure_and_retry,
     prints_names_without_control_characters,
-    draws_a_bar_on_a_terminal,
+    draws_bar_on_terminal,
     by_hand,
-    by_hand_that_fails,
+    by_hand_aborts_after_failure,
     treehash
 );
 
@@ -69,7 +69,7 @@ fn uploads(build: Build) {
     assert_eq!(outcome.value("tree-hash"), archive.tree_hash);
     assert!(outcome.value("location").ends_with(&archive.archive_id));
 
-    // No terminal: lines, the ID among the first, the sum at the end, and not more than one for each tenth.
+    // Without a terminal: the upload ID early, at most one line per 10 %, and a summary at the end.
     assert!(outcome.stderr.contains("upload ID: "), "{outcome:?}");
     assert!(!outcome.stderr.contains('\r'), "{outcome:?}");
     let last = outcome.stderr.lines().last().unwrap();
@@ -88,7 +88,7 @@ fn uploads_over_tls(build: Build) {
     assert_holds(&only_archive(&glacier), &data(MIB + 1));
 }
 
-fn carries_on_after_a_signal(build: Build) {
+fn resumes_after_signal(build: Build) {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let glacier = local_glacier();
         let (_directory, file) = data_file(NAME, FILE_SIZE);
@@ -97,7 +97,7 @@ fn carries_on_after_a_signal(build: Build) {
             Fault::new(Action::Stall { after_bytes: Some(1000) }).on(Operation::UploadMultipartPart).part(9),
         );
         let child = start(&mut upload_command(&program, &glacier, &file));
-        // The other worker comes to the end meanwhile: all parts but the stalled one are there.
+        // The other worker meanwhile sends all parts except the stalled one.
         wait_until("all other parts are sent", || answered(&glacier, Operation::UploadMultipartPart, 204) == 10);
         wait_until("the stalled part is met", || {
             glacier.requests().iter().any(|r| r.range.is_some_and(|(first, _)| first == 9 * MIB as u64))
@@ -107,13 +107,13 @@ fn carries_on_after_a_signal(build: Build) {
         assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
         assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
 
-        carry_on(&glacier, &outcome.stderr, b"");
+        resume(&glacier, &outcome.stderr, b"");
         assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
         assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
     }
 }
 
-fn carries_on_after_a_failure(build: Build) {
+fn resumes_after_failure(build: Build) {
     let glacier = local_glacier();
     let (_directory, file) = data_file(NAME, FILE_SIZE);
     let program = upload(build);
@@ -124,13 +124,13 @@ fn carries_on_after_a_failure(build: Build) {
     assert!(outcome.stderr.contains(NAME), "{outcome:?}");
     assert_eq!(outcome.value("upload-id"), glacier.uploads()[0].upload_id);
 
-    carry_on(&glacier, &outcome.stderr, b"");
+    resume(&glacier, &outcome.stderr, b"");
     assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 1);
 }
 
-/// Killed, and given the same command again.
-fn carries_on_from_a_journal(build: Build) {
+/// The program is killed, and the same command is run again.
+fn resumes_from_journal(build: Build) {
     let glacier = local_glacier();
     let (directory, file) = data_file(NAME, FILE_SIZE);
     let journal = directory.path().join("it's a journal");
@@ -155,7 +155,7 @@ fn carries_on_from_a_journal(build: Build) {
     glacier.add_fault(Fault::new(refusal).on(Operation::CompleteMultipartUpload));
     let outcome = run(&mut command());
     assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
-    carry_on(&glacier, &outcome.stderr, b"");
+    resume(&glacier, &outcome.stderr, b"");
     let archive = only_archive(&glacier);
     assert_holds(&archive, &data(FILE_SIZE));
     assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
@@ -163,11 +163,11 @@ fn carries_on_from_a_journal(build: Build) {
     let requests = glacier.requests().len();
     let again = succeed(&mut command());
     assert_eq!(again.value("archive-id"), archive.archive_id);
-    assert!(again.stderr.contains("nothing left to send"), "{again:?}");
+    assert!(again.stderr.contains("all parts were already stored"), "{again:?}");
     assert_eq!(glacier.requests().len(), requests);
 }
 
-/// From a pipe, and after a failure from its first byte again.
+/// The input comes from a pipe, and after a failure again from its first byte.
 fn uploads_standard_input(build: Build) {
     let glacier = local_glacier();
     let program = upload(build);
@@ -178,8 +178,8 @@ fn uploads_standard_input(build: Build) {
     glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart).part(3));
     let outcome = upload(&["--part-size=1M", "--workers=1"], &data(FILE_SIZE));
     assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
-    assert!(outcome.stderr.contains("give the same input from its first byte"), "{outcome:?}");
-    carry_on(&glacier, &outcome.stderr, &data(FILE_SIZE));
+    assert!(outcome.stderr.contains("send the same input from its first byte"), "{outcome:?}");
+    resume(&glacier, &outcome.stderr, &data(FILE_SIZE));
     assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
     assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 11, "no part is sent twice");
 
@@ -187,14 +187,14 @@ fn uploads_standard_input(build: Build) {
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(outcome.stderr.contains("uploaded 10.0 MiB in "), "{outcome:?}");
     assert_holds(&glacier.archives()[1], &data(FILE_SIZE));
-    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 12, "one of 16 MiB");
+    assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 12, "one part of 16 MiB");
 
     let nothing = upload(&[], b"");
     assert_eq!(nothing.status.code(), Some(1), "{nothing:?}");
 }
 
-/// The pipe is open, and nothing comes.
-fn stops_while_standard_input_says_nothing(build: Build) {
+/// The pipe is open, but has no data.
+fn stops_while_standard_input_is_idle(build: Build) {
     let glacier = local_glacier();
     let program = upload(build);
     let mut child = start(program.command_at(&glacier).args(["--part-size=1M", "examplevault", "-"]));
@@ -227,7 +227,7 @@ fn several(build: Build) {
         assert!(outcome.stdout.contains(&format!("{}  ", archive.archive_id)), "{outcome:?}");
     }
 
-    // The journals of the two know their archives.
+    // The journals of these two have their archive IDs.
     let third = directory.path().join("third");
     fs::write(&third, data(2)).unwrap();
     let outcome = upload(&third);
@@ -238,17 +238,17 @@ fn several(build: Build) {
     assert_eq!(run(&mut program.command()).status.code(), Some(2));
 }
 
-/// Does what the program said, with no fault in the way any more: pastes its command line into a shell.
-fn carry_on(glacier: &Emulator, stderr: &str, input: &[u8]) {
+/// Removes the faults and runs the command line that the program printed in a shell.
+fn resume(glacier: &Emulator, stderr: &str, input: &[u8]) {
     glacier.clear_faults();
-    let (_, line) = stderr.split_once("carry on with\n").unwrap_or_else(|| panic!("no command in {stderr}"));
+    let (_, line) = stderr.split_once("resume with\n").unwrap_or_else(|| panic!("no command in {stderr}"));
     let mut shell = clean(Command::new("sh"));
     shell.arg("-c").arg(line);
     let outcome = run_with(&mut at(shell, glacier), input);
     assert!(outcome.status.success(), "{outcome:?}");
 }
 
-fn refuses_wrong_usage(build: Build) {
+fn rejects_wrong_usage(build: Build) {
     const SIZE: &str = "a size is a number of bytes, or has the unit K, M, G or T, or KiB, MiB, GiB or TiB";
     const PART_SIZE: &str = "a part size is a power of two from 1M to 4G, such as 16M";
     const WORKERS: &str = "the number of workers is from 1 to 32";
@@ -274,7 +274,7 @@ fn refuses_wrong_usage(build: Build) {
         (&["--journal"], "--journal"),
         (&["examplevault", "file", "another"], "another"),
         (&["--description"], "--description"),
-        // What the library refuses before anything is sent.
+        // Values that the library rejects before anything is sent.
         (&["--description=f\u{fc}r alle", "examplevault", "file"], "only the printable ASCII characters"),
         (&["--memory=5", "examplevault", "file"], "(1 MiB)"),
         (&["--region=a b", "examplevault", "file"], "us-east-1"),
@@ -304,14 +304,14 @@ fn refuses_wrong_usage(build: Build) {
     assert!(nothing.stderr.contains("/nonexistent"), "{nothing:?}");
 }
 
-/// A standard output whose reader has gone, and one on a full disk.
+/// Returns a standard output whose reader is closed, and one on a full disk.
 fn failing_outputs() -> [Stdio; 2] {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     [writer.into(), fs::File::options().write(true).open("/dev/full").unwrap().into()]
 }
 
-fn prints_the_archive_id_to_stderr_if_stdout_fails(build: Build) {
+fn prints_archive_id_to_stderr_if_stdout_fails(build: Build) {
     let (_directory, file) = data_file("file", MIB + 1);
     for (name, code) in [("upload", 5), ("by_hand", 1), ("several", 1)] {
         let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
@@ -327,7 +327,7 @@ fn prints_the_archive_id_to_stderr_if_stdout_fails(build: Build) {
             assert!(stderr.contains(&only_archive(&glacier).archive_id), "{stderr}");
         }
     }
-    // An upload that is kept.
+    // An upload that stays in the vault.
     let program = upload(build);
     for output in failing_outputs() {
         let glacier = local_glacier();
@@ -341,15 +341,15 @@ fn prints_the_archive_id_to_stderr_if_stdout_fails(build: Build) {
     }
 }
 
-/// The first file that a program opens gets the lowest free number: here that is the journal.
-fn does_not_write_output_into_a_file_with_the_number_of_a_closed_stdout(build: Build) {
+/// The first file that a program opens gets the lowest free descriptor: here the journal.
+fn does_not_write_output_into_file_with_descriptor_of_closed_stdout(build: Build) {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let journal = directory.path().join("journal");
     let glacier = local_glacier();
     let program = upload(build);
     let mut shell = at(clean(Command::new("sh")), &glacier);
     shell.args(["-c", r#"exec "$@" >&-"#, "sh"]).arg(program.path());
-    // An upload that is kept keeps its journal open.
+    // An upload that stays in the vault keeps its journal open.
     let refusal = Action::error(403, "AccessDeniedException", "No.");
     glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart));
     let outcome = run_with(shell.arg("--journal").arg(&journal).args(["examplevault", "-"]), &data(MIB));
@@ -364,7 +364,7 @@ fn treehash_stops_if_stdout_fails(build: Build) {
     let program = Program::c("bindings/c/examples/treehash.c", build);
     for (output, cause) in failing_outputs().into_iter().zip(["Broken pipe", "No space left on device"]) {
         let mut command = program.command();
-        // The second would be reported as missing.
+        // The program would report the second file as missing.
         command.arg(&file).arg("/nonexistent").stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
         let outcome = command.output().unwrap();
         let stderr = String::from_utf8(outcome.stderr).unwrap();
@@ -375,7 +375,7 @@ fn treehash_stops_if_stdout_fails(build: Build) {
     assert!(outcome.stderr.contains("digits only"), "{outcome:?}");
 }
 
-fn shows_the_first_failure_and_the_retry(build: Build) {
+fn shows_first_failure_and_retry(build: Build) {
     let (_directory, file) = data_file("file", MIB + 1);
     let terminal = Program::c("tests/c/on_terminal.c", Build::Plain);
     for name in ["upload", "by_hand", "several"] {
@@ -418,12 +418,12 @@ fn prints_names_without_control_characters(build: Build) {
     }
 }
 
-fn draws_a_bar_on_a_terminal(build: Build) {
+fn draws_bar_on_terminal(build: Build) {
     let glacier = local_glacier();
     let (_directory, file) = data_file("file", FILE_SIZE);
     let program = upload(build);
     let terminal = Program::c("tests/c/on_terminal.c", Build::Plain);
-    // A terminal without a width counts as one of 80 columns.
+    // A terminal without a width counts as 80 columns wide.
     for (columns, most) in [("80", 79), ("40", 39), ("0", 79)] {
         let mut command = terminal.command_at(&glacier);
         command.arg(columns).arg(program.path()).args(["--part-size=1M", "examplevault"]).arg(&file);
@@ -432,7 +432,7 @@ fn draws_a_bar_on_a_terminal(build: Build) {
         let (bars, after) = lines.split_at(lines.iter().rposition(|line| line.contains("ETA")).unwrap() + 1);
         assert!(bars.iter().any(|bar| bar.contains("% ")), "{shown:?}");
         assert!(bars.iter().filter(|bar| bar.contains("ETA")).all(|bar| bar.len() == most), "{shown:?}");
-        // Blanks take the bar away; the sum is written in its place.
+        // Spaces overwrite the bar. The summary follows in its place.
         assert!(after[0].len() == most && after[0].trim().is_empty(), "{shown:?}");
         assert!(after[1].starts_with("uploaded 10.0 MiB in "), "{shown:?}");
     }
@@ -455,7 +455,7 @@ fn by_hand(build: Build) {
     assert!(outcome.stdout.contains("\npart at 33554432, 1048577 bytes, tree hash "), "{outcome:?}");
 }
 
-fn by_hand_that_fails(build: Build) {
+fn by_hand_aborts_after_failure(build: Build) {
     let glacier = local_glacier();
     let (_directory, file) = data_file("file", 33 * MIB + 1);
     let program = Program::c("bindings/c/examples/by_hand.c", build);
@@ -471,7 +471,7 @@ fn by_hand_that_fails(build: Build) {
 }
 
 fn treehash(build: Build) {
-    // Of 7 MiB of these bytes, and of none.
+    // The tree hashes of 7 MiB of these bytes, and of no bytes.
     const WHOLE: &str = "8bfce57c6a4076b3e930e725fbaa00beeffff0f0d9a6491a89a53baa73b4810d";
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let (directory, _file) = data_file("file", 7 * MIB);
@@ -490,7 +490,7 @@ fn treehash(build: Build) {
     child.stdin.take().unwrap().write_all(&data(7 * MIB)).unwrap();
     assert_eq!(finish(child).stdout, format!("{WHOLE}  -\n"));
 
-    // One that cannot be read does not keep the others from being hashed.
+    // The other files are hashed if one cannot be read.
     let outcome = run(command().args(["nothing", "file"]));
     assert_eq!(outcome.status.code(), Some(1), "{outcome:?}");
     assert_eq!(outcome.stdout, format!("{WHOLE}  file\n"));

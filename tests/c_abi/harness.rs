@@ -20,13 +20,13 @@ use crate::support::compiler::{Language, compiler};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
     Plain,
-    /// With the address and undefined behaviour sanitizers, leaks included.
+    /// With the address, undefined behavior and leak sanitizers.
     Sanitized,
-    /// Under valgrind, which sees into the library as well.
+    /// Under valgrind, which also checks the library.
     Valgrind,
 }
 
-/// Makes a module of tests out of each function that takes a [`Build`]: one test for each way to compile.
+/// Generates a module of tests for each function that takes a [`Build`]: one test for each of two builds.
 macro_rules! in_both_builds {
     ($($name:ident),* $(,)?) => {
         $(mod $name {
@@ -44,7 +44,7 @@ macro_rules! in_both_builds {
 }
 pub(crate) use in_both_builds;
 
-/// Makes a test under valgrind out of each function that takes a [`Build`].
+/// Generates a test under valgrind for each function that takes a [`Build`].
 macro_rules! under_valgrind {
     ($($name:ident),* $(,)?) => {
         mod under_valgrind {
@@ -57,7 +57,7 @@ macro_rules! under_valgrind {
 }
 pub(crate) use under_valgrind;
 
-/// A compiled program, in a directory of its own with links to the library.
+/// A compiled program, in its own directory with links to the library.
 pub(crate) struct Program {
     directory: TempDir,
     name: String,
@@ -65,17 +65,17 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// A C99 program; the source's path starts at the root of the repository.
+    /// Compiles a C99 program. The path of the source is relative to the root of the repository.
     pub(crate) fn c(source: &str, build: Build) -> Self {
         Self::c_with(source, build, &library())
     }
 
-    /// A C99 program with another library than the one that is shipped.
+    /// Compiles a C99 program with another build of the library.
     pub(crate) fn c_with(source: &str, build: Build, library: &Path) -> Self {
         Self::compile(Language::C, "c99", source, build, library)
     }
 
-    /// A C++ program.
+    /// Compiles a C++ program.
     pub(crate) fn cpp(source: &str, standard: &str, build: Build) -> Self {
         Self::compile(Language::Cxx, standard, source, build, &library())
     }
@@ -106,7 +106,7 @@ impl Program {
         self.directory.path().join("program")
     }
 
-    /// To run with nothing of this process's environment but what the sanitizers look at.
+    /// Returns a command without the environment of this process, except for the sanitizer options.
     pub(crate) fn command(&self) -> Command {
         if self.build != Build::Valgrind {
             return clean(Command::new(self.path()));
@@ -115,23 +115,23 @@ impl Program {
         assert!(command.arg("--version").output().is_ok(), "valgrind cannot be run: install it");
         let mut command = clean(Command::new("valgrind"));
         command.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]);
-        // What the Rust runtime keeps to the end looks possibly lost.
+        // Memory that the Rust runtime keeps until the end is reported as possibly lost.
         command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]).arg(self.path());
         command
     }
 
-    /// To run with endpoint, region and keys of the local Glacier in the environment.
+    /// Returns a command with endpoint, region and keys of the local Glacier in the environment.
     pub(crate) fn command_at(&self, glacier: &Emulator) -> Command {
         at(self.command(), glacier)
     }
 
-    /// Runs a command of a program that includes check.h: all checks hold.
+    /// Runs a program that includes check.h. All its checks must pass.
     pub(crate) fn check(&self, command: &mut Command) {
-        self.tell_checks(&succeed(command));
+        self.print_checks(&succeed(command));
     }
 
-    /// Says how many checks there were; there must be some.
-    pub(crate) fn tell_checks(&self, outcome: &Outcome) {
+    /// Prints the number of checks, which must not be 0.
+    pub(crate) fn print_checks(&self, outcome: &Outcome) {
         let counts = outcome.stdout.lines().filter_map(|line| line.strip_prefix("checks: "));
         let sum: u64 = counts.map(|count| count.parse::<u64>().unwrap()).sum();
         assert!(sum > 0, "{outcome:?}");
@@ -139,7 +139,7 @@ impl Program {
     }
 }
 
-/// Empties the environment of a command.
+/// Clears the environment of a command.
 pub(crate) fn clean(mut command: Command) -> Command {
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
     command.env("ASAN_OPTIONS", "detect_leaks=1").env("UBSAN_OPTIONS", "print_stacktrace=1");
@@ -154,7 +154,7 @@ pub(crate) fn at(mut command: Command, glacier: &Emulator) -> Command {
     command
 }
 
-/// How a program ended, and what it wrote.
+/// The exit status and the output of a program.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: ExitStatus,
@@ -163,7 +163,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The value of a line `name: value` on standard output.
+    /// Returns the value of the line `name: value` on standard output.
     pub(crate) fn value(&self, name: &str) -> &str {
         let line = self.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.unwrap_or_else(|| panic!("no {name} in {self:?}"))
@@ -175,7 +175,7 @@ pub(crate) fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits for the end of a program. One that hangs is killed: a test must fail, not stay.
+/// Waits for the end of a program. Kills a program that hangs, so that the test fails.
 pub(crate) fn finish(mut child: Child) -> Outcome {
     const LONGEST: Duration = Duration::from_secs(600);
     let pid = child.id();
@@ -196,12 +196,12 @@ pub(crate) fn finish(mut child: Child) -> Outcome {
     Outcome { status, stdout, stderr }
 }
 
-/// Runs a program to its end, whatever that is.
+/// Runs a program to its end, which may be a failure.
 pub(crate) fn run(command: &mut Command) -> Outcome {
     finish(start(command))
 }
 
-/// The same, with this on its standard input, of which it need not read all.
+/// Runs a program with this standard input, which it may leave unread.
 pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Outcome {
     let mut child = start(command);
     let _ = child.stdin.take().unwrap().write_all(input);
@@ -221,7 +221,7 @@ pub(crate) fn signal(name: &str, pid: u32) {
     assert!(status.success(), "kill -{name} {pid}");
 }
 
-/// Waits until something is so that is certain to become so.
+/// Waits until a condition holds that must become true.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..30_000 {
         if is_so() {
@@ -229,20 +229,20 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         }
         thread::sleep(Duration::from_millis(2));
     }
-    panic!("{what}: not within a minute");
+    panic!("{what}: not true within a minute");
 }
 
-/// A local Glacier that keeps the bytes of archives.
+/// Starts a local Glacier that keeps the bytes of archives.
 pub(crate) fn local_glacier() -> Emulator {
     Emulator::start(Options::default()).unwrap()
 }
 
-/// Byte i is i mod 251.
+/// Returns test data: byte i is i mod 251.
 pub(crate) fn data(size: usize) -> Vec<u8> {
     (0..=250).cycle().take(size).collect()
 }
 
-/// A file of such bytes, in a directory that lives as long as the first value.
+/// Creates a file of test data, in a directory that exists as long as the first value.
 pub(crate) fn data_file(name: &str, size: usize) -> (TempDir, PathBuf) {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join(name);
@@ -250,7 +250,7 @@ pub(crate) fn data_file(name: &str, size: usize) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// The path of a file of such bytes whose times are so old that they are trusted: it is made once, and must not be changed.
+/// Returns the path of a file of test data whose times are old enough to be trusted. Tests share it and must not change it.
 pub(crate) fn settled_data_file(size: usize) -> PathBuf {
     static MAKING: Mutex<()> = Mutex::new(());
     const AGE: Duration = Duration::from_millis(2100);
@@ -266,7 +266,7 @@ pub(crate) fn settled_data_file(size: usize) -> PathBuf {
     path
 }
 
-/// The only archive there is.
+/// Returns the only archive of the local Glacier.
 pub(crate) fn only_archive(glacier: &Emulator) -> ArchiveRecord {
     let archives = glacier.archives();
     assert_eq!(archives.len(), 1, "{archives:?}");
@@ -279,7 +279,7 @@ pub(crate) fn assert_holds(archive: &ArchiveRecord, bytes: &[u8]) {
     assert!(fs::read(path).unwrap() == bytes, "{} holds other bytes", path.display());
 }
 
-/// How many requests of this kind were answered with this status.
+/// Returns the number of requests of this operation that got this status.
 pub(crate) fn answered(glacier: &Emulator, operation: Operation, status: u16) -> usize {
     let requests = glacier.requests();
     requests.iter().filter(|r| r.operation == Some(operation) && r.status == Some(status)).count()
@@ -291,7 +291,7 @@ fn read_text(from: &mut impl Read) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The shared library, which cargo puts beside this test.
+/// Returns the path of the shared library that cargo built for this test.
 pub(crate) fn library() -> PathBuf {
     env::current_exe().unwrap().with_file_name("libglacier_mp.so")
 }

@@ -1,6 +1,7 @@
-//! Programs in C and C++ that use the shared library through its header: the ones in tests/c and tests/cpp, and the
-//! examples. Each runs three times: as it is, with the address and undefined behaviour sanitizers, and under valgrind.
-//! Leaks count in both. Those of `crash` run as they are: they do not live to leak.
+//! C and C++ programs that use the shared library through its header: those in tests/c and tests/cpp, and the examples.
+//!
+//! Each runs three times: plain, with the address and undefined behavior sanitizers, and under valgrind. The last two
+//! also check for leaks. The programs of `crash` run only plain, because they are killed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 

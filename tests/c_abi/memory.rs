@@ -1,4 +1,4 @@
-//! An address space that is nearly full, at each amount that is left: calls fail with GLACIER_E_MEMORY, and the process
+//! An address space that is nearly full: with each remaining amount, calls fail with GLACIER_E_MEMORY, and the process
 //! does not abort.
 
 use std::collections::BTreeMap;
@@ -8,28 +8,28 @@ use tempfile::TempDir;
 
 use crate::harness::{Build, Program, data_file, run};
 
-/// In KiB. The first amounts are too little for a client, the last ones enough for the upload.
+/// Returns the amounts in KiB. The first are too small for a client, and the last are enough for the upload.
 fn amounts() -> impl Iterator<Item = usize> {
     (0..3000).step_by(250).chain((3000..20_000).step_by(500))
 }
 
-/// What cannot be caught, as the header says: the C library cannot set up a thread, or memory is short for longer than a
-/// small allocation waits. It is rare: without the reserve, a fifth of the runs end so.
+/// Aborts that the header excepts: the C library cannot set up a thread, or memory is short for longer than a small
+/// allocation waits. They are rare: without the reserve, a fifth of the runs abort.
 const ABORTS: [&str; 2] =
     ["Fatal glibc error: failed to register TLS destructor: out of memory", "memory allocation of "];
 const ABORTS_MAX: u32 = 1;
 
 #[test]
-fn little_memory_is_an_error_over_http() {
-    little_memory_is_an_error(false);
+fn returns_memory_error_over_http() {
+    run_with_each_amount(false);
 }
 
 #[test]
-fn little_memory_is_an_error_over_tls() {
-    little_memory_is_an_error(true);
+fn returns_memory_error_over_tls() {
+    run_with_each_amount(true);
 }
 
-fn little_memory_is_an_error(tls: bool) {
+fn run_with_each_amount(tls: bool) {
     let program = Program::c("tests/c/little_memory.c", Build::Plain);
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (_directory, file) = data_file("file", 5 << 20);

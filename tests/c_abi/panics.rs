@@ -1,4 +1,4 @@
-//! Panics in the library, which a build of its own lets the environment ask for.
+//! Panics in a separate build of the library, which panics on request of the environment.
 
 use std::env;
 use std::fs;
@@ -24,33 +24,33 @@ fn panics_on_threads(build: Build) {
 }
 
 #[test]
-fn nobody_can_ask_the_library_itself_for_a_panic() {
-    let asks = |library: &Path| {
+fn library_has_no_panics_on_request() {
+    let panics_on_request = |library: &Path| {
         let name = b"GLACIER_MP_TEST_PANIC";
         fs::read(library).unwrap().windows(name.len()).any(|bytes| bytes == name)
     };
-    assert!(asks(&panicking_library()));
-    assert!(!asks(&library()));
+    assert!(panics_on_request(&panicking_library()));
+    assert!(!panics_on_request(&library()));
 }
 
-/// The library with the feature `test-panics`: the package in tests/panics, which cargo puts beside the library.
+/// Returns the library with the feature `test-panics`, which the package in tests/panics builds.
 pub(crate) fn panicking_library() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build).clone()
 }
 
-/// A no-op after `cargo test --workspace`. With fewer packages selected, cargo would build the dependencies with other features.
+/// Builds nothing after `cargo test --workspace`. With fewer packages, cargo would build the dependencies with other features.
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["test", "--quiet", "--offline", "--locked", "--workspace"]);
     cargo.args(["--test", "panics_on_request", "--no-run", "--message-format", "json"]);
-    // Cargo sets these variables for this test. They are inputs of build scripts, which would run again.
+    // Cargo sets these variables for this test. They are inputs of build scripts, which would then run again.
     let is_set_by_cargo =
         |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_", "OUT_DIR"].iter().any(|start| name.starts_with(start));
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_set_by_cargo)) {
         cargo.env_remove(name);
     }
-    // The target directory of this test, however it was chosen.
+    // The target directory of this test.
     cargo.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

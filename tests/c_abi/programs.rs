@@ -1,4 +1,5 @@
-//! The test programs: what each does stands in its source; here, what the local Glacier does and what must have arrived.
+//! The test programs of tests/c and tests/cpp. Their sources state what they do. The tests here set the faults of the
+//! local Glacier, and check the archives and requests.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -67,7 +68,7 @@ under_valgrind!(
 fn run_file(build: Build) {
     let program = Program::c("tests/c/run_file.c", build);
     let outcome = upload_file(&program, "a file, from C");
-    program.tell_checks(&outcome);
+    program.print_checks(&outcome);
 }
 
 fn run_file_cpp(build: Build) {
@@ -77,7 +78,7 @@ fn run_file_cpp(build: Build) {
     }
 }
 
-/// Each request was made once, and the archive is the file.
+/// Uploads a file. Each request is made once, and the archive equals the file.
 fn upload_file(program: &Program, description: &str) -> Outcome {
     let glacier = local_glacier();
     let (_directory, file) = data_file("file", FILE_SIZE);
@@ -110,7 +111,7 @@ fn by_hand_ops(build: Build) {
     assert_holds(&only_archive(&glacier), &data(FILE_SIZE));
     assert!(glacier.uploads().is_empty());
     let sent = glacier.requests().iter().filter(|r| r.operation == Some(Operation::UploadMultipartPart)).count();
-    assert_eq!(sent, 12 + 2, "what is refused is not sent");
+    assert_eq!(sent, 12 + 2, "rejected parts are not sent");
 }
 
 fn states(build: Build) {
@@ -127,7 +128,7 @@ fn errors(build: Build) {
     program.check(&mut program.command_at(&glacier));
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 404), 1);
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 403), 1);
-    assert_eq!(glacier.requests().len(), 2, "what is refused is not sent");
+    assert_eq!(glacier.requests().len(), 2, "rejected parts are not sent");
 }
 
 fn callbacks(build: Build) {
@@ -160,7 +161,7 @@ fn cancel(build: Build) {
     let _ = child.stdin.as_mut().unwrap().write_all(b"go on\n");
     let outcome = finish(child);
     assert!(outcome.status.success(), "{outcome:?}");
-    program.tell_checks(&outcome);
+    program.print_checks(&outcome);
     assert_archives(&glacier, &vec![data(3 * MIB); 3]);
 }
 
@@ -177,11 +178,11 @@ fn descriptors(build: Build) {
     );
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 3);
     assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 1 + 1 + 24);
-    assert_eq!(glacier.requests().len(), 3 + 26 + 3, "nothing is sent without descriptors, and nothing twice");
+    assert_eq!(glacier.requests().len(), 3 + 26 + 3, "nothing is sent without descriptors, and no part twice");
 }
 
-/// Two processes are stopped as soon as the part is sent, for longer than their timeouts and the longest gap that counts as
-/// busy. While they are stopped, one gets a reset, and the other its response.
+/// Two processes are stopped when the part is sent, for longer than their timeouts and than any gap that counts as busy.
+/// While they are stopped, one gets a reset, and the other gets its response.
 fn stopped(build: Build) {
     const STOP: Duration = Duration::from_secs(9);
     let program = Program::c("tests/c/stopped.c", build);
@@ -205,7 +206,7 @@ fn stopped(build: Build) {
         signal("CONT", child.id());
         let outcome = finish(child);
         assert!(outcome.status.success(), "{outcome:?}");
-        program.tell_checks(&outcome);
+        program.print_checks(&outcome);
         assert_holds(&only_archive(&glacier), &data(MIB));
     }
 }
@@ -222,7 +223,7 @@ fn freeing(build: Build) {
     glacier.add_fault(stalled_part(1).always());
     glacier.add_fault(stalled_part(2).always());
     let program = Program::c("tests/c/freeing.c", build);
-    // valgrind takes some hundred times as long: it gets one order of each 48.
+    // valgrind is some hundred times slower: it runs one of 48 orders.
     let every = if build == Build::Valgrind { "48" } else { "1" };
     program.check(program.command_at(&glacier).arg(every));
     assert!(glacier.archives().is_empty());
@@ -288,7 +289,7 @@ fn pthread_cancel(build: Build) {
     assert_archives(&glacier, &[data(MIB)]);
 }
 
-/// The program is the disk that fails. It would be in the way of the sanitizers.
+/// The program replaces pread64, which the sanitizers also do. So there is only a plain build.
 #[test]
 fn read_error_names_offset_and_part() {
     let glacier = local_glacier();

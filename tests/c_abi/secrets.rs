@@ -11,22 +11,22 @@ use crate::harness::{Build, Outcome, Program, succeed};
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
 
 #[test]
-fn none_is_left_of_set_credentials() {
-    none_is_left("key");
+fn wipes_set_credentials() {
+    check_copies("key");
 }
 
 #[test]
-fn none_is_left_of_provided_credentials() {
-    none_is_left("provider");
+fn wipes_provided_credentials() {
+    check_copies("provider");
 }
 
-/// The environment itself holds them, before and after.
+/// The environment has one copy before and after.
 #[test]
-fn none_is_added_to_those_of_the_environment() {
-    none_is_left("environment");
+fn wipes_copies_of_environment_credentials() {
+    check_copies("environment");
 }
 
-fn none_is_left(mode: &str) {
+fn check_copies(mode: &str) {
     let program = Program::c("tests/c/secrets_in_memory.c", Build::Plain);
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for tls in [false, true] {
@@ -36,7 +36,7 @@ fn none_is_left(mode: &str) {
         std::fs::write(&ca_file, glacier.ca_pem().unwrap_or_default()).unwrap();
         let mut command = program.command_at(&glacier);
         command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-        // Else the dynamic linker saves vector registers on the stack when a function of the program is called first.
+        // Without this, the dynamic linker saves vector registers on the stack at the first call of a function.
         command.env("LD_BIND_NOW", "1").env("KEY_ID", &options.access_key);
         command.env("SECRET", inverted(&options.secret_key)).env("TOKEN", inverted(TOKEN));
         if mode == "environment" {
@@ -44,17 +44,17 @@ fn none_is_left(mode: &str) {
             command.env("AWS_SESSION_TOKEN", TOKEN);
         }
         let outcome = succeed(command.arg(if tls { ca_file.as_os_str() } else { "-".as_ref() }).arg(mode));
-        program.tell_checks(&outcome);
+        program.print_checks(&outcome);
         println!("{mode}, TLS {tls}: {}", outcome.stdout);
         let own = if mode == "environment" { [1, 1] } else { [0, 0] };
-        assert_eq!(counts(&outcome, "before"), own, "those of the program");
+        assert_eq!(counts(&outcome, "before"), own, "the copies of the program");
         let [secrets, tokens] = counts(&outcome, "alive");
-        assert!(secrets > own[0] && tokens > own[1], "the search finds what must be there: {outcome:?}");
+        assert!(secrets > own[0] && tokens > own[1], "the search finds the copies of a living client: {outcome:?}");
         assert_eq!(counts(&outcome, "freed"), own, "{outcome:?}");
     }
 }
 
-/// Copies of the secret key and of the token.
+/// Returns the number of copies of the secret key and of the token.
 fn counts(outcome: &Outcome, when: &str) -> [u64; 2] {
     let counts: Vec<_> = outcome.value(when).split(' ').map(|count| count.parse().unwrap()).collect();
     counts.try_into().unwrap()

@@ -1,8 +1,8 @@
 /*
- * by_hand: the service's multipart operations one by one, the parts from four threads of our own.
+ * by_hand: calls the service's multipart operations, with parts sent by four threads of the program.
  *
- * For programs that have their own threads and buffers, and want to decide themselves what is sent when. Everything
- * else is simpler with glacier_upload_run: see upload.c. Endpoint, region and credentials come from the environment.
+ * For programs that have their own threads and buffers and decide when each part is sent. Other programs are simpler
+ * with glacier_upload_run: see upload.c. Endpoint, region and credentials come from the environment.
  */
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
@@ -15,14 +15,14 @@
 
 #define THREADS 4
 
-/* What the sending threads share. */
+/* Shared by the sending threads. */
 struct job {
     glacier_upload_t *upload;
     int fd;
     uint64_t size, part_size;
     uint32_t parts;
-    pthread_mutex_t lock; /* guards what follows */
-    uint32_t next;        /* the first part that nobody has taken */
+    pthread_mutex_t lock; /* guards the fields below */
+    uint32_t next;        /* the next part to send */
     int failed;
 };
 
@@ -104,7 +104,7 @@ static int upload_file(glacier_client_t *client, const char *vault, int fd, uint
             printf("archive-id: %s\ntree-hash: %s\nlocation: %s\n", glacier_upload_archive_id(upload),
                    glacier_upload_tree_hash(upload), glacier_upload_archive_location(upload));
             ok = finish_output("by_hand");
-            if (!ok) /* the archive is stored, and this ID is the only way to it */
+            if (!ok) /* the archive is stored, and only this ID gives access to it */
                 fprintf(stderr, "archive-id: %s\n", glacier_upload_archive_id(upload));
         } else if (abort_on_failure) {
             if (glacier_upload_abort(upload, &err) == GLACIER_OK)
@@ -135,7 +135,7 @@ static int send_parts(struct job *job)
     return !job->failed;
 }
 
-/* Takes the next part and sends it, until there are no more or one has failed. */
+/* Sends the next part until all are sent or one has failed. */
 static void *sender(void *user_data)
 {
     struct job *job = user_data;
@@ -168,7 +168,7 @@ static int put_one(struct job *job, uint32_t index, void *buffer)
             continue;
         if (n <= 0) {
             fprintf(stderr, "by_hand: reading part %" PRIu32 ": %s\n", index,
-                    n < 0 ? strerror(errno) : "the file has become shorter");
+                    n < 0 ? strerror(errno) : "the file was truncated");
             return 0;
         }
         filled += (size_t)n;
@@ -176,7 +176,7 @@ static int put_one(struct job *job, uint32_t index, void *buffer)
     return glacier_upload_put_part(job->upload, index, buffer, length, &err) == GLACIER_OK || fail("part", err);
 }
 
-/* What the service holds, as it says itself. */
+/* Prints the parts that the service holds. */
 static int show_parts(glacier_upload_t *upload)
 {
     glacier_error_t *err = NULL;
@@ -190,7 +190,7 @@ static int show_parts(glacier_upload_t *upload)
     return 1;
 }
 
-/* Says what went wrong and frees the error; always 0. */
+/* Prints the error and frees it. Returns 0. */
 static int fail(const char *what, glacier_error_t *err)
 {
     fprintf(stderr, "by_hand: %s: %s\n", what, glacier_error_message(err));

@@ -1,4 +1,4 @@
-/* Standard output, standard error and the library's log, as all examples use them. */
+/* Standard output, standard error and the log callback of all examples. */
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
@@ -12,12 +12,12 @@
 
 #include "glacier_mp.h"
 
-/* Exit codes that the examples share with many Unix programs, beside EXIT_SUCCESS and EXIT_FAILURE. */
+/* Exit codes of the examples, in addition to EXIT_SUCCESS and EXIT_FAILURE. */
 enum { EXIT_USAGE = 2 };
 
 /*
- * Call it first in main. SIGPIPE would end the program in `program | true`, and with it the only copy of an archive ID.
- * A closed standard file is opened read-only, so that no file of the upload gets its number and the output.
+ * Call it first in main. SIGPIPE would end the program in `program | true`, and the archive ID would be lost. A closed
+ * standard stream is opened read-only, so that no file of the upload gets its descriptor and the output.
  */
 static inline void prepare_output(void)
 {
@@ -31,7 +31,7 @@ static inline void prepare_output(void)
 
 static int output_error; /* the errno of the first write to standard output that failed */
 
-/* Writes out what is buffered. Returns 0 if that fails, now or before. */
+/* Writes the buffered output. Returns 0 if a write failed, now or before. */
 static inline int flush_output(void)
 {
     if (output_error == 0 && fflush(stdout) != 0)
@@ -55,7 +55,7 @@ static inline int finish_output(const char *program)
     return written;
 }
 
-/* Writes a file name: on one line, without control characters that a terminal would obey. */
+/* Writes a file name on one line, without control characters, which a terminal would interpret. */
 static inline void put_name(const char *name, FILE *to)
 {
     for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {

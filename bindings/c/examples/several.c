@@ -1,9 +1,9 @@
 /*
- * several: uploads several files at once, in the background, and shows how far they are together.
+ * several: uploads several files at once, in the background, and shows their total progress.
  *
- * For programs that have other things to do than to wait: a handle for each file, glacier_upload_start, and
- * glacier_upload_wait to ask whether it is over. Each file has a journal beside it, FILE.journal: the same command again
- * carries on. Endpoint, region and credentials come from the environment.
+ * For programs that do other work meanwhile: one handle per file, glacier_upload_start, and glacier_upload_wait to poll
+ * for the end. Each file has a journal, FILE.journal: to resume, run the same command again. Endpoint, region and
+ * credentials come from the environment.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
         }
     }
     int printed = finish_output("several");
-    for (int i = 0; i < count && !printed; i++) /* the archives are stored, and these IDs are the only way to them */
+    for (int i = 0; i < count && !printed; i++) /* the archives are stored, and only these IDs give access to them */
         if (glacier_upload_archive_id(uploads[i]) != NULL)
             print_archive(stderr, uploads[i], argv[i + 2]);
     for (int i = 0; i < count; i++)
@@ -87,14 +87,14 @@ static void report(const char *file, const char *what)
     fprintf(stderr, ": %s\n", what);
 }
 
-/* Starts one, or says why not and gives NULL. All share the client's memory limit. */
+/* Starts an upload. Prints a failure and returns NULL. All uploads share the client's memory limit. */
 static glacier_upload_t *start_upload(glacier_client_t *client, const char *vault, const char *file)
 {
     char journal[4096];
     glacier_error_t *err = NULL;
     glacier_upload_t *upload = NULL;
     if (snprintf(journal, sizeof journal, "%s.journal", file) >= (int)sizeof journal) {
-        report(file, "the name is too long for a journal beside it");
+        report(file, "the name is too long for the name of a journal");
         return NULL;
     }
     if (glacier_upload_new(client, vault, &upload, &err) != GLACIER_OK ||
@@ -109,7 +109,7 @@ static glacier_upload_t *start_upload(glacier_client_t *client, const char *vaul
     return upload;
 }
 
-/* Comes on the upload's own thread, once, as soon as it is over. */
+/* Called once on the upload's own thread, at the end of the run. */
 static void say_end(void *file, glacier_result_t result, const glacier_error_t *err)
 {
     report(file, result == GLACIER_OK ? "stored" : glacier_error_message(err));
@@ -123,7 +123,7 @@ static void show(glacier_upload_t *const *uploads, int count)
         if (uploads[i] == NULL || glacier_upload_progress(uploads[i], &p, sizeof p, NULL) != GLACIER_OK)
             continue;
         held += p.bytes_done + p.bytes_resumed;
-        total += p.bytes_total != UINT64_MAX ? p.bytes_total : 0; /* not known before the file is open */
+        total += p.bytes_total != UINT64_MAX ? p.bytes_total : 0; /* unknown until the file is open */
         in_flight += p.parts_in_flight;
         retries += p.retries;
     }

@@ -1,7 +1,7 @@
 /*
  * treehash: prints the SHA-256 tree hash of files, as Glacier computes it, in the format of sha256sum.
  *
- * Shows both ways to hash: a file with all processors, and a stream as it comes. "-", or no file, is standard input.
+ * Shows two methods: a file with all processors, and a stream in pieces. "-", or no file, is standard input.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -69,7 +69,7 @@ static int print_hash(const char *name, uint32_t threads)
     const char *cause = err != NULL ? glacier_error_message(err) : strerror(errno);
     if (result == GLACIER_OK) {
         print_line(hash, name);
-        flush_output(); /* main stops if the reader has gone */
+        flush_output(); /* main stops if the reader is closed */
     } else {
         fputs("treehash: ", stderr);
         put_name(name, stderr);
@@ -79,7 +79,7 @@ static int print_hash(const char *name, uint32_t threads)
     return result == GLACIER_OK;
 }
 
-/* The pieces may have any size: the hash does not depend on it. A failed read leaves *err NULL and says why in errno. */
+/* The hash does not depend on the size of the pieces. After a failed read, *err is NULL and errno has the cause. */
 static glacier_result_t hash_stream(int fd, uint8_t hash[32], glacier_error_t **err)
 {
     static uint8_t buffer[1 << 20];
@@ -94,7 +94,7 @@ static glacier_result_t hash_stream(int fd, uint8_t hash[32], glacier_error_t **
     }
     if (result == GLACIER_OK)
         result = glacier_treehash_finish(hasher, hash, err);
-    int cause = errno; /* freeing may change it */
+    int cause = errno; /* glacier_treehash_free may change it */
     glacier_treehash_free(hasher);
     errno = cause;
     return result;

@@ -1,8 +1,8 @@
 /*
- * upload: puts a file, or standard input, into an Amazon Glacier vault, in parallel parts.
+ * upload: uploads a file, or standard input, to an Amazon Glacier vault, in parallel parts.
  *
- * Shows "all at once": one call, glacier_upload_run, with progress, Ctrl-C, a journal, and carrying on with an upload that
- * was stopped or has failed. `upload --help` has the rest.
+ * Shows glacier_upload_run with progress, Ctrl-C, a journal, and the resumption of a stopped or failed upload. See also
+ * `upload --help`.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -20,7 +20,7 @@ static int report_success(const glacier_upload_t *);
 static int report_failure(const char *program, const struct options *, const glacier_upload_t *,
                           const glacier_error_t *);
 
-static volatile sig_atomic_t stopped_by; /* the signal */
+static volatile sig_atomic_t stopped_by; /* the signal that stopped the upload */
 
 int main(int argc, char **argv)
 {
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 
 /* ---- The upload --------------------------------------------------------------------------------------------- */
 
-/* Settings start from the environment; what was given on the command line wins. */
+/* Options of the command line override the environment. */
 static glacier_result_t make_client(const struct options *options, struct display *display, glacier_client_t **client,
                                     glacier_error_t **err)
 {
@@ -83,7 +83,7 @@ static glacier_result_t make_client(const struct options *options, struct displa
     return result;
 }
 
-/* Reads what there is of standard input. It must not block where the library could not say that it was canceled. */
+/* Reads the available bytes of standard input. It must not block without checking for cancellation. */
 static int32_t read_input(void *user_data, uint8_t *buf, size_t cap, size_t *out_len)
 {
     struct pollfd input = {STDIN_FILENO, POLLIN, 0};
@@ -129,9 +129,9 @@ static glacier_result_t make_upload(const struct options *options, struct displa
     return result;
 }
 
-static glacier_upload_t *running; /* set before the handler is installed, until after it is gone */
+static glacier_upload_t *running; /* set before the handler is installed; cleared after it is removed */
 
-/* glacier_upload_cancel may be called in a signal handler. It stops the work; the service keeps the upload. */
+/* glacier_upload_cancel may be called in a signal handler. It stops the call; the service keeps the upload. */
 static void stop(int signal_number)
 {
     stopped_by = signal_number;
@@ -160,14 +160,14 @@ static void report_speed(const glacier_progress_t *p)
 {
     double seconds = (double)p->elapsed_ms / 1000;
     if (p->parts_done == 0) {
-        fprintf(stderr, "there was nothing left to send\n");
+        fprintf(stderr, "all parts were already stored\n");
         return;
     }
     fprintf(stderr, "uploaded %.1f MiB in %.1f s", mib((double)p->bytes_done), seconds);
     if (seconds > 0)
         fprintf(stderr, ", %.1f MiB/s", mib((double)p->bytes_done) / seconds);
     if (p->bytes_resumed > 0)
-        fprintf(stderr, ", %.1f MiB were there already", mib((double)p->bytes_resumed));
+        fprintf(stderr, ", %.1f MiB were already stored", mib((double)p->bytes_resumed));
     fprintf(stderr, ", %" PRIu64 " retries\n", p->retries);
 }
 
@@ -188,7 +188,7 @@ static int report_success(const glacier_upload_t *upload)
     printf("archive-id: %s\ntree-hash: %s\nlocation: %s\n", glacier_upload_archive_id(upload),
            glacier_upload_tree_hash(upload), glacier_upload_archive_location(upload));
     if (!finish_output("upload")) {
-        /* The archive is stored, and this ID is the only way to it. */
+        /* The archive is stored, and only this ID gives access to it. */
         fprintf(stderr, "archive-id: %s\n", glacier_upload_archive_id(upload));
         return EXIT_OUTPUT;
     }
@@ -208,8 +208,8 @@ static int report_failure(const char *program, const struct options *options, co
     if (glacier_error_request_id(err) != NULL)
         fprintf(stderr, "upload: the service's request ID: %s\n", glacier_error_request_id(err));
     if (kept) {
-        fprintf(stderr, "upload: the upload is kept for 24 hours after its last part; %scarry on with\n",
-                is_standard_input(options) ? "give the same input from its first byte to " : "");
+        fprintf(stderr, "upload: the service keeps the upload for 24 hours after its last part; %sresume with\n",
+                is_standard_input(options) ? "send the same input from its first byte to " : "");
         print_command(stderr, program, options, id);
         printf("upload-id: %s\n", id);
         if (!finish_output("upload"))
@@ -218,7 +218,7 @@ static int report_failure(const char *program, const struct options *options, co
         fprintf(stderr, "upload: upload ID %s\n", id);
     }
     if (unknown)
-        fprintf(stderr, "upload: there may be an archive: look at an inventory of the vault before uploading again\n");
+        fprintf(stderr, "upload: there may be an archive: check an inventory of the vault before you upload again\n");
     if (stopped_by != 0)
         return EXIT_SIGNAL + stopped_by;
     return unknown ? EXIT_UNKNOWN : kept ? EXIT_KEPT : EXIT_FAILURE;

@@ -1,4 +1,4 @@
-/* What the upload example shows while it works: a bar on a terminal, lines elsewhere. */
+/* The progress display of the upload example: a bar on a terminal, lines elsewhere. */
 #ifndef UPLOAD_DISPLAY_H
 #define UPLOAD_DISPLAY_H
 
@@ -11,10 +11,10 @@ struct display {
     const glacier_upload_t *upload;
     int is_terminal;
     int id_shown, bar_shown;
-    uint64_t sampled_ms, sampled_bytes; /* where the last sample of the rate ended */
-    double rate;                        /* bytes a second on the wire, smoothed */
+    uint64_t sampled_ms, sampled_bytes; /* the end of the last rate sample */
+    double rate;                        /* bytes per second on the wire, smoothed */
     uint64_t next_percent, next_ms;     /* when the next line is due */
-    uint64_t shown_retries;             /* as of the last line */
+    uint64_t shown_retries;             /* in the last line */
 };
 
 static double mib(double bytes)
@@ -35,7 +35,7 @@ static void clear_bar(struct display *display)
     display->bar_shown = 0;
 }
 
-/* The last column stays free: text in it would make some terminals wrap. */
+/* The last column stays empty: some terminals wrap after it. */
 static void draw_bar(struct display *display, uint64_t percent, const char *text)
 {
     char line[512];
@@ -53,7 +53,7 @@ static void draw_bar(struct display *display, uint64_t percent, const char *text
     display->bar_shown = 1;
 }
 
-/* Parts are acknowledged whole, the wire moves steadily: progress is taken from the first, the rate from the second. */
+/* The progress counts acknowledged parts. The rate is that of the wire, which is steadier. */
 static void measure_rate(struct display *display, const glacier_progress_t *p)
 {
     uint64_t ms = p->elapsed_ms - display->sampled_ms;
@@ -67,7 +67,7 @@ static void measure_rate(struct display *display, const glacier_progress_t *p)
     display->sampled_bytes = p->bytes_sent;
 }
 
-/* How much is there; of how much, and when the rest will be, if that is known. */
+/* Formats the stored bytes, and, if known, the total and the remaining time. */
 static void describe(const struct display *display, const glacier_progress_t *p, uint64_t percent, char *text,
                      size_t room)
 {
@@ -86,7 +86,7 @@ static void describe(const struct display *display, const glacier_progress_t *p,
              mib((double)held), of_all, mib(display->rate), left, p->parts_in_flight, p->retries);
 }
 
-/* Shows the text in place of the last bar, or as a line where there is no terminal. */
+/* Shows the text in place of the last bar, or as a line if there is no terminal. */
 static void show(struct display *display, const glacier_progress_t *p, uint64_t percent, const char *text)
 {
     int first_retry = display->shown_retries == 0 && p->retries > 0;
@@ -107,19 +107,19 @@ static int32_t show_progress(void *user_data, const glacier_progress_t *p)
     char text[240];
 
     if (!display->id_shown && glacier_upload_id(display->upload) != NULL) {
-        /* Early: if this process is killed, the upload can be resumed by its ID. */
+        /* Printed early: if this process is killed, the upload can be resumed by its ID. */
         clear_bar(display);
         fprintf(stderr, "upload ID: %s\n", glacier_upload_id(display->upload));
         display->id_shown = 1;
     }
-    if (p->workers == 0) { /* the size is not known before the source is open and the service has answered */
+    if (p->workers == 0) { /* the size is unknown until the source is open and the service has responded */
         if (p->retries > 0) {
             snprintf(text, sizeof text, "waiting for the service, %" PRIu64 " retries", p->retries);
             show(display, p, 0, text);
         }
         return GLACIER_CONTINUE;
     }
-    if (p->bytes_total != UINT64_MAX) /* as of a stream before its end */
+    if (p->bytes_total != UINT64_MAX) /* unknown for a stream before its end */
         percent = (uint64_t)((double)(p->bytes_done + p->bytes_resumed) * 100 / (double)p->bytes_total);
     measure_rate(display, p);
     describe(display, p, percent, text, sizeof text);
@@ -127,7 +127,7 @@ static int32_t show_progress(void *user_data, const glacier_progress_t *p)
     return GLACIER_CONTINUE;
 }
 
-/* Removes the bar first, so that the line stands alone. */
+/* Removes the bar first, so that the line is separate. */
 static void show_log(void *display, glacier_log_level_t level, const char *message)
 {
     clear_bar(display);

@@ -1,4 +1,4 @@
-/* The command line of the upload example: what it may say, and how it is said again. */
+/* The command line of the upload example: parses it, and prints the one that resumes an upload. */
 #ifndef UPLOAD_OPTIONS_H
 #define UPLOAD_OPTIONS_H
 
@@ -9,32 +9,32 @@
 static const char usage[] =
     "usage: upload [options] VAULT FILE\n"
     "\n"
-    "Puts FILE, or standard input if it is -, into an Amazon Glacier vault as one archive. Progress goes to standard\n"
-    "error; standard output gets archive-id, tree-hash and location, a line each, or upload-id if the upload is not\n"
-    "complete and can be carried on.\n"
+    "Uploads FILE, or standard input if it is -, to an Amazon Glacier vault as one archive. Progress goes to standard\n"
+    "error. Standard output gets archive-id, tree-hash and location, one per line, or upload-id if the upload is not\n"
+    "complete and can be resumed.\n"
     "Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.\n"
     "\n"
-    "  --endpoint=URL        talk to this address instead of the region's\n"
+    "  --endpoint=URL        use this address instead of the region's\n"
     "  --region=NAME         default: AWS_REGION or AWS_DEFAULT_REGION\n"
-    "  --account-id=ID       whose vault it is; default: the owner of the credentials\n"
+    "  --account-id=ID       the owner of the vault; default: the account of the credentials\n"
     "  --ca-file=FILE        trust the certificates in this PEM file\n"
-    "  --part-size=SIZE      a power of two from 1M to 4G; default: chosen by the size of FILE\n"
-    "  --expected-size=SIZE  of standard input, about: chooses the size of its parts; default: 64M, for up to 625G\n"
+    "  --part-size=SIZE      a power of two from 1M to 4G; default: chosen for the size of FILE\n"
+    "  --expected-size=SIZE  about the size of standard input: selects its part size; default: 64M, for up to 625G\n"
     "  --workers=N           parts in flight, at most 32; default: 8\n"
     "  --memory=SIZE         memory for parts; default: 256M\n"
     "  --description=TEXT    stored with the archive\n"
-    "  --journal=PATH        note here what is done: the same command again carries on, even after a power failure\n"
-    "  --upload-id=ID        carry on with this upload: what the service holds already is not sent again\n"
-    "  --verbose             show the library's whole log; errors and warnings, retries among them, are always shown\n"
+    "  --journal=PATH        record the progress here: the same command resumes, even after a power failure\n"
+    "  --upload-id=ID        resume this upload: parts that the service holds are not sent again\n"
+    "  --verbose             show the complete log; errors and warnings, retries included, are always shown\n"
     "  --help                show this\n"
     "\n"
-    "SIZE is in bytes, or has a unit of 1024: 512K, 16M, 1G, 1T, or KiB, MiB, GiB, TiB. An ID or a VAULT may begin with a hyphen: write\n"
-    "--upload-id=-x, and -- before VAULT. Standard input is carried on by giving it again from its first byte.\n"
+    "SIZE is in bytes, or has a unit of 1024: 512K, 16M, 1G, 1T, or KiB, MiB, GiB, TiB. An ID or a VAULT may begin with\n"
+    "a hyphen: write --upload-id=-x, and -- before VAULT. To resume standard input, send it again from its first byte.\n"
     "\n"
-    "Exit codes: 0 the archive is stored; 1 failed; 2 wrong usage: an option or a variable; 3 failed, but the upload is\n"
-    "kept and can be carried on; 4 whether the archive is stored is not known; 5 the archive is stored, but standard\n"
-    "output failed: its ID is on standard error; 130 and 143 stopped by Ctrl-C and by SIGTERM, and if there is an upload\n"
-    "by then, it is kept.\n";
+    "Exit codes: 0 the archive is stored; 1 failed; 2 wrong usage: an option or a variable; 3 failed, but the upload\n"
+    "is kept and can be resumed; 4 it is unknown whether the archive is stored; 5 the archive is stored, but standard\n"
+    "output failed: its ID is on standard error; 130 and 143 stopped by Ctrl-C and by SIGTERM: an existing upload is\n"
+    "kept.\n";
 
 static const char try_help[] = "Try: upload --help\n";
 
@@ -60,8 +60,8 @@ static const char *const option_names[OPTIONS] = {"endpoint",    "region",      
                                                   "description", "journal",       "upload-id"};
 
 struct options {
-    const char *text[OPTIONS]; /* as given, or NULL */
-    uint64_t number[OPTIONS];  /* of those that are sizes or counts */
+    const char *text[OPTIONS]; /* as in the arguments, or NULL */
+    uint64_t number[OPTIONS];  /* the values of sizes and counts */
     int verbose;
     const char *vault, *file;
 };
@@ -71,7 +71,7 @@ static int is_standard_input(const struct options *options)
     return strcmp(options->file, "-") == 0;
 }
 
-/* Digits, and in a size maybe a unit of 1024: K or KiB, and so on. Units of 1000 such as MB are refused, not guessed. */
+/* Parses digits and, in a size, an optional unit of 1024 such as K or KiB. Units of 1000 such as MB are rejected. */
 static int parse_number(const char *text, int is_size, uint64_t *value)
 {
     static const char units[] = "KMGT";
@@ -97,7 +97,7 @@ static int wrong_usage(const char *what, const char *value)
     return EXIT_USAGE;
 }
 
-/* An option with a value that it does not take, and the form that it takes. */
+/* Reports an option with a wrong value, and the form of its values. */
 static int wrong_value(int option, const char *value, const char *form)
 {
     fprintf(stderr, "upload: --%s=", option_names[option]);
@@ -106,7 +106,7 @@ static int wrong_value(int option, const char *value, const char *form)
     return EXIT_USAGE;
 }
 
-/* Parses the options that are numbers. Returns the exit code, or -1 to go on. */
+/* Parses the options that are numbers. Returns the exit code, or -1 to continue. */
 static int parse_numbers(struct options *options)
 {
     static const int sizes[] = {PART_SIZE, EXPECTED_SIZE, MEMORY};
@@ -127,7 +127,7 @@ static int parse_numbers(struct options *options)
     return -1;
 }
 
-/* Finds the option's name and value ("--name=value" or "--name value"); the next argument to look at, or NULL. */
+/* Parses an option ("--name=value" or "--name value"). Returns the next argument, or NULL. */
 static char **take_option(char **argument, struct options *options)
 {
     const char *name = *argument + 2;
@@ -147,7 +147,7 @@ static char **take_option(char **argument, struct options *options)
     return NULL;
 }
 
-/* Returns the exit code, or -1 to go on. */
+/* Returns the exit code, or -1 to continue. */
 static int parse_arguments(int argc, char **argv, struct options *options)
 {
     int operands_only = 0;
@@ -157,7 +157,7 @@ static int parse_arguments(int argc, char **argv, struct options *options)
         const char *text = *argument;
         if (operands_only || text[0] != '-' || text[1] == '\0') {
             if (options->file != NULL)
-                return wrong_usage("one VAULT and one FILE are needed, this is more: ", text);
+                return wrong_usage("too many arguments, only VAULT and FILE are allowed: ", text);
             *(options->vault == NULL ? &options->vault : &options->file) = text;
             argument++;
         } else if (strcmp(text, "--") == 0) {
@@ -178,7 +178,7 @@ static int parse_arguments(int argc, char **argv, struct options *options)
     return parse_numbers(options);
 }
 
-/* For a POSIX shell: as it is where that is safe, else in single quotes. */
+/* Prints an argument for a POSIX shell: unchanged if that is safe, else in single quotes. */
 static void print_quoted(FILE *to, const char *text)
 {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,+@%";
@@ -192,7 +192,7 @@ static void print_quoted(FILE *to, const char *text)
     fputc('\'', to);
 }
 
-/* The command line that carries on. Part size and description are the upload's own by now, and a journal knows the ID. */
+/* Prints the command line that resumes. The upload has its part size and description, and a journal has the ID. */
 static void print_command(FILE *to, const char *program, const struct options *options, const char *upload_id)
 {
     fputs("  ", to);

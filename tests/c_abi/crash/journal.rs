@@ -1,4 +1,4 @@
-//! A journal, read by what its format says and not by the library: lines of a checksum and JSON.
+//! Reads a journal by the specification of its format, without the library: lines of a checksum and JSON.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,21 +12,21 @@ use super::MIB;
 
 const FIRST: &str = "glacier_mp journal 2\n";
 
-/// What a journal tells.
+/// The content of a journal.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     pub(super) upload_id: Option<String>,
-    /// The lengths of the parts that it has, by their first byte.
+    /// The lengths of the recorded parts, by their first byte.
     pub(super) parts: BTreeMap<u64, u64>,
-    /// Complete may have been sent, and was not refused.
+    /// Whether Complete may have been sent and was not rejected.
     pub(super) completing: bool,
     pub(super) completed: bool,
-    /// Where in the file the parts are that were noted last. The machine's own crash may take them.
+    /// The positions in the file of the last part records. A crash of the machine may lose them.
     pub(super) last_parts: Range<usize>,
 }
 
 impl Journal {
-    /// Reads it up to what is torn.
+    /// Reads a journal up to its torn tail.
     pub(super) fn read(path: &Path) -> Self {
         let mut journal = Self::default();
         let text = fs::read(path).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Journal {
         journal
     }
 
-    /// Tells whether it is a part.
+    /// Applies a record. Returns whether it is a part.
     fn learn(&mut self, record: &Value) -> bool {
         let number = |pointer| record.pointer(pointer).and_then(Value::as_u64);
         if let (Some(index), Some(length)) = (number("/part/index"), number("/part/held/length")) {
@@ -64,7 +64,7 @@ impl Journal {
     }
 }
 
-/// The JSON of a line that is whole.
+/// Returns the JSON of a complete line.
 fn record(line: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
     let (checksum, json) = text.split_once(' ')?;

@@ -1,7 +1,7 @@
-//! `kill -9` at any instant of an upload, again and again, until the last process is left to finish.
+//! `kill -9` at any instant of an upload, repeatedly, until the last process may finish.
 //!
-//! Short by default. GLACIER_CRASH_UPLOADS (for each way), GLACIER_CRASH_KILLS (at most, of one upload) and
-//! GLACIER_CRASH_SEED make it longer, or draw the same instants again.
+//! The default is short. GLACIER_CRASH_UPLOADS (per kind of source), GLACIER_CRASH_KILLS (the maximum per upload) and
+//! GLACIER_CRASH_SEED make it longer, or repeat the same instants.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -16,40 +16,40 @@ use fastrand::Rng;
 use glacier_emulator::{Operation, RequestRecord};
 
 use super::journal::Journal;
-use super::{Memory, Scene, Way, program};
+use super::{Fixture, IdStore, SourceKind, program};
 use crate::harness::{Outcome, finish, start};
 
 #[test]
-fn a_file_with_a_journal() {
-    kill_uploads(Way::File, Memory::Journal);
+fn file_with_journal() {
+    kill_uploads(SourceKind::File, IdStore::Journal);
 }
 
 #[test]
-fn a_pushed_stream_with_a_journal() {
-    kill_uploads(Way::WriteSession, Memory::Journal);
+fn write_stream_with_journal() {
+    kill_uploads(SourceKind::WriteSession, IdStore::Journal);
 }
 
 #[test]
-fn a_callback_with_a_journal() {
-    kill_uploads(Way::Callback, Memory::Journal);
+fn callback_with_journal() {
+    kill_uploads(SourceKind::Callback, IdStore::Journal);
 }
 
 #[test]
-fn a_file_with_its_id_watched_for() {
-    kill_uploads(Way::File, Memory::Watched);
+fn file_with_id_from_progress_callback() {
+    kill_uploads(SourceKind::File, IdStore::Watched);
 }
 
 #[test]
-fn a_file_with_its_id_made_first() {
-    kill_uploads(Way::File, Memory::Initiated);
+fn file_with_id_from_initiate() {
+    kill_uploads(SourceKind::File, IdStore::Initiated);
 }
 
 #[test]
-fn a_pushed_stream_with_its_id_made_first() {
-    kill_uploads(Way::WriteSession, Memory::Initiated);
+fn write_stream_with_id_from_initiate() {
+    kill_uploads(SourceKind::WriteSession, IdStore::Initiated);
 }
 
-fn kill_uploads(way: Way, memory: Memory) {
+fn kill_uploads(source_kind: SourceKind, id_store: IdStore) {
     let setting = |name: &str| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let uploads = setting("GLACIER_CRASH_UPLOADS").unwrap_or(2);
     let kills_max = setting("GLACIER_CRASH_KILLS").unwrap_or(4);
@@ -57,46 +57,46 @@ fn kill_uploads(way: Way, memory: Memory) {
     println!("to draw the same instants: GLACIER_CRASH_SEED={seed}");
 
     let program = program();
-    let mut undisturbed = Scene::slow(&program, way, memory);
+    let mut undisturbed = Fixture::slow(&program, source_kind, id_store);
     let process = start(&mut undisturbed.next_process());
     let started = Instant::now();
     let outcome = finish(process);
     let length = started.elapsed();
-    assert!(undisturbed.assert_right(&outcome).is_empty());
+    assert!(undisturbed.assert_complete(&outcome).is_empty());
 
-    let mut figures = Figures { uploads, ..Figures::default() };
+    let mut stats = Stats { uploads, ..Stats::default() };
     for upload in 0..uploads {
-        let mut scene = Scene::slow(&program, way, memory);
+        let mut fixture = Fixture::slow(&program, source_kind, id_store);
         let mut random = Rng::with_seed(seed.wrapping_add(upload));
-        kill_upload(&mut scene, &mut random, length, kills_max, &mut figures);
+        kill_upload(&mut fixture, &mut random, length, kills_max, &mut stats);
     }
-    println!("{way:?}, {memory:?}: {figures}");
+    println!("{source_kind:?}, {id_store:?}: {stats}");
 }
 
-/// `length`: of an undisturbed run.
-fn kill_upload(scene: &mut Scene<'_>, random: &mut Rng, length: Duration, kills_max: u64, figures: &mut Figures) {
+/// `length` is the duration of an undisturbed run.
+fn kill_upload(fixture: &mut Fixture<'_>, random: &mut Rng, length: Duration, kills_max: u64, stats: &mut Stats) {
     for kill in 0.. {
-        let is_known = scene.remembered().is_some();
-        let moment = (kill < kills_max).then(|| Moment::draw(random, length, is_known));
-        let process = start(&mut scene.next_process());
-        let outcome = kill_at(moment, process, scene);
+        let is_known = fixture.known_id().is_some();
+        let kill_time = (kill < kills_max).then(|| KillTime::draw(random, length, is_known));
+        let process = start(&mut fixture.next_process());
+        let outcome = kill_at(kill_time, process, fixture);
         if outcome.status.signal() != Some(9) {
-            return conclude(scene, &outcome, figures);
+            return conclude(fixture, &outcome, stats);
         }
-        scene.assert_journal_is_true();
-        let phase = Phase::of(&scene.requests_of_last(), scene.remembered().is_some());
-        *figures.kills.entry(phase).or_default() += 1;
-        if scene.memory == Memory::Journal && random.u8(..3) == 0 {
-            figures.torn += u64::from(tear_journal(scene, random));
+        fixture.assert_journal_matches_service();
+        let phase = Phase::of(&fixture.requests_of_last(), fixture.known_id().is_some());
+        *stats.kills.entry(phase).or_default() += 1;
+        if fixture.id_store == IdStore::Journal && random.u8(..3) == 0 {
+            stats.torn += u64::from(tear_journal(fixture, random));
         }
     }
 }
 
-fn kill_at(moment: Option<Moment>, mut process: Child, scene: &Scene<'_>) -> Outcome {
-    let Some(moment) = moment else { return finish(process) };
+fn kill_at(kill_time: Option<KillTime>, mut process: Child, fixture: &Fixture<'_>) -> Outcome {
+    let Some(kill_time) = kill_time else { return finish(process) };
     let started = Instant::now();
     while process.try_wait().unwrap().is_none() {
-        if moment.has_come(started.elapsed(), scene) {
+        if kill_time.has_come(started.elapsed(), fixture) {
             process.kill().unwrap();
             break;
         }
@@ -105,50 +105,51 @@ fn kill_at(moment: Option<Moment>, mut process: Child, scene: &Scene<'_>) -> Out
     finish(process)
 }
 
-/// The last process came to its end.
-fn conclude(scene: &Scene<'_>, outcome: &Outcome, figures: &mut Figures) {
-    let left = if scene.memory != Memory::Journal && outcome.value("result") == "GLACIER_E_NOT_FOUND" {
-        // An earlier one was killed after its Complete was carried out: without a journal no process can learn that.
-        figures.unseen += 1;
-        scene.assert_archive();
-        scene.left_over()
+/// Checks the upload after the last process has finished.
+fn conclude(fixture: &Fixture<'_>, outcome: &Outcome, stats: &mut Stats) {
+    let left = if fixture.id_store != IdStore::Journal && outcome.value("result") == "GLACIER_E_NOT_FOUND" {
+        // An earlier process was killed after its Complete was carried out. Without a journal no process can learn
+        // that.
+        stats.unseen += 1;
+        fixture.assert_archive();
+        fixture.orphaned_uploads()
     } else {
-        scene.assert_right(outcome)
+        fixture.assert_complete(outcome)
     };
     let (empty, others): (Vec<_>, Vec<_>) = left.iter().partition(|upload| upload.parts.is_empty());
-    figures.left_empty += empty.len() as u64;
-    figures.left_with_parts += others.len() as u64;
+    stats.left_empty += empty.len() as u64;
+    stats.left_with_parts += others.len() as u64;
 }
 
-/// What the machine's own crash may do, but not that of a process: of the parts noted last, the last ones are lost, one of
-/// them in the middle; and a file may have its length, but zeros in place of what was written.
-fn tear_journal(scene: &Scene<'_>, random: &mut Rng) -> bool {
-    let Journal { last_parts, .. } = scene.journal();
+/// Damages the journal as a crash of the machine may do: the last part records are lost, one of them in the middle, or
+/// the file has its length, but zeros in place of the data.
+fn tear_journal(fixture: &Fixture<'_>, random: &mut Rng) -> bool {
+    let Journal { last_parts, .. } = fixture.journal();
     if last_parts.is_empty() {
         return false;
     }
-    let mut text = fs::read(&scene.path).unwrap();
+    let mut text = fs::read(&fixture.path).unwrap();
     let length = text.len();
     text.truncate(random.usize(last_parts));
     if random.bool() {
         text.resize(length, 0);
     }
-    fs::write(&scene.path, text).unwrap();
+    fs::write(&fixture.path, text).unwrap();
     true
 }
 
-/// When a process is killed.
+/// The instant at which a process is killed.
 #[derive(Clone, Copy, Debug)]
-enum Moment {
-    /// So long after it was started.
+enum KillTime {
+    /// This time after its start.
     After(Duration),
-    /// When the head of this request has come from it. If that never comes, after a minute.
+    /// When the head of this request arrives, or after a minute.
     Received(Operation),
-    /// When its answer is being sent. If that never is, after a minute.
+    /// When the response to this request is being sent, or after a minute.
     Answered(Operation),
 }
 
-impl Moment {
+impl KillTime {
     fn draw(random: &mut Rng, length: Duration, is_known: bool) -> Self {
         let first = if is_known { Operation::ListParts } else { Operation::InitiateMultipartUpload };
         match random.u8(..10) {
@@ -156,15 +157,15 @@ impl Moment {
             1 => Self::Answered(first),
             2 => Self::Received(Operation::CompleteMultipartUpload),
             3 => Self::Answered(Operation::CompleteMultipartUpload),
-            // Before anything is sent, most of the time.
+            // In most cases before anything is sent.
             4 => Self::After(length.mul_f64(random.f64() / 50.0)),
             _ => Self::After(length.mul_f64(random.f64())),
         }
     }
 
-    fn has_come(self, elapsed: Duration, scene: &Scene<'_>) -> bool {
+    fn has_come(self, elapsed: Duration, fixture: &Fixture<'_>) -> bool {
         let seen = |is: &dyn Fn(&RequestRecord) -> bool| {
-            elapsed > Duration::from_secs(60) || scene.requests_of_last().iter().any(is)
+            elapsed > Duration::from_secs(60) || fixture.requests_of_last().iter().any(is)
         };
         match self {
             Self::After(time) => elapsed >= time,
@@ -176,22 +177,22 @@ impl Moment {
     }
 }
 
-/// Where an upload is when its process is killed.
+/// The phase of an upload when its process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Nothing,
     Initiate,
-    /// Initiate is answered, and the ID is not written down.
+    /// The service has responded to Initiate, and the ID is not saved.
     NotNoted,
     ListParts,
     Parts,
     Complete,
-    /// Complete is answered.
+    /// The service has responded to Complete.
     Over,
 }
 
 impl Phase {
-    /// By the requests of the process, and whether the next one finds the upload.
+    /// Derives the phase from the requests of the process, and from whether the next process finds the upload.
     fn of(requests: &[RequestRecord], is_known: bool) -> Self {
         let last = |operation| requests.iter().rfind(|request| request.operation == Some(operation));
         if let Some(complete) = last(Operation::CompleteMultipartUpload) {
@@ -215,19 +216,19 @@ impl Phase {
     }
 }
 
-/// What was done, for people.
+/// Statistics for the test output.
 #[derive(Debug, Default)]
-struct Figures {
+struct Stats {
     uploads: u64,
     kills: BTreeMap<Phase, u64>,
     torn: u64,
     left_empty: u64,
     left_with_parts: u64,
-    /// Uploads whose archive no process could learn of.
+    /// Uploads whose archive ID no process received.
     unseen: u64,
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { uploads, kills, torn, left_empty, left_with_parts, unseen } = self;
         write!(f, "{uploads} uploads, {} kills {kills:?}, {torn} torn journals; ", kills.values().sum::<u64>())?;

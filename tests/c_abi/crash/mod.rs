@@ -1,5 +1,5 @@
-//! Uploads that no process lives to finish: killed at any instant, dead at each step of the journal, or with a journal that
-//! cannot be written. The next process carries on, or says why not. What the processes do stands in tests/c/crash.c.
+//! Uploads whose processes die: killed at any instant, at each step of the journal, or with a journal that cannot be
+//! written. The next process resumes, or reports why not. See tests/c/crash.c for the program.
 
 mod full_disk;
 mod journal;
@@ -20,21 +20,21 @@ use crate::harness::{Build, Outcome, Program, assert_holds, data, local_glacier,
 
 const MIB: usize = 1 << 20;
 
-/// How the bytes come.
+/// The kind of source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum SourceKind {
     File,
     WriteSession,
     Callback,
 }
 
-/// What tells the next process of the upload.
+/// Where the next process finds the upload ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Memory {
+enum IdStore {
     Journal,
-    /// Its ID, written down when the progress callback first sees it.
+    /// A file with the ID, saved when the progress callback first sees it.
     Watched,
-    /// Its ID, written down before a byte is read.
+    /// A file with the ID, saved before a byte is read.
     Initiated,
 }
 
@@ -42,81 +42,91 @@ fn program() -> Program {
     Program::c("tests/c/crash.c", Build::Plain)
 }
 
-/// One upload, with the processes that work on it one after the other.
-struct Scene<'a> {
+/// One upload, with the processes that use it one after the other.
+struct Fixture<'a> {
     program: &'a Program,
-    way: Way,
-    memory: Memory,
+    source_kind: SourceKind,
+    id_store: IdStore,
     glacier: Emulator,
-    /// Of the journal, or the file with the ID.
+    /// The path of the journal, or of the file with the ID.
     path: PathBuf,
     source: PathBuf,
     size: usize,
-    /// What there was when each process was started.
+    /// The state at the start of each process.
     starts: Vec<Start>,
     _directory: TempDir,
 }
 
-/// What there is when a process is started.
+/// The state at the start of a process.
 struct Start {
     /// The parts that the service holds.
-    held: BTreeSet<PartName>,
-    /// The upload ID that it finds.
-    remembered: Option<String>,
+    stored_parts: BTreeSet<PartName>,
+    /// The upload ID that the process finds.
+    known_id: Option<String>,
     journal: Journal,
 }
 
 /// An upload ID and the first byte of a part.
 type PartName = (String, u64);
 
-impl<'a> Scene<'a> {
-    fn new(program: &'a Program, way: Way, memory: Memory, size: usize) -> Self {
-        Self::at(program, way, memory, size, "remembered")
+impl<'a> Fixture<'a> {
+    fn new(program: &'a Program, source_kind: SourceKind, id_store: IdStore, size: usize) -> Self {
+        Self::at(program, source_kind, id_store, size, "upload-id")
     }
 
-    /// With another name of the journal.
-    fn at(program: &'a Program, way: Way, memory: Memory, size: usize, name: impl AsRef<Path>) -> Self {
+    /// Uses another name for the journal.
+    fn at(
+        program: &'a Program,
+        source_kind: SourceKind,
+        id_store: IdStore,
+        size: usize,
+        name: impl AsRef<Path>,
+    ) -> Self {
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        // What is journalled of a file that was just made is read again.
+        // The journal records of a file that was just created are not trusted.
         let (path, source) = (directory.path().join(name), settled_data_file(size));
         let glacier = local_glacier();
-        Self { program, way, memory, glacier, path, source, size, starts: Vec::new(), _directory: directory }
+        Self { program, source_kind, id_store, glacier, path, source, size, starts: Vec::new(), _directory: directory }
     }
 
-    /// Of ten parts, with each phase long enough to be met.
-    fn slow(program: &'a Program, way: Way, memory: Memory) -> Self {
-        let scene = Self::new(program, way, memory, 9 * MIB + 1000);
+    /// Uploads ten parts, slowly, so that kills occur in each phase.
+    fn slow(program: &'a Program, source_kind: SourceKind, id_store: IdStore) -> Self {
+        let fixture = Self::new(program, source_kind, id_store, 9 * MIB + 1000);
         for (operation, action) in [
             (Operation::InitiateMultipartUpload, Action::DelayAnswer { millis: 60 }),
             (Operation::ListParts, Action::DelayAnswer { millis: 40 }),
             (Operation::UploadMultipartPart, Action::Slow { bytes_per_second: 8 * MIB as u64 }),
             (Operation::CompleteMultipartUpload, Action::DelayAnswer { millis: 150 }),
         ] {
-            scene.glacier.add_fault(Fault::new(action).on(operation).always());
+            fixture.glacier.add_fault(Fault::new(action).on(operation).always());
         }
-        scene
+        fixture
     }
 
-    /// The next process, which is about to be started.
+    /// Returns the command of the next process.
     fn next_process(&mut self) -> Command {
-        self.starts.push(Start { held: self.held(), remembered: self.remembered(), journal: self.journal() });
-        let way = match self.way {
-            Way::File => "file",
-            Way::WriteSession => "pushed",
-            Way::Callback => "callback",
+        self.starts.push(Start {
+            stored_parts: self.stored_parts(),
+            known_id: self.known_id(),
+            journal: self.journal(),
+        });
+        let source_kind = match self.source_kind {
+            SourceKind::File => "file",
+            SourceKind::WriteSession => "pushed",
+            SourceKind::Callback => "callback",
         };
-        let memory = match self.memory {
-            Memory::Journal => "journal",
-            Memory::Watched => "watched",
-            Memory::Initiated => "initiated",
+        let id_store = match self.id_store {
+            IdStore::Journal => "journal",
+            IdStore::Watched => "watched",
+            IdStore::Initiated => "initiated",
         };
         let mut command = self.program.command_at(&self.glacier);
-        command.args([way, memory]).arg(&self.path).arg(&self.source);
+        command.args([source_kind, id_store]).arg(&self.path).arg(&self.source);
         command.env("PROCESS", user_agent(self.starts.len() - 1));
         command
     }
 
-    /// The requests of a process, counted from 0, so far.
+    /// Returns the requests of a process, counted from 0, so far.
     fn requests_of(&self, process: usize) -> Vec<RequestRecord> {
         let name = user_agent(process);
         let is_its = |request: &RequestRecord| {
@@ -126,13 +136,13 @@ impl<'a> Scene<'a> {
         self.glacier.requests().into_iter().filter(is_its).collect()
     }
 
-    /// The requests of the last process, so far.
+    /// Returns the requests of the last process, so far.
     fn requests_of_last(&self) -> Vec<RequestRecord> {
         self.requests_of(self.starts.len() - 1)
     }
 
-    /// The parts that the service holds.
-    fn held(&self) -> BTreeSet<PartName> {
+    /// Returns the parts that the service holds.
+    fn stored_parts(&self) -> BTreeSet<PartName> {
         let uploads = self.glacier.uploads();
         let parts = |upload: &UploadRecord| {
             let id = upload.upload_id.clone();
@@ -141,24 +151,24 @@ impl<'a> Scene<'a> {
         uploads.iter().flat_map(parts).collect()
     }
 
-    /// Empty if there is none.
+    /// Returns the journal; it is empty if there is none.
     fn journal(&self) -> Journal {
-        if self.memory == Memory::Journal { Journal::read(&self.path) } else { Journal::default() }
+        if self.id_store == IdStore::Journal { Journal::read(&self.path) } else { Journal::default() }
     }
 
-    /// The upload ID that the next process will find.
-    fn remembered(&self) -> Option<String> {
-        match self.memory {
-            Memory::Journal => self.journal().upload_id,
-            Memory::Watched | Memory::Initiated => fs::read_to_string(&self.path).ok(),
+    /// Returns the upload ID that the next process will find.
+    fn known_id(&self) -> Option<String> {
+        match self.id_store {
+            IdStore::Journal => self.journal().upload_id,
+            IdStore::Watched | IdStore::Initiated => fs::read_to_string(&self.path).ok(),
         }
     }
 
-    /// A journal never has a part that the service does not.
-    fn assert_journal_is_true(&self) {
+    /// Checks that the journal has no part that the service does not hold.
+    fn assert_journal_matches_service(&self) {
         let Journal { upload_id: Some(id), parts, .. } = self.journal() else { return };
         let uploads = self.glacier.uploads();
-        // Else its parts have become an archive.
+        // Otherwise its parts have become an archive.
         let Some(open) = uploads.iter().find(|upload| upload.upload_id == id) else { return };
         for first in parts.keys() {
             let is_held = open.parts.iter().any(|part| part.first == *first);
@@ -166,29 +176,29 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// There is one archive, the source; the last process knows its ID. No process sent what the service held when it was
-    /// started, nor a part twice. Returns the uploads that are left over.
-    fn assert_right(&self, last: &Outcome) -> Vec<UploadRecord> {
+    /// Checks that there is one archive, equal to the source, and that the last process knows its ID. No process sent a
+    /// part that the service held at its start, or a part twice. Returns the orphaned uploads.
+    fn assert_complete(&self, last: &Outcome) -> Vec<UploadRecord> {
         self.assert_archive();
         assert_eq!(last.value("result"), "GLACIER_OK", "{last:?}");
         assert_eq!(last.value("archive-id"), self.glacier.archives()[0].archive_id);
-        if self.way == Way::File && self.memory == Memory::Journal {
+        if self.source_kind == SourceKind::File && self.id_store == IdStore::Journal {
             let journal = &self.starts.last().unwrap().journal;
             let missing = if journal.completing { 0 } else { self.size as u64 - journal.parts.values().sum::<u64>() };
             let hashed = last.value("bytes-hashed").parse::<u64>().unwrap();
             assert_eq!(hashed, missing, "what is journalled is not read again");
         }
-        self.left_over()
+        self.orphaned_uploads()
     }
 
-    /// There is one archive, and it is the source.
+    /// Checks that there is one archive, equal to the source.
     fn assert_archive(&self) {
-        // What a killed process has sent may still be on its way.
+        // Data of a killed process may still be in transit.
         wait_until("all connections are closed", || self.glacier.open_connections() == 0);
         let archives = self.glacier.archives();
         assert_eq!(archives.len(), 1, "{archives:?}");
         assert_holds(&archives[0], &data(self.size));
-        assert_eq!(archives[0].upload_id, self.remembered());
+        assert_eq!(archives[0].upload_id, self.known_id());
         self.assert_nothing_sent_twice();
     }
 
@@ -197,20 +207,20 @@ impl<'a> Scene<'a> {
             let mut sent = BTreeSet::new();
             for request in self.requests_of(process) {
                 let begins = request.operation == Some(Operation::InitiateMultipartUpload);
-                assert!(!begins || start.remembered.is_none(), "process {process} has begun another upload");
+                assert!(!begins || start.known_id.is_none(), "process {process} has begun another upload");
                 let Some((first, _)) = request.range else { continue };
                 let part = (upload_id_in(&request.target), first);
-                assert!(!start.held.contains(&part), "process {process} sent {part:?}, which the service held");
+                assert!(!start.stored_parts.contains(&part), "process {process} sent {part:?}, which the service held");
                 assert!(sent.insert(part), "process {process} sent {first} twice");
             }
         }
     }
 
-    /// The uploads that will never become an archive: of them nothing can be remembered.
-    fn left_over(&self) -> Vec<UploadRecord> {
+    /// Returns the uploads that no process can find, and that never become an archive.
+    fn orphaned_uploads(&self) -> Vec<UploadRecord> {
         let left = self.glacier.uploads();
-        assert!(left.iter().all(|upload| Some(&upload.upload_id) != self.remembered().as_ref()), "{left:?}");
-        if self.memory != Memory::Watched {
+        assert!(left.iter().all(|upload| Some(&upload.upload_id) != self.known_id().as_ref()), "{left:?}");
+        if self.id_store != IdStore::Watched {
             assert!(left.iter().all(|upload| upload.parts.is_empty()), "{left:?}");
         }
         left

@@ -1,4 +1,4 @@
-//! Places where a journal cannot be, and some where it can.
+//! Paths at which a journal cannot be created, and some at which it can.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::journal::Journal;
-use super::{MIB, Memory, Scene, Way, program};
+use super::{Fixture, IdStore, MIB, SourceKind, program};
 use crate::harness::{
     assert_holds, data, data_file, finish, local_glacier, only_archive, run, start, succeed, wait_until,
 };
@@ -14,7 +14,7 @@ use crate::harness::{
 const SIZE: usize = 3 * MIB + 1;
 
 #[test]
-fn nothing_is_sent_without_the_journal_that_was_asked_for() {
+fn sends_nothing_if_journal_cannot_be_created() {
     let (glacier, program) = (local_glacier(), program());
     let (directory, source) = data_file("source", SIZE);
     let fifo = directory.path().join("fifo");
@@ -26,7 +26,7 @@ fn nothing_is_sent_without_the_journal_that_was_asked_for() {
         Path::new("/dev/null"),
         &source.join("below-a-file"),
         &directory.path().join("missing/journal"),
-        // A directory that takes no file, not even root's.
+        // A directory in which not even root can create a file.
         Path::new("/sys/kernel/journal"),
     ] {
         let outcome = run(program.command_at(&glacier).args(["file", "journal"]).arg(path).arg(&source));
@@ -37,33 +37,34 @@ fn nothing_is_sent_without_the_journal_that_was_asked_for() {
 }
 
 #[test]
-fn a_name_that_is_no_text() {
+fn accepts_journal_name_not_utf8() {
     let program = program();
-    let mut scene = Scene::at(&program, Way::File, Memory::Journal, SIZE, OsStr::from_bytes(b"\xff\xfe journal"));
-    let refused = run(scene.next_process().env("FILE_LIMIT", "0"));
+    let mut fixture =
+        Fixture::at(&program, SourceKind::File, IdStore::Journal, SIZE, OsStr::from_bytes(b"\xff\xfe journal"));
+    let refused = run(fixture.next_process().env("FILE_LIMIT", "0"));
     assert_eq!(refused.value("result"), "GLACIER_E_IO");
     assert!(refused.value("message").contains("\u{fffd}\u{fffd} journal"), "{refused:?}");
-    let died = run(scene.next_process().env("DIE_AT", "15"));
-    assert!(!died.status.success() && scene.remembered().is_some());
-    let carried_on = succeed(&mut scene.next_process());
-    assert!(scene.assert_right(&carried_on).is_empty());
-    let asked_again = succeed(&mut scene.next_process());
+    let died = run(fixture.next_process().env("DIE_AT", "15"));
+    assert!(!died.status.success() && fixture.known_id().is_some());
+    let carried_on = succeed(&mut fixture.next_process());
+    assert!(fixture.assert_complete(&carried_on).is_empty());
+    let asked_again = succeed(&mut fixture.next_process());
     assert_eq!(asked_again.value("archive-id"), carried_on.value("archive-id"));
-    assert!(scene.requests_of_last().is_empty());
+    assert!(fixture.requests_of_last().is_empty());
 }
 
-/// Only that a later process will not know of the upload.
+/// Only a later process is affected: it does not know of the upload.
 #[test]
-fn a_journal_that_is_removed_meanwhile_stops_nothing() {
+fn continues_if_journal_is_removed() {
     let program = program();
-    let mut scene = Scene::slow(&program, Way::File, Memory::Journal);
-    let process = start(&mut scene.next_process());
-    wait_until("a part is acknowledged", || !Journal::read(&scene.path).parts.is_empty());
-    fs::remove_file(&scene.path).unwrap();
+    let mut fixture = Fixture::slow(&program, SourceKind::File, IdStore::Journal);
+    let process = start(&mut fixture.next_process());
+    wait_until("a part is acknowledged", || !Journal::read(&fixture.path).parts.is_empty());
+    fs::remove_file(&fixture.path).unwrap();
     let outcome = finish(process);
     assert_eq!(outcome.value("result"), "GLACIER_OK", "{outcome:?}");
-    let archive = only_archive(&scene.glacier);
-    assert_holds(&archive, &data(scene.size));
+    let archive = only_archive(&fixture.glacier);
+    assert_holds(&archive, &data(fixture.size));
     assert_eq!(outcome.value("archive-id"), archive.archive_id);
-    assert!(!scene.path.exists());
+    assert!(!fixture.path.exists());
 }

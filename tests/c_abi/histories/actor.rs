@@ -1,4 +1,4 @@
-//! A process of tests/c/histories.c.
+//! A process that runs tests/c/histories.c.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::harness::start;
 
-/// How the bytes of the file come.
+/// The kind of source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -19,7 +19,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const ALL: [Self; 5] = [Self::File, Self::Memory, Self::Callback, Self::Unknown, Self::WriteSession];
 
-    /// Whether the bytes come once.
+    /// Whether the source can be read only once.
     pub(super) fn is_stream(self) -> bool {
         matches!(self, Self::Callback | Self::Unknown | Self::WriteSession)
     }
@@ -35,7 +35,7 @@ impl Kind {
     }
 }
 
-/// A call that works on the upload.
+/// A working call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Run,
@@ -55,17 +55,17 @@ impl Call {
     }
 }
 
-/// What a call gave.
+/// The result of a call.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct CallResult {
     pub(super) result: String,
     pub(super) archive_id: Option<String>,
     pub(super) upload_id: Option<String>,
     pub(super) message: String,
 }
 
-/// The file beside a source, which has other bytes.
-pub(super) fn other_of(source: &Path) -> PathBuf {
+/// Returns the file beside a source that has other bytes.
+pub(super) fn other_source(source: &Path) -> PathBuf {
     source.with_extension("bytes")
 }
 
@@ -77,24 +77,24 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn start(mut command: Command, source: &Path, journal: Option<&Path>) -> Self {
-        command.arg(source).arg(other_of(source)).arg(journal.unwrap_or(Path::new("-")));
+        command.arg(source).arg(other_source(source)).arg(journal.unwrap_or(Path::new("-")));
         let mut child = start(&mut command);
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, input, output }
     }
 
-    /// `other`: not the bytes of the source come, but those of the file beside it.
+    /// If `other` is set, the bytes are those of the other file.
     pub(super) fn open(&mut self, kind: Kind, upload_id: Option<&str>, other: bool) {
         let which = if other { "other" } else { "-" };
         self.done(&format!("open {} {} {which}", kind.name(), upload_id.unwrap_or("-")));
     }
 
-    /// Holds the call to come at its read of this number.
+    /// Pauses the next call at its read of this number.
     pub(super) fn hold(&mut self, read: u32) {
         self.done(&format!("hold {read}"));
     }
 
-    /// Has the process die at this point of the journal's life to come.
+    /// Ends the process at this future point of the journal.
     pub(super) fn die(&mut self, point: u32) {
         self.done(&format!("die {point}"));
     }
@@ -107,20 +107,20 @@ impl Actor {
         self.done(&format!("store {offset} {byte}"));
     }
 
-    /// Calls; `meanwhile` runs if the call is held. `None` if the process dies of it.
-    pub(super) fn call(&mut self, call: Call, meanwhile: impl FnOnce()) -> Option<Answer> {
+    /// Makes the call. Runs `meanwhile` if the call is paused. Returns `None` if the process dies.
+    pub(super) fn call(&mut self, call: Call, meanwhile: impl FnOnce()) -> Option<CallResult> {
         self.send(call.name());
         let mut line = self.line()?;
         if line == "held" {
             meanwhile();
-            // It may have died meanwhile, at a point that another of its threads has come to.
+            // Another thread of the process may have reached its point of death.
             let _ = writeln!(self.input, "go");
             line = self.line()?;
         }
         let mut words = line.strip_prefix("result ").expect(&line).splitn(4, ' ').map(str::to_owned);
         let mut word = || words.next().unwrap();
         let known = |word: String| Some(word).filter(|word| word != "-");
-        Some(Answer { result: word(), archive_id: known(word()), upload_id: known(word()), message: word() })
+        Some(CallResult { result: word(), archive_id: known(word()), upload_id: known(word()), message: word() })
     }
 
     fn done(&mut self, command: &str) {
@@ -140,7 +140,7 @@ impl Actor {
 }
 
 impl Drop for Actor {
-    /// As by `kill -9`, if it is still there.
+    /// Kills the process if it still runs.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! What may happen to the source file of an upload.
+//! Changes of the source file of an upload.
 
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io::{Seek, SeekFrom, Write};
@@ -12,26 +12,26 @@ use super::MIB;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// A byte, in place.
+    /// Changes a byte in place.
     Byte,
-    /// The same, and then the time of modification is set back.
+    /// Changes a byte in place, and sets the modification time back.
     ByteWithTime,
-    /// All bytes, in place, to other ones of the same length, with the time of modification set back.
+    /// Changes all bytes in place, keeps the length, and sets the modification time back.
     AllWithTime,
-    /// A byte, by a store through a mapping that another process holds.
+    /// Stores a byte through a mapping of another process.
     Store,
     Shorter,
     Longer,
-    /// Another file of the same length takes its name.
+    /// Replaces the file by another one of the same length.
     Replaced,
-    /// Another file with the same bytes and time takes its name.
+    /// Replaces the file by another one with the same bytes and times.
     Copied,
-    /// The bytes that there were in the beginning, in place.
+    /// Restores the original bytes in place.
     Restored,
     Touched,
     Chmod,
     Linked,
-    /// It is not there any more.
+    /// Removes the file.
     Removed,
 }
 
@@ -52,15 +52,15 @@ impl Change {
         Self::Removed,
     ];
 
-    /// Those that an upload must survive while it runs.
-    pub(super) fn is_of_attributes_alone(self) -> bool {
+    /// Whether an upload must succeed if this change occurs while it runs.
+    pub(super) fn changes_attributes_only(self) -> bool {
         matches!(self, Self::Copied | Self::Chmod | Self::Linked)
     }
 
-    /// Does it to the file at a path, which has the bytes `original` in the beginning. [`Change::Store`] is for its caller.
+    /// Applies the change to the file at a path with the original bytes `original`. The caller applies [`Change::Store`].
     pub(super) fn apply(self, path: &Path, original: &[u8], rng: &mut Rng) {
         let Ok(about) = fs::metadata(path) else {
-            // Whatever else was to happen to it: it is there again.
+            // An earlier change may have removed the file: creates it again.
             fs::write(path, original).unwrap();
             return;
         };

@@ -1,4 +1,4 @@
-//! What may have become of a journal between two processes.
+//! Changes of a journal between two processes.
 
 use std::fs;
 use std::path::Path;
@@ -7,20 +7,20 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// Cuts a journal somewhere, as the machine's own crash may do: in its last records.
+/// Truncates the journal within its last records, as a crash of the machine may do.
 pub(super) fn tear(path: &Path, rng: &mut Rng) {
     let Ok(mut text) = fs::read(path) else { return };
     text.truncate(text.len() - rng.usize(..=text.len().min(300)));
     fs::write(path, text).unwrap();
 }
 
-/// Makes a journal what version 1 of the format would have made of it.
+/// Rewrites a journal in version 1 of the format.
 pub(super) fn to_version_1(path: &Path) {
     let Ok(text) = fs::read_to_string(path) else { return };
     let Some(records) = text.strip_prefix("glacier_mp journal 2\n") else { return };
     let mut old = "glacier_mp journal 1\n".to_owned();
     for line in records.lines() {
-        // A torn tail is left out.
+        // Omits a torn tail.
         let record = line.split_once(' ').and_then(|(_, json)| serde_json::from_str(json).ok());
         let Some(mut record): Option<Value> = record else { continue };
         if let Some(source) = record.pointer_mut("/source").filter(|source| source.is_object()) {

@@ -1,11 +1,13 @@
-//! Random histories of one source file, against the rule for `GLACIER_OK`: the archive is the source at the time of the call.
+//! Random histories of one source file, against the rule for `GLACIER_OK`: the archive equals the source at the time of
+//! the call.
 //!
-//! A history is drawn from a seed: kinds of sources, changes of the file, states of the journal, lost responses and deaths of
-//! the process, call after call, through the C ABI with real files and processes (tests/c/histories.c). The local Glacier
-//! gives the archive back for comparison. Changes happen between two calls, or while a call is held at one of its reads of
-//! the file. Then the time of the call is after the change: all that it does from there on must notice it.
+//! A seed determines a history: kinds of sources, changes of the file, states of the journal, lost responses and deaths
+//! of the process, call after call, through the C ABI with real files and processes (tests/c/histories.c). The local
+//! Glacier returns the archive for comparison. Changes occur between two calls, or while a call is paused at one of its
+//! reads of the file. In the second case the time of the call is after the change: the rest of the call must detect it.
 //!
-//! GLACIER_HISTORIES is the number of histories, GLACIER_HISTORY_SEED the first seed: with one alone, that is played.
+//! GLACIER_HISTORIES is the number of histories. GLACIER_HISTORY_SEED is the first seed. If it alone is set, one
+//! history runs.
 
 mod actor;
 mod changes;
@@ -26,34 +28,34 @@ use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use self::actor::{Actor, Answer, Call, Kind, other_of};
+use self::actor::{Actor, Call, CallResult, Kind, other_source};
 use self::changes::Change;
 use crate::harness::{Build, Program, local_glacier};
 
 const MIB: usize = 1 << 20;
-/// How long until the times of a file are trusted.
+/// The age from which the times of a file are trusted.
 const REST: Duration = Duration::from_millis(2100);
-/// Histories at once: most of the time of each is rest.
+/// The number of parallel histories. Each mostly sleeps.
 const THREADS: u64 = 24;
 
 #[test]
-fn ok_implies_that_the_archive_is_the_source() {
+fn ok_implies_archive_equals_source() {
     let setting = |name| env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let first = setting("GLACIER_HISTORY_SEED");
     let count = setting("GLACIER_HISTORIES").unwrap_or(if first.is_some() { 1 } else { 100 });
     let seeds = first.unwrap_or(1)..;
     let program = Program::c("tests/c/histories.c", Build::Plain);
     let next = Mutex::new(seeds.take(usize::try_from(count).unwrap()));
-    let (tally, failed) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
+    let (stats, failed) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..THREADS.min(count) {
             scope.spawn(|| {
                 while failed.lock().unwrap().is_empty() {
                     let Some(seed) = next.lock().unwrap().next() else { break };
                     let mut history = History::new(&program, seed);
-                    let played = catch_unwind(AssertUnwindSafe(|| history.play()));
-                    let mut tally = tally.lock().unwrap();
-                    history.tally.iter().for_each(|(what, count)| *tally.entry(what.clone()).or_insert(0) += count);
+                    let played = catch_unwind(AssertUnwindSafe(|| history.run_steps()));
+                    let mut stats = stats.lock().unwrap();
+                    history.stats.iter().for_each(|(what, count)| *stats.entry(what.clone()).or_insert(0) += count);
                     if played.is_err() {
                         failed
                             .lock()
@@ -64,12 +66,12 @@ fn ok_implies_that_the_archive_is_the_source() {
             });
         }
     });
-    let (tally, failed) = (tally.into_inner().unwrap(), failed.into_inner().unwrap());
-    println!("{count} histories: {tally:?}");
+    let (stats, failed) = (stats.into_inner().unwrap(), failed.into_inner().unwrap());
+    println!("{count} histories: {stats:?}");
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
     if count >= 100 {
-        for met in ["GLACIER_OK", "GLACIER_E_SOURCE_CHANGED", "held", "died"] {
-            assert!(tally.contains_key(met), "{met} was not met: {tally:?}");
+        for event in ["GLACIER_OK", "GLACIER_E_SOURCE_CHANGED", "held", "died"] {
+            assert!(stats.contains_key(event), "{event} did not occur: {stats:?}");
         }
     }
 }
@@ -81,34 +83,34 @@ struct History<'a> {
     directory: TempDir,
     source: PathBuf,
     journal: Option<PathBuf>,
-    /// The bytes of the source in the beginning.
+    /// The original bytes of the source.
     original: Vec<u8>,
-    /// How the bytes mostly come.
+    /// The most frequent kind of source.
     mostly: Kind,
     workers: u32,
     memory_limit: u64,
-    /// Whether files have times of even seconds: a modification may leave the times as they were.
+    /// Whether files have times of even seconds, so that a modification may leave the times unchanged.
     is_coarse: bool,
-    /// Nothing is drawn but how a call fails: see [`History::mix`].
+    /// Whether only the failure of each call is random: see [`History::mix`].
     is_mixing: bool,
     actor: Option<Opened>,
-    /// The process that stores through a mapping, with the number and the length of the file that it maps.
+    /// The process that stores through a mapping, and the inode and length of the mapped file.
     mapper: Option<(Actor, u64, u64)>,
     upload_id: Option<String>,
-    /// The bytes or the time of modification were changed, once.
+    /// Whether the bytes or the modification time were ever changed.
     was_modified: bool,
     told: Vec<String>,
-    tally: BTreeMap<String, u64>,
+    stats: BTreeMap<String, u64>,
 }
 
 /// A process with a handle.
 struct Opened {
     actor: Actor,
     kind: Kind,
-    /// The bytes of the source then.
+    /// The bytes of the source at the time of opening.
     bytes: Vec<u8>,
-    /// It may die in any call.
-    is_to_die: bool,
+    /// Whether the process may die in any call.
+    may_die: bool,
 }
 
 impl<'a> History<'a> {
@@ -138,12 +140,12 @@ impl<'a> History<'a> {
             upload_id: None,
             was_modified: false,
             told: Vec::new(),
-            tally: BTreeMap::new(),
+            stats: BTreeMap::new(),
             rng,
         }
     }
 
-    fn play(&mut self) {
+    fn run_steps(&mut self) {
         if self.rng.u8(..5) == 0 {
             self.mix();
         }
@@ -160,7 +162,7 @@ impl<'a> History<'a> {
             }
             if self.rng.u8(..3) == 0 {
                 self.actor = None;
-                self.treat_journal();
+                self.change_journal();
             }
             if self.source.exists() || self.actor.is_some() {
                 self.call();
@@ -168,7 +170,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Other bytes than the file's come in between, and the file stays as it is.
+    /// Uses a source with other bytes for one call. The file stays unchanged.
     fn mix(&mut self) {
         self.rest();
         for is_file in [true, false, true] {
@@ -190,13 +192,13 @@ impl<'a> History<'a> {
     }
 
     fn count(&mut self, what: &str) {
-        *self.tally.entry(what.to_owned()).or_default() += 1;
+        *self.stats.entry(what.to_owned()).or_default() += 1;
     }
 
-    /// Changes the source; says whether its bytes or its time of modification may be others now.
+    /// Changes the source. Records whether its bytes or its modification time may now differ.
     fn change(&mut self, change: Change) {
         self.tell(format!("{change:?}"));
-        self.was_modified |= !change.is_of_attributes_alone();
+        self.was_modified |= !change.changes_attributes_only();
         match fs::metadata(&self.source) {
             Ok(about) if change == Change::Store => self.store(about.ino(), about.len()),
             _ if change == Change::Store => {}
@@ -204,7 +206,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Stores through a mapping that lasts: only the first store to a page need change the times.
+    /// Stores through a lasting mapping: only the first store to a page must change the times.
     fn store(&mut self, inode: u64, length: u64) {
         let as_mapped = |(_, of, long): &(Actor, u64, u64)| (*of, *long) == (inode, length);
         if !self.mapper.as_ref().is_some_and(as_mapped) {
@@ -214,7 +216,7 @@ impl<'a> History<'a> {
             actor.map();
             self.mapper = Some((actor, inode, length));
         }
-        // Few places, so that one page is often stored to twice.
+        // Few offsets, so that several stores go to the same page.
         let offset = self.rng.usize(..4) * 300_000;
         let byte = self.rng.u8(..);
         if let Some((mapper, ..)) = &mut self.mapper {
@@ -222,7 +224,7 @@ impl<'a> History<'a> {
         }
     }
 
-    fn treat_journal(&mut self) {
+    fn change_journal(&mut self) {
         let Some(journal) = self.journal.clone().filter(|journal| journal.exists()) else { return };
         match self.rng.u8(..8) {
             0 => {
@@ -241,11 +243,11 @@ impl<'a> History<'a> {
         }
     }
 
-    /// The handle that is called next: the one there is, or a new one, of this process or another.
+    /// Returns the handle for the next call: the current one, or a new one in this or another process.
     fn opened(&mut self) -> Opened {
         let now = fs::read(&self.source).ok();
         if let Some(mut opened) = self.actor.take() {
-            // What a handle's stream gives is fixed at the first call.
+            // The bytes of a handle's stream are fixed at its first call.
             let stays = !opened.kind.is_stream() || now.as_ref() == Some(&opened.bytes);
             match (self.rng.u8(..3), &now) {
                 (0, _) if stays => return opened,
@@ -265,7 +267,7 @@ impl<'a> History<'a> {
         }
         let actor = Actor::start(command, &self.source, self.journal.as_deref());
         self.tell(format!("a new process, coarse times: {}", self.is_coarse));
-        let mut opened = Opened { actor, kind: self.kind(), bytes: now.unwrap_or_default(), is_to_die: false };
+        let mut opened = Opened { actor, kind: self.kind(), bytes: now.unwrap_or_default(), may_die: false };
         self.open(&mut opened);
         opened
     }
@@ -282,10 +284,10 @@ impl<'a> History<'a> {
         let upload_id = self.upload_id.clone().filter(|_| self.journal.is_none());
         let other = opened.kind != Kind::File && (self.is_mixing || self.rng.u8(..3) == 0);
         if other {
-            // What comes is not what the file has, which stays as it is.
+            // The source has other bytes than the file, which stays unchanged.
             let at = self.rng.usize(..opened.bytes.len());
             opened.bytes[at] ^= 1;
-            fs::write(other_of(&self.source), &opened.bytes).unwrap();
+            fs::write(other_source(&self.source), &opened.bytes).unwrap();
             self.was_modified = true;
             self.tell(format!("other bytes come, at {at}"));
         }
@@ -311,11 +313,11 @@ impl<'a> History<'a> {
         }
         if self.journal.is_some() && !self.is_mixing && self.rng.u8(..4) == 0 {
             opened.actor.die(self.rng.u32(1..30));
-            opened.is_to_die = true;
+            opened.may_die = true;
         }
-        self.tell(format!("{call:?}, to die: {}", opened.is_to_die));
+        self.tell(format!("{call:?}, to die: {}", opened.may_die));
         let mut held = None;
-        let answer = opened.actor.call(call, || {
+        let result_of_call = opened.actor.call(call, || {
             if let Some(change) = change {
                 self.change(change);
                 held = Some(change);
@@ -326,26 +328,26 @@ impl<'a> History<'a> {
             self.count("held");
             self.tell(format!("held, for {change:?}"));
         }
-        let Some(answer) = answer else {
-            assert!(opened.is_to_die, "the process has died by itself");
+        let Some(result_of_call) = result_of_call else {
+            assert!(opened.may_die, "the process has died by itself");
             self.count("died");
             return self.tell("died".to_owned());
         };
-        self.tell(format!("{answer:?}"));
-        self.count(&answer.result);
+        self.tell(format!("{result_of_call:?}"));
+        self.count(&result_of_call.result);
         let source = match (opened.kind, held) {
-            // What was opened stays what it was, under whatever name.
+            // An open file stays the same file after it is renamed.
             (Kind::File, None | Some(Change::Replaced | Change::Copied | Change::Removed)) => vec![before],
-            // What leaves coarse times as they were is seen only if it is before the last comparison.
+            // A change that leaves coarse times unchanged is detected only before the last comparison.
             (Kind::File, Some(_)) if self.is_coarse => vec![before, fs::read(&self.source).ok()],
             (Kind::File, Some(_)) => vec![fs::read(&self.source).ok()],
             _ => vec![Some(opened.bytes.clone())],
         };
         let source: Vec<_> = source.into_iter().flatten().collect();
-        self.check(call, &answer, &source);
-        if let Some(id) = &answer.upload_id {
-            self.upload_id =
-                Some(id.clone()).filter(|_| answer.result != "GLACIER_E_NOT_FOUND" && answer.archive_id.is_none());
+        self.check(call, &result_of_call, &source);
+        if let Some(id) = &result_of_call.upload_id {
+            self.upload_id = Some(id.clone())
+                .filter(|_| result_of_call.result != "GLACIER_E_NOT_FOUND" && result_of_call.archive_id.is_none());
         }
         self.actor = Some(opened);
     }
@@ -368,18 +370,18 @@ impl<'a> History<'a> {
         self.glacier.add_fault(fault);
     }
 
-    /// `sources`: what the source may have been at the time of the call.
-    fn check(&mut self, call: Call, answer: &Answer, sources: &[Vec<u8>]) {
-        let Answer { result, message, .. } = answer;
+    /// `sources` are the possible contents of the source at the time of the call.
+    fn check(&mut self, call: Call, result_of_call: &CallResult, sources: &[Vec<u8>]) {
+        let CallResult { result, message, .. } = result_of_call;
         assert!(!matches!(result.as_str(), "GLACIER_E_PANIC" | "GLACIER_E_INTERNAL"), "{message}");
         assert!(self.was_modified || result != "GLACIER_E_SOURCE_CHANGED", "nothing was modified: {message}");
         if result != "GLACIER_OK" {
             return;
         }
         assert!(!sources.is_empty(), "there is no source");
-        let Some(id) = &answer.archive_id else {
+        let Some(id) = &result_of_call.archive_id else {
             assert_eq!(call, Call::Transfer);
-            return self.check_parts(answer.upload_id.as_ref().unwrap(), sources);
+            return self.check_parts(result_of_call.upload_id.as_ref().unwrap(), sources);
         };
         let archives = self.glacier.archives();
         let archive = archives.iter().find(|archive| archive.archive_id == *id).expect("there is such an archive");
@@ -388,7 +390,7 @@ impl<'a> History<'a> {
         assert!(sources.contains(&bytes), "the archive is not the source: {differences:?}");
     }
 
-    /// The service holds the parts of the source, which have 1 MiB each: a leaf of the tree hash.
+    /// Checks that the service holds the parts of the source. Each part of 1 MiB is one leaf of the tree hash.
     fn check_parts(&self, upload_id: &str, sources: &[Vec<u8>]) {
         let uploads = self.glacier.uploads();
         let upload = uploads.iter().find(|upload| upload.upload_id == upload_id).expect("there is such an upload");
@@ -404,7 +406,7 @@ impl<'a> History<'a> {
 
 impl Drop for History<'_> {
     fn drop(&mut self) {
-        // Before the directory is removed.
+        // Must be dropped before the directory is removed.
         (self.actor, self.mapper) = (None, None);
         let _ = fs::remove_dir_all(self.directory.path());
     }
