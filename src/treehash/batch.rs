@@ -3,7 +3,8 @@
 use std::array;
 
 use super::hasher::PartHasher;
-use super::kernels::{Kernels, LANES, SixteenLanes, States, fill_lanes, lane_state};
+use super::kernels::lanes::{LANES, States, fill_lanes, lane_state};
+use super::kernels::{Kernels, SixteenLanes};
 use super::sha256::{BLOCK, Block, State};
 
 impl Kernels {

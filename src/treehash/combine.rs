@@ -1,6 +1,6 @@
 //! Combination of subtree hashes into a root hash.
 
-use super::Digest;
+use super::digest::Digest;
 use super::kernels::Kernels;
 use super::messages::hash_each;
 use super::sha256::{self, BLOCK, INITIAL};

@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError};
 use std::thread;
 
-use super::{Digest, Kernels, TreeCombiner, TreeHasher};
+use super::combine::TreeCombiner;
+use super::digest::Digest;
+use super::hasher::TreeHasher;
+use super::kernels::Kernels;
 use crate::error::{Error, Kind, Result};
 use crate::limits::MIB;
 use crate::memory::aligned::AlignedBytes;

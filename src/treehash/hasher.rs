@@ -1,7 +1,7 @@
 //! Streaming hashers. They accept slices of any size and split them into leaves.
 
-use super::Digest;
 use super::combine::TreeCombiner;
+use super::digest::Digest;
 use super::kernels::Kernels;
 use super::messages::hash_each;
 use super::sha256::{BLOCK, Block, INITIAL, State, compress, finish};

@@ -1,7 +1,8 @@
 //! SHA-256 of messages of equal length, several at once: leaves, and pairs of nodes.
 
-use super::Digest;
-use super::kernels::{Kernels, LANES, SixteenLanes, broadcast, fill_lanes, lane_state};
+use super::digest::Digest;
+use super::kernels::lanes::{LANES, broadcast, fill_lanes, lane_state};
+use super::kernels::{Kernels, SixteenLanes};
 use super::sha256::{BLOCK, Block, INITIAL, State, compress, digest, padding};
 
 /// Hashes messages, each a whole number of blocks, and passes the digests to `output` in order.

@@ -4,7 +4,7 @@ use std::array;
 
 use sha2::block_api::compress256;
 
-use super::Digest;
+use super::digest::Digest;
 
 /// The chaining state between two blocks.
 pub(super) type State = [u32; 8];

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::{LANES, States, shortest};
+use super::lanes::{LANES, States, shortest};
 use crate::treehash::sha256::{Block, ROUND_CONSTANTS};
 
 type Kernel<const STATES: usize> = fn(&mut [States; STATES], [&[Block]; LANES]);

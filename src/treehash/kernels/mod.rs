@@ -7,13 +7,14 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(super) mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
 
-use std::array;
 use std::sync::OnceLock;
 
+use self::lanes::{LANES, States};
 use super::sha256::{Block, State};
 
 /// A set of kernels for one kind of processor.
@@ -38,9 +39,6 @@ pub(super) struct SixteenLanes {
     /// Compresses each stream into two states.
     pub(super) dual_state: fn(&mut [States; 2], [&[Block]; LANES]),
 }
-
-/// The maximum number of streams at once.
-pub(super) const LANES: usize = 16;
 
 /// The numbers of parts that are hashed faster at once than one at a time.
 #[derive(Clone, Copy, Debug)]
@@ -128,34 +126,14 @@ fn detect() -> Vec<Kernels> {
     all
 }
 
-/// 16 states, word by word: the first words of all states, then the second words, and so on.
-pub(super) type States = [[u32; LANES]; 8];
-
-/// Assigns at least one item to the lanes. Unused lanes repeat the first item.
-pub(super) fn fill_lanes<T>(items: &[T]) -> [&T; LANES] {
-    array::from_fn(|lane| items.get(lane).unwrap_or(&items[0]))
-}
-
-/// Returns 16 copies of a state.
-pub(super) fn broadcast(state: State) -> States {
-    state.map(|word| [word; LANES])
-}
-
-/// Returns the state of one lane.
-pub(super) fn lane_state(states: &States, lane: usize) -> State {
-    states.map(|words| words[lane])
-}
-
-fn shortest<const N: usize>(streams: &[&[Block]; N]) -> usize {
-    streams.iter().map(|stream| stream.len()).min().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::array;
     use std::io::{self, Write};
 
     use fastrand::Rng;
 
+    use super::lanes::lane_state;
     use super::*;
     use crate::treehash::sha256::compress;
 

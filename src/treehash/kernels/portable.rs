@@ -1,6 +1,6 @@
 //! Portable kernels. They use the `sha2` crate, which compresses one stream into one state.
 
-use super::shortest;
+use super::lanes::shortest;
 use crate::treehash::sha256::{BLOCK, Block, State, compress};
 
 pub(super) fn dual(states: &mut [State; 2], [blocks]: [&[Block]; 1]) {

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-use super::shortest;
+use super::lanes::shortest;
 use crate::treehash::sha256::{Block, ROUND_CONSTANTS, State};
 
 type Kernel<const STREAMS: usize> = fn(&mut [State; 2], [&[Block]; STREAMS]);
