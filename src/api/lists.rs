@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::json::{self, ListedPart, ListedUpload, PartsPage};
 use super::send::PreparedRequest;
-use super::{Operation, Service, UploadName};
+use super::service::{Service, ServiceOperation, UploadName};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Method, RequestContext};
 use crate::limits::{LIST_PAGE_MAX, LIST_PAGES_MAX, LISTED_UPLOADS_MAX, PARTS_MAX, quoted};
@@ -32,15 +32,21 @@ impl Service {
     pub fn list_parts(&self, upload: UploadName<'_>, context: &RequestContext) -> Result<UploadParts> {
         let mut parts = Vec::new();
         let mut part_size = None;
-        self.pages(Operation::ListParts, &self.upload_path(upload), context, json::parts_page, |page: PartsPage| {
-            if *part_size.get_or_insert(page.part_size) != page.part_size {
-                return Err(Error::new(Kind::Protocol, "the part size differs between the pages of the list"));
-            }
-            grow(&mut parts, page.parts.len())?;
-            parts.extend(page.parts);
-            check_count("parts", parts.len(), PARTS_MAX as usize)?;
-            Ok((page.marker, (page.description, page.part_size)))
-        })
+        self.pages(
+            ServiceOperation::ListParts,
+            &self.upload_path(upload),
+            context,
+            json::parts_page,
+            |page: PartsPage| {
+                if *part_size.get_or_insert(page.part_size) != page.part_size {
+                    return Err(Error::new(Kind::Protocol, "the part size differs between the pages of the list"));
+                }
+                grow(&mut parts, page.parts.len())?;
+                parts.extend(page.parts);
+                check_count("parts", parts.len(), PARTS_MAX as usize)?;
+                Ok((page.marker, (page.description, page.part_size)))
+            },
+        )
         .map(|(description, part_size)| {
             parts.sort_by_key(|part: &ListedPart| part.range.first);
             UploadParts { description, part_size, parts }
@@ -54,7 +60,7 @@ impl Service {
     pub fn list_uploads(&self, vault: &str, context: &RequestContext) -> Result<Vec<ListedUpload>> {
         let mut uploads = Vec::new();
         let path = self.vault_path(vault, "/multipart-uploads");
-        self.pages(Operation::ListUploads, &path, context, json::uploads_page, |page| {
+        self.pages(ServiceOperation::ListUploads, &path, context, json::uploads_page, |page| {
             grow(&mut uploads, page.uploads.len())?;
             for mut upload in page.uploads {
                 upload.id = self.id(&upload.id)?;
@@ -70,7 +76,7 @@ impl Service {
     /// Fetches pages until one has no marker. Returns what `take` returned for the last one.
     fn pages<P, L>(
         &self,
-        operation: Operation,
+        operation: ServiceOperation,
         path: &str,
         context: &RequestContext,
         read: impl Fn(&[u8]) -> Result<P>,

@@ -3,13 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::clock_skew::{ServiceTime, Signed};
-use super::{Operation, Service, response};
+use super::clock_skew::ServiceTime;
+use super::response;
+use super::service::{Service, ServiceOperation};
+use super::signature::Signed;
 use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, Payload, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
-use crate::retry::Attempts;
+use crate::retry::{Attempts, had_no_effect};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 
 /// The API version. Only one exists.
@@ -18,7 +20,7 @@ const API_VERSION: &str = "2012-06-01";
 /// A request of an operation, before it is signed.
 #[derive(Debug)]
 pub(super) struct PreparedRequest {
-    pub(super) operation: Operation,
+    pub(super) operation: ServiceOperation,
     part: Option<u32>,
     method: Method,
     target: String,
@@ -27,7 +29,7 @@ pub(super) struct PreparedRequest {
 }
 
 impl PreparedRequest {
-    pub(super) fn new(operation: Operation, method: Method, target: String, success: u16) -> Self {
+    pub(super) fn new(operation: ServiceOperation, method: Method, target: String, success: u16) -> Self {
         Self { operation, part: None, method, target, headers: Vec::new(), success }
     }
 
@@ -169,6 +171,35 @@ impl Service {
             format_args!("{label} attempt {number} failed, retrying in {} ms: {error}", delay.as_millis()),
         );
         self.clock.wait(delay, &context.cancel)
+    }
+
+    /// Sends a request without payload, with retries.
+    pub(super) fn send_with_retries<T>(
+        &self,
+        request: &PreparedRequest,
+        context: &RequestContext,
+        read: impl Fn(&Response) -> Result<T>,
+    ) -> Result<T> {
+        let start = self.clock.active();
+        let mut attempts = Attempts::new(self.reachability.contact());
+        loop {
+            let outcome = self
+                .attempt(request, attempts.number(), Payload::Empty, context)
+                .and_then(|response| read(&response).map_err(|error| self.finish_error(request, error)));
+            let error = match outcome {
+                Ok(value) => return Ok(value),
+                // The hash of an empty payload does not change.
+                Err(error) if error.kind() == Kind::TreeHash => return Err(error),
+                Err(error) => error,
+            };
+            let idle = self.clock.active().saturating_sub(start);
+            let may_leave_upload = request.operation == ServiceOperation::Initiate && !had_no_effect(&error);
+            self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)?;
+            if may_leave_upload {
+                let text = "is sent again; if only the response was lost, an empty upload remains until it expires";
+                self.log.write(Level::Warn, format_args!("{} {text}", request.operation));
+            }
+        }
     }
 }
 

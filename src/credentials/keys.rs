@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, CredentialsSource};
+use super::source::{Credentials, CredentialsSource};
 use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::sanitize::Redactor;

@@ -7,6 +7,10 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Error, Kind, Result};
 use crate::sys::emergency_memory;
 
+/// The size of ureq's output buffer, in bytes. It must hold the head of a request. It never holds payload, but it limits the
+/// payload that is sent in one step.
+pub(super) const SEND_BUFFER: usize = 128 << 10;
+
 /// An output buffer, which is always written from its start, and an input buffer.
 pub(crate) struct ExchangeBuffers {
     output: Zeroizing<Vec<u8>>,

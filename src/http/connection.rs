@@ -11,10 +11,12 @@ use zeroize::Zeroizing;
 
 use super::dial::dial;
 use super::exchange::{Exchange, SharedExchange};
+use super::interface::Connection;
+use super::message::{Method, Payload, Request, Response};
 use super::payload::ThrottledBody;
-use super::transport::TransportContext;
+use super::request_context::RequestContext;
+use super::transport_context::TransportContext;
 use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter};
-use super::{Connection, Method, Payload, Request, RequestContext, Response};
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
 

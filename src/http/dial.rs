@@ -17,7 +17,7 @@ use super::certificate;
 use super::channel::Channel;
 use super::happy_eyeballs::Schedule;
 use super::resolve::LookupError;
-use super::transport::TransportContext;
+use super::transport_context::TransportContext;
 use crate::clock::ActiveInstant;
 use crate::error::{ConnectFailure, Error, Kind, Result, is_exhausted};
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::RequestContext;
 use super::channel::Channel;
 use super::deadline::Deadlines;
+use super::request_context::RequestContext;
 use super::response::{ParseError, Phase, ResponseReader};
 use super::stopwatch::Stopwatch;
-use super::transport::TransportContext;
+use super::transport_context::TransportContext;
 use crate::error::{Error, Kind, Result};
 use crate::sync::Mutex;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};

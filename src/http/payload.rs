@@ -6,8 +6,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::RequestContext;
 use super::exchange::SharedExchange;
+use super::request_context::RequestContext;
 use crate::error::{Error, Kind};
 use crate::sync::lock;
 

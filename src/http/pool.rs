@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use super::{Connection, Payload, Request, RequestContext, Response, Transport};
+use super::interface::{Connection, Transport};
+use super::message::{Payload, Request, Response};
+use super::request_context::RequestContext;
 use crate::error::{ConnectFailure, Result};
 use crate::limits::WORKERS_MAX;
 use crate::sync::cancel::CANCEL_POLL_INTERVAL;

@@ -4,20 +4,19 @@
 //! interim responses, unfolds header lines, decodes chunks, and limits everything that a server could send without end.
 
 mod body;
-
-use std::collections::TryReserveError;
+mod error;
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
-use self::body::{Chunk, Framing, content_length};
+use self::body::{BodyReader, Framing, content_length};
+pub use self::error::ParseError;
+use self::error::{Result, malformed, quoted_start};
 use crate::limits::quoted;
 
 /// The maximum size of one header section, also of an interim response, in bytes.
 pub const HEAD_MAX: usize = 32 << 10;
 /// The maximum number of interim responses before the final one.
 pub const INTERIM_MAX: u32 = 8;
-/// The maximum size of an error body, in bytes. The rest is dropped.
-pub const ERROR_BODY_MAX: usize = 64 << 10;
 /// The maximum number of header lines. ureq accepts 128, and `normalized` adds one.
 const HEADERS_MAX: usize = 100;
 /// The part of a response that the next byte belongs to.
@@ -35,28 +34,11 @@ pub enum Phase {
     Complete,
 }
 
-/// The reason why bytes are not a response.
-#[derive(Debug)]
-pub enum ParseError {
-    /// The bytes violate a rule of HTTP or exceed a limit.
-    Malformed(String),
-    /// Out of memory.
-    Memory(TryReserveError),
-}
-
-impl From<TryReserveError> for ParseError {
-    fn from(error: TryReserveError) -> Self {
-        Self::Memory(error)
-    }
-}
-
-type Result<T> = std::result::Result<T, ParseError>;
-
 /// Reads one response.
 #[derive(Debug)]
 pub struct ResponseReader {
     state: State,
-    /// The incomplete header section, chunk size line or trailer line.
+    /// The incomplete header section.
     line: Vec<u8>,
     received: u64,
     /// The number of bytes received before the current header section.
@@ -69,14 +51,14 @@ pub struct ResponseReader {
     status: Option<u16>,
     /// The header lines for ureq, each with CRLF.
     headers: Vec<u8>,
-    body: Vec<u8>,
+    body: BodyReader,
     persistent: bool,
 }
 
 #[derive(Debug)]
 enum State {
     Head,
-    Body { framing: Framing, started: bool },
+    Body { started: bool },
     Complete,
 }
 
@@ -91,7 +73,7 @@ impl Default for ResponseReader {
             has_status_line: false,
             status: None,
             headers: Vec::new(),
-            body: Vec::new(),
+            body: BodyReader::default(),
             persistent: true,
         }
     }
@@ -106,7 +88,7 @@ impl ResponseReader {
         while !bytes.is_empty() {
             let used = match &self.state {
                 State::Head => self.push_head(bytes)?,
-                State::Body { framing, .. } => self.push_body(*framing, bytes)?,
+                State::Body { .. } => self.push_body(bytes)?,
                 State::Complete => {
                     self.persistent = false;
                     bytes.len()
@@ -127,7 +109,7 @@ impl ResponseReader {
         self.persistent = false;
         match self.state {
             State::Complete => return true,
-            State::Body { framing: Framing::Close, .. } if is_clean => {}
+            State::Body { .. } if is_clean && self.body.ends_with_connection() => {}
             _ if self.is_body_optional() => {}
             _ => return false,
         }
@@ -140,8 +122,8 @@ impl ResponseReader {
         match self.state {
             State::Head if self.line.is_empty() => Phase::Waiting,
             State::Head => Phase::Head,
-            State::Body { started: false, .. } => Phase::BodyStart,
-            State::Body { started: true, .. } => Phase::Body,
+            State::Body { started: false } => Phase::BodyStart,
+            State::Body { started: true } => Phase::Body,
             State::Complete => Phase::Complete,
         }
     }
@@ -169,7 +151,7 @@ impl ResponseReader {
     /// Returns true if the header section is complete and the body is not needed. With 201 and 204 all results are in the
     /// header section. An error body only explains the error.
     pub fn is_body_optional(&self) -> bool {
-        !matches!(self.state, State::Head) && self.status.is_some_and(|status| matches!(status, 201 | 204 | 300..))
+        !matches!(self.state, State::Head) && self.status.is_some_and(needs_no_body)
     }
 
     /// Returns true if the connection can be reused: the response is complete, no byte follows it, and the server keeps the
@@ -185,14 +167,15 @@ impl ResponseReader {
     pub fn normalized(&self) -> Result<Vec<u8>> {
         let status = self.status.unwrap_or_default();
         let mut bytes = Vec::new();
-        bytes.try_reserve(self.headers.len() + self.body.len() + 64)?;
+        let body = self.body.bytes();
+        bytes.try_reserve(self.headers.len() + body.len() + 64)?;
         bytes.extend_from_slice(format!("HTTP/1.1 {status} \r\n").as_bytes());
         bytes.extend_from_slice(&self.headers);
         if !matches!(status, 204 | 304) {
-            bytes.extend_from_slice(format!("content-length: {}\r\n", self.body.len()).as_bytes());
+            bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
         }
         bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(&self.body);
+        bytes.extend_from_slice(body);
         Ok(bytes)
     }
 
@@ -247,6 +230,14 @@ impl ResponseReader {
         }
     }
 
+    /// Processes bytes of the body. Returns their number.
+    fn push_body(&mut self, bytes: &[u8]) -> Result<usize> {
+        let used = self.body.push(bytes)?;
+        self.persistent &= !self.body.is_cut();
+        self.state = if self.body.is_complete() { State::Complete } else { State::Body { started: true } };
+        Ok(used)
+    }
+
     /// Checks the size of an incomplete header section, to which `length` bytes were added.
     fn check_head_length(&self, length: usize) -> Result<usize> {
         if self.line.len() > HEAD_MAX {
@@ -279,18 +270,15 @@ impl ResponseReader {
             // A length as well, or an HTTP/1.0 sender, makes the framing unreliable (RFC 9112 §6.1).
             self.persistent &= length.is_none() && !is_http_1_0;
             let is_chunked = coding.eq_ignore_ascii_case(b"chunked") && values("transfer-encoding").count() == 1;
-            if is_chunked {
-                Framing::Chunked(Chunk::Size)
-            } else {
-                self.reject_coding("transfer coding", coding, status)?
-            }
+            if is_chunked { Framing::CHUNKED } else { self.reject_coding("transfer coding", coding, status)? }
         } else {
             length.map_or(Framing::Close, Framing::Length)
         };
         if let Some(coding) = values("content-encoding").find(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             self.reject_coding("content coding", coding, status)?;
         }
-        self.state = State::Body { framing, started: false };
+        self.body = BodyReader::new(framing, needs_no_body(status));
+        self.state = State::Body { started: false };
         self.persistent &= !matches!(framing, Framing::Close);
         if matches!(framing, Framing::Length(0)) {
             self.state = State::Complete;
@@ -300,7 +288,7 @@ impl ResponseReader {
 
     /// Handles a coding that the request did not accept: an error if the body is needed.
     fn reject_coding(&self, what: &str, coding: &[u8], status: u16) -> Result<Framing> {
-        if matches!(status, 201 | 204 | 300..) {
+        if needs_no_body(status) {
             return Ok(Framing::Close);
         }
         let coding = quoted(&String::from_utf8_lossy(coding)).to_string();
@@ -308,8 +296,9 @@ impl ResponseReader {
     }
 }
 
-fn malformed(text: String) -> ParseError {
-    ParseError::Malformed(text)
+/// Returns true if the results are in the header section. An error body only explains the error.
+fn needs_no_body(status: u16) -> bool {
+    matches!(status, 201 | 204 | 300..)
 }
 
 const TLS_ON_PLAIN_PORT: &str = "the server expects TLS on this port: the response is a TLS record, not HTTP; set an \
@@ -319,17 +308,6 @@ const TLS_ON_PLAIN_PORT: &str = "the server expects TLS on this port: the respon
 /// begin no text.
 fn is_tls_record(bytes: &[u8]) -> bool {
     matches!(bytes, [20..=23] | [20..=23, 3, ..])
-}
-
-/// Quotes the start of a line for a message.
-fn quoted_start(line: &[u8]) -> String {
-    let start = String::from_utf8_lossy(prefix(line, 80));
-    quoted(start.trim()).to_string()
-}
-
-/// Returns the first `length` bytes, or all if there are fewer.
-fn prefix(bytes: &[u8], length: u64) -> &[u8] {
-    usize::try_from(length).ok().and_then(|length| bytes.get(..length)).unwrap_or(bytes)
 }
 
 /// Appends a header value, and replaces each fold by one space (RFC 9112 §5.2).

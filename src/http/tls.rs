@@ -7,9 +7,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use super::Endpoint;
+use super::buffers::SEND_BUFFER;
 use super::certificate::ServerVerifier;
-use super::ureq_adapter::SEND_BUFFER;
+use super::endpoint::Endpoint;
 use crate::error::{Error, Kind, Result};
 
 /// Creates the TLS sessions of connections. They share session tickets, which shortens later handshakes.

@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport as UreqSocket};
 
-use super::buffers::ExchangeBuffers;
+use super::buffers::{ExchangeBuffers, SEND_BUFFER};
 use super::exchange::SharedExchange;
 use super::response::HEAD_MAX;
 use crate::error::Error;
@@ -15,9 +15,6 @@ use crate::sync::{Mutex, lock};
 
 /// The size of ureq's input buffer, in bytes. It must hold a header section and the few bytes that normalizing adds.
 const RECV_BUFFER: usize = HEAD_MAX + (4 << 10);
-/// The size of ureq's output buffer, in bytes. It must hold the head of a request. It never holds payload, but it limits the
-/// payload that is sent in one step.
-pub(super) const SEND_BUFFER: usize = 128 << 10;
 
 /// The maximum length of an output that is cleared after sending, in bytes. A longer output is never the head of a request
 /// alone; later output overwrites it, or it is cleared with the connection.

@@ -13,7 +13,9 @@ use crate::sync::{Condvar, Mutex, lock, wait_at_most};
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// A callback that receives the result of a background run, once.
-pub struct DoneFn(Box<dyn FnOnce(&Result<()>) + Send>);
+pub struct DoneFn(Box<Done>);
+
+type Done = dyn FnOnce(&Result<()>) + Send;
 
 impl DoneFn {
     /// Wraps a function. What it owns is dropped when it returns, or if the run cannot be started.

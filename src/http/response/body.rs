@@ -2,10 +2,12 @@
 
 use httparse::Status;
 
-use super::{ERROR_BODY_MAX, ResponseReader, Result, State, malformed, prefix, quoted_start};
-use crate::http::BODY_MAX;
+use super::error::{Result, malformed, prefix, quoted_start};
+use crate::http::message::BODY_MAX;
 use crate::limits::quoted;
 
+/// The maximum size of an error body, in bytes. The rest is dropped.
+pub(crate) const ERROR_BODY_MAX: usize = 64 << 10;
 /// The maximum length of a chunk size line with its extensions, in bytes.
 pub(super) const CHUNK_LINE_MAX: usize = 1 << 10;
 /// The maximum size of the trailer section, in bytes.
@@ -21,6 +23,11 @@ pub(super) enum Framing {
     Close,
 }
 
+impl Framing {
+    /// A chunked body of which nothing was received.
+    pub(super) const CHUNKED: Self = Self::Chunked(Chunk::Size);
+}
+
 /// The part of a chunked body that the next byte belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chunk {
@@ -33,9 +40,33 @@ pub(super) enum Chunk {
     },
 }
 
-impl ResponseReader {
+/// Reads one body.
+#[derive(Debug)]
+pub(super) struct BodyReader {
+    /// `None`: the body is complete.
+    framing: Option<Framing>,
+    /// The incomplete chunk size line or trailer line.
+    line: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Whether the body is not needed. Such a body ends at its limit.
+    is_optional: bool,
+    is_cut: bool,
+}
+
+impl Default for BodyReader {
+    fn default() -> Self {
+        Self::new(Framing::Close, false)
+    }
+}
+
+impl BodyReader {
+    pub(super) fn new(framing: Framing, is_optional: bool) -> Self {
+        Self { framing: Some(framing), line: Vec::new(), bytes: Vec::new(), is_optional, is_cut: false }
+    }
+
     /// Processes bytes of the body. Returns the number of bytes processed.
-    pub(super) fn push_body(&mut self, framing: Framing, bytes: &[u8]) -> Result<usize> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<usize> {
+        let Some(framing) = self.framing else { return Ok(0) };
         let (used, next) = match framing {
             Framing::Close => (self.keep(bytes)?, Some(Framing::Close)),
             Framing::Length(left) => {
@@ -47,14 +78,26 @@ impl ResponseReader {
                 (used, chunk.map(Framing::Chunked))
             }
         };
-        // `keep` completes the response if the body has reached its limit.
-        if !matches!(self.state, State::Complete) {
-            self.state = match next {
-                Some(framing) => State::Body { framing, started: true },
-                None => State::Complete,
-            };
-        }
+        self.framing = next.filter(|_| !self.is_cut);
         Ok(used)
+    }
+
+    /// Returns the bytes of the body so far, decoded.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.framing.is_none()
+    }
+
+    /// Returns true if an optional body was longer than its limit.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    pub(super) fn ends_with_connection(&self) -> bool {
+        matches!(self.framing, Some(Framing::Close))
     }
 
     /// Processes bytes of a chunked body. Returns the number of bytes processed and the next part, or `None` at the end of the
@@ -96,17 +139,14 @@ impl ResponseReader {
 
     /// Appends bytes to the body. Returns the number of bytes appended. An optional body ends at its limit.
     fn keep(&mut self, bytes: &[u8]) -> Result<usize> {
-        let capacity = if self.is_body_optional() { ERROR_BODY_MAX } else { BODY_MAX } - self.body.len();
+        let capacity = if self.is_optional { ERROR_BODY_MAX } else { BODY_MAX } - self.bytes.len();
         let kept = bytes.get(..capacity).unwrap_or(bytes);
-        if kept.len() < bytes.len() && !self.is_body_optional() {
+        if kept.len() < bytes.len() && !self.is_optional {
             return Err(malformed(format!("the body of the response is longer than {BODY_MAX} bytes")));
         }
-        self.body.try_reserve(kept.len())?;
-        self.body.extend_from_slice(kept);
-        if kept.len() < bytes.len() {
-            self.persistent = false;
-            self.state = State::Complete;
-        }
+        self.bytes.try_reserve(kept.len())?;
+        self.bytes.extend_from_slice(kept);
+        self.is_cut |= kept.len() < bytes.len();
         Ok(kept.len())
     }
 }

@@ -1,4 +1,4 @@
-use super::body::CHUNK_LINE_MAX;
+use super::body::{CHUNK_LINE_MAX, ERROR_BODY_MAX};
 use super::*;
 use crate::http::BODY_MAX;
 

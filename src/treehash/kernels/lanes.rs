@@ -5,23 +5,23 @@ use std::array;
 use crate::treehash::sha256::{Block, State};
 
 /// The maximum number of streams at once.
-pub(in crate::treehash) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// 16 states, word by word: the first words of all states, then the second words, and so on.
-pub(in crate::treehash) type States = [[u32; LANES]; 8];
+pub(crate) type States = [[u32; LANES]; 8];
 
 /// Assigns at least one item to the lanes. Unused lanes repeat the first item.
-pub(in crate::treehash) fn fill_lanes<T>(items: &[T]) -> [&T; LANES] {
+pub(crate) fn fill_lanes<T>(items: &[T]) -> [&T; LANES] {
     array::from_fn(|lane| items.get(lane).unwrap_or(&items[0]))
 }
 
 /// Returns 16 copies of a state.
-pub(in crate::treehash) fn broadcast(state: State) -> States {
+pub(crate) fn broadcast(state: State) -> States {
     state.map(|word| [word; LANES])
 }
 
 /// Returns the state of one lane.
-pub(in crate::treehash) fn lane_state(states: &States, lane: usize) -> State {
+pub(crate) fn lane_state(states: &States, lane: usize) -> State {
     states.map(|words| words[lane])
 }
 
