@@ -176,10 +176,8 @@ mod tests {
         };
         let uploads = args::into_handle(glacier_uploads_t::from(vec![entry(None), entry(Some("text"))]));
         // SAFETY: the list is NULL or alive.
-        assert!(
-            unsafe { glacier_uploads_description(uploads, 0) }.is_null(),
-            "no description is NULL, not an empty string"
-        );
+        let description = unsafe { glacier_uploads_description(uploads, 0) };
+        assert!(description.is_null(), "no description is NULL, not an empty string");
         // SAFETY: the list is NULL or alive.
         let description = args::str_arg(unsafe { glacier_uploads_description(uploads, 1) }, "description").unwrap();
         assert_eq!(description, "text");

@@ -8,6 +8,7 @@ mod error;
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
+pub use self::body::ERROR_BODY_MAX;
 use self::body::{BodyReader, Framing, content_length};
 pub use self::error::ParseError;
 use self::error::{Result, malformed, quoted_start};

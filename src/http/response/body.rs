@@ -7,7 +7,7 @@ use crate::http::message::BODY_MAX;
 use crate::limits::quoted;
 
 /// The maximum size of an error body, in bytes. The rest is dropped.
-pub(crate) const ERROR_BODY_MAX: usize = 64 << 10;
+pub const ERROR_BODY_MAX: usize = 64 << 10;
 /// The maximum length of a chunk size line with its extensions, in bytes.
 pub(super) const CHUNK_LINE_MAX: usize = 1 << 10;
 /// The maximum size of the trailer section, in bytes.

@@ -194,6 +194,13 @@ impl Upload {
             )),
             _ => error,
         };
+        let error = match session.archive_id() {
+            Some(archive) if matches!(error.kind(), Kind::Canceled | Kind::Callback) => error.with_hint(format_args!(
+                "the upload is completed as archive {}; call again to compare it with the source",
+                archive.to_string_lossy()
+            )),
+            _ => error,
+        };
         let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some())
         {
             Some(path) if is_gone => {

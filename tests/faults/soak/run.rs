@@ -1,5 +1,6 @@
 //! Runs one upload of the soak until its archive exists.
 
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -377,9 +378,13 @@ impl Runner<'_> {
             return Err(format!("the failure has no cause: {error:?}"));
         }
         let is_gone = error.kind() == Kind::NotFound || (error.kind() == Kind::TreeHash && self.is_other_archive());
-        let resumable = process.upload.id().is_some() && !is_gone;
+        let archive_id = process.upload.archive_id().map(CStr::to_string_lossy);
+        let resumable = process.upload.id().is_some() && archive_id.is_none() && !is_gone;
         if error.is_resumable() != resumable {
             return Err(format!("wrong is_resumable {}: {error:?}", error.is_resumable()));
+        }
+        if archive_id.is_some_and(|id| !error.message().contains(&*id)) {
+            return Err(format!("the error does not name the archive: {error:?}"));
         }
         Ok(())
     }

@@ -227,6 +227,22 @@ fn lost_complete_with_missing_source_names_archive() {
 }
 
 #[test]
+fn canceled_comparison_with_archive_names_archive() {
+    let fixture = Fixture::new();
+    let (bytes, _) = bytes();
+    let (upload, result) = fixture.run(Source::Memory, bytes);
+    result.unwrap();
+    let archive = upload.archive_id().unwrap().to_str().unwrap().to_owned();
+    drop(upload);
+    let (again, _) = fixture.of(Source::Memory, bytes);
+    again.cancel();
+    let error = again.run().unwrap_err();
+    assert_eq!((error.kind(), error.is_resumable()), (Kind::Canceled, false));
+    assert!(error.message().contains(&archive), "{error}");
+    again.run().unwrap();
+}
+
+#[test]
 fn detects_modification_with_restored_mtime_between_runs() {
     let (bytes, _) = bytes();
     for settled in [true, false] {
