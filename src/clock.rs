@@ -1,6 +1,6 @@
 //! The clock: the system clock, or a virtual one in tests.
 //!
-//! Deadlines use active time ([`ActiveInstant`]), which excludes time in which the process was stopped.
+//! Deadlines use active time (`ActiveInstant`), which excludes time in which the process was stopped.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -17,7 +17,7 @@ pub struct Credentials {
     pub expires: Option<i64>,
 }
 
-/// Returns credentials. It is called on a caller's thread, see [`Keys`].
+/// Returns credentials. It is called on a caller's thread, see [`Keys`](super::Keys).
 pub type Provider = Box<dyn Fn() -> Result<Credentials> + Send + Sync>;
 
 /// The source of the keys of a client.

@@ -2,11 +2,11 @@
 //!
 //! Four layers, each of which knows only those after it:
 //!
-//! - [`handle`] and [`calls`]: the handle, which any thread may hold. Each working call is admitted, runs on threads of the
+//! - `handle` and `calls`: the handle, which any thread may hold. Each working call is admitted, runs on threads of the
 //!   library, and uses the caller's own thread for callbacks.
-//! - [`run`], [`repair`], [`complete`] and [`verify`]: what a call does, as functions over a [`call::Call`].
-//! - [`pipeline`] and [`stream`]: the threads of one transfer, which read, hash and send parts.
-//! - [`session`] and [`journal`]: the multipart upload at the service as this process knows it, and its record on disk.
+//! - `run`, `repair`, `complete` and `verify`: what a call does, as functions over a `call::Call`.
+//! - `pipeline` and `stream`: the threads of one transfer, which read, hash and send parts.
+//! - `session` and `journal`: the multipart upload at the service as this process knows it, and its record on disk.
 
 mod admission;
 mod background;
