@@ -36,14 +36,6 @@
  * To resume after a failure, also set a journal: glacier_upload_set_journal.
  *
  *
- * == Contents ==
- *
- * Rules for every function: Errors, Success, Ownership, Strings, Threads, Callbacks, Cancellation, Fork and signals,
- * Memory, Secrets and clocks, Service limits, Compatibility.
- * Reference: Types and results, Configuration, Logging, Credentials, Clients, Uploads, Progress, Resuming, Streaming,
- * Background uploads, Sharing an upload, Multipart operations, Error details, Tree hashes, Plans, Versions.
- *
- *
  * == Errors ==
  *
  * A function that can fail returns a glacier_result_t: GLACIER_OK (0) or one of GLACIER_E_.... It writes its outputs
@@ -54,9 +46,9 @@
  * glacier_error_free before err is used again. There is no thread-local "last error".
  *
  * Wrong use is an error, and nothing is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
- * parameter. A value that is not allowed is GLACIER_E_INVALID. A call out of order is GLACIER_E_STATE. Pointers are
- * required, except err, user_data, destroy, token_or_null, data of 0 bytes, and callbacks that may be NULL by their
- * function. The library cannot detect other invalid pointers, such as a freed handle.
+ * parameter. A value that is not allowed is GLACIER_E_INVALID. A call out of order is GLACIER_E_STATE. These pointers
+ * may be NULL: err, user_data, destroy, token_or_null, data of 0 bytes, and a callback if its function says so. All
+ * others are required. The library cannot detect other invalid pointers, such as a freed handle.
  *
  * A defect that the library detects becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash.
  *
@@ -68,7 +60,7 @@
  *     common results     GLACIER_OK, GLACIER_E_NULL, GLACIER_E_MEMORY, GLACIER_E_PANIC, GLACIER_E_INTERNAL: of every
  *                        function with an err, and not repeated.
  *     config results     GLACIER_E_INVALID (value not allowed), GLACIER_E_BUSY (another call is using the config).
- *     setter results     GLACIER_E_INVALID (value not allowed), GLACIER_E_STATE (not before the first working call),
+ *     setter results     GLACIER_E_INVALID (value not allowed), GLACIER_E_STATE (after the first working call),
  *                        GLACIER_E_BUSY, GLACIER_E_FORKED.
  *     request results    the transport results GLACIER_E_NETWORK, GLACIER_E_TLS, GLACIER_E_TIMEOUT, GLACIER_E_PROTOCOL;
  *                        the service results GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
@@ -139,9 +131,10 @@
  * - At any time, on any thread: glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the getters
  *   (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size).
  *
- * To upload several archives at once, use one client, and one handle and thread per archive. They share the client's
- * memory limit, first come, first served, and its bandwidth limit. For a combined display, call glacier_upload_progress
- * on each. During glacier_upload_run the library has one thread per part in flight, one per processor, and one more.
+ * To upload several archives at once, use one client and one handle per archive, each run on a thread of the program
+ * or by glacier_upload_start. They share the client's memory limit, first come, first served, and its bandwidth
+ * limit. For a combined display, call glacier_upload_progress on each. During glacier_upload_run the library has one
+ * thread per part in flight, one per processor, and one more.
  *
  * pthread_cancel is disabled on the library's threads, and inside any function that takes an err, frees something or
  * calls back, callbacks included. The former state is restored on return: a request takes effect at the thread's next
@@ -150,10 +143,11 @@
  *
  * == Callbacks ==
  *
- * Callbacks come on the thread inside the working call, one at a time, with no lock held. With several parts in
- * glacier_upload_put_part, they come on one of these threads. Those of a started run come on the upload's own thread.
- * This thread only waits and delivers: other threads of the library do the file and network I/O. Progress comes at
- * least 4 times a second, unless a callback takes longer: while one runs, its call delivers no other.
+ * Callbacks come on the thread inside the working call, one at a time per upload, with no lock held. Callbacks of two
+ * uploads can run at the same time. With several parts in glacier_upload_put_part, they come on one of these threads.
+ * Those of a started run come on the upload's own thread. This thread only waits and delivers: other threads of the
+ * library do the file and network I/O. Progress comes at least 4 times a second, unless a callback takes longer:
+ * while one runs, its call delivers no other.
  *
  * A callback that can stop the work returns GLACIER_CONTINUE to continue. Any other value, 0 and -1 included, stops the
  * call with GLACIER_E_CALLBACK.
@@ -177,9 +171,9 @@
  *
  * glacier_upload_cancel stops each working call of the upload in progress or, if there is none, the next.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
- * them at any time, also in a callback or a signal handler. When all calls in progress have returned, at least one
- * because of the cancel (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN), the request is cleared and the handle can be
- * used again. Otherwise the request stays pending and stops the next working call.
+ * them at any time, also in a callback or a signal handler. A cancel that stopped a call (GLACIER_E_CANCELED or
+ * GLACIER_E_OUTCOME_UNKNOWN) or a stream between two writes is cleared when all calls in progress have returned; then
+ * the handle can be used again. A cancel that stopped nothing stays pending and stops the next working call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
@@ -187,8 +181,9 @@
  *     static glacier_upload_t *running;    // set before the handler is installed; freed after it is removed
  *     static void on_signal(int number) { (void)number; glacier_upload_cancel(running); }
  *
- * Do not cancel a handle once glacier_upload_free is called on it. A program with several handles receives signals with
- * sigwait on one thread, and cancels its handles there under its own lock.
+ * Do not cancel a handle once glacier_upload_free is called on it. A program with several handles blocks the signals
+ * before it starts a thread, receives them with sigwait on one thread, and cancels its handles there under its own
+ * lock.
  *
  *
  * == Fork and signals ==
@@ -286,7 +281,7 @@ typedef struct glacier_client_t glacier_client_t;
 /** One multipart upload and the archive that it creates. A handle has the same upload ID for its life. */
 typedef struct glacier_upload_t glacier_upload_t;
 
-/** The error of one failed call. It is independent of the handle. */
+/** The error of one failed call, independent of the handle. */
 typedef struct glacier_error_t glacier_error_t;
 
 /**
@@ -337,9 +332,9 @@ typedef enum {
     /** The certificate of the service was rejected, or TLS failed. */
     GLACIER_E_TLS = 201,
     /**
-     * The last attempt timed out: no connection within the connect timeout, a stall, or no response to Complete within
-     * glacier_config_set_give_up_after_ms. Or sending one part alone takes longer than its 5-minute signature is
-     * valid.
+     * The last attempt timed out: no connection within the connect timeout, or a stall. Or sending one part alone
+     * takes longer than its 5-minute signature is valid. A missing response to Complete is
+     * GLACIER_E_OUTCOME_UNKNOWN.
      */
     GLACIER_E_TIMEOUT = 202,
     /**
@@ -538,7 +533,7 @@ glacier_result_t glacier_config_set_concurrency(glacier_config_t *config,
  *
  * It limits buffers, not the process. A part larger than the limit divided by the workers is not kept in memory but
  * read twice, to hash and to send it. glacier_plan_memory returns the limit that avoids this. Uploads share the limit,
- * first come, first served: N uploads run at full speed with N times that limit.
+ * first come, first served: N uploads run at full speed if the limit is N times that of glacier_plan_memory.
  *
  * Results: config results. Since: 0.1
  */
@@ -569,8 +564,8 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * glacier_config_set_give_up_after_ms applies.
  *
  * The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection, lost
- * or stalled connection, truncated response) counts only if another request of the client got a response meanwhile. If
- * a maximum is set, every attempt counts.
+ * or stalled connection, truncated response) counts only if another request of the client got a response meanwhile.
+ * This exception ends when this function sets a maximum, even 10: then every attempt counts.
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
  * response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
@@ -619,8 +614,8 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
 
 /**
  * Sets the longest time without an acknowledged part, in milliseconds: at least 1, by default 1,800,000 (30 min).
- * After it, failed requests are not retried, and the call returns the last attempt's error, whatever its result. The
- * upload stays in the vault.
+ * After it, failed requests are not retried, and the call returns the error of the last attempt, or
+ * GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
  *
  * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts,
  * because a wrong region or endpoint is then more likely than an outage. Time in which the process was stopped
@@ -658,11 +653,9 @@ typedef enum {
  * Receives one log line: English, without a newline, sanitized like glacier_error_message. message is valid only
  * inside the callback.
  *
- * Show GLACIER_LOG_WARN lines to a person, for example on stderr, as in bindings/c/examples. They report what no
- * result reports:
+ * Show GLACIER_LOG_WARN lines to a person, for example on stderr. They report what no result reports:
  *
- * - retries, with request, error and delay; a retry of InitiateMultipartUpload may leave an empty upload, which
- *   expires;
+ * - retries, with request, error and delay;
  * - throttling, which reduces the parts in flight;
  * - a wrong machine clock, and corrected signatures;
  * - journal write failures, for example on a full disk, and what a later resume will miss;
@@ -676,8 +669,9 @@ typedef void (*glacier_log_fn)(void *user_data, glacier_log_level_t level, const
 /**
  * Sets the log callback and level for clients created from this config. callback may be NULL for no log, the default.
  *
- * Lines wait in a bounded queue for a thread inside a working call, which delivers them one at a time. Lines that do
- * not fit are dropped and counted.
+ * Lines wait in a bounded queue. A thread inside a working call, or the thread of a started run, delivers them, one
+ * line at a time for all handles of a client. Between two writes of a stream, lines wait for the next call. Lines
+ * that do not fit are dropped and counted.
  *
  * Results: config results (level unknown). Since: 0.1
  */
@@ -729,9 +723,9 @@ glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
 /**
  * Supplies the keys that sign requests: calls glacier_credentials_set and returns GLACIER_CONTINUE.
  *
- * It is called before the first request; when the keys expire within 5 minutes (or, for lifetimes under 10 minutes,
- * once half the lifetime has passed); and whenever the service reports an expired token. One call serves all requests
- * of the client. They wait for it without a time limit; calls of other uploads can be canceled meanwhile.
+ * It is called before the first request; if the keys expire within 5 minutes (or, for lifetimes under 10 minutes,
+ * once half the lifetime has passed); and whenever the service reports an expired token. One call serves all
+ * requests of the client. They wait for it without a time limit; calls of other uploads can be canceled meanwhile.
  *
  * If it returns anything but GLACIER_CONTINUE, the waiting calls return GLACIER_E_CALLBACK. If it sets no keys, or the
  * service reports its keys as expired three times in a row, they return GLACIER_E_CREDENTIALS. Uploads stay in the
@@ -762,7 +756,6 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
 /**
  * Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
  *
- * Missing or invalid environment values are reported here.
  *
  * Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
  * (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
@@ -819,9 +812,8 @@ glacier_result_t glacier_upload_set_source_memory(glacier_upload_t *upload,
                                                   glacier_error_t **err);
 
 /**
- * Sets the archive description, which an inventory of the vault shows: at most 1,024 printable ASCII characters (0x20
- * to 0x7E), without a space at either end, which the service or HTTP would drop. The default is empty. It is fixed
- * once the upload is initiated.
+ * Sets the archive description, which an inventory of the vault shows: see "Service limits". The service or HTTP
+ * would drop a space at either end. The default is empty. It is fixed once the upload is initiated.
  *
  * Results: setter results. Since: 0.1
  */
@@ -858,8 +850,7 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
  * Then glacier_upload_archive_id is known.
  *
  * Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
- * completed handle or journal nothing is sent: the call returns GLACIER_OK if the source has the archive's bytes, else
- * GLACIER_E_SOURCE_CHANGED, or GLACIER_E_IO if the source cannot be read, with the archive ID in the message.
+ * completed handle or journal nothing is sent: see "Success". The message of an error then has the archive ID.
  *
  * The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
  * in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
@@ -923,7 +914,7 @@ const char *glacier_upload_vault(const glacier_upload_t *upload);
 /** Returns the part size in bytes; 0 until it is known. Since: 0.1 */
 uint64_t glacier_upload_part_size(const glacier_upload_t *upload);
 
-/** The state of an upload: a value of glacier_state_names. Later versions may add values. */
+/** The state of an upload: a value of glacier_state_names. */
 typedef int32_t glacier_state_t;
 
 /** The values of glacier_state_t. */
@@ -951,12 +942,11 @@ typedef enum {
 glacier_state_t glacier_upload_state(const glacier_upload_t *upload);
 
 /**
- * Cancels the working calls of the upload: they return GLACIER_E_CANCELED. See "Cancellation" above: callable at any
- * time, also in a signal handler.
+ * Cancels the working calls of the upload: see "Cancellation".
  *
- * A second cancel does not shorten the 10 s wait for the response to Complete; without a response the result is
- * GLACIER_E_OUTCOME_UNKNOWN. Parts in flight, at most workers times the part size, are sent again later. A cancel
- * during Initiate may leave an empty upload in the vault, without a known ID. Since: 0.1
+ * A second cancel does not shorten the wait for the response to Complete. Parts in flight, at most workers times the
+ * part size, are sent again later. A cancel during Initiate may leave an empty upload in the vault, without a known
+ * ID. Since: 0.1
  */
 void glacier_upload_cancel(glacier_upload_t *upload);
 
@@ -974,17 +964,17 @@ glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
 /**
  * Frees a handle. The upload stays in the vault; glacier_upload_abort deletes it.
  *
- * Uses no network and never waits. A call in progress, on another thread or around the current callback, is canceled
- * and returns GLACIER_E_CANCELED. A started run or unfinished stream is canceled; done and destroy of a run are still
- * called, possibly after this function returns. Another handle can then use the journal, except while Complete waits
- * for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+ * Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
+ * call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
+ * are still called, possibly after this function returns. Another handle can then use the journal, except while
+ * Complete waits for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
 
 /* ==== Progress ================================================================================================== */
 
 /**
- * The progress of an upload, or of hashing a file. Later versions add fields at the end.
+ * The progress of an upload, or of hashing a file.
  *
  * All counts only grow, except parts_in_flight and workers.
  */
@@ -993,7 +983,7 @@ typedef struct {
     uint64_t struct_size;
     /**
      * The archive size. UINT64_MAX until the source is open and, for an existing upload, the service has responded;
-     * for a stream of unknown length until its end. Check for this value before calculating.
+     * for a stream of unknown length until its end.
      */
     uint64_t bytes_total;
     /**
@@ -1012,7 +1002,7 @@ typedef struct {
     uint64_t bytes_sent;
     /** The number of parts of the archive; UINT64_MAX while unknown. */
     uint64_t parts_total;
-    /** The number of parts that the service holds: acknowledged to this handle, or held before. */
+    /** The number of parts that the service holds. */
     uint64_t parts_done;
     /** The number of parts being sent. */
     uint64_t parts_in_flight;
@@ -1034,8 +1024,8 @@ typedef struct {
 } glacier_progress_t;
 
 /**
- * Receives the progress at least 4 times a second while a working call runs, also if nothing moves. progress is valid
- * only inside the callback. Returns GLACIER_CONTINUE to continue. See "Callbacks". Since: 0.1
+ * Receives the progress at least 4 times a second while a working call runs, also if nothing moves. progress is
+ * valid only inside the callback. See "Callbacks". Since: 0.1
  */
 typedef int32_t (*glacier_progress_fn)(void *user_data, const glacier_progress_t *progress);
 
@@ -1089,16 +1079,17 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
 
 /**
  * Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
- * of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the upload
- * of an existing one. So set the same journal each time.
+ * of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the
+ * upload of an existing one.
  *
  * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
  * keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
  * completed, aborted or freed: others get GLACIER_E_LOCKED.
  *
- * A file that is not a journal, is damaged, or belongs to another upload (vault, region, account, endpoint, part size
- * and so on) is GLACIER_E_JOURNAL. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not
- * changed, and nothing is sent.
+ * A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
+ * ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
+ * source may differ. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not changed, and
+ * nothing is sent.
  *
  * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
  * nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
@@ -1108,9 +1099,9 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  *
  * The source of a later run must have the same bytes: see "Success". To upload the same file again, use a new journal.
  *
- * Delete a finished journal after you store the archive ID elsewhere: then only an inventory of the vault has it.
- * Delete an unfinished one to upload anew, after glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND).
- * Journals of earlier versions are read; what they record of a file is read again and compared.
+ * Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
+ * glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND). Journals of earlier versions are read; what
+ * they record of a file is read again and compared.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -1140,9 +1131,9 @@ typedef struct glacier_uploads_t glacier_uploads_t;
  * Lists all multipart uploads in progress in a vault, up to 10,000 pages and 50,000 uploads. A longer list, a repeated
  * page, or an ID that glacier_upload_set_upload_id does not accept is GLACIER_E_PROTOCOL.
  *
- * An upload that received no part for 24 hours may be missing. The list does not show who initiated an upload.
+ * The list does not show who initiated an upload.
  *
- * The list may be empty. The calling thread also delivers log lines and calls the credentials provider.
+ * The calling thread also delivers log lines and calls the credentials provider.
  *
  * Results: request results; and GLACIER_E_INVALID (vault name not allowed). Since: 0.1
  */
@@ -1151,10 +1142,7 @@ glacier_result_t glacier_client_list_uploads(const glacier_client_t *client,
                                              glacier_uploads_t **out,
                                              glacier_error_t **err);
 
-/**
- * Cancels glacier_client_list_uploads. Uploads are not affected: see glacier_upload_cancel. The rules are those of
- * "Cancellation" above. Since: 0.1
- */
+/** Cancels glacier_client_list_uploads. Uploads are not affected. See "Cancellation". Since: 0.1 */
 void glacier_client_cancel(glacier_client_t *client);
 
 /** Returns the number of uploads in the list. Since: 0.1 */
@@ -1202,9 +1190,10 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
  *     glacier_upload_run(upload, &err);
  *
- * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice the
- * part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and nothing
- * is initiated. The default limit allows parts of up to 128 MiB.
+ * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice
+ * the part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and
+ * nothing is initiated. One buffer is reserved for the stream, so other uploads cannot block it. The default limit
+ * allows parts of up to 128 MiB.
  *
  * Part size: glacier_upload_set_part_size, else one that suits glacier_upload_set_archive_size, the total of the
  * callback or glacier_upload_set_expected_size, else 64 MiB, for at most 671,088,640,000 bytes. More than 10,000 parts
@@ -1230,12 +1219,12 @@ glacier_result_t glacier_upload_set_expected_size(glacier_upload_t *upload,
  * Writes the next bytes of a stream. The first call starts the stream. Library threads send the parts, also between
  * calls, until glacier_upload_finish creates the archive.
  *
- * The len bytes at data are copied. len may be any number: small pieces are collected, and 0 does nothing. The call
- * blocks while the memory is full of parts in flight.
+ * The len bytes at data are copied. len may be any number: small pieces are collected. A call with 0 bytes does
+ * nothing, and does not report a failed stream. The call blocks while the memory is full of parts in flight.
  *
- * A part may fail long after its bytes were taken, and a cancel may come between calls. All later calls then return
- * the same error, because this handle cannot take the bytes again. To resume, see "Streaming". To stop without
- * completing, call glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
+ * After a part failed or a cancel stopped the stream, glacier_upload_write and _finish return the same error,
+ * because this handle cannot take the bytes again. To resume, see "Streaming". To stop without completing, call
+ * glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
  *
  * One call at a time. Short calls may deliver no callback.
  *
@@ -1278,11 +1267,10 @@ typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, si
 /**
  * Sets a read callback as the source, for glacier_upload_run, _transfer and _start.
  *
- * total is the number of bytes, or GLACIER_UNKNOWN_LENGTH. If the callback ends earlier, the call returns
- * GLACIER_E_SOURCE_SHORT; if it supplies more, GLACIER_E_SOURCE_CHANGED.
+ * total is the number of bytes, or GLACIER_UNKNOWN_LENGTH. If the callback supplies fewer, the call returns
+ * GLACIER_E_SOURCE_SHORT; if more, GLACIER_E_SOURCE_CHANGED.
  *
- * Twice the part size must fit in the memory limit. To resume, create a new handle with the same journal or upload ID
- * and restart the stream at byte 0. This handle cannot resume once the callback has been called: it returns
+ * For memory and resuming see "Streaming". This handle cannot resume once the callback has been called: it returns
  * GLACIER_E_STATE, unless all parts arrived and only Complete remains.
  *
  * destroy is also called when another source is set.
@@ -1317,8 +1305,8 @@ typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const 
  * The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
  * waiting. After it, glacier_upload_start may be called again and resumes.
  *
- * Calling glacier_upload_wait is optional: done and glacier_upload_state also report the end. Keep everything the
- * callbacks use alive, and loaded, until destroy has been called.
+ * Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
+ * been called.
  *
  * Allowed in callbacks of other uploads.
  *
@@ -1332,9 +1320,11 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
                                       glacier_error_t **err);
 
 /**
- * Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns the
- * run's result after done and its destroy have returned. May be called any number of times, on any number of threads
- * at once. No callback comes on them. A cancel stops the run and so ends the wait.
+ * Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
+ * the run's result after done and its destroy have returned. May be called any number of times, on any number of
+ * threads at once. No callback comes on them. A cancel stops the run and so ends the wait. Each GLACIER_E_PENDING
+ * also stores an error in err: free it, or pass NULL. Every other result, except GLACIER_E_NULL, _STATE, _BUSY and
+ * _FORKED, means that the run has ended.
  *
  * Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
  * GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
@@ -1460,10 +1450,10 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * whose stream broke off, without any of these gets GLACIER_E_INVALID, because a missing end would be undetected. The
  * parts are listed first unless this handle put all of them.
  *
- * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response is
- * lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
- * GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service then no longer knows the upload, the
- * outcome stays unknown (GLACIER_STATE_UNKNOWN).
+ * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
+ * is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
+ * GLACIER_E_OUTCOME_UNKNOWN. If the service then no longer knows the upload, the state becomes
+ * GLACIER_STATE_UNKNOWN.
  *
  * Results: upload results; and
  *
@@ -1499,8 +1489,6 @@ typedef struct glacier_parts_t glacier_parts_t;
 
 /**
  * Lists the parts that the service holds of the upload, all pages. Parts in flight are not included.
- *
- * The list may be empty.
  *
  * Results: upload results; and GLACIER_E_STATE (also if completed). Since: 0.1
  */
@@ -1628,14 +1616,14 @@ glacier_result_t glacier_treehash_file(const char *path,
 
 /* ==== Plans ===================================================================================================== */
 
-/** A plan: how an archive of a given size is divided into parts. Nothing is sent. */
+/** A plan: how an archive of a given size is divided into parts. */
 typedef struct glacier_plan_t glacier_plan_t;
 
 /**
  * Plans an archive of size bytes: 1 to 42,949,672,960,000.
  *
- * part_size is as for glacier_upload_set_part_size, and size must need at most 10,000 parts of it. 0 selects what
- * glacier_upload_run would: the smallest such size, but at least 16 MiB.
+ * part_size is as for glacier_upload_set_part_size, and size must need at most 10,000 parts of it. 0 selects the
+ * default.
  *
  * Results: GLACIER_E_INVALID (size, part_size or their combination not allowed). Since: 0.1
  */

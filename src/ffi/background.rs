@@ -18,8 +18,8 @@ use super::upload::{self, glacier_upload_t};
 /// The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
 /// waiting. After it, glacier_upload_start may be called again and resumes.
 ///
-/// Calling glacier_upload_wait is optional: done and glacier_upload_state also report the end. Keep everything the
-/// callbacks use alive, and loaded, until destroy has been called.
+/// Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
+/// been called.
 ///
 /// Allowed in callbacks of other uploads.
 ///
@@ -40,9 +40,11 @@ pub unsafe extern "C" fn glacier_upload_start(
     })
 }
 
-/// Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns the
-/// run's result after done and its destroy have returned. May be called any number of times, on any number of threads
-/// at once. No callback comes on them. A cancel stops the run and so ends the wait.
+/// Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
+/// the run's result after done and its destroy have returned. May be called any number of times, on any number of
+/// threads at once. No callback comes on them. A cancel stops the run and so ends the wait. Each GLACIER_E_PENDING
+/// also stores an error in err: free it, or pass NULL. Every other result, except GLACIER_E_NULL, _STATE, _BUSY and
+/// _FORKED, means that the run has ended.
 ///
 /// Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
 /// GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1

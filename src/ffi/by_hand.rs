@@ -82,8 +82,6 @@ pub unsafe extern "C" fn glacier_upload_put_part_checked(
 
 /// Lists the parts that the service holds of the upload, all pages. Parts in flight are not included.
 ///
-/// The list may be empty.
-///
 /// Results: upload results; and GLACIER_E_STATE (also if completed). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_list_parts(
@@ -112,10 +110,10 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// whose stream broke off, without any of these gets GLACIER_E_INVALID, because a missing end would be undetected. The
 /// parts are listed first unless this handle put all of them.
 ///
-/// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response is
-/// lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
-/// GLACIER_E_OUTCOME_UNKNOWN: call it again to learn the outcome. If the service then no longer knows the upload, the
-/// outcome stays unknown (GLACIER_STATE_UNKNOWN).
+/// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
+/// is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
+/// GLACIER_E_OUTCOME_UNKNOWN. If the service then no longer knows the upload, the state becomes
+/// GLACIER_STATE_UNKNOWN.
 ///
 /// Results: upload results; and
 ///

@@ -27,7 +27,7 @@ pub enum glacier_flow_names {
     GLACIER_CONTINUE = 1,
 }
 
-/// The progress of an upload, or of hashing a file. Later versions add fields at the end.
+/// The progress of an upload, or of hashing a file.
 ///
 /// All counts only grow, except parts_in_flight and workers.
 #[repr(C)]
@@ -36,7 +36,7 @@ pub struct glacier_progress_t {
     /// The number of bytes of this struct that are filled.
     pub struct_size: u64,
     /// The archive size. UINT64_MAX until the source is open and, for an existing upload, the service has responded;
-    /// for a stream of unknown length until its end. Check for this value before calculating.
+    /// for a stream of unknown length until its end.
     pub bytes_total: u64,
     /// The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total; both
     /// grow by whole parts.
@@ -50,7 +50,7 @@ pub struct glacier_progress_t {
     pub bytes_sent: u64,
     /// The number of parts of the archive; UINT64_MAX while unknown.
     pub parts_total: u64,
-    /// The number of parts that the service holds: acknowledged to this handle, or held before.
+    /// The number of parts that the service holds.
     pub parts_done: u64,
     /// The number of parts being sent.
     pub parts_in_flight: u64,
@@ -84,8 +84,8 @@ impl From<&Progress> for glacier_progress_t {
     }
 }
 
-/// Receives the progress at least 4 times a second while a working call runs, also if nothing moves. progress is valid
-/// only inside the callback. Returns GLACIER_CONTINUE to continue. See "Callbacks". Since: 0.1
+/// Receives the progress at least 4 times a second while a working call runs, also if nothing moves. progress is
+/// valid only inside the callback. See "Callbacks". Since: 0.1
 pub type glacier_progress_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32>;
 
@@ -132,11 +132,9 @@ pub enum glacier_log_level_names {
 /// Receives one log line: English, without a newline, sanitized like glacier_error_message. message is valid only
 /// inside the callback.
 ///
-/// Show GLACIER_LOG_WARN lines to a person, for example on stderr, as in bindings/c/examples. They report what no
-/// result reports:
+/// Show GLACIER_LOG_WARN lines to a person, for example on stderr. They report what no result reports:
 ///
-/// - retries, with request, error and delay; a retry of InitiateMultipartUpload may leave an empty upload, which
-///   expires;
+/// - retries, with request, error and delay;
 /// - throttling, which reduces the parts in flight;
 /// - a wrong machine clock, and corrected signatures;
 /// - journal write failures, for example on a full disk, and what a later resume will miss;
@@ -149,9 +147,9 @@ pub type glacier_log_fn =
 
 /// Supplies the keys that sign requests: calls glacier_credentials_set and returns GLACIER_CONTINUE.
 ///
-/// It is called before the first request; when the keys expire within 5 minutes (or, for lifetimes under 10 minutes,
-/// once half the lifetime has passed); and whenever the service reports an expired token. One call serves all requests
-/// of the client. They wait for it without a time limit; calls of other uploads can be canceled meanwhile.
+/// It is called before the first request; if the keys expire within 5 minutes (or, for lifetimes under 10 minutes,
+/// once half the lifetime has passed); and whenever the service reports an expired token. One call serves all
+/// requests of the client. They wait for it without a time limit; calls of other uploads can be canceled meanwhile.
 ///
 /// If it returns anything but GLACIER_CONTINUE, the waiting calls return GLACIER_E_CALLBACK. If it sets no keys, or the
 /// service reports its keys as expired three times in a row, they return GLACIER_E_CREDENTIALS. Uploads stay in the

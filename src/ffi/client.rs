@@ -19,7 +19,7 @@ pub struct glacier_client_t(pub(super) Arc<Client>);
 
 /// Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
 ///
-/// Missing or invalid environment values are reported here.
+
 ///
 /// Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
 /// (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
@@ -42,9 +42,9 @@ pub unsafe extern "C" fn glacier_client_new(
 /// Lists all multipart uploads in progress in a vault, up to 10,000 pages and 50,000 uploads. A longer list, a repeated
 /// page, or an ID that glacier_upload_set_upload_id does not accept is GLACIER_E_PROTOCOL.
 ///
-/// An upload that received no part for 24 hours may be missing. The list does not show who initiated an upload.
+/// The list does not show who initiated an upload.
 ///
-/// The list may be empty. The calling thread also delivers log lines and calls the credentials provider.
+/// The calling thread also delivers log lines and calls the credentials provider.
 ///
 /// Results: request results; and GLACIER_E_INVALID (vault name not allowed). Since: 0.1
 #[unsafe(no_mangle)]
@@ -63,8 +63,7 @@ pub unsafe extern "C" fn glacier_client_list_uploads(
     })
 }
 
-/// Cancels glacier_client_list_uploads. Uploads are not affected: see glacier_upload_cancel. The rules are those of
-/// "Cancellation" above. Since: 0.1
+/// Cancels glacier_client_list_uploads. Uploads are not affected. See "Cancellation". Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_cancel(client: *mut glacier_client_t) {
     infallible::read(client, (), |client| client.0.cancel());

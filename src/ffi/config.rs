@@ -178,8 +178,8 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// glacier_config_set_give_up_after_ms applies.
 ///
 /// The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection, lost
-/// or stalled connection, truncated response) counts only if another request of the client got a response meanwhile. If
-/// a maximum is set, every attempt counts.
+/// or stalled connection, truncated response) counts only if another request of the client got a response meanwhile.
+/// This exception ends when this function sets a maximum, even 10: then every attempt counts.
 ///
 /// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
 /// response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn glacier_config_set_max_attempts(
 ///
 /// It limits buffers, not the process. A part larger than the limit divided by the workers is not kept in memory but
 /// read twice, to hash and to send it. glacier_plan_memory returns the limit that avoids this. Uploads share the limit,
-/// first come, first served: N uploads run at full speed with N times that limit.
+/// first come, first served: N uploads run at full speed if the limit is N times that of glacier_plan_memory.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -274,8 +274,8 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
 }
 
 /// Sets the longest time without an acknowledged part, in milliseconds: at least 1, by default 1,800,000 (30 min).
-/// After it, failed requests are not retried, and the call returns the last attempt's error, whatever its result. The
-/// upload stays in the vault.
+/// After it, failed requests are not retried, and the call returns the error of the last attempt, or
+/// GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
 ///
 /// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts,
 /// because a wrong region or endpoint is then more likely than an outage. Time in which the process was stopped
@@ -293,8 +293,9 @@ pub unsafe extern "C" fn glacier_config_set_give_up_after_ms(
 
 /// Sets the log callback and level for clients created from this config. callback may be NULL for no log, the default.
 ///
-/// Lines wait in a bounded queue for a thread inside a working call, which delivers them one at a time. Lines that do
-/// not fit are dropped and counted.
+/// Lines wait in a bounded queue. A thread inside a working call, or the thread of a started run, delivers them, one
+/// line at a time for all handles of a client. Between two writes of a stream, lines wait for the next call. Lines
+/// that do not fit are dropped and counted.
 ///
 /// Results: config results (level unknown). Since: 0.1
 #[unsafe(no_mangle)]

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::ffi_text::to_cstring;
 use crate::retry;
 
-/// The error of one failed call. It is independent of the handle.
+/// The error of one failed call, independent of the handle.
 #[derive(Debug)]
 pub struct glacier_error_t {
     code: glacier_result_t,

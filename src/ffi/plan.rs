@@ -7,14 +7,14 @@ use super::infallible;
 use super::result::glacier_result_t;
 use crate::plan::Plan;
 
-/// A plan: how an archive of a given size is divided into parts. Nothing is sent.
+/// A plan: how an archive of a given size is divided into parts.
 #[derive(Debug)]
 pub struct glacier_plan_t(Plan);
 
 /// Plans an archive of size bytes: 1 to 42,949,672,960,000.
 ///
-/// part_size is as for glacier_upload_set_part_size, and size must need at most 10,000 parts of it. 0 selects what
-/// glacier_upload_run would: the smallest such size, but at least 16 MiB.
+/// part_size is as for glacier_upload_set_part_size, and size must need at most 10,000 parts of it. 0 selects the
+/// default.
 ///
 /// Results: GLACIER_E_INVALID (size, part_size or their combination not allowed). Since: 0.1
 #[unsafe(no_mangle)]

@@ -50,9 +50,9 @@ pub enum glacier_result_names {
     GLACIER_E_NETWORK = 200,
     /// The certificate of the service was rejected, or TLS failed.
     GLACIER_E_TLS = 201,
-    /// The last attempt timed out: no connection within the connect timeout, a stall, or no response to Complete within
-    /// glacier_config_set_give_up_after_ms. Or sending one part alone takes longer than its 5-minute signature is
-    /// valid.
+    /// The last attempt timed out: no connection within the connect timeout, or a stall. Or sending one part alone
+    /// takes longer than its 5-minute signature is valid. A missing response to Complete is
+    /// GLACIER_E_OUTCOME_UNKNOWN.
     GLACIER_E_TIMEOUT = 202,
     /// The response breaks the protocol: not HTTP, an unreadable document, a success without the tree hash or ID that
     /// acknowledges it, a list that does not end, or an ID that cannot be sent back.

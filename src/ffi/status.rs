@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::upload::state::State;
 use glacier_state_names::*;
 
-/// The state of an upload: a value of glacier_state_names. Later versions may add values.
+/// The state of an upload: a value of glacier_state_names.
 pub type glacier_state_t = i32;
 
 /// The values of glacier_state_t.
@@ -38,12 +38,11 @@ pub enum glacier_state_names {
     GLACIER_STATE_UNKNOWN = 6,
 }
 
-/// Cancels the working calls of the upload: they return GLACIER_E_CANCELED. See "Cancellation" above: callable at any
-/// time, also in a signal handler.
+/// Cancels the working calls of the upload: see "Cancellation".
 ///
-/// A second cancel does not shorten the 10 s wait for the response to Complete; without a response the result is
-/// GLACIER_E_OUTCOME_UNKNOWN. Parts in flight, at most workers times the part size, are sent again later. A cancel
-/// during Initiate may leave an empty upload in the vault, without a known ID. Since: 0.1
+/// A second cancel does not shorten the wait for the response to Complete. Parts in flight, at most workers times the
+/// part size, are sent again later. A cancel during Initiate may leave an empty upload in the vault, without a known
+/// ID. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_cancel(upload: *mut glacier_upload_t) {
     infallible::read(upload, (), |upload| upload.0.cancel());

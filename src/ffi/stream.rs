@@ -11,12 +11,12 @@ use super::upload::{self, glacier_upload_t};
 /// Writes the next bytes of a stream. The first call starts the stream. Library threads send the parts, also between
 /// calls, until glacier_upload_finish creates the archive.
 ///
-/// The len bytes at data are copied. len may be any number: small pieces are collected, and 0 does nothing. The call
-/// blocks while the memory is full of parts in flight.
+/// The len bytes at data are copied. len may be any number: small pieces are collected. A call with 0 bytes does
+/// nothing, and does not report a failed stream. The call blocks while the memory is full of parts in flight.
 ///
-/// A part may fail long after its bytes were taken, and a cancel may come between calls. All later calls then return
-/// the same error, because this handle cannot take the bytes again. To resume, see "Streaming". To stop without
-/// completing, call glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
+/// After a part failed or a cancel stopped the stream, glacier_upload_write and _finish return the same error,
+/// because this handle cannot take the bytes again. To resume, see "Streaming". To stop without completing, call
+/// glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
 ///
 /// One call at a time. Short calls may deliver no callback.
 ///

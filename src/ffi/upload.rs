@@ -40,8 +40,7 @@ pub unsafe extern "C" fn glacier_upload_new(
 /// Then glacier_upload_archive_id is known.
 ///
 /// Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
-/// completed handle or journal nothing is sent: the call returns GLACIER_OK if the source has the archive's bytes, else
-/// GLACIER_E_SOURCE_CHANGED, or GLACIER_E_IO if the source cannot be read, with the archive ID in the message.
+/// completed handle or journal nothing is sent: see "Success". The message of an error then has the archive ID.
 ///
 /// The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
 /// in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
@@ -92,10 +91,10 @@ pub unsafe extern "C" fn glacier_upload_transfer(
 
 /// Frees a handle. The upload stays in the vault; glacier_upload_abort deletes it.
 ///
-/// Uses no network and never waits. A call in progress, on another thread or around the current callback, is canceled
-/// and returns GLACIER_E_CANCELED. A started run or unfinished stream is canceled; done and destroy of a run are still
-/// called, possibly after this function returns. Another handle can then use the journal, except while Complete waits
-/// for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+/// Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
+/// call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
+/// are still called, possibly after this function returns. Another handle can then use the journal, except while
+/// Complete waits for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     infallible::run((), || {

@@ -12,9 +12,8 @@ use super::upload::{glacier_upload_t, share};
 /// `GLACIER_UNKNOWN_LENGTH` of the header.
 const UNKNOWN_LENGTH: u64 = u64::MAX;
 
-/// Sets the archive description, which an inventory of the vault shows: at most 1,024 printable ASCII characters (0x20
-/// to 0x7E), without a space at either end, which the service or HTTP would drop. The default is empty. It is fixed
-/// once the upload is initiated.
+/// Sets the archive description, which an inventory of the vault shows: see "Service limits". The service or HTTP
+/// would drop a space at either end. The default is empty. It is fixed once the upload is initiated.
 ///
 /// Results: setter results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -67,16 +66,17 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 }
 
 /// Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
-/// of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the upload
-/// of an existing one. So set the same journal each time.
+/// of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the
+/// upload of an existing one.
 ///
 /// The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
 /// keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
 /// completed, aborted or freed: others get GLACIER_E_LOCKED.
 ///
-/// A file that is not a journal, is damaged, or belongs to another upload (vault, region, account, endpoint, part size
-/// and so on) is GLACIER_E_JOURNAL. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not
-/// changed, and nothing is sent.
+/// A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
+/// ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
+/// source may differ. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not changed, and
+/// nothing is sent.
 ///
 /// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
 /// nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
@@ -86,9 +86,9 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 ///
 /// The source of a later run must have the same bytes: see "Success". To upload the same file again, use a new journal.
 ///
-/// Delete a finished journal after you store the archive ID elsewhere: then only an inventory of the vault has it.
-/// Delete an unfinished one to upload anew, after glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND).
-/// Journals of earlier versions are read; what they record of a file is read again and compared.
+/// Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
+/// glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND). Journals of earlier versions are read; what
+/// they record of a file is read again and compared.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]
@@ -188,11 +188,10 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
 
 /// Sets a read callback as the source, for glacier_upload_run, _transfer and _start.
 ///
-/// total is the number of bytes, or GLACIER_UNKNOWN_LENGTH. If the callback ends earlier, the call returns
-/// GLACIER_E_SOURCE_SHORT; if it supplies more, GLACIER_E_SOURCE_CHANGED.
+/// total is the number of bytes, or GLACIER_UNKNOWN_LENGTH. If the callback supplies fewer, the call returns
+/// GLACIER_E_SOURCE_SHORT; if more, GLACIER_E_SOURCE_CHANGED.
 ///
-/// Twice the part size must fit in the memory limit. To resume, create a new handle with the same journal or upload ID
-/// and restart the stream at byte 0. This handle cannot resume once the callback has been called: it returns
+/// For memory and resuming see "Streaming". This handle cannot resume once the callback has been called: it returns
 /// GLACIER_E_STATE, unless all parts arrived and only Complete remains.
 ///
 /// destroy is also called when another source is set.

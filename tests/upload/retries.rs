@@ -6,7 +6,7 @@ use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 
 use crate::support::glacier::{CapturedLog, VAULT, archive, client, config, file, upload};
-use crate::{code, content, of, ready, refusal, start, status};
+use crate::{code, content, of, refusal, start, status};
 
 #[test]
 fn retries_transient_failures() {
@@ -33,10 +33,17 @@ fn retries_transient_failures() {
         let (glacier, content) = (start(), content());
         glacier.add_fault(fault.clone().on(Operation::UploadMultipartPart).part(1));
         let file = file(&content);
-        let upload = ready(&glacier, &file);
+        let lines = CapturedLog::default();
+        let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+        upload.set_part_size(4 << 20).unwrap();
+        upload.set_source_file(file.path()).unwrap();
         upload.run().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(archive(&glacier), content, "{fault:?}");
-        assert_eq!(upload.progress().unwrap().retries, 1, "{fault:?}");
+        let warnings = lines.of(Level::Warn);
+        let retries = upload.progress().unwrap().retries;
+        // The emulator closes the connection without announcing it, so the next request may be sent into the close.
+        let may_meet_close = matches!(fault.action, Action::EarlyAnswer { .. }) && retries == 2;
+        assert!(retries == 1 || may_meet_close, "{fault:?}: {warnings:#?}");
     }
 }
 
