@@ -756,7 +756,6 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
 /**
  * Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
  *
- *
  * Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
  * (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
  * GLACIER_E_TLS. Since: 0.1

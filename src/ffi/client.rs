@@ -19,8 +19,6 @@ pub struct glacier_client_t(pub(super) Arc<Client>);
 
 /// Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
 ///
-
-///
 /// Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
 /// (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
 /// GLACIER_E_TLS. Since: 0.1
