@@ -184,7 +184,10 @@ impl<'a> Fixture<'a> {
         assert_eq!(last.value("archive-id"), self.glacier.archives()[0].archive_id);
         if self.source_kind == SourceKind::File && self.id_store == IdStore::Journal {
             let journal = &self.starts.last().unwrap().journal;
-            let missing = if journal.completing { 0 } else { self.size as u64 - journal.parts.values().sum::<u64>() };
+            let missing = self.size as u64 - journal.parts.values().sum::<u64>();
+            // With a pending Complete, the source is compared with the archive as a whole, unless all parts are recorded. On a full
+            // disk, the short record of Complete can fit where that of a part did not.
+            let missing = if journal.completing && missing > 0 { self.size as u64 } else { missing };
             let hashed = last.value("bytes-hashed").parse::<u64>().unwrap();
             assert_eq!(hashed, missing, "what is journalled is not read again");
         }
