@@ -131,10 +131,10 @@
  * - At any time, on any thread: glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the getters
  *   (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size).
  *
- * To upload several archives at once, use one client and one handle per archive, each run on a thread of the program
- * or by glacier_upload_start. They share the client's memory limit, first come, first served, and its bandwidth
- * limit. For a combined display, call glacier_upload_progress on each. During glacier_upload_run the library has one
- * thread per part in flight, one per processor, and one more.
+ * To upload several archives at once, use one client, and one handle for each archive, run on a program thread or by
+ * glacier_upload_start. They share the client's memory and bandwidth limits. For a combined display, call
+ * glacier_upload_progress on each. During glacier_upload_run the library has one thread per part in flight, one per
+ * processor, and one more.
  *
  * pthread_cancel is disabled on the library's threads, and inside any function that takes an err, frees something or
  * calls back, callbacks included. The former state is restored on return: a request takes effect at the thread's next
@@ -563,9 +563,9 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
  * glacier_config_set_give_up_after_ms applies.
  *
- * The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection, lost
- * or stalled connection, truncated response) counts only if another request of the client got a response meanwhile.
- * This exception ends when this function sets a maximum, even 10: then every attempt counts.
+ * The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection,
+ * lost or stalled connection, truncated response) counts only if another request of the client got a response since
+ * the attempt before. If this function sets a maximum, even 10, every attempt counts.
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
  * response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
@@ -600,8 +600,9 @@ glacier_result_t glacier_config_set_connect_timeout_ms(glacier_config_t *config,
  *   source or the bandwidth limit does not count;
  * - the response does not begin within the timeout after the request is acknowledged. Only
  *   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes;
- * - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout of their first byte;
- * - the body of a list does not end within the timeout of its first byte.
+ * - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
+ *   byte;
+ * - the body of a list does not end within the timeout after its first byte.
  *
  * Interim responses do not change a timeout; more than 8 are an error. At most 64 KiB of an error response are read,
  * for at most 5 s. A bandwidth limit below 1 KB per stall timeout is allowed.
@@ -617,9 +618,9 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
  * After it, failed requests are not retried, and the call returns the error of the last attempt, or
  * GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
  *
- * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts,
- * because a wrong region or endpoint is then more likely than an outage. Time in which the process was stopped
- * (SIGSTOP, debugger, suspended machine) does not count, here and in the other timeouts.
+ * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
+ * the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)
+ * does not count, here and in the other timeouts.
  *
  * Results: config results. Since: 0.1
  */
@@ -1087,8 +1088,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  *
  * A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
  * ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
- * source may differ. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not changed, and
- * nothing is sent.
+ * source may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
+ * changed, and nothing is sent.
  *
  * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
  * nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
@@ -1302,7 +1303,7 @@ typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const 
  * destroy is called after done returns, or at once if done is NULL.
  *
  * The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
- * waiting. After it, glacier_upload_start may be called again and resumes.
+ * waiting. After the run has ended, glacier_upload_start may be called again and resumes.
  *
  * Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
  * been called.
@@ -1347,8 +1348,8 @@ glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
  */
 
 /**
- * Limits glacier_upload_transfer to count parts starting with part first, counted from 0. count UINT32_MAX means up to
- * the last part. Overlapping ranges do no harm.
+ * Limits glacier_upload_transfer to a range of parts. first is the index of the first part, from 0; count is their
+ * number, UINT32_MAX for all that follow. Overlapping ranges do no harm.
  *
  * Requires an existing upload (its ID or journal) and a file or memory source. With a range, every other call that
  * sends parts returns GLACIER_E_STATE.

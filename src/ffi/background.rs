@@ -16,7 +16,7 @@ use super::upload::{self, glacier_upload_t};
 /// destroy is called after done returns, or at once if done is NULL.
 ///
 /// The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
-/// waiting. After it, glacier_upload_start may be called again and resumes.
+/// waiting. After the run has ended, glacier_upload_start may be called again and resumes.
 ///
 /// Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
 /// been called.

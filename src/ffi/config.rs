@@ -177,9 +177,9 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
 /// glacier_config_set_give_up_after_ms applies.
 ///
-/// The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection, lost
-/// or stalled connection, truncated response) counts only if another request of the client got a response meanwhile.
-/// This exception ends when this function sets a maximum, even 10: then every attempt counts.
+/// The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection,
+/// lost or stalled connection, truncated response) counts only if another request of the client got a response since
+/// the attempt before. If this function sets a maximum, even 10, every attempt counts.
 ///
 /// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
 /// response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
@@ -257,8 +257,9 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
 ///   source or the bandwidth limit does not count;
 /// - the response does not begin within the timeout after the request is acknowledged. Only
 ///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes;
-/// - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout of their first byte;
-/// - the body of a list does not end within the timeout of its first byte.
+/// - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
+///   byte;
+/// - the body of a list does not end within the timeout after its first byte.
 ///
 /// Interim responses do not change a timeout; more than 8 are an error. At most 64 KiB of an error response are read,
 /// for at most 5 s. A bandwidth limit below 1 KB per stall timeout is allowed.
@@ -277,9 +278,9 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
 /// After it, failed requests are not retried, and the call returns the error of the last attempt, or
 /// GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
 ///
-/// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts,
-/// because a wrong region or endpoint is then more likely than an outage. Time in which the process was stopped
-/// (SIGSTOP, debugger, suspended machine) does not count, here and in the other timeouts.
+/// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
+/// the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)
+/// does not count, here and in the other timeouts.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]

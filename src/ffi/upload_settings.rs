@@ -75,8 +75,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 ///
 /// A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
 /// ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
-/// source may differ. The source itself, under any path, is GLACIER_E_INVALID. Such a file is not changed, and
-/// nothing is sent.
+/// source may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
+/// changed, and nothing is sent.
 ///
 /// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
 /// nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn glacier_upload_set_journal(
     })
 }
 
-/// Limits glacier_upload_transfer to count parts starting with part first, counted from 0. count UINT32_MAX means up to
-/// the last part. Overlapping ranges do no harm.
+/// Limits glacier_upload_transfer to a range of parts. first is the index of the first part, from 0; count is their
+/// number, UINT32_MAX for all that follow. Overlapping ranges do no harm.
 ///
 /// Requires an existing upload (its ID or journal) and a file or memory source. With a range, every other call that
 /// sends parts returns GLACIER_E_STATE.
