@@ -2,12 +2,10 @@
 
 use super::options::Settings;
 use super::session::Session;
-use crate::error::Result;
+use super::session::source_record::size_changed;
+use crate::error::{Kind, Result};
 use crate::http::RequestContext;
-use crate::source::{Source, SourceSpec};
-use crate::upload::session::source_record::size_changed;
-
-use crate::error::Kind;
+use crate::source::Source;
 
 /// One working call.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +22,9 @@ impl Call<'_> {
     /// Opens the source; `None` if none is set, or it is a stream.
     ///
     /// # Errors
-    /// As [`SourceSpec::open`]; `SourceChanged` if a source of a known size has become empty.
+    /// As [`SourceSpec::open`](crate::source::SourceSpec::open); `SourceChanged` if a source of a known size has become empty.
     pub(crate) fn open_source(&self) -> Result<Option<Source>> {
-        self.settings.source.as_ref().map_or(Ok(None), |spec| self.open(spec))
-    }
-
-    fn open(&self, spec: &SourceSpec) -> Result<Option<Source>> {
+        let Some(spec) = &self.settings.source else { return Ok(None) };
         spec.open().map_err(|error| match self.session.archive_size() {
             Some(before) if error.kind() == Kind::Invalid => size_changed(0, before),
             _ => error,

@@ -36,7 +36,7 @@ pub(crate) enum Goal {
 /// The errors of every step.
 pub(crate) fn run(call: &Call<'_>, action: Action, goal: Goal) -> Result<()> {
     call.session.start_progress();
-    if archive_exists(call.session, action, call)? {
+    if archive_exists(call, action)? {
         return check_archive(call);
     }
     let source = call.open_source()?.ok_or_else(|| Error::new(Kind::Internal, "a run without a source"))?;
@@ -62,7 +62,7 @@ pub(crate) fn run_stream(
 ) -> Result<()> {
     let Call { session, settings, context, .. } = *call;
     session.start_progress();
-    if archive_exists(session, action, call)? {
+    if archive_exists(call, action)? {
         return compare_stream_with_archive(call, pipe, announced);
     }
     let announced = announced_size(call, announced)?;
@@ -118,10 +118,10 @@ pub(crate) fn finish_stream(call: &Call<'_>, action: Action, goal: Goal) -> Resu
 }
 
 /// Returns true if the archive exists. Sends a lost Complete again to find out.
-fn archive_exists(session: &Session, action: Action, call: &Call<'_>) -> Result<bool> {
+fn archive_exists(call: &Call<'_>, action: Action) -> Result<bool> {
     match action {
         Action::Nothing => Ok(true),
-        Action::RepeatComplete => session.retry_lost_complete(call.context),
+        Action::RepeatComplete => call.session.retry_lost_complete(call.context),
         Action::Proceed => Ok(false),
     }
 }
@@ -158,8 +158,14 @@ fn resume_or_initiate(call: &Call<'_>, source: &Source) -> Result<(Plan, Range<u
     let mut pending = diff.pending;
     pending.retain(|part| range.contains(&part.index));
     let id = session.name()?.id;
-    session
-        .log(Level::Info, format_args!("upload {id} resumed: {} of {} parts are pending", pending.len(), range.len()));
+    session.log(
+        Level::Info,
+        format_args!(
+            "upload {id} resumed: {} of {} parts must be read, and sent if the service does not hold them",
+            pending.len(),
+            range.len()
+        ),
+    );
     Ok((plan, range, pending))
 }
 
