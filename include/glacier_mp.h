@@ -660,7 +660,7 @@ typedef enum {
  * - throttling, which reduces the parts in flight;
  * - a wrong machine clock, and corrected signatures;
  * - journal write failures, for example on a full disk, and what a later resume will miss;
- * - a source that was touched since it was read, and is read again;
+ * - a source whose attributes changed since it was read, and is read again;
  * - a rejected Complete, and which parts are sent again;
  * - a stream of unknown length that approaches 10,000 parts;
  * - the number of dropped log lines. Since: 0.1
@@ -1446,9 +1446,9 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * its end, the result is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
  *
  * The archive size is that of the source, of glacier_upload_set_archive_size, of the journal, or of a stream that
- * ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle, or one
- * whose stream broke off, without any of these gets GLACIER_E_INVALID, because a missing end would be undetected. The
- * parts are listed first unless this handle put all of them.
+ * ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle
+ * without any of these, or a handle whose stream broke off, gets GLACIER_E_INVALID, because a missing end would be
+ * undetected. The parts are listed first unless this handle put all of them.
  *
  * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
  * is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns

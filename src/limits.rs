@@ -73,7 +73,8 @@ pub fn check_part(index: u32, length: u64, part_size: u64) -> Result<()> {
     }
     if length == 0 || length > part_size {
         return Err(Error::invalid(format!(
-            "part {index} has {length} bytes: it must have the part size, {part_size}, or less but at least 1 for the last part"
+            "part {index} has {length} bytes: it must have the part size, {part_size} bytes; only the last part may be shorter, from \
+             1 byte"
         )));
     }
     Ok(())

@@ -15,7 +15,7 @@ pub fn of_region(region: &str) -> Result<String> {
         _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
         _ if ["eu-isoe-", "us-isof-", "eusc-"].iter().any(|prefix| region.starts_with(prefix)) => {
             return Err(Error::invalid(format!(
-                "region {} is in a partition without Glacier; set the endpoint if there is one",
+                "region {} is in an AWS partition without a known Glacier endpoint; if the region has Glacier, set its endpoint",
                 quoted(region)
             )));
         }

@@ -127,7 +127,7 @@ fn describe_without_code(response: &Response) -> String {
     };
     match request_id(response) {
         Some(_) => body,
-        None => format!("{body}; it has no request ID, so a proxy or another server may have sent it"),
+        None => format!("{body}; the response has no request ID, so a proxy or another server may have sent it"),
     }
 }
 

@@ -41,7 +41,7 @@ impl Service {
     fn replace_expired_key(&self, error: Error, key: u64) -> Error {
         if self.keys.expire(key) {
             let error = error.with_signature_expired(SignatureExpired::KeyExpired);
-            return error.with_hint("the credentials provider returned this session token");
+            return error.with_hint("the expired session token came from the credentials provider");
         }
         error.with_hint(
             "the session token has expired and no credentials provider is set: create a client with fresh credentials",
@@ -65,7 +65,7 @@ impl Service {
                 )
             }
             SignatureTime::InFuture => {
-                error.with_hint("this machine's clock agrees with the Date header of the response")
+                error.with_hint("this machine's clock agrees with the Date header of the response, so the signature cannot be corrected")
             }
         }
     }

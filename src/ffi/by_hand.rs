@@ -106,9 +106,9 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// its end, the result is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
 ///
 /// The archive size is that of the source, of glacier_upload_set_archive_size, of the journal, or of a stream that
-/// ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle, or one
-/// whose stream broke off, without any of these gets GLACIER_E_INVALID, because a missing end would be undetected. The
-/// parts are listed first unless this handle put all of them.
+/// ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle
+/// without any of these, or a handle whose stream broke off, gets GLACIER_E_INVALID, because a missing end would be
+/// undetected. The parts are listed first unless this handle put all of them.
 ///
 /// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
 /// is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns

@@ -138,7 +138,7 @@ pub enum glacier_log_level_names {
 /// - throttling, which reduces the parts in flight;
 /// - a wrong machine clock, and corrected signatures;
 /// - journal write failures, for example on a full disk, and what a later resume will miss;
-/// - a source that was touched since it was read, and is read again;
+/// - a source whose attributes changed since it was read, and is read again;
 /// - a rejected Complete, and which parts are sent again;
 /// - a stream of unknown length that approaches 10,000 parts;
 /// - the number of dropped log lines. Since: 0.1

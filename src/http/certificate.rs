@@ -193,8 +193,9 @@ fn describe_certificate(reason: &CertificateError, host: &str, has_ca_file: bool
                 .to_owned()
         }
         CertificateError::UnknownIssuer => {
-            "its issuer is not one of the public certificate authorities; for a private one, or a proxy that intercepts TLS, \
-             set a CA file with its certificate (glacier_config_set_ca_file)"
+            "its issuer is not one of the public certificate authorities; if the server, or a proxy that \
+             intercepts TLS, uses a private authority, set a CA file with the certificate of that authority \
+             (glacier_config_set_ca_file)"
                 .to_owned()
         }
         CertificateError::ExpiredContext { time, not_after } => format!(

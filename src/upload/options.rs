@@ -51,11 +51,12 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    fn description(self) -> &'static str {
+    /// Returns the calls of the mode.
+    fn calls(self) -> &'static str {
         match self {
-            Self::Run | Self::Transfer => "uploaded from a source (run, transfer, start)",
-            Self::Write => "written as a stream (write, finish)",
-            Self::ByHand => "put part by part (put_part)",
+            Self::Run | Self::Transfer => "run, transfer and start",
+            Self::Write => "write and finish",
+            Self::ByHand => "put_part",
         }
     }
 }
@@ -64,15 +65,18 @@ impl Options {
     /// Fails if settings can no longer be changed.
     pub(crate) fn check_settable(&self) -> Result<()> {
         if self.started {
-            return Err(state("settings must be made before the first call that works on the upload"));
+            return Err(state(
+                "this setting can no longer be changed: set it before the first working call, such as run, write or initiate",
+            ));
         }
         Ok(())
     }
 
     /// Fails if a mode cannot be used.
     pub(crate) fn check_mode(&self, mode: Mode) -> Result<()> {
-        if let Some(fixed) = self.mode.filter(|fixed| fixed.description() != mode.description()) {
-            let message = format!("this upload is {}: it cannot also be {}", fixed.description(), mode.description());
+        if let Some(fixed) = self.mode.filter(|fixed| fixed.calls() != mode.calls()) {
+            let message =
+                format!("this handle sends its parts by {}: it cannot also use {}", fixed.calls(), mode.calls());
             return Err(Error::new(Kind::State, message));
         }
         match (mode, &self.settings.source, self.settings.part_range) {

@@ -196,7 +196,7 @@ impl Upload {
         };
         let error = match session.archive_id() {
             Some(archive) if matches!(error.kind(), Kind::Canceled | Kind::Callback) => error.with_hint(format_args!(
-                "the upload is completed as archive {}; call again to compare it with the source",
+                "the upload is completed as archive {}; its comparison with the source was stopped: repeat the call to compare",
                 archive.to_string_lossy()
             )),
             _ => error,

@@ -49,8 +49,7 @@ impl Journal {
         }
         let Some((file, replay)) = open_file(path, settings.source.as_ref(), operation)? else { return Ok(None) };
         let file = Arc::new(file);
-        let is_empty = replay.header.is_none();
-        if is_empty {
+        if replay.header.is_none() {
             *state = JournalState::Open { file, begun: false };
             return Ok(None);
         }
@@ -146,7 +145,9 @@ pub(crate) fn loss_of(record: &Record) -> &'static str {
             "if this process ends before the response to Complete, the next one cannot learn the outcome"
         }
         Record::Rejected => "resuming will send Complete again before anything else",
-        Record::Completed { .. } => "a later run with this journal may not find the archive: keep the archive ID",
+        Record::Completed { .. } => {
+            "a later run with this journal possibly cannot report the archive ID: keep the archive ID"
+        }
         Record::Aborted => "a later run with this journal will fail with not-found",
     }
 }

@@ -183,7 +183,11 @@ pub(crate) fn read(text: &[u8]) -> Result<(Replay, usize)> {
                 end = position;
             }
             None if !ends_in_record(line) => bad = bad.or(Some(number)),
-            _ => return Err(replay.damaged(bad.unwrap_or(number), "its checksum is wrong, and whole records follow")),
+            _ => {
+                return Err(
+                    replay.damaged(bad.unwrap_or(number), "its checksum is wrong, and valid records follow the damage")
+                );
+            }
         }
     }
     Ok((replay, end))
@@ -275,7 +279,7 @@ impl Replay {
         let error = Error::new(Kind::Journal, format!("line {line} is damaged ({why}); nothing was changed"));
         match &self.header {
             Some(header) => error.with_hint(format_args!(
-                "without this journal, upload {} in vault {} can be resumed by its ID",
+                "to resume upload {} in vault {}, attach a handle to its ID, and set no journal or a new one",
                 header.upload_id, header.vault
             )),
             None => error,

@@ -83,7 +83,8 @@ impl Session {
         let next = if self.state().is_resumable() && self.journal.is_open() {
             "run or complete again, with this handle or with another one that has the same journal, to learn the outcome"
         } else if self.state().is_resumable() {
-            "run or complete again with this handle to learn the outcome; without it, only an inventory of the vault shows it"
+            "run or complete again with this handle to learn the outcome; after the handle is freed, only an inventory of the \
+             vault shows the outcome"
         } else {
             "only an inventory of the vault shows whether the archive exists"
         };
@@ -130,8 +131,8 @@ impl Session {
         Err(Error::new(
             Kind::TreeHash,
             format!(
-                "the service created archive {archive} with the tree hash {created}, but {sent} was sent: delete it and upload \
-                 again"
+                "the service created archive {archive} with the tree hash {created}, but the data that was sent has {sent}: \
+                 delete this archive and upload again"
             ),
         ))
     }

@@ -262,8 +262,8 @@ impl Session {
         lock(&self.stream_outcome).clone().unwrap_or_else(|| {
             Err(Error::new(
                 Kind::State,
-                "this handle has not read its stream to the end, so it is not known whether the upload has the same bytes; \
-                 resume with a new handle and the stream from byte 0",
+                "this handle did not read its stream to the end, so the stream cannot be compared with the upload; resume with a new \
+                 handle that reads the stream from byte 0",
             ))
         })
     }

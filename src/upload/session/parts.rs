@@ -172,7 +172,10 @@ pub(crate) fn by_index(part_size: u64, listed: &[ListedPart]) -> Result<BTreeMap
     let invalid = |part: &ListedPart| {
         Error::new(
             Kind::Protocol,
-            format!("the service lists a part {}, which is not a part of {part_size} bytes", part.range.in_bytes()),
+            format!(
+                "the service lists a part with the bytes {}: an upload with parts of {part_size} bytes cannot have it",
+                part.range.in_bytes()
+            ),
         )
     };
     listed.iter().map(|part| index_of(part).ok_or_else(|| invalid(part))).collect()

@@ -40,8 +40,8 @@ impl PendingPart {
         Err(Error::new(
             Kind::SourceChanged,
             format!(
-                "part {} ({}) of the source has the tree hash {now}, but the upload has another: the source was replaced or \
-                 modified after it was read",
+                "part {} ({}) of the source has the tree hash {now}, but had another when it was read for the upload: the source \
+                 was replaced or modified",
                 self.index,
                 self.range.in_bytes()
             ),
@@ -101,7 +101,7 @@ pub(crate) fn check_end(listed: &BTreeMap<u32, ListedPart>, size: u64) -> Result
         Some((_, part)) if part.range.first >= size || part.range.last > size => Err(Error::new(
             Kind::SourceChanged,
             format!(
-                "the source has {size} bytes, but the upload already holds the bytes {}: it is of another source",
+                "the source has {size} bytes, but the upload already holds the bytes {}, beyond that end: the upload has another source",
                 part.range.in_bytes()
             ),
         )),

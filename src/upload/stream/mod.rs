@@ -97,8 +97,8 @@ impl<'a> Stream<'a> {
         self.log.write(
             Level::Warn,
             format_args!(
-                "part {STREAM_WARNING_PART} of a stream of unknown length: the upload can have {PARTS_MAX} parts, here {} bytes; a \
-                 larger expected size makes larger parts",
+                "the stream has reached part {STREAM_WARNING_PART} of at most {PARTS_MAX}: it fails if it is longer than {} bytes; for a \
+                 longer stream, start a new upload with a larger expected size or part size",
                 u64::from(PARTS_MAX) * self.part_size
             ),
         );
