@@ -37,12 +37,21 @@ static void leave_without_counting(void)
     execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
 }
 
+/* AddressSanitizer's allocator does not survive a fork while another thread allocates: the child inherits a lock that no thread
+ * releases. The C library's allocator survives it. */
+#ifdef __SANITIZE_ADDRESS__
+enum { CAN_ALLOCATE_BESIDE_THREADS = 0 };
+#else
+enum { CAN_ALLOCATE_BESIDE_THREADS = 1 };
+#endif
+
 static void try_in_a_child(glacier_client_t *client, glacier_upload_t *upload, void (*leave)(void))
 {
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        in_the_child(client, upload);
+        if (leave != leave_without_counting || CAN_ALLOCATE_BESIDE_THREADS)
+            in_the_child(client, upload);
         leave();
     }
     ends_well(child);
@@ -116,8 +125,10 @@ static int32_t fork_once(void *upload, const glacier_progress_t *p)
         pid_t child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            FAILS(GLACIER_E_FORKED, glacier_upload_abort((glacier_upload_t *)upload, &err));
-            glacier_upload_free((glacier_upload_t *)upload);
+            if (CAN_ALLOCATE_BESIDE_THREADS) {
+                FAILS(GLACIER_E_FORKED, glacier_upload_abort((glacier_upload_t *)upload, &err));
+                glacier_upload_free((glacier_upload_t *)upload);
+            }
             leave_without_counting();
         }
         ends_well(child);
