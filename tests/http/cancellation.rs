@@ -35,7 +35,9 @@ fn canceled_before_connecting() {
 #[test]
 fn canceled_while_connecting() {
     let black_hole = BlackHole::new();
-    canceled_soon("while connecting", &black_hole.settings(), |canceler| canceler.raise_when_waiting());
+    canceled_soon("while connecting", &black_hole.settings(), LENGTH, context(), |canceler| {
+        canceler.raise_when_waiting()
+    });
 }
 
 #[test]
@@ -47,7 +49,9 @@ fn canceled_during_the_handshake() {
         peer.hold();
     });
     let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
-    canceled_soon("in the handshake", &Settings { endpoint, ..settings(&server) }, |canceler| canceler.raise_at(sent));
+    canceled_soon("in the handshake", &Settings { endpoint, ..settings(&server) }, LENGTH, context(), |canceler| {
+        canceler.raise_at(sent)
+    });
 }
 
 #[test]
@@ -60,7 +64,9 @@ fn canceled_while_sending_the_payload() {
             send();
             peer.drain();
         });
-        canceled_soon("while the payload flows", &settings(&server), |canceler| canceler.raise_at(sent));
+        canceled_soon("while the payload flows", &settings(&server), LENGTH, context(), |canceler| {
+            canceler.raise_at(sent)
+        });
     }
 }
 
@@ -73,7 +79,7 @@ fn canceled_while_sending_stalls() {
             send();
             peer.hold();
         });
-        canceled_soon("while the payload is stuck", &settings(&server), move |canceler| {
+        canceled_soon("while the payload is stuck", &settings(&server), LENGTH, context(), move |canceler| {
             sent.recv().unwrap();
             canceler.raise_when_waiting();
         });
@@ -90,11 +96,8 @@ fn canceled_while_waiting_for_bandwidth() {
         peer.hold();
     });
     let context = RequestContext { bandwidth: Some(one_byte_a_second()), ..context() };
-    let canceler = Canceler::new(&context);
-    let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(sent));
-    let error = put(&mut *connect(&server), LENGTH, &mut Source::default(), &context).unwrap_err();
-    canceler.check("while the payload waits for bandwidth", &error);
+    let what = "while the payload waits for bandwidth";
+    canceled_soon(what, &settings(&server), LENGTH, context, |canceler| canceler.raise_at(sent));
 }
 
 #[test]
@@ -105,12 +108,9 @@ fn canceled_while_waiting_for_the_response() {
         send();
         peer.hold();
     });
-    let context = context();
-    let canceler = Canceler::new(&context);
-    let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(sent));
-    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &context).unwrap_err();
-    canceler.check("while waiting for the response", &error);
+    canceled_soon("while waiting for the response", &settings(&server), 1000, context(), |canceler| {
+        canceler.raise_at(sent)
+    });
 }
 
 #[test]
@@ -122,12 +122,7 @@ fn canceled_within_the_response() {
         send();
         peer.hold();
     });
-    let context = context();
-    let canceler = Canceler::new(&context);
-    let raised = canceler.clone();
-    named("canceler", move || raised.raise_at(sent));
-    let error = put(&mut *connect(&server), 1000, &mut Source::default(), &context).unwrap_err();
-    canceler.check("within the response", &error);
+    canceled_soon("within the response", &settings(&server), 1000, context(), |canceler| canceler.raise_at(sent));
 }
 
 /// After an early response, ureq still reads the rest of the payload. For a large part this takes long.
@@ -319,13 +314,18 @@ fn impatient(server: &Server) -> Settings {
     Settings { stall_timeout: Duration::from_millis(300), ..settings(server) }
 }
 
-/// Sends an endless payload, lets `when` cancel it, and checks that it ends soon.
-fn canceled_soon(what: &str, settings: &Settings, when: impl FnOnce(Canceler) + Send + 'static) {
-    let context = context();
+/// Sends a payload of `length` bytes, lets `when` cancel it, and checks that it ends soon.
+fn canceled_soon(
+    what: &str,
+    settings: &Settings,
+    length: u64,
+    context: RequestContext,
+    when: impl FnOnce(Canceler) + Send + 'static,
+) {
     let canceler = Canceler::new(&context);
     let raised = canceler.clone();
     named("canceler", move || when(raised));
-    let error = put(&mut *connection(settings.clone()), LENGTH, &mut Source::default(), &context).unwrap_err();
+    let error = put(&mut *connection(settings.clone()), length, &mut Source::default(), &context).unwrap_err();
     canceler.check(what, &error);
 }
 
