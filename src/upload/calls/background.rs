@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::reentrancy::CallbackScope;
+use crate::sync::lock;
 use crate::sys::thread::{CALLBACK_STACK_SIZE, spawn};
 use crate::upload::admission::Access;
 use crate::upload::background::DoneFn;
@@ -25,7 +26,7 @@ impl Upload {
         let (give_thread, own_thread) = sync_channel(1);
         let upload = Arc::clone(self);
         let thread = spawn("glacier-run", CALLBACK_STACK_SIZE, move || {
-            let check_mode = |admission| upload.check_mode(Mode::Run).map(|()| admission);
+            let check_mode = |admission| upload.check_mode(&lock(&upload.options), Mode::Run).map(|()| admission);
             let admission = match upload.enter(Access::Exclusive).and_then(check_mode) {
                 Ok(admission) => admission,
                 Err(error) => {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::admission::{Access, Admission};
 use super::call::Call;
 use super::handle::Upload;
-use super::options::{Mode, Settings};
+use super::options::{Mode, Options, Settings};
 use super::progress::Flow;
 use super::session::state::{Action, Event, Operation, State};
 use crate::callback_loop::{CallbackPump, WakeEvent, run_on_worker};
@@ -77,11 +77,11 @@ impl Upload {
             Operation::PutPart => Some(Mode::ByHand),
             _ => None,
         };
-        if let Some(mode) = mode {
-            self.check_mode(mode)?;
-        }
         // Locked until the journal is open: of several threads that put parts, one opens it.
         let mut options = lock(&self.options);
+        if let Some(mode) = mode {
+            self.check_mode(&options, mode)?;
+        }
         let session = &self.session;
         session.load_journal(&options.settings, operation)?;
         let state = session.state();
@@ -93,7 +93,6 @@ impl Upload {
             session.check_archive_hash()?;
         } else {
             if let Some(mode) = mode {
-                options.check_mode(mode)?;
                 options.fix_mode(mode);
             }
             if is_attached {
@@ -105,10 +104,10 @@ impl Upload {
     }
 
     /// Fails if parts cannot be sent in a mode. A completed upload sends no parts, so it can be run in every mode.
-    fn check_mode(&self, mode: Mode) -> Result<()> {
+    fn check_mode(&self, options: &Options, mode: Mode) -> Result<()> {
         match (mode, self.state()) {
             (Mode::Run | Mode::Transfer, State::Completed) => Ok(()),
-            _ => lock(&self.options).check_mode(mode),
+            _ => options.check_mode(mode),
         }
     }
 
