@@ -137,8 +137,8 @@
  * processor, and one more.
  *
  * pthread_cancel is disabled on the library's threads, and inside any function that takes an err, frees something or
- * calls back, callbacks included. The former state is restored on return: a request takes effect at the thread's next
- * cancellation point. Threads that call the library must not have asynchronous cancelability.
+ * calls back, callbacks included. The former state is restored on return: a pthread_cancel meanwhile takes effect at
+ * the thread's next cancellation point. Threads that call the library must not have asynchronous cancelability.
  *
  *
  * == Callbacks ==
@@ -169,7 +169,7 @@
  *
  * == Cancellation ==
  *
- * glacier_upload_cancel stops each working call of the upload in progress or, if there is none, the next.
+ * glacier_upload_cancel stops all working calls in progress on the handle or, if there are none, the next call.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
  * them at any time, also in a callback or a signal handler. A cancel that stopped a call (GLACIER_E_CANCELED or
  * GLACIER_E_OUTCOME_UNKNOWN) or a stream between two writes is cleared when all calls in progress have returned; then
@@ -204,11 +204,11 @@
  *
  * == Memory ==
  *
- * If memory is short, any function with an err returns GLACIER_E_MEMORY. Failed allocations of part buffers, connection
- * buffers, threads, response bodies, lists and journals are reported; 2 MiB of address space are reserved for the small
- * allocations that this takes. The process still ends if a small allocation fails after the reserve is used and other
- * threads freed nothing for 2 seconds; if the C library cannot set up a new thread; or if a system that overcommits
- * memory, the Linux default, kills it.
+ * If memory is short, any function with an err returns GLACIER_E_MEMORY. Failed allocations of part buffers,
+ * connection buffers, threads, response bodies, lists and journals are reported; 2 MiB of address space are reserved
+ * for the small allocations of the error. The process still ends if a small allocation fails after the reserve is
+ * used and other threads freed nothing for 2 seconds; if the C library cannot set up a new thread; or if a system
+ * that overcommits memory, the Linux default, kills it.
  *
  *
  * == Secrets and clocks ==
@@ -366,9 +366,9 @@ typedef enum {
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /**
      * Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
-     * with this handle or with one that has the same journal. Without a journal, do so before the program ends: a new
-     * handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, only an inventory of
-     * the vault shows whether there is an archive: check it before you upload again.
+     * with this handle or with one that has the same journal. Without a journal, do so before the program ends: a
+     * new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, check an
+     * inventory of the vault for the archive before you upload again.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the expected one. */
@@ -421,8 +421,7 @@ typedef void (*glacier_destroy_fn)(void *user_data);
 /**
  * The return values of callbacks that can stop the work.
  *
- * GLACIER_CONTINUE is 1, not 0 or "not 0", because a callback of another language that ends in an exception returns an
- * arbitrary value.
+ * Only 1 continues, because a callback of another language that ends in an exception returns an arbitrary value.
  */
 typedef enum {
     /** Stop: the call returns GLACIER_E_CALLBACK. */
@@ -545,12 +544,12 @@ glacier_result_t glacier_config_set_memory_limit(glacier_config_t *config,
  * Sets the bandwidth limit for parts of all uploads of a client together, in bytes per second; 0, the default, is no
  * limit.
  *
- * It limits bytes on the wire: parts sent again count again. Headers and encryption add a few percent. The bytes flow
+ * It counts the bytes of parts each time they are sent. Headers and encryption add a few percent. The bytes flow
  * evenly, parts in flight share the limit fairly, and unused bandwidth is not carried over. It also applies to
  * glacier_upload_put_part. glacier_upload_set_bandwidth_limit limits one upload in addition, also while it runs.
  *
- * A part should take at most 4 minutes, because a signature is valid for 5: below the part size divided by 240 (70,000
- * bytes per second for 16 MiB), use smaller parts.
+ * A part should take at most 4 minutes, because a signature is valid for 5: if the limit is below the part size
+ * divided by 240 (70,000 bytes per second for 16 MiB), use smaller parts.
  *
  * Results: config results. Since: 0.1
  */
@@ -788,9 +787,9 @@ glacier_result_t glacier_upload_new(glacier_client_t *client,
                                     glacier_error_t **err);
 
 /**
- * Sets a regular file as the source, or a symbolic link to one. The file is always the whole archive, also of an
- * existing upload. It must not be empty, and must not change until the upload is completed. The working call opens the
- * file before it sends anything, and returns GLACIER_E_IO, without blocking, if it cannot be read or is not regular.
+ * Sets a regular file as the source, or a symbolic link to one. Set the whole file, also to resume an existing
+ * upload. The file must not be empty, and must not change until completion. The working call opens the file before
+ * it sends anything, and returns GLACIER_E_IO, without blocking, if it cannot be read or is not regular.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -860,7 +859,7 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
  * If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
  * up to 3 times.
  *
- * These results will repeat for every other archive: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
+ * These results will also occur for other archives: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
  * GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with glacier_error_operation
  * "InitiateMultipartUpload" (the vault).
  *
@@ -987,8 +986,8 @@ typedef struct {
      */
     uint64_t bytes_total;
     /**
-     * The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total; both
-     * grow by whole parts.
+     * The bytes in parts that the service acknowledged to this handle. bytes_done plus bytes_resumed reaches
+     * bytes_total; both grow by whole parts.
      */
     uint64_t bytes_done;
     /** The bytes in parts that the service held before. */
@@ -1060,8 +1059,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
 /* ==== Resuming =====================================================================================================
  *
  * A failure before glacier_upload_id is set leaves nothing in the vault, except possibly an empty multipart upload,
- * which expires. After that, the upload and its parts stay in the vault as long as glacier_error_is_resumable returns
- * 1.
+ * which expires. After a later failure, the upload and its parts are in the vault if glacier_error_is_resumable
+ * returns 1.
  *
  * With a journal (glacier_upload_set_journal), a new process resumes by making the same calls again. Without one,
  * attach a new handle to the upload ID and set the same source:
@@ -1288,7 +1287,7 @@ glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
 
 /**
  * Receives the result of a started run, once, and its error or NULL, valid only inside the callback.
- * glacier_upload_wait returns an error to keep.
+ * glacier_upload_wait stores an error that you own.
  *
  * It is the last callback of the run, on the upload's own thread. It may also free the upload and start another one,
  * but not restart this one. Since: 0.1
@@ -1323,8 +1322,8 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
  * Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
  * the run's result after done and its destroy have returned. May be called any number of times, on any number of
  * threads at once. No callback comes on them. A cancel stops the run and so ends the wait. Each GLACIER_E_PENDING
- * also stores an error in err: free it, or pass NULL. Every other result, except GLACIER_E_NULL, _STATE, _BUSY and
- * _FORKED, means that the run has ended.
+ * also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED may be of this call;
+ * every other result means that the run has ended.
  *
  * Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
  * GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
@@ -1424,7 +1423,7 @@ glacier_result_t glacier_upload_put_part(glacier_upload_t *upload,
                                          glacier_error_t **err);
 
 /**
- * Does what glacier_upload_put_part does if data has the given tree hash of 32 bytes. Otherwise sends nothing. This
+ * If data has the given tree hash (32 bytes), does what glacier_upload_put_part does; otherwise sends nothing. This
  * ensures that the bytes sent are those that the program hashed earlier.
  *
  * Results: those of glacier_upload_put_part; and GLACIER_E_TREE_HASH (data has another hash). Since: 0.1
@@ -1571,7 +1570,7 @@ glacier_result_t glacier_treehash_update(glacier_treehash_t *treehash,
                                          glacier_error_t **err);
 
 /**
- * Writes the tree hash of all bytes added to out, 32 bytes, and starts again with no bytes. The tree hash of no bytes
+ * Writes the tree hash of all added bytes, 32 bytes, to out. Then the handle has no bytes. The tree hash of no bytes
  * is the SHA-256 of no bytes.
  *
  * Results: GLACIER_E_BUSY. Since: 0.1
@@ -1586,8 +1585,8 @@ void glacier_treehash_free(glacier_treehash_t *treehash);
 /**
  * Computes the tree hash of an archive from the tree hashes of its parts, and writes 32 bytes to out.
  *
- * digests holds count hashes of 32 bytes each, in the order of the parts. The part size is a power of two of MiB; the
- * last part may be shorter.
+ * digests holds count hashes of 32 bytes each, in the order of the parts. The part size is 1 MiB times a power of
+ * two; the last part may be shorter.
  *
  * Results: GLACIER_E_INVALID (count is 0, or more than memory can hold). Since: 0.1
  */
@@ -1638,10 +1637,7 @@ uint64_t glacier_plan_part_size(const glacier_plan_t *plan);
 /** Returns the number of parts. Since: 0.1 */
 uint32_t glacier_plan_part_count(const glacier_plan_t *plan);
 
-/**
- * Returns the number of requests without retries, for which the service charges: initiate, one per part, complete.
- * Since: 0.1
- */
+/** Returns the number of charged requests of an upload without retries: initiate, one per part, complete. Since: 0.1 */
 uint32_t glacier_plan_request_count(const glacier_plan_t *plan);
 
 /**
@@ -1667,8 +1663,8 @@ const char *glacier_version(void);
 uint32_t glacier_version_number(void);
 
 /**
- * Returns the number in the library's SONAME. See "Compatibility". A program that loads the library itself should
- * reject a number other than GLACIER_MP_ABI_VERSION. Since: 0.1
+ * Returns the number in the library's SONAME. See "Compatibility". A program that uses dlopen should reject a number
+ * other than GLACIER_MP_ABI_VERSION. Since: 0.1
  */
 uint32_t glacier_abi_version(void);
 

@@ -43,8 +43,8 @@ pub unsafe extern "C" fn glacier_upload_start(
 /// Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
 /// the run's result after done and its destroy have returned. May be called any number of times, on any number of
 /// threads at once. No callback comes on them. A cancel stops the run and so ends the wait. Each GLACIER_E_PENDING
-/// also stores an error in err: free it, or pass NULL. Every other result, except GLACIER_E_NULL, _STATE, _BUSY and
-/// _FORKED, means that the run has ended.
+/// also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED may be of this call;
+/// every other result means that the run has ended.
 ///
 /// Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
 /// GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn glacier_upload_put_part(
     })
 }
 
-/// Does what glacier_upload_put_part does if data has the given tree hash of 32 bytes. Otherwise sends nothing. This
+/// If data has the given tree hash (32 bytes), does what glacier_upload_put_part does; otherwise sends nothing. This
 /// ensures that the bytes sent are those that the program hashed earlier.
 ///
 /// Results: those of glacier_upload_put_part; and GLACIER_E_TREE_HASH (data has another hash). Since: 0.1

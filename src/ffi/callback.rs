@@ -16,8 +16,7 @@ use glacier_log_level_names::*;
 
 /// The return values of callbacks that can stop the work.
 ///
-/// GLACIER_CONTINUE is 1, not 0 or "not 0", because a callback of another language that ends in an exception returns an
-/// arbitrary value.
+/// Only 1 continues, because a callback of another language that ends in an exception returns an arbitrary value.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum glacier_flow_names {
@@ -38,8 +37,8 @@ pub struct glacier_progress_t {
     /// The archive size. UINT64_MAX until the source is open and, for an existing upload, the service has responded;
     /// for a stream of unknown length until its end.
     pub bytes_total: u64,
-    /// The bytes in parts that the service acknowledged to this handle. With bytes_resumed it reaches bytes_total; both
-    /// grow by whole parts.
+    /// The bytes in parts that the service acknowledged to this handle. bytes_done plus bytes_resumed reaches
+    /// bytes_total; both grow by whole parts.
     pub bytes_done: u64,
     /// The bytes in parts that the service held before.
     pub bytes_resumed: u64,
@@ -103,7 +102,7 @@ pub type glacier_read_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, buf: *mut u8, cap: usize, out_len: *mut usize) -> i32>;
 
 /// Receives the result of a started run, once, and its error or NULL, valid only inside the callback.
-/// glacier_upload_wait returns an error to keep.
+/// glacier_upload_wait stores an error that you own.
 ///
 /// It is the last callback of the run, on the upload's own thread. It may also free the upload and start another one,
 /// but not restart this one. Since: 0.1

@@ -218,12 +218,12 @@ pub unsafe extern "C" fn glacier_config_set_memory_limit(
 /// Sets the bandwidth limit for parts of all uploads of a client together, in bytes per second; 0, the default, is no
 /// limit.
 ///
-/// It limits bytes on the wire: parts sent again count again. Headers and encryption add a few percent. The bytes flow
+/// It counts the bytes of parts each time they are sent. Headers and encryption add a few percent. The bytes flow
 /// evenly, parts in flight share the limit fairly, and unused bandwidth is not carried over. It also applies to
 /// glacier_upload_put_part. glacier_upload_set_bandwidth_limit limits one upload in addition, also while it runs.
 ///
-/// A part should take at most 4 minutes, because a signature is valid for 5: below the part size divided by 240 (70,000
-/// bytes per second for 16 MiB), use smaller parts.
+/// A part should take at most 4 minutes, because a signature is valid for 5: if the limit is below the part size
+/// divided by 240 (70,000 bytes per second for 16 MiB), use smaller parts.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]

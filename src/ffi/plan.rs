@@ -44,8 +44,7 @@ pub unsafe extern "C" fn glacier_plan_part_count(plan: *const glacier_plan_t) ->
     infallible::read(plan, 0, |plan| plan.0.part_count())
 }
 
-/// Returns the number of requests without retries, for which the service charges: initiate, one per part, complete.
-/// Since: 0.1
+/// Returns the number of charged requests of an upload without retries: initiate, one per part, complete. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_request_count(plan: *const glacier_plan_t) -> u32 {
     infallible::read(plan, 0, |plan| plan.0.request_count())

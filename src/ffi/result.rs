@@ -75,9 +75,9 @@ pub enum glacier_result_names {
     /// The service no longer serves this account.
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /// Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
-    /// with this handle or with one that has the same journal. Without a journal, do so before the program ends: a new
-    /// handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, only an inventory of
-    /// the vault shows whether there is an archive: check it before you upload again.
+    /// with this handle or with one that has the same journal. Without a journal, do so before the program ends: a
+    /// new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, check an
+    /// inventory of the vault for the archive before you upload again.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
     /// A tree hash differs from the expected one.

@@ -47,7 +47,7 @@ pub unsafe extern "C" fn glacier_treehash_update(
     })
 }
 
-/// Writes the tree hash of all bytes added to out, 32 bytes, and starts again with no bytes. The tree hash of no bytes
+/// Writes the tree hash of all added bytes, 32 bytes, to out. Then the handle has no bytes. The tree hash of no bytes
 /// is the SHA-256 of no bytes.
 ///
 /// Results: GLACIER_E_BUSY. Since: 0.1
@@ -75,8 +75,8 @@ pub unsafe extern "C" fn glacier_treehash_free(treehash: *mut glacier_treehash_t
 
 /// Computes the tree hash of an archive from the tree hashes of its parts, and writes 32 bytes to out.
 ///
-/// digests holds count hashes of 32 bytes each, in the order of the parts. The part size is a power of two of MiB; the
-/// last part may be shorter.
+/// digests holds count hashes of 32 bytes each, in the order of the parts. The part size is 1 MiB times a power of
+/// two; the last part may be shorter.
 ///
 /// Results: GLACIER_E_INVALID (count is 0, or more than memory can hold). Since: 0.1
 ///

@@ -50,7 +50,7 @@ pub unsafe extern "C" fn glacier_upload_new(
 /// If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
 /// up to 3 times.
 ///
-/// These results will repeat for every other archive: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
+/// These results will also occur for other archives: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
 /// GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with glacier_error_operation
 /// "InitiateMultipartUpload" (the vault).
 ///

@@ -148,9 +148,9 @@ pub unsafe extern "C" fn glacier_upload_set_expected_size(
     boundary::call(err, || share(upload)?.set_expected_size(bytes))
 }
 
-/// Sets a regular file as the source, or a symbolic link to one. The file is always the whole archive, also of an
-/// existing upload. It must not be empty, and must not change until the upload is completed. The working call opens the
-/// file before it sends anything, and returns GLACIER_E_IO, without blocking, if it cannot be read or is not regular.
+/// Sets a regular file as the source, or a symbolic link to one. Set the whole file, also to resume an existing
+/// upload. The file must not be empty, and must not change until completion. The working call opens the file before
+/// it sends anything, and returns GLACIER_E_IO, without blocking, if it cannot be read or is not regular.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]

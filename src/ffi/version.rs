@@ -16,8 +16,8 @@ pub extern "C" fn glacier_version_number() -> u32 {
     NUMBER
 }
 
-/// Returns the number in the library's SONAME. See "Compatibility". A program that loads the library itself should
-/// reject a number other than GLACIER_MP_ABI_VERSION. Since: 0.1
+/// Returns the number in the library's SONAME. See "Compatibility". A program that uses dlopen should reject a number
+/// other than GLACIER_MP_ABI_VERSION. Since: 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn glacier_abi_version() -> u32 {
     // build.rs has the same number in the SONAME.

@@ -329,7 +329,7 @@ impl<'a> History<'a> {
             self.tell(format!("held, for {change:?}"));
         }
         let Some(result_of_call) = result_of_call else {
-            assert!(opened.may_die, "the process has died by itself");
+            assert!(opened.may_die, "the process ended without a kill");
             self.count("died");
             return self.tell("died".to_owned());
         };
