@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ResolvedConfig};
 use crate::credentials::Keys;
 use crate::error::{Kind, Result};
-use crate::http::{self, ConnectionPool, RequestContext, Transport, UreqTransport};
+use crate::http::{ConnectionPool, RequestContext, Transport};
 use crate::limits::check_vault_name;
 use crate::log::Log;
 use crate::memory::BufferPool;
@@ -73,13 +73,8 @@ impl Client {
     /// The errors of [`Config::resolve`]; `Invalid` for a CA file without certificates.
     pub fn new(config: &Config) -> Result<Arc<Self>> {
         let resolved = config.resolve()?;
-        let transport = UreqTransport::new(http::Settings {
-            endpoint: resolved.endpoint.clone(),
-            user_agent: resolved.user_agent.clone(),
-            ca_pem: resolved.ca_pem.clone(),
-            connect_timeout: resolved.connect_timeout,
-            stall_timeout: resolved.stall_timeout,
-        })?;
+        let network = resolved.network()?;
+        let transport = network.transport(&resolved.endpoint)?;
         Ok(Arc::new(Self::with_transport(resolved, Arc::new(transport), Arc::new(SystemClock::new()))))
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::api::endpoint;
 use crate::credentials::{self, CredentialsSource, Provider};
 use crate::error::{Error, Kind, Result};
-use crate::http::Endpoint;
+use crate::http::{Endpoint, Network, NetworkSettings};
 use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
 use crate::log::{Level, Log, Sink};
 use crate::retry::Policy;
@@ -302,6 +302,21 @@ impl Config {
             )),
             Err((kind, message)) => Err(Error::new(*kind, message.clone())),
         }
+    }
+}
+
+impl ResolvedConfig {
+    /// Creates the network that all transports of a client share.
+    ///
+    /// # Errors
+    /// `Invalid` for a CA file without certificates.
+    pub fn network(&self) -> Result<Network> {
+        Network::new(NetworkSettings {
+            user_agent: self.user_agent.clone(),
+            ca_pem: self.ca_pem.clone(),
+            connect_timeout: self.connect_timeout,
+            stall_timeout: self.stall_timeout,
+        })
     }
 }
 

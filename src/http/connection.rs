@@ -109,9 +109,8 @@ fn exchange(
     payload: Payload<'_>,
     context: &RequestContext,
 ) -> std::result::Result<Response, ureq::Error> {
-    let mut head = HttpRequest::builder()
-        .method(request.method.as_str())
-        .uri(format!("{}{}", transport.settings.endpoint, request.target));
+    let mut head =
+        HttpRequest::builder().method(request.method.as_str()).uri(format!("{}{}", transport.endpoint, request.target));
     for (name, value) in &request.headers {
         head = head.header(*name, header_value(value)?);
     }

@@ -57,8 +57,8 @@ pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channe
 }
 
 fn look_up(context: &TransportContext) -> Result<Vec<SocketAddr>> {
-    let endpoint = &context.settings.endpoint;
-    context.resolver.look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
+    let endpoint = &context.endpoint;
+    context.network.resolver().look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
         LookupError::NotFound(text) => {
             let what = format!(
                 "{}: the host name does not exist: {text}; {}",
@@ -199,7 +199,7 @@ impl ConnectAttempts<'_> {
         if left.is_zero() {
             let text = format!(
                 "the TLS handshake did not end within the connect timeout of {:?}",
-                self.context.settings.connect_timeout
+                self.context.network.settings().connect_timeout
             );
             return Err(self.error(Kind::Timeout, text).not_connected(ConnectFailure::TlsHandshake));
         }
@@ -219,19 +219,19 @@ impl ConnectAttempts<'_> {
     }
 
     fn rejected(&self, error: rustls::Error) -> Error {
-        let has_ca_file = self.context.settings.ca_pem.is_some();
-        let text = certificate::describe(&error, self.context.settings.endpoint.host(), has_ca_file);
+        let has_ca_file = self.context.network.settings().ca_pem.is_some();
+        let text = certificate::describe(&error, self.context.endpoint.host(), has_ca_file);
         self.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
     }
 
     /// Returns the rest of the connect timeout.
     fn time_left(&self) -> Duration {
-        self.context.settings.connect_timeout.saturating_sub(self.start.elapsed())
+        self.context.network.settings().connect_timeout.saturating_sub(self.start.elapsed())
     }
 
     fn timed_out(&self) -> Error {
         let pending = self.in_flight.len();
-        let mut text = format!("no connection within {:?}", self.context.settings.connect_timeout);
+        let mut text = format!("no connection within {:?}", self.context.network.settings().connect_timeout);
         if pending > 0 {
             let addresses = self.in_flight.iter().map(|attempt| attempt.address);
             text = format!("{text}: no response from {}", joined(addresses));

@@ -69,7 +69,7 @@ struct RequestProgress {
 impl Exchange {
     /// Creates an exchange on a connected channel.
     pub(crate) fn new(transport: Arc<TransportContext>, channel: Channel, context: &RequestContext) -> Self {
-        let deadlines = Deadlines::new(transport.settings.stall_timeout, None, 0);
+        let deadlines = Deadlines::new(transport.network.settings().stall_timeout, None, 0);
         Self {
             transport,
             channel,
@@ -92,7 +92,8 @@ impl Exchange {
         self.context = context.clone();
         self.canceled_at = None;
         self.time = Stopwatch::new();
-        self.deadlines = Deadlines::new(self.transport.settings.stall_timeout, context.response_timeout, acknowledged);
+        self.deadlines =
+            Deadlines::new(self.transport.network.settings().stall_timeout, context.response_timeout, acknowledged);
         self.request = RequestProgress { length, start_offset: written, ..RequestProgress::default() };
         self.reader = ResponseReader::default();
         self.response.clear();

@@ -1,6 +1,5 @@
-//! The state that all connections to one endpoint share: settings, TLS, and the configuration of ureq.
+//! The state that all connections to one endpoint share: endpoint, TLS, and the configuration of ureq.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
@@ -8,48 +7,30 @@ use ureq::config::Config;
 
 use super::endpoint::Endpoint;
 use super::happy_eyeballs::AddressMemory;
-use super::resolve::Resolver;
+use super::network::Network;
 use super::tls::Tls;
 use crate::error::Result;
 use crate::sync::Mutex;
 
-/// The settings of a transport.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The endpoint of the service.
-    pub endpoint: Endpoint,
-    /// The value of the `User-Agent` header. An empty value omits the header.
-    pub user_agent: String,
-    /// The certificate authorities to trust, in PEM. `None`: the public ones.
-    pub ca_pem: Option<Vec<u8>>,
-    /// The time limit from the end of the name lookup to the end of the TLS handshake.
-    pub connect_timeout: Duration,
-    /// The maximum time without progress in an exchange.
-    pub stall_timeout: Duration,
-}
-
 /// The state that all connections to one endpoint share.
 #[derive(Debug)]
 pub(crate) struct TransportContext {
-    pub(crate) settings: Settings,
+    pub(crate) network: Network,
+    pub(crate) endpoint: Endpoint,
     /// Host and port, as in error messages.
     pub(crate) address: String,
     pub(crate) tls: Option<Tls>,
     pub(crate) config: Config,
-    pub(crate) resolver: Arc<dyn Resolver>,
     /// The results of earlier connection attempts.
     pub(crate) addresses: Mutex<AddressMemory>,
 }
 
 impl TransportContext {
-    pub(crate) fn new(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Self> {
-        let tls = match settings.endpoint.is_tls() {
-            true => Some(Tls::new(&settings.endpoint, settings.ca_pem.as_deref())?),
-            false => None,
-        };
-        let address = settings.endpoint.address();
-        let config = ureq_config(&settings.user_agent);
-        Ok(Self { settings, address, tls, config, resolver, addresses: Mutex::default() })
+    pub(crate) fn new(network: Network, endpoint: Endpoint) -> Result<Self> {
+        let tls = network.tls(&endpoint)?;
+        let address = endpoint.address();
+        let config = ureq_config(&network.settings().user_agent);
+        Ok(Self { network, endpoint, address, tls, config, addresses: Mutex::default() })
     }
 }
 

@@ -7,9 +7,11 @@ use std::sync::mpsc;
 
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::response::ERROR_BODY_MAX;
-use glacier_mp::http::{Endpoint, Method, Payload, UreqTransport};
+use glacier_mp::http::{Endpoint, Method, Payload};
 
-use crate::client::{Source, connect, connection, context, get, put, put_buffered, request, settings, settings_at};
+use crate::client::{
+    Settings, Source, connect, connection, context, get, put, put_buffered, request, settings, settings_at,
+};
 use crate::server::{Peer, Server, always};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nX-Amzn-RequestId: id 1\r\nContent-Length: 5\r\n\r\nhello";
@@ -184,7 +186,7 @@ fn reports_a_closed_port() {
     let server = Server::plain(always(OK));
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
-    let mut connection = connection(glacier_mp::http::Settings { endpoint, ..settings(&server) });
+    let mut connection = connection(Settings { endpoint, ..settings(&server) });
     for error in [connection.open(&context()).unwrap_err(), get(&mut *connection).unwrap_err()] {
         assert_eq!(error.kind(), Kind::Network);
         assert!(error.message().contains(&format!("127.0.0.1:{port}")), "{error}");
@@ -265,11 +267,11 @@ fn assert_exchanges_start_no_thread(url: &str) {
 fn rejects_invalid_settings() {
     let server = Server::plain(always(OK));
     for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"] {
-        let settings = glacier_mp::http::Settings { ca_pem: Some(pem.into()), ..settings(&server) };
-        let error = UreqTransport::new(settings).unwrap_err();
+        let settings = Settings { ca_pem: Some(pem.into()), ..settings(&server) };
+        let error = settings.transport().unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
         assert!(error.message().contains("CA file"), "{error}");
     }
-    let settings = glacier_mp::http::Settings { user_agent: "a\r\nb: c".to_owned(), ..settings(&server) };
-    assert_eq!(UreqTransport::new(settings).unwrap_err().kind(), Kind::Invalid);
+    let settings = Settings { user_agent: "a\r\nb: c".to_owned(), ..settings(&server) };
+    assert_eq!(settings.transport().unwrap_err().kind(), Kind::Invalid);
 }

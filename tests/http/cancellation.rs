@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use glacier_mp::bandwidth::TokenBucket;
 use glacier_mp::clock::SystemClock;
 use glacier_mp::error::{Error, Kind};
-use glacier_mp::http::{Endpoint, RequestContext, Settings};
+use glacier_mp::http::{Endpoint, RequestContext};
 
-use crate::client::{Source, connect, connection, context, get, put, settings};
+use crate::client::{Settings, Source, connect, connection, context, get, put, settings};
 use crate::server::{Peer, Server, always, named};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

@@ -1,12 +1,12 @@
 //! Accepted and rejected server certificates, and the messages for rejected ones.
 
 use glacier_mp::error::{ConnectFailure, Error, Kind};
-use glacier_mp::http::{Endpoint, Settings};
+use glacier_mp::http::Endpoint;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 
-use crate::client::{connection, context, get, settings};
+use crate::client::{Settings, connection, context, get, settings};
 use crate::server::{Server, always};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

@@ -7,10 +7,36 @@ use std::time::Duration;
 
 use glacier_mp::error::Result;
 use glacier_mp::http::{
-    Connection, Endpoint, Method, Payload, Request, RequestContext, Response, Settings, Transport, UreqTransport,
+    Connection, Endpoint, Method, Network, NetworkSettings, Payload, Request, RequestContext, Response, Transport,
+    UreqTransport,
 };
 
 use crate::server::Server;
+
+/// The settings of a network and one endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) user_agent: String,
+    pub(crate) ca_pem: Option<Vec<u8>>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn network(&self) -> Result<Network> {
+        Network::new(NetworkSettings {
+            user_agent: self.user_agent.clone(),
+            ca_pem: self.ca_pem.clone(),
+            connect_timeout: self.connect_timeout,
+            stall_timeout: self.stall_timeout,
+        })
+    }
+
+    pub(crate) fn transport(&self) -> Result<UreqTransport> {
+        self.network()?.transport(&self.endpoint)
+    }
+}
 
 /// Settings for a server, with long timeouts.
 pub(crate) fn settings(server: &Server) -> Settings {
@@ -33,7 +59,7 @@ pub(crate) fn connect(server: &Server) -> Box<dyn Connection> {
 }
 
 pub(crate) fn connection(settings: Settings) -> Box<dyn Connection> {
-    UreqTransport::new(settings).unwrap().connection()
+    settings.transport().unwrap().connection()
 }
 
 pub(crate) fn context() -> RequestContext {

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use glacier_mp::error::{ConnectFailure, Error, Kind};
-use glacier_mp::http::{Connection, Endpoint, LookupError, Resolver, Settings, Transport, UreqTransport};
+use glacier_mp::http::{Connection, LookupError, Resolver, Transport, UreqTransport};
 
-use crate::client::{context, get};
+use crate::client::{Settings, context, get, settings_at};
 use crate::server::{Server, always, named};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -46,19 +46,17 @@ impl Resolver for NoNameServer {
 }
 
 fn settings(url: &str, connect_timeout: Duration) -> Settings {
-    Settings {
-        endpoint: Endpoint::parse(url).unwrap(),
-        user_agent: "tests/1".to_owned(),
-        ca_pem: None,
-        connect_timeout,
-        stall_timeout: LONG,
-    }
+    Settings { connect_timeout, stall_timeout: LONG, ..settings_at(url) }
 }
 
 const LONG: Duration = Duration::from_secs(60);
 
+fn resolving(settings: &Settings, resolver: Arc<dyn Resolver>) -> UreqTransport {
+    settings.network().unwrap().with_resolver(resolver).transport(&settings.endpoint).unwrap()
+}
+
 fn transport(names: &Arc<Names>, connect_timeout: Duration) -> UreqTransport {
-    UreqTransport::with_resolver(settings("http://glacier.example:80", connect_timeout), names.clone()).unwrap()
+    resolving(&settings("http://glacier.example:80", connect_timeout), names.clone())
 }
 
 fn open_error(connection: &mut dyn Connection) -> Error {
@@ -172,7 +170,7 @@ fn cancel_ends_connecting() {
 fn distinguishes_an_unknown_host_name_from_a_failed_lookup() {
     let names = Names::of(&[]);
     let of = |url: &str| {
-        let transport = UreqTransport::with_resolver(settings(url, LONG), names.clone()).unwrap();
+        let transport = resolving(&settings(url, LONG), names.clone());
         open_error(&mut *transport.connection())
     };
     for (url, hint) in [
@@ -184,8 +182,8 @@ fn distinguishes_an_unknown_host_name_from_a_failed_lookup() {
         assert!(error.is_not_sent());
         assert!(error.message().contains("does not exist") && error.message().contains(hint), "{error}");
     }
-    let transport = UreqTransport::with_resolver(settings("http://glacier.example", LONG), Arc::new(NoNameServer));
-    let error = open_error(&mut *transport.unwrap().connection());
+    let transport = resolving(&settings("http://glacier.example", LONG), Arc::new(NoNameServer));
+    let error = open_error(&mut *transport.connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameLookup)), "{error}");
 }
 
@@ -200,7 +198,7 @@ fn tries_the_next_address_after_an_interrupted_handshake() {
     let names = Names::of(&[broken.address, server.address]);
     let ca_pem = server.ca_pem.clone().map(String::into_bytes);
     let settings = Settings { ca_pem, ..settings("https://localhost:443", LONG) };
-    let transport = UreqTransport::with_resolver(settings, names.clone()).unwrap();
+    let transport = resolving(&settings, names.clone());
     for _ in 0..2 {
         assert_eq!(get(&mut *transport.connection()).unwrap().body, b"ok");
     }
@@ -217,7 +215,7 @@ fn rejected_certificate_is_permanent() {
     let names = Names::of(&[untrusted.address, server.address]);
     let ca_pem = server.ca_pem.clone().map(String::into_bytes);
     let settings = Settings { ca_pem, ..settings("https://localhost:443", LONG) };
-    let error = open_error(&mut *UreqTransport::with_resolver(settings, names).unwrap().connection());
+    let error = open_error(&mut *resolving(&settings, names).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
     assert_eq!(server.connections(), 0);
 }
@@ -226,6 +224,6 @@ fn rejected_certificate_is_permanent() {
 fn looks_up_no_ip_address() {
     let server = Server::plain(always(OK));
     let url = format!("http://{}", server.address);
-    let mut connection = UreqTransport::new(settings(&url, LONG)).unwrap().connection();
+    let mut connection = settings(&url, LONG).transport().unwrap().connection();
     assert_eq!(get(&mut *connection).unwrap().body, b"ok");
 }

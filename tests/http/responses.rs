@@ -4,9 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use glacier_mp::error::Kind;
-use glacier_mp::http::{RequestContext, Settings};
+use glacier_mp::http::RequestContext;
 
-use crate::client::{Source, connect, connection, context, get, put, settings};
+use crate::client::{Settings, Source, connect, connection, context, get, put, settings};
 use crate::server::{Peer, Server};
 
 const STALL: Duration = Duration::from_millis(400);

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use glacier_mp::error::Kind;
-use glacier_mp::http::{Endpoint, Settings};
+use glacier_mp::http::Endpoint;
 
-use crate::client::{connect, connection, context, get, settings};
+use crate::client::{Settings, connect, connection, context, get, settings};
 use crate::server::{Server, always, certificate};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

@@ -9,7 +9,7 @@ use glacier_emulator::{Emulator, Options};
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
-use glacier_mp::http::{self, Transport, UreqTransport};
+use glacier_mp::http::{Transport, UreqTransport};
 use glacier_mp::log::Level;
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
@@ -51,14 +51,8 @@ pub(crate) fn client_with_transport(
     };
     config.set_log(Level::Debug, Some(Box::new(sink))).unwrap();
     let settled = config.resolve().unwrap();
-    let transport = UreqTransport::new(http::Settings {
-        endpoint: settled.endpoint.clone(),
-        user_agent: settled.user_agent.clone(),
-        ca_pem: settled.ca_pem.clone(),
-        connect_timeout: settled.connect_timeout,
-        stall_timeout: settled.stall_timeout,
-    });
-    Arc::new(Client::with_transport(settled, wrap(transport.unwrap()), clock))
+    let transport = settled.network().unwrap().transport(&settled.endpoint).unwrap();
+    Arc::new(Client::with_transport(settled, wrap(transport), clock))
 }
 
 /// An upload to the emulator. Its backoffs take no time.

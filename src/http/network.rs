@@ -1,0 +1,94 @@
+//! The network of a client: the settings that all its transports share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::http::HeaderValue;
+
+use super::endpoint::Endpoint;
+use super::resolve::{Resolver, SystemResolver};
+use super::tls::{Tls, check_ca_file};
+use super::transport::UreqTransport;
+use super::transport_context::TransportContext;
+use crate::error::{Error, Result};
+use crate::limits::quoted;
+
+/// The settings that the transports of a client share.
+#[derive(Clone, Debug)]
+pub struct NetworkSettings {
+    /// The value of the `User-Agent` header. An empty value omits the header.
+    pub user_agent: String,
+    /// The certificate authorities to trust, in PEM. `None`: the public ones.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The time limit from the end of the name lookup to the end of the TLS handshake.
+    pub connect_timeout: Duration,
+    /// The maximum time without progress in an exchange.
+    pub stall_timeout: Duration,
+}
+
+/// Creates the transports of a client: one for each endpoint that it uses. A clone is cheap and shares the settings.
+#[derive(Clone, Debug)]
+pub struct Network {
+    settings: Arc<NetworkSettings>,
+    resolver: Arc<dyn Resolver>,
+}
+
+impl Network {
+    /// Checks the settings. Opens no connection. The system resolver looks up names.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value and the rule.
+    pub fn new(settings: NetworkSettings) -> Result<Self> {
+        if HeaderValue::from_str(&settings.user_agent).is_err() {
+            return Err(Error::invalid(format!(
+                "user agent {} is not allowed: it must consist of printable ASCII characters",
+                quoted(&settings.user_agent)
+            )));
+        }
+        // Also checked for plain HTTP, so that an invalid file is reported before the endpoint changes to HTTPS.
+        settings.ca_pem.as_deref().map(check_ca_file).transpose()?;
+        Ok(Self { settings: Arc::new(settings), resolver: Arc::new(SystemResolver) })
+    }
+
+    /// Returns the same network with another resolver. Tests need it for several addresses or unknown names.
+    #[must_use]
+    pub fn with_resolver(&self, resolver: Arc<dyn Resolver>) -> Self {
+        Self { settings: Arc::clone(&self.settings), resolver }
+    }
+
+    /// Returns the same network with other timeouts.
+    #[must_use]
+    pub fn with_timeouts(&self, connect_timeout: Duration, stall_timeout: Duration) -> Self {
+        let settings = NetworkSettings { connect_timeout, stall_timeout, ..(*self.settings).clone() };
+        Self { settings: Arc::new(settings), resolver: Arc::clone(&self.resolver) }
+    }
+
+    /// Creates the transport to an endpoint, through the proxy that the proxy rules give for it.
+    ///
+    /// # Errors
+    /// As [`Network::direct_transport`].
+    pub fn transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
+        self.direct_transport(endpoint)
+    }
+
+    /// Creates the transport to an endpoint without a proxy.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) if no certificate can contain the host of the endpoint.
+    pub fn direct_transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
+        Ok(UreqTransport::new(TransportContext::new(self.clone(), endpoint.clone())?))
+    }
+
+    pub(super) fn settings(&self) -> &NetworkSettings {
+        &self.settings
+    }
+
+    pub(super) fn resolver(&self) -> &dyn Resolver {
+        &*self.resolver
+    }
+
+    /// Creates the TLS settings for a server, or `None` if its URL begins with `http:`.
+    pub(super) fn tls(&self, server: &Endpoint) -> Result<Option<Tls>> {
+        server.is_tls().then(|| Tls::new(server, self.settings.ca_pem.as_deref())).transpose()
+    }
+}
