@@ -5,6 +5,8 @@
 //!
 //! Each kernel compresses as many blocks as its shortest stream has.
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod armv8;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(super) mod lanes;
@@ -99,9 +101,15 @@ impl Kernels {
 
 const PORTABLE: Kernels = Kernels { name: "portable", dual: portable::dual, pair: portable::pair, sixteen: None };
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))))]
 fn detect() -> Vec<Kernels> {
     vec![PORTABLE]
+}
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+fn detect() -> Vec<Kernels> {
+    let armv8 = armv8::detect().map(|(dual, pair)| Kernels { name: "ARMv8", dual, pair, sixteen: None });
+    [PORTABLE].into_iter().chain(armv8).collect()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -129,7 +137,6 @@ fn detect() -> Vec<Kernels> {
 #[cfg(test)]
 mod tests {
     use std::array;
-    use std::io::{self, Write};
 
     use fastrand::Rng;
 
@@ -231,12 +238,28 @@ mod tests {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
         let flags: Vec<_> = info.lines().find(|line| line.starts_with("flags")).unwrap().split_whitespace().collect();
         let can = |needed: &[&str]| needed.iter().all(|flag| flags.contains(flag));
-        let all = [("portable", true), ("SHA-NI", can(&["sha_ni", "avx"])), ("AVX-512", can(&["avx512f", "avx512bw"]))];
-        for (name, has_flags) in all {
-            let runs = Kernels::all().iter().any(|kernels| kernels.name() == name);
-            // Bypasses the capture of test output: the log of a test run must show which kernels were skipped.
-            writeln!(io::stderr(), "hash kernels, {name}: {}", if runs { "tested" } else { "skipped" }).unwrap();
-            assert!(runs || !has_flags, "the processor supports {name}, but it was not detected");
-        }
+        assert_detected("portable", true);
+        assert_detected("SHA-NI", can(&["sha_ni", "avx"]));
+        assert_detected("AVX-512", can(&["avx512f", "avx512bw"]));
+    }
+
+    #[test]
+    #[cfg(all(target_arch = "aarch64", target_endian = "little", target_os = "linux"))]
+    #[allow(unsafe_code)]
+    fn detects_the_features_of_the_processor() {
+        // SAFETY: the function has no preconditions.
+        let capabilities = unsafe { libc::getauxval(libc::AT_HWCAP) };
+        assert_detected("portable", true);
+        assert_detected("ARMv8", capabilities & libc::HWCAP_SHA2 != 0);
+    }
+
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux"))]
+    fn assert_detected(name: &str, has_features: bool) {
+        use std::io::{self, Write};
+
+        let runs = Kernels::all().iter().any(|kernels| kernels.name() == name);
+        // Bypasses the capture of test output: the log of a test run must show which kernels were skipped.
+        writeln!(io::stderr(), "hash kernels, {name}: {}", if runs { "tested" } else { "skipped" }).unwrap();
+        assert!(runs || !has_features, "the processor supports {name}, but it was not detected");
     }
 }
