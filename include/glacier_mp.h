@@ -77,15 +77,17 @@
  *
  * GLACIER_OK of glacier_upload_run, _transfer, _start, _finish and _complete means: the service acknowledged, with
  * equal hashes, exactly the bytes of this call's source. Without a source, these are the parts given to this handle or
- * listed by the service. This includes lost responses, which are resolved first, and completed handles and journals:
- * nothing is sent, and the source is compared with the archive.
+ * listed by the service. After a lost response to Complete, the library first finds out whether there is an archive. If
+ * the upload of the handle or its journal is already completed, the call sends nothing and compares the source with the
+ * archive.
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
  *
  * - During a call, a different size or mtime is GLACIER_E_SOURCE_CHANGED. If only the ctime differs (rename, hard link,
  *   chmod, or an mtime that was set back), the file is read again and compared before Complete.
- * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again, and
- *   parts that differ are GLACIER_E_SOURCE_CHANGED.
+ * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again. A
+ *   part with another hash than this handle or its journal recorded is GLACIER_E_SOURCE_CHANGED. For parts without a
+ *   record see "Resuming".
  * - Times less than 2 s old are not trusted: data of a file that was modified just before is read again.
  *
  * Other sources have no identity and are hashed in each call.
@@ -131,10 +133,10 @@
  * - At any time, on any thread: glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the getters
  *   (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size).
  *
- * To upload several archives at once, use one client, and one handle for each archive, run on a program thread or by
- * glacier_upload_start. They share the client's memory and bandwidth limits. For a combined display, call
- * glacier_upload_progress on each. During glacier_upload_run the library has one thread per part in flight, one per
- * processor, and one more.
+ * To upload several archives at once, use one client, and one handle for each archive. Run each handle on a thread of
+ * the program, or with glacier_upload_start. The handles share the client's memory and bandwidth limits. For a combined
+ * display, call glacier_upload_progress on each. During glacier_upload_run the library has one thread per part in
+ * flight, one per processor, and one more.
  *
  * pthread_cancel is disabled on the library's threads, and inside any function that takes an err, frees something or
  * calls back, callbacks included. The former state is restored on return: a pthread_cancel meanwhile takes effect at
@@ -143,11 +145,10 @@
  *
  * == Callbacks ==
  *
- * Callbacks come on the thread inside the working call, one at a time per upload, with no lock held. Callbacks of two
- * uploads can run at the same time. With several parts in glacier_upload_put_part, they come on one of these threads.
- * Those of a started run come on the upload's own thread. This thread only waits and delivers: other threads of the
- * library do the file and network I/O. Progress comes at least 4 times a second, unless a callback takes longer:
- * while one runs, its call delivers no other.
+ * A callback runs on the thread that is inside the working call, with no lock held. One upload runs one callback at a
+ * time; two uploads can run callbacks at the same time. If several threads are in glacier_upload_put_part, one of them
+ * runs the callbacks. A started run has a thread of its own for them, which does no file or network I/O. Progress is
+ * reported at least 4 times a second, unless a callback takes longer.
  *
  * A callback that can stop the work returns GLACIER_CONTINUE to continue. Any other value, 0 and -1 included, stops the
  * call with GLACIER_E_CALLBACK.
@@ -161,8 +162,9 @@
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
- * - otherwise when another call replaces the callback, or when its last owner is freed and no call, started run or
- *   stream uses it. The owner is the upload, or for a config the config and all its clients and uploads.
+ * - otherwise when another call replaces the callback, or when nothing can use it any more: the upload is freed, or for
+ *   a callback of a config the config and all its clients and uploads, and no call, started run or stream is in
+ *   progress.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -172,8 +174,9 @@
  * glacier_upload_cancel stops all working calls in progress on the handle or, if there are none, the next call.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
  * them at any time, also in a callback or a signal handler. A cancel that stopped a call (GLACIER_E_CANCELED or
- * GLACIER_E_OUTCOME_UNKNOWN) or a stream between two writes is cleared when all calls in progress have returned; then
- * the handle can be used again. A cancel that stopped nothing stays pending and stops the next working call.
+ * GLACIER_E_OUTCOME_UNKNOWN) is cleared when all calls in progress have returned. Then the handle can be used again,
+ * but not for the rest of a stopped stream: see glacier_upload_write. A cancel that stopped nothing stops the next
+ * working call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
@@ -562,13 +565,14 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
  * glacier_config_set_give_up_after_ms applies.
  *
- * The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection,
- * lost or stalled connection, truncated response) counts only if another request of the client got a response since
+ * The default is 10, which an outage alone does not reach: an attempt that does not reach the service (no
+ * connection, lost or stalled connection, truncated response) counts only if the client got another response since
  * the attempt before. If this function sets a maximum, even 10, every attempt counts.
  *
- * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
- * response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
- * from a proxy. Re-signing a request with a corrected clock or new keys does not count as an attempt.
+ * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
+ * a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
+ * error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not count as an
+ * attempt.
  *
  * Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to
  * 20 s. A longer Retry-After of the service is followed, up to 300 s.
@@ -595,8 +599,8 @@ glacier_result_t glacier_config_set_connect_timeout_ms(glacier_config_t *config,
  * Sets the stall timeout in milliseconds: at least 1, by default 60,000 (60 s). An attempt fails, and the request is
  * retried, if
  *
- * - less than 1 KB of the request (or less than all that remains) is acknowledged within the timeout. Waiting for the
- *   source or the bandwidth limit does not count;
+ * - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
+ *   Waiting for the source or the bandwidth limit does not count;
  * - the response does not begin within the timeout after the request is acknowledged. Only
  *   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes;
  * - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
@@ -669,9 +673,9 @@ typedef void (*glacier_log_fn)(void *user_data, glacier_log_level_t level, const
 /**
  * Sets the log callback and level for clients created from this config. callback may be NULL for no log, the default.
  *
- * Lines wait in a bounded queue. A thread inside a working call, or the thread of a started run, delivers them, one
- * line at a time for all handles of a client. Between two writes of a stream, lines wait for the next call. Lines
- * that do not fit are dropped and counted.
+ * Lines wait in a bounded queue. A thread inside a working call, or the thread of a started run, passes them to the
+ * callback, one line at a time for all handles of a client. Between two writes of a stream, lines wait for the next
+ * call. Lines that do not fit are dropped and counted.
  *
  * Results: config results (level unknown). Since: 0.1
  */
@@ -835,8 +839,8 @@ glacier_result_t glacier_upload_set_part_size(glacier_upload_t *upload,
 
 /**
  * Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source before anything is
- * sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it to
- * complete, because a missing end would be undetected.
+ * sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it
+ * to complete, because the library could not detect a missing end.
  *
  * Results: setter results. Since: 0.1
  */
@@ -944,8 +948,8 @@ glacier_state_t glacier_upload_state(const glacier_upload_t *upload);
  * Cancels the working calls of the upload: see "Cancellation".
  *
  * A second cancel does not shorten the wait for the response to Complete. Parts in flight, at most workers times the
- * part size, are sent again later. A cancel during Initiate may leave an empty upload in the vault, without a known
- * ID. Since: 0.1
+ * part size, are sent again later. A cancel during Initiate may leave an empty upload with an unknown ID in the
+ * vault. Since: 0.1
  */
 void glacier_upload_cancel(glacier_upload_t *upload);
 
@@ -1194,9 +1198,9 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  * nothing is initiated. One buffer is reserved for the stream, so other uploads cannot block it. The default limit
  * allows parts of up to 128 MiB.
  *
- * Part size: glacier_upload_set_part_size, else one that suits glacier_upload_set_archive_size, the total of the
- * callback or glacier_upload_set_expected_size, else 64 MiB, for at most 671,088,640,000 bytes. More than 10,000 parts
- * are GLACIER_E_LIMIT.
+ * Part size, the first that applies: the one of glacier_upload_set_part_size; one selected for
+ * glacier_upload_set_archive_size or the total of the callback; one selected for glacier_upload_set_expected_size; 64
+ * MiB, for at most 671,088,640,000 bytes. More than 10,000 parts are GLACIER_E_LIMIT.
  *
  * Resuming: after a failure, create a new handle with the same journal or upload ID and restart the stream at byte 0.
  * Parts that the service holds with the same hash are not sent again; others are replaced. A stream shorter than what
@@ -1295,13 +1299,13 @@ glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
 typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const glacier_error_t *error);
 
 /**
- * Starts glacier_upload_run on the upload's own thread and returns. All callbacks come on that thread, including done,
+ * Starts glacier_upload_run on a thread of the upload and returns. That thread runs all callbacks, including done,
  * which may be NULL.
  *
  * done is called exactly once if and only if this function returns GLACIER_OK: when the run ends, for any reason.
  * destroy is called after done returns, or at once if done is NULL.
  *
- * The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
+ * The run uses the handle: see "Threads". glacier_upload_cancel stops the run; so does glacier_upload_free, without
  * waiting. After the run has ended, glacier_upload_start may be called again and resumes.
  *
  * Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
@@ -1321,9 +1325,9 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
 /**
  * Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
  * the run's result after done and its destroy have returned. May be called any number of times, on any number of
- * threads at once. No callback comes on them. A cancel stops the run and so ends the wait. Each GLACIER_E_PENDING
- * also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED may be of this call;
- * every other result means that the run has ended.
+ * threads at once. These threads run no callback. A cancel stops the run and so ends the wait. Each
+ * GLACIER_E_PENDING also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED
+ * may come from this call itself; every other result means that the run has ended.
  *
  * Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
  * GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
@@ -1439,15 +1443,16 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * Creates the archive from the parts, after checking that they cover it completely. Then glacier_upload_archive_id is
  * known. On a completed handle nothing is sent.
  *
- * If a source is set, the parts, or the existing archive, must have its bytes: see "Success". What this handle did not
- * yet read of a file or memory source is read and compared: all of it, if other handles sent the parts. To complete
- * without reading, set the archive size and no source. A callback source is not read: unless this handle read it to
- * its end, the result is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
+ * If a source is set, the parts or the existing archive must have the bytes of the source: see "Success". The call
+ * reads and compares the bytes of a file or memory source that this handle has not read: the whole source, if other
+ * handles sent the parts. To complete without reading, set the archive size and no source. The call does not read a
+ * callback source. If no earlier call of this handle read it to its end, the result is GLACIER_E_INVALID, or
+ * GLACIER_E_STATE if there is an archive.
  *
- * The archive size is that of the source, of glacier_upload_set_archive_size, of the journal, or of a stream that
- * ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle
- * without any of these, or a handle whose stream broke off, gets GLACIER_E_INVALID, because a missing end would be
- * undetected. The parts are listed first unless this handle put all of them.
+ * The archive size is the first that is known: of the source, of glacier_upload_set_archive_size, of the journal, of
+ * a stream that ended. If none is known and this handle initiated the upload, the archive ends with the last part
+ * that was put. On an attached handle this is GLACIER_E_INVALID, because the library could not detect a missing end.
+ * So is a stream that stopped before its end. The call lists the parts first, unless this handle put all of them.
  *
  * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
  * is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns

@@ -58,7 +58,7 @@ fn logs_each_retry_with_cause_and_delay() {
     let warnings = lines.of(Level::Warn);
     assert_eq!(warnings.len(), 2, "one warning is for the halved congestion window: {warnings:?}");
     assert!(
-        warnings[0].starts_with("parts in flight: at most 4 from now on, not 8 after throttling: "),
+        warnings[0].starts_with("the maximum number of parts in flight changes from 8 to 4 after throttling: "),
         "{warnings:?}"
     );
     let warnings = &warnings[1..];

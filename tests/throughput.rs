@@ -159,12 +159,12 @@ fn bandwidth_limit_bounds_parts_in_flight_to_4_minutes() {
     assert_eq!(upload.progress().unwrap().workers, 1);
     let changes = in_flight(&lines, Level::Info);
     assert_eq!(changes.len(), 1, "{changes:?}");
-    assert!(changes[0].contains("at most 1 from now on, not 8: at 6000 bytes per second"), "{changes:?}");
+    assert!(changes[0].contains("changes from 8 to 1: at 6000 bytes per second"), "{changes:?}");
 }
 
 /// Returns the log lines about changes of the congestion window.
 fn in_flight(lines: &CapturedLog, level: Level) -> Vec<String> {
-    lines.of(level).into_iter().filter(|line| line.starts_with("parts in flight: ")).collect()
+    lines.of(level).into_iter().filter(|line| line.starts_with("the maximum number of parts in flight")).collect()
 }
 
 #[test]
@@ -187,12 +187,12 @@ fn throttling_halves_the_window_which_then_grows_back() {
         upload.run().unwrap();
         let decreases = in_flight(&lines, Level::Warn);
         assert_eq!(decreases.len(), 1, "{action:?}: {decreases:?}");
-        assert!(decreases[0].contains("at most 2 from now on, not 4 after throttling: "), "{decreases:?}");
+        assert!(decreases[0].contains("changes from 4 to 2 after throttling: "), "{decreases:?}");
         assert!(decreases[0].contains("HTTP status"), "{decreases:?}");
         let increases = in_flight(&lines, Level::Info);
         assert_eq!(increases.len(), 2, "{action:?}: {increases:?}");
-        assert!(increases[0].ends_with("at most 3 from now on, not 2"), "{increases:?}");
-        assert!(increases[1].ends_with("at most 4 from now on, not 3"), "{increases:?}");
+        assert!(increases[0].ends_with("changes from 2 to 3"), "{increases:?}");
+        assert!(increases[1].ends_with("changes from 3 to 4"), "{increases:?}");
         assert_eq!(upload.progress().unwrap().workers, 4);
     }
 }
@@ -219,8 +219,7 @@ fn window_is_never_below_one_part() {
     upload.run().unwrap();
     let decreases = in_flight(&lines, Level::Warn);
     assert_eq!(decreases.len(), 3, "{decreases:?}");
-    for (line, limits) in decreases.iter().zip(["4 from now on, not 8", "2 from now on, not 4", "1 from now on, not 2"])
-    {
+    for (line, limits) in decreases.iter().zip(["from 8 to 4", "from 4 to 2", "from 2 to 1"]) {
         assert!(line.contains(limits), "{decreases:?}");
     }
     assert_eq!(upload.progress().unwrap().workers, 2, "one acknowledged part is a full window");

@@ -196,7 +196,7 @@ impl Service {
             let may_leave_upload = request.operation == ServiceOperation::Initiate && !had_no_effect(&error);
             self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)?;
             if may_leave_upload {
-                let text = "is sent again; if only the response was lost, an empty upload remains until it expires";
+                let text = "is sent again; if only the response was lost, an empty multipart upload stays in the vault until it expires";
                 self.log.write(Level::Warn, format_args!("{} {text}", request.operation));
             }
         }

@@ -9,13 +9,13 @@ use super::error::glacier_error_t;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
 
-/// Starts glacier_upload_run on the upload's own thread and returns. All callbacks come on that thread, including done,
+/// Starts glacier_upload_run on a thread of the upload and returns. That thread runs all callbacks, including done,
 /// which may be NULL.
 ///
 /// done is called exactly once if and only if this function returns GLACIER_OK: when the run ends, for any reason.
 /// destroy is called after done returns, or at once if done is NULL.
 ///
-/// The run uses the handle: see "Threads". glacier_upload_cancel stops it; so does glacier_upload_free, without
+/// The run uses the handle: see "Threads". glacier_upload_cancel stops the run; so does glacier_upload_free, without
 /// waiting. After the run has ended, glacier_upload_start may be called again and resumes.
 ///
 /// Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
@@ -42,9 +42,9 @@ pub unsafe extern "C" fn glacier_upload_start(
 
 /// Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
 /// the run's result after done and its destroy have returned. May be called any number of times, on any number of
-/// threads at once. No callback comes on them. A cancel stops the run and so ends the wait. Each GLACIER_E_PENDING
-/// also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED may be of this call;
-/// every other result means that the run has ended.
+/// threads at once. These threads run no callback. A cancel stops the run and so ends the wait. Each
+/// GLACIER_E_PENDING also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED
+/// may come from this call itself; every other result means that the run has ended.
 ///
 /// Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
 /// GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1

@@ -100,15 +100,16 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// Creates the archive from the parts, after checking that they cover it completely. Then glacier_upload_archive_id is
 /// known. On a completed handle nothing is sent.
 ///
-/// If a source is set, the parts, or the existing archive, must have its bytes: see "Success". What this handle did not
-/// yet read of a file or memory source is read and compared: all of it, if other handles sent the parts. To complete
-/// without reading, set the archive size and no source. A callback source is not read: unless this handle read it to
-/// its end, the result is GLACIER_E_INVALID, or GLACIER_E_STATE if there is an archive.
+/// If a source is set, the parts or the existing archive must have the bytes of the source: see "Success". The call
+/// reads and compares the bytes of a file or memory source that this handle has not read: the whole source, if other
+/// handles sent the parts. To complete without reading, set the archive size and no source. The call does not read a
+/// callback source. If no earlier call of this handle read it to its end, the result is GLACIER_E_INVALID, or
+/// GLACIER_E_STATE if there is an archive.
 ///
-/// The archive size is that of the source, of glacier_upload_set_archive_size, of the journal, or of a stream that
-/// ended; otherwise the end of the parts that were put, if this handle initiated the upload. An attached handle
-/// without any of these, or a handle whose stream broke off, gets GLACIER_E_INVALID, because a missing end would be
-/// undetected. The parts are listed first unless this handle put all of them.
+/// The archive size is the first that is known: of the source, of glacier_upload_set_archive_size, of the journal, of
+/// a stream that ended. If none is known and this handle initiated the upload, the archive ends with the last part
+/// that was put. On an attached handle this is GLACIER_E_INVALID, because the library could not detect a missing end.
+/// So is a stream that stopped before its end. The call lists the parts first, unless this handle put all of them.
 ///
 /// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
 /// is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns

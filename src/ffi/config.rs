@@ -177,13 +177,14 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
 /// glacier_config_set_give_up_after_ms applies.
 ///
-/// The default is 10, and an outage does not use it up: an attempt that does not reach the service (no connection,
-/// lost or stalled connection, truncated response) counts only if another request of the client got a response since
+/// The default is 10, which an outage alone does not reach: an attempt that does not reach the service (no
+/// connection, lost or stalled connection, truncated response) counts only if the client got another response since
 /// the attempt before. If this function sets a maximum, even 10, every attempt counts.
 ///
-/// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit, a
-/// response that is not HTTP, and other responses with neither a Glacier error document nor x-amzn-RequestId, such as
-/// from a proxy. Re-signing a request with a corrected clock or new keys does not count as an attempt.
+/// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
+/// a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
+/// error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not count as an
+/// attempt.
 ///
 /// Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to
 /// 20 s. A longer Retry-After of the service is followed, up to 300 s.
@@ -253,8 +254,8 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
 /// Sets the stall timeout in milliseconds: at least 1, by default 60,000 (60 s). An attempt fails, and the request is
 /// retried, if
 ///
-/// - less than 1 KB of the request (or less than all that remains) is acknowledged within the timeout. Waiting for the
-///   source or the bandwidth limit does not count;
+/// - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
+///   Waiting for the source or the bandwidth limit does not count;
 /// - the response does not begin within the timeout after the request is acknowledged. Only
 ///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes;
 /// - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
@@ -294,9 +295,9 @@ pub unsafe extern "C" fn glacier_config_set_give_up_after_ms(
 
 /// Sets the log callback and level for clients created from this config. callback may be NULL for no log, the default.
 ///
-/// Lines wait in a bounded queue. A thread inside a working call, or the thread of a started run, delivers them, one
-/// line at a time for all handles of a client. Between two writes of a stream, lines wait for the next call. Lines
-/// that do not fit are dropped and counted.
+/// Lines wait in a bounded queue. A thread inside a working call, or the thread of a started run, passes them to the
+/// callback, one line at a time for all handles of a client. Between two writes of a stream, lines wait for the next
+/// call. Lines that do not fit are dropped and counted.
 ///
 /// Results: config results (level unknown). Since: 0.1
 #[unsafe(no_mangle)]

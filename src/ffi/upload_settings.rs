@@ -121,8 +121,8 @@ pub unsafe extern "C" fn glacier_upload_set_part_range(
 }
 
 /// Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source before anything is
-/// sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it to
-/// complete, because a missing end would be undetected.
+/// sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it
+/// to complete, because the library could not detect a missing end.
 ///
 /// Results: setter results. Since: 0.1
 #[unsafe(no_mangle)]

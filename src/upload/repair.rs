@@ -43,8 +43,8 @@ pub(crate) fn complete_with_repair(call: &Call<'_>, source: &Source, plan: &Plan
         session.log(
             Level::Warn,
             format_args!(
-                "Complete was rejected ({rejection}); missing or different at the service: {parts}; repairing, then \
-                 completing again"
+                "the service rejected Complete ({rejection}); missing or different at the service: {parts}; the library \
+                 sends these parts again and retries Complete"
             ),
         );
         send_parts(session, source, plan, different, call.context)?;
@@ -71,7 +71,10 @@ pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> 
             part.range.in_bytes()
         )));
     }
-    session.log(Level::Warn, format_args!("Complete was rejected ({rejection}); {NO_DIFFERENCE}: completing again"));
+    session.log(
+        Level::Warn,
+        format_args!("the service rejected Complete ({rejection}); {NO_DIFFERENCE}; the library retries Complete"),
+    );
     let add_hint = |error: Error| if rejected_parts(&error) { error.with_hint(NO_DIFFERENCE) } else { error };
     session.complete_once(size, tree, call.context).map_err(add_hint)
 }

@@ -38,7 +38,7 @@ int main(void)
     OK(glacier_upload_set_upload_id(other, glacier_upload_id(upload), &err));
     OK(glacier_upload_set_source_memory(other, data, size, &err));
     CHECK_TEXT(glacier_upload_id(other), glacier_upload_id(upload));
-    FAILS(GLACIER_E_STATE, glacier_upload_set_upload_id(other, "another", &err)); /* one handle is one upload */
+    FAILS(GLACIER_E_STATE, glacier_upload_set_upload_id(other, "another", &err)); /* attached to another upload */
     OK(glacier_upload_run(other, &err));
     CHECK_NUMBER(glacier_upload_part_size(other), MIB);
     CHECK(glacier_upload_location(other) == NULL);

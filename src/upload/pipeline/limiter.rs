@@ -92,7 +92,8 @@ impl<'a> SendLimiter<'a> {
             (None, Some(error)) if after < before => (Level::Warn, format!(" after throttling: {error}")),
             (None, _) => (Level::Info, String::new()),
         };
-        self.session.log(level, format_args!("parts in flight: at most {after} from now on, not {before}{why}"));
+        self.session
+            .log(level, format_args!("the maximum number of parts in flight changes from {before} to {after}{why}"));
     }
 }
 

@@ -95,7 +95,10 @@ impl Session {
         if attached == id {
             return Ok(());
         }
-        Err(Error::new(Kind::State, format!("the handle is attached to upload {attached}: one handle is one upload")))
+        Err(Error::new(
+            Kind::State,
+            format!("the handle is attached to upload {attached}: use another handle for another upload"),
+        ))
     }
 
     pub(crate) fn state(&self) -> State {
