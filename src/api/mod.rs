@@ -11,7 +11,7 @@ mod operations;
 pub mod response;
 mod send;
 mod service;
-mod signature;
+mod signature_errors;
 
 pub use self::clock_skew::ClockSkew;
 pub use self::json::{ListedPart, ListedUpload};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::clock_skew::ServiceTime;
 use super::response;
 use super::service::{Service, ServiceOperation};
-use super::signature::Signed;
+use super::signature_errors::Signed;
 use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, Payload, PooledConnection, Request, RequestContext, Response};

@@ -4,9 +4,9 @@
 
 mod complete;
 pub(crate) mod counters;
+mod from_journal;
 mod operations;
 pub(crate) mod parts;
-mod restore;
 pub(crate) mod resume;
 pub(crate) mod source_record;
 pub mod state;
