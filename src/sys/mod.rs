@@ -4,6 +4,7 @@
 mod allocator;
 pub(crate) mod emergency_memory;
 pub(crate) mod fadvise;
+pub(crate) mod home;
 pub(crate) mod process;
 pub(crate) mod resolve;
 pub(crate) mod socket;
