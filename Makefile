@@ -3,8 +3,11 @@
 CARGO ?= cargo
 PYTHON ?= python3
 PREFIX ?= /usr/local
+bindir ?= $(PREFIX)/bin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
+mandir ?= $(PREFIX)/share/man
+docdir ?= $(PREFIX)/share/doc/libglacier_mp
 CFLAGS ?= -O2 -Wall -Wextra
 # Apply to the C examples only. Keep them out of cargo's build scripts.
 unexport CFLAGS CPPFLAGS LDFLAGS
@@ -44,7 +47,7 @@ examples: library
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
 # These targets first check that the required tools are installed.
-CHECKED := demo emulator test test-rust test-python test-clients models check stress stress-one bench fuzz
+CHECKED := demo emulator test test-rust test-python test-clients test-install models check abi stress stress-one bench fuzz
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
 	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
@@ -72,6 +75,10 @@ run-test: run-test-rust run-test-python run-test-clients run-models
 
 run-test-rust:
 	$(CARGO) test --workspace
+
+# Programs in C and C++ that find an installed tree with pkg-config, CMake and meson. make test-rust has those with plain -l.
+run-test-install:
+	$(CARGO) test --test install -- --include-ignored
 
 # Model checks of the code that threads share. The feature replaces locks and atomics by those of the model checker.
 run-models:
@@ -119,7 +126,7 @@ run-stress run-stress-one: build-tests
 CLANG_FORMAT ?= clang-format-14
 export CLANG_FORMAT
 C_SOURCES := $(wildcard $(addprefix bindings/,c/examples/*.[ch] cpp/*.hpp cpp/examples/*.cpp) \
-	$(addprefix tests/,c/*.[ch] cpp/*.[ch]pp) benches/c/*.c)
+	$(addprefix tests/,c/*.[ch] cpp/*.[ch]pp abi/*.c data/abi-0/*.c install/consumer/*.c*) benches/c/*.c)
 run-check:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path benches/compare/Cargo.toml --all --check
@@ -129,10 +136,17 @@ run-check:
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) test --test header --test symbols
+	scripts/abi check "$(TARGET_DIR)/abi"
+	mandoc -T lint -W warning $(MAN_PAGES)
 
 # Writes include/glacier_mp.h from the sources.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date
+
+# Adds new functions to abi/symbols.txt, and writes the ABI of the header to abi/glacier_mp.abi.
+run-abi:
+	UPDATE_SYMBOLS=1 $(CARGO) test --test symbols lists_every_function
+	scripts/abi update "$(TARGET_DIR)/abi"
 
 # Runs each fuzz target for FUZZ_SECONDS. Inputs that reach new coverage are kept in the corpus and replayed first. The
 # flags are those of cargo-fuzz. Stable Rust accepts them. Because of --target, they do not apply to build scripts.
@@ -163,26 +177,75 @@ run-bench: examples
 	$(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1)
 	CARGO_TARGET_DIR="$(TARGET_DIR)" "$(TARGET_DIR)/compare/release/uploads"
 
+# What make install copies besides the library. PROGRAMS are files of the release directory.
+PROGRAMS :=
+HEADERS := include/glacier_mp.h bindings/cpp/glacier_mp.hpp
+MAN_PAGES := $(wildcard docs/man/*.[1-9])
+DOCUMENTS := LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md
+CMAKE_FILES := glacier_mp-config.cmake glacier_mp-config-version.cmake
+
+# The directory of the manual page $(1), such as man3 for name.3.
+man_directory = $(DESTDIR)$(mandir)/man$(patsubst .%,%,$(suffix $(1)))
+cmake_directory = $(DESTDIR)$(libdir)/cmake/glacier_mp
+
+# The installed files except the library and its links.
+define installed_files
+"$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc" $(foreach file,$(CMAKE_FILES),"$(cmake_directory)/$(file)") \
+	$(foreach file,$(HEADERS),"$(DESTDIR)$(includedir)/$(notdir $(file))") \
+	$(foreach file,$(PROGRAMS),"$(DESTDIR)$(bindir)/$(file)") \
+	$(foreach file,$(MAN_PAGES),"$(call man_directory,$(file))/$(notdir $(file))") \
+	$(foreach file,$(DOCUMENTS),"$(DESTDIR)$(docdir)/$(notdir $(file))")
+endef
+
+# Copies the file $(2) to $(3), with the mode $(1).
+define copy
+	install -m $(1) "$(2)" "$(3)"
+
+endef
+
+# Writes the file $(2) from the template $(1).
+define fill
+	scripts/fill-template bindings/c/$(1).in "$(2)" "$(RELEASE)/libglacier_mp.so"
+
+endef
+
 # Copies the built files. It builds nothing, so it can run as root and without cargo.
-install:
-	@[ -f "$(RELEASE)/libglacier_mp.so" ] || { echo "make install: $(RELEASE)/libglacier_mp.so does not exist:" \
-		"run make first, with the same CARGO_TARGET_DIR" >&2; exit 2; }
-	install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(DESTDIR)$(includedir)"
+install: export PREFIX := $(PREFIX)
+install: export libdir := $(libdir)
+install: export includedir := $(includedir)
+install: export VERSION := $(VERSION)
+install: export SONAME := $(SONAME)
+install: check-directories
+	@for file in libglacier_mp.so $(PROGRAMS); do \
+		[ -f "$(RELEASE)/$$file" ] || { echo "make install: $(RELEASE)/$$file does not exist: run make first, with the same" \
+			"CARGO_TARGET_DIR" >&2; exit 2; }; \
+	done
+	@install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(cmake_directory)" "$(DESTDIR)$(includedir)" "$(DESTDIR)$(docdir)" \
+		$(if $(PROGRAMS),"$(DESTDIR)$(bindir)") $(foreach file,$(MAN_PAGES),"$(call man_directory,$(file))")
 	install -m 755 "$(RELEASE)/libglacier_mp.so" "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)"
 	ln -sf libglacier_mp.so.$(VERSION) "$(DESTDIR)$(libdir)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(libdir)/libglacier_mp.so"
-	install -m 644 include/glacier_mp.h "$(DESTDIR)$(includedir)/glacier_mp.h"
-	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
-		-e 's|@version@|$(VERSION)|' bindings/c/glacier_mp.pc.in >"$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
-	chmod 644 "$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
+	$(foreach file,$(HEADERS),$(call copy,644,$(file),$(DESTDIR)$(includedir)/$(notdir $(file))))
+	$(call fill,glacier_mp.pc,$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc)
+	$(foreach file,$(CMAKE_FILES),$(call fill,cmake/$(file),$(cmake_directory)/$(file)))
+	$(foreach file,$(PROGRAMS),$(call copy,755,$(RELEASE)/$(file),$(DESTDIR)$(bindir)/$(file)))
+	$(foreach file,$(MAN_PAGES),$(call copy,644,$(file),$(call man_directory,$(file))/$(notdir $(file))))
+	$(foreach file,$(DOCUMENTS),$(call copy,644,$(file),$(DESTDIR)$(docdir)/$(notdir $(file))))
 	@$(if $(DESTDIR),,scripts/refresh-linker-cache "$(libdir)")
 
 # Removes the files that make install with the same variables installs.
-uninstall:
+uninstall: check-directories
 	rm -f "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)" "$(DESTDIR)$(libdir)/$(SONAME)" \
-		"$(DESTDIR)$(libdir)/libglacier_mp.so" "$(DESTDIR)$(includedir)/glacier_mp.h" \
-		"$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc"
+		"$(DESTDIR)$(libdir)/libglacier_mp.so" $(installed_files)
+	@rmdir "$(cmake_directory)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@$(if $(DESTDIR),,[ ! -d "$(libdir)" ] || scripts/refresh-linker-cache "$(libdir)" >/dev/null)
+
+# The files for pkg-config and CMake contain the directories.
+.PHONY: check-directories
+check-directories:
+	@for directory in $(foreach name,PREFIX libdir includedir,"$(name)=$($(name))"); do \
+		case $$directory in *=/*) ;; *) echo "make: $$directory is not an absolute path" >&2; exit 2 ;; esac; \
+	done
 
 clean:
 	$(CARGO) clean
