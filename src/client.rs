@@ -123,6 +123,17 @@ impl Client {
         listed
     }
 
+    /// Sets the bandwidth limit of all uploads of the client, in bytes per second; 0: no limit. Takes effect at once, also for
+    /// parts in flight.
+    pub fn set_bandwidth_limit(&self, bytes_per_second: u64) {
+        self.bandwidth.set_limit(bytes_per_second);
+    }
+
+    /// Returns the URL of the endpoint, without a slash at its end.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Stops [`Client::list_uploads`] or, if none is in progress, the next one. Safe in a signal handler.
     pub fn cancel(&self) {
         self.cancel.raise();

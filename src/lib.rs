@@ -15,7 +15,7 @@
 //! - The service: [`api`] has its six operations, with retries by the policy of [`retry`]. [`sign`] signs requests (SigV4)
 //!   with keys from [`credentials`]. [`http`] sends them. [`reachability`] distinguishes an outage from a failing request.
 //! - Foundations: [`error`], [`log`], [`sync`] (locks and cancellation), [`clock`], [`limits`] of the service, [`dates`],
-//!   `decimal` and `percent` (text formats), `sanitize` (external text in messages), and `sys` (system calls that std
+//!   `decimal` and `percent` (text formats), [`sanitize`] (external text in messages), and `sys` (system calls that std
 //!   lacks).
 //!
 //! With the default feature `global-allocator`, the crate sets the global allocator of the program. The C library needs it
@@ -44,7 +44,7 @@ pub mod profile;
 pub mod reachability;
 mod reentrancy;
 pub mod retry;
-mod sanitize;
+pub mod sanitize;
 mod shell_words;
 pub mod sign;
 pub mod source;

@@ -31,7 +31,7 @@ const SECRETS_MAX: usize = 32;
 const REDACTED: &str = "[redacted]";
 
 /// Escapes control and format characters, and truncates the text to `max` characters. Idempotent for a larger `max`.
-pub(crate) fn escaped(text: &str, max: usize) -> String {
+pub fn escaped(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
     let mut left = max;
     for c in text.chars() {

@@ -13,6 +13,7 @@ use crate::http::{Connection, Method, Payload, PooledConnection, Request, Reques
 use crate::log::Level;
 use crate::retry::{Attempts, had_no_effect};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
+use crate::sync::lock;
 
 /// The API version. Only one exists.
 const API_VERSION: &str = "2012-06-01";
@@ -166,6 +167,7 @@ impl Service {
         };
         // Counted before the delay, so that progress callbacks show the first failure at once.
         context.retries.fetch_add(1, Ordering::Relaxed);
+        *lock(&context.last_retry) = Some(error.clone());
         self.log.write(
             Level::Warn,
             format_args!("{label} attempt {number} failed, retrying in {} ms: {error}", delay.as_millis()),

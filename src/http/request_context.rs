@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::bandwidth::TokenBucket;
+use crate::error::Error;
+use crate::sync::Mutex;
 use crate::sync::cancel::Cancel;
 
 /// The context of a request: cancel token, timeouts, progress counters and bandwidth limit.
@@ -20,6 +22,8 @@ pub struct RequestContext {
     pub sent: Arc<AtomicU64>,
     /// Counts the failed attempts that are retried.
     pub retries: Arc<AtomicU64>,
+    /// The error of the failed attempt that was retried last.
+    pub last_retry: Arc<Mutex<Option<Error>>>,
     /// Limits the bandwidth of the payload. `None`: no limit.
     pub bandwidth: Option<Arc<TokenBucket>>,
 }

@@ -209,6 +209,11 @@ impl Upload {
         Ok(self.session.progress())
     }
 
+    /// Returns the error of the attempt that was retried last, of all requests of the handle; `None` before the first retry.
+    pub fn last_retry(&self) -> Option<Error> {
+        lock(&self.session.counters.last_retry).clone()
+    }
+
     /// Returns the upload ID.
     pub fn id(&self) -> Option<&CStr> {
         self.session.id()

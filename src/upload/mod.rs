@@ -29,6 +29,7 @@ mod verify;
 pub use self::background::DoneFn;
 pub use self::calls::by_hand::PartEntry;
 pub use self::handle::Upload;
+pub use self::journal::summary::{JournalEnd, JournalSummary};
 pub use self::progress::{Flow, ProgressFn};
 pub use self::session::counters::Progress;
 pub use self::session::state;

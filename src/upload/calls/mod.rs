@@ -119,6 +119,7 @@ impl Upload {
             response_timeout: None,
             sent: Arc::clone(&counters.bytes_sent),
             retries: Arc::clone(&counters.retries),
+            last_retry: Arc::clone(&counters.last_retry),
             bandwidth: Some(Arc::clone(&self.session.bandwidth)),
         }
     }

@@ -16,7 +16,7 @@ use crate::sys::process::CreatorPid;
 use crate::upload::journal::record::{FIRST, Header, Record, Replay, Version, read};
 
 /// The largest file that is read, in bytes: the records of 10,000 parts have 1.4 MB.
-const SIZE_MAX: u64 = 64 * MIB;
+pub(crate) const SIZE_MAX: u64 = 64 * MIB;
 /// The size up to which records of parts are appended. The rest is reserved for the end of the upload, which must not be lost.
 const PARTS_END: u64 = SIZE_MAX / 2;
 /// Readable by the owner alone: a journal names the source and the vault.
@@ -306,7 +306,7 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
 }
 
-fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
+pub(crate) fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
     let kind = Kind::of_io(&cause, Kind::Io);
     Error::new(kind, format!("cannot {to} the journal {}: {cause}", path.display())).caused_by(cause)
 }

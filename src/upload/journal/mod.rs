@@ -4,6 +4,7 @@
 
 pub(crate) mod file;
 pub(crate) mod record;
+pub(crate) mod summary;
 
 use std::path::Path;
 use std::sync::Arc;

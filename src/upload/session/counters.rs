@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::sync::{Mutex, lock};
 
 /// The progress of an upload. All sizes are in bytes.
@@ -46,6 +47,8 @@ pub(crate) struct Counters {
     pub(crate) parts_done: AtomicU64,
     pub(crate) parts_in_flight: AtomicU64,
     pub(crate) retries: Arc<AtomicU64>,
+    /// The error of the attempt that was retried last.
+    pub(crate) last_retry: Arc<Mutex<Option<Error>>>,
     pub(crate) workers: AtomicU64,
     /// The number of parts that ever were in flight.
     flights: AtomicU64,
@@ -66,6 +69,7 @@ impl Default for Counters {
             parts_done: AtomicU64::default(),
             parts_in_flight: AtomicU64::default(),
             retries: Arc::default(),
+            last_retry: Arc::default(),
             workers: AtomicU64::default(),
             flights: AtomicU64::default(),
             started: OnceLock::new(),

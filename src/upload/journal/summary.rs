@@ -1,0 +1,155 @@
+//! What a journal records, for programs that keep several of them.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::file::{SIZE_MAX, failed};
+use super::record::{Header, Outcome, Replay, read};
+use crate::error::Result;
+use crate::source::file::Identity;
+use crate::treehash::Digest;
+
+/// The facts of the upload that a journal records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalSummary {
+    /// The URL of the endpoint.
+    pub endpoint: String,
+    /// The region in the signatures.
+    pub region: String,
+    /// 12 digits, or `-`.
+    pub account_id: String,
+    /// The vault.
+    pub vault: String,
+    /// The upload ID.
+    pub upload_id: String,
+    /// The part size in bytes.
+    pub part_size: u64,
+    /// The size of the archive in bytes; `None` for a stream of unknown length that has not ended.
+    pub archive_size: Option<u64>,
+    /// The description of the archive.
+    pub description: String,
+    /// The size in bytes and the modification time in nanoseconds since 1970-01-01 UTC of the source, as recorded last. `None`
+    /// if the source is not a file.
+    pub source: Option<(u64, i128)>,
+    /// The number of parts that the service acknowledged.
+    pub parts_done: usize,
+    /// The end of the upload. `None`: it can be resumed.
+    pub end: Option<JournalEnd>,
+}
+
+/// The end of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JournalEnd {
+    /// The archive exists.
+    Completed {
+        /// The archive ID.
+        archive_id: String,
+        /// The tree hash of the archive.
+        tree_hash: Digest,
+    },
+    /// The upload was aborted.
+    Aborted,
+    /// Complete was sent, and its response is not recorded.
+    Completing,
+}
+
+impl JournalSummary {
+    /// Reads a journal without locking or changing it. `None`: there is no file, or it records no upload yet.
+    ///
+    /// # Errors
+    /// `Journal` if the file is damaged, of a later version, or another kind of file; `Io`.
+    pub fn read(path: &Path) -> Result<Option<Self>> {
+        let file = match File::open(path) {
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|cause| failed("open", path, cause))?,
+        };
+        let mut text = Vec::new();
+        file.take(SIZE_MAX).read_to_end(&mut text).map_err(|cause| failed("read", path, cause))?;
+        let (replay, _) =
+            read(&text).map_err(|error| error.with_context(format_args!("journal {}", path.display())))?;
+        Ok(Self::of(replay))
+    }
+
+    fn of(replay: Replay) -> Option<Self> {
+        let Replay { header, source, parts, completing, end, .. } = replay;
+        let Header { endpoint, region, account_id, vault, upload_id, part_size, archive_size, description, .. } =
+            header?;
+        let archive_size = completing.map(|(size, _)| size).or(archive_size);
+        let source = source.map(|Identity { size, modified_ns, .. }| (size, modified_ns));
+        let end = match (end, completing) {
+            (Some(Outcome::Completed { archive_id, tree, .. }), _) => {
+                Some(JournalEnd::Completed { archive_id, tree_hash: tree })
+            }
+            (Some(Outcome::Aborted), _) => Some(JournalEnd::Aborted),
+            (None, Some(_)) => Some(JournalEnd::Completing),
+            (None, None) => None,
+        };
+        let parts_done = parts.len();
+        Some(Self {
+            endpoint,
+            region,
+            account_id,
+            vault,
+            upload_id,
+            part_size,
+            archive_size,
+            description,
+            source,
+            parts_done,
+            end,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::upload::journal::file::JournalFile;
+    use crate::upload::journal::record::Record;
+
+    const MIB: u64 = 1 << 20;
+
+    fn header() -> Header {
+        Header {
+            endpoint: "https://glacier.example".to_owned(),
+            region: "us-east-1".to_owned(),
+            account_id: "-".to_owned(),
+            vault: "v".to_owned(),
+            upload_id: "-id".to_owned(),
+            part_size: MIB,
+            archive_size: None,
+            description: "d".to_owned(),
+            source: Some(Identity { device: 1, inode: 2, size: 3, modified_ns: 4, changed_ns: 5 }),
+        }
+    }
+
+    #[test]
+    fn reads_each_step_of_an_upload() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        assert_eq!(JournalSummary::read(&path).unwrap(), None);
+        let (file, _) = JournalFile::open(&path, true, None).unwrap().unwrap();
+        assert_eq!(JournalSummary::read(&path).unwrap(), None, "the journal records no upload yet");
+        file.begin(&header()).unwrap();
+        let summary = JournalSummary::read(&path).unwrap().unwrap();
+        assert_eq!((summary.upload_id.as_str(), summary.source, summary.archive_size), ("-id", Some((3, 4)), None));
+        assert_eq!(summary.end, None);
+        let tree = Digest([7; 32]);
+        file.append(&Record::Completing { size: 9, tree }).unwrap();
+        let summary = JournalSummary::read(&path).unwrap().unwrap();
+        assert_eq!((summary.archive_size, summary.end), (Some(9), Some(JournalEnd::Completing)));
+        file.append(&Record::Completed { archive_id: "a".to_owned(), location: "l".to_owned(), tree }).unwrap();
+        let summary = JournalSummary::read(&path).unwrap().unwrap();
+        let completed = JournalEnd::Completed { archive_id: "a".to_owned(), tree_hash: tree };
+        assert_eq!((summary.archive_size, summary.end), (Some(9), Some(completed)));
+    }
+
+    #[test]
+    fn rejects_other_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "not a journal").unwrap();
+        assert_eq!(JournalSummary::read(file.path()).unwrap_err().kind(), Kind::Journal);
+    }
+}
