@@ -139,6 +139,11 @@ run-check:
 	scripts/abi check "$(TARGET_DIR)/abi"
 	mandoc -T lint -W warning $(MAN_PAGES)
 
+# Writes THIRD-PARTY-NOTICES: the licenses of the crates inside the library.
+.PHONY: notices
+notices:
+	$(PYTHON) scripts/notices.py
+
 # Writes include/glacier_mp.h from the sources.
 header:
 	UPDATE_HEADER=1 $(CARGO) test --test header header_is_up_to_date

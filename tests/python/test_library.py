@@ -1,4 +1,4 @@
-"""Loading of the shared library, and the contents of a wheel."""
+"""Loading of the shared library."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from glacier_mp import _ffi, _library
-from local import ROOT, child_environment
+from local import ROOT
 
 LIBRARY = Path(_ffi.path)
 IMPORT = "import glacier_mp; print(glacier_mp.__version__); print(glacier_mp._ffi.path)"
@@ -95,23 +94,3 @@ def test_reports_library_that_cannot_be_loaded(package: Path) -> None:
         last = ended.stderr.splitlines()[-1]
         assert last.startswith("ImportError: ")
         assert _library.VARIABLE in last
-
-
-def test_wheel_contains_the_library(tmp_path: Path) -> None:
-    environment = {
-        **child_environment(),
-        "GLACIER_MP_BUILD_LIBRARY": str(LIBRARY),
-        "GLACIER_MP_PLAT": "manylinux_2_34-x86_64",
-    }
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    project = ROOT / "bindings" / "python"
-    subprocess.run(command, cwd=project, env=environment, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.name.endswith("-py3-none-manylinux_2_34_x86_64.whl")
-    with zipfile.ZipFile(wheel) as files:
-        files.extractall(tmp_path / "installed")
-    assert (tmp_path / "installed" / "glacier_mp" / "py.typed").exists()
-    ended = imported(tmp_path / "installed")
-    version, path = ended.stdout.splitlines()
-    assert path == str(tmp_path / "installed" / "glacier_mp" / LIBRARY.name)
-    assert wheel.name.startswith(f"glacier_mp-{version}-")

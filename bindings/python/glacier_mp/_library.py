@@ -30,14 +30,15 @@ def load() -> ctypes.CDLL:
 
 
 def _candidates() -> Iterator[str]:
-    """Yields the paths of the library: in this package, in the repository's build directories, in the system."""
+    """Yields the paths of the library: in this package, in the crate's build directories, in the system."""
     package = Path(__file__).resolve().parent
     directories = [package]
-    repository = package.parents[2]
-    if (repository / "include" / "glacier_mp.h").exists():
-        # After `cargo test` the library is in deps only.
-        builds = [repository / "target" / profile for profile in ("release", "debug")]
-        directories += [directory for build in builds for directory in (build, build / "deps")]
+    # The crate is the root of the repository. A source distribution has it in the directory rust.
+    for crate in ((package / "../../..").resolve(), package.parent / "rust"):
+        if (crate / "include" / "glacier_mp.h").exists():
+            # After `cargo test` the library is in deps only.
+            builds = [crate / "target" / profile for profile in ("release", "debug")]
+            directories += [directory for build in builds for directory in (build, build / "deps")]
     yield from (str(directory / NAME) for directory in directories if (directory / NAME).exists())
     installed = ctypes.util.find_library("glacier_mp")
     if installed:

@@ -1,0 +1,169 @@
+"""Source distribution and wheel: contents, licenses, and messages of the build. Nothing is compiled.
+
+`make test-wheel` also builds the library and installs the package.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from glacier_mp import _ffi
+from local import ROOT, child_environment
+
+pytest.importorskip("hatchling")
+
+PROJECT = ROOT / "bindings" / "python"
+LIBRARY = Path(_ffi.path)
+LICENSES = {"LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY-NOTICES"}
+VARIABLES = ("CARGO", "CC", "GLACIER_MP_BUILD_LIBRARY", "GLACIER_MP_PLAT")
+
+
+def hatchling(project: Path, target: str, output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Builds a target of a project."""
+    inherited = {name: value for name, value in child_environment().items() if name not in VARIABLES}
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(output)]
+    return subprocess.run(
+        command, cwd=project, env={**inherited, **environment}, check=False, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the unpacked source distribution."""
+    directory = tmp_path_factory.mktemp("sdist")
+    ended = hatchling(PROJECT, "sdist", directory)
+    assert ended.returncode == 0, ended.stderr
+    (archive,) = directory.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        files.extraction_filter = getattr(tarfile, "data_filter", None)
+        files.extractall(directory)
+    return directory / archive.name[: -len(".tar.gz")]
+
+
+def test_source_distribution_contains_the_crate(source: Path) -> None:
+    crate = source / "rust"
+    for path in ("src", "include", "build.rs", "Cargo.lock"):
+        original = ROOT / path
+        files = [original] if original.is_file() else [file for file in original.rglob("*") if file.is_file()]
+        for file in files:
+            copy = crate / file.relative_to(ROOT)
+            assert copy.read_bytes() == file.read_bytes() or copy.name == "Cargo.lock", copy
+    manifest = (crate / "Cargo.toml").read_text("utf-8")
+    # Cargo can build it alone.
+    assert "workspace" not in manifest
+    assert "glacier-emulator" not in manifest
+    assert {path.name for path in source.iterdir()} >= {*LICENSES, "README.md", "build_library.py", "glacier_mp"}
+
+
+@pytest.mark.parametrize("origin", ["checkout", "source distribution"])
+def test_wheel_contains_library_and_licenses(source: Path, tmp_path: Path, origin: str) -> None:
+    project = PROJECT if origin == "checkout" else source
+    ended = hatchling(
+        project,
+        "wheel",
+        tmp_path,
+        GLACIER_MP_BUILD_LIBRARY=str(LIBRARY),
+        GLACIER_MP_PLAT="manylinux_2_34-x86_64",
+    )
+    assert ended.returncode == 0, ended.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(installed)
+    package, (information,) = installed / "glacier_mp", installed.glob("*.dist-info")
+    assert {path.name for path in installed.iterdir()} == {package.name, information.name}
+    assert (package / "py.typed").exists()
+    assert (package / LIBRARY.name).read_bytes() == LIBRARY.read_bytes()
+    assert {path.name for path in (information / "licenses").iterdir()} == LICENSES
+
+    metadata = message_from_bytes((information / "METADATA").read_bytes())
+    assert metadata["License-Expression"] == "MIT OR Apache-2.0"
+    assert set(metadata.get_all("License-File", [])) == LICENSES
+    assert metadata.get_all("Requires-Dist") is None
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    environment.pop("GLACIER_MP_LIBRARY", None)
+    program = "import glacier_mp; print(glacier_mp.__version__, glacier_mp._ffi.path)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], cwd="/", env=environment, check=True, capture_output=True, text=True
+    ).stdout
+    assert output.split() == [metadata["Version"], str(package / LIBRARY.name)]
+    assert wheel.name == f"glacier_mp-{metadata['Version']}-py3-none-manylinux_2_34_x86_64.whl"
+
+
+def test_copies_of_the_licenses_are_current() -> None:
+    for name in LICENSES:
+        assert (PROJECT / name).read_bytes() == (ROOT / name).read_bytes(), name
+
+
+def test_notices_are_those_of_the_crates() -> None:
+    script = ROOT / "scripts" / "notices.py"
+    ended = subprocess.run([sys.executable, str(script), "--check"], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def directory_with(path: Path, **programs: str) -> str:
+    """Creates a directory for PATH with shell scripts."""
+    path.mkdir()
+    for name, script in programs.items():
+        (path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (path / name).chmod(0o755)
+    return str(path)
+
+
+def only_line(ended: subprocess.CompletedProcess[str]) -> str:
+    """Returns the message of a failed build, which is one line."""
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("target", ["sdist", "wheel"])
+def test_build_without_cargo_names_what_to_install(tmp_path: Path, target: str) -> None:
+    path = directory_with(tmp_path / "bin", cc="exit 0")
+    line = only_line(hatchling(PROJECT, target, tmp_path / "dist", PATH=path))
+    assert line.startswith("error: building glacier-mp needs Rust 1.")
+    assert "cargo cannot be run: install Rust with rustup" in line
+
+
+def test_build_with_old_cargo_names_both_versions(tmp_path: Path) -> None:
+    path = directory_with(tmp_path / "bin", cargo="echo cargo 1.9.1 '(0123456 2016-01-01)'")
+    line = only_line(hatchling(PROJECT, "wheel", tmp_path / "dist", PATH=path))
+    assert line.startswith("error: building glacier-mp needs Rust 1.")
+    assert "but cargo is 1.9.1: install Rust with rustup" in line
+
+
+def test_build_without_compiler_names_what_to_install(tmp_path: Path) -> None:
+    path = directory_with(tmp_path / "bin", cargo="echo cargo 1.999.0")
+    line = only_line(hatchling(PROJECT, "wheel", tmp_path / "dist", PATH=path))
+    assert "needs a C compiler, but cc is not in PATH: install gcc" in line
+
+
+def test_build_reports_failure_of_cargo(tmp_path: Path) -> None:
+    cargo = 'case $1 in --version) echo cargo 1.999.0 ;; *) echo "error[E0308]" >&2; exit 101 ;; esac'
+    path = directory_with(tmp_path / "bin", cargo=cargo, cc="exit 0")
+    ended = hatchling(PROJECT, "wheel", tmp_path / "dist", PATH=path)
+    first, last = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert first == "error[E0308]"
+    assert last == f"error: cargo could not build the library in {ROOT}: see the messages of cargo above"
+
+
+def test_build_rejects_library_that_does_not_exist(tmp_path: Path) -> None:
+    line = only_line(hatchling(PROJECT, "wheel", tmp_path / "dist", GLACIER_MP_BUILD_LIBRARY="/no/such/library.so"))
+    assert "GLACIER_MP_BUILD_LIBRARY is '/no/such/library.so', which is not a file" in line
+
+
+def test_build_without_crate_says_where_to_build(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "project", ignore=shutil.ignore_patterns("rust"))
+    line = only_line(hatchling(tmp_path / "project", "wheel", tmp_path / "dist"))
+    assert "build from a checkout or from a source distribution" in line
