@@ -47,7 +47,7 @@ examples: library
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
 # These targets first check that the required tools are installed.
-CHECKED := demo emulator test test-rust test-python test-clients test-install models check abi stress stress-one bench fuzz
+CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages models check abi stress stress-one bench fuzz
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
 	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
@@ -107,6 +107,18 @@ run-test-clients: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	cd benches/python && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check .
 	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest
+
+# Builds and runs the programs of examples/ with an installed library.
+LANGUAGES := $(TARGET_DIR)/languages
+run-test-languages: LANGUAGE_TESTS := "$(TARGET_DIR)/python-venv/bin/python" -m
+run-test-languages: export GLACIER_PREFIX := $(LANGUAGES)/prefix
+run-test-languages: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+run-test-languages: library
+	$(CARGO) build -p glacier-emulator
+	@$(MAKE) --no-print-directory install PREFIX="$(LANGUAGES)/prefix" >/dev/null
+	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
+	cd tests/languages && $(LANGUAGE_TESTS) ruff check . && $(LANGUAGE_TESTS) ruff format --check . \
+		&& $(LANGUAGE_TESTS) mypy . && $(LANGUAGE_TESTS) pytest
 
 # Runs the test suites repeatedly under adverse conditions. scripts/stress.py describes the variables.
 # make stress [STRESS_RUNS=1] [STRESS_CONDITIONS="load umask+tmpdir"] [STRESS_SUITES="rust c python clients"]
