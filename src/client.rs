@@ -70,7 +70,7 @@ impl Client {
     /// Creates a client. Sends no requests.
     ///
     /// # Errors
-    /// The errors of [`Config::resolve`]; `Invalid` for a CA file without certificates.
+    /// The errors of [`Config::resolve`]; `Io` or `Invalid` if the trust store of the system has no readable certificate.
     pub fn new(config: &Config) -> Result<Arc<Self>> {
         let resolved = config.resolve()?;
         let network = resolved.network()?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::api::endpoint;
 use crate::credentials::{self, CredentialsSource, Provider};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Endpoint, Network, NetworkSettings};
+use crate::http::{CaFile, Endpoint, Network, NetworkSettings, SystemStore, TrustStore};
 use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
 use crate::log::{Level, Log, Sink};
 use crate::retry::Policy;
@@ -26,6 +26,7 @@ pub struct Config {
     endpoint: Setting,
     account_id: String,
     ca_file: Option<PathBuf>,
+    system_store: SystemStore,
     user_agent: String,
     /// The key or provider that the caller set last.
     credentials: Option<CredentialsSource>,
@@ -61,8 +62,8 @@ pub struct ResolvedConfig {
     pub account_id: String,
     /// The source of the keys that requests are signed with.
     pub credentials: CredentialsSource,
-    /// The certificates to trust, in PEM. `None`: the built-in ones.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The trusted certificates.
+    pub trust: TrustStore,
     /// The `User-Agent` header.
     pub user_agent: String,
     /// The maximum number of parts in flight per upload.
@@ -90,7 +91,9 @@ impl Config {
         // may be a secret, which is wiped after use.
         let text = |value: OsString| value.into_string().unwrap_or_else(|value| value.to_string_lossy().into_owned());
         let variable = |name: &str| std::env::var_os(name).map(text);
-        Self::from_variables(|name| variable(name).filter(|value| !value.is_empty()))
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let system_store = SystemStore::locate(path("SSL_CERT_FILE").as_deref(), path("SSL_CERT_DIR").as_deref());
+        Self { system_store, ..Self::from_variables(|name| variable(name).filter(|value| !value.is_empty())) }
     }
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -111,6 +114,7 @@ impl Config {
             endpoint: first(["AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL"]),
             account_id: "-".to_owned(),
             ca_file: None,
+            system_store: SystemStore::default(),
             user_agent: format!("libglacier_mp/{}", env!("CARGO_PKG_VERSION")),
             credentials: None,
             environment_key: environment_key.map_err(|error| (error.kind(), error.message().to_owned())),
@@ -151,7 +155,7 @@ impl Config {
         Ok(())
     }
 
-    /// Sets a file of PEM certificates to trust instead of the built-in ones. The client reads it.
+    /// Sets a file of PEM certificates to trust instead of those of the system. The client reads it.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_ca_file(&mut self, path: &Path) -> Result<()> {
         if path.as_os_str().is_empty() {
@@ -276,7 +280,7 @@ impl Config {
             endpoint,
             account_id: self.account_id.clone(),
             credentials: self.credentials_source()?,
-            ca_pem: self.ca_file.as_deref().map(read_ca_file).transpose()?,
+            trust: self.trust()?,
             user_agent: self.user_agent.clone(),
             workers: self.workers,
             memory_limit: self.memory_limit,
@@ -287,6 +291,15 @@ impl Config {
             log: Arc::clone(&self.log),
             redactor: Arc::clone(&self.redactor),
         })
+    }
+
+    /// Reads the CA file. Without one, the trust store of the system is read when it is needed.
+    fn trust(&self) -> Result<TrustStore> {
+        let log = Arc::clone(&self.log);
+        match &self.ca_file {
+            Some(path) => TrustStore::of_ca_file(CaFile::new(path, "glacier_config_set_ca_file"), log),
+            None => Ok(TrustStore::of_system(self.system_store.clone(), log)),
+        }
     }
 
     fn credentials_source(&self) -> Result<CredentialsSource> {
@@ -309,11 +322,11 @@ impl ResolvedConfig {
     /// Creates the network that all transports of a client share.
     ///
     /// # Errors
-    /// `Invalid` for a CA file without certificates.
+    /// `Invalid` for a user agent that is not printable.
     pub fn network(&self) -> Result<Network> {
         Network::new(NetworkSettings {
             user_agent: self.user_agent.clone(),
-            ca_pem: self.ca_pem.clone(),
+            trust: self.trust.clone(),
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
         })
@@ -346,13 +359,6 @@ fn duration(name: &str, ms: u64) -> Result<Duration> {
         return Err(Error::invalid(format!("{name} 0 is not allowed: it must be at least 1 millisecond")));
     }
     Ok(Duration::from_millis(ms))
-}
-
-fn read_ca_file(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|cause| {
-        let kind = Kind::of_io(&cause, Kind::Io);
-        Error::new(kind, format!("cannot read the CA file {}: {cause}", path.display())).caused_by(cause)
-    })
 }
 
 #[cfg(test)]

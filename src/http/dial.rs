@@ -13,10 +13,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::certificate;
 use super::channel::Channel;
 use super::happy_eyeballs::Schedule;
 use super::resolve::LookupError;
+use super::tls_failure;
 use super::transport_context::TransportContext;
 use crate::clock::ActiveInstant;
 use crate::error::{ConnectFailure, Error, Kind, Result, is_exhausted};
@@ -211,16 +211,15 @@ impl ConnectAttempts<'_> {
     /// connection.
     fn handshake_failed(&self, error: io::Error) -> Error {
         let tls_error =
-            (error.kind() == io::ErrorKind::InvalidData).then(|| certificate::tls_error(&error)).flatten().cloned();
+            (error.kind() == io::ErrorKind::InvalidData).then(|| tls_failure::tls_error(&error)).flatten().cloned();
         match tls_error {
-            Some(tls_error) if !certificate::is_interruption(&tls_error) => self.rejected(tls_error),
+            Some(tls_error) if !tls_failure::is_interruption(&tls_error) => self.rejected(tls_error),
             _ => self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error),
         }
     }
 
     fn rejected(&self, error: rustls::Error) -> Error {
-        let has_ca_file = self.context.network.settings().ca_pem.is_some();
-        let text = certificate::describe(&error, self.context.endpoint.host(), has_ca_file);
+        let text = self.context.tls.as_ref().map_or_else(|| error.to_string(), |tls| tls.describe(&error));
         self.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
     }
 

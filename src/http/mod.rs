@@ -22,8 +22,10 @@ mod resolve;
 pub mod response;
 mod stopwatch;
 mod tls;
+mod tls_failure;
 mod transport;
 mod transport_context;
+mod trust;
 mod ureq_adapter;
 
 pub use connection::UreqConnection;
@@ -35,3 +37,4 @@ pub use pool::{ConnectionPool, PooledConnection};
 pub use request_context::RequestContext;
 pub use resolve::{LookupError, Resolver, SystemResolver};
 pub use transport::UreqTransport;
+pub use trust::{CaFile, SystemStore, TrustStore};

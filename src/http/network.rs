@@ -7,9 +7,10 @@ use ureq::http::HeaderValue;
 
 use super::endpoint::Endpoint;
 use super::resolve::{Resolver, SystemResolver};
-use super::tls::{Tls, check_ca_file};
+use super::tls::Tls;
 use super::transport::UreqTransport;
 use super::transport_context::TransportContext;
+use super::trust::TrustStore;
 use crate::error::{Error, Result};
 use crate::limits::quoted;
 
@@ -18,8 +19,8 @@ use crate::limits::quoted;
 pub struct NetworkSettings {
     /// The value of the `User-Agent` header. An empty value omits the header.
     pub user_agent: String,
-    /// The certificate authorities to trust, in PEM. `None`: the public ones.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The trusted certificates.
+    pub trust: TrustStore,
     /// The time limit from the end of the name lookup to the end of the TLS handshake.
     pub connect_timeout: Duration,
     /// The maximum time without progress in an exchange.
@@ -45,8 +46,6 @@ impl Network {
                 quoted(&settings.user_agent)
             )));
         }
-        // Also checked for plain HTTP, so that an invalid file is reported before the endpoint changes to HTTPS.
-        settings.ca_pem.as_deref().map(check_ca_file).transpose()?;
         Ok(Self { settings: Arc::new(settings), resolver: Arc::new(SystemResolver) })
     }
 
@@ -74,7 +73,9 @@ impl Network {
     /// Creates the transport to an endpoint without a proxy.
     ///
     /// # Errors
-    /// [`Kind::Invalid`](crate::error::Kind::Invalid) if no certificate can contain the host of the endpoint.
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) if no certificate can contain the host of the endpoint. With TLS also
+    /// [`Kind::Io`](crate::error::Kind::Io) or [`Kind::Invalid`](crate::error::Kind::Invalid) if the trusted certificates of
+    /// the system cannot be read.
     pub fn direct_transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
         Ok(UreqTransport::new(TransportContext::new(self.clone(), endpoint.clone())?))
     }
@@ -89,6 +90,6 @@ impl Network {
 
     /// Creates the TLS settings for a server, or `None` if its URL begins with `http:`.
     pub(super) fn tls(&self, server: &Endpoint) -> Result<Option<Tls>> {
-        server.is_tls().then(|| Tls::new(server, self.settings.ca_pem.as_deref())).transpose()
+        server.is_tls().then(|| Tls::new(server, &self.settings.trust)).transpose()
     }
 }

@@ -56,7 +56,9 @@ fn assert_rejected(settings: Settings, words: &[&str]) -> Error {
     for word in words {
         assert!(error.message().contains(word), "{word:?} is not in: {error}");
     }
-    for internal in ["OtherError", "CaUsedAsEndEntity", "DnsName", "UnixTime"] {
+    for internal in
+        ["OtherError", "OtherIssuerKey", "OutdatedIssuer", "BadSignature", "CaUsedAsEndEntity", "DnsName", "UnixTime"]
+    {
         assert!(!error.message().contains(internal), "{error}");
     }
     error
@@ -138,25 +140,68 @@ fn names_a_missing_subject_alternative_name() {
 fn rejects_another_self_signed_certificate() {
     // The same name and attributes, but another key.
     let (server, other) = (self_signed(&params(as_openssl_default)), self_signed(&params(as_openssl_default)));
-    let words = ["self-signed", "not in the CA file", "glacier_config_set_ca_file"];
+    let words =
+        ["it is self-signed and not in the CA file /etc/ca.pem (glacier_config_set_ca_file)", "add this certificate"];
     assert_rejected(trusting(&server, other.ca_pem.clone()), &words);
     assert_rejected(trusting(&server, Some(some_other_certificate())), &words);
-    assert_rejected(trusting(&server, None), &["self-signed", "no CA file is set", "glacier_config_set_ca_file"]);
+    let words = ["it is self-signed and not in the built-in list of public certificate authorities", "set a CA file"];
+    assert_rejected(trusting(&server, None), &words);
 }
 
 #[test]
-fn names_the_ca_file_if_the_issuer_is_unknown() {
+fn names_the_trusted_certificates_if_the_issuer_is_unknown() {
     let (server, _) = issued(&params(|_| {}));
-    let words = ["its issuer is not one of the public certificate authorities", "glacier_config_set_ca_file"];
+    let words = ["its issuer is not in the built-in list of public certificate authorities", "AWS_CA_BUNDLE"];
     assert_rejected(trusting(&server, None), &words);
-    let words = ["its issuer is not in the CA file", "glacier_config_set_ca_file"];
+    let words = ["its issuer is not in the CA file /etc/ca.pem (glacier_config_set_ca_file)", "to that file"];
     assert_rejected(trusting(&server, Some(some_other_certificate())), &words);
+}
+
+/// A private authority that was created again often has its old name.
+#[test]
+fn distinguishes_another_key_of_the_issuer_from_an_unknown_issuer() {
+    let ((server, _), (_, other)) = (issued(&params(|_| {})), issued(&params(|_| {})));
+    let words = ["an authority with the name of its issuer is in the CA file", "but with another key"];
+    assert_rejected(trusting(&server, Some(other.pem())), &words);
+    let both = other.pem() + server.ca_pem.as_deref().unwrap();
+    assert_accepted(trusting(&server, Some(both)));
+}
+
+/// The server's own certificate is valid. Renewing it would not help.
+#[test]
+fn distinguishes_an_expired_issuer_from_an_expired_certificate() {
+    let authority = |name: &str, change: &dyn Fn(&mut CertificateParams)| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
+        params
+    };
+    let root = CertifiedIssuer::self_signed(authority("Root", &|_| {}), KeyPair::generate().unwrap()).unwrap();
+    for (from, to, words) in [
+        (2000, 2001, "the certificate of its issuer expired on Mon, 01 Jan 2001 00:00:00 GMT"),
+        (9000, 9001, "the certificate of its issuer is valid from Wed, 01 Jan 9000 00:00:00 GMT"),
+    ] {
+        let outdated = authority("Intermediate", &|params| {
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(to, 1, 1);
+        });
+        let intermediate = CertifiedIssuer::signed_by(outdated, KeyPair::generate().unwrap(), &root).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(|_| {}).signed_by(&key, &intermediate).unwrap();
+        let chain = [certificate.der().clone(), intermediate.der().clone()];
+        let server = Server::with_chain(&chain, &key, root.pem(), always(OK));
+        assert_rejected(settings(&server), &[words, "send the current intermediate certificates"]);
+    }
 }
 
 #[test]
 fn distinguishes_the_certificate_of_an_authority_from_that_of_a_server() {
     let (server, _) = issued(&params(as_openssl_default));
-    assert_rejected(settings(&server), &["certificate authority (CA:TRUE)", "glacier_config_set_ca_file"]);
+    assert_rejected(
+        settings(&server),
+        &["certificate authority (CA:TRUE)", "add exactly this certificate to that file"],
+    );
 }
 
 #[test]

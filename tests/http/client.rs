@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use glacier_mp::error::Result;
 use glacier_mp::http::{
-    Connection, Endpoint, Method, Network, NetworkSettings, Payload, Request, RequestContext, Response, Transport,
-    UreqTransport,
+    CaFile, Connection, Endpoint, Method, Network, NetworkSettings, Payload, Request, RequestContext, Response,
+    SystemStore, Transport, TrustStore, UreqTransport,
 };
+use glacier_mp::log::Log;
 
 use crate::server::Server;
 
@@ -27,10 +28,20 @@ impl Settings {
     pub(crate) fn network(&self) -> Result<Network> {
         Network::new(NetworkSettings {
             user_agent: self.user_agent.clone(),
-            ca_pem: self.ca_pem.clone(),
+            trust: self.trust()?,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
         })
+    }
+
+    /// The certificates of `ca_pem`, or the built-in ones.
+    fn trust(&self) -> Result<TrustStore> {
+        let log = Arc::new(Log::off());
+        let file = || CaFile::new("/etc/ca.pem", "glacier_config_set_ca_file");
+        match &self.ca_pem {
+            Some(pem) => TrustStore::of_pem(file(), pem, log),
+            None => Ok(TrustStore::of_system(SystemStore::default(), log)),
+        }
     }
 
     pub(crate) fn transport(&self) -> Result<UreqTransport> {

@@ -14,3 +14,4 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod trust;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 /// A server that runs a script for each connection on a separate thread. The threads end with the process.
 pub(crate) struct Server {
@@ -37,7 +37,26 @@ impl Server {
         ca_pem: String,
         script: impl Fn(&mut Peer) + Send + Sync + 'static,
     ) -> Self {
-        Self::start(Some(config(certificate, key)), Some(ca_pem), script)
+        Self::with_chain(&[certificate.der().clone()], key, ca_pem, script)
+    }
+
+    /// The same with a chain that begins with the server's certificate.
+    pub(crate) fn with_chain(
+        chain: &[CertificateDer<'static>],
+        key: &rcgen::KeyPair,
+        ca_pem: String,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_config(config(chain, key, rustls::ALL_VERSIONS), ca_pem, script)
+    }
+
+    /// The same with TLS settings.
+    pub(crate) fn with_config(
+        config: Arc<ServerConfig>,
+        ca_pem: String,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(Some(config), Some(ca_pem), script)
     }
 
     pub(crate) fn either(tls: bool, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
@@ -185,16 +204,22 @@ pub(crate) fn named(name: &str, run: impl FnOnce() + Send + 'static) {
 /// Creates a self-signed certificate for a name. Also returns it in PEM.
 pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    (config(&certified.cert, &certified.signing_key), certified.cert.pem())
+    let config = config(&[certified.cert.der().clone()], &certified.signing_key, rustls::ALL_VERSIONS);
+    (config, certified.cert.pem())
 }
 
-fn config(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Arc<ServerConfig> {
+/// Returns the settings of a server with these TLS versions. The chain begins with its certificate.
+pub(crate) fn config(
+    chain: &[CertificateDer<'static>],
+    key: &rcgen::KeyPair,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(chain.to_vec(), key)
         .unwrap();
     Arc::new(config)
 }

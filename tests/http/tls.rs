@@ -7,7 +7,7 @@ use glacier_mp::error::Kind;
 use glacier_mp::http::Endpoint;
 
 use crate::client::{Settings, connect, connection, context, get, settings};
-use crate::server::{Server, always, certificate};
+use crate::server::{Server, always, certificate, config};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -33,6 +33,16 @@ fn rejects_unknown_authorities() {
         let error = connection(Settings { ca_pem, ..settings(&server) }).open(&context()).unwrap_err();
         assert_eq!(error.kind(), Kind::Tls, "{error}");
         assert!(error.message().contains(&format!("localhost:{}", server.address.port())), "{error}");
+    }
+}
+
+#[test]
+fn accepts_tls_1_2_and_tls_1_3() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let config = config(&[certified.cert.der().clone()], &certified.signing_key, &[version]);
+        let server = Server::with_config(config, certified.cert.pem(), always(OK));
+        assert_eq!(get(&mut *connect(&server)).unwrap().body, b"ok", "{version:?}");
     }
 }
 

@@ -1,0 +1,208 @@
+//! The descriptions of failed TLS handshakes: what is wrong with which certificate, and the setting that helps.
+
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, PeerIncompatible};
+
+use super::certificate::{OtherIssuerKey, OutdatedIssuer, SelfSigned};
+use super::trust::Origin;
+use crate::dates;
+
+/// Returns the rustls error inside an error of a TLS stream.
+pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|error| error.downcast_ref())
+}
+
+/// Returns true for a transient handshake failure: corruption in transit or an internal error of the peer. A rejected
+/// certificate and a peer without a common TLS version are permanent failures.
+pub(super) fn is_interruption(error: &rustls::Error) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        error,
+        rustls::Error::DecryptError
+            | rustls::Error::AlertReceived(
+                Alert::BadRecordMac
+                    | Alert::DecodeError
+                    | Alert::DecryptError
+                    | Alert::InternalError
+                    | Alert::UserCanceled
+            )
+    )
+}
+
+/// Describes a failed handshake: what is wrong with which certificate, and the setting that helps. `origin`: where the
+/// trusted certificates come from.
+pub(super) fn describe(error: &rustls::Error, host: &str, origin: &Origin) -> String {
+    use AlertDescription as Alert;
+    match error {
+        rustls::Error::InvalidCertificate(reason) => {
+            format!("the server's certificate was rejected: {}", describe_certificate(reason, host, origin))
+        }
+        rustls::Error::NoCertificatesPresented => "the server sent no certificate".to_owned(),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
+            "the server does not speak TLS on this port: the response is not a TLS record; for plain HTTP set an endpoint that \
+             begins with http:// (glacier_config_set_endpoint), otherwise correct the port"
+                .to_owned()
+        }
+        rustls::Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig)
+        | rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
+        | rustls::Error::AlertReceived(Alert::ProtocolVersion) => {
+            "the server supports neither TLS 1.2 nor TLS 1.3; enable one of them on the server".to_owned()
+        }
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity) => format!(
+            "the server and this library have no TLS settings in common (cipher suites, key exchange or signatures): {error}"
+        ),
+        rustls::Error::AlertReceived(Alert::UnrecognisedName) => {
+            format!("the server does not serve the host name {host}: {error}; check the endpoint")
+        }
+        rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => {
+            format!("the server requires a client certificate, which this library does not support: {error}")
+        }
+        rustls::Error::AlertReceived(_) => format!("the server rejected the TLS handshake: {error}"),
+        _ => format!("the TLS handshake failed: {error}"),
+    }
+}
+
+fn describe_certificate(reason: &CertificateError, host: &str, origin: &Origin) -> String {
+    match reason {
+        CertificateError::Other(OtherError(reason)) => describe_other(reason.as_ref(), origin),
+        CertificateError::UnknownIssuer => format!(
+            "its issuer is not in {origin}; if the server, or a proxy that intercepts TLS, uses a private authority, {}; \
+             otherwise configure the server to send its intermediate certificates",
+            origin.advice("the certificate of that authority")
+        ),
+        CertificateError::ExpiredContext { .. } | CertificateError::Expired => {
+            format!("it {}", describe_validity(reason, "renew the certificate or correct the clock"))
+        }
+        CertificateError::NotValidYetContext { .. } | CertificateError::NotValidYet => {
+            format!("it {}", describe_validity(reason, "correct the clock or wait"))
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            format!("it is not for the host {host}{}; {}", names(presented), advice(presented))
+        }
+        CertificateError::NotValidForName => {
+            format!("it is not for the host {host}; check the endpoint (glacier_config_set_endpoint)")
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "its extended key usage does not allow server authentication; use a server certificate".to_owned()
+        }
+        CertificateError::Revoked => "it is revoked".to_owned(),
+        CertificateError::BadEncoding => "it is not a well-formed X.509 version 3 certificate".to_owned(),
+        CertificateError::BadSignature => {
+            "the handshake is not signed with its private key; check the certificate and the key of the server"
+                .to_owned()
+        }
+        reason => reason.to_string(),
+    }
+}
+
+/// Describes a reason that is not one of rustls.
+fn describe_other(reason: &(dyn std::error::Error + Send + Sync + 'static), origin: &Origin) -> String {
+    if reason.is::<SelfSigned>() {
+        let advice = origin.advice("this certificate");
+        return format!("it is self-signed and not in {origin}; if it is the right one, {advice}");
+    }
+    if reason.is::<OtherIssuerKey>() {
+        let advice = origin.advice("the current certificate of that authority");
+        return format!("an authority with the name of its issuer is in {origin}, but with another key; {advice}");
+    }
+    if let Some(webpki::Error::CaUsedAsEndEntity) = reason.downcast_ref() {
+        let advice = origin.advice("exactly this certificate");
+        return format!(
+            "it is the certificate of a certificate authority (CA:TRUE), not of a server, and not in {origin}; use a server \
+             certificate, or {advice}"
+        );
+    }
+    if let Some(OutdatedIssuer(reason)) = reason.downcast_ref() {
+        let advice = "configure the server to send the current intermediate certificates, or correct the clock";
+        return format!("the certificate of its issuer {}", describe_validity(reason, advice));
+    }
+    reason.to_string()
+}
+
+/// Describes why a certificate is not valid now. `advice` applies unless this machine's clock is certainly wrong.
+fn describe_validity(reason: &CertificateError, advice: &str) -> String {
+    /// 2026-01-01. No version of this library is older.
+    const FIRST_RELEASE: u64 = 1_767_225_600;
+    let (validity, now) = match reason {
+        CertificateError::ExpiredContext { time, not_after } => (format!("expired on {}", date(*not_after)), *time),
+        CertificateError::NotValidYetContext { time, not_before } => {
+            (format!("is valid from {}", date(*not_before)), *time)
+        }
+        CertificateError::Expired => return format!("has expired; {advice}"),
+        _ => return format!("is not valid yet; {advice}"),
+    };
+    match now.as_secs() {
+        ..FIRST_RELEASE => {
+            format!("{validity}, and this machine's clock is wrong: it shows {}; set the clock", date(now))
+        }
+        _ => format!("{validity}, and this machine's clock shows {}; {advice}", date(now)),
+    }
+}
+
+/// Returns the advice for a certificate with these names that is not for the host. A host name only in the subject (CN) is not
+/// used: RFC 9525 §2.
+fn advice(presented: &[String]) -> &'static str {
+    match presented {
+        [] => {
+            "create one with the host name in its subject alternative name (openssl req -addext subjectAltName=DNS:...)"
+        }
+        _ => "check the endpoint (glacier_config_set_endpoint)",
+    }
+}
+
+/// Lists the names of a certificate for a message.
+fn names(presented: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let Some(first) = presented.get(..presented.len().min(SHOWN)).filter(|first| !first.is_empty()) else {
+        return ", it has no subject alternative name".to_owned();
+    };
+    // webpki formats them as `DnsName("example.com")`.
+    let plain = |name: &String| {
+        let inner = name.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
+        inner.unwrap_or(name).to_owned()
+    };
+    let more = if presented.len() > SHOWN { ", and others" } else { "" };
+    format!(", only for {}{more}", first.iter().map(plain).collect::<Vec<_>>().join(", "))
+}
+
+fn date(time: UnixTime) -> String {
+    dates::format_http(time.as_secs()).unwrap_or_else(|| format!("second {} (UNIX)", time.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(unix_time: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(unix_time))
+    }
+
+    fn described(reason: CertificateError) -> String {
+        describe(&rustls::Error::InvalidCertificate(reason), "localhost", &Origin::BuiltIn)
+    }
+
+    #[test]
+    fn names_a_clock_that_is_certainly_wrong() {
+        let not_valid_yet =
+            |time| described(CertificateError::NotValidYetContext { time: at(time), not_before: at(4_102_444_800) });
+        let words = "it is valid from Fri, 01 Jan 2100 00:00:00 GMT, and this machine's clock";
+        for (time, clock) in [
+            (0, "is wrong: it shows Thu, 01 Jan 1970 00:00:00 GMT; set the clock"),
+            (1_767_225_599, "is wrong: it shows Wed, 31 Dec 2025 23:59:59 GMT; set the clock"),
+            (1_767_225_600, "shows Thu, 01 Jan 2026 00:00:00 GMT; correct the clock or wait"),
+        ] {
+            let text = not_valid_yet(time);
+            assert!(text.ends_with(&format!("{words} {clock}")), "{text}");
+        }
+        let expired =
+            described(CertificateError::ExpiredContext { time: at(1_000_000_001), not_after: at(1_000_000_000) });
+        assert!(
+            expired
+                .ends_with("and this machine's clock is wrong: it shows Sun, 09 Sep 2001 01:46:41 GMT; set the clock"),
+            "{expired}"
+        );
+    }
+}
