@@ -1,4 +1,4 @@
-"""Multipart uploads to Amazon Glacier vaults: parallel, resumable, with bounded memory.
+"""Multipart uploads to Amazon Glacier vaults: parallel, resumable, with bounded memory. ::
 
     import glacier_mp
 
@@ -10,7 +10,7 @@
 A source is a file, a bytes, bytearray, memoryview or mmap object, a file object, or an iterable of bytes. A program can
 also write the bytes itself. Parts are sent in parallel, and every hash is compared with the service's. After a failure,
 stored parts are not sent again. To resume, run the upload again, or start another process with the upload ID or with a
-journal:
+journal::
 
     with glacier_mp.Upload(client, "my-vault", "backup.tar", journal="backup.journal") as upload:
         try:
@@ -20,17 +20,17 @@ journal:
                 raise
             archive = upload.run()
 
-Config        settings: region, keys, endpoint, memory, timeouts, log
-Credentials   keys that expire, returned by a callable of the program
-Client        endpoint, account and credentials; upload(), list_uploads()
-Upload        one upload: run(), start() or run_async() for a source; write() and finish() for a stream; initiate(),
-              put_part() and complete() for the service's operations
-UploadStream  a writable file object, from Upload.stream()
-TreeHash      the service's checksum of parts and archives
-Plan          the division of an archive into parts; plan() creates one
-Progress      the progress of an upload
-Source        the type of all sources; Data is the type of in-memory sources
-GlacierError  the base class of all exceptions
+- Config: settings, such as region, keys, endpoint, memory, timeouts and log
+- Credentials: keys that expire, returned by a callable of the program
+- Client: endpoint, account and credentials; upload(), list_uploads()
+- Upload: one upload; run(), start() or run_async() for a source; write() and finish() for a stream; initiate(),
+  put_part() and complete() for the service's operations
+- UploadStream: a writable file object, from Upload.stream()
+- TreeHash: the service's checksum of parts and archives
+- Plan: the division of an archive into parts; plan() creates one
+- Progress: the progress of an upload
+- Source: the type of all sources; Data is the type of in-memory sources
+- GlacierError: the base class of all exceptions
 
 Names follow boto3 where it has them. A checksum is a SHA-256 tree hash. Sizes are in bytes, times in seconds.
 

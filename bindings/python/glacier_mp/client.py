@@ -42,7 +42,7 @@ class Client:
     Upload for each archive, and call each Upload's run() on its own thread, start() or run_async(). The uploads share
     the memory limit: parts wait for free memory in FIFO order.
 
-    Leaving the `with` block, close() or dropping the last reference closes the client. Its uploads continue and can
+    Leaving the ``with`` block, close() or dropping the last reference closes the client. Its uploads continue and can
     still be run. A closed client cannot create uploads.
 
     Args:
@@ -77,14 +77,14 @@ class Client:
         expected_size: Optional[int] = None,
         progress: Optional[ReportProgress] = None,
     ) -> Archive:
-        """Uploads a source and returns the archive. It is Upload(...).run() in one call, with the same parameters.
+        """Uploads a source and returns the archive. It is Upload(...).run() in one call, with the same parameters. ::
 
             archive = client.upload("my-vault", "backup.tar", journal="backup.journal")
 
         Ctrl-C on the main thread or an exception in a callback stops it. To cancel from another thread, use Upload.
 
         To resume with a journal, make the same call again, in this process or another. If the archive exists already,
-        the call returns it. To resume without a journal after a GlacierError with `resumable`, call with the same
+        the call returns it. To resume without a journal after a GlacierError with ``resumable``, call with the same
         source and upload_id=error.upload_id.
 
         Raises:

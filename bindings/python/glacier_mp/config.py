@@ -27,7 +27,8 @@ class Config:
             "http://127.0.0.1:8080".
         account_id (str): the account that owns the vaults, 12 digits without hyphens. Default: "-", the account of the
             credentials (API reference, "accountId").
-        aws_access_key_id (str), aws_secret_access_key (str): the keys that sign requests. Set both or neither.
+        aws_access_key_id (str): the ID of the key that signs requests. Set it together with aws_secret_access_key.
+        aws_secret_access_key (str): the secret of that key.
         aws_session_token (str): the session token of temporary keys.
         credentials (callable): returns keys that expire, as Credentials or an equivalent tuple. It replaces the three
             parameters above. It is called once for all requests of a client:
@@ -39,7 +40,7 @@ class Config:
 
             It runs on the thread of a working call, like progress, and all requests wait for it. It may use the client
             and its uploads only as a callback may (see Upload), and must not wait for another thread that uses them.
-            An exception in it stops the call and is raised from it; the upload stays in the vault. With boto3:
+            An exception in it stops the call and is raised from it; the upload stays in the vault. With boto3::
 
                 def credentials():
                     keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="upload")["Credentials"]
@@ -76,7 +77,7 @@ class Config:
     Raises:
         UsageError: a value is not allowed; the message states the value and the rule.
         TypeError, ValueError: a value has the wrong type or range, only one of the two keys is given, or keys are
-            given together with `credentials`.
+            given together with ``credentials``.
     """
 
     def __init__(

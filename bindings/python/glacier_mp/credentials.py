@@ -10,10 +10,11 @@ from ._calls import GetCredentials
 
 
 class Credentials(NamedTuple):
-    """Keys that sign requests, as Config's `credentials` callable returns them. A plain tuple is accepted too.
+    """Keys that sign requests, as Config's ``credentials`` callable returns them. A plain tuple is accepted too.
 
     Attributes:
-        aws_access_key_id (str), aws_secret_access_key (str): the keys.
+        aws_access_key_id (str): the ID of the key.
+        aws_secret_access_key (str): the secret of that key.
         aws_session_token (str or None): the session token of temporary keys.
         expiration (datetime, int, float or None): the expiration time, as a datetime with a time zone or in seconds
             since 1970-01-01 UTC. None: the keys do not expire.

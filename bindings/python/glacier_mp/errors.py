@@ -79,12 +79,13 @@ class LocalError(GlacierError):
     - GLACIER_E_LOCKED: another Upload or process is using the journal
 
     A LocalError with GLACIER_E_IO is also an OSError of the subclass for its errno: FileNotFoundError, PermissionError,
-    IsADirectoryError and so on. Both `except LocalError` and `except FileNotFoundError` catch it. Its attributes:
+    IsADirectoryError and so on. Both ``except LocalError`` and ``except FileNotFoundError`` catch it. Only
+    then it has these attributes:
 
-        errno (int or None): the error number of the operating system; None if no system call failed, for example if
-            the source is a FIFO.
-        strerror (str or None): the operating system's text for errno.
-        filename (str or None): the path of the source, the journal or the ca_file, as given by the program.
+    - errno (int or None): the error number of the operating system; None if no system call failed, for example if the
+      source is a FIFO
+    - strerror (str or None): the operating system's text for errno
+    - filename (str or None): the path of the source, the journal or the ca_file, as given by the program
     """
 
 
@@ -109,7 +110,7 @@ class ServiceError(GlacierError):
     - GLACIER_E_NOT_FOUND: the vault does not exist; or the upload does not: it was completed or aborted, or has expired
     - GLACIER_E_LIMIT
     - GLACIER_E_NO_LONGER_SUPPORTED
-    - GLACIER_E_OUTCOME_UNKNOWN: Complete was sent, but its outcome is unknown. If `resumable`, the same Upload, or
+    - GLACIER_E_OUTCOME_UNKNOWN: Complete was sent, but its outcome is unknown. If ``resumable``, the same Upload, or
       another one with its journal, determines the outcome when it runs or completes again. Otherwise check an inventory
       of the vault before you upload the archive again
     """
@@ -128,7 +129,7 @@ class StoppedError(GlacierError):
 
     - GLACIER_E_CANCELED: by Upload.cancel or Client.cancel
     - GLACIER_E_CALLBACK: by an exception on another thread, in a callback of the same upload or in the client's
-      `credentials` callable; or by abort(), for an upload that was started in the background
+      ``credentials`` callable; or by abort(), for an upload that was started in the background
     """
 
 

@@ -30,16 +30,16 @@ class Destination(Protocol):
 
 
 class UploadStream(_File):
-    """A writable file object for an Upload, for use with shutil.copyfileobj, tarfile ("w|"), gzip and others.
+    """A writable file object for an Upload, for use with shutil.copyfileobj, tarfile ("w|"), gzip and others. ::
 
         with upload.stream() as stream:
             shutil.copyfileobj(sys.stdin.buffer, stream)
         print(upload.archive_id)
 
-    Leaving the `with` block without an exception calls Upload.finish(), which creates the archive. Leaving it with an
+    Leaving the ``with`` block without an exception calls Upload.finish(), which creates the archive. Leaving it with an
     exception does not, because an incomplete stream must not become an archive. close() and dropping the last reference
     do not create an archive either, because wrappers such as io.TextIOWrapper also close the stream after errors.
-    Without a `with` block, call Upload.finish().
+    Without a ``with`` block, call Upload.finish().
 
     A copy loop cannot detect a connection that ends early: set the Upload's archive_size if the size is known.
 
@@ -56,7 +56,7 @@ class UploadStream(_File):
         return True
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Writes all of `data` by Upload.write. Returns the number of bytes."""
+        """Writes all of ``data`` by Upload.write. Returns the number of bytes."""
         self._check_open()
         return self._upload.write(data)
 

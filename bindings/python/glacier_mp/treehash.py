@@ -16,7 +16,7 @@ _PIECE_SIZE = 64 << 20
 
 
 class TreeHash:
-    """An incremental tree hash: SHA-256 hashes of 1 MiB leaves, combined in pairs up to a root.
+    """An incremental tree hash: SHA-256 hashes of 1 MiB leaves, combined in pairs up to a root. ::
 
         tree_hash = TreeHash()
         tree_hash.update(b"...")

@@ -104,19 +104,19 @@ class Part:
 class Upload:
     """One multipart upload, and the archive that it creates.
 
-    Upload a source with one call:
+    Upload a source with one call::
 
         with Upload(client, "my-vault", "backup.tar", journal="backup.journal") as upload:
             archive = upload.run()      # or start(), which returns a Future, or await run_async()
 
-    Upload a stream that the program writes:
+    Upload a stream that the program writes::
 
         with Upload(client, "my-vault", expected_size=200 << 30) as upload:
             with tarfile.open(fileobj=upload.stream(), mode="w|") as tar:
                 tar.add("/home")
             archive = upload.finish()
 
-    Use the service's operations directly, with your own threads:
+    Use the service's operations directly, with your own threads::
 
         with Upload(client, "my-vault", part_size=1 << 20) as upload:
             upload.initiate()
@@ -124,15 +124,15 @@ class Upload:
             upload.put_part(1, last)        # 1 byte to 1 MiB
             archive = upload.complete()
 
-    Share an upload between processes or machines. Each sends a range of the parts, and one completes the upload:
+    Share an upload between processes or machines. Each sends a range of the parts, and one completes the upload::
 
         with Upload(client, "my-vault", "backup.tar", upload_id=upload_id, part_range=(0, 500)) as upload:
             upload.transfer()
         with Upload(client, "my-vault", upload_id=upload_id, archive_size=size) as upload:
             archive = upload.complete()
 
-    Resuming. Leaving the `with` block closes the object and never aborts the upload. An incomplete upload stays in the
-    vault until abort(), or until 24 hours after its last part. To resume it, run the same object again, or create an
+    Resuming. Leaving the ``with`` block closes the object and never aborts the upload. An incomplete upload stays in
+    the vault until abort(), or until 24 hours after its last part. To resume it, run the same object again, or create an
     Upload with the same source and the same journal or upload_id. Stored parts whose tree hash differs from the
     source's are sent again and replaced. Without a journal this is not an error, so a wrong source is detected only if
     it is smaller than the stored parts.
@@ -274,12 +274,12 @@ class Upload:
                 upload. To upload again, omit upload_id and use another journal.
             GlacierError: any other class. If the error is resumable, see "Resuming" under Upload. An automatic resume
                 is useful only if the error is also retryable.
-            Exception: any exception that progress, the log, the `credentials` callable or a source raised.
+            Exception: any exception that progress, the log, the ``credentials`` callable or a source raised.
         """
         return self._archive_call(lib.glacier_upload_run).result()
 
     def start(self) -> Future[Archive]:
-        """Starts run() in the background and returns a Future of the archive.
+        """Starts run() in the background and returns a Future of the archive. ::
 
             future = upload.start()
             ...
@@ -292,7 +292,7 @@ class Upload:
         run, and the Future then has a StoppedError. Until the run ends, other working calls raise UsageError with
         GLACIER_E_BUSY. Only abort() is allowed: it stops the run first.
 
-        These events cancel the run: the Upload is closed, for example at the end of its `with` block; the last
+        These events cancel the run: the Upload is closed, for example at the end of its ``with`` block; the last
         reference to both the Upload and the Future is dropped; the program ends. The program does not wait for the
         run. In a forked child the Future never completes.
 
@@ -304,7 +304,7 @@ class Upload:
         return self._start()[0]
 
     async def run_async(self) -> Archive:
-        """Runs run() without blocking the event loop.
+        """Runs run() without blocking the event loop. ::
 
             archive = await asyncio.wait_for(upload.run_async(), timeout=3600)
 
@@ -356,7 +356,7 @@ class Upload:
     def write(self, data: ReadableBuffer) -> int:
         """Writes the next bytes of a streaming upload. The length of the stream need not be known.
 
-        All of `data` is taken; the program may reuse its memory immediately. Library threads send the parts, also
+        All of ``data`` is taken; the program may reuse its memory immediately. Library threads send the parts, also
         between two writes. The upload is initiated when the first part is full or the stream is finished. finish()
         creates the archive.
 
