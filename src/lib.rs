@@ -8,7 +8,8 @@
 //! - The C ABI: [`ffi`].
 //! - The upload engine: [`upload`] is the handle, its state machine, the journal and the pipeline of threads that read, hash
 //!   and send parts. [`client`] holds what the uploads of one client share, [`config`] its settings.
-//! - What the machine says: [`environment`] captures the variables, [`profile`] reads the shared AWS files.
+//! - The settings of the machine: [`environment`] captures the variables, [`profile`] reads the shared AWS files, [`endpoint`]
+//!   finds the endpoints of services in both.
 //! - Limits and scheduling: [`plan`] computes part sizes and ranges, `memory` is the buffer pool, [`bandwidth`] a token
 //!   bucket, `callback_loop` runs callbacks on the caller's thread, and `reentrancy` rejects calls from inside callbacks.
 //! - Data: [`source`] reads files, memory and callbacks; [`treehash`] computes both hashes of a part in one pass.
@@ -30,6 +31,7 @@ pub mod config;
 pub mod credentials;
 pub mod dates;
 mod decimal;
+pub mod endpoint;
 pub mod environment;
 pub mod error;
 pub mod ffi;

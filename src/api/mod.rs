@@ -3,7 +3,6 @@
 //! Specification: Glacier developer guide, "API Reference for Multipart Uploads" (API version 2012-06-01).
 
 mod clock_skew;
-pub mod endpoint;
 mod error_codes;
 pub mod json;
 mod lists;

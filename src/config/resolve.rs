@@ -1,0 +1,130 @@
+//! The check of all settings together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Config;
+use super::region::find_region;
+use crate::credentials::{self, CredentialsSource};
+use crate::endpoint::{AwsService, find_endpoint};
+use crate::environment::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::http::{CaFile, Endpoint, Network, NetworkSettings, SystemStore, TrustStore};
+use crate::log::Log;
+use crate::profile::{Profiles, SelectedBy};
+use crate::retry::Policy;
+use crate::sanitize::Redactor;
+
+/// The complete settings, checked together.
+#[derive(Debug)]
+pub struct ResolvedConfig {
+    /// The environment as of the creation of the config.
+    pub environment: Arc<Environment>,
+    /// The profiles of the shared AWS files.
+    pub profiles: Arc<Profiles>,
+    /// The region in signatures.
+    pub region: String,
+    /// The endpoint of the service.
+    pub endpoint: Endpoint,
+    /// 12 digits, or `-`.
+    pub account_id: String,
+    /// The source of the keys that requests are signed with.
+    pub credentials: CredentialsSource,
+    /// The trusted certificates.
+    pub trust: TrustStore,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The maximum number of parts in flight per upload.
+    pub workers: u32,
+    /// The maximum size of all part buffers of the client, in bytes.
+    pub memory_limit: u64,
+    /// The bandwidth limit of the client, in bytes per second; 0: no limit.
+    pub bandwidth_limit: u64,
+    /// The retry policy.
+    pub policy: Policy,
+    /// The time limit for opening a connection.
+    pub connect_timeout: Duration,
+    /// The maximum time without progress on a connection.
+    pub stall_timeout: Duration,
+    /// The log.
+    pub log: Arc<Log>,
+    /// Removes secrets from messages.
+    pub redactor: Arc<Redactor>,
+}
+
+impl Config {
+    /// Checks all settings together. Reads the shared AWS files and the CA file. Sends nothing.
+    ///
+    /// # Errors
+    /// `Invalid` for an invalid or missing setting, `Credentials` without a key, `Io` for a file that cannot be read.
+    pub fn resolve(&self) -> Result<ResolvedConfig> {
+        self.try_resolve().map_err(|error| error.redacted(&self.redactor))
+    }
+
+    fn try_resolve(&self) -> Result<ResolvedConfig> {
+        let environment = &self.environment;
+        let profiles = Profiles::load(environment, self.profile_name.as_deref())?;
+        profiles.selected().register(&self.redactor);
+        let region = find_region(self.region.as_deref(), environment, &profiles)?;
+        let endpoint = find_endpoint(AwsService::Glacier, &region, self.endpoint.as_deref(), environment, &profiles)?;
+        Ok(ResolvedConfig {
+            environment: Arc::clone(environment),
+            credentials: self.credentials_source(&profiles)?,
+            profiles: Arc::new(profiles),
+            region,
+            endpoint,
+            account_id: self.account_id.clone(),
+            trust: self.trust()?,
+            user_agent: self.user_agent.clone(),
+            workers: self.workers,
+            memory_limit: self.memory_limit,
+            bandwidth_limit: self.bandwidth_limit,
+            policy: self.policy,
+            connect_timeout: self.connect_timeout,
+            stall_timeout: self.stall_timeout,
+            log: Arc::clone(&self.log),
+            redactor: Arc::clone(&self.redactor),
+        })
+    }
+
+    /// Reads the CA file. Without one, the trust store of the system is read when it is needed.
+    fn trust(&self) -> Result<TrustStore> {
+        let log = Arc::clone(&self.log);
+        if let Some(path) = &self.ca_file {
+            return TrustStore::of_ca_file(CaFile::new(path, "glacier_config_set_ca_file"), log);
+        }
+        let path = |name| self.environment.raw(name).filter(|value| !value.is_empty());
+        Ok(TrustStore::of_system(SystemStore::locate(path("SSL_CERT_FILE"), path("SSL_CERT_DIR")), log))
+    }
+
+    fn credentials_source(&self, profiles: &Profiles) -> Result<CredentialsSource> {
+        if let Some(source) = &self.credentials {
+            return Ok(source.clone());
+        }
+        let is_used = profiles.selected_by() != SelectedBy::Program;
+        let key =
+            credentials::from_environment(|name| self.environment.get(name).filter(|_| is_used).map(str::to_owned))?;
+        key.map(|key| CredentialsSource::Key(Arc::new(key))).ok_or_else(|| {
+            Error::new(
+                Kind::Credentials,
+                "no credentials are set: set a key or a credentials provider, or the environment variables AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY",
+            )
+        })
+    }
+}
+
+impl ResolvedConfig {
+    /// Creates the network that all transports of a client share.
+    ///
+    /// # Errors
+    /// `Invalid` for a user agent that is not printable.
+    pub fn network(&self) -> Result<Network> {
+        Network::new(NetworkSettings {
+            user_agent: self.user_agent.clone(),
+            trust: self.trust.clone(),
+            connect_timeout: self.connect_timeout,
+            stall_timeout: self.stall_timeout,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! The known answers of `tests/data/credentials.json` for region, endpoint, and errors in environment and files. Those for keys
+//! need the provider chain.
+
+mod vectors;
+
+use glacier_mp::config::Config;
+use glacier_mp::error::{Error, Kind};
+use vectors::{Case, cases};
+
+/// The errors of the vectors that need no provider.
+const KINDS: [&str; 7] = [
+    "ProfileNotFound",
+    "ConfigParseError",
+    "InvalidConfig",
+    "NoRegion",
+    "InvalidRegion",
+    "InvalidEndpoint",
+    "FileError",
+];
+
+/// The cases whose error a provider reports.
+fn needs_provider(case: &Case) -> bool {
+    ["role_", "sso_", "web_identity_", "container_"].iter().any(|prefix| case.name.starts_with(prefix))
+}
+
+/// Returns the vectors' name of an error.
+fn kind_of(error: &Error) -> &'static str {
+    let text = error.message();
+    let contains = |words: &[&str]| words.iter().all(|word| text.contains(word));
+    match error.kind() {
+        Kind::Io if text.starts_with("cannot read") => "FileError",
+        Kind::Invalid if contains(&["profile ", " does not exist: "]) => "ProfileNotFound",
+        Kind::Invalid if text.starts_with("cannot parse") && contains(&[", line "]) => "ConfigParseError",
+        Kind::Invalid if text.starts_with("no region is set") => "NoRegion",
+        Kind::Invalid if text.starts_with("region ") && contains(&["is not allowed"]) => "InvalidRegion",
+        Kind::Invalid if text.starts_with("endpoint ") && contains(&["is not allowed"]) => "InvalidEndpoint",
+        Kind::Invalid => "InvalidConfig",
+        _ => "another error",
+    }
+}
+
+fn config_of(case: &Case) -> Config {
+    let mut config = Config::new(case.environment());
+    config.set_credentials("AKIDTEST", "secret-test", None).unwrap();
+    if let Some(profile) = case.argument("profile") {
+        config.set_profile(&profile).unwrap();
+    }
+    if let Some(region) = case.argument("region") {
+        config.set_region(&region).unwrap();
+    }
+    if let Some(url) = case.argument("endpoint_url") {
+        config.set_endpoint(&url).unwrap();
+    }
+    config
+}
+
+#[test]
+fn resolves_region_and_endpoint_as_the_known_answers() {
+    let mut count = 0;
+    for case in cases().iter().filter(|case| case.expected("error").is_none()) {
+        let resolved = config_of(case).resolve().unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        assert_eq!(Some(resolved.region.as_str()), case.expected("region").as_deref(), "{}", case.name);
+        assert_eq!(Some(resolved.endpoint.to_string()), case.expected("endpoint_url"), "{}", case.name);
+        count += 1;
+    }
+    assert_eq!(count, 134);
+}
+
+#[test]
+fn rejects_environment_and_files_as_the_known_answers() {
+    // A file with mode 000 is readable for the superuser.
+    let (mut count, mut skipped) = (0, 0);
+    for case in cases() {
+        let Some(expected) = case.expected("error").filter(|error| KINDS.contains(&error.as_str())) else { continue };
+        if needs_provider(&case) {
+            continue;
+        }
+        if case.has_readable_secret() {
+            skipped += 1;
+            continue;
+        }
+        let error = config_of(&case).resolve().map(|_| ()).expect_err(&case.name);
+        assert_eq!(kind_of(&error), expected, "{}: {error}", case.name);
+        count += 1;
+    }
+    assert_eq!(count + skipped, 29);
+}
