@@ -1,27 +1,15 @@
 /*
  * glacier_mp.hpp: header-only C++17 interface to libglacier_mp.
  *
- * Each class owns one handle of the C interface. The C header glacier_mp.h describes the library: threads, callbacks,
- * resuming, limits. This header describes only the differences in C++:
- *
- * Errors. A failed call throws a subclass of glacier_mp::error, which has all details of glacier_error_t.
- * Ownership. All handle types are move-only. A moved-from object may only be destroyed or assigned to.
- * Strings. Text parameters are std::string_view and are copied. A NUL character inside throws usage_error. Paths are
- *   std::filesystem::path.
- * Callbacks. A callback is any callable object. If it throws, the working call stops and throws the same exception. The
- *   last progress callback of a run may come after the archive was created: the getters then have the archive ID. An
- *   exception in a log callback is ignored.
- * Threads. The rules are those of C. Destroying an upload frees its handle, which cancels a call in progress on another
- *   thread.
- *
- * Example: a complete program
+ * Each class owns one handle of the C interface. The manual of the library is the C header glacier_mp.h: threads,
+ * callbacks, cancellation, resuming, streaming, memory, service limits. This header describes the C++ interface.
  *
  *     #include <glacier_mp.hpp>
  *     #include <iostream>
  *
  *     int main() {
  *         try {
- *             glacier_mp::client client(glacier_mp::config().region("eu-central-1")); // keys from the environment
+ *             glacier_mp::client client; // the region and the keys come from the environment
  *             glacier_mp::upload upload(client, "my-vault");
  *             upload.source_file("backup.tar").journal("backup.tar.glacier");
  *             std::cout << upload.run().id << '\n';
@@ -31,7 +19,51 @@
  *         }
  *     }
  *
- * Compile with `c++ -std=c++17 program.cpp $(pkg-config --cflags --libs glacier_mp)`.
+ * Compile with `c++ -std=c++17 program.cpp $(pkg-config --cflags --libs glacier_mp)`. To resume after a failure, call
+ * run() again, or start the program again: the journal has the upload ID.
+ *
+ * == Settings ==
+ *
+ * A setter of config or upload returns a reference to its object, so that calls can be chained. To keep a config, name
+ * it first: `glacier_mp::config settings; settings.region("eu-central-1");`.
+ *
+ * == Errors ==
+ *
+ * A failed call throws a subclass of glacier_mp::error, which has all details of the failure. The subclass gives the
+ * origin: usage_error, local_error, transport_error, service_error, integrity_error, stopped_error, internal_error.
+ * error::code() gives the exact result, such as GLACIER_E_NOT_FOUND. The comment of a function lists after "Throws:"
+ * what a caller may want to handle. Each function that is not noexcept may also throw usage_error for wrong use,
+ * local_error if out of memory (GLACIER_E_MEMORY), std::bad_alloc, and internal_error.
+ *
+ * The working calls of an upload talk to the service: run, transfer, start, write, finish, initiate, put_part,
+ * list_parts, complete and abort. "The errors of requests" are transport_error, service_error and stopped_error
+ * (canceled, or a callback returned false), local_error for the source and the journal, and the exceptions of
+ * callbacks.
+ *
+ * == Ownership ==
+ *
+ * All handle types are move-only. A moved-from object may only be destroyed or assigned to. Objects may be destroyed in
+ * any order: an upload keeps what it needs of its client. Text and path parameters are copied. A NUL character inside
+ * throws usage_error. Callable objects are moved or copied into the library, which destroys them when they are
+ * replaced, or after the object and the last call that uses them have ended.
+ *
+ * == Callbacks ==
+ *
+ * A callback is any callable object. It runs on the thread of the working call, or after start() on the upload's own
+ * thread. If it throws, the working call stops and throws the same exception. This also holds if the call has succeeded
+ * meanwhile: the last progress callback of a run may come after the archive was created, and the getters then have the
+ * archive ID. An exception of a log callback is ignored.
+ *
+ * Inside a callback of an upload only cancel, state, progress, bandwidth_limit and the getters of that upload are
+ * allowed, and its destruction. Every other call on it throws usage_error (GLACIER_E_BUSY).
+ *
+ * == Threads ==
+ *
+ * Any number of threads may use a client at once. A config or a treehash is for one thread at a time. For an upload,
+ * any number of threads may be in put_part at once; every other working call and every setter needs exclusive use of
+ * the object, and otherwise throws usage_error (GLACIER_E_BUSY). Any thread may call cancel, wait, wait_for, state,
+ * progress, bandwidth_limit and the getters at any time. Moving or destroying an object while another thread calls it
+ * is a data race, except that a started run does not use the object itself.
  */
 #ifndef GLACIER_MP_HPP
 #define GLACIER_MP_HPP
@@ -39,13 +71,14 @@
 #include <glacier_mp.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <future>
-#include <initializer_list>
 #include <ios>
 #include <istream>
 #include <memory>
@@ -76,39 +109,79 @@ namespace glacier_mp {
 /** A SHA-256 tree hash: 32 bytes. */
 using digest = std::array<std::uint8_t, 32>;
 
-/** The counters of an upload: see glacier_progress_t. */
-using progress = glacier_progress_t;
-
-/** The `total` of a source of unknown length. */
+/** The `total` of a source of unknown length, and the bytes_total of a progress that is not known yet. */
 inline constexpr std::uint64_t unknown_length = GLACIER_UNKNOWN_LENGTH;
+
+/**
+ * The progress of an upload, or of hashing a file. The counters are the fields of glacier_progress_t: bytes_total,
+ * bytes_done, bytes_resumed, bytes_hashed, bytes_sent, parts_total, parts_done, parts_in_flight, retries, workers and
+ * elapsed_ms.
+ */
+struct progress : glacier_progress_t {
+    /** Creates counters of 0. */
+    progress() noexcept : glacier_progress_t{} {}
+    /** Copies the fields that the library filled. A field that it does not know is 0. */
+    explicit progress(const glacier_progress_t &counters) noexcept : glacier_progress_t{} {
+        const auto filled = static_cast<std::size_t>(counters.struct_size);
+        glacier_progress_t &to = *this;
+        std::memcpy(&to, &counters, filled < sizeof to ? filled : sizeof to);
+    }
+
+    /** The bytes of the archive that the service holds: bytes_done + bytes_resumed. */
+    std::uint64_t bytes_stored() const noexcept { return bytes_done + bytes_resumed; }
+    /** The fraction of the archive that the service holds, 0 to 1; std::nullopt while the archive size is unknown. */
+    std::optional<double> fraction() const noexcept {
+        if (bytes_total == unknown_length || bytes_total == 0) {
+            return std::nullopt;
+        }
+        return static_cast<double>(bytes_stored()) / static_cast<double>(bytes_total);
+    }
+    /** The time since the start of the first working call that moved data. */
+    std::chrono::milliseconds elapsed() const noexcept {
+        return std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(elapsed_ms));
+    }
+};
 
 /** The state of an upload: see glacier_state_names. Later library versions may return other values. */
 enum class state : glacier_state_t {
+    /** Nothing is initiated, or an attached upload is not yet confirmed by the service. */
     created = GLACIER_STATE_NEW,
+    /** The upload has an ID, and this object has sent no part. */
     initiated = GLACIER_STATE_INITIATED,
+    /** Parts are being sent or were sent. */
     transferring = GLACIER_STATE_TRANSFERRING,
+    /** Complete was sent, and its response is awaited or will be requested again. */
     completing = GLACIER_STATE_COMPLETING,
+    /** There is an archive. */
     completed = GLACIER_STATE_COMPLETED,
+    /** The upload is deleted. */
     aborted = GLACIER_STATE_ABORTED,
+    /** Complete was sent, and its outcome cannot be determined. */
     unknown = GLACIER_STATE_UNKNOWN,
 };
 
 /** The level of a log line: see glacier_log_level_names. Each level includes the levels before it. */
 enum class log_level : glacier_log_level_t {
+    /** Nothing. */
     off = GLACIER_LOG_OFF,
+    /** Why a call failed. */
     error = GLACIER_LOG_ERROR,
+    /** Recovered failures, such as a retry. */
     warn = GLACIER_LOG_WARN,
+    /** The steps of an upload. */
     info = GLACIER_LOG_INFO,
+    /** Each request. */
     debug = GLACIER_LOG_DEBUG,
 };
 
 /* ==== Errors ====================================================================================================== */
 
 /**
- * The base class of all exceptions of this library. what() returns glacier_error_message.
+ * The base class of all exceptions of this library.
  *
- * A result code of a later library version that is outside all ranges below is thrown as this class. Copying does not
- * throw.
+ * what() is one line of English: what failed, on which object, and what to do. It contains no secret and no control
+ * character: see glacier_error_message. A result code of a later library version that is outside all ranges below is
+ * thrown as this class. Copying does not throw. Any number of threads may use an error at once.
  */
 class error : public std::runtime_error {
 public:
@@ -127,9 +200,14 @@ public:
     const std::string &service_code() const noexcept { return details_->service_code; }
     /** The service's ID of the failed request, for AWS Support; empty if there was none. */
     const std::string &request_id() const noexcept { return details_->request_id; }
-    /** True if the failure is transient: the same call may succeed later. */
+    /**
+     * True if the failure is transient, so that the same call may succeed later. The library has already retried it.
+     */
     bool is_retryable() const noexcept { return details_->retryable; }
-    /** True if the upload is in the vault and can be resumed: see glacier_error_is_resumable. */
+    /**
+     * True if the upload is in the vault and can be resumed: call the same function again, or create an upload with the
+     * same source and the same journal or upload ID. See glacier_error_is_resumable.
+     */
     bool is_resumable() const noexcept { return details_->resumable; }
 
     /** Throws the subclass for a result code other than GLACIER_OK. Copies the details of err, which may be NULL. */
@@ -158,32 +236,51 @@ private:
     std::shared_ptr<const details> details_;
 };
 
-/** A value or a call is not allowed (codes 1 to 99). Nothing was sent. */
+/**
+ * A value or a call is not allowed (codes 1 to 99): GLACIER_E_INVALID, GLACIER_E_STATE, GLACIER_E_BUSY,
+ * GLACIER_E_FORKED. Nothing was sent. what() has the value and the rule.
+ */
 class usage_error : public error {
     using error::error;
 };
 
-/** A failure on this machine: files, memory, the source, the journal (codes 100 to 199). */
+/**
+ * A failure on this machine (codes 100 to 199): GLACIER_E_IO, GLACIER_E_MEMORY, GLACIER_E_SOURCE_SHORT,
+ * GLACIER_E_SOURCE_CHANGED, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
+ */
 class local_error : public error {
     using error::error;
 };
 
-/** A failure of the connection to the service: network, TLS, timeout, protocol (codes 200 to 299). */
+/**
+ * A failure of the connection to the service (codes 200 to 299): GLACIER_E_NETWORK, GLACIER_E_TLS, GLACIER_E_TIMEOUT,
+ * GLACIER_E_PROTOCOL.
+ */
 class transport_error : public error {
     using error::error;
 };
 
-/** An error response of the service (codes 300 to 399): see service_code(), http_status() and request_id(). */
+/**
+ * An error response of the service (codes 300 to 399): GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
+ * GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND, GLACIER_E_LIMIT, GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_OUTCOME_UNKNOWN.
+ * See service_code(), http_status() and request_id().
+ */
 class service_error : public error {
     using error::error;
 };
 
-/** An integrity failure: a tree hash differs, or parts are missing (codes 400 to 499). */
+/**
+ * An integrity failure (codes 400 to 499): a tree hash differs (GLACIER_E_TREE_HASH), or parts are missing
+ * (GLACIER_E_INCOMPLETE).
+ */
 class integrity_error : public error {
     using error::error;
 };
 
-/** A call that was stopped by cancel, or by a callback that returned false (codes 500 to 599). */
+/**
+ * A call that was stopped (codes 500 to 599) by cancel() (GLACIER_E_CANCELED), or by a callback that returned false
+ * (GLACIER_E_CALLBACK).
+ */
 class stopped_error : public error {
     using error::error;
 };
@@ -271,47 +368,144 @@ template <typename Owned> Owned allocated(typename Owned::pointer handle) {
     return Owned(handle);
 }
 
-/** The last exception of a callback, until a call of the callback succeeds. Any thread may use it. */
-class caught {
+/** How the last call of a callback ended. Any thread may use it. */
+class outcome {
 public:
-    void store(std::exception_ptr exception) noexcept {
+    /** Records a call that continued, or that stopped the work, by this exception if it is not NULL. */
+    void store(bool stopped, std::exception_ptr exception) noexcept {
         const std::lock_guard<std::mutex> lock(mutex_);
+        stopped_ = stopped;
         exception_ = std::move(exception);
     }
 
-    std::exception_ptr get() const noexcept {
+    /** Returns the exception that the callback threw; NULL if it threw none. */
+    std::exception_ptr exception() const noexcept {
         const std::lock_guard<std::mutex> lock(mutex_);
         return exception_;
     }
 
+    /** Returns whether the callback stopped the work. */
+    bool stopped() const noexcept {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return stopped_;
+    }
+
 private:
     mutable std::mutex mutex_;
+    bool stopped_ = false;
     std::exception_ptr exception_;
 };
 
-/** Returns the exception of the first callback that has one; NULL if none has. */
-inline std::exception_ptr first_of(std::initializer_list<const caught *> callbacks) noexcept {
-    for (const caught *callback : callbacks) {
-        if (std::exception_ptr exception = callback->get()) {
-            return exception;
-        }
+/** Calls the function of upload::source_callback. */
+template <typename Function> std::size_t read_with(Function &function, std::byte *buffer, std::size_t capacity) {
+#if defined(__cpp_lib_span)
+    if constexpr (std::is_invocable_v<Function &, std::span<std::byte>>) {
+        return function(std::span<std::byte>(buffer, capacity));
+    } else {
+        return function(buffer, capacity);
     }
-    return nullptr;
+#else
+    return function(buffer, capacity);
+#endif
 }
 
-/** As check, but throws the exception of a callback if it stopped the call. */
-template <typename Call> void check_or_rethrow(std::initializer_list<const caught *> callbacks, Call &&call) {
+/**
+ * The outcomes of all callbacks that a working call of an upload may run.
+ *
+ * A call takes the outcomes when it ends, so that later calls do not see them. A call that was not admitted
+ * (GLACIER_E_BUSY) leaves them to the call in progress.
+ */
+class outcomes {
+public:
+    explicit outcomes(std::shared_ptr<const outcome> of_provider) noexcept : provider_(std::move(of_provider)) {}
+
+    outcome source;
+    outcome progress;
+    /** The last background run. */
+    outcome run;
+
+    /** Returns the exception that ended an exclusive call: that of a callback, also if the call succeeded meanwhile. */
+    std::exception_ptr take_exclusive(glacier_result_t result) noexcept {
+        if (result == GLACIER_E_BUSY) {
+            return nullptr;
+        }
+        std::exception_ptr exception = own();
+        if (exception == nullptr) {
+            exception = exception_for(result);
+        }
+        reset();
+        return exception;
+    }
+
+    /** As take_exclusive, at the end of a background run. Keeps the exception for the threads that wait. */
+    std::exception_ptr take_run(glacier_result_t result) noexcept {
+        std::exception_ptr exception = take_exclusive(result);
+        run.store(false, exception);
+        run_ends_.store(true);
+        return exception;
+    }
+
+    /** Returns whether a background run has ended, or has a result and is about to end. */
+    bool run_ends() const noexcept { return run_ends_.load(); }
+
+    /** Records that a background run is about to start. */
+    void run_starts() noexcept { run_ends_.store(false); }
+
+    /** Counts a call that may run beside others of its kind. */
+    void enter_shared() noexcept { shared_calls_.fetch_add(1); }
+
+    /** Returns the exception that ended a shared call. The last of the calls in progress takes the outcomes. */
+    std::exception_ptr take_shared(glacier_result_t result) noexcept {
+        std::exception_ptr exception = exception_for(result);
+        if (shared_calls_.fetch_sub(1) == 1 && result != GLACIER_E_BUSY) {
+            reset();
+        }
+        return exception;
+    }
+
+private:
+    /** Returns the exception of the upload's own callbacks; NULL if there is none. */
+    std::exception_ptr own() const noexcept {
+        std::exception_ptr read = source.exception();
+        return read != nullptr ? read : progress.exception();
+    }
+
+    /** Returns the exception that ended a call with this result; NULL if none did. */
+    std::exception_ptr exception_for(glacier_result_t result) const noexcept {
+        if (result != GLACIER_E_CALLBACK) {
+            return nullptr;
+        }
+        return source.stopped() || progress.stopped() ? own() : provider_->exception();
+    }
+
+    void reset() noexcept {
+        source.store(false, nullptr);
+        progress.store(false, nullptr);
+    }
+
+    std::shared_ptr<const outcome> provider_;
+    std::atomic<unsigned> shared_calls_{0};
+    std::atomic<bool> run_ends_{false};
+};
+
+/** Makes a C call. `exception_for` returns the exception that replaces the error of a result, or NULL. */
+template <typename Call, typename ExceptionFor> void check_or_rethrow(Call &&call, ExceptionFor &&exception_for) {
     glacier_error_t *err = nullptr;
     const glacier_result_t result = std::forward<Call>(call)(&err);
     const owned<glacier_error_t, glacier_error_free> reported(err);
-    if (result == GLACIER_E_CALLBACK) {
-        if (const std::exception_ptr exception = first_of(callbacks)) {
-            std::rethrow_exception(exception);
-        }
+    if (const std::exception_ptr exception = std::forward<ExceptionFor>(exception_for)(result)) {
+        std::rethrow_exception(exception);
     }
     if (result != GLACIER_OK) {
         error::raise(result, err);
     }
+}
+
+/** Makes a C call that may run the credentials provider only. */
+template <typename Call> void check_with(const outcome &provider, Call &&call) {
+    check_or_rethrow(std::forward<Call>(call), [&](glacier_result_t result) {
+        return result == GLACIER_E_CALLBACK ? provider.exception() : nullptr;
+    });
 }
 
 /** Calls a function that returns void or bool. Returns true for void. */
@@ -324,14 +518,14 @@ template <typename Function, typename... Arguments> bool continues(Function &fun
     }
 }
 
-/** The user_data of a C callback: a callable object, and the holder of its exceptions. */
+/** The user_data of a C callback: a callable object, and how its last call ended. */
 template <typename Function> struct callback {
     Function function;
-    std::shared_ptr<caught> exceptions;
+    std::shared_ptr<outcome> last;
 
     /** Allocates a callback. The library owns it as soon as the setter is called. */
-    template <typename Callable> static callback *make(Callable &&callable, std::shared_ptr<caught> exceptions) {
-        return new callback{std::forward<Callable>(callable), std::move(exceptions)};
+    template <typename Callable> static callback *make(Callable &&callable, std::shared_ptr<outcome> last) {
+        return new callback{std::forward<Callable>(callable), std::move(last)};
     }
 
     static callback &from(void *user_data) noexcept { return *static_cast<callback *>(user_data); }
@@ -341,12 +535,18 @@ template <typename Function> struct callback {
     template <typename Body> std::int32_t guarded(Body &&body) noexcept {
         try {
             const bool more = std::forward<Body>(body)(function);
-            exceptions->store(nullptr);
+            last->store(!more, nullptr);
             return more ? GLACIER_CONTINUE : GLACIER_STOP;
         } catch (...) {
-            exceptions->store(std::current_exception());
+            last->store(true, std::current_exception());
             return GLACIER_STOP;
         }
+    }
+
+    /** The glacier_progress_fn of a function that takes a progress and returns void or bool. */
+    static std::int32_t report(void *user_data, const glacier_progress_t *counters) noexcept {
+        return from(user_data).guarded(
+            [&](auto &reporter) { return continues(reporter, glacier_mp::progress(*counters)); });
     }
 };
 
@@ -354,7 +554,7 @@ template <typename Function> struct callback {
 
 /* ==== Settings and clients ======================================================================================== */
 
-/** Keys that sign requests: see glacier_credentials_set. */
+/** Keys that sign requests: printable ASCII without spaces. See glacier_credentials_set. */
 struct credentials {
     /** The access key ID. */
     std::string key_id;
@@ -362,54 +562,74 @@ struct credentials {
     std::string secret_key;
     /** The session token of temporary credentials; empty for none. */
     std::string session_token{};
-    /** The expiration time; std::nullopt for keys that do not expire. */
+    /** The expiration time, used in whole seconds; std::nullopt for keys that do not expire. */
     std::optional<std::chrono::system_clock::time_point> expires{};
 };
 
 /**
- * Settings for clients: see glacier_config_new. Initial values come from the environment. Each setter returns *this.
+ * The settings of clients. One thread at a time may use a config.
  *
- * Only one thread at a time may use a config.
+ * Initial values come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and others, see
+ * glacier_config_new. A setter overrides the environment, and throws usage_error (GLACIER_E_INVALID) if the value is
+ * not allowed; the setting is then unchanged. A time is any std::chrono duration that converts to milliseconds without
+ * loss.
  */
 class config {
 public:
-    /** Creates settings from the environment and the defaults. Throws std::bad_alloc. */
+    /** Creates settings from the environment and the defaults. Throws: std::bad_alloc. */
     config() : handle_(detail::allocated<owned_handle>(glacier_config_new())) {}
 
-    /** The AWS region of the vaults, such as "eu-central-1". */
+    /** Sets the AWS region of the vaults, such as "eu-central-1". It selects the endpoint and is part of signatures. */
     config &region(std::string_view name) { return text(glacier_config_set_region, name); }
-    /** The endpoint URL, such as "http://127.0.0.1:8080". Default: the endpoint of the region. */
+    /** Sets the endpoint: scheme, host and an optional port, such as "http://127.0.0.1:8080". Default: the region's. */
     config &endpoint(std::string_view url) { return text(glacier_config_set_endpoint, url); }
-    /** The account that owns the vaults: 12 digits, or "-" for the account of the credentials. */
+    /** Sets the account that owns the vaults: 12 digits, or "-", the default, for the account of the credentials. */
     config &account_id(std::string_view id) { return text(glacier_config_set_account_id, id); }
-    /** A file of trusted CA certificates (PEM), in place of the built-in list. */
+    /**
+     * Sets a PEM file of certificates to trust instead of the built-in list. The constructor of client reads it. See
+     * glacier_config_set_ca_file.
+     */
     config &ca_file(const std::filesystem::path &path) { return text(glacier_config_set_ca_file, path.native()); }
-    /** The name of the program in the User-Agent header. */
+    /** Sets the name of the program in the User-Agent header: 1 to 256 printable ASCII characters. Default: none. */
     config &user_agent(std::string_view name) { return text(glacier_config_set_user_agent, name); }
-    /** The maximum number of parts that one upload sends in parallel: 1 to 32. */
+    /**
+     * Sets the maximum number of parts in flight per upload: 1 to 32. Default: 8. See glacier_config_set_concurrency.
+     */
     config &concurrency(std::uint32_t workers) { return number(glacier_config_set_concurrency, workers); }
-    /** The maximum number of attempts per request; 0: no maximum, only give_up_after applies. */
+    /**
+     * Sets the maximum number of attempts per request for transient failures; 0: no maximum, only give_up_after
+     * applies. Default: 10 attempts that reach the service. See glacier_config_set_max_attempts.
+     */
     config &max_attempts(std::uint32_t attempts) { return number(glacier_config_set_max_attempts, attempts); }
-    /** The total part-buffer memory of all uploads of a client, in bytes. */
+    /**
+     * Sets the total part-buffer memory of all uploads of a client, in bytes: at least 1,048,576 (1 MiB). Default:
+     * 268,435,456 (256 MiB). Larger parts than fit are read twice: see plan::memory.
+     */
     config &memory_limit(std::uint64_t bytes) { return number(glacier_config_set_memory_limit, bytes); }
-    /** The total bandwidth of all uploads of a client, in bytes per second; 0: no limit. */
+    /** Sets the total bandwidth of all uploads of a client, in bytes per second; 0, the default: no limit. */
     config &bandwidth_limit(std::uint64_t bytes_per_second) {
         return number(glacier_config_set_bandwidth_limit, bytes_per_second);
     }
-    /** The maximum time to open a connection: see glacier_config_set_connect_timeout_ms. */
+    /** Sets the maximum time to open a connection, TLS included: at least 1 ms. Default: 10 s. */
     config &connect_timeout(std::chrono::milliseconds time) {
         return number(glacier_config_set_connect_timeout_ms, detail::milliseconds(time));
     }
-    /** The time within which a connection must make progress: see glacier_config_set_stall_timeout_ms. */
+    /**
+     * Sets the time within which a connection must make progress: at least 1 ms. Default: 60 s. See
+     * glacier_config_set_stall_timeout_ms.
+     */
     config &stall_timeout(std::chrono::milliseconds time) {
         return number(glacier_config_set_stall_timeout_ms, detail::milliseconds(time));
     }
-    /** The time without an acknowledged part after which retries end: see glacier_config_set_give_up_after_ms. */
+    /** Sets the time without an acknowledged part after which retries end: at least 1 ms. Default: 30 min. */
     config &give_up_after(std::chrono::milliseconds time) {
         return number(glacier_config_set_give_up_after_ms, detail::milliseconds(time));
     }
 
-    /** Fixed keys that sign requests. `keys.expires` is ignored, because fixed keys are never replaced. */
+    /**
+     * Sets fixed keys that sign requests, instead of those of the environment or a provider. `keys.expires` is ignored,
+     * because fixed keys are never replaced.
+     */
     config &fixed_credentials(const credentials &keys) {
         const std::string id = detail::terminated(keys.key_id);
         const std::string secret = detail::terminated(keys.secret_key);
@@ -421,8 +641,12 @@ public:
     }
 
     /**
-     * A callable object `credentials provider()` that returns the keys that sign requests: see glacier_credentials_fn.
-     * If it throws, all calls that wait for keys stop and throw the same exception.
+     * Sets a callable object `credentials provider()` that returns the keys that sign requests.
+     *
+     * It is called before the first request, before the keys expire, and when the service reports an expired token: see
+     * glacier_credentials_fn. One call at a time per client; clients of the same config share the object and may call
+     * it at the same time. If it throws, all calls that wait for keys stop and throw the same exception. The uploads
+     * stay in the vault, and the next call asks the provider again.
      */
     template <typename Provider> config &credentials_provider(Provider &&provider) {
         using callback = detail::callback<std::decay_t<Provider>>;
@@ -433,7 +657,7 @@ public:
                 return true;
             });
         };
-        const auto data = callback::make(std::forward<Provider>(provider), exceptions_);
+        const auto data = callback::make(std::forward<Provider>(provider), provider_);
         detail::check([&](glacier_error_t **err) {
             return glacier_config_set_credentials_provider(get(), call, data, callback::destroy, err);
         });
@@ -441,8 +665,11 @@ public:
     }
 
     /**
-     * A callable object `void log(log_level, std::string_view)` for log lines up to a level. The line is valid only
-     * inside the callback. An exception is ignored.
+     * Sets a callable object `void log(log_level, std::string_view)` that receives the log lines of a level and of
+     * those before it. Default: no log. Show log_level::warn to a person: see glacier_log_fn.
+     *
+     * A line is one line of English without a newline, and is valid only inside the callback. One line at a time per
+     * client, on a thread inside a working call. An exception is ignored.
      */
     template <typename Log> config &log(log_level level, Log &&log) {
         using callback = detail::callback<std::decay_t<Log>>;
@@ -452,7 +679,7 @@ public:
             } catch (...) { // A failed log callback does not stop the upload.
             }
         };
-        const auto data = callback::make(std::forward<Log>(log), exceptions_);
+        const auto data = callback::make(std::forward<Log>(log), provider_);
         detail::check([&](glacier_error_t **err) {
             return glacier_config_set_log(get(), static_cast<glacier_log_level_t>(level), call, data, callback::destroy,
                                           err);
@@ -492,7 +719,7 @@ private:
     }
 
     owned_handle handle_;
-    std::shared_ptr<detail::caught> exceptions_ = std::make_shared<detail::caught>();
+    std::shared_ptr<detail::outcome> provider_ = std::make_shared<detail::outcome>();
 };
 
 /** A multipart upload in progress, from client::list_uploads. */
@@ -509,24 +736,39 @@ struct upload_info {
 
 /**
  * A client: the endpoint, account and credentials used for requests, and the memory and bandwidth limits shared by its
- * uploads. See glacier_client_new.
+ * uploads. Any number of threads may use a client at once. It may be destroyed before its uploads.
  *
- * Any number of threads may use a client at once. It may be destroyed before its uploads.
+ * To upload several archives in parallel, use one client, and one upload object for each archive, each with start() or
+ * on its own thread.
  */
 class client {
 public:
-    /** Creates a client from a copy of the settings. Sends nothing. */
-    explicit client(const config &settings) : exceptions_(settings.exceptions_) {
+    /** Creates a client with the settings of the environment: as client(config()). */
+    client() : client(config()) {}
+
+    /**
+     * Creates a client from a copy of the settings: later changes to them do not affect it. Sends nothing.
+     *
+     * Throws: usage_error (no region, an invalid value in the environment, no certificate in the CA file);
+     * service_error with GLACIER_E_CREDENTIALS (no keys); local_error with GLACIER_E_IO (the CA file cannot be read);
+     * transport_error with GLACIER_E_TLS.
+     */
+    explicit client(const config &settings) : provider_(settings.provider_) {
         glacier_client_t *handle = nullptr;
         detail::check([&](glacier_error_t **err) { return glacier_client_new(settings.get(), &handle, err); });
         handle_.reset(handle);
     }
 
-    /** Returns all multipart uploads in progress in a vault: see glacier_client_list_uploads. */
+    /**
+     * Returns all multipart uploads in progress in a vault, in no order. Sends one request per page.
+     *
+     * Throws: the errors of requests; usage_error (vault name not allowed); service_error with GLACIER_E_NOT_FOUND (no
+     * such vault); stopped_error (cancel); the exception of the credentials provider.
+     */
     std::vector<upload_info> list_uploads(std::string_view vault) const {
         const std::string name = detail::terminated(vault);
         glacier_uploads_t *handle = nullptr;
-        detail::check_or_rethrow({exceptions_.get()}, [&](glacier_error_t **err) {
+        detail::check_with(*provider_, [&](glacier_error_t **err) {
             return glacier_client_list_uploads(get(), name.c_str(), &handle, err);
         });
         const detail::owned<glacier_uploads_t, glacier_uploads_free> list(handle);
@@ -542,9 +784,17 @@ public:
         return uploads;
     }
 
+#if defined(__cpp_lib_jthread)
+    /** As above. A stop request on `token` cancels the call, with the other list_uploads calls of the client. */
+    std::vector<upload_info> list_uploads(std::string_view vault, const std::stop_token &token) const {
+        const std::stop_callback stop(token, [this] { cancel(); });
+        return list_uploads(vault);
+    }
+#endif
+
     /**
-     * Cancels the list_uploads calls in progress, or the next one: see glacier_client_cancel. Uploads are not affected.
-     * Any thread, any time, also in a signal handler.
+     * Cancels the list_uploads calls in progress, or the next one. They throw stopped_error (GLACIER_E_CANCELED).
+     * Uploads are not affected. Any thread, any time, also in a signal handler.
      */
     void cancel() const noexcept { glacier_client_cancel(get()); }
 
@@ -555,7 +805,7 @@ private:
     friend class upload;
 
     detail::owned<glacier_client_t, glacier_client_free> handle_;
-    std::shared_ptr<detail::caught> exceptions_;
+    std::shared_ptr<detail::outcome> provider_;
 };
 
 /* ==== Uploads ===================================================================================================== */
@@ -581,14 +831,28 @@ struct part_info {
 };
 
 /**
- * One multipart upload: see glacier_upload_new. Each setter returns *this.
+ * One multipart upload, and the archive that it creates. The object has the same upload ID for its life.
  *
- * The destructor frees the handle. It cancels a call in progress and a background run. The upload stays in the vault.
+ * An upload sends parts in one of three ways: run, transfer and start for a source; write and finish for a stream;
+ * initiate, put_part and complete for the operations of the service. The first of these calls decides, and the others
+ * then throw usage_error (GLACIER_E_STATE).
+ *
+ * Setters must precede the first working call, except on_progress (while no working call runs) and bandwidth_limit (any
+ * time). They throw usage_error: GLACIER_E_INVALID (the value is not allowed), GLACIER_E_STATE (too late) or
+ * GLACIER_E_BUSY (another call uses the object).
+ *
+ * The destructor frees the handle, without waiting. It cancels a call in progress and a background run. The upload
+ * stays in the vault and can be resumed; abort() deletes it.
  */
 class upload {
 public:
-    /** Creates a handle for an upload to a vault. Sends nothing. */
-    upload(const client &owner, std::string_view vault) : client_exceptions_(owner.exceptions_) {
+    /**
+     * Creates an object for an upload to an existing vault. Sends nothing.
+     *
+     * Throws: usage_error (vault name not allowed).
+     */
+    upload(const client &owner, std::string_view vault)
+        : outcomes_(std::make_shared<detail::outcomes>(owner.provider_)) {
         const std::string name = detail::terminated(vault);
         glacier_upload_t *handle = nullptr;
         detail::check(
@@ -599,70 +863,99 @@ public:
     upload(upload &&) noexcept = default;
     upload &operator=(upload &&) noexcept = default;
 
-    /** The archive description: at most 1,024 printable ASCII characters. */
+    /**
+     * Sets the archive description: at most 1,024 printable ASCII characters, no space at either end. Default: none.
+     */
     upload &description(std::string_view text) {
         const std::string copy = detail::terminated(text);
         return set([&](auto err) { return glacier_upload_set_description(get(), copy.c_str(), err); });
     }
-    /** The part size in bytes: a power of two from 1 MiB to 4 GiB. */
+    /**
+     * Sets the part size in bytes: a power of two from 1 MiB to 4 GiB. Default: as plan, or for a stream 64 MiB. It
+     * must be that of an existing upload.
+     */
     upload &part_size(std::uint64_t bytes) {
         return set([&](auto err) { return glacier_upload_set_part_size(get(), bytes, err); });
     }
-    /** Attaches the handle to an existing upload. */
+    /** Attaches to an existing upload by its ID, from id() or client::list_uploads. Sends nothing. */
     upload &upload_id(std::string_view id) {
         const std::string copy = detail::terminated(id);
         return set([&](auto err) { return glacier_upload_set_upload_id(get(), copy.c_str(), err); });
     }
-    /** The journal file, from which a new process can resume. */
+    /**
+     * Sets the journal: a file on a local disk from which a new process resumes. The first working call creates it, or
+     * resumes the upload of an existing one. Use one journal per upload, and delete it after storing the archive ID.
+     * See glacier_upload_set_journal.
+     */
     upload &journal(const std::filesystem::path &path) {
         const std::string copy = detail::terminated(path.native());
         return set([&](auto err) { return glacier_upload_set_journal(get(), copy.c_str(), err); });
     }
-    /** The parts that transfer() sends: `count` parts from index `first`. Default: up to the last part. */
+    /**
+     * Limits transfer() to `count` parts from index `first`, UINT32_MAX for all that follow. Needs an existing upload
+     * and a file or memory source.
+     */
     upload &part_range(std::uint32_t first, std::uint32_t count = UINT32_MAX) {
         return set([&](auto err) { return glacier_upload_set_part_range(get(), first, count, err); });
     }
-    /** The exact size of the archive in bytes. */
+    /**
+     * Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source, the end of a
+     * stream and the stored parts. complete() of an attached upload without a source needs it.
+     */
     upload &archive_size(std::uint64_t bytes) {
         return set([&](auto err) { return glacier_upload_set_archive_size(get(), bytes, err); });
     }
-    /** An estimate of the size of a source of unknown length, in bytes. It selects the part size. */
+    /** Sets an estimate, in bytes, of a source of unknown length. It selects the part size; a large one is safer. */
     upload &expected_size(std::uint64_t bytes) {
         return set([&](auto err) { return glacier_upload_set_expected_size(get(), bytes, err); });
     }
 
-    /** A regular file as the source. */
+    /**
+     * Sets a regular file as the source, always the whole archive. It must not change until completion. The working
+     * call opens it. The last source that is set is used.
+     */
     upload &source_file(const std::filesystem::path &path) {
         const std::string copy = detail::terminated(path.native());
         return set([&](auto err) { return glacier_upload_set_source_file(get(), copy.c_str(), err); });
     }
-    /** Memory as the source. It is not copied: it must stay valid and unchanged while this object exists. */
+    /**
+     * Sets `size` bytes of memory as the source, always the whole archive. They are not copied: they must stay valid
+     * and unchanged until the object is destroyed and no call or background run uses it.
+     */
     upload &source_memory(const void *data, std::size_t size) {
         return set([&](auto err) { return glacier_upload_set_source_memory(get(), data, size, err); });
     }
 #if defined(__cpp_lib_span)
-    /** Memory as the source. It is not copied: it must stay valid and unchanged while this object exists. */
+    /** As above. */
     upload &source_memory(std::span<const std::byte> bytes) { return source_memory(bytes.data(), bytes.size()); }
 #endif
     /**
-     * A callable object `std::size_t read(std::byte *buffer, std::size_t capacity)` as the source. It stores the next
-     * bytes in `buffer` and returns their number; 0 at the end. `total` is the length of the source in bytes.
+     * Sets a callable object `std::size_t read(std::byte *buffer, std::size_t capacity)` as the source; with C++20 also
+     * `std::size_t read(std::span<std::byte> buffer)`. It stores the next bytes in `buffer`, which is never empty and
+     * valid only inside the callback, and returns their number, at most `capacity`; 0 ends the source. It may block.
+     *
+     * `total` is the length of the source in bytes. Each part stays in memory until it is acknowledged, so twice the
+     * part size must fit in config::memory_limit. The source is read once: to resume, create another object with the
+     * same journal or upload ID and a source that starts at byte 0.
      */
     template <typename Read> upload &source_callback(Read &&read, std::uint64_t total = unknown_length) {
         using callback = detail::callback<std::decay_t<Read>>;
         const glacier_read_fn call = [](void *user_data, std::uint8_t *buffer, std::size_t capacity,
                                         std::size_t *length) noexcept -> std::int32_t {
             return callback::from(user_data).guarded([&](auto &function) {
-                *length = function(reinterpret_cast<std::byte *>(buffer), capacity);
-                return true;
+                *length = detail::read_with(function, reinterpret_cast<std::byte *>(buffer), capacity);
+                return *length <= capacity;
             });
         };
-        const auto data = callback::make(std::forward<Read>(read), source_exceptions_);
+        const auto data = callback::make(std::forward<Read>(read), source_outcome());
         return set([&](auto err) {
             return glacier_upload_set_source_callback(get(), call, total, data, callback::destroy, err);
         });
     }
-    /** A stream as the source. It must exist until the upload is completed or destroyed. Read errors stop the call. */
+    /**
+     * Sets a stream as the source: as source_callback. It must exist until the upload is completed or destroyed. A read
+     * error stops the call, which throws std::ios_base::failure.
+     */
     upload &source_stream(std::istream &in, std::uint64_t total = unknown_length) {
         const auto read = [&in](std::byte *buffer, std::size_t capacity) {
             in.read(reinterpret_cast<char *>(buffer), static_cast<std::streamsize>(capacity));
@@ -675,155 +968,217 @@ public:
     }
 
     /**
-     * A callable object `bool report(const progress &)` or `void report(const progress &)`, called at least 4 times a
-     * second during a working call. False stops the call with GLACIER_E_CALLBACK.
+     * Sets a callable object `void report(const progress &)` or `bool report(const progress &)`, called at least 4
+     * times a second during a working call, also if nothing moves. False stops the call with stopped_error
+     * (GLACIER_E_CALLBACK). Allowed while no working call runs.
      */
     template <typename Report> upload &on_progress(Report &&report) {
         using callback = detail::callback<std::decay_t<Report>>;
-        const glacier_progress_fn call = [](void *user_data, const glacier_progress_t *now) noexcept -> std::int32_t {
-            return callback::from(user_data).guarded([&](auto &function) { return detail::continues(function, *now); });
-        };
-        const auto data = callback::make(std::forward<Report>(report), progress_exceptions_);
-        return set([&](auto err) { return glacier_upload_set_progress(get(), call, data, callback::destroy, err); });
+        const auto data = callback::make(std::forward<Report>(report), progress_outcome());
+        return set([&](auto err) {
+            return glacier_upload_set_progress(get(), callback::report, data, callback::destroy, err);
+        });
     }
 
-    /** Uploads the source: initiates or resumes, sends the missing parts and completes. See glacier_upload_run. */
+    /**
+     * Uploads the source: initiates the upload or resumes an existing one, sends the missing parts and completes. After
+     * a failure, call it again to send the missing parts. On a completed upload it sends nothing. See
+     * glacier_upload_run.
+     *
+     * Throws: the errors of requests; usage_error (no source, an empty source, a source that does not match the archive
+     * size); local_error (the source cannot be read, changed, or ended early; the journal cannot be used);
+     * integrity_error; service_error with GLACIER_E_OUTCOME_UNKNOWN (no response to Complete: call it again).
+     */
     archive run() {
         work([&](auto err) { return glacier_upload_run(get(), err); });
         return finished();
     }
-    /** Sends the missing parts without completing. See glacier_upload_transfer. */
+    /**
+     * Sends the missing parts of the source, or of its part range, without completing. Throws: as run; usage_error (the
+     * part range is outside the archive, or the upload does not exist yet).
+     */
     void transfer() {
         work([&](auto err) { return glacier_upload_transfer(get(), err); });
     }
-#if defined(__cpp_lib_jthread)
-    /**
-     * As run(). A stop request on `token` cancels it. If the run ends for another reason at the same time, the request
-     * stays pending and stops the next working call: see glacier_upload_cancel.
-     */
-    archive run(const std::stop_token &token) {
-        const std::stop_callback stop(token, [this] { cancel(); });
-        return run();
-    }
-#endif
 
     /**
-     * Starts run() in the background. The future gets the archive, or the exception that run() would throw. The
-     * destructor of the future does not block. Destroying the upload cancels the run; the future then gets a
-     * stopped_error.
+     * Starts run() in the background, and returns. The future gets the archive, or the exception that run() would
+     * throw. All callbacks run on the upload's own thread, which also makes the future ready.
+     *
+     * The destructor of the future does not block. Destroying the upload cancels the run; the future then gets a
+     * stopped_error. The upload may be moved during the run. Throws: usage_error (no source, a part range is set, or
+     * another call uses the object).
      */
-    std::future<archive> start() {
-        struct background {
-            std::promise<archive> promise;
-            std::weak_ptr<glacier_upload_t> handle;
-            std::array<std::shared_ptr<detail::caught>, 3> callbacks;
-        };
-        const glacier_done_fn done = [](void *user_data, glacier_result_t result, const glacier_error_t *err) noexcept {
-            background &run = *static_cast<background *>(user_data);
-            try {
-                const auto handle = run.handle.lock();
-                auto exception = detail::first_of({run.callbacks[0].get(), run.callbacks[1].get()});
-                if (exception == nullptr && result == GLACIER_E_CALLBACK) {
-                    exception = run.callbacks[2]->get();
-                }
-                if (exception != nullptr) {
-                    run.promise.set_exception(exception);
-                } else if (result == GLACIER_OK && handle != nullptr) {
-                    run.promise.set_value(finished(handle.get()));
-                } else {
-                    error::raise(result != GLACIER_OK ? result : glacier_result_t{GLACIER_E_CANCELED}, err);
-                }
-            } catch (...) {
-                run.promise.set_exception(std::current_exception());
-            }
-        };
-        const glacier_destroy_fn destroy = [](void *user_data) noexcept {
-            delete static_cast<background *>(user_data);
-        };
-        auto data = std::make_unique<background>();
-        data->handle = handle_;
-        data->callbacks = {source_exceptions_, progress_exceptions_, client_exceptions_};
-        std::future<archive> future = data->promise.get_future();
-        forget_exceptions();
-        // The library owns the data from this call on, even if the call fails.
-        detail::check(
-            [&](glacier_error_t **err) { return glacier_upload_start(get(), done, data.release(), destroy, err); });
-        return future;
-    }
-    /** Waits for a background run. Returns false if it does not end within `timeout`. Throws the run's exception. */
+    std::future<archive> start() { return start_with(std::make_unique<background>()); }
+
+    /**
+     * Waits for a background run. Returns false if it does not end within `timeout`, which must not be negative. Throws
+     * the run's exception; usage_error (no run was started). The future need not exist.
+     */
     bool wait_for(std::chrono::milliseconds timeout) { return wait(detail::milliseconds(timeout)); }
-    /** Waits for a background run without a timeout. Throws the run's exception. */
+    /** Waits for a background run without a timeout. Throws: as wait_for. */
     void wait() { wait(GLACIER_FOREVER); }
 
-    /** Writes the next bytes of the archive: see glacier_upload_write. */
+    /**
+     * Writes the next bytes of the archive, which are copied. Threads of the library send full parts, also between
+     * calls. It blocks while the memory is full of parts in flight. finish() creates the archive. See
+     * glacier_upload_write, and ostream.
+     *
+     * Throws: as run; usage_error (a source is set, or the stream is finished); local_error (more bytes than the
+     * archive size). After a failure the stream cannot continue, and each call throws the same error. To resume, create
+     * another object with the same journal or upload ID, and write from byte 0.
+     */
     void write(const void *data, std::size_t size) {
         work([&](auto err) { return glacier_upload_write(get(), data, size, err); });
     }
-    /** Writes the next bytes of the archive. */
+    /** As above. */
     void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
 #if defined(__cpp_lib_span)
-    /** Writes the next bytes of the archive. */
+    /** As above. */
     void write(std::span<const std::byte> bytes) { write(bytes.data(), bytes.size()); }
 #endif
-    /** Ends the stream and completes the upload. */
+    /**
+     * Ends the stream: sends the remaining bytes and completes. If all parts are stored but Complete failed, call it
+     * again. On a finished stream it returns the archive.
+     *
+     * Throws: as write; usage_error (nothing was written); local_error (fewer bytes than the archive size, or than the
+     * service holds).
+     */
     archive finish() {
         work([&](auto err) { return glacier_upload_finish(get(), err); });
         return finished();
     }
 
-    /** Initiates the upload at the service. */
+    /**
+     * Initiates the upload at the service. Then id() is known. Throws: the errors of requests; usage_error (the upload
+     * has an ID); service_error with GLACIER_E_NOT_FOUND (no such vault).
+     */
     void initiate() {
         work([&](auto err) { return glacier_upload_initiate(get(), err); });
     }
-    /** Sends one part. Any number of threads may call it at once. */
+    /**
+     * Sends one part, and returns when the service has acknowledged it with the same tree hash. Any number of threads
+     * may call it at once. `index` is 0 to 9,999; `size` is the part size, and only the last part may be shorter. The
+     * bytes are not copied, and must not change during the call. A repeated part replaces the earlier one.
+     *
+     * Throws: the errors of requests; usage_error (index or size not allowed; another thread puts this part);
+     * integrity_error (the part arrived damaged repeatedly); local_error (the bytes changed during the call).
+     */
     void put_part(std::uint32_t index, const void *data, std::size_t size) {
         put([&](auto err) { return glacier_upload_put_part(get(), index, data, size, err); });
     }
-    /** Sends one part if `tree_hash` is its tree hash. */
+    /** As above, if `tree_hash` is the tree hash of the bytes. Otherwise throws integrity_error and sends nothing. */
     void put_part(std::uint32_t index, const void *data, std::size_t size, const digest &tree_hash) {
         put([&](auto err) { return glacier_upload_put_part_checked(get(), index, data, size, tree_hash.data(), err); });
     }
-    /** Returns the stored parts. */
+#if defined(__cpp_lib_span)
+    /** As above. */
+    void put_part(std::uint32_t index, std::span<const std::byte> bytes) {
+        put_part(index, bytes.data(), bytes.size());
+    }
+    /** As above. */
+    void put_part(std::uint32_t index, std::span<const std::byte> bytes, const digest &tree_hash) {
+        put_part(index, bytes.data(), bytes.size(), tree_hash);
+    }
+#endif
+    /**
+     * Returns the stored parts, in the order of their offsets, without those in flight. Throws: the errors of requests;
+     * usage_error (not initiated or attached, completed or aborted).
+     */
     std::vector<part_info> list_parts() {
-        glacier_parts_t *handle = nullptr;
-        work([&](auto err) { return glacier_upload_list_parts(get(), &handle, err); });
-        const detail::owned<glacier_parts_t, glacier_parts_free> list(handle);
+        detail::owned<glacier_parts_t, glacier_parts_free> list;
+        work([&](auto err) {
+            glacier_parts_t *handle = nullptr;
+            const glacier_result_t result = glacier_upload_list_parts(get(), &handle, err);
+            list.reset(handle);
+            return result;
+        });
         std::vector<part_info> parts;
-        parts.reserve(glacier_parts_count(handle));
-        for (std::size_t i = 0; i < glacier_parts_count(handle); i++) {
-            parts.push_back({glacier_parts_offset(handle, i), glacier_parts_length(handle, i),
-                             std::string(detail::view(glacier_parts_tree_hash(handle, i)))});
+        parts.reserve(glacier_parts_count(list.get()));
+        for (std::size_t i = 0; i < glacier_parts_count(list.get()); i++) {
+            parts.push_back({glacier_parts_offset(list.get(), i), glacier_parts_length(list.get(), i),
+                             std::string(detail::view(glacier_parts_tree_hash(list.get(), i)))});
         }
         return parts;
     }
-    /** Completes the upload from its parts. */
+    /**
+     * Completes the upload from its parts, after checking that they cover the archive. If a source is set, the parts
+     * must have its bytes. For terabytes the response may take many minutes. See glacier_upload_complete.
+     *
+     * Throws: the errors of requests; integrity_error (parts are missing, or a tree hash differs); usage_error (the
+     * archive size is unknown); local_error (the source differs); service_error with GLACIER_E_OUTCOME_UNKNOWN (no
+     * response: call it again).
+     */
     archive complete() {
         work([&](auto err) { return glacier_upload_complete(get(), err); });
         return finished();
     }
-    /** Deletes the upload and its parts at the service. */
+    /**
+     * Deletes the upload and its parts at the service. This cannot be undone. A background run or a stream is canceled
+     * first. Throws: the errors of requests; usage_error (completed).
+     */
     void abort() {
         put([&](auto err) { return glacier_upload_abort(get(), err); });
     }
 
-    /** Cancels the working calls in progress, or the next one. Any thread, any time, also in a signal handler. */
+    /**
+     * Cancels the working calls in progress, or the next one. They throw stopped_error (GLACIER_E_CANCELED) within 250
+     * ms; if Complete was sent, they wait up to 10 s for its response. The upload stays in the vault, and the object
+     * can be used again. Any thread, any time, also in a signal handler.
+     */
     void cancel() noexcept { glacier_upload_cancel(get()); }
-    /** Limits the bandwidth, in bytes per second; 0: only the client's limit. Any thread, any time. */
+    /** Limits the bandwidth of this upload, in bytes per second; 0: only the client's limit. Any thread, any time. */
     void bandwidth_limit(std::uint64_t bytes_per_second) {
-        set([&](auto err) { return glacier_upload_set_bandwidth_limit(get(), bytes_per_second, err); });
+        detail::check(
+            [&](glacier_error_t **err) { return glacier_upload_set_bandwidth_limit(get(), bytes_per_second, err); });
     }
+
+#if defined(__cpp_lib_jthread)
+    // As the functions above. A stop request on the token cancels the call: see cancel(). If the call ends for another
+    // reason at the same time, the request stays pending and stops the next working call.
+
+    /** As run(). A stop request on `token` cancels it. */
+    archive run(const std::stop_token &token) {
+        const auto stop = canceled_by(token);
+        return run();
+    }
+    /** As transfer(). A stop request on `token` cancels it. */
+    void transfer(const std::stop_token &token) {
+        const auto stop = canceled_by(token);
+        transfer();
+    }
+    /** As start(). A stop request on `token` cancels the run. */
+    std::future<archive> start(const std::stop_token &token) {
+        auto data = std::make_unique<background>();
+        data->stop.emplace(token, canceler{handle_});
+        return start_with(std::move(data));
+    }
+    /** As finish(). A stop request on `token` cancels it. */
+    archive finish(const std::stop_token &token) {
+        const auto stop = canceled_by(token);
+        return finish();
+    }
+    /** As complete(). A stop request on `token` cancels it. */
+    archive complete(const std::stop_token &token) {
+        const auto stop = canceled_by(token);
+        return complete();
+    }
+#endif
 
     /** The state. Any thread may call this and the getters below at any time. */
     glacier_mp::state state() const noexcept { return static_cast<glacier_mp::state>(glacier_upload_state(get())); }
-    /** The counters. */
+    /** The counters at this moment. */
     glacier_mp::progress progress() const {
-        glacier_mp::progress now{};
+        glacier_progress_t now{};
         detail::check([&](glacier_error_t **err) { return glacier_upload_progress(get(), &now, sizeof now, err); });
-        return now;
+        return glacier_mp::progress(now);
     }
-    /** The upload ID; empty until it is known. The texts of all getters are valid while this object exists. */
+    /**
+     * The upload ID, by which any process can attach; empty until the upload is initiated or attached. The texts of all
+     * getters are valid while this object exists, and never change once they are known.
+     */
     std::string_view id() const noexcept { return detail::view(glacier_upload_id(get())); }
-    /** The URI path of the upload; empty until it is known. */
+    /** The URI path of the upload; empty until this object has initiated it. */
     std::string_view location() const noexcept { return detail::view(glacier_upload_location(get())); }
     /** The archive ID; empty until the upload is completed. */
     std::string_view archive_id() const noexcept { return detail::view(glacier_upload_archive_id(get())); }
@@ -840,44 +1195,108 @@ public:
     glacier_upload_t *get() const noexcept { return handle_.get(); }
 
 private:
+#if defined(__cpp_lib_jthread)
+    /** Cancels an upload unless it is freed. */
+    struct canceler {
+        std::weak_ptr<glacier_upload_t> upload;
+        void operator()() const noexcept {
+            if (const auto handle = upload.lock()) {
+                glacier_upload_cancel(handle.get());
+            }
+        }
+    };
+
+    std::stop_callback<canceler> canceled_by(const std::stop_token &token) const {
+        return std::stop_callback<canceler>(token, canceler{handle_});
+    }
+#endif
+
+    /** The user_data of a background run. */
+    struct background {
+        std::promise<archive> promise{};
+        std::weak_ptr<glacier_upload_t> handle{};
+        std::shared_ptr<detail::outcomes> callbacks{};
+#if defined(__cpp_lib_jthread)
+        std::optional<std::stop_callback<canceler>> stop{};
+#endif
+
+        static void done(void *user_data, glacier_result_t result, const glacier_error_t *err) noexcept {
+            static_cast<background *>(user_data)->finish(result, err);
+        }
+        static void destroy(void *user_data) noexcept { delete static_cast<background *>(user_data); }
+
+    private:
+        void finish(glacier_result_t result, const glacier_error_t *err) noexcept {
+            try {
+                if (const std::exception_ptr exception = callbacks->take_run(result)) {
+                    std::rethrow_exception(exception);
+                }
+                const auto upload = handle.lock();
+                if (result != GLACIER_OK || upload == nullptr) {
+                    error::raise(result != GLACIER_OK ? result : glacier_result_t{GLACIER_E_CANCELED}, err);
+                }
+                promise.set_value(finished(upload.get()));
+            } catch (...) {
+                promise.set_exception(std::current_exception());
+            }
+        }
+    };
+
+    std::future<archive> start_with(std::unique_ptr<background> data) {
+        settle();
+        outcomes_->run_starts();
+        data->handle = handle_;
+        data->callbacks = outcomes_;
+        std::future<archive> future = data->promise.get_future();
+        // The library owns the data from this call on, even if the call fails.
+        detail::check([&](glacier_error_t **err) {
+            return glacier_upload_start(get(), background::done, data.release(), background::destroy, err);
+        });
+        return future;
+    }
+
+    /**
+     * Waits until a background run that has a result no longer uses the handle. The future is ready shortly before,
+     * and the calls after future::get() must not fail because of it.
+     */
+    void settle() const noexcept {
+        if (outcomes_->run_ends()) {
+            static_cast<void>(glacier_upload_wait(get(), GLACIER_FOREVER, nullptr));
+        }
+    }
+
     template <typename Call> upload &set(Call &&call) {
+        settle();
         detail::check(std::forward<Call>(call));
         return *this;
     }
 
-    /** Makes an exclusive working call. Throws an exception of its callbacks, whatever the result code is. */
+    /** Makes a working call that needs exclusive use. */
     template <typename Call> void work(Call &&call) {
-        forget_exceptions();
-        put([&](glacier_error_t **err) {
-            const glacier_result_t result = call(err);
-            if (const auto exception = detail::first_of({source_exceptions_.get(), progress_exceptions_.get()})) {
-                glacier_error_free(*err);
-                *err = nullptr;
-                std::rethrow_exception(exception);
-            }
-            return result;
-        });
+        settle();
+        detail::check_or_rethrow(std::forward<Call>(call),
+                                 [this](glacier_result_t result) { return outcomes_->take_exclusive(result); });
     }
 
     /** Makes a working call that may run during others. */
     template <typename Call> void put(Call &&call) {
-        detail::check_or_rethrow({source_exceptions_.get(), progress_exceptions_.get(), client_exceptions_.get()},
-                                 std::forward<Call>(call));
+        settle();
+        outcomes_->enter_shared();
+        detail::check_or_rethrow(std::forward<Call>(call),
+                                 [this](glacier_result_t result) { return outcomes_->take_shared(result); });
     }
 
     bool wait(std::uint64_t timeout) {
         bool ended = true;
-        put([&](auto err) {
+        const auto call = [&](auto err) {
             const glacier_result_t result = glacier_upload_wait(get(), timeout, err);
             ended = result != GLACIER_E_PENDING;
             return ended ? result : glacier_result_t{GLACIER_OK};
+        };
+        detail::check_or_rethrow(call, [&](glacier_result_t result) {
+            return ended && result != GLACIER_E_BUSY ? outcomes_->run.exception() : nullptr;
         });
         return ended;
-    }
-
-    void forget_exceptions() noexcept {
-        source_exceptions_->store(nullptr);
-        progress_exceptions_->store(nullptr);
     }
 
     static archive finished(const glacier_upload_t *handle) {
@@ -887,25 +1306,29 @@ private:
     }
     archive finished() const { return finished(get()); }
 
+    std::shared_ptr<detail::outcome> source_outcome() const noexcept { return {outcomes_, &outcomes_->source}; }
+    std::shared_ptr<detail::outcome> progress_outcome() const noexcept { return {outcomes_, &outcomes_->progress}; }
+
     // The done callback of a background run shares the handle while it reads the result.
     std::shared_ptr<glacier_upload_t> handle_;
-    std::shared_ptr<detail::caught> source_exceptions_ = std::make_shared<detail::caught>();
-    std::shared_ptr<detail::caught> progress_exceptions_ = std::make_shared<detail::caught>();
-    std::shared_ptr<detail::caught> client_exceptions_;
+    std::shared_ptr<detail::outcomes> outcomes_;
 };
 
 /**
- * A std::ostream that writes the archive: see glacier_upload_write.
+ * A std::ostream that writes the archive: see upload::write. One thread at a time may use it.
  *
- * finish() creates the archive. Without finish(), no archive is created and the upload stays in the vault. If a write
- * fails, the stream sets std::ios_base::badbit, and finish() throws the exception.
+ * finish() creates the archive. Without finish(), no archive is created and the upload stays in the vault: also if an
+ * exception leaves the scope of the stream. If a write fails, the stream sets std::ios_base::badbit and ignores further
+ * output, and finish() throws the exception. A flush gives the buffered bytes to the library, but sends no short part.
  */
 class ostream : public std::ostream {
 public:
-    /** Creates a stream that writes to `to`, which must exist as long as the stream. */
+    /** Creates a stream that writes to `to`, which must neither move nor be destroyed before the stream. */
     explicit ostream(upload &to) : std::ostream(nullptr), buffer_(to) { rdbuf(&buffer_); }
 
-    /** Writes the buffered bytes and completes the upload. */
+    /**
+     * Writes the buffered bytes and completes the upload. Throws: as upload::finish, and the error of a failed write.
+     */
     archive finish() { return buffer_.finish(); }
 
 private:
@@ -973,13 +1396,16 @@ private:
 
 /* ==== Tree hashes and plans ======================================================================================= */
 
-/** An incremental tree hash: see glacier_treehash_new. Only one thread at a time may use it. */
+/**
+ * An incremental tree hash, the service's checksum of parts and archives. One thread at a time may use it; another gets
+ * usage_error (GLACIER_E_BUSY).
+ */
 class treehash {
 public:
     /** Creates a tree hash of no bytes. Throws std::bad_alloc. */
     treehash() : handle_(detail::allocated<owned_handle>(glacier_treehash_new())) {}
 
-    /** Adds bytes. */
+    /** Adds bytes. Their division into calls does not affect the hash. 16 MiB or more per call are fastest. */
     treehash &update(const void *data, std::size_t size) {
         detail::check([&](glacier_error_t **err) { return glacier_treehash_update(get(), data, size, err); });
         return *this;
@@ -990,14 +1416,17 @@ public:
     /** Adds bytes. */
     treehash &update(std::span<const std::byte> bytes) { return update(bytes.data(), bytes.size()); }
 #endif
-    /** Returns the tree hash of all bytes added, and resets the object. */
+    /** Returns the tree hash of all bytes added, and resets the object. That of no bytes is the SHA-256 of no bytes. */
     digest finish() {
         digest out{};
         detail::check([&](glacier_error_t **err) { return glacier_treehash_finish(get(), out.data(), err); });
         return out;
     }
 
-    /** Returns the tree hash of an archive from those of its parts, in order: see glacier_treehash_combine. */
+    /**
+     * Returns the tree hash of an archive from the tree hashes of its parts, in order. The part size is 1 MiB times a
+     * power of two; the last part may be shorter. Throws: usage_error (no parts).
+     */
     static digest combine(const std::vector<digest> &parts) {
         static_assert(sizeof(digest) == 32, "a vector of digests is a contiguous array of bytes");
         digest out{};
@@ -1008,24 +1437,30 @@ public:
         return out;
     }
 
-    /** Returns the tree hash of a regular file. `threads` 0: one thread per processor core. */
+    /**
+     * Returns the tree hash of a regular file, computed by this number of threads, 0 for one per processor core. Each
+     * uses at most 16 MiB of memory.
+     *
+     * Throws: local_error with GLACIER_E_IO (the file cannot be read, or is not regular) or GLACIER_E_SOURCE_CHANGED
+     * (it changed meanwhile).
+     */
     static digest file(const std::filesystem::path &path, std::uint32_t threads = 0) {
         return file(path, threads, [](const progress &) {});
     }
-    /** As above, with a progress callback as in upload::on_progress. */
+    /**
+     * As above, with a progress callback as in upload::on_progress, called on this thread at least 4 times a second and
+     * once at the end. It sees bytes_total, bytes_hashed and elapsed_ms. False stops the call with stopped_error.
+     */
     template <typename Report>
     static digest file(const std::filesystem::path &path, std::uint32_t threads, Report &&report) {
-        using callback = detail::callback<std::decay_t<Report> &>;
-        std::decay_t<Report> kept(std::forward<Report>(report));
-        callback data{kept, std::make_shared<detail::caught>()};
-        const glacier_progress_fn call = [](void *user_data, const glacier_progress_t *now) noexcept -> std::int32_t {
-            return callback::from(user_data).guarded([&](auto &function) { return detail::continues(function, *now); });
-        };
+        using callback = detail::callback<std::remove_reference_t<Report> &>;
+        callback data{report, std::make_shared<detail::outcome>()};
         const std::string copy = detail::terminated(path.native());
         digest out{};
-        detail::check_or_rethrow({data.exceptions.get()}, [&](glacier_error_t **err) {
-            return glacier_treehash_file(copy.c_str(), threads, call, &data, out.data(), err);
-        });
+        const auto call = [&](glacier_error_t **err) {
+            return glacier_treehash_file(copy.c_str(), threads, callback::report, &data, out.data(), err);
+        };
+        detail::check_or_rethrow(call, [&](glacier_result_t) { return data.last->exception(); });
         return out;
     }
 
@@ -1049,10 +1484,15 @@ inline std::string to_hex(const digest &value) {
     return text;
 }
 
-/** The division of an archive of a given size into parts: see glacier_plan_new. */
+/** The division of an archive of a given size into parts. Any number of threads may use it at once. */
 class plan {
 public:
-    /** Plans an archive of `size` bytes. `part_size` 0: the part size that upload::run chooses. */
+    /**
+     * Plans an archive of `size` bytes, 1 to 42,949,672,960,000. `part_size` is a power of two from 1 MiB to 4 GiB, or
+     * 0 for the part size that upload::run chooses: the smallest with at most 10,000 parts, at least 16 MiB.
+     *
+     * Throws: usage_error (a size, or the combination of both, is not allowed).
+     */
     explicit plan(std::uint64_t size, std::uint64_t part_size = 0) {
         glacier_plan_t *handle = nullptr;
         detail::check([&](glacier_error_t **err) { return glacier_plan_new(size, part_size, &handle, err); });
@@ -1063,9 +1503,9 @@ public:
     std::uint64_t part_size() const noexcept { return glacier_plan_part_size(get()); }
     /** The number of parts. */
     std::uint32_t part_count() const noexcept { return glacier_plan_part_count(get()); }
-    /** The number of requests of the upload without retries. */
+    /** The number of charged requests of the upload without retries: Initiate, one per part, Complete. */
     std::uint32_t request_count() const noexcept { return glacier_plan_request_count(get()); }
-    /** The smallest memory limit in bytes at which no part is read twice, for a number of workers. */
+    /** The smallest config::memory_limit in bytes at which no part is read twice, for this config::concurrency. */
     std::uint64_t memory(std::uint32_t workers) const noexcept { return glacier_plan_memory(get(), workers); }
 
     /** The C handle. This object still owns it. */
@@ -1075,8 +1515,16 @@ private:
     detail::owned<glacier_plan_t, glacier_plan_free> handle_;
 };
 
-/** The version of the loaded library, such as "0.1.0". */
+/* ==== Versions ==================================================================================================== */
+
+/** Returns the version of the loaded library, such as "0.1.0". GLACIER_MP_VERSION is the version of the header. */
 inline std::string_view version() noexcept { return glacier_version(); }
+
+/** Returns the version of the loaded library as a number that grows: major << 16 | minor << 8 | patch. */
+inline std::uint32_t version_number() noexcept { return glacier_version_number(); }
+
+/** Returns the number in the SONAME of the loaded library: see GLACIER_MP_ABI_VERSION. */
+inline std::uint32_t abi_version() noexcept { return glacier_abi_version(); }
 
 } // namespace glacier_mp
 

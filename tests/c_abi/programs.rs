@@ -1,9 +1,7 @@
-//! The test programs of tests/c and tests/cpp. Their sources state what they do. The tests here set the faults of the
+//! The test programs of tests/c. Their sources state what they do. The tests here set the faults of the
 //! local Glacier, and check the archives and requests.
 
-use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -14,15 +12,13 @@ use crate::harness::{
     Build, Outcome, Program, answered, assert_holds, data, data_file, finish, in_both_builds, local_glacier,
     only_archive, settled_data_file, signal, start, succeed, under_valgrind,
 };
-use crate::support::compiler::{Language, compiler_named};
 
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 const FILE_SIZE: usize = 10 * MIB + 1000;
 const STREAM_SIZE: usize = 5 * MIB + 1000;
 
 in_both_builds!(
     run_file,
-    run_file_cpp,
     run_memory,
     by_hand_ops,
     states,
@@ -41,9 +37,7 @@ in_both_builds!(
     background,
     journal,
     shared,
-    pthread_cancel,
-    streams_cpp,
-    interface_cpp
+    pthread_cancel
 );
 
 under_valgrind!(
@@ -61,8 +55,7 @@ under_valgrind!(
     read,
     background,
     journal,
-    shared,
-    interface_cpp
+    shared
 );
 
 fn run_file(build: Build) {
@@ -71,15 +64,8 @@ fn run_file(build: Build) {
     program.print_checks(&outcome);
 }
 
-fn run_file_cpp(build: Build) {
-    for standard in ["c++11", "c++17"] {
-        let program = Program::cpp("tests/cpp/run_file.cpp", standard, build);
-        upload_file(&program, "a file, from C++");
-    }
-}
-
 /// Uploads a file. Each request is made once, and the archive equals the file.
-fn upload_file(program: &Program, description: &str) -> Outcome {
+pub(crate) fn upload_file(program: &Program, description: &str) -> Outcome {
     let glacier = local_glacier();
     let (_directory, file) = data_file("file", FILE_SIZE);
     let outcome = succeed(program.command_at(&glacier).arg(file));
@@ -299,56 +285,11 @@ fn read_error_names_offset_and_part() {
     assert_archives(&glacier, &vec![data(5 * MIB); 2]);
 }
 
-fn streams_cpp(build: Build) {
-    for standard in ["c++11", "c++17"] {
-        let glacier = local_glacier();
-        let program = Program::cpp("tests/cpp/streams.cpp", standard, build);
-        succeed(&mut program.command_at(&glacier));
-        assert_archives(&glacier, &vec![data(2 * MIB + 1000); 2]);
-    }
-}
-
-/// Both compilers accept the C++ header and its example without a warning. "2b" is the name of C++23 in these versions.
-#[test]
-fn cpp_interface_compiles_without_warnings() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let example = "bindings/cpp/examples/upload.cpp";
-    let interface = "tests/cpp/interface.cpp";
-    for compiler in ["g++", "clang++"] {
-        for (source, standard) in [(example, "c++17"), (interface, "c++17"), (interface, "c++20"), (interface, "c++2b")]
-        {
-            let mut command = compiler_named(compiler, Language::Cxx, standard);
-            command.args(["-fsyntax-only", "-Wall", "-Wextra", "-Wconversion", "-Itests/c", "-Ibindings/cpp", source]);
-            match command.current_dir(root).output() {
-                Ok(output) => {
-                    let errors = String::from_utf8_lossy(&output.stderr);
-                    assert!(output.status.success(), "{compiler} -std={standard} {source}:\n{errors}");
-                }
-                Err(_) if compiler == "clang++" && env::var_os("GLACIER_TESTS_WITHOUT_CLANG").is_some() => {}
-                Err(error) => {
-                    panic!("cannot run {compiler} ({error}): install g++ and clang, or set GLACIER_TESTS_WITHOUT_CLANG")
-                }
-            }
-        }
-    }
-}
-
-fn interface_cpp(build: Build) {
-    for standard in ["c++17", "c++20"] {
-        let glacier = local_glacier();
-        let (_directory, file) = data_file("file", 2 * MIB + 1000);
-        let program = Program::cpp("tests/cpp/interface.cpp", standard, build);
-        program.check(program.command_at(&glacier).arg(file));
-        assert!(glacier.uploads().is_empty(), "all are completed or aborted");
-        glacier.archives().iter().for_each(|archive| assert_holds(archive, &data(2 * MIB + 1000)));
-    }
-}
-
 fn stalled_part(index: u64) -> Fault {
     Fault::new(Action::Stall { after_bytes: None }).on(Operation::UploadMultipartPart).part(index)
 }
 
-fn assert_archives(glacier: &Emulator, want: &[Vec<u8>]) {
+pub(crate) fn assert_archives(glacier: &Emulator, want: &[Vec<u8>]) {
     let archives = glacier.archives();
     assert_eq!(archives.len(), want.len());
     for (archive, bytes) in archives.iter().zip(want) {

@@ -73,12 +73,15 @@ void uploads_from_every_source(const gmp::client &client, const std::filesystem:
         upload.source_file(file).description("from a file").on_progress([&](const gmp::progress &now) { last = now; });
         check_archive(upload.run(), upload);
         CHECK_NUMBER(last.bytes_done, size);
+        CHECK(last.bytes_stored() == size && last.fraction() == 1.0 && last.elapsed() <= upload.progress().elapsed());
         CHECK_NUMBER(upload.progress().parts_done, 3);
         CHECK_NUMBER(upload.part_size(), mib);
         CHECK(upload.vault() == "examplevault" && !upload.id().empty() && !upload.location().empty());
     }
     {
-        gmp::upload upload = local_upload(client);
+        const gmp::client from_environment;
+        gmp::upload upload = local_upload(from_environment);
+        CHECK(!upload.progress().fraction());
         check_archive(upload.source_memory(bytes.data(), bytes.size()).run(), upload);
     }
     {
@@ -117,6 +120,28 @@ void uploads_from_every_source(const gmp::client &client, const std::filesystem:
         CHECK(parts[2].offset == 2 * mib && parts[2].length == 1000 && parts[2].tree_hash.size() == 64);
         check_archive(upload.complete(), upload);
     }
+#if defined(__cpp_lib_span)
+    const auto span = std::as_bytes(std::span(bytes));
+    {
+        gmp::upload upload = local_upload(client);
+        upload.initiate();
+        upload.put_part(0, span.first(mib), gmp::treehash().update(span.first(mib)).finish());
+        upload.put_part(1, span.subspan(mib, mib));
+        upload.put_part(2, span.subspan(2 * mib));
+        check_archive(upload.complete(), upload);
+    }
+    {
+        gmp::upload upload = local_upload(client);
+        auto left = span;
+        const auto read = [&](std::span<std::byte> buffer) {
+            const auto next = left.first(std::min(left.size(), buffer.size()));
+            std::ranges::copy(next, buffer.begin());
+            left = left.subspan(next.size());
+            return next.size();
+        };
+        check_archive(upload.source_callback(read).run(), upload);
+    }
+#endif
 }
 
 void errors_have_their_class_and_details(const gmp::client &client)
@@ -208,6 +233,11 @@ void calls_throw_the_exceptions_of_callbacks(const gmp::client &client)
     const gmp::client fixed(gmp::config().fixed_credentials(keys()));
     CHECK_NUMBER(fixed.list_uploads("examplevault").size(), 0);
 
+    // An upload whose own callback stopped it does not throw the earlier exception of the provider.
+    gmp::upload another = local_upload(keyless);
+    another.source_callback([](std::byte *, std::size_t capacity) { return capacity + 1; });
+    CHECK_NUMBER(thrown_by<gmp::stopped_error>([&] { another.run(); }).code(), GLACIER_E_CALLBACK);
+
     // finish() throws the error of a failed write.
     gmp::upload refused(client, "nosuchvault");
     refused.part_size(mib);
@@ -226,6 +256,19 @@ void background_runs_return_futures(const gmp::client &client)
     check_archive(future.get(), upload);
     CHECK(upload.wait_for(0ms));
 
+    // An exception of the last progress callback is thrown by the future and by each wait.
+    gmp::upload late = local_upload(client);
+    late.source_memory(bytes.data(), bytes.size()).on_progress([](const gmp::progress &now) {
+        if (now.bytes_done == size)
+            throw interruption();
+    });
+    future = late.start();
+    thrown_by<interruption>([&] { late.wait(); });
+    thrown_by<interruption>([&] { late.wait_for(0ms); });
+    thrown_by<interruption>([&] { future.get(); });
+    if (late.state() != gmp::state::completed)
+        late.abort();
+
     // The upload is moved during the run, and destroyed before the run ends.
     service_fault(STALLED_PART(1));
     {
@@ -237,25 +280,58 @@ void background_runs_return_futures(const gmp::client &client)
         thrown_by<gmp::usage_error>([&] { moved.run(); });
     }
     CHECK_NUMBER(thrown_by<gmp::stopped_error>([&] { future.get(); }).code(), GLACIER_E_CANCELED);
-#if defined(__cpp_lib_jthread)
-    {
-        gmp::upload stoppable = local_upload(client);
-        std::stop_source stop;
-        stoppable.source_memory(bytes.data(), bytes.size()).on_progress([&](const gmp::progress &now) {
-            if (now.parts_in_flight > 0)
-                stop.request_stop();
-        });
-        const auto canceled = thrown_by<gmp::stopped_error>([&] { stoppable.run(stop.get_token()); });
-        CHECK_NUMBER(canceled.code(), GLACIER_E_CANCELED);
-        stoppable.abort();
-    }
-#endif
     service_works();
     for (const gmp::upload_info &left : client.list_uploads("examplevault")) {
         gmp::upload attached(client, "examplevault");
         attached.upload_id(left.id).abort();
     }
 }
+
+#if defined(__cpp_lib_jthread)
+template <typename Call> void check_stops(gmp::upload &upload, Call &&call)
+{
+    std::stop_source stop;
+    upload.on_progress([&](const gmp::progress &now) {
+        if (now.parts_in_flight > 0)
+            stop.request_stop();
+    });
+    CHECK_NUMBER(thrown_by<gmp::stopped_error>([&] { call(stop.get_token()); }).code(), GLACIER_E_CANCELED);
+    upload.on_progress([](const gmp::progress &) {});
+}
+
+void stop_tokens_cancel_calls(const gmp::client &client)
+{
+    const std::string bytes = data();
+    std::stop_source stopped;
+    stopped.request_stop();
+    const std::stop_token never;
+    service_fault(STALLED_PART(1));
+    gmp::upload upload = local_upload(client);
+    upload.source_memory(bytes.data(), bytes.size());
+    check_stops(upload, [&](const std::stop_token &token) { upload.run(token); });
+    check_stops(upload, [&](const std::stop_token &token) { upload.transfer(token); });
+    check_stops(upload, [&](const std::stop_token &token) { upload.start(token).get(); });
+    thrown_by<gmp::stopped_error>([&] { upload.start(stopped.get_token()).get(); });
+    service_works();
+    upload.transfer(never);
+    thrown_by<gmp::stopped_error>([&] { upload.complete(stopped.get_token()); });
+    check_archive(upload.complete(never), upload);
+    gmp::upload written = local_upload(client);
+    written.write(bytes);
+    check_archive(written.finish(never), written);
+    thrown_by<gmp::stopped_error>([&] { client.list_uploads("examplevault", stopped.get_token()); });
+    CHECK_NUMBER(client.list_uploads("examplevault", never).size(), 0);
+
+    // A run in the background ends before its token stops.
+    std::stop_source later;
+    gmp::upload quick = local_upload(client);
+    auto future = quick.source_memory(bytes.data(), bytes.size()).start(later.get_token());
+    check_archive(future.get(), quick);
+    quick.wait();
+    later.request_stop();
+    check_archive(quick.run(), quick);
+}
+#endif
 
 void tree_hashes_and_plans(const std::filesystem::path &file)
 {
@@ -274,7 +350,8 @@ void tree_hashes_and_plans(const std::filesystem::path &file)
     CHECK(gmp::to_hex(gmp::treehash().finish()) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     const gmp::plan plan(size, mib);
     CHECK(plan.part_count() == 3 && plan.request_count() == 5 && plan.part_size() == mib && plan.memory(2) >= mib);
-    CHECK(gmp::version() == GLACIER_MP_VERSION);
+    CHECK(gmp::version() == GLACIER_MP_VERSION && gmp::version_number() == GLACIER_MP_VERSION_NUMBER);
+    CHECK_NUMBER(gmp::abi_version(), GLACIER_MP_ABI_VERSION);
 #if defined(__cpp_lib_span)
     const auto span = std::as_bytes(std::span(bytes));
     CHECK(gmp::treehash().update(span).finish() == whole);
@@ -291,6 +368,9 @@ int main(int, char **arguments)
         errors_have_their_class_and_details(client);
         calls_throw_the_exceptions_of_callbacks(client);
         background_runs_return_futures(client);
+#if defined(__cpp_lib_jthread)
+        stop_tokens_cancel_calls(client);
+#endif
         tree_hashes_and_plans(arguments[1]);
         return EXIT_SUCCESS;
     } catch (const std::exception &e) {

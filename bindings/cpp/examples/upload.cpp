@@ -10,11 +10,11 @@ int main(int argc, char **argv) {
     }
     try {
         const std::filesystem::path file = argv[2];
-        const glacier_mp::client client{glacier_mp::config()}; // region and keys from the environment
+        const glacier_mp::client client; // region and keys from the environment
         glacier_mp::upload upload(client, argv[1]);
         upload.source_file(file).journal(file.string() + ".glacier").description(file.filename().string());
         upload.on_progress([](const glacier_mp::progress &now) {
-            std::cerr << '\r' << now.bytes_done + now.bytes_resumed << " bytes stored, " << now.retries << " retries ";
+            std::cerr << '\r' << now.bytes_stored() << " bytes stored, " << now.retries << " retries ";
         });
         std::cout << upload.run().id << '\n';
         return 0;
