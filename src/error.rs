@@ -100,6 +100,11 @@ pub enum ConnectFailure {
     TlsHandshake,
     /// The server was reached, but its certificate or its TLS settings were rejected. Permanent.
     TlsRefused,
+    /// The proxy did not open a connection to the server: it responded with a 5xx status or not with HTTP, or it closed the
+    /// connection.
+    Proxy,
+    /// The proxy was reached, but it requires other credentials or does not allow the connection. Permanent.
+    ProxyRefused,
     /// The process or the system has no file descriptor or memory for another socket.
     NoResources,
 }

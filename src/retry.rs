@@ -18,6 +18,8 @@
 //! | 400, 403 without an error code: no document, or a truncated one | ambiguous | ambiguous |
 //! | any other 4xx or 5xx | permanent | ambiguous |
 //! | certificate or TLS version rejected | – | permanent |
+//! | a proxy opens no connection: 5xx | – | transient |
+//! | a proxy opens no connection: any other status, such as 407; a request that it does not forward: 407 | – | permanent |
 //! | signature expired, clock wrong | signed again with the corrected clock | – |
 //! | signature expired, clock correct | transient, unless the part was the only one in flight | – |
 //! | token expired | signed again with a new key, if a provider supplies one | – |
@@ -104,6 +106,9 @@ pub fn classify(error: &Error) -> Class {
         Some(SignatureExpired::TooSlow) => return Class::TooSlow,
         None => {}
     }
+    if error.connect_failure() == Some(ConnectFailure::ProxyRefused) {
+        return Class::Permanent;
+    }
     match (error.kind(), error.http_status()) {
         (Kind::TreeHash, _) => Class::HashMismatch,
         (Kind::Network | Kind::Timeout | Kind::Throttled, _) => Class::Transient,
@@ -117,14 +122,17 @@ pub fn classify(error: &Error) -> Class {
     }
 }
 
-/// Returns true if an attempt ended without a response: no connection, lost connection, stall, truncated response.
+/// Returns true if an attempt ended without a response of the service: no connection, lost connection, stall, truncated
+/// response. A status with which a proxy opens no connection is no response of the service.
 fn is_without_response(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Network | Kind::Timeout) && error.http_status().is_none()
+    let has_response = error.http_status().is_some() && error.connect_failure().is_none();
+    matches!(error.kind(), Kind::Network | Kind::Timeout) && !has_response
 }
 
 /// Returns true if fewer parts should be in flight: throttling, an overloaded service, or a slow network.
 pub fn is_throttling(error: &Error) -> bool {
-    let overloaded = error.kind() == Kind::Throttled || matches!(error.http_status(), Some(408 | 429 | 500 | 503));
+    let status = error.http_status().filter(|_| error.connect_failure().is_none());
+    let overloaded = error.kind() == Kind::Throttled || matches!(status, Some(408 | 429 | 500 | 503));
     overloaded || classify(error) == Class::TooSlow
 }
 

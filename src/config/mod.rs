@@ -12,7 +12,7 @@ use crate::credentials::{self, CredentialsSource, Provider};
 use crate::endpoint::check_region;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::http::Endpoint;
+use crate::http::{Endpoint, ProxyRules};
 use crate::limits::{MIB, WORKERS_MAX, check_account_id, quoted};
 use crate::log::{Level, Log, Sink};
 use crate::retry::Policy;
@@ -46,6 +46,7 @@ pub struct Config {
     policy: Policy,
     connect_timeout: Duration,
     stall_timeout: Duration,
+    proxies: ProxyRules,
     log: Arc<Log>,
     /// Knows the secrets of all clients created from these settings.
     redactor: Arc<Redactor>,
@@ -65,6 +66,8 @@ impl Config {
                 redactor.add(secret);
             }
         }
+        let proxies = ProxyRules::from_environment(&environment);
+        proxies.register(&redactor);
         Self {
             environment: Arc::new(environment),
             profile_name: None,
@@ -80,6 +83,7 @@ impl Config {
             policy: Policy::default(),
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(60),
+            proxies,
             log: Arc::new(Log::off()),
             redactor,
         }
@@ -129,6 +133,14 @@ impl Config {
             return Err(Error::invalid("the path of the CA file is empty"));
         }
         self.ca_file = Some(path.to_owned());
+        Ok(())
+    }
+
+    /// Sets the proxy for all endpoints instead of those of the environment, see [`ProxyRules::set`].
+    #[allow(clippy::missing_errors_doc)]
+    pub fn set_proxy(&mut self, url: Option<&str>) -> Result<()> {
+        self.proxies.set(url)?;
+        self.proxies.register(&self.redactor);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::credentials::{self, CredentialsSource};
 use crate::endpoint::{AwsService, find_endpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
-use crate::http::{CaFile, Endpoint, Network, NetworkSettings, SystemStore, TrustStore};
+use crate::http::{CaFile, Endpoint, Network, NetworkSettings, ProxyRules, SystemStore, TrustStore};
 use crate::log::Log;
 use crate::profile::{Profiles, SelectedBy};
 use crate::retry::Policy;
@@ -46,6 +46,8 @@ pub struct ResolvedConfig {
     pub connect_timeout: Duration,
     /// The maximum time without progress on a connection.
     pub stall_timeout: Duration,
+    /// Which endpoints are reached through which proxy.
+    pub proxies: ProxyRules,
     /// The log.
     pub log: Arc<Log>,
     /// Removes secrets from messages.
@@ -82,6 +84,7 @@ impl Config {
             policy: self.policy,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
+            proxies: self.proxies.clone(),
             log: Arc::clone(&self.log),
             redactor: Arc::clone(&self.redactor),
         })
@@ -125,6 +128,7 @@ impl ResolvedConfig {
             trust: self.trust.clone(),
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
+            proxies: self.proxies.clone(),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! A byte channel over a nonblocking socket, with or without TLS. An operation that would block fails with `WouldBlock`, and
 //! [`Channel::wants`] returns what to wait for.
+//!
+//! TLS runs over another channel. Through an `https` proxy there are two sessions: TLS to the endpoint over TLS to the proxy.
 
 use std::io::{self, IoSlice, Read, Write};
 
@@ -7,99 +9,188 @@ use rustls::ClientConnection;
 
 use crate::sys::socket::{Interest, Socket};
 
-/// A socket with or without TLS.
+/// A socket, or a TLS session over another channel.
 #[derive(Debug)]
-pub(crate) struct Channel {
+pub(crate) enum Channel {
+    Plain(PlainChannel),
+    Tls(Box<TlsChannel>),
+}
+
+/// A socket without TLS.
+#[derive(Debug)]
+pub(crate) struct PlainChannel {
     socket: Socket,
-    tls: Option<Box<ClientConnection>>,
-    /// The number of bytes that the socket accepted. With TLS they are encrypted.
+    /// The number of bytes that the socket accepted.
     written: u64,
 }
 
+/// A TLS session over another channel.
+#[derive(Debug)]
+pub(crate) struct TlsChannel {
+    session: ClientConnection,
+    below: Channel,
+}
+
 impl Channel {
-    /// Creates a channel over a connected socket. With TLS, the handshake is still to do.
-    pub(crate) fn new(socket: Socket, tls: Option<ClientConnection>) -> Self {
-        Self { socket, tls: tls.map(Box::new), written: 0 }
+    /// Creates a channel without TLS over a connected socket.
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self::Plain(PlainChannel { socket, written: 0 })
+    }
+
+    /// Starts a TLS session over this channel. The [handshake](Self::handshake) is still to do. `received`: bytes of the
+    /// session that were already received.
+    ///
+    /// # Errors
+    /// `InvalidData` if `received` is not TLS.
+    pub(crate) fn start_tls(self, session: ClientConnection, received: &[u8]) -> io::Result<Self> {
+        let mut channel = TlsChannel { session, below: self };
+        let mut received = received;
+        while !received.is_empty() {
+            channel.session.read_tls(&mut received)?;
+            channel.decrypt()?;
+        }
+        Ok(Self::Tls(Box::new(channel)))
     }
 
     /// Returns the socket, to wait on.
     pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
+        &self.plain().socket
     }
 
     /// Whether bytes are encrypted.
     pub(crate) fn is_tls(&self) -> bool {
-        self.tls.is_some()
+        matches!(self, Self::Tls(_))
     }
 
-    /// Returns the number of bytes that the socket accepted, and how many of them the peer has not acknowledged.
+    /// Returns the number of bytes that the socket accepted, and how many of them the peer has not acknowledged. With TLS
+    /// they are encrypted.
     pub(crate) fn written(&self) -> (u64, u64) {
-        (self.written, self.socket.unacknowledged())
+        let plain = self.plain();
+        (plain.written, plain.socket.unacknowledged())
+    }
+
+    fn plain(&self) -> &PlainChannel {
+        match self {
+            Self::Plain(plain) => plain,
+            Self::Tls(tls) => tls.below.plain(),
+        }
     }
 
     /// Returns what the TLS handshake waits for.
     pub(crate) fn wants(&self) -> Interest {
-        if self.tls.as_ref().is_some_and(|tls| tls.wants_write()) { Interest::Write } else { Interest::Read }
+        if self.is_pending() { Interest::Write } else { Interest::Read }
     }
 
     /// Continues the TLS handshake until it is complete.
     pub(crate) fn handshake(&mut self) -> io::Result<()> {
         loop {
             self.flush()?;
-            let Some(tls) = self.tls.as_mut().filter(|tls| tls.is_handshaking()) else { return Ok(()) };
-            if tls.read_tls(&mut &self.socket)? == 0 {
+            let Self::Tls(tls) = self else { return Ok(()) };
+            if !tls.session.is_handshaking() {
+                return Ok(());
+            }
+            if tls.session.read_tls(&mut tls.below)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.decrypt()?;
+            tls.decrypt()?;
         }
     }
 
     /// Sends bytes with at most one system call. Returns the number of bytes accepted. With TLS, accepted bytes may still be
     /// [pending](Self::is_pending): the next call sends them first.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return CountingWriter(&self.socket, &mut self.written).write(bytes) };
-        let accepted = if tls.wants_write() { 0 } else { tls.writer().write(bytes)? };
-        match tls.write_tls(&mut CountingWriter(&self.socket, &mut self.written)) {
+        self.write(bytes)
+    }
+
+    /// Returns true if accepted bytes are not sent yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.session.wants_write() || tls.below.is_pending(),
+        }
+    }
+
+    /// Receives bytes. Returns 0 if the peer closed the connection properly.
+    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read(buf)
+    }
+}
+
+impl Read for Channel {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let tls = match self {
+            Self::Plain(plain) => return (&plain.socket).read(buf),
+            Self::Tls(tls) => tls,
+        };
+        loop {
+            match tls.session.reader().read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            tls.session.read_tls(&mut tls.below)?;
+            tls.decrypt()?;
+        }
+    }
+}
+
+impl Write for Channel {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(plain) => plain.count(|socket| (&*socket).write(bytes)),
+            Self::Tls(tls) => tls.send(|session| session.writer().write(bytes)),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Plain(plain) => plain.count(|socket| (&*socket).write_vectored(slices)),
+            Self::Tls(tls) => tls.send(|session| session.writer().write_vectored(slices)),
+        }
+    }
+
+    /// Sends pending bytes.
+    fn flush(&mut self) -> io::Result<()> {
+        let Self::Tls(tls) = self else { return Ok(()) };
+        while tls.session.wants_write() {
+            tls.session.write_tls(&mut tls.below)?;
+        }
+        tls.below.flush()
+    }
+}
+
+impl PlainChannel {
+    /// Writes to the socket, and counts the bytes that it accepts.
+    fn count(&mut self, write: impl FnOnce(&Socket) -> io::Result<usize>) -> io::Result<usize> {
+        write(&self.socket).inspect(|accepted| self.written += *accepted as u64)
+    }
+}
+
+impl TlsChannel {
+    /// Encrypts bytes unless earlier ones are pending, and sends what is pending.
+    fn send(&mut self, encrypt: impl FnOnce(&mut ClientConnection) -> io::Result<usize>) -> io::Result<usize> {
+        let is_pending = self.session.wants_write() || self.below.is_pending();
+        let accepted = if is_pending { 0 } else { encrypt(&mut self.session)? };
+        match self.send_pending() {
             Err(error) if accepted == 0 || !is_retried(&error) => Err(error),
             _ => Ok(accepted),
         }
     }
 
-    /// Returns true if accepted bytes are not sent yet.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
-    }
-
-    /// Sends pending bytes.
-    fn flush(&mut self) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            while tls.wants_write() {
-                tls.write_tls(&mut CountingWriter(&self.socket, &mut self.written))?;
-            }
+    /// Sends pending bytes with at most one system call.
+    fn send_pending(&mut self) -> io::Result<usize> {
+        if self.session.wants_write() {
+            return self.session.write_tls(&mut self.below);
         }
-        Ok(())
-    }
-
-    /// Receives bytes. Returns 0 if the peer closed the connection properly.
-    pub(crate) fn receive(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let Some(tls) = &mut self.tls else { return (&self.socket).read(buf) };
-            match tls.reader().read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
-            }
-            tls.read_tls(&mut &self.socket)?;
-            self.decrypt()?;
-        }
+        if self.below.is_pending() { self.below.write(&[]) } else { Ok(0) }
     }
 
     fn decrypt(&mut self) -> io::Result<()> {
-        let Some(tls) = &mut self.tls else { return Ok(()) };
-        match tls.process_new_packets() {
+        match self.session.process_new_packets() {
             Ok(_) => Ok(()),
             Err(error) => {
                 // The alert tells the peer the reason. A failure to send it changes nothing here.
-                let _ = tls.write_tls(&mut &self.socket);
+                let _ = self.session.write_tls(&mut self.below);
+                let _ = self.below.flush();
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
             }
         }
@@ -108,21 +199,4 @@ impl Channel {
 
 fn is_retried(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
-/// Counts the bytes that a socket accepts.
-struct CountingWriter<'a>(&'a Socket, &'a mut u64);
-
-impl Write for CountingWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).inspect(|accepted| *self.1 += *accepted as u64)
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write_vectored(slices).inspect(|accepted| *self.1 += *accepted as u64)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -14,6 +14,7 @@ use super::exchange::{Exchange, SharedExchange};
 use super::interface::Connection;
 use super::message::{Method, Payload, Request, Response};
 use super::payload::ThrottledBody;
+use super::proxy::{PROXY_AUTHENTICATE, schemes};
 use super::request_context::RequestContext;
 use super::transport_context::TransportContext;
 use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter};
@@ -22,6 +23,9 @@ use crate::sync::{Mutex, lock};
 
 /// The maximum idle time of a connection. After a longer time the service may close it while the next request is sent.
 const IDLE_MAX: Duration = Duration::from_secs(15);
+
+/// The status of a proxy that requires other credentials.
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
 /// A connection, open or not.
 #[derive(Debug)]
@@ -78,7 +82,7 @@ impl Connection for UreqConnection {
         if result.is_err() {
             self.open = None;
         }
-        result
+        result.and_then(|response| check_proxy(&transport, response))
     }
 }
 
@@ -129,6 +133,18 @@ fn exchange(
     }?;
     let (parts, body) = response.into_parts();
     Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
+}
+
+/// Fails if the proxy that forwards requests did not forward this one for lack of credentials.
+fn check_proxy(transport: &TransportContext, response: Response) -> Result<Response> {
+    match transport.forward_proxy().filter(|_| response.status == PROXY_AUTHENTICATION_REQUIRED) {
+        Some(proxy) => {
+            let values = response.headers.iter().filter(|(name, _)| name == PROXY_AUTHENTICATE);
+            let schemes = schemes(values.map(|(_, value)| value.as_bytes()));
+            Err(transport.refused(proxy, response.status, &schemes))
+        }
+        None => Ok(response),
+    }
 }
 
 /// Creates a header value whose bytes are wiped when its last copy is dropped: one of the headers is the session token.

@@ -32,6 +32,8 @@ pub(crate) struct Deadlines {
     section_start: Duration,
     /// The end of the final header section.
     head_end: Duration,
+    /// A proxy acknowledges the request, which it may not have sent to the server yet.
+    is_proxied: bool,
 }
 
 /// An exceeded deadline.
@@ -76,7 +78,15 @@ impl Deadlines {
             section: (0, Phase::Waiting),
             section_start: Duration::ZERO,
             head_end: Duration::ZERO,
+            is_proxied: false,
         }
+    }
+
+    /// Sets whether a proxy acknowledges the request. The response may then take longer by the time that the request took: at
+    /// its speed, the proxy sends what it has buffered in less time.
+    pub(crate) fn through_proxy(mut self, is_proxied: bool) -> Self {
+        self.is_proxied = is_proxied;
+        self
     }
 
     /// Records how many of the `written` bytes of the connection are acknowledged.
@@ -115,7 +125,10 @@ impl Deadlines {
         let request = (Awaited::Request, self.last_progress, self.stall);
         let (awaited, since, limit) = match (self.section.1, optional_body) {
             (Phase::Waiting, _) if is_sending || self.unacknowledged > 0 => request,
-            (Phase::Waiting, _) => (Awaited::Response, self.last_progress, self.response),
+            (Phase::Waiting, _) => {
+                let buffered = if self.is_proxied { self.last_progress } else { Duration::ZERO };
+                (Awaited::Response, self.last_progress, self.response + buffered)
+            }
             (Phase::Head, _) => (Awaited::Head, self.section_start, self.stall),
             (_, Some(201)) => (Awaited::Body, self.head_end, self.stall.min(CREATED_BODY_TIMEOUT)),
             (_, Some(_)) => (Awaited::Body, self.head_end, self.stall.min(ERROR_BODY_TIMEOUT)),
@@ -182,6 +195,20 @@ mod tests {
         deadlines.acknowledge(secs(9), 300, 0);
         assert_eq!(deadlines.time_left(secs(10), false, None), Ok(secs(99)));
         assert_eq!(deadlines.time_left(secs(109), false, None), exceeded(Awaited::Response, secs(100)));
+    }
+
+    #[test]
+    fn proxy_may_delay_the_response_by_the_time_of_the_request() {
+        for (is_proxied, delay) in [(false, secs(0)), (true, secs(25))] {
+            let mut deadlines = deadlines(None).through_proxy(is_proxied);
+            for second in 0..=25 {
+                deadlines.acknowledge(secs(second), 1 << 20, (1 << 20) - ((second + 1) << 10));
+            }
+            assert_eq!(deadlines.time_left(secs(30), true, None), Ok(secs(5)), "the request stalls as without a proxy");
+            deadlines.acknowledge(secs(25), 1 << 20, 0);
+            assert_eq!(deadlines.time_left(secs(25), false, None), Ok(STALL + delay));
+            assert_eq!(deadlines.time_left(secs(35) + delay, false, None), exceeded(Awaited::Response, STALL + delay));
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Opens a connection: looks up the host name, connects to the addresses in the order of [`super::happy_eyeballs`], and does
-//! the TLS handshake on the first connection that is accepted.
+//! Opens a connection: looks up the host name, connects to the addresses in the order of [`super::happy_eyeballs`], and takes
+//! the steps of [`super::opening`] on the first connection that is accepted. With a proxy, its host and its addresses are used:
+//! the proxy looks up the name of the endpoint.
 //!
-//! - If the handshake is interrupted, the other addresses are tried.
-//! - If the handshake is rejected, for example because of the certificate, the error is permanent: all addresses belong to
-//!   one service.
-//! - A handshake that does not end uses up the rest of the connect timeout.
+//! - If a step is interrupted, the other addresses are tried.
+//! - If a step is rejected, for example because of the certificate, the error is permanent: all addresses belong to one
+//!   service.
+//! - A step that does not end uses up the rest of the connect timeout.
 //!
-//! After a failed handshake, the next connection tries that address last.
+//! After a failed step, the next connection tries that address last.
 
 use std::fmt;
 use std::io;
@@ -15,10 +16,9 @@ use std::time::Duration;
 
 use super::channel::Channel;
 use super::happy_eyeballs::Schedule;
+use super::opening::Opening;
 use super::resolve::LookupError;
-use super::tls_failure;
 use super::transport_context::TransportContext;
-use crate::clock::ActiveInstant;
 use crate::error::{ConnectFailure, Error, Kind, Result, is_exhausted};
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sync::lock;
@@ -29,22 +29,17 @@ use crate::sys::socket::{Socket, wait_connected};
 pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channel> {
     let found = look_up(context)?;
     let order = lock(&context.addresses).order(&found);
-    let mut attempts = ConnectAttempts {
-        context,
-        cancel,
-        start: ActiveInstant::now(),
-        schedule: Schedule::new(order),
-        in_flight: vec![],
-        failed: vec![],
-    };
+    let opening = Opening::new(context, cancel);
+    let mut attempts =
+        ConnectAttempts { opening: &opening, schedule: Schedule::new(order), in_flight: vec![], failed: vec![] };
     loop {
         let (address, socket) = attempts.connect()?;
-        match attempts.secure(socket) {
+        match opening.secure(socket) {
             Ok(channel) => {
                 lock(&context.addresses).opened(address);
                 return Ok(channel);
             }
-            Err(error) if error.connect_failure() == Some(ConnectFailure::TlsHandshake) => {
+            Err(error) if is_interrupted(&error) => {
                 lock(&context.addresses).failed(address);
                 if error.kind() == Kind::Timeout || !attempts.has_others() {
                     return Err(error);
@@ -56,27 +51,33 @@ pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channe
     }
 }
 
+/// Returns true if another address may open the connection: a handshake was interrupted, or the proxy did not respond. A
+/// proxy that responds would do so at its other addresses.
+fn is_interrupted(error: &Error) -> bool {
+    let is_step = matches!(error.connect_failure(), Some(ConnectFailure::TlsHandshake | ConnectFailure::Proxy));
+    is_step && error.kind() != Kind::Protocol && error.http_status().is_none()
+}
+
 fn look_up(context: &TransportContext) -> Result<Vec<SocketAddr>> {
-    let endpoint = &context.endpoint;
-    context.network.resolver().look_up(endpoint.host(), endpoint.port()).map_err(|error| match error {
+    let server = context.server();
+    context.network.resolver().look_up(server.host(), server.port()).map_err(|error| match error {
         LookupError::NotFound(text) => {
-            let what = format!(
-                "{}: the host name does not exist: {text}; {}",
-                context.address,
-                unknown_name_hint(endpoint.host())
-            );
-            Error::new(Kind::Network, what).not_connected(ConnectFailure::NameNotFound)
+            let what = format!("the host name does not exist: {text}; {}", unknown_name_hint(context));
+            context.server_error(Kind::Network, &what).not_connected(ConnectFailure::NameNotFound)
         }
-        LookupError::Failed(text) => {
-            Error::new(Kind::Network, format!("{}: the name lookup failed: {text}", context.address))
-                .not_connected(ConnectFailure::NameLookup)
-        }
+        LookupError::Failed(text) => context
+            .server_error(Kind::Network, &format!("the name lookup failed: {text}"))
+            .not_connected(ConnectFailure::NameLookup),
         LookupError::NoResources(error) => no_resources(context, "the name lookup", error),
     })
 }
 
 /// Returns a hint for a host name that does not exist. An unknown region results in such a name.
-fn unknown_name_hint(host: &str) -> String {
+fn unknown_name_hint(context: &TransportContext) -> String {
+    if let Some(route) = &context.proxy {
+        return format!("check the proxy URL ({})", route.proxy.setting());
+    }
+    let host = context.endpoint.host();
     let region = host.strip_prefix("glacier.").and_then(|rest| rest.split_once('.')).map(|(region, _)| region);
     match region {
         Some(region) => format!("check the region {region:?} and whether Glacier is available there"),
@@ -85,20 +86,14 @@ fn unknown_name_hint(host: &str) -> String {
 }
 
 fn no_resources(context: &TransportContext, what: &str, error: io::Error) -> Error {
-    let text = format!(
-        "{}: out of file descriptors or memory for {what}: {error}; raise the limit on open files (ulimit -n)",
-        context.address
-    );
-    Error::new(Kind::Memory, text).caused_by(error).not_connected(ConnectFailure::NoResources)
+    let text =
+        format!("out of file descriptors or memory for {what}: {error}; raise the limit on open files (ulimit -n)");
+    context.server_error(Kind::Memory, &text).caused_by(error).not_connected(ConnectFailure::NoResources)
 }
-
-const HANDSHAKE_LOST: &str = "the connection was lost during the TLS handshake";
 
 /// The attempts to open one connection.
 struct ConnectAttempts<'a> {
-    context: &'a TransportContext,
-    cancel: &'a Cancel,
-    start: ActiveInstant,
+    opening: &'a Opening<'a>,
     schedule: Schedule,
     in_flight: Vec<Attempt>,
     /// The failed attempts with their errors.
@@ -115,11 +110,11 @@ impl ConnectAttempts<'_> {
     /// Returns the first connection that is accepted. Drops the other attempts in flight; the next call repeats them.
     fn connect(&mut self) -> Result<(SocketAddr, Socket)> {
         loop {
-            self.cancel.check()?;
-            if self.time_left().is_zero() {
+            self.opening.cancel.check()?;
+            if self.opening.time_left().is_zero() {
                 return Err(self.timed_out());
             }
-            while let Some(address) = self.schedule.start(self.start.elapsed()) {
+            while let Some(address) = self.schedule.start(self.opening.elapsed()) {
                 self.start_attempt(address)?;
             }
             if self.in_flight.is_empty() && self.schedule.wait(Duration::ZERO).is_none() {
@@ -143,7 +138,7 @@ impl ConnectAttempts<'_> {
         match Socket::connect(address) {
             Ok(socket) => self.in_flight.push(Attempt { address, socket }),
             Err(error) if is_exhausted(&error) && self.in_flight.is_empty() => {
-                return Err(no_resources(self.context, "a socket", error));
+                return Err(no_resources(self.opening.context, "a socket", error));
             }
             Err(error) if is_exhausted(&error) => self.schedule.defer(address),
             Err(error) => self.fail(address, error),
@@ -158,10 +153,13 @@ impl ConnectAttempts<'_> {
 
     /// Waits for the attempts in flight, at most for one poll interval. Returns an accepted one.
     fn wait(&mut self) -> Result<Option<Attempt>> {
-        let next_start = self.schedule.wait(self.start.elapsed()).unwrap_or(Duration::MAX);
-        let limit = self.time_left().min(next_start).min(CANCEL_POLL_INTERVAL);
-        let ready = wait_connected(self.in_flight.iter().map(|attempt| &attempt.socket), limit)
-            .map_err(|error| self.lost(ConnectFailure::Tcp, "no connection", error))?;
+        let next_start = self.schedule.wait(self.opening.elapsed()).unwrap_or(Duration::MAX);
+        let limit = self.opening.time_left().min(next_start).min(CANCEL_POLL_INTERVAL);
+        let ready = wait_connected(self.in_flight.iter().map(|attempt| &attempt.socket), limit).map_err(|error| {
+            self.error(Kind::Network, &format!("no connection: {error}"))
+                .caused_by(error)
+                .not_connected(ConnectFailure::Tcp)
+        })?;
         let mut accepted = None;
         let attempts = std::mem::take(&mut self.in_flight);
         for (attempt, ready) in attempts.into_iter().zip(ready) {
@@ -178,59 +176,9 @@ impl ConnectAttempts<'_> {
         Ok(accepted)
     }
 
-    fn secure(&self, socket: Socket) -> Result<Channel> {
-        let tls = match &self.context.tls {
-            Some(tls) => Some(tls.client().map_err(|error| self.rejected(error))?),
-            None => None,
-        };
-        let mut channel = Channel::new(socket, tls);
-        loop {
-            match channel.handshake() {
-                Ok(()) => return Ok(channel),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_handshake(&channel)?,
-                Err(error) => return Err(self.handshake_failed(error)),
-            }
-        }
-    }
-
-    fn wait_for_handshake(&self, channel: &Channel) -> Result<()> {
-        self.cancel.check()?;
-        let left = self.time_left();
-        if left.is_zero() {
-            let text = format!(
-                "the TLS handshake did not end within the connect timeout of {:?}",
-                self.context.network.settings().connect_timeout
-            );
-            return Err(self.error(Kind::Timeout, text).not_connected(ConnectFailure::TlsHandshake));
-        }
-        let waited = channel.socket().wait(channel.wants(), left.min(CANCEL_POLL_INTERVAL));
-        waited.map(|_| ()).map_err(|error| self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error))
-    }
-
-    /// Converts a handshake error. rustls reports invalid data of the peer as `InvalidData`; other errors are those of the
-    /// connection.
-    fn handshake_failed(&self, error: io::Error) -> Error {
-        let tls_error =
-            (error.kind() == io::ErrorKind::InvalidData).then(|| tls_failure::tls_error(&error)).flatten().cloned();
-        match tls_error {
-            Some(tls_error) if !tls_failure::is_interruption(&tls_error) => self.rejected(tls_error),
-            _ => self.lost(ConnectFailure::TlsHandshake, HANDSHAKE_LOST, error),
-        }
-    }
-
-    fn rejected(&self, error: rustls::Error) -> Error {
-        let text = self.context.tls.as_ref().map_or_else(|| error.to_string(), |tls| tls.describe(&error));
-        self.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
-    }
-
-    /// Returns the rest of the connect timeout.
-    fn time_left(&self) -> Duration {
-        self.context.network.settings().connect_timeout.saturating_sub(self.start.elapsed())
-    }
-
     fn timed_out(&self) -> Error {
         let pending = self.in_flight.len();
-        let mut text = format!("no connection within {:?}", self.context.network.settings().connect_timeout);
+        let mut text = format!("no connection within {:?}", self.opening.context.connect_timeout());
         if pending > 0 {
             let addresses = self.in_flight.iter().map(|attempt| attempt.address);
             text = format!("{text}: no response from {}", joined(addresses));
@@ -238,16 +186,18 @@ impl ConnectAttempts<'_> {
         if !self.failed.is_empty() {
             text = format!("{text}; {}", self.failures());
         }
-        self.error(Kind::Timeout, text).not_connected(ConnectFailure::Tcp)
+        self.error(Kind::Timeout, &text).not_connected(ConnectFailure::Tcp)
     }
 
     fn all_failed(&mut self) -> Error {
         let text = match self.failed.as_slice() {
             [] => "no connection: the host name has no address".to_owned(),
-            [(address, error)] if address.to_string() == self.context.address => format!("no connection: {error}"),
+            [(address, error)] if address.to_string() == self.opening.context.server().address() => {
+                format!("no connection: {error}")
+            }
             _ => format!("no connection: {}", self.failures()),
         };
-        let error = self.error(Kind::Network, text).not_connected(ConnectFailure::Tcp);
+        let error = self.error(Kind::Network, &text).not_connected(ConnectFailure::Tcp);
         match self.failed.pop() {
             Some((_, cause)) => error.caused_by(cause),
             None => error,
@@ -258,12 +208,8 @@ impl ConnectAttempts<'_> {
         joined(self.failed.iter().map(|(address, error)| format!("{address}: {error}")))
     }
 
-    fn lost(&self, failure: ConnectFailure, what: &str, error: io::Error) -> Error {
-        self.error(Kind::Network, format!("{what}: {error}")).caused_by(error).not_connected(failure)
-    }
-
-    fn error(&self, kind: Kind, what: String) -> Error {
-        Error::new(kind, format!("{}: {what}", self.context.address))
+    fn error(&self, kind: Kind, what: &str) -> Error {
+        self.opening.context.server_error(kind, what)
     }
 }
 

@@ -65,7 +65,8 @@ impl Endpoint {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 
-    fn try_parse(text: &str) -> std::result::Result<Self, &'static str> {
+    /// As [`Endpoint::parse`], but the error is only the rule.
+    pub(super) fn try_parse(text: &str) -> std::result::Result<Self, &'static str> {
         // `Uri` drops a fragment.
         if text.contains('#') {
             return Err("it has a fragment");

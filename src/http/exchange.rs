@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::channel::Channel;
 use super::deadline::Deadlines;
+use super::proxy::in_absolute_form;
 use super::request_context::RequestContext;
 use super::response::{ParseError, Phase, ResponseReader};
 use super::stopwatch::Stopwatch;
@@ -64,6 +65,8 @@ struct RequestProgress {
     received_at_end: Option<u64>,
     /// An error response was received, so the rest of the request is not sent.
     has_early_response: bool,
+    /// The proxy forwards the request, whose request line was not sent yet.
+    awaits_absolute_form: bool,
 }
 
 impl Exchange {
@@ -92,9 +95,12 @@ impl Exchange {
         self.context = context.clone();
         self.canceled_at = None;
         self.time = Stopwatch::new();
-        self.deadlines =
-            Deadlines::new(self.transport.network.settings().stall_timeout, context.response_timeout, acknowledged);
-        self.request = RequestProgress { length, start_offset: written, ..RequestProgress::default() };
+        let stall_timeout = self.transport.network.settings().stall_timeout;
+        self.deadlines = Deadlines::new(stall_timeout, context.response_timeout, acknowledged)
+            .through_proxy(self.transport.proxy.is_some());
+        let awaits_absolute_form = self.transport.forward_proxy().is_some();
+        self.request =
+            RequestProgress { length, start_offset: written, awaits_absolute_form, ..RequestProgress::default() };
         self.reader = ResponseReader::default();
         self.response.clear();
         self.delivered = 0;
@@ -135,7 +141,7 @@ impl Exchange {
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         match std::mem::take(&mut self.request.bypassed) {
             0 if bytes.is_empty() => Ok(()),
-            0 => self.send_all(bytes, self.request.length == 0).map_err(|error| {
+            0 => self.send_head(bytes).map_err(|error| {
                 let is_not_sent = self.channel.written().0 == self.request.start_offset;
                 if is_not_sent { error.not_sent() } else { error }
             }),
@@ -145,6 +151,17 @@ impl Exchange {
                 Err(Error::new(Kind::Internal, text))
             }
         }
+    }
+
+    /// Sends a part of the head of the request. A proxy that forwards the request receives its target as an absolute URL.
+    fn send_head(&mut self, bytes: &[u8]) -> Result<()> {
+        let is_last = self.request.length == 0;
+        let transport = Arc::clone(&self.transport);
+        let proxy = transport.forward_proxy().filter(|_| std::mem::take(&mut self.request.awaits_absolute_form));
+        let Some(proxy) = proxy else { return self.send_all(bytes, is_last) };
+        let head = in_absolute_form(bytes, &transport.endpoint, proxy)
+            .ok_or_else(|| Error::new(Kind::Internal, "ureq passed down an incomplete request line"))?;
+        self.send_all(&head, is_last)
     }
 
     /// Sends payload from the source's own buffer. ureq then passes down the same number of bytes, whose content is ignored.

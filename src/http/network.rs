@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::HeaderValue;
 
 use super::endpoint::Endpoint;
+use super::proxy::{Proxy, ProxyRules};
 use super::resolve::{Resolver, SystemResolver};
 use super::tls::Tls;
 use super::transport::UreqTransport;
@@ -21,10 +22,12 @@ pub struct NetworkSettings {
     pub user_agent: String,
     /// The trusted certificates.
     pub trust: TrustStore,
-    /// The time limit from the end of the name lookup to the end of the TLS handshake.
+    /// The time limit from the end of the name lookup to the end of the last TLS handshake.
     pub connect_timeout: Duration,
     /// The maximum time without progress in an exchange.
     pub stall_timeout: Duration,
+    /// Which endpoints are reached through which proxy.
+    pub proxies: ProxyRules,
 }
 
 /// Creates the transports of a client: one for each endpoint that it uses. A clone is cheap and shares the settings.
@@ -65,9 +68,10 @@ impl Network {
     /// Creates the transport to an endpoint, through the proxy that the proxy rules give for it.
     ///
     /// # Errors
-    /// As [`Network::direct_transport`].
+    /// As [`Network::direct_transport`]; also [`Kind::Invalid`](crate::error::Kind::Invalid) if the environment variable for
+    /// the endpoint is not a proxy URL.
     pub fn transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
-        self.direct_transport(endpoint)
+        self.transport_through(endpoint, self.settings.proxies.proxy_for(endpoint)?)
     }
 
     /// Creates the transport to an endpoint without a proxy.
@@ -77,7 +81,11 @@ impl Network {
     /// [`Kind::Io`](crate::error::Kind::Io) or [`Kind::Invalid`](crate::error::Kind::Invalid) if the trusted certificates of
     /// the system cannot be read.
     pub fn direct_transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
-        Ok(UreqTransport::new(TransportContext::new(self.clone(), endpoint.clone())?))
+        self.transport_through(endpoint, None)
+    }
+
+    fn transport_through(&self, endpoint: &Endpoint, proxy: Option<Arc<Proxy>>) -> Result<UreqTransport> {
+        Ok(UreqTransport::new(TransportContext::new(self.clone(), endpoint.clone(), proxy)?))
     }
 
     pub(super) fn settings(&self) -> &NetworkSettings {

@@ -194,12 +194,7 @@ impl ResponseReader {
         let line = std::mem::take(&mut self.line);
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
-        let mut parser = ParserConfig::default();
-        parser
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .allow_multiple_spaces_in_response_status_delimiters(true);
-        let parsed = parser.parse_response(&mut response, &line).map_err(|error| match error {
+        let parsed = head_parser().parse_response(&mut response, &line).map_err(|error| match error {
             httparse::Error::TooManyHeaders => {
                 malformed(format!("the response has more than {HEADERS_MAX} header lines"))
             }
@@ -297,6 +292,22 @@ impl ResponseReader {
     }
 }
 
+/// Returns the parser of header sections, which accepts what lenient servers send.
+pub(super) fn head_parser() -> ParserConfig {
+    let mut parser = ParserConfig::default();
+    parser
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true);
+    parser
+}
+
+/// Returns true if the bytes begin like a TLS record. The content types of RFC 8446 §5.1 are control characters, which
+/// begin no text.
+pub(super) fn is_tls_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [20..=23] | [20..=23, 3, ..])
+}
+
 /// Returns true if the results are in the header section. An error body only explains the error.
 fn needs_no_body(status: u16) -> bool {
     matches!(status, 201 | 204 | 300..)
@@ -304,12 +315,6 @@ fn needs_no_body(status: u16) -> bool {
 
 const TLS_ON_PLAIN_PORT: &str = "the server expects TLS on this port: the response is a TLS record, not HTTP; set an \
     endpoint that begins with https:// (glacier_config_set_endpoint)";
-
-/// Returns true if the bytes begin like a TLS record. The content types of RFC 8446 §5.1 are control characters, which
-/// begin no text.
-fn is_tls_record(bytes: &[u8]) -> bool {
-    matches!(bytes, [20..=23] | [20..=23, 3, ..])
-}
 
 /// Appends a header value, and replaces each fold by one space (RFC 9112 §5.2).
 fn unfold(value: &[u8], into: &mut Vec<u8>) {

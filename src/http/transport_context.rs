@@ -1,5 +1,7 @@
 //! The state that all connections to one endpoint share: endpoint, TLS, and the configuration of ureq.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
@@ -8,8 +10,9 @@ use ureq::config::Config;
 use super::endpoint::Endpoint;
 use super::happy_eyeballs::AddressMemory;
 use super::network::Network;
+use super::proxy::{Proxy, hint, is_transient};
 use super::tls::Tls;
-use crate::error::Result;
+use crate::error::{ConnectFailure, Error, Kind, Result};
 use crate::sync::Mutex;
 
 /// The state that all connections to one endpoint share.
@@ -17,7 +20,9 @@ use crate::sync::Mutex;
 pub(crate) struct TransportContext {
     pub(crate) network: Network,
     pub(crate) endpoint: Endpoint,
-    /// Host and port, as in error messages.
+    /// The proxy that the connections use, if any.
+    pub(crate) proxy: Option<ProxyRoute>,
+    /// Host and port of the endpoint, as in error messages, and the proxy.
     pub(crate) address: String,
     pub(crate) tls: Option<Tls>,
     pub(crate) config: Config,
@@ -25,12 +30,64 @@ pub(crate) struct TransportContext {
     pub(crate) addresses: Mutex<AddressMemory>,
 }
 
+/// A proxy, and TLS to it if its URL begins with `https:`.
+#[derive(Debug)]
+pub(crate) struct ProxyRoute {
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) tls: Option<Tls>,
+}
+
 impl TransportContext {
-    pub(crate) fn new(network: Network, endpoint: Endpoint) -> Result<Self> {
+    pub(crate) fn new(network: Network, endpoint: Endpoint, proxy: Option<Arc<Proxy>>) -> Result<Self> {
         let tls = network.tls(&endpoint)?;
-        let address = endpoint.address();
+        let proxy = match proxy {
+            Some(proxy) => Some(ProxyRoute { tls: network.tls(proxy.server())?, proxy }),
+            None => None,
+        };
+        let address = match &proxy {
+            Some(route) => format!("{} through the proxy {}", endpoint.address(), route.proxy),
+            None => endpoint.address(),
+        };
         let config = ureq_config(&network.settings().user_agent);
-        Ok(Self { network, endpoint, address, tls, config, addresses: Mutex::default() })
+        Ok(Self { network, endpoint, proxy, address, tls, config, addresses: Mutex::default() })
+    }
+
+    /// Returns the server that connections connect to: the proxy or the endpoint.
+    pub(crate) fn server(&self) -> &Endpoint {
+        self.proxy.as_ref().map_or(&self.endpoint, |route| route.proxy.server())
+    }
+
+    /// Returns the proxy that forwards requests: that of an `http` endpoint. For an `https` endpoint the proxy opens a tunnel.
+    pub(crate) fn forward_proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| !self.endpoint.is_tls()).map(|route| &*route.proxy)
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.network.settings().connect_timeout
+    }
+
+    pub(crate) fn user_agent(&self) -> &str {
+        &self.network.settings().user_agent
+    }
+
+    /// Creates an error of a connection to the endpoint.
+    pub(crate) fn error(&self, kind: Kind, what: impl fmt::Display) -> Error {
+        Error::new(kind, format!("{}: {what}", self.address))
+    }
+
+    /// Creates an error of connecting to the proxy or the endpoint.
+    pub(crate) fn server_error(&self, kind: Kind, what: &str) -> Error {
+        match &self.proxy {
+            Some(route) => Error::new(kind, format!("the proxy {} ({}): {what}", route.proxy, route.proxy.setting())),
+            None => Error::new(kind, format!("{}: {what}", self.address)),
+        }
+    }
+
+    /// Creates the error of a proxy that opens no tunnel, or that forwards no request.
+    pub(crate) fn refused(&self, proxy: &Proxy, status: u16, schemes: &[String]) -> Error {
+        let failure = if is_transient(status) { ConnectFailure::Proxy } else { ConnectFailure::ProxyRefused };
+        let text = format!("the proxy responded with status {status}: {}", hint(proxy, status, schemes));
+        self.error(Kind::Network, text).with_response(status, None, None).not_connected(failure)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use glacier_mp::error::Result;
 use glacier_mp::http::{
-    CaFile, Connection, Endpoint, Method, Network, NetworkSettings, Payload, Request, RequestContext, Response,
-    SystemStore, Transport, TrustStore, UreqTransport,
+    CaFile, Connection, Endpoint, Method, Network, NetworkSettings, Payload, ProxyRules, Request, RequestContext,
+    Response, SystemStore, Transport, TrustStore, UreqTransport,
 };
 use glacier_mp::log::Log;
 
@@ -31,6 +31,7 @@ impl Settings {
             trust: self.trust()?,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
+            proxies: ProxyRules::default(),
         })
     }
 

@@ -38,6 +38,7 @@ fn open(server: &Server, trust: TrustStore) -> Result<()> {
         trust,
         connect_timeout: settings.connect_timeout,
         stall_timeout: settings.stall_timeout,
+        proxies: glacier_mp::http::ProxyRules::default(),
     });
     network?.transport(&settings.endpoint)?.connection().open(&context())
 }

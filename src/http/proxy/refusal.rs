@@ -1,0 +1,74 @@
+//! The meaning of a proxy's response that opens no tunnel.
+
+use super::url::Proxy;
+
+/// Returns true if the same request may succeed later: the proxy has a defect, or it cannot reach the server.
+pub(in crate::http) fn is_transient(status: u16) -> bool {
+    status >= 500
+}
+
+/// Returns what the status means and what to do. `schemes`: the authentication schemes that a 407 offers.
+pub(in crate::http) fn hint(proxy: &Proxy, status: u16, schemes: &[String]) -> String {
+    let setting = proxy.setting();
+    let offers_basic = schemes.is_empty() || schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
+    match status {
+        300..400 => {
+            format!("a redirect, which is not followed; check the proxy URL ({setting})")
+        }
+        401 | 407 if !offers_basic => format!(
+            "it requires authentication by {}, but only Basic is supported; use a proxy that accepts Basic ({setting})",
+            schemes.join(" or ")
+        ),
+        401 | 407 if proxy.basic_token().is_some() => format!(
+            "it rejected the user name and the password; correct them in the proxy URL, percent-encoded ({setting})"
+        ),
+        401 | 407 => format!(
+            "it requires a user name and a password; add them to the proxy URL, http://user:password@host:port ({setting})"
+        ),
+        403 => format!(
+            "it does not allow this connection; ask its administrator to allow it, or exclude the host from the proxy \
+             with NO_PROXY ({setting})"
+        ),
+        400..500 => {
+            format!("it does not accept this request; check that the proxy URL is that of an HTTP proxy ({setting})")
+        }
+        _ => format!("it has failed, or it cannot connect to the host ({setting})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::url::ProxySetting;
+    use super::*;
+
+    #[test]
+    fn names_the_setting_and_what_to_do() {
+        let basic = ["Negotiate".to_owned(), "basic".to_owned()];
+        let other = ["Negotiate".to_owned(), "NTLM".to_owned()];
+        for (url, status, schemes, words) in [
+            ("http://host", 407, &[][..], "add them to the proxy URL"),
+            ("http://host", 407, &basic[..], "add them to the proxy URL"),
+            ("http://user:hunter2@host", 407, &basic[..], "correct them in the proxy URL"),
+            ("http://user:hunter2@host", 407, &other[..], "by Negotiate or NTLM, but only Basic"),
+            ("http://host", 302, &[][..], "not followed"),
+            ("http://host", 403, &[][..], "NO_PROXY"),
+            ("http://host", 405, &[][..], "HTTP proxy"),
+            ("http://host", 502, &[][..], "has failed"),
+        ] {
+            let proxy = Proxy::parse(url, ProxySetting::Variable("https_proxy")).unwrap();
+            let hint = hint(&proxy, status, schemes);
+            assert!(hint.contains(words) && hint.contains("https_proxy"), "{status}: {hint}");
+            assert!(!hint.contains("hunter2"), "{hint}");
+        }
+    }
+
+    #[test]
+    fn only_errors_of_the_proxy_are_transient() {
+        for status in [300, 302, 399, 400, 403, 404, 407, 408, 429, 499] {
+            assert!(!is_transient(status), "{status}");
+        }
+        for status in [500, 502, 503, 504, 599, 999] {
+            assert!(is_transient(status), "{status}");
+        }
+    }
+}
