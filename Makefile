@@ -47,7 +47,7 @@ examples: library
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
 # These targets first check that the required tools are installed.
-CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages models check abi stress stress-one bench fuzz
+CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages test-node models check abi stress stress-one bench fuzz
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
 	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
@@ -107,6 +107,12 @@ run-test-clients: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	cd benches/python && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check .
 	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest
+
+# Tests the Node.js package with the library and the emulator that cargo built for the Rust tests.
+run-test-node: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so
+run-test-node: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+run-test-node: build-tests
+	cd bindings/node && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm test
 
 # Builds and runs the programs of examples/ with an installed library.
 LANGUAGES := $(TARGET_DIR)/languages

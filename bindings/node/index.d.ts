@@ -1,0 +1,254 @@
+/// <reference types="node" />
+import { Writable } from 'node:stream';
+
+/** Keys that sign requests. */
+export interface Credentials {
+  /** The access key ID. */
+  accessKeyId: string;
+  /** The secret access key. */
+  secretAccessKey: string;
+  /** The session token of temporary credentials. */
+  sessionToken?: string;
+  /** When temporary credentials expire. Credentials of a function are replaced before this time. */
+  expiration?: Date;
+}
+
+/** A function that returns credentials, such as a credential provider of the AWS SDK for JavaScript. */
+export type CredentialsProvider = () => Credentials | Promise<Credentials>;
+
+export type LogLevel = 'off' | 'error' | 'warn' | 'info' | 'debug';
+
+/** The settings of a client. A setting that is not given comes from the environment, or has a default. */
+export interface ClientOptions {
+  /** The AWS region of the vaults, such as `eu-central-1`. */
+  region?: string;
+  /** The endpoint instead of the region's own: `https://host[:port]` or `http://host[:port]`. */
+  endpoint?: string;
+  /** The account that owns the vaults: 12 digits, or `-` (default) for the account of the credentials. */
+  accountId?: string;
+  /**
+   * Keys, or a function that returns them. The function is called before the first request, and again in the background
+   * while an upload runs, when less than 10 minutes or half of their life left.
+   */
+  credentials?: Credentials | CredentialsProvider;
+  /** A PEM file of certificates to trust instead of the default ones. */
+  caFile?: string;
+  /** The name of the program in the `User-Agent` header. */
+  userAgent?: string;
+  /** The maximum number of parts in flight per upload, 1 to 32. Default: 8. */
+  concurrency?: number;
+  /** The maximum number of attempts per request; 0: no maximum. Default: 10, which outages alone do not reach. */
+  maxAttempts?: number;
+  /** The memory of part buffers of all uploads of the client, in bytes, at least 1 MiB. Default: 256 MiB. */
+  memoryLimit?: number;
+  /** The bandwidth limit of all uploads of the client, in bytes per second; 0 (default): no limit. */
+  bandwidthLimit?: number;
+  /** The timeout for opening a connection, in milliseconds. Default: 10,000. */
+  connectTimeoutMs?: number;
+  /** The maximum time without progress on a connection, in milliseconds. Default: 60,000. */
+  stallTimeoutMs?: number;
+  /** The maximum time without an acknowledged part, in milliseconds. Default: 1,800,000 (30 minutes). */
+  giveUpAfterMs?: number;
+  /** Receives log lines: retries, throttling and other failures that no error reports. */
+  log?: (level: LogLevel, message: string) => void;
+  /** The most detailed level that `log` receives. Default: `warn`. */
+  logLevel?: LogLevel;
+}
+
+/** The source of an archive: a path, a `file:` URL, bytes, or a stream of bytes of any length such as a `Readable`. */
+export type Source = string | URL | Uint8Array | AsyncIterable<Uint8Array>;
+
+/** The settings of an upload. */
+export interface UploadOptions {
+  /** The archive description: at most 1,024 printable ASCII characters. */
+  description?: string;
+  /** The part size in bytes: a power of two from 1 MiB to 4 GiB. Default: the smallest that fits, at least 16 MiB. */
+  partSize?: number;
+  /** The exact archive size in bytes, which is checked. */
+  archiveSize?: number;
+  /** An estimate of the length of a stream in bytes, which selects the part size. */
+  expectedSize?: number;
+  /** The ID of an existing upload, to resume it. */
+  uploadId?: string;
+  /** The path of the journal, from which a new process resumes the upload. */
+  journal?: string;
+  /** The bandwidth limit of this upload, in bytes per second; 0 (default): no limit of its own. */
+  bandwidthLimit?: number;
+}
+
+/** How to watch and stop an upload. */
+export interface RunOptions {
+  /**
+   * Stops the upload within 250 ms, unless Complete waits for its response (up to 10 s). The promise is rejected with a
+   * `GlacierError` with the name `AbortError`, the code `GLACIER_E_CANCELED`, and the reason of the signal as its cause. The
+   * upload stays in the vault and can be resumed.
+   */
+  signal?: AbortSignal;
+  /** Receives the progress 4 times a second and at the end. If it throws, the upload stops and rejects with that error. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** The progress of an upload. Counts only grow, except `partsInFlight` and `workers`. */
+export interface Progress {
+  /** The archive size; `null` while it is unknown. */
+  bytesTotal: number | null;
+  /** The bytes in parts that the service acknowledged. With `bytesResumed` it reaches `bytesTotal`. */
+  bytesDone: number;
+  /** The bytes in parts that the service held before. */
+  bytesResumed: number;
+  /** The bytes hashed. */
+  bytesHashed: number;
+  /** The bytes of parts sent, retries included. */
+  bytesSent: number;
+  /** The number of parts; `null` while it is unknown. */
+  partsTotal: number | null;
+  /** The number of parts that the service holds. */
+  partsDone: number;
+  /** The number of parts being sent. */
+  partsInFlight: number;
+  /** The number of failed attempts that were followed by another. */
+  retries: number;
+  /** The maximum number of parts in flight at this time. */
+  workers: number;
+  /** Milliseconds since the upload began to move data. */
+  elapsedMs: number;
+}
+
+/** An archive that was created. Store the ID: the service has no names. */
+export interface Archive {
+  /** The archive ID, with which the archive is retrieved and deleted. */
+  archiveId: string;
+  /** The path of the archive at the service. */
+  location: string;
+  /** The tree hash of the archive, 64 hexadecimal digits. */
+  treeHash: string;
+  /** The ID of the upload that created it. */
+  uploadId: string;
+}
+
+/** A multipart upload in progress in a vault. */
+export interface ListedUpload {
+  uploadId: string;
+  /** The archive description; `null` if there is none. */
+  description: string | null;
+  created: Date;
+  /** The part size in bytes. */
+  partSize: number;
+}
+
+/** A part that the service holds. */
+export interface StoredPart {
+  /** Where the part begins in the archive, in bytes. */
+  offset: number;
+  /** Its length in bytes. */
+  length: number;
+  /** Its tree hash, 64 hexadecimal digits. */
+  treeHash: string;
+}
+
+/** The state of an upload. `unknown`: Complete was sent, and its outcome cannot be determined. */
+export type UploadState = 'new' | 'initiated' | 'transferring' | 'completing' | 'completed' | 'aborted' | 'unknown';
+
+/** A failed call of the library. */
+export class GlacierError extends Error {
+  /** The result, such as `GLACIER_E_NOT_FOUND`. The C header describes all of them. */
+  readonly code: string;
+  /** What failed, on which object, and what to do: one line of English. */
+  readonly message: string;
+  /** The operation of the service that failed, such as `UploadMultipartPart`. */
+  readonly operation: string | null;
+  /** The status of the response. */
+  readonly httpStatus: number | null;
+  /** The error code of the service, such as `ResourceNotFoundException`. */
+  readonly serviceCode: string | null;
+  /** The service's ID of the request. */
+  readonly requestId: string | null;
+  /** Whether the same call may succeed later. The library has already retried it. */
+  readonly isRetryable: boolean;
+  /** Whether the upload is in the vault and can be resumed. */
+  readonly isResumable: boolean;
+  private constructor();
+}
+
+/**
+ * A client: endpoint, account and credentials, and the memory and bandwidth limits that its uploads share. Uploads keep it
+ * alive after `close`.
+ */
+export class Client implements AsyncDisposable {
+  /** Checks the settings. Sends nothing. */
+  constructor(options?: ClientOptions);
+  /** Uploads a source, and returns the archive. With a journal, the same call resumes after a failure or a crash. */
+  upload(vault: string, source: Source, options?: UploadOptions & RunOptions): Promise<Archive>;
+  /** Returns a stream whose end creates an archive. A stream that is destroyed before its end creates none. */
+  createWriteStream(vault: string, options?: UploadOptions & RunOptions): UploadStream;
+  /** Creates an upload, to use its methods. Sends nothing. */
+  createUpload(vault: string, options?: UploadOptions): Upload;
+  /** Returns all multipart uploads in progress in a vault. */
+  listUploads(vault: string, options?: { signal?: AbortSignal }): Promise<ListedUpload[]>;
+  /** Releases the client. Its uploads keep working. */
+  close(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** One multipart upload and the archive that it creates. Create it with `Client.createUpload`. */
+export class Upload implements AsyncDisposable {
+  private constructor();
+  /** The name of the vault. */
+  readonly vault: string;
+  /** The upload ID; `null` until it is known. */
+  readonly id: string | null;
+  /** The archive ID; `null` until the upload is completed. */
+  readonly archiveId: string | null;
+  /** The tree hash of the archive; `null` until it is known. */
+  readonly treeHash: string | null;
+  /** The part size in bytes; `null` until it is known. */
+  readonly partSize: number | null;
+  readonly state: UploadState;
+  /**
+   * Uploads the source: initiates or resumes the upload, sends the missing parts, and completes it. After a failure, call it
+   * again without a source to resume from a file or bytes. The event loop stays alive meanwhile.
+   */
+  run(source?: Source, options?: RunOptions): Promise<Archive>;
+  /** Returns a stream whose end creates the archive. */
+  createWriteStream(options?: RunOptions): UploadStream;
+  /** Returns the progress. */
+  progress(): Progress;
+  /** Sets the bandwidth limit of this upload, in bytes per second, also while it runs; 0: no limit of its own. */
+  setBandwidthLimit(bytesPerSecond: number): void;
+  /** Stops `run` or a stream. The upload stays in the vault. */
+  cancel(): void;
+  /** Returns the parts that the service holds. */
+  listParts(): Promise<StoredPart[]>;
+  /** Deletes the upload and its parts at the service. */
+  abort(): Promise<void>;
+  /** Releases the handle, and stops `run` or a stream. The upload stays in the vault. */
+  close(): void;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A stream whose end creates an archive. */
+export class UploadStream extends Writable {
+  private constructor();
+  /** The archive; `null` until the event `finish`. */
+  readonly archive: Archive | null;
+}
+
+/** How an archive is divided into parts. */
+export interface Plan {
+  /** The part size in bytes. */
+  partSize: number;
+  partCount: number;
+  /** The number of charged requests without retries. */
+  requestCount: number;
+  /** The smallest memory limit in bytes with which no part is read twice. */
+  memory: number;
+}
+
+/** Plans an archive of `size` bytes. */
+export function plan(size: number, options?: { partSize?: number; concurrency?: number }): Plan;
+/** Returns the tree hash of bytes, 64 hexadecimal digits. */
+export function treeHash(data: Uint8Array): string;
+/** Returns the tree hash of a file, 64 hexadecimal digits. `threads` 0 (default) uses one thread per core. */
+export function treeHashFile(path: string, options?: { threads?: number }): Promise<string>;
+/** The version of the C library. */
+export const version: string;

@@ -1,0 +1,72 @@
+'use strict';
+
+const { functions } = require('./native');
+
+/** The error of a call of the library. `index.d.ts` describes its properties. */
+class GlacierError extends Error {
+  constructor(details, options) {
+    super(details.message, options);
+    this.name = 'GlacierError';
+    this.code = details.code;
+    this.operation = details.operation;
+    this.httpStatus = details.httpStatus;
+    this.serviceCode = details.serviceCode;
+    this.requestId = details.requestId;
+    this.isRetryable = details.isRetryable;
+    this.isResumable = details.isResumable;
+  }
+}
+
+/** Copies an error of the library. The library or the caller frees it. */
+function copyError(error) {
+  return new GlacierError({
+    message: functions.error_message(error),
+    code: functions.result_name(functions.error_code(error)),
+    operation: functions.error_operation(error),
+    httpStatus: functions.error_http_status(error) || null,
+    serviceCode: functions.error_service_code(error),
+    requestId: functions.error_request_id(error),
+    isRetryable: functions.error_is_retryable(error) === 1,
+    isResumable: functions.error_is_resumable(error) === 1,
+  });
+}
+
+function takeError(error) {
+  const copy = copyError(error);
+  functions.error_free(error);
+  return copy;
+}
+
+/** Calls a function whose last parameter is the error. Throws its error. */
+function call(name, ...parameters) {
+  const err = [null];
+  if (functions[name](...parameters, err) !== 0) throw takeError(err[0]);
+}
+
+/** As `call`, for a function that stores a handle in the parameter before the error. Returns the handle. */
+function create(name, ...parameters) {
+  const out = [null];
+  call(name, ...parameters, out);
+  return out[0];
+}
+
+/** As `call`, on a worker thread. */
+function callAsync(name, ...parameters) {
+  return new Promise((resolve, reject) => {
+    const err = [null];
+    functions[name].async(...parameters, err, (failure, result) => {
+      if (failure) reject(failure);
+      else if (result !== 0) reject(takeError(err[0]));
+      else resolve();
+    });
+  });
+}
+
+/** As `create`, on a worker thread. */
+async function createAsync(name, ...parameters) {
+  const out = [null];
+  await callAsync(name, ...parameters, out);
+  return out[0];
+}
+
+module.exports = { GlacierError, call, callAsync, copyError, create, createAsync };

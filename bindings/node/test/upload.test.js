@@ -1,0 +1,299 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { Readable } = require('node:stream');
+const { pipeline } = require('node:stream/promises');
+const { test } = require('node:test');
+const { pathToFileURL } = require('node:url');
+const { Client, GlacierError, plan, treeHash, treeHashFile } = require('..');
+const { MIB, VAULT, content, credentials, start } = require('./local');
+
+const SIZE = 5 * MIB + 3;
+const options = { partSize: MIB };
+const denied = {
+  kind: 'status',
+  status: 403,
+  body: JSON.stringify({ code: 'AccessDeniedException', message: 'no', type: 'Client' }),
+};
+
+/** Waits until `condition` is true. */
+async function until(condition) {
+  while (!(await condition())) await new Promise((done) => setTimeout(done, 10));
+}
+
+test('uploads every kind of source', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const path = glacier.file(SIZE);
+  const bytes = content(SIZE);
+  const pieces = () => Readable.from([bytes.subarray(0, 10), bytes.subarray(10, 2 * MIB), bytes.subarray(2 * MIB)]);
+  async function* generator() {
+    yield* pieces();
+  }
+  for (const source of [path, pathToFileURL(path), bytes, new Uint8Array(bytes), pieces(), generator()]) {
+    const archive = await client.upload(VAULT, source, { ...options, description: 'a test' });
+    assert.deepEqual(await glacier.archive(archive.archiveId), bytes);
+    assert.equal(archive.treeHash, treeHash(bytes));
+    assert.ok(archive.location.endsWith(archive.archiveId));
+  }
+  assert.equal(await treeHashFile(path), treeHash(bytes));
+});
+
+test('rejects a value that is no source', async (t) => {
+  const client = new Client((await start(t)).settings);
+  t.after(() => client.close());
+  for (const source of [null, 5, {}]) await assert.rejects(client.upload(VAULT, source), TypeError);
+});
+
+test('reports progress up to the archive size', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const reports = [];
+  const onProgress = (progress) => reports.push(progress);
+  await client.upload(VAULT, glacier.file(SIZE), { ...options, onProgress });
+  const last = reports.at(-1);
+  assert.equal(last.bytesDone, SIZE);
+  assert.equal(last.bytesTotal, SIZE);
+  assert.equal(last.partsTotal, 6);
+  reports.length = 0;
+  await client.upload(VAULT, Readable.from([content(SIZE)]), { ...options, onProgress });
+  assert.equal(reports.at(-1).bytesDone, SIZE);
+});
+
+test('throws what the progress callback throws', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const failure = new RangeError('from the callback');
+  const onProgress = () => {
+    throw failure;
+  };
+  for (const source of [glacier.file(SIZE), Readable.from([content(SIZE)])]) {
+    await glacier.fault('UploadMultipartPart', { kind: 'delay_answer', millis: 2000 });
+    await assert.rejects(client.upload(VAULT, source, { ...options, onProgress }), (error) => error === failure);
+  }
+});
+
+test('describes a failure of the service', async (t) => {
+  const client = new Client((await start(t)).settings);
+  t.after(() => client.close());
+  await assert.rejects(client.upload('other-vault', content(10)), (error) => {
+    assert.ok(error instanceof GlacierError && error instanceof Error);
+    assert.equal(error.code, 'GLACIER_E_NOT_FOUND');
+    assert.match(error.message, /other-vault/);
+    assert.equal(error.operation, 'InitiateMultipartUpload');
+    assert.equal(error.httpStatus, 404);
+    assert.equal(error.serviceCode, 'ResourceNotFoundException');
+    assert.ok(error.requestId);
+    assert.equal(error.isRetryable, false);
+    assert.equal(error.isResumable, false);
+    return true;
+  });
+});
+
+test('rejects bad settings and options', async (t) => {
+  const { settings } = await start(t);
+  assert.throws(() => new Client({ ...settings, region: 'US EAST' }), { code: 'GLACIER_E_INVALID' });
+  assert.throws(() => new Client({ ...settings, regoin: 'us-east-1' }), TypeError);
+  assert.throws(() => new Client({ ...settings, log: () => {}, logLevel: 'loud' }), TypeError);
+  const client = new Client(settings);
+  assert.throws(() => client.createUpload('bad/vault'), { code: 'GLACIER_E_INVALID' });
+  assert.throws(() => client.createUpload(VAULT, { partSize: 3 }), { code: 'GLACIER_E_INVALID' });
+  await assert.rejects(client.upload(VAULT, '/no/such/file'), { code: 'GLACIER_E_IO' });
+  client.close();
+  await assert.rejects(client.upload(VAULT, content(1)), TypeError);
+});
+
+test('an aborted signal stops the upload, which resumes', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const path = glacier.file(SIZE);
+  const journal = join(glacier.directory, 'journal');
+  const controller = new AbortController();
+  await glacier.fault('UploadMultipartPart', { kind: 'stall' });
+  const stopped = client.upload(VAULT, path, { ...options, journal, signal: controller.signal });
+  await until(async () => (await glacier.requests('UploadMultipartPart')).length > 2);
+  const reason = new Error('the reason');
+  controller.abort(reason);
+  await assert.rejects(stopped, { name: 'AbortError', code: 'GLACIER_E_CANCELED', cause: reason, isResumable: true });
+  const archive = await client.upload(VAULT, path, { ...options, journal });
+  assert.deepEqual(await glacier.archive(archive.archiveId), content(SIZE));
+  assert.equal((await glacier.requests('InitiateMultipartUpload')).length, 1);
+
+  const before = AbortSignal.abort(reason);
+  await assert.rejects(client.upload(VAULT, path, { signal: before }), (error) => error === reason);
+  await assert.rejects(client.listUploads(VAULT, { signal: before }), (error) => error === reason);
+});
+
+test('an aborted signal stops a stream', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const controller = new AbortController();
+  async function* endless() {
+    for (;;) yield content(MIB);
+  }
+  const stopped = client.upload(VAULT, endless(), { ...options, signal: controller.signal });
+  await until(async () => (await glacier.requests('UploadMultipartPart')).length > 2);
+  controller.abort();
+  await assert.rejects(stopped, { name: 'AbortError', code: 'GLACIER_E_CANCELED', isResumable: true });
+});
+
+test('writes a stream and creates no archive of a broken one', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const stream = client.createWriteStream(VAULT, options);
+  assert.equal(stream.archive, null);
+  await pipeline(Readable.from([content(SIZE)]), stream);
+  assert.deepEqual(await glacier.archive(stream.archive.archiveId), content(SIZE));
+
+  async function* broken() {
+    yield content(2 * MIB);
+    throw new Error('the source broke');
+  }
+  await assert.rejects(client.upload(VAULT, broken(), options), /the source broke/);
+  assert.equal((await glacier.requests('CompleteMultipartUpload')).length, 1);
+});
+
+test('resumes, lists and aborts by upload ID', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const upload = client.createUpload(VAULT, { ...options, description: 'to resume' });
+  await glacier.fault('CompleteMultipartUpload', denied);
+  await assert.rejects(upload.run(content(SIZE)), { isResumable: true });
+  const [listed] = await client.listUploads(VAULT);
+  assert.deepEqual([listed.uploadId, listed.description, listed.partSize], [upload.id, 'to resume', MIB]);
+  assert.ok(Math.abs(listed.created - Date.now()) < 60000);
+  const parts = await upload.listParts();
+  assert.deepEqual(parts.map(({ length }) => length), [MIB, MIB, MIB, MIB, MIB, 3]);
+  assert.equal(parts[1].treeHash, treeHash(content(SIZE).subarray(MIB, 2 * MIB)));
+  const archive = await upload.run();
+  assert.equal(archive.archiveId, upload.archiveId);
+  assert.equal(upload.state, 'completed');
+  upload.close();
+
+  const other = client.createUpload(VAULT, options);
+  await glacier.fault('UploadMultipartPart', { kind: 'status', status: 400 }, null);
+  await assert.rejects(other.run(content(SIZE)), { code: 'GLACIER_E_SERVICE' });
+  await other.abort();
+  assert.equal(other.state, 'aborted');
+  assert.deepEqual(await client.listUploads(VAULT), []);
+  await other[Symbol.asyncDispose]();
+  assert.throws(() => other.state, TypeError);
+});
+
+test('runs many uploads at once', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const sources = Array.from({ length: 12 }, (_, index) => content(SIZE + index));
+  const archives = await Promise.all(
+    sources.map((bytes, index) => client.upload(VAULT, index % 2 ? bytes : Readable.from([bytes]), options)),
+  );
+  for (const [index, { archiveId }] of archives.entries()) {
+    assert.deepEqual(await glacier.archive(archiveId), sources[index]);
+  }
+});
+
+test('asks a function for credentials, and again before they expire', async (t) => {
+  const glacier = await start(t);
+  await glacier.token('token-1');
+  const lifetimes = [2000, 3_600_000];
+  let calls = 0;
+  const provider = async () => {
+    const expiration = new Date(Date.now() + lifetimes[calls]);
+    calls += 1;
+    return { ...credentials, sessionToken: `token-${calls}`, expiration };
+  };
+  const client = new Client({ ...glacier.settings, credentials: provider });
+  t.after(() => client.close());
+  // The upload ends only after the credentials were replaced in the background.
+  async function* source() {
+    yield content(2 * MIB);
+    await until(() => calls === 2);
+    await glacier.token('token-2');
+    yield content(MIB);
+  }
+  const archive = await client.upload(VAULT, source(), options);
+  assert.equal((await glacier.archive(archive.archiveId)).length, 3 * MIB);
+  await client.listUploads(VAULT);
+  assert.equal(calls, 2);
+});
+
+test('reports why a credentials function failed', async (t) => {
+  const glacier = await start(t);
+  const failure = new Error('no role');
+  const client = new Client({ ...glacier.settings, credentials: () => Promise.reject(failure) });
+  t.after(() => client.close());
+  await assert.rejects(client.upload(VAULT, content(SIZE)), (error) => error === failure);
+  assert.deepEqual(await glacier.requests(), []);
+});
+
+test('delivers log lines', async (t) => {
+  const glacier = await start(t);
+  const lines = [];
+  const client = new Client({ ...glacier.settings, log: (level, message) => lines.push([level, message]) });
+  t.after(() => client.close());
+  await glacier.fault('UploadMultipartPart', { kind: 'status', status: 503 });
+  await client.upload(VAULT, content(SIZE), options);
+  assert.ok(lines.some(([level, message]) => level === 'warn' && message.includes('503')), JSON.stringify(lines));
+});
+
+test('the event loop stays alive until a forgotten promise ends', async (t) => {
+  const glacier = await start(t);
+  await glacier.fault('UploadMultipartPart', { kind: 'delay_answer', millis: 700 });
+  const program = `
+    const { Client } = require(${JSON.stringify(join(__dirname, '..'))});
+    const client = new Client(${JSON.stringify(glacier.settings)});
+    client.upload('${VAULT}', ${JSON.stringify(glacier.file(SIZE))}, { partSize: ${MIB} }).then(({ archiveId }) => console.log(archiveId));
+  `;
+  const done = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  assert.equal(done.status, 0, done.stderr);
+  assert.deepEqual(await glacier.archive(done.stdout.trim()), content(SIZE));
+});
+
+test('plans an archive', () => {
+  assert.equal(plan(42_949_672_960_000).partSize, 4 * 1024 ** 3);
+  assert.equal(plan(SIZE, { partSize: MIB }).partCount, 6);
+  assert.throws(() => plan(0), { code: 'GLACIER_E_INVALID' });
+});
+
+test('the README shows programs that run', async (t) => {
+  const glacier = await start(t);
+  const readme = readFileSync(join(__dirname, '../README.md'), 'utf8');
+  const programs = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, program]) => program);
+  assert.ok(programs.length >= 3);
+  const path = glacier.file(SIZE);
+  for (const program of programs) {
+    const source = program
+      .replace("from 'glacier-mp'", `from ${JSON.stringify(pathToFileURL(join(__dirname, '../index.js')).href)}`)
+      .replaceAll("'my-vault'", `'${VAULT}'`)
+      .replaceAll("'backup.tar'", JSON.stringify(path));
+    const done = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+      cwd: glacier.directory,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        AWS_ENDPOINT_URL_GLACIER: glacier.endpoint,
+        AWS_REGION: 'us-east-1',
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      },
+    });
+    assert.equal(done.status, 0, `${source}\n${done.stderr}`);
+  }
+});
+
+test('the licenses are those of the repository', () => {
+  for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
+    assert.equal(readFileSync(join(__dirname, '..', name), 'utf8'), readFileSync(join(__dirname, '../../..', name), 'utf8'));
+  }
+});
