@@ -132,8 +132,8 @@ class Upload:
             archive = upload.complete()
 
     Resuming. Leaving the ``with`` block closes the object and never aborts the upload. An incomplete upload stays in
-    the vault until abort(), or until 24 hours after its last part. To resume it, run the same object again, or create an
-    Upload with the same source and the same journal or upload_id. Stored parts whose tree hash differs from the
+    the vault until abort(), or until 24 hours after its last part. To resume it, run the same object again, or create
+    an Upload with the same source and the same journal or upload_id. Stored parts whose tree hash differs from the
     source's are sent again and replaced. Without a journal this is not an error, so a wrong source is detected only if
     it is smaller than the stored parts.
 
