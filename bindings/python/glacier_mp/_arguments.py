@@ -9,7 +9,6 @@ import ctypes
 import math
 import operator
 import os
-import weakref
 from datetime import datetime
 from typing import Any, Union
 
@@ -74,20 +73,6 @@ def hash_buffer(content: bytes = b"", count: int = 1) -> Any:
     return (ctypes.c_uint8 * (HASH_LENGTH * count))(*content)
 
 
-class Memory:
-    """The exported buffer of a bytes-like object.
-
-    The buffer is released with this object. Until then a bytearray cannot be resized, and an mmap cannot be closed.
-    """
-
-    def __init__(self, data: Any) -> None:
-        view = _Buffer()
-        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(data), ctypes.byref(view), _SIMPLE)
-        weakref.finalize(self, ctypes.pythonapi.PyBuffer_Release, ctypes.byref(view)).atexit = False
-        self.address = view.buf
-        self.length = view.len
-
-
 def _unsigned(name: str, value: int, bits: int) -> int:
     number = operator.index(value)
     if not 0 <= number < 1 << bits:
@@ -99,24 +84,3 @@ def _without_nul(name: str, value: bytes) -> bytes:
     if b"\0" in value:
         raise ValueError(f"{name} must not contain a NUL character")
     return value
-
-
-class _Buffer(ctypes.Structure):
-    """Py_buffer. A memoryview is no substitute: it does not give the address of read-only memory."""
-
-    _fields_ = [
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.c_void_p),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_char_p),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("suboffsets", ctypes.c_void_p),
-        ("internal", ctypes.c_void_p),
-    ]
-
-
-_SIMPLE = 0

@@ -18,7 +18,6 @@ import atexit
 import ctypes
 import os
 import sys
-from _queue import SimpleQueue
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 from . import _threads
@@ -36,6 +35,8 @@ from ._ffi import (
     error_of,
     lib,
 )
+from ._memory import memory_at
+from ._queue import SimpleQueue
 from .errors import GlacierError
 from .progress import Progress, progress_of
 
@@ -273,7 +274,7 @@ def _on_progress(_user_data: Any, progress: Any) -> int:
 
 def _on_read(_user_data: Any, buffer: Any, capacity: int, length: Any) -> int:
     try:
-        count = _current.call.on_read(_memory_at(ctypes.addressof(buffer.contents), capacity, _WRITABLE))
+        count = _current.call.on_read(memory_at(ctypes.addressof(buffer.contents), capacity))
     except MemoryError:
         count = None
     if count is None:
@@ -324,11 +325,6 @@ ON_CREDENTIALS = CredentialsFn(_on_credentials)
 
 # The response to a callback of a call that must stop.
 _STOPPED = object()
-
-_memory_at = ctypes.pythonapi.PyMemoryView_FromMemory
-_memory_at.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
-_memory_at.restype = ctypes.py_object
-_WRITABLE = 0x200
 
 # `call`: the call that this thread runs.
 _current = _threads.Local()

@@ -15,11 +15,12 @@ import os
 import posix
 import sys
 import weakref
-from _queue import Empty, SimpleQueue
 from collections import deque
 from contextlib import suppress
 from types import BuiltinFunctionType
 from typing import Any, Callable, Generic, Protocol, TypeVar
+
+from ._queue import Empty, SimpleQueue
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional, Protocol, Union
 from . import _arguments, _length
 from ._calls import ON_READ
 from ._ffi import E_SOURCE_SHORT, LARGEST_ARCHIVE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
+from ._memory import Memory
 
 Data = Union[bytes, bytearray, memoryview, mmap.mmap]
 
@@ -41,7 +42,7 @@ def set_source(
         lib.glacier_upload_set_source_file(handle, _arguments.path("source", source))
         return None
     try:
-        memory = _arguments.Memory(source)
+        memory = Memory(source)
     except TypeError:
         stream = _stream(source)
         has_size = _set_stream(handle, source, archive_size, expected_size)

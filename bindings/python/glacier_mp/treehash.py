@@ -8,6 +8,7 @@ from typing import Optional
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import TreeHashHandle, lib
+from ._memory import Memory
 from ._os_errors import os_errors_for
 from .source import Data
 
@@ -35,7 +36,7 @@ class TreeHash:
 
     def update(self, data: Data) -> None:
         """Adds bytes. Their division into calls does not affect the result. The GIL is released."""
-        memory = _arguments.Memory(data)
+        memory = Memory(data)
         for start in range(0, memory.length, _PIECE_SIZE):
             length = min(_PIECE_SIZE, memory.length - start)
             lib.glacier_treehash_update(self._handle, memory.address + start, length)

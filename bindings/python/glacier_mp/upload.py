@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
 from ._ffi import ALL_PARTS, E_BUSY, E_STATE, NO_DESTROY, RawProgress, UploadHandle, decoded, error_of, lib
+from ._memory import Memory
 from ._os_errors import os_errors_for
 from .background import Background, in_background
 from .errors import GlacierError
@@ -425,7 +426,7 @@ class Upload:
             IntegrityError: data has another tree hash than checksum; nothing was sent.
             GlacierError: any other class.
         """
-        memory = _arguments.Memory(data)
+        memory = Memory(data)
         part = (_arguments.u32("index", index), memory.address, memory.length)
         if checksum is None:
             self._call(lib.glacier_upload_put_part, *part, kept_alive=memory).result()
@@ -602,7 +603,7 @@ class Upload:
         return future, self._background
 
     def _send(self, data: ReadableBuffer) -> None:
-        memory = _arguments.Memory(data)
+        memory = Memory(data)
         self._call(lib.glacier_upload_write, memory.address, memory.length, kept_alive=memory).result()
 
     def _archive_call(self, function: Any) -> Call[Archive]:
