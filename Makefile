@@ -48,6 +48,8 @@ examples: library
 
 # These targets first check that the required tools are installed.
 CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages test-node models check abi stress stress-one bench fuzz
+# Python packages and other processors.
+CHECKED += wheel test-wheel
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
 	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
@@ -100,6 +102,25 @@ run-test-python: build-tests
 	cd tests/python && $(PYTHON_TESTS) ruff check . ../support ../../scripts \
 		&& $(PYTHON_TESTS) ruff format --check . ../support ../../scripts \
 		&& $(PYTHON_TESTS) mypy . && $(PYTHON_TESTS) pytest
+	cd tests/wheel && $(PYTHON_TESTS) ruff check . && $(PYTHON_TESTS) ruff format --check . && $(PYTHON_TESTS) mypy .
+
+# Builds a Python wheel for Linux with glibc 2.17 or later, and prints its path.
+WHEEL := $(TARGET_DIR)/wheel
+run-wheel: run-wheel-venv
+	scripts/build-wheel "$(WHEEL)" "$(WHEEL)/venv"
+
+.PHONY: run-wheel-venv
+run-wheel-venv:
+	@mkdir -p "$(WHEEL)"
+	scripts/venv tests/wheel/requirements.txt "$(WHEEL)/venv"
+
+# Tests this wheel with each Python from 3.9 to 3.13 and PyPy that is installed, and installs the package in all other ways.
+run-test-wheel: export WHEEL_DIRECTORY := $(WHEEL)
+run-test-wheel: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+run-test-wheel: run-wheel-venv
+	$(CARGO) build -p glacier-emulator
+	GLACIER_MP_WHEEL=$$(scripts/build-wheel "$(WHEEL)" "$(WHEEL)/venv") && export GLACIER_MP_WHEEL \
+		&& cd tests/wheel && "$(WHEEL)/venv/bin/python" -m pytest
 
 # Tests boto3 and the AWS CLI against the local Glacier, alone and together with the library.
 CLIENTS := "$(TARGET_DIR)/clients-venv/bin/python" -m
