@@ -586,7 +586,7 @@ public:
     /** Sets the account that owns the vaults: 12 digits, or "-", the default, for the account of the credentials. */
     config &account_id(std::string_view id) { return text(glacier_config_set_account_id, id); }
     /**
-     * Sets a PEM file of certificates to trust instead of the built-in list. The constructor of client reads it. See
+     * Sets the CA file: a PEM file with the only certificates to trust. The constructor of client reads it. Default: see
      * glacier_config_set_ca_file.
      */
     config &ca_file(const std::filesystem::path &path) { return text(glacier_config_set_ca_file, path.native()); }

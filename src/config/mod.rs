@@ -2,9 +2,10 @@
 
 mod region;
 mod resolve;
+mod trust;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::retry::Policy;
 use crate::sanitize::Redactor;
 
 pub use self::resolve::ResolvedConfig;
+use self::trust::TrustSettings;
 
 /// The environment variables whose values are redacted in messages.
 const SECRET_VARIABLES: [&str; 4] =
@@ -36,7 +38,7 @@ pub struct Config {
     region: Option<String>,
     endpoint: Option<String>,
     account_id: String,
-    ca_file: Option<PathBuf>,
+    trust: TrustSettings,
     user_agent: String,
     /// The key or provider that the caller set last.
     credentials: Option<CredentialsSource>,
@@ -69,12 +71,12 @@ impl Config {
         let proxies = ProxyRules::from_environment(&environment);
         proxies.register(&redactor);
         Self {
+            trust: TrustSettings::new(&environment),
             environment: Arc::new(environment),
             profile_name: None,
             region: None,
             endpoint: None,
             account_id: "-".to_owned(),
-            ca_file: None,
             user_agent: format!("libglacier_mp/{}", env!("CARGO_PKG_VERSION")),
             credentials: None,
             workers: 8,
@@ -129,11 +131,7 @@ impl Config {
     /// Sets a file of PEM certificates to trust instead of those of the system. The client reads it.
     #[allow(clippy::missing_errors_doc)]
     pub fn set_ca_file(&mut self, path: &Path) -> Result<()> {
-        if path.as_os_str().is_empty() {
-            return Err(Error::invalid("the path of the CA file is empty"));
-        }
-        self.ca_file = Some(path.to_owned());
-        Ok(())
+        self.trust.set_ca_file(path)
     }
 
     /// Sets the proxy for all endpoints instead of those of the environment, see [`ProxyRules::set`].

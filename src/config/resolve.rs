@@ -9,7 +9,7 @@ use crate::credentials::{self, CredentialsSource};
 use crate::endpoint::{AwsService, find_endpoint};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
-use crate::http::{CaFile, Endpoint, Network, NetworkSettings, ProxyRules, SystemStore, TrustStore};
+use crate::http::{Endpoint, Network, NetworkSettings, ProxyRules, TrustStore};
 use crate::log::Log;
 use crate::profile::{Profiles, SelectedBy};
 use crate::retry::Policy;
@@ -69,6 +69,7 @@ impl Config {
         profiles.selected().register(&self.redactor);
         let region = find_region(self.region.as_deref(), environment, &profiles)?;
         let endpoint = find_endpoint(AwsService::Glacier, &region, self.endpoint.as_deref(), environment, &profiles)?;
+        let trust = self.trust.resolve(environment, profiles.selected(), Arc::clone(&self.log))?;
         Ok(ResolvedConfig {
             environment: Arc::clone(environment),
             credentials: self.credentials_source(&profiles)?,
@@ -76,7 +77,7 @@ impl Config {
             region,
             endpoint,
             account_id: self.account_id.clone(),
-            trust: self.trust()?,
+            trust,
             user_agent: self.user_agent.clone(),
             workers: self.workers,
             memory_limit: self.memory_limit,
@@ -88,16 +89,6 @@ impl Config {
             log: Arc::clone(&self.log),
             redactor: Arc::clone(&self.redactor),
         })
-    }
-
-    /// Reads the CA file. Without one, the trust store of the system is read when it is needed.
-    fn trust(&self) -> Result<TrustStore> {
-        let log = Arc::clone(&self.log);
-        if let Some(path) = &self.ca_file {
-            return TrustStore::of_ca_file(CaFile::new(path, "glacier_config_set_ca_file"), log);
-        }
-        let path = |name| self.environment.raw(name).filter(|value| !value.is_empty());
-        Ok(TrustStore::of_system(SystemStore::locate(path("SSL_CERT_FILE"), path("SSL_CERT_DIR")), log))
     }
 
     fn credentials_source(&self, profiles: &Profiles) -> Result<CredentialsSource> {

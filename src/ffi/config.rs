@@ -128,10 +128,21 @@ pub unsafe extern "C" fn glacier_config_set_account_id(
     boundary::call(err, || set(config, |config| config.set_account_id(args::str_arg(account_id, "account_id")?)))
 }
 
-/// Sets a PEM file of certificates to trust instead of the built-in list of public certificate authorities.
-/// glacier_client_new reads it. The service's certificate is accepted if an authority in the file issued it, or if the
-/// file contains it, such as a self-signed one made by openssl req -x509. It must also be within its validity period
-/// and match the endpoint's host.
+/// Sets the CA file: a PEM file with the only certificates that the client trusts. It must be a regular file of at most
+/// 16 MiB in which each certificate is valid PEM. glacier_client_new reads it.
+///
+/// Without this function, the first of these counts:
+///
+/// - The CA file that AWS_CA_BUNDLE names, or ca_bundle in the profile. A leading ~ is the home directory. An empty
+///   path is an error.
+/// - The certificates in the file SSL_CERT_FILE and in the directories SSL_CERT_DIR, as in OpenSSL. If one of the two
+///   is set, but neither has a certificate, a client with an https endpoint cannot be created.
+/// - The system's trust store, such as /etc/ssl/certs. Certificates that cannot be read are skipped and logged.
+/// - A built-in list of public authorities, only if the system has no trust store.
+///
+/// The service's certificate is accepted if a trusted authority issued it, or if it is trusted itself, such as a
+/// self-signed one made by openssl req -x509. It must also be within its validity period and match the endpoint's host.
+/// TLS 1.2 and 1.3 are supported. No setting turns these checks off.
 ///
 /// Results: config results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]

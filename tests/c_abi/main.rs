@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
 mod arguments;
+mod certificates;
 mod cpp;
 mod crash;
 mod examples;

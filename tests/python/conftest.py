@@ -22,6 +22,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_DEFAULT_REGION",
         "AWS_ENDPOINT_URL_GLACIER",
         "AWS_ENDPOINT_URL",
+        "AWS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
     ):
         monkeypatch.delenv(name, raising=False)
 

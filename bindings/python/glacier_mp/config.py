@@ -46,8 +46,9 @@ class Config:
                     keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="upload")["Credentials"]
                     return keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], keys["Expiration"]
 
-        ca_file (path): a PEM file of trusted certificates: of certificate authorities, or of the service itself. It
-            replaces the built-in list of public certificate authorities.
+        ca_file (path): a PEM file with the only certificates to trust: of certificate authorities, or of the service
+            itself. Default: the file of AWS_CA_BUNDLE; the file of ``ca_bundle`` in the profile; the certificates of
+            SSL_CERT_FILE and SSL_CERT_DIR; those of the system.
         user_agent (str): the name of the program in the User-Agent header, 1 to 256 printable ASCII characters.
         concurrency (int): the maximum number of parts that one upload sends in parallel, 1 to 32. Default: 8.
             Throttling and slow connections reduce the number temporarily.
