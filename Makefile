@@ -47,7 +47,7 @@ examples: library
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
 # These targets first check that the required tools are installed.
-CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages test-node models check abi stress stress-one bench fuzz
+CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages test-node docs test-docs models check abi stress stress-one bench fuzz
 # Python packages and other processors.
 CHECKED += wheel test-wheel
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
@@ -128,6 +128,28 @@ run-test-clients: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	cd benches/python && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check .
 	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest
+
+# Builds the manual. A warning, such as a link that leads nowhere, is an error.
+DOCS := $(TARGET_DIR)/manual
+define build_docs
+	scripts/venv docs/requirements.txt "$(TARGET_DIR)/docs-venv"
+	"$(TARGET_DIR)/docs-venv/bin/python" -m sphinx --fail-on-warning --keep-going --quiet -b html docs "$(DOCS)"
+
+endef
+run-docs: export GLACIER_MP_LIBRARY := $(RELEASE)/libglacier_mp.so
+run-docs: library
+	$(build_docs)
+	@echo "the manual is in $(DOCS)/index.html"
+
+# Builds the manual, and runs the programs in it.
+run-test-docs: DOCS_TESTS := "$(TARGET_DIR)/python-venv/bin/python" -m
+run-test-docs: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so
+run-test-docs: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+run-test-docs: build-tests
+	$(build_docs)
+	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
+	cd tests/docs && $(DOCS_TESTS) ruff check . && $(DOCS_TESTS) ruff format --check . && $(DOCS_TESTS) mypy . \
+		&& $(DOCS_TESTS) pytest
 
 # Tests the Node.js package with the library and the emulator that cargo built for the Rust tests.
 run-test-node: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so

@@ -1,0 +1,143 @@
+"""Every program in the manual runs against a local Glacier, or is a fragment that compiles."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from local_glacier import KEY, MIB, ROOT, LocalGlacier, content
+
+LIBRARY = Path(os.environ["GLACIER_MP_LIBRARY"])
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Blocks of these languages are not programs of a reader. Other suites run what they show.
+OTHER = {"console", "text", "json", "sh", "toml", "js"}
+# The region of the programs that name one.
+REGION = "eu-central-1"
+# A fragment in C uses these variables.
+FRAGMENT = """
+#include <glacier_mp.h>
+#include <stdio.h>
+int main(void) {{
+    {declarations}
+    {fragment}
+    if (err != NULL) {{ fprintf(stderr, "%s\\n", glacier_error_message(err)); return 1; }}
+    return 0;
+}}
+"""
+DECLARATIONS = {
+    "err": "glacier_error_t *err = NULL;",
+    "config": "glacier_config_t *config = glacier_config_new();",
+    "client": "glacier_client_t *client = NULL; glacier_client_new(config, &client, &err);",
+    "upload": 'glacier_upload_t *upload = NULL; glacier_upload_new(client, "examplevault", &upload, &err);',
+}
+
+
+@dataclass(frozen=True)
+class Snippet:
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def snippets(*languages: str) -> list[Snippet]:
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in FENCE.finditer(text):
+            snippet = Snippet(page, text.count("\n", 0, match.start()) + 1, match[1], match[2])
+            if snippet.language in languages:
+                found.append(snippet)
+    return found
+
+
+@pytest.fixture
+def glacier() -> Iterator[LocalGlacier]:
+    local = LocalGlacier("--region", REGION, "--vault", "examplevault", "--vault", "my-vault")
+    yield local
+    local.close()
+
+
+class Run(Protocol):
+    """Runs a command that must succeed, and returns its output."""
+
+    def __call__(self, *command: object) -> str: ...
+
+
+@pytest.fixture
+def run(glacier: LocalGlacier, tmp_path: Path) -> Run:
+    (tmp_path / "backup.tar").write_bytes(content(4 * MIB))
+    linked = tmp_path / "lib"
+    linked.mkdir()
+    for name in ("libglacier_mp.so", "libglacier_mp.so.0"):
+        (linked / name).symlink_to(LIBRARY)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT / "bindings" / "python"),
+        "GLACIER_MP_LIBRARY": str(LIBRARY),
+        "LD_LIBRARY_PATH": str(linked),
+        "AWS_ENDPOINT_URL_GLACIER": glacier.endpoint,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": KEY["aws_secret_access_key"],
+    }
+
+    def run(*command: object) -> str:
+        words = [str(word) for word in command]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_knows_every_language() -> None:
+    known = OTHER | {"python", "c", "cpp"}
+    for page in PAGES:
+        languages = {match[1] for match in FENCE.finditer(page.read_text(encoding="utf-8"))}
+        assert languages <= known, (page, languages - known)
+
+
+@pytest.mark.parametrize("snippet", snippets("python"), ids=str)
+def test_runs_python(snippet: Snippet, run: Run, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(snippet.text, encoding="utf-8")
+    run(sys.executable, "-W", "error", program)
+
+
+@pytest.mark.parametrize("snippet", snippets("c", "cpp"), ids=str)
+def test_compiles_and_runs_c(snippet: Snippet, run: Run, tmp_path: Path) -> None:
+    compiler = ["cc", "-std=c99", "-xc"] if snippet.language == "c" else ["c++", "-std=c++17", "-xc++"]
+    text = snippet.text
+    if "int main(" not in text:
+        names = [name for name in DECLARATIONS if not re.search(rf"\b{name} = ", text)]
+        text = FRAGMENT.format(declarations="\n    ".join(DECLARATIONS[name] for name in names), fragment=text)
+    source = tmp_path / "program.src"
+    source.write_text(text, encoding="utf-8")
+    flags = ["-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", f"-I{ROOT}/bindings/cpp", f"-L{tmp_path}/lib"]
+    run(*compiler, *flags, "-o", tmp_path / "program", source, "-lglacier_mp", "-pthread")
+    run(tmp_path / "program")
+
+
+def test_table_of_plans_is_true(run: Run) -> None:
+    page = (ROOT / "docs" / "costs-and-limits.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) (GB|TB) \| (\d+) (MiB|GiB) \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE)
+    assert len(rows) == 4
+    for size, unit, part_size, part_unit, parts, requests in rows:
+        total = int(size) * {"GB": 10**9, "TB": 10**12}[unit]
+        program = f"import glacier_mp; p = glacier_mp.plan({total}); print(p.part_size, p.part_count, p.request_count)"
+        expected = [int(part_size) * {"MiB": 2**20, "GiB": 2**30}[part_unit], parts, requests]
+        assert run(sys.executable, "-c", program).split() == [str(value).replace(",", "") for value in expected]
