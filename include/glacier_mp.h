@@ -481,8 +481,8 @@ glacier_result_t glacier_config_set_account_id(glacier_config_t *config,
  * Sets the keys that sign requests: an access key ID, its secret key, and the session token of temporary credentials
  * or NULL. An empty token counts as NULL.
  *
- * The three belong together: none is then taken from the environment. Overrides an earlier
- * glacier_config_set_credentials_provider, and the reverse.
+ * The three belong together, and all other sources are ignored. Overrides an earlier
+ * glacier_config_set_credentials_provider, and the reverse. See "Credentials".
  *
  * Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
  * printable ASCII). Since: 0.1
@@ -658,7 +658,7 @@ typedef enum {
     GLACIER_LOG_ERROR = 1,
     /** Recovered failures, such as a retry. */
     GLACIER_LOG_WARN = 2,
-    /** The steps of an upload. */
+    /** The steps of an upload, and the source of the keys. */
     GLACIER_LOG_INFO = 3,
     /** Each request. */
     GLACIER_LOG_DEBUG = 4,
@@ -672,6 +672,7 @@ typedef enum {
  *
  * - retries, with request, error and delay;
  * - throttling, which reduces the parts in flight;
+ * - keys that cannot be replaced before they expire;
  * - a wrong machine clock, and corrected signatures;
  * - journal write failures, for example on a full disk, and what a later resume will miss;
  * - a source whose attributes changed since it was read, and is read again;
@@ -699,20 +700,38 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
 
 /* ==== Credentials ==================================================================================================
  *
- * Temporary credentials of the security token service (STS) are valid for some hours, but an upload may take weeks. A
- * credentials provider is a callback that supplies new ones:
+ * The library finds credentials where the AWS CLI finds them. It uses the first of these sources that is configured:
+ *
+ *  1. glacier_config_set_credentials or glacier_config_set_credentials_provider, the one called last
+ *  2. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; not if the program selects a profile
+ *  3. role_arn of the profile, with source_profile or credential_source
+ *  4. AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or these settings of the profile, as in pods of EKS
+ *  5. the profile: a role of SSO with the token of aws sso login, keys, or a credential_process
+ *  6. the endpoint of a container: ECS, or EKS Pod Identity
+ *  7. the role of an EC2 instance; not if AWS_EC2_METADATA_DISABLED is true
+ *
+ * glacier_client_new reports errors of the settings. The first call that needs the service gets the keys, on a thread
+ * of the library; if there are none, it returns GLACIER_E_CREDENTIALS with the reason of each source. A source that
+ * fails ends the call: the next source would be another identity. The log names the source (GLACIER_LOG_INFO).
+ *
+ * Keys are replaced 5 minutes before they expire (for lifetimes under 10 minutes, at half the lifetime), and if the
+ * service reports an expired token; profiles are then read again. If no new keys are available, the old ones are used
+ * until the service rejects them. Canceling a call ends a source at work, the process of a credential_process
+ * included. Such a process has 60 seconds.
+ *
+ * A program that has its own source of keys sets a credentials provider, a callback:
  *
  *     static int32_t fresh_keys(void *user_data, glacier_credentials_t *out) {
  *         struct keys keys;
- *         if (!assume_role(user_data, &keys)) // the program's own: a request to STS, a file, another program
+ *         if (!get_keys(user_data, &keys))
  *             return GLACIER_STOP;
  *         return glacier_credentials_set(out, keys.id, keys.secret, keys.token, keys.expires, NULL) == GLACIER_OK
  *                        ? GLACIER_CONTINUE : GLACIER_STOP;
  *     }
  *
- *     glacier_config_set_credentials_provider(config, fresh_keys, role, NULL, &err);
+ *     glacier_config_set_credentials_provider(config, fresh_keys, state, NULL, &err);
  *
- * Without a provider, an expired token ends the call with GLACIER_E_CREDENTIALS. The upload stays in the vault. To
+ * If a token expires and cannot be replaced, the call returns GLACIER_E_CREDENTIALS. The upload stays in the vault. To
  * resume, create a client with new credentials and attach a handle to the upload ID.
  */
 
@@ -752,9 +771,9 @@ glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
 typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t *out);
 
 /**
- * Sets a credentials provider. callback may be NULL: then the environment's credentials are used again.
+ * Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
  *
- * Overrides an earlier glacier_config_set_credentials, and the reverse; both override the environment. Clients created
+ * Overrides an earlier glacier_config_set_credentials, and the reverse; both override all other sources. Clients created
  * from the same config share the callback and may call it at the same time. destroy is also called when other
  * credentials are set.
  *
@@ -772,8 +791,8 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
  * Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
  *
  * Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
- * (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
- * GLACIER_E_TLS. Since: 0.1
+ * (the source of the keys is incomplete, such as one half of a key, or needs MFA); GLACIER_E_IO (the CA file, or a
+ * shared AWS file, cannot be read); GLACIER_E_TLS. Since: 0.1
  */
 glacier_result_t glacier_client_new(const glacier_config_t *config,
                                     glacier_client_t **out,

@@ -9,7 +9,7 @@ use crate::bandwidth::TokenBucket;
 use crate::callback_loop::{WakeEvent, run_on_worker};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ResolvedConfig};
-use crate::credentials::Keys;
+use crate::credentials::{KeyServices, Keys, Transports};
 use crate::error::{Kind, Result};
 use crate::http::{ConnectionPool, RequestContext, Transport};
 use crate::limits::check_vault_name;
@@ -75,16 +75,38 @@ impl Client {
         let resolved = config.resolve()?;
         let network = resolved.network()?;
         let transport = network.transport(&resolved.endpoint)?;
-        Ok(Arc::new(Self::with_transport(resolved, Arc::new(transport), Arc::new(SystemClock::new()))))
+        Ok(Arc::new(Self::with_transports(
+            resolved,
+            Arc::new(transport),
+            Arc::new(network),
+            Arc::new(SystemClock::new()),
+        )))
     }
 
-    /// Creates a client with another transport and clock, for tests.
+    /// Creates a client with another transport and clock, for tests whose credentials need no network.
     #[doc(hidden)]
     pub fn with_transport(resolved: ResolvedConfig, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+        Self::with_transports(resolved, transport, KeyServices::default().transports, clock)
+    }
+
+    /// Creates a client with other transports and clock, for tests. `provider_transports` are those of credential providers.
+    #[doc(hidden)]
+    pub fn with_transports(
+        resolved: ResolvedConfig,
+        transport: Arc<dyn Transport>,
+        provider_transports: Arc<dyn Transports>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let key_services = KeyServices {
+            transports: provider_transports,
+            clock: Arc::clone(&clock),
+            log: Arc::clone(&resolved.log),
+            redactor: resolved.redactor,
+        };
         let service = Service {
             account_id: resolved.account_id,
             host: resolved.endpoint.authority_for_host_header(),
-            keys: Keys::with_redactor(resolved.credentials, resolved.redactor),
+            keys: Keys::with_services(resolved.credentials, key_services),
             signer: Signer::new(resolved.region),
             connections: ConnectionPool::new(transport),
             policy: resolved.policy,

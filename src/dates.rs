@@ -23,6 +23,11 @@ pub fn parse_iso8601(text: &str) -> Option<i64> {
     OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| text.ends_with('Z')).map(OffsetDateTime::unix_timestamp)
 }
 
+/// Parses an ISO 8601 date with any offset from UTC, as tools other than the service write them: `2026-01-31T13:00:00+01:00`.
+pub fn parse_iso8601_with_offset(text: &str) -> Option<i64> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
+}
+
 /// Parses an HTTP date in any of the three formats that RFC 9110 §5.6.7 requires a recipient to accept.
 pub fn parse_http(text: &str) -> Option<i64> {
     let since_1970 = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -86,6 +91,14 @@ mod tests {
         ] {
             assert_eq!(parse_iso8601(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn parses_iso8601_dates_with_offset() {
+        for text in ["2012-03-20T17:03:43Z", "2012-03-20T18:03:43+01:00", "2012-03-20T12:03:43.5-05:00"] {
+            assert_eq!(parse_iso8601_with_offset(text), Some(1_332_263_023), "{text}");
+        }
+        assert_eq!(parse_iso8601_with_offset("2012-03-20 17:03"), None);
     }
 
     #[test]

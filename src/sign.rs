@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 for Glacier. It is pure: the time and the headers to sign are arguments.
+//! AWS Signature Version 4. It is pure: the time and the headers to sign are arguments.
 //!
 //! A signature is valid for a few minutes, so each attempt is signed again. The signing key is valid for a day and is cached.
 
@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 use crate::dates::{amz_date, amz_day};
 use crate::percent;
 use crate::sanitize::Redactor;
+use crate::secret::Secret;
 use crate::sync::{Mutex, lock};
 
-/// The service name in signatures.
+/// Glacier's name in signatures.
 pub const SERVICE: &str = "glacier";
 
 /// The SHA-256 of an empty payload.
@@ -26,8 +27,8 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 #[derive(Clone)]
 pub struct Key {
     access_key_id: String,
-    secret: Zeroizing<String>,
-    session_token: Option<Zeroizing<String>>,
+    secret: Secret,
+    session_token: Option<Secret>,
 }
 
 impl Key {
@@ -35,17 +36,27 @@ impl Key {
     pub fn new(access_key_id: impl Into<String>, secret: impl Into<String>, session_token: Option<String>) -> Self {
         Self {
             access_key_id: access_key_id.into(),
-            secret: Zeroizing::new(secret.into()),
-            session_token: session_token.map(Zeroizing::new),
+            secret: Secret::new(secret.into()),
+            session_token: session_token.map(Secret::new),
         }
     }
 
     /// Adds the secrets of the key to a redactor.
     pub fn register(&self, redactor: &Redactor) {
-        redactor.add(&self.secret);
+        redactor.add(self.secret.expose());
         if let Some(token) = &self.session_token {
-            redactor.add(token);
+            redactor.add(token.expose());
         }
+    }
+
+    /// Returns whether both keys are the same, session token included.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.access_key_id == other.access_key_id
+            && self.secret.is_same(&other.secret)
+            && match (&self.session_token, &other.session_token) {
+                (Some(token), Some(other)) => token.is_same(other),
+                (token, other) => token.is_none() && other.is_none(),
+            }
     }
 
     /// The access key ID, which is not secret.
@@ -78,8 +89,9 @@ pub fn is_signed_by_default(name: &str) -> bool {
     name == "host" || name == "content-range" || name.starts_with("x-amz-")
 }
 
-/// Signs requests for one region and caches the last signing key.
+/// Signs requests to one service in one region and caches the last signing key.
 pub struct Signer {
+    service: &'static str,
     region: String,
     cache: Mutex<Option<CachedKey>>,
 }
@@ -87,14 +99,19 @@ pub struct Signer {
 /// A signing key, with the date and secret that it was derived from.
 struct CachedKey {
     date: String,
-    secret: Zeroizing<String>,
+    secret: Secret,
     signing_key: SigningKey,
 }
 
 impl Signer {
-    /// Creates a signer for a region.
+    /// Creates a signer for Glacier in a region.
     pub fn new(region: impl Into<String>) -> Self {
-        Self { region: region.into(), cache: Mutex::new(None) }
+        Self::for_service(SERVICE, region)
+    }
+
+    /// Creates a signer for a service, by its name in signatures, in a region.
+    pub fn for_service(service: &'static str, region: impl Into<String>) -> Self {
+        Self { service, region: region.into(), cache: Mutex::new(None) }
     }
 
     /// The region in signatures.
@@ -107,7 +124,7 @@ impl Signer {
     pub fn sign(&self, request: &UnsignedRequest<'_>, key: &Key, unix_time: i64) -> Vec<(&'static str, String)> {
         let mut added = vec![("x-amz-date", amz_date(unix_time))];
         if let Some(token) = &key.session_token {
-            added.push(("x-amz-security-token", token.to_string()));
+            added.push(("x-amz-security-token", token.expose().to_owned()));
         }
         let mut request = request.clone();
         request.headers.extend(added.iter().map(|(name, value)| (*name, value.as_str())));
@@ -115,12 +132,13 @@ impl Signer {
         // The canonical request contains the session token. Hashing it in pieces keeps it out of memory.
         let mut hasher = HashWriter(Sha256::new());
         let _ = write_canonical_request(&request, &mut hasher);
-        let string_to_sign = string_to_sign_for_hash(&hex::encode(hasher.0.finalize()), &self.region, unix_time);
+        let scope = scope(self.service, &self.region, unix_time);
+        let string_to_sign = string_to_sign_for_hash(&hex::encode(hasher.0.finalize()), &scope, unix_time);
         let signature = self.signing_key(key, unix_time).signature(&string_to_sign);
         let authorization = format!(
             "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
             key.access_key_id,
-            scope(&self.region, unix_time),
+            scope,
             signed_headers(&request),
         );
         added.push(("authorization", authorization));
@@ -132,11 +150,11 @@ impl Signer {
         let mut cache = lock(&self.cache);
         if let Some(cached) = cache.as_ref()
             && cached.date == date
-            && is_same_secret(&cached.secret, &key.secret)
+            && cached.secret.is_same(&key.secret)
         {
             return cached.signing_key.clone();
         }
-        let signing_key = SigningKey::derive(key, &self.region, unix_time);
+        let signing_key = SigningKey::derive_for(self.service, key, &self.region, unix_time);
         *cache = Some(CachedKey { date, secret: key.secret.clone(), signing_key: signing_key.clone() });
         signing_key
     }
@@ -148,22 +166,21 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// Compares two secrets in constant time.
-fn is_same_secret(a: &str, b: &str) -> bool {
-    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
-}
-
 /// The key that signs the requests of one day in one region.
 #[derive(Clone)]
 pub struct SigningKey(Zeroizing<[u8; 32]>);
 
 impl SigningKey {
-    /// Derives the signing key of an access key for the day of `unix_time`.
+    /// Derives the signing key of an access key for Glacier and the day of `unix_time`.
     pub fn derive(key: &Key, region: &str, unix_time: i64) -> Self {
-        let secret = Zeroizing::new(format!("AWS4{}", *key.secret));
+        Self::derive_for(SERVICE, key, region, unix_time)
+    }
+
+    fn derive_for(service: &str, key: &Key, region: &str, unix_time: i64) -> Self {
+        let secret = Zeroizing::new(format!("AWS4{}", key.secret.expose()));
         let day_key = hmac(secret.as_bytes(), &amz_day(unix_time));
         let region_key = hmac(&*day_key, region);
-        let service_key = hmac(&*region_key, SERVICE);
+        let service_key = hmac(&*region_key, service);
         Self(hmac(&*service_key, "aws4_request"))
     }
 
@@ -231,17 +248,18 @@ pub fn signed_headers(request: &UnsignedRequest<'_>) -> String {
     names.join(";")
 }
 
-/// Returns the string to sign.
+/// Returns the string to sign for Glacier.
 pub fn string_to_sign(canonical_request: &str, region: &str, unix_time: i64) -> String {
-    string_to_sign_for_hash(&hex::encode(Sha256::digest(canonical_request)), region, unix_time)
+    let hash = hex::encode(Sha256::digest(canonical_request));
+    string_to_sign_for_hash(&hash, &scope(SERVICE, region, unix_time), unix_time)
 }
 
-fn string_to_sign_for_hash(hash: &str, region: &str, unix_time: i64) -> String {
-    format!("{ALGORITHM}\n{}\n{}\n{hash}", amz_date(unix_time), scope(region, unix_time))
+fn string_to_sign_for_hash(hash: &str, scope: &str, unix_time: i64) -> String {
+    format!("{ALGORITHM}\n{}\n{scope}\n{hash}", amz_date(unix_time))
 }
 
-fn scope(region: &str, unix_time: i64) -> String {
-    format!("{}/{region}/{SERVICE}/aws4_request", amz_day(unix_time))
+fn scope(service: &str, region: &str, unix_time: i64) -> String {
+    format!("{}/{region}/{service}/aws4_request", amz_day(unix_time))
 }
 
 /// Normalizes a path and encodes it. The path in the request line is already encoded, so it is encoded twice.

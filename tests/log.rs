@@ -74,8 +74,9 @@ fn logs_steps_and_final_error_of_an_upload() {
     let (lines, outcome) = upload(Vec::new());
     outcome.unwrap();
     let steps = lines.of(Level::Info);
-    assert!(steps[0].starts_with("upload ") && steps[0].contains(" initiated "), "{steps:?}");
-    assert!(steps[1].starts_with("archive "), "{steps:?}");
+    assert!(steps[0].starts_with("the program supplies the keys: access key ID "), "{steps:?}");
+    assert!(steps[1].starts_with("upload ") && steps[1].contains(" initiated "), "{steps:?}");
+    assert!(steps[2].starts_with("archive "), "{steps:?}");
 
     let (lines, outcome) = upload(vec![fault(Action::error(403, "AccessDeniedException", "no"))]);
     assert_eq!(lines.of(Level::Error), [outcome.unwrap_err().to_string()]);

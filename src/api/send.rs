@@ -112,7 +112,7 @@ impl Service {
     /// key comes before the connection, which could close during a long wait for a key.
     fn acquire_key_and_connection(&self, context: &RequestContext) -> Result<(PooledConnection, NumberedKey)> {
         context.cancel.check()?;
-        let key = self.keys.acquire(self.now().unix_time, &context.cancel)?;
+        let key = self.keys.acquire(&|| self.now().unix_time, &context.cancel)?;
         let mut connection = self.connections.take();
         connection.open(context)?;
         self.reachability.connection_opened();

@@ -41,11 +41,13 @@ impl Service {
     fn replace_expired_key(&self, error: Error, key: u64) -> Error {
         if self.keys.expire(key) {
             let error = error.with_signature_expired(SignatureExpired::KeyExpired);
-            return error.with_hint("the expired session token came from the credentials provider");
+            return error.with_hint(format_args!("the expired session token came from {}", self.keys.source()));
         }
-        error.with_hint(
-            "the session token has expired and no credentials provider is set: create a client with fresh credentials",
-        )
+        error.with_hint(format_args!(
+            "the session token has expired; {}, where it came from, cannot replace it: create a client with fresh credentials \
+             or with a credentials provider",
+            self.keys.source()
+        ))
     }
 
     fn handle_clock_skew(&self, error: Error, time: SignatureTime, signed: ServiceTime) -> Error {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::credentials::{self, CredentialsSource, Provider};
+use crate::credentials::{self, CredentialsCallback, CredentialsSource};
 use crate::endpoint::check_region;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -221,10 +221,10 @@ impl Config {
         Ok(())
     }
 
-    /// Sets the credentials provider. `None`: the key in the environment is used again.
+    /// Sets the credentials provider. `None`: environment and profiles are used again.
     #[allow(clippy::missing_errors_doc)]
-    pub fn set_credentials_provider(&mut self, provider: Option<Provider>) -> Result<()> {
-        self.credentials = provider.map(|provider| CredentialsSource::Provider(Arc::new(provider)));
+    pub fn set_credentials_provider(&mut self, provider: Option<CredentialsCallback>) -> Result<()> {
+        self.credentials = provider.map(|provider| CredentialsSource::Callback(Arc::new(provider)));
         Ok(())
     }
 

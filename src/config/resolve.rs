@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::Config;
 use super::region::find_region;
-use crate::credentials::{self, CredentialsSource};
-use crate::endpoint::{AwsService, find_endpoint};
+use crate::credentials::{Chain, CredentialsSource};
+use crate::endpoint::{AwsService, ServiceEndpoints, find_endpoint};
 use crate::environment::Environment;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::http::{Endpoint, Network, NetworkSettings, ProxyRules, TrustStore};
 use crate::log::Log;
-use crate::profile::{Profiles, SelectedBy};
+use crate::profile::Profiles;
 use crate::retry::Policy;
 use crate::sanitize::Redactor;
 
@@ -58,22 +58,22 @@ impl Config {
     /// Checks all settings together. Reads the shared AWS files and the CA file. Sends nothing.
     ///
     /// # Errors
-    /// `Invalid` for an invalid or missing setting, `Credentials` without a key, `Io` for a file that cannot be read.
+    /// `Invalid` for an invalid or missing setting, `Credentials` for an incomplete key, `Io` for a file that cannot be read.
     pub fn resolve(&self) -> Result<ResolvedConfig> {
         self.try_resolve().map_err(|error| error.redacted(&self.redactor))
     }
 
     fn try_resolve(&self) -> Result<ResolvedConfig> {
         let environment = &self.environment;
-        let profiles = Profiles::load(environment, self.profile_name.as_deref())?;
+        let profiles = Arc::new(Profiles::load(environment, self.profile_name.as_deref())?);
         profiles.selected().register(&self.redactor);
         let region = find_region(self.region.as_deref(), environment, &profiles)?;
         let endpoint = find_endpoint(AwsService::Glacier, &region, self.endpoint.as_deref(), environment, &profiles)?;
         let trust = self.trust.resolve(environment, profiles.selected(), Arc::clone(&self.log))?;
         Ok(ResolvedConfig {
             environment: Arc::clone(environment),
-            credentials: self.credentials_source(&profiles)?,
-            profiles: Arc::new(profiles),
+            credentials: self.credentials_source(&region, &profiles)?,
+            profiles,
             region,
             endpoint,
             account_id: self.account_id.clone(),
@@ -91,20 +91,13 @@ impl Config {
         })
     }
 
-    fn credentials_source(&self, profiles: &Profiles) -> Result<CredentialsSource> {
+    fn credentials_source(&self, region: &str, profiles: &Arc<Profiles>) -> Result<CredentialsSource> {
         if let Some(source) = &self.credentials {
             return Ok(source.clone());
         }
-        let is_used = profiles.selected_by() != SelectedBy::Program;
-        let key =
-            credentials::from_environment(|name| self.environment.get(name).filter(|_| is_used).map(str::to_owned))?;
-        key.map(|key| CredentialsSource::Key(Arc::new(key))).ok_or_else(|| {
-            Error::new(
-                Kind::Credentials,
-                "no credentials are set: set a key or a credentials provider, or the environment variables AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY",
-            )
-        })
+        let endpoints = ServiceEndpoints::new(region, Arc::clone(&self.environment), Arc::clone(profiles));
+        let chain = Chain::new(Arc::clone(&self.environment), Arc::clone(profiles), endpoints)?;
+        Ok(CredentialsSource::Chain(Arc::new(chain)))
     }
 }
 

@@ -1,13 +1,15 @@
-//! The current key of a client, and its replacement by the credentials provider.
+//! The current key of a client, and its replacement by the program's credentials provider or by the chain.
 //!
-//! A worker that needs another key does not call the provider. It waits until a caller's thread inside a working call has
-//! called the provider. One call serves all waiting workers.
+//! A worker that needs another key does not call the program's provider. It waits until a caller's thread inside a working
+//! call has called it. One call serves all waiting workers. The chain runs on the worker itself, see `refresh.rs`.
 
 use std::sync::Arc;
 
+use super::refresh::{Failures, KeyServices};
 use super::source::{Credentials, CredentialsSource};
 use crate::callback_loop::catch_panic;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::log::Level;
 use crate::sanitize::Redactor;
 use crate::sign::Key;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel, canceled};
@@ -21,9 +23,9 @@ const REPLACE_BEFORE: i64 = 5 * 60;
 #[derive(Debug)]
 pub struct Keys {
     source: CredentialsSource,
-    state: Mutex<State>,
-    changed: Condvar,
-    redactor: Arc<Redactor>,
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
+    pub(super) services: KeyServices,
 }
 
 /// A key and its number among the keys of the client.
@@ -36,52 +38,78 @@ pub struct NumberedKey {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// `None` before the first key, and after the service reported that it has expired.
-    current: Option<Arc<Key>>,
+    pub(super) current: Option<Arc<Key>>,
+    /// The last key that the service reported as expired.
+    pub(super) rejected: Option<Arc<Key>>,
     /// The number of the last key.
-    number: u64,
+    pub(super) number: u64,
     /// The time to replace the current key, in seconds since 1970-01-01 UTC.
     replace_at: Option<i64>,
+    /// The expiry of the current key.
+    pub(super) expires: Option<i64>,
     /// Whether a thread is calling the provider.
-    is_refreshing: bool,
-    /// The number of threads that wait for the next call of the provider to complete.
+    pub(super) is_refreshing: bool,
+    /// The number of threads that wait for the next call of the program's provider to complete.
     waiters: usize,
     /// The number of completed calls of the provider.
-    refreshes: u64,
+    pub(super) refreshes: u64,
     /// The error of the last call of the provider, if it failed.
-    failure: Option<(Kind, String)>,
+    pub(super) failure: Option<Error>,
+    /// The failed calls of the chain since the last success.
+    pub(super) failures: Failures,
 }
 
 impl Keys {
     /// Creates the keys of a client. Does not call the provider.
     pub fn new(source: CredentialsSource) -> Self {
-        Self::with_redactor(source, Arc::default())
+        Self::with_services(source, KeyServices::default())
     }
 
-    /// As [`Keys::new`]. All secrets are added to `redactor`.
-    pub fn with_redactor(source: CredentialsSource, redactor: Arc<Redactor>) -> Self {
+    /// As [`Keys::new`], with what the chain needs. All secrets are added to the redactor.
+    pub fn with_services(source: CredentialsSource, services: KeyServices) -> Self {
         let current = match &source {
             CredentialsSource::Key(key) => {
-                key.register(&redactor);
+                key.register(&services.redactor);
+                let id = key.access_key_id();
+                services.log.write(Level::Info, format_args!("the program supplies the keys: access key ID {id}"));
                 Some(Arc::clone(key))
             }
-            CredentialsSource::Provider(_) => None,
+            CredentialsSource::Callback(_) | CredentialsSource::Chain(_) => None,
         };
         let state = State { number: u64::from(current.is_some()), current, ..State::default() };
-        Self { source, state: Mutex::new(state), changed: Condvar::new(), redactor }
+        Self { source, state: Mutex::new(state), changed: Condvar::new(), services }
+    }
+
+    /// Returns where the keys come from, for errors.
+    pub fn source(&self) -> String {
+        match &self.source {
+            CredentialsSource::Key(_) => "the program".to_owned(),
+            CredentialsSource::Callback(_) => "the credentials provider".to_owned(),
+            CredentialsSource::Chain(chain) => chain.source(),
+        }
     }
 
     /// Returns the redactor, which knows the secrets of all keys so far.
     pub fn redactor(&self) -> &Redactor {
-        &self.redactor
+        &self.services.redactor
     }
 
-    /// Returns the key to sign with at `now`, a time of the service's clock. Waits for the provider if a new key is needed.
+    /// Returns the key to sign with. Waits for the provider if a new key is needed. `now` returns the time of the service's
+    /// clock.
     ///
     /// # Errors
-    /// `Canceled`. `Callback`, `Credentials` or `Panic` if the provider fails.
-    pub fn acquire(&self, now: i64, cancel: &Cancel) -> Result<NumberedKey> {
+    /// `Canceled`. The errors of the provider; `Panic` if it panics.
+    pub fn acquire(&self, now: &dyn Fn() -> i64, cancel: &Arc<Cancel>) -> Result<NumberedKey> {
+        match &self.source {
+            CredentialsSource::Chain(chain) => self.acquire_from_chain(chain, now, cancel),
+            CredentialsSource::Key(_) | CredentialsSource::Callback(_) => self.acquire_from_program(now(), cancel),
+        }
+    }
+
+    /// Returns the key to sign with at `now`. Waits until a caller's thread has called the program's provider.
+    fn acquire_from_program(&self, now: i64, cancel: &Cancel) -> Result<NumberedKey> {
         let mut state = lock(&self.state);
         let (number, refreshes) = (state.number, state.refreshes);
         // The number of refreshes when this thread was counted as a waiter.
@@ -92,8 +120,8 @@ impl Keys {
             if let Some(key) = state.current.clone().filter(|_| is_fresh || !state.is_due(now)) {
                 break Ok(NumberedKey { key, number: state.number });
             }
-            if let Some((kind, message)) = state.failure.as_ref().filter(|_| state.refreshes > refreshes) {
-                break Err(Error::new(*kind, message.clone()));
+            if let Some(failure) = state.failure.as_ref().filter(|_| state.refreshes > refreshes) {
+                break Err(failure.clone());
             }
             if cancel.is_raised() {
                 break Err(canceled());
@@ -111,23 +139,28 @@ impl Keys {
 
     /// Marks a key as expired, as the service reported. Returns true if a provider can replace it or already has.
     pub fn expire(&self, number: u64) -> bool {
-        let can_be_replaced = matches!(self.source, CredentialsSource::Provider(_));
+        let can_be_replaced = match &self.source {
+            CredentialsSource::Key(_) => false,
+            CredentialsSource::Callback(_) => true,
+            CredentialsSource::Chain(chain) => chain.can_refresh(),
+        };
         let mut state = lock(&self.state);
         if can_be_replaced && state.number == number {
-            state.current = None;
+            state.rejected = state.current.take().or(state.rejected.take());
+            state.failures = Failures::default();
         }
         can_be_replaced
     }
 
-    /// Returns true if a thread waits for a call of the provider and no thread is calling it.
+    /// Returns true if a thread waits for a call of the program's provider and no thread is calling it.
     pub fn needs_refresh(&self) -> bool {
         lock(&self.state).needs_refresh()
     }
 
-    /// Calls the provider if [`Keys::needs_refresh`]. `now` returns the time of the service's clock, and is called after the
+    /// Calls the program's provider if [`Keys::needs_refresh`]. `now` returns the time of the service's clock, and is called after the
     /// provider.
     pub fn refresh(&self, now: impl FnOnce() -> i64) {
-        let CredentialsSource::Provider(provider) = &self.source else { return };
+        let CredentialsSource::Callback(provider) = &self.source else { return };
         {
             let mut state = lock(&self.state);
             if !state.needs_refresh() {
@@ -138,13 +171,13 @@ impl Keys {
         // A panic counts as a failure, so that the waiters return.
         let result = catch_panic(|| provider());
         if let Ok(credentials) = &result {
-            credentials.key.register(&self.redactor);
+            credentials.key.register(&self.services.redactor);
         }
         let mut state = lock(&self.state);
         state.is_refreshing = false;
         state.waiters = 0;
         state.refreshes += 1;
-        state.failure = result.as_ref().err().map(|error| (error.kind(), error.message().to_owned()));
+        state.failure = result.as_ref().err().map(|error| Error::new(error.kind(), error.message()));
         if let Ok(credentials) = result {
             state.set_key(credentials, now());
         }
@@ -158,11 +191,12 @@ impl State {
         self.waiters > 0 && !self.is_refreshing
     }
 
-    fn is_due(&self, now: i64) -> bool {
+    pub(super) fn is_due(&self, now: i64) -> bool {
         self.replace_at.is_some_and(|replace_at| now >= replace_at)
     }
 
-    fn set_key(&mut self, credentials: Credentials, now: i64) {
+    pub(super) fn set_key(&mut self, credentials: Credentials, now: i64) {
+        self.expires = credentials.expires;
         self.replace_at = credentials.expires.and_then(|expires| replacement_time(expires, now));
         self.current = Some(Arc::new(credentials.key));
         self.number += 1;

@@ -1,7 +1,34 @@
 //! The credentials of a client: where keys come from, and the current key that requests are signed with.
+//!
+//! [`Keys`] has the current key and replaces it in time. The program supplies keys itself, or the [`Chain`] selects one of the
+//! built-in providers. Each provider is one file: its `configure` reads the settings and finds their errors when the client
+//! is created; its `load` gets keys when the first request needs them.
 
+mod assume_role;
+mod chain;
+mod container;
+mod documents;
+mod environment_keys;
+mod fetch;
+mod files;
+mod instance_metadata;
 mod keys;
+mod process;
+mod profile_keys;
+mod profile_steps;
+mod provider;
+mod refresh;
+mod settings;
 mod source;
+mod sso;
+mod sts;
+mod sts_document;
+mod web_identity;
 
+pub use self::chain::{Chain, PROCESS_TIME_LIMIT};
+pub use self::fetch::{Route, Transports};
 pub use self::keys::{Keys, NumberedKey};
-pub use self::source::{Credentials, CredentialsSource, Provider, from_environment, key};
+pub use self::refresh::KeyServices;
+#[cfg(all(test, feature = "test-models"))]
+pub(crate) use self::refresh::tests::keys_from as keys_from_function;
+pub use self::source::{Credentials, CredentialsCallback, CredentialsSource, key};

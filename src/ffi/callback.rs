@@ -6,7 +6,7 @@ use std::ptr;
 use super::credentials::glacier_credentials_t;
 use super::error::glacier_error_t;
 use super::result::{self, glacier_result_t};
-use crate::credentials::Provider;
+use crate::credentials::CredentialsCallback;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Sink};
 use crate::source::{ReadFn, ReadOutcome};
@@ -122,7 +122,7 @@ pub enum glacier_log_level_names {
     GLACIER_LOG_ERROR = 1,
     /// Recovered failures, such as a retry.
     GLACIER_LOG_WARN = 2,
-    /// The steps of an upload.
+    /// The steps of an upload, and the source of the keys.
     GLACIER_LOG_INFO = 3,
     /// Each request.
     GLACIER_LOG_DEBUG = 4,
@@ -135,6 +135,7 @@ pub enum glacier_log_level_names {
 ///
 /// - retries, with request, error and delay;
 /// - throttling, which reduces the parts in flight;
+/// - keys that cannot be replaced before they expire;
 /// - a wrong machine clock, and corrected signatures;
 /// - journal write failures, for example on a full disk, and what a later resume will miss;
 /// - a source whose attributes changed since it was read, and is read again;
@@ -239,7 +240,10 @@ pub(super) fn log_sink(callback: glacier_log_fn, user_data: UserData) -> Option<
 }
 
 /// Returns a credentials provider for the core. If there is no function, releases `user_data`.
-pub(super) fn credentials_provider(callback: glacier_credentials_fn, user_data: UserData) -> Option<Provider> {
+pub(super) fn credentials_provider(
+    callback: glacier_credentials_fn,
+    user_data: UserData,
+) -> Option<CredentialsCallback> {
     let callback = callback?;
     Some(Box::new(move || {
         let mut out = glacier_credentials_t::default();

@@ -20,8 +20,8 @@ pub struct glacier_client_t(pub(super) Arc<Client>);
 /// Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
 ///
 /// Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
-/// (none set, or the environment has only one of the two keys); GLACIER_E_IO (the CA file cannot be read);
-/// GLACIER_E_TLS. Since: 0.1
+/// (the source of the keys is incomplete, such as one half of a key, or needs MFA); GLACIER_E_IO (the CA file, or a
+/// shared AWS file, cannot be read); GLACIER_E_TLS. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_new(
     config: *const glacier_config_t,

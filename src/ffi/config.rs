@@ -46,8 +46,8 @@ pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
 /// Sets the keys that sign requests: an access key ID, its secret key, and the session token of temporary credentials
 /// or NULL. An empty token counts as NULL.
 ///
-/// The three belong together: none is then taken from the environment. Overrides an earlier
-/// glacier_config_set_credentials_provider, and the reverse.
+/// The three belong together, and all other sources are ignored. Overrides an earlier
+/// glacier_config_set_credentials_provider, and the reverse. See "Credentials".
 ///
 /// Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
 /// printable ASCII). Since: 0.1
@@ -68,9 +68,9 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
     })
 }
 
-/// Sets a credentials provider. callback may be NULL: then the environment's credentials are used again.
+/// Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
 ///
-/// Overrides an earlier glacier_config_set_credentials, and the reverse; both override the environment. Clients created
+/// Overrides an earlier glacier_config_set_credentials, and the reverse; both override all other sources. Clients created
 /// from the same config share the callback and may call it at the same time. destroy is also called when other
 /// credentials are set.
 ///

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use zeroize::Zeroize;
+
 use super::channel::Channel;
 use super::deadline::Deadlines;
 use super::proxy::in_absolute_form;
@@ -284,9 +286,11 @@ impl Exchange {
                 Err(error) => return Err(ReceiveError::Lost(error)),
             }
         };
-        self.reader
-            .push(buffer.get(..length).unwrap_or_default())
-            .map_err(|error| ReceiveError::Invalid(self.parse_failed(error)))?;
+        let received = buffer.get_mut(..length).unwrap_or_default();
+        let pushed = self.reader.push(received);
+        // The responses of STS contain keys.
+        received.zeroize();
+        pushed.map_err(|error| ReceiveError::Invalid(self.parse_failed(error)))?;
         self.deadlines.receive(self.time.now(), self.reader.interim(), self.reader.phase());
         self.record_progress();
         self.check_order().map_err(ReceiveError::Invalid)?;

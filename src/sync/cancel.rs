@@ -1,7 +1,7 @@
 //! Cancellation. The token is one atomic byte, so that a signal handler can set it; threads that wait poll it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -30,12 +30,19 @@ pub(crate) enum Reason {
 pub struct Cancel {
     reasons: AtomicU8,
     parent: Option<Arc<Cancel>>,
+    /// The time from which the token counts as canceled.
+    deadline: Option<Instant>,
 }
 
 impl Cancel {
     /// Creates a token that is also canceled when `parent` is. Canceling the child does not cancel the parent.
     pub(crate) fn child_of(parent: Arc<Self>) -> Self {
-        Self { reasons: AtomicU8::default(), parent: Some(parent) }
+        Self { parent: Some(parent), ..Self::default() }
+    }
+
+    /// Creates a token that is also canceled when `parent` is, and at `deadline`.
+    pub(crate) fn with_deadline(parent: Arc<Self>, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..Self::child_of(parent) }
     }
 
     /// Cancels, as requested by the caller. This is one atomic operation: safe in a signal handler.
@@ -53,9 +60,11 @@ impl Cancel {
         self.reasons.fetch_and(!(reason as u8), Ordering::AcqRel);
     }
 
-    /// Returns whether this token or its parent is canceled.
+    /// Returns whether this token or its parent is canceled, or the deadline has passed.
     pub fn is_raised(&self) -> bool {
-        self.reasons.load(Ordering::Acquire) != 0 || self.parent.as_ref().is_some_and(|parent| parent.is_raised())
+        self.reasons.load(Ordering::Acquire) != 0
+            || self.parent.as_ref().is_some_and(|parent| parent.is_raised())
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Returns whether this token itself is canceled for `reason`.

@@ -3,17 +3,22 @@
 //! Rust aborts the process when a small allocation fails, and a library must not abort its host program. So a small
 //! allocation that fails releases the emergency memory and tries again, then waits for other threads to free memory.
 //!
+//! A thread that handles secrets can request that the memory it frees is cleared (`wiping.rs`).
+//!
 //! The feature `global-allocator` is enabled by default. A Rust program disables it to choose its own allocator: a
 //! program has only one.
 
 #![allow(unsafe_code)] // GlobalAlloc is an unsafe trait.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::thread;
 use std::time::Duration;
 
-use super::emergency_memory;
+use zeroize::Zeroize;
+
+use super::{emergency_memory, wiping};
 
 /// The largest small allocation, in bytes. Larger ones are fallible. A list of 10,000 parts is smaller.
 const SMALL_MAX: usize = (1 << 20) - 1;
@@ -40,14 +45,52 @@ unsafe impl GlobalAlloc for RetryingAllocator {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        if wiping::is_active() {
+            // SAFETY: the caller owns the memory, which has the size of the layout.
+            unsafe { wipe(memory, layout.size()) };
+        }
         // SAFETY: as above; the memory came from `System`.
         unsafe { System.dealloc(memory, layout) };
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if wiping::is_active() {
+            // SAFETY: the caller keeps the contract of `realloc`.
+            return unsafe { self.move_and_wipe(memory, layout, size) };
+        }
         // SAFETY: as above; a failed call leaves the memory unchanged, so it can be repeated.
         allocate_or_retry(size, || unsafe { System.realloc(memory, layout, size) })
     }
+}
+
+impl RetryingAllocator {
+    /// As `realloc`, but always moves: the system's allocator does not clear the old block.
+    ///
+    /// # Safety
+    /// As `realloc`.
+    unsafe fn move_and_wipe(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller guarantees that the size is valid for this alignment.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        // SAFETY: as above; the size is not 0.
+        let new = unsafe { self.alloc(new_layout) };
+        if !new.is_null() {
+            // SAFETY: both blocks have this size, and a new block overlaps no other.
+            unsafe { ptr::copy_nonoverlapping(memory, new, layout.size().min(size)) };
+            // SAFETY: the memory was allocated with this layout.
+            unsafe { self.dealloc(memory, layout) };
+        }
+        new
+    }
+}
+
+/// Clears a block.
+///
+/// # Safety
+/// The block has `size` bytes, and nothing else uses it.
+unsafe fn wipe(memory: *mut u8, size: usize) {
+    // SAFETY: the caller's contract; the element type allows memory without a value.
+    let block = unsafe { std::slice::from_raw_parts_mut(memory.cast::<MaybeUninit<u8>>(), size) };
+    block.zeroize();
 }
 
 #[inline]

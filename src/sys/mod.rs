@@ -2,6 +2,7 @@
 
 #[cfg(feature = "global-allocator")]
 mod allocator;
+pub(crate) mod child;
 pub(crate) mod emergency_memory;
 pub(crate) mod fadvise;
 pub(crate) mod home;
@@ -9,3 +10,4 @@ pub(crate) mod process;
 pub(crate) mod resolve;
 pub(crate) mod socket;
 pub(crate) mod thread;
+pub(crate) mod wiping;

@@ -1,8 +1,8 @@
 /*
- * secrets_in_memory CA_FILE|- key|provider|environment: counts the copies of the secret key and of the session token in
- * the writable memory of this process, while a client is alive and after all handles are freed. Both are in the
- * environment variables SECRET and TOKEN with each byte inverted, so that the only plain copy of the program is the one
- * that it passes and wipes.
+ * secrets_in_memory CA_FILE|- key|provider|SOURCE: counts the copies of the secret key and of the session token in
+ * the writable memory of this process, while a client is alive and after all handles are freed. SOURCE is a source that
+ * the environment selects. Both are in the environment variables SECRET and TOKEN with each byte inverted, so that the
+ * only plain copy of the program is the one that it passes and wipes.
  */
 #define _GNU_SOURCE
 

@@ -151,6 +151,8 @@ pub(crate) fn at(mut command: Command, glacier: &Emulator) -> Command {
     let Options { region, access_key, secret_key, .. } = Options::default();
     command.env("AWS_ENDPOINT_URL_GLACIER", glacier.endpoint()).env("AWS_REGION", region);
     command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
+    // A program without keys must not look for those of an instance.
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
     command
 }
 

@@ -16,5 +16,8 @@ mod memory;
 mod panics;
 mod programs;
 mod secrets;
+#[allow(dead_code, reason = "a part of it is for the tests of the transport")]
+#[path = "../http/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;

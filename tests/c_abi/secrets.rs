@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::process::Command;
 
 use glacier_emulator::{Emulator, Options};
 use tempfile::TempDir;
 
 use crate::harness::{Build, Outcome, Program, succeed};
+use crate::server::{Peer, Server};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
 
@@ -18,6 +21,26 @@ fn wipes_set_credentials() {
 #[test]
 fn wipes_provided_credentials() {
     check_copies("provider");
+}
+
+#[test]
+fn wipes_credentials_of_files() {
+    check_copies("file");
+}
+
+#[test]
+fn wipes_credentials_of_processes() {
+    check_copies("process");
+}
+
+#[test]
+fn wipes_credentials_of_roles() {
+    check_copies("role");
+}
+
+#[test]
+fn wipes_credentials_of_instances() {
+    check_copies("instance");
 }
 
 /// The environment has one copy before and after.
@@ -43,6 +66,7 @@ fn check_copies(mode: &str) {
             command.env("AWS_ACCESS_KEY_ID", &options.access_key).env("AWS_SECRET_ACCESS_KEY", &options.secret_key);
             command.env("AWS_SESSION_TOKEN", TOKEN);
         }
+        let _server = configure(mode, &mut command, &options, tls, directory.path());
         let outcome = succeed(command.arg(if tls { ca_file.as_os_str() } else { "-".as_ref() }).arg(mode));
         program.print_checks(&outcome);
         println!("{mode}, TLS {tls}: {}", outcome.stdout);
@@ -51,6 +75,69 @@ fn check_copies(mode: &str) {
         let [secrets, tokens] = counts(&outcome, "alive");
         assert!(secrets > own[0] && tokens > own[1], "the search finds the copies of a living client: {outcome:?}");
         assert_eq!(counts(&outcome, "freed"), own, "{outcome:?}");
+    }
+}
+
+/// Configures the source of the keys: files in `directory`, and a server that the caller keeps.
+fn configure(mode: &str, command: &mut Command, options: &Options, tls: bool, directory: &Path) -> Option<Server> {
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
+    let Options { access_key, secret_key, .. } = options;
+    let ini = format!(
+        "aws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\naws_session_token = {TOKEN}\n"
+    );
+    // An escape makes the parser copy the text.
+    let json = format!(
+        r#""AccessKeyId": "{access_key}", "SecretAccessKey": "{}", "{}": "{TOKEN}", "Expiration": "2099-01-01T00:00:00Z""#,
+        secret_key.replace('/', "\\/"),
+        if mode == "process" { "SessionToken" } else { "Token" },
+    );
+    command.env("AWS_CONFIG_FILE", directory.join("config"));
+    command.env("AWS_SHARED_CREDENTIALS_FILE", directory.join("credentials"));
+    match mode {
+        "file" => write("credentials", &format!("[default]\n{ini}")),
+        "process" => {
+            write("config", &format!("[default]\ncredential_process = cat '{}/keys.json'\n", directory.display()));
+            write("keys.json", &format!("{{\"Version\": 1, {json}}}"));
+        }
+        "role" => {
+            write("config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n");
+            write("credentials", "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = another-secret\n");
+            let body = format!(
+                "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>\
+                 {secret_key}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>\
+                 </Credentials></AssumeRoleResult></AssumeRoleResponse>"
+            );
+            let server = Server::either(tls, move |peer| respond(peer, |_| body.clone()));
+            command.env("AWS_ENDPOINT_URL_STS", server.url());
+            if let Some(ca) = &server.ca_pem {
+                let file = directory.join("ca.pem");
+                write("ca.pem", &format!("{}{ca}", std::fs::read_to_string(file).unwrap()));
+            }
+            return Some(server);
+        }
+        "instance" => {
+            let server = Server::plain(move |peer| {
+                respond(peer, |head| match head.split(' ').nth(1).unwrap() {
+                    "/latest/api/token" => "token-of-the-instance".to_owned(),
+                    "/latest/meta-data/iam/security-credentials/" => "role".to_owned(),
+                    _ => format!("{{\"Code\": \"Success\", {json}}}"),
+                });
+            });
+            command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url()).env_remove("AWS_EC2_METADATA_DISABLED");
+            return Some(server);
+        }
+        _ => {}
+    }
+    None
+}
+
+/// Responds to each request of a connection with a body.
+fn respond(peer: &mut Peer, body: impl Fn(&str) -> String) {
+    while let Some(head) = peer.request() {
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|n| n.parse().unwrap());
+        peer.payload(length.unwrap_or(0));
+        let body = body(&head);
+        peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
     }
 }
 

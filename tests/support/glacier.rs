@@ -10,7 +10,7 @@ use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
 use glacier_mp::http::{Transport, UreqTransport};
-use glacier_mp::log::Level;
+use glacier_mp::log::{Level, Sink};
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use tempfile::NamedTempFile;
@@ -45,11 +45,7 @@ pub(crate) fn client_with_transport(
     clock: Arc<dyn Clock>,
     wrap: impl FnOnce(UreqTransport) -> Arc<dyn Transport>,
 ) -> Arc<Client> {
-    let into = Arc::clone(&lines.0);
-    let sink = move |level, line: &std::ffi::CStr| {
-        into.lock().unwrap().push((level, line.to_str().unwrap().to_owned()));
-    };
-    config.set_log(Level::Debug, Some(Box::new(sink))).unwrap();
+    config.set_log(Level::Debug, Some(lines.sink())).unwrap();
     let settled = config.resolve().unwrap();
     let transport = settled.network().unwrap().transport(&settled.endpoint).unwrap();
     Arc::new(Client::with_transport(settled, wrap(transport), clock))
@@ -65,6 +61,12 @@ pub(crate) fn upload(glacier: &Emulator) -> Arc<Upload> {
 pub(crate) struct CapturedLog(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl CapturedLog {
+    /// Returns the receiver of log lines.
+    pub(crate) fn sink(&self) -> Sink {
+        let into = Arc::clone(&self.0);
+        Box::new(move |level, line| into.lock().unwrap().push((level, line.to_str().unwrap().to_owned())))
+    }
+
     /// Returns the lines of one level.
     pub(crate) fn of(&self, level: Level) -> Vec<String> {
         self.0.lock().unwrap().iter().filter(|(have, _)| *have == level).map(|(_, line)| line.clone()).collect()

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Kind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -11,7 +12,7 @@ fn key(id: &str) -> Key {
 }
 
 fn keys_from(provider: impl Fn() -> Result<Credentials> + Send + Sync + 'static) -> Keys {
-    Keys::new(CredentialsSource::Provider(Arc::new(Box::new(provider))))
+    Keys::new(CredentialsSource::Callback(Arc::new(Box::new(provider))))
 }
 
 /// Keys that expire `lifetime` seconds after NOW, and a counter of them.
@@ -27,9 +28,9 @@ fn expiring(lifetime: Option<i64>) -> (Keys, Arc<AtomicU64>) {
 
 /// Acquires a key while this thread calls the provider, at most three times. Returns the number of the key.
 fn acquire(keys: &Keys, now: i64) -> std::result::Result<u64, Kind> {
-    let (cancel, refreshes) = (Cancel::default(), lock(&keys.state).refreshes);
+    let (cancel, refreshes) = (Arc::<Cancel>::default(), lock(&keys.state).refreshes);
     thread::scope(|scope| {
-        let acquiring = scope.spawn(|| keys.acquire(now, &cancel));
+        let acquiring = scope.spawn(|| keys.acquire(&|| now, &cancel));
         while !acquiring.is_finished() {
             if catch_unwind(AssertUnwindSafe(|| keys.refresh(|| NOW))).is_err()
                 || lock(&keys.state).refreshes > refreshes + 3
@@ -47,10 +48,10 @@ fn acquire(keys: &Keys, now: i64) -> std::result::Result<u64, Kind> {
 #[test]
 fn permanent_key_is_available_at_once_and_never_replaced() {
     let keys = Keys::new(CredentialsSource::Key(Arc::new(key("AK"))));
-    let first = keys.acquire(NOW, &Cancel::default()).unwrap();
+    let first = keys.acquire(&|| NOW, &Arc::default()).unwrap();
     assert_eq!(first.key.access_key_id(), "AK");
     assert!(!keys.expire(first.number));
-    assert_eq!(keys.acquire(i64::MAX, &Cancel::default()).unwrap().number, first.number);
+    assert_eq!(keys.acquire(&|| i64::MAX, &Arc::default()).unwrap().number, first.number);
     assert!(!keys.needs_refresh());
 }
 
@@ -60,7 +61,7 @@ fn one_call_of_the_provider_serves_all_waiters() {
     keys.refresh(|| NOW);
     assert_eq!(calls.load(Ordering::Relaxed), 0, "no thread waits");
     thread::scope(|scope| {
-        let acquiring: Vec<_> = (0..8).map(|_| scope.spawn(|| keys.acquire(NOW, &Cancel::default()))).collect();
+        let acquiring: Vec<_> = (0..8).map(|_| scope.spawn(|| keys.acquire(&|| NOW, &Arc::default()))).collect();
         while lock(&keys.state).waiters < 8 {
             thread::yield_now();
         }
@@ -117,7 +118,7 @@ fn failure_reaches_all_waiters_and_the_next_one_calls_again() {
         _ => Ok(Credentials { key: key("AK"), expires: None }),
     });
     thread::scope(|scope| {
-        let acquiring: Vec<_> = (0..3).map(|_| scope.spawn(|| keys.acquire(NOW, &Cancel::default()))).collect();
+        let acquiring: Vec<_> = (0..3).map(|_| scope.spawn(|| keys.acquire(&|| NOW, &Arc::default()))).collect();
         while lock(&keys.state).waiters < 3 {
             thread::yield_now();
         }
@@ -145,12 +146,12 @@ fn waiter_can_be_canceled_while_the_provider_blocks() {
         }
         Ok(Credentials { key: key("AK"), expires: None })
     });
-    let (one, other) = (Cancel::default(), Cancel::default());
+    let (one, other) = (Arc::<Cancel>::default(), Arc::<Cancel>::default());
     thread::scope(|scope| {
         // Dropped if an assertion fails, so that the provider returns.
         let leave = leave;
-        let stays = scope.spawn(|| keys.acquire(NOW, &one));
-        let goes = scope.spawn(|| keys.acquire(NOW, &other));
+        let stays = scope.spawn(|| keys.acquire(&|| NOW, &one));
+        let goes = scope.spawn(|| keys.acquire(&|| NOW, &other));
         while lock(&keys.state).waiters < 2 {
             thread::yield_now();
         }

@@ -14,12 +14,14 @@ use crate::callback_loop::WakeEvent;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::credentials::{Credentials, keys_from_function};
 use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Log};
 use crate::memory::BufferPool;
 use crate::plan::ByteRange;
+use crate::sign::Key;
 use crate::source::ReadOutcome;
-use crate::sync::cancel::{Cancel, Reason};
+use crate::sync::cancel::{Cancel, Reason, canceled};
 use crate::sync::fifo::FifoLock;
 use crate::sync::lock;
 use crate::treehash::{BatchPolicy, Kernels};
@@ -457,4 +459,35 @@ fn limiter_runs_every_attempt() {
         },
         100,
     );
+}
+
+#[test]
+fn one_thread_at_a_time_gets_keys_and_a_waiter_takes_over_from_a_canceled_one() {
+    check(|| {
+        let at_work = Arc::new(AtomicU32::new(0));
+        let working = at_work.clone();
+        let keys = Arc::new(keys_from_function(move |cancel| {
+            assert_eq!(working.fetch_add(1, Ordering::SeqCst), 0);
+            thread::yield_now();
+            let is_canceled = cancel.is_raised();
+            working.fetch_sub(1, Ordering::SeqCst);
+            if is_canceled {
+                return Err(canceled());
+            }
+            Ok(Credentials { key: Key::new("AK", "secret", None), expires: None })
+        }));
+        let (canceled, other) = (Arc::new(Cancel::default()), Arc::new(Cancel::default()));
+        let acquire = |cancel: &Arc<Cancel>| {
+            let (keys, cancel) = (keys.clone(), cancel.clone());
+            Box::new(move || keys.acquire(&|| 0, &cancel).is_ok()) as Box<dyn FnOnce() -> bool + Send>
+        };
+        let raised = canceled.clone();
+        let cancels = Box::new(move || {
+            raised.raise();
+            true
+        });
+        let acquired = all(vec![acquire(&canceled), cancels, acquire(&other), acquire(&other)]);
+        assert!(acquired[2] && acquired[3], "a cancel stops no other call");
+        assert_eq!(keys.acquire(&|| 0, &other).unwrap().number, 1);
+    });
 }

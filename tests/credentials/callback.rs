@@ -1,12 +1,11 @@
 //! Expiring keys: when and on which thread the provider is called, and the state of an upload without a valid key.
-#![cfg(test)]
-
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
+use crate::support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_transport, config};
+use crate::support::operations::{OPERATIONS, perform, prepared_upload, requests};
+use crate::support::request_hook::request_hook;
 use glacier_emulator::{Emulator, Operation, Options};
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
@@ -19,9 +18,6 @@ use glacier_mp::sign::Key;
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
-use support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_transport, config};
-use support::operations::{OPERATIONS, perform, prepared_upload, requests};
-use support::request_hook::request_hook;
 
 /// A local Glacier whose session token can expire, and the issuer of valid tokens.
 struct ExpiringGlacier {
@@ -233,7 +229,7 @@ fn expired_token_without_provider_keeps_the_upload() {
     }
     assert_eq!(service.rejected(), 1);
 
-    let fresh = support::glacier::client(with(1), &CapturedLog::default());
+    let fresh = crate::support::glacier::client(with(1), &CapturedLog::default());
     let second = Upload::new(&fresh, VAULT).unwrap();
     second.set_upload_id(id).unwrap();
     second.set_source_memory(content).unwrap();
@@ -519,7 +515,7 @@ fn last_credentials_setting_applies() {
     assert_eq!(list(config), Err(Kind::Credentials));
     assert_eq!(service.calls(), 0);
 
-    let mut config = support::glacier::config(&service.glacier);
+    let mut config = crate::support::glacier::config(&service.glacier);
     config.set_credentials(&access_key, &secret_key, Some("wrong")).unwrap();
     let issuer = Arc::clone(&service.issuer);
     config.set_credentials_provider(Some(Box::new(move || Ok(issuer.issue())))).unwrap();

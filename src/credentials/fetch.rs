@@ -1,0 +1,120 @@
+//! One HTTP request of a provider, within a time limit. Redirects are not followed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::provider::LoadContext;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Endpoint, Method, Network, Payload, Request, RequestContext, Transport};
+use crate::secret::Secret;
+use crate::sync::cancel::Cancel;
+
+/// How a request reaches its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Through the proxy that the proxy rules give for the endpoint.
+    Proxied,
+    /// Never through a proxy: the endpoint is on this machine, and a proxy would respond with its own identity.
+    Direct,
+}
+
+/// Creates the transports of providers. Tests redirect them to a local server.
+pub trait Transports: Send + Sync + std::fmt::Debug {
+    /// Creates a transport to an endpoint. `time_limit` bounds the time to connect, and each wait without progress.
+    ///
+    /// # Errors
+    /// As [`Network::transport`].
+    fn transport(&self, endpoint: &Endpoint, route: Route, time_limit: Duration) -> Result<Arc<dyn Transport>>;
+}
+
+impl Transports for Network {
+    fn transport(&self, endpoint: &Endpoint, route: Route, time_limit: Duration) -> Result<Arc<dyn Transport>> {
+        let network = self.with_timeouts(time_limit, time_limit);
+        let transport = match route {
+            Route::Proxied => network.transport(endpoint)?,
+            Route::Direct => network.direct_transport(endpoint)?,
+        };
+        Ok(Arc::new(transport))
+    }
+}
+
+/// A request.
+pub(super) struct Fetch<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) route: Route,
+    /// The time limit from the name lookup to the end of the response.
+    pub(super) time_limit: Duration,
+    pub(super) method: Method,
+    /// Path and query.
+    pub(super) target: &'a str,
+    /// The headers except `host`. Names are in lower case.
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Option<&'a Secret>,
+}
+
+/// A response. Its body may contain keys.
+pub(super) struct Fetched {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl Fetched {
+    /// Returns the value of a header, whose name is in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Fetch<'_> {
+    /// Sends the request and receives the complete response.
+    ///
+    /// # Errors
+    /// `Canceled`; `Timeout` after the time limit; errors of the network. They name the method and the URL.
+    pub(super) fn send(self, context: &LoadContext<'_>) -> Result<Fetched> {
+        let name = self.name();
+        let transport = context.transports.transport(self.endpoint, self.route, self.time_limit)?;
+        let limited = Cancel::with_deadline(Arc::clone(context.cancel), Instant::now() + self.time_limit);
+        let request_context = RequestContext { cancel: Arc::new(limited), ..RequestContext::default() };
+        let mut headers = vec![("host", self.endpoint.authority_for_host_header())];
+        headers.extend(self.headers);
+        let request = Request { method: self.method, target: self.target.to_owned(), headers };
+        let mut bytes = self.body.map(|body| body.expose().as_bytes()).unwrap_or_default();
+        let payload = match bytes.len() {
+            0 => Payload::Empty,
+            length => Payload::Reader { length: length as u64, reader: &mut bytes },
+        };
+        // The connection is dropped here, so that its buffers are wiped with the other memory of the provider.
+        let response =
+            transport.connection().exchange(&request, payload, &request_context).map_err(|error| {
+                match error.kind() {
+                    Kind::Canceled if context.cancel.is_raised() => error,
+                    Kind::Canceled | Kind::Timeout => {
+                        Error::new(Kind::Timeout, format!("{name} timed out after {}", seconds(self.time_limit)))
+                    }
+                    _ => error.with_context(&name),
+                }
+            })?;
+        Ok(Fetched { status: response.status, headers: response.headers, body: Zeroizing::new(response.body) })
+    }
+
+    /// Returns method and URL without the query, which may identify the caller.
+    pub(super) fn name(&self) -> String {
+        let path = self.target.split('?').next().unwrap_or_default();
+        format!("{} {}{path}", self.method.as_str(), self.endpoint)
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+/// Describes the status of a response that is not a success.
+pub(super) fn describe_status(status: u16) -> String {
+    match status {
+        300..400 => format!("HTTP status {status}: redirects are not followed"),
+        _ => format!("HTTP status {status}"),
+    }
+}

@@ -1,0 +1,836 @@
+//! The built-in providers against services that fail, and against programs: each error says what failed and what to do.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use glacier_mp::client::Client;
+use glacier_mp::clock::{Clock, SystemClock};
+use glacier_mp::config::{Config, ResolvedConfig};
+use glacier_mp::credentials::{Chain, CredentialsSource, Route};
+use glacier_mp::endpoint::ServiceEndpoints;
+use glacier_mp::environment::Environment;
+use glacier_mp::error::{Error, Kind, Result};
+use glacier_mp::http::Request;
+use glacier_mp::log::Level;
+use tempfile::TempDir;
+
+use crate::fake::{EmptyVault, Fake, Received, Redirecting, Reply};
+use crate::support::glacier::{CapturedLog, VirtualClock};
+
+/// The guarantee is 250 ms. The rest is for a busy machine.
+const SOON: Duration = Duration::from_secs(2);
+
+/// The environment and the files of a client, and its services.
+struct Setup {
+    directory: TempDir,
+    variables: HashMap<String, String>,
+    fake: Fake,
+    lines: CapturedLog,
+    vault: EmptyVault,
+    process_time_limit: Option<Duration>,
+}
+
+impl Setup {
+    fn new(respond: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut setup = Self {
+            fake: Fake::start(respond),
+            variables: HashMap::new(),
+            lines: CapturedLog::default(),
+            vault: EmptyVault::default(),
+            process_time_limit: None,
+            directory,
+        };
+        let path = |name: &str| setup.directory.path().join(name).to_str().unwrap().to_owned();
+        let (home, config, credentials) = (path("home"), path("config"), path("credentials"));
+        setup
+            .set("HOME", &home)
+            .set("AWS_CONFIG_FILE", &config)
+            .set("AWS_SHARED_CREDENTIALS_FILE", &credentials)
+            .set("AWS_EC2_METADATA_DISABLED", "true")
+            .set("AWS_REGION", "us-east-1")
+            .set("PATH", &std::env::var("PATH").unwrap());
+        setup
+    }
+
+    /// As `new`, for tests that send nothing.
+    fn offline() -> Self {
+        Self::new(|received, _| panic!("{received:?}"))
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file. `{dir}` is the directory of the files.
+    fn file(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text.replace("{dir}", self.directory.path().to_str().unwrap())).unwrap();
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::new(Environment::from_pairs(self.variables.clone()));
+        config.set_log(Level::Debug, Some(self.lines.sink())).unwrap();
+        config
+    }
+
+    fn resolve(&self) -> Result<ResolvedConfig> {
+        let mut resolved = self.config().resolve()?;
+        if let Some(limit) = self.process_time_limit {
+            let (environment, profiles) = (Arc::clone(&resolved.environment), Arc::clone(&resolved.profiles));
+            let endpoints = ServiceEndpoints::new("us-east-1", Arc::clone(&environment), Arc::clone(&profiles));
+            let chain = Chain::new(environment, profiles, endpoints)?.with_process_time_limit(limit);
+            resolved.credentials = CredentialsSource::Chain(Arc::new(chain));
+        }
+        Ok(resolved)
+    }
+
+    fn client(&self) -> Result<(Client, Arc<Redirecting>)> {
+        self.client_at(Arc::new(VirtualClock::default()))
+    }
+
+    fn client_at(&self, clock: Arc<dyn Clock>) -> Result<(Client, Arc<Redirecting>)> {
+        let vault = EmptyVault { requests: Arc::clone(&self.vault.requests), errors: Arc::clone(&self.vault.errors) };
+        let transports = self.fake.transports();
+        let resolved = self.resolve()?;
+        Ok((Client::with_transports(resolved, Arc::new(vault), transports.clone(), clock), transports))
+    }
+
+    /// Calls the service once. Returns the access key ID that signed the request.
+    fn call(&self) -> Result<String> {
+        let (client, _) = self.client()?;
+        client.list_uploads("vault")?;
+        Ok(self.key_ids().pop().unwrap())
+    }
+
+    fn error(&self) -> Error {
+        self.call().unwrap_err()
+    }
+
+    /// Returns the access key IDs of the requests to Glacier.
+    fn key_ids(&self) -> Vec<String> {
+        self.vault.requests.lock().unwrap().iter().map(key_id).collect()
+    }
+
+    fn targets(&self) -> Vec<String> {
+        self.fake.received().iter().map(|received| format!("{} {}", received.method, received.target)).collect()
+    }
+
+    /// A role of the profile `default`, and keys to assume it.
+    fn with_role(mut self) -> Self {
+        self.file("config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/backup\nsource_profile = base\n");
+        self.file("credentials", "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = secret-base-key\n");
+        self.set("AWS_ENDPOINT_URL_STS", "https://sts.example");
+        self
+    }
+
+    fn with_container(mut self) -> Self {
+        self.set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/keys");
+        self.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "token-of-the-container");
+        self
+    }
+
+    fn with_instance(mut self) -> Self {
+        self.variables.remove("AWS_EC2_METADATA_DISABLED");
+        self
+    }
+
+    fn with_sso(self) -> Self {
+        let expires = iso8601(SystemClock::new().unix_time() + 3600);
+        self.file(
+            "config",
+            "[default]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Backup\n\
+             [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://x.awsapps.example/start\n",
+        );
+        self.file(
+            "home/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json",
+            &format!("{{\"accessToken\": \"token-of-the-login\", \"expiresAt\": \"{expires}\"}}"),
+        );
+        self
+    }
+
+    fn with_process(self, command: &str) -> Self {
+        self.file("config", &format!("[default]\ncredential_process = {command}\n"));
+        self
+    }
+}
+
+fn key_id(request: &Request) -> String {
+    let (_, authorization) = request.headers.iter().find(|(name, _)| *name == "authorization").unwrap();
+    let after = authorization.split_once("Credential=").unwrap().1;
+    after.split_once('/').unwrap().0.to_owned()
+}
+
+fn iso8601(time: i64) -> String {
+    let date = glacier_mp::dates::amz_date(time);
+    let part = |range: std::ops::Range<usize>| date[range].to_owned();
+    format!("{}-{}-{}T{}:{}:{}Z", part(0..4), part(4..6), part(6..8), part(9..11), part(11..13), part(13..15))
+}
+
+fn sts_keys(id: &str) -> Reply {
+    let expires = iso8601(SystemClock::new().unix_time() + 3600);
+    Reply::new(
+        200,
+        format!(
+            "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+             <AccessKeyId>{id}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
+             <Expiration>{expires}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        ),
+    )
+}
+
+fn sts_error(status: u16, code: &str, message: &str) -> Reply {
+    Reply::new(
+        status,
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        ),
+    )
+}
+
+fn metadata_keys(id: &str, seconds: i64) -> Reply {
+    let expires = iso8601(SystemClock::new().unix_time() + seconds);
+    Reply::new(
+        200,
+        format!(
+            r#"{{"Code":"Success","AccessKeyId":"{id}","SecretAccessKey":"s","Token":"t","Expiration":"{expires}"}}"#
+        ),
+    )
+}
+
+/// Plays the metadata service. `role` is the response to the request for the keys.
+fn instance(received: &Received, keys: Reply) -> Reply {
+    match received.target.as_str() {
+        "/latest/api/token" => Reply::new(200, "token-of-the-instance"),
+        "/latest/meta-data/iam/security-credentials/" => Reply::new(200, "backup-role"),
+        _ => keys,
+    }
+}
+
+fn redirect() -> Reply {
+    let headers = vec![("location".to_owned(), "http://192.0.2.1/elsewhere".to_owned())];
+    Reply::Response { status: 302, headers, body: String::new() }
+}
+
+fn assert_contains(error: &Error, words: &[&str]) {
+    for word in words {
+        assert!(error.message().contains(word), "{word:?} is not in {error}");
+    }
+}
+
+// All providers
+
+#[test]
+fn nothing_found_lists_each_provider_its_reason_and_the_setting() {
+    let setup = Setup::offline();
+    setup.file("credentials", "[work]\naws_access_key_id = AK\naws_secret_access_key = s\n");
+    let error = setup.error();
+    assert_eq!(error.kind(), Kind::Credentials);
+    let (config, credentials) = (setup.path("config"), setup.path("credentials"));
+    assert_contains(
+        &error,
+        &[
+            "no credentials found: environment: AWS_ACCESS_KEY_ID is not set; ",
+            "web identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; ",
+            &format!(
+                "profile \"default\": {} does not exist, {} has only [work]; ",
+                config.display(),
+                credentials.display()
+            ),
+            "container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set; ",
+            "instance metadata: AWS_EC2_METADATA_DISABLED is set to true",
+        ],
+    );
+    assert!(setup.key_ids().is_empty(), "nothing is sent");
+}
+
+#[test]
+fn creating_a_client_sends_nothing_and_starts_no_process() {
+    for setup in [
+        Setup::offline().with_role(),
+        Setup::offline().with_container(),
+        Setup::offline().with_instance(),
+        Setup::offline().with_sso(),
+        Setup::offline().with_process("touch {dir}/started"),
+    ] {
+        let client = setup.client().unwrap();
+        drop(client);
+        assert!(setup.fake.received().is_empty() && !setup.path("started").exists());
+    }
+}
+
+#[test]
+fn creating_a_client_finds_errors_of_the_selected_provider() {
+    let role = "role_arn = arn:aws:iam::123456789012:role/backup";
+    for (config, words) in [
+        ("[default]\naws_access_key_id = AK\n".to_owned(), vec!["profile \"default\" in ", "no aws_secret_access_key"]),
+        (
+            "[default]\naws_access_key_id = AK\n  aws_secret_access_key = s\n".to_owned(),
+            vec!["line 3", "indented deeper", "aws_access_key_id"],
+        ),
+        (
+            "[default]\naws_access_key_id = AK x\naws_secret_access_key = s\n".to_owned(),
+            vec!["aws_access_key_id in line 2 of ", "a space at offset 2"],
+        ),
+        (format!("[default]\n{role}\n"), vec!["without a source of keys", "source_profile"]),
+        (format!("[default]\n{role}\nsource_profile = nobody\n"), vec!["profile \"nobody\" does not exist"]),
+        (
+            format!("[default]\n{role}\nsource_profile = b\n[profile b]\n{role}\nsource_profile = default\n"),
+            vec!["in a loop (default -> b -> default)"],
+        ),
+        (
+            format!("[default]\n{role}\ncredential_source = Environment\n"),
+            vec!["Environment has no credentials: AWS_ACCESS_KEY_ID is not set"],
+        ),
+        (
+            format!("[default]\n{role}\ncredential_source = EcsContainer\nmfa_serial = arn:mfa\n"),
+            vec!["EcsContainer has no credentials: neither"],
+        ),
+        (
+            format!(
+                "[default]\n{role}\nsource_profile = b\nmfa_serial = arn:mfa\n[profile b]\naws_access_key_id = A\naws_secret_access_key = s\n"
+            ),
+            vec!["MFA", "aws configure export-credentials --profile default --format process"],
+        ),
+        ("[default]\nlogin_session = x\n".to_owned(), vec!["login sessions are not supported", "export-credentials"]),
+        ("[default]\ncredential_process = a 'b\n".to_owned(), vec!["credential_process in line 2", "a quote"]),
+        ("[default]\nsso_account_id = 1\nsso_role_name = r\n".to_owned(), vec!["sso_region is missing"]),
+    ] {
+        let setup = Setup::offline();
+        setup.file("config", &config);
+        let error = setup.client().map(|_| ()).unwrap_err();
+        assert_contains(&error, &words);
+    }
+}
+
+#[test]
+fn secret_key_alone_is_reported_if_nothing_else_is_found() {
+    let mut setup = Setup::offline();
+    setup.set("AWS_SECRET_ACCESS_KEY", "secret-of-the-test");
+    assert_contains(&setup.error(), &["AWS_SECRET_ACCESS_KEY is set in the environment, but AWS_ACCESS_KEY_ID is not"]);
+    setup.file("credentials", "[default]\naws_access_key_id = AKIDFILE\naws_secret_access_key = s\n");
+    assert_eq!(setup.call().unwrap(), "AKIDFILE");
+}
+
+// STS
+
+#[test]
+fn sts_is_asked_three_times_if_it_fails() {
+    let setup = Setup::new(|_, number| if number < 2 { Reply::new(500, "oops") } else { sts_keys("ASIA") }).with_role();
+    assert_eq!(setup.call().unwrap(), "ASIA");
+    assert_eq!(setup.fake.received().len(), 3);
+    let warnings = setup.lines.of(Level::Warn).join("\n");
+    assert!(warnings.contains("AssumeRole attempt 2 failed") && warnings.contains("HTTP status 500"), "{warnings}");
+}
+
+#[test]
+fn sts_refusal_ends_the_call_at_once_and_names_role_and_code() {
+    let setup = Setup::new(|_, _| sts_error(403, "AccessDenied", "not allowed, secret-base-key\x1b[2J")).with_role();
+    let error = setup.error();
+    assert_eq!((error.kind(), error.http_status(), error.service_code()), (Kind::Credentials, None, None));
+    assert_contains(
+        &error,
+        &["profile \"default\"", "role/backup at https://sts.example", "403", "AccessDenied", "not allowed"],
+    );
+    assert!(!error.message().contains("secret-base-key") && !error.message().contains('\x1b'), "{error}");
+    assert_eq!(setup.fake.received().len(), 1);
+}
+
+#[test]
+fn sts_responses_that_are_no_keys_are_errors() {
+    for (reply, expected) in [
+        (Reply::new(200, "<html>login</html>"), "is not a document of STS"),
+        (Reply::new(200, "<a><b></a>"), "is not XML"),
+        (Reply::new(200, ""), "is not a document of STS"),
+        (redirect(), "redirects are not followed"),
+    ] {
+        let reply = Mutex::new(Some(reply));
+        let setup = Setup::new(move |_, _| reply.lock().unwrap().take().unwrap()).with_role();
+        assert_contains(&setup.error(), &[expected]);
+        assert_eq!(setup.fake.received().len(), 1);
+    }
+}
+
+#[test]
+fn sts_signature_is_corrected_by_the_date_of_the_response() {
+    let setup = Setup::new(|_, number| match number {
+        0 => {
+            let Reply::Response { status, body, .. } = sts_error(403, "SignatureDoesNotMatch", "expired") else {
+                panic!()
+            };
+            let time = u64::try_from(SystemClock::new().unix_time() + 5 * 3600).unwrap();
+            let headers = vec![("date".to_owned(), glacier_mp::dates::format_http(time).unwrap())];
+            Reply::Response { status, headers, body }
+        }
+        _ => sts_keys("ASIA"),
+    })
+    .with_role();
+    assert_eq!(setup.call().unwrap(), "ASIA");
+    let dates: Vec<_> =
+        setup.fake.received().iter().map(|received| received.header("x-amz-date").unwrap().to_owned()).collect();
+    assert!(dates[1] > dates[0], "{dates:?}");
+}
+
+#[test]
+fn expired_keys_of_sts_are_used_until_glacier_rejects_them() {
+    let setup = Setup::new(|_, number| {
+        let Reply::Response { status, headers, body } = sts_keys(&format!("ASIA{number}")) else { panic!() };
+        let body = body.replace(
+            &body[body.find("<Expiration>").unwrap()..body.find("</Expiration>").unwrap()],
+            "<Expiration>2020-01-01T00:00:00Z",
+        );
+        Reply::Response { status, headers, body }
+    })
+    .with_role();
+    let (client, _) = setup.client().unwrap();
+    client.list_uploads("vault").unwrap();
+    setup
+        .vault
+        .errors
+        .lock()
+        .unwrap()
+        .push((403, r#"{"code":"ExpiredTokenException","message":"expired","type":"Client"}"#.to_owned()));
+    client.list_uploads("vault").unwrap();
+    assert_eq!(setup.key_ids(), ["ASIA0", "ASIA0", "ASIA1"]);
+}
+
+// Containers
+
+#[test]
+fn container_keys_are_asked_three_times_without_a_proxy() {
+    for make in [
+        || Reply::new(500, "oops"),
+        || Reply::new(200, "oops"),
+        || Reply::Raw(b"HTTP/1.1 200 x\r\ncontent-le".to_vec()),
+    ] {
+        let setup =
+            Setup::new(move |_, number| if number < 2 { make() } else { metadata_keys("ASIA", 3600) }).with_container();
+        let (client, transports) = setup.client().unwrap();
+        client.list_uploads("vault").unwrap();
+        assert_eq!(setup.key_ids(), ["ASIA"]);
+        let expected = vec![("http://169.254.170.2".to_owned(), Route::Direct); 3];
+        assert_eq!(*transports.routes.lock().unwrap(), expected);
+    }
+}
+
+#[test]
+fn container_that_fails_does_not_give_way_to_the_instance() {
+    for (status, reply) in [(401, "no"), (403, "token-of-the-container"), (404, ""), (302, "")] {
+        let setup = Setup::new(move |_, _| if status == 302 { redirect() } else { Reply::new(status, reply) });
+        let setup = setup.with_container().with_instance();
+        let error = setup.error();
+        assert_eq!(error.kind(), Kind::Credentials);
+        assert_contains(&error, &["GET http://169.254.170.2/v2/keys", &format!("HTTP status {status}")]);
+        assert!(!error.message().contains("token-of-the-container"), "{error}");
+        assert!(setup.targets().iter().all(|target| target == "GET /v2/keys"), "{:?}", setup.targets());
+    }
+}
+
+#[test]
+fn container_token_file_is_read_at_each_refresh() {
+    let mut setup = Setup::new(|received, number| {
+        assert_eq!(received.header("authorization"), Some(format!("jwt-{number}").as_str()));
+        metadata_keys(&format!("ASIA{number}"), 3600)
+    })
+    .with_container();
+    let path = setup.path("token").to_str().unwrap().to_owned();
+    setup.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &path);
+    setup.file("token", "jwt-0");
+    let (client, _) = setup.client().unwrap();
+    client.list_uploads("vault").unwrap();
+    setup.file("token", "jwt-1");
+    setup
+        .vault
+        .errors
+        .lock()
+        .unwrap()
+        .push((403, r#"{"code":"ExpiredTokenException","message":"x","type":"Client"}"#.to_owned()));
+    client.list_uploads("vault").unwrap();
+    assert_eq!(setup.key_ids(), ["ASIA0", "ASIA0", "ASIA1"]);
+}
+
+#[test]
+fn endless_response_of_a_container_is_an_error() {
+    let start = b"HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let piece = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+    let setup = Setup::new(move |_, _| Reply::Endless(start.clone(), piece.clone(), Duration::ZERO)).with_container();
+    let error = setup.error();
+    assert_eq!(error.kind(), Kind::Credentials, "{error}");
+}
+
+// Instances
+
+#[test]
+fn instance_keys_come_from_version_2_without_a_proxy() {
+    let setup = Setup::new(|received, _| instance(received, metadata_keys("ASIA", 3600))).with_instance();
+    let (client, transports) = setup.client().unwrap();
+    client.list_uploads("vault").unwrap();
+    assert_eq!(setup.key_ids(), ["ASIA"]);
+    assert!(
+        transports
+            .routes
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|(url, route)| url == "http://169.254.169.254" && *route == Route::Direct)
+    );
+    let tokens: Vec<_> = setup
+        .fake
+        .received()
+        .iter()
+        .map(|received| received.header("x-aws-ec2-metadata-token").map(str::to_owned))
+        .collect();
+    assert_eq!(tokens, [None, Some("token-of-the-instance".to_owned()), Some("token-of-the-instance".to_owned())]);
+}
+
+#[test]
+fn instance_without_version_2_has_no_credentials() {
+    for status in [400, 403, 404, 405, 302] {
+        let setup =
+            Setup::new(move |_, _| if status == 302 { redirect() } else { Reply::new(status, "") }).with_instance();
+        let error = setup.error();
+        assert_contains(
+            &error,
+            &[
+                "no credentials found: ",
+                "instance metadata: PUT http://169.254.169.254/latest/api/token",
+                &status.to_string(),
+            ],
+        );
+        assert_eq!(setup.targets(), ["PUT /latest/api/token"], "version 1 is never used");
+    }
+}
+
+#[test]
+fn slow_instance_metadata_ends_after_a_second() {
+    for reply in [0, 1] {
+        let setup = Setup::new(move |_, _| match reply {
+            0 => Reply::Silence,
+            _ => Reply::Endless(b"HTTP/1.1 200 x\r\n".to_vec(), b"x: y\r\n".to_vec(), Duration::from_millis(300)),
+        })
+        .with_instance();
+        let start = Instant::now();
+        let error = setup.error();
+        assert_contains(&error, &["PUT http://169.254.169.254/latest/api/token timed out after 1 s", "hop limit 2"]);
+        assert!(start.elapsed() < Duration::from_secs(1) + SOON);
+        assert_eq!(setup.targets(), ["PUT /latest/api/token"]);
+    }
+}
+
+#[test]
+fn instance_is_asked_four_times_after_server_errors_and_expired_tokens() {
+    for (status, expected) in [(500, "HTTP status 500"), (401, "session token")] {
+        let setup = Setup::new(move |received, _| instance(received, Reply::new(status, ""))).with_instance();
+        let mut config = setup.config();
+        config.set_max_attempts(1).unwrap();
+        let clock = Arc::new(VirtualClock::default());
+        let vault = Arc::new(EmptyVault::default());
+        let client = Client::with_transports(config.resolve().unwrap(), vault, setup.fake.transports(), clock);
+        assert_contains(&client.list_uploads("vault").unwrap_err(), &[expected]);
+        assert_eq!(setup.fake.received().len(), 4 * 3, "each attempt gets a new session token");
+    }
+    let setup = Setup::new(|received, number| match number {
+        2 => Reply::new(401, ""),
+        _ => instance(received, metadata_keys("ASIA", 3600)),
+    })
+    .with_instance();
+    assert_eq!(setup.call().unwrap(), "ASIA");
+}
+
+#[test]
+fn instance_reports_code_and_message_and_rejects_garbage() {
+    for (reply, expected) in [
+        (
+            r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role."}"#,
+            "AssumeRoleUnauthorizedAccess",
+        ),
+        ("<html>", "is not a JSON object"),
+        (r#"{"Code":"Success"}"#, "has no AccessKeyId"),
+    ] {
+        let setup = Setup::new(move |received, _| instance(received, Reply::new(200, reply))).with_instance();
+        let error = setup.error();
+        assert_eq!(error.kind(), Kind::Credentials);
+        assert_contains(&error, &[expected]);
+    }
+    let setup = Setup::new(|_, _| Reply::new(200, "tok\x01en")).with_instance();
+    assert_contains(&setup.error(), &["invalid session token"]);
+}
+
+// SSO
+
+#[test]
+fn sso_without_a_valid_token_names_the_commands() {
+    let expired = "{\"accessToken\": \"t\", \"expiresAt\": \"2020-01-01T00:00:00Z\"}";
+    for (content, expected) in [
+        (Some(expired), "expired at 2020"),
+        (Some("{}"), "SSO token file"),
+        (Some("no"), "is not a JSON object"),
+        (None, "cannot read"),
+    ] {
+        let setup = Setup::offline().with_sso();
+        let file = "home/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+        match content {
+            Some(content) => setup.file(file, content),
+            None => std::fs::remove_file(setup.path(file)).unwrap(),
+        }
+        assert_contains(
+            &setup.error(),
+            &[
+                expected,
+                "`aws sso login --profile default`",
+                "`credential_process = aws configure export-credentials --profile default --format process`",
+            ],
+        );
+    }
+    let setup = Setup::new(|_, _| Reply::new(401, r#"{"message":"Session token not found or invalid"}"#)).with_sso();
+    let error = setup.error();
+    assert_contains(&error, &["Session token not found", "aws sso login"]);
+    assert!(!error.message().contains("token-of-the-login"), "{error}");
+}
+
+#[test]
+fn sso_is_asked_three_times_through_the_proxy() {
+    let keys = r#"{"roleCredentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":4102444800000}}"#;
+    let setup =
+        Setup::new(move |_, number| if number < 2 { Reply::new(503, "") } else { Reply::new(200, keys) }).with_sso();
+    let (client, transports) = setup.client().unwrap();
+    client.list_uploads("vault").unwrap();
+    let expected = vec![("https://portal.sso.eu-west-1.amazonaws.com".to_owned(), Route::Proxied); 3];
+    assert_eq!(*transports.routes.lock().unwrap(), expected);
+}
+
+// Processes
+
+const PROCESS_KEYS: &str = r#"{"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "s"}"#;
+
+#[test]
+fn process_gets_the_captured_environment_and_no_input() {
+    let setup = Setup::offline()
+        .with_process("sh -c 'test -z \"$(cat)\" && test $AWS_REGION = us-east-1 && cat \"$0\"' {dir}/keys.json");
+    setup.file("keys.json", PROCESS_KEYS);
+    assert_eq!(setup.call().unwrap(), "AKIDPROCESS");
+}
+
+#[test]
+fn failed_process_shows_the_end_of_its_errors_without_secrets() {
+    let setup = Setup::offline().with_process("sh -c 'echo no ticket $TOKEN >&2; printf \"\\033[2J\" >&2; exit 3'");
+    let mut setup = setup;
+    setup.set("TOKEN", "secret-of-the-container");
+    setup.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret-of-the-container");
+    let error = setup.error();
+    assert_eq!(error.kind(), Kind::Credentials);
+    assert_contains(
+        &error,
+        &[
+            "the program \"sh\"",
+            "credential_process in line 2",
+            "exit status 3",
+            "ends with: no ticket [redacted]\\n\\x1b[2J",
+        ],
+    );
+}
+
+#[test]
+fn process_is_ended_at_its_limits() {
+    let mut setup = Setup::offline().with_process("sh -c 'trap \"\" TERM; sleep 1000'");
+    setup.process_time_limit = Some(Duration::from_millis(300));
+    assert_contains(&setup.error(), &["did not end within 0.3 s and was killed"]);
+    let setup =
+        Setup::offline().with_process("sh -c 'while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done'");
+    assert_contains(&setup.error(), &["more than 262144 bytes"]);
+}
+
+#[test]
+fn process_may_leave_a_daemon_that_keeps_its_output_open() {
+    let setup =
+        Setup::offline().with_process("sh -c 'sleep 1000 & echo $! >\"$0\"/daemon; cat \"$0\"/keys.json' {dir}");
+    setup.file("keys.json", PROCESS_KEYS);
+    assert_eq!(setup.call().unwrap(), "AKIDPROCESS");
+    let pid: i32 = std::fs::read_to_string(setup.path("daemon")).unwrap().trim().parse().unwrap();
+    assert!(is_running(pid));
+    end(pid);
+}
+
+#[test]
+fn process_runs_again_before_its_keys_expire() {
+    let setup = Setup::offline().with_process("sh -c 'echo x >>\"$0\"/runs; cat \"$0\"/keys.json' {dir}");
+    let keys = |seconds: i64| {
+        let expires = iso8601(SystemClock::new().unix_time() + seconds);
+        setup.file("keys.json", &PROCESS_KEYS.replace('}', &format!(", \"Expiration\": \"{expires}\"}}")));
+    };
+    keys(3600);
+    let clock = Arc::new(MovedClock::default());
+    let (client, _) = setup.client_at(clock.clone()).unwrap();
+    let runs_at = |seconds: i64| {
+        *clock.moved.lock().unwrap() = seconds;
+        client.list_uploads("vault").unwrap();
+        std::fs::read_to_string(setup.path("runs")).unwrap().lines().count()
+    };
+    assert_eq!((runs_at(0), runs_at(3200)), (1, 1));
+    keys(7200);
+    assert_eq!((runs_at(3400), runs_at(3500)), (2, 2));
+}
+
+/// A clock that is moved.
+#[derive(Debug, Default)]
+struct MovedClock {
+    real: SystemClock,
+    moved: Mutex<i64>,
+}
+
+impl Clock for MovedClock {
+    fn unix_time(&self) -> i64 {
+        self.real.unix_time() + *self.moved.lock().unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic()
+    }
+
+    fn wait(&self, _: Duration, cancel: &glacier_mp::sync::cancel::Cancel) -> Result<()> {
+        cancel.check()
+    }
+}
+
+#[allow(unsafe_code)]
+fn is_running(pid: i32) -> bool {
+    // SAFETY: signal 0 has no effect.
+    unsafe { libc::kill(pid, 0) == 0 }
+}
+
+#[allow(unsafe_code)]
+fn end(pid: i32) {
+    // SAFETY: the process was started by this test.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+}
+
+// Files that are rewritten
+
+#[test]
+fn expired_token_reads_the_profile_again() {
+    let setup = Setup::offline();
+    let write = |id: &str| {
+        setup.file(
+            "credentials",
+            &format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = s\naws_session_token = t\n"),
+        );
+    };
+    let expire = || {
+        setup
+            .vault
+            .errors
+            .lock()
+            .unwrap()
+            .push((403, r#"{"code":"ExpiredTokenException","message":"x","type":"Client"}"#.to_owned()))
+    };
+    write("AKIDONE");
+    let (client, _) = setup.client().unwrap();
+    client.list_uploads("vault").unwrap();
+    write("AKIDTWO");
+    client.list_uploads("vault").unwrap();
+    expire();
+    client.list_uploads("vault").unwrap();
+    assert_eq!(setup.key_ids(), ["AKIDONE", "AKIDONE", "AKIDONE", "AKIDTWO"]);
+    // A file that is not rewritten.
+    expire();
+    let error = client.list_uploads("vault").unwrap_err();
+    assert_contains(&error, &["still supplies the keys that the service rejected as expired", "credentials"]);
+    // A file without keys: no other identity takes over.
+    setup.file("credentials", "");
+    assert_contains(&client.list_uploads("vault").unwrap_err(), &["no longer supplies keys"]);
+    write("AKIDTHREE");
+    client.list_uploads("vault").unwrap();
+    assert_eq!(setup.key_ids().last().unwrap(), "AKIDTHREE");
+}
+
+#[test]
+fn environment_keys_do_not_change() {
+    let mut setup = Setup::offline();
+    setup.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "s").set("AWS_SESSION_TOKEN", "t");
+    setup
+        .vault
+        .errors
+        .lock()
+        .unwrap()
+        .push((403, r#"{"code":"ExpiredTokenException","message":"x","type":"Client"}"#.to_owned()));
+    let error = setup.error();
+    assert_eq!(error.kind(), Kind::Credentials);
+    assert_contains(&error, &["the session token has expired"]);
+}
+
+// Cancellation
+
+#[test]
+fn cancel_ends_each_provider_at_work() {
+    let silent = || Setup::new(|_, _| Reply::Silence);
+    let mut web_identity = silent();
+    web_identity.file("token", "h.p.s");
+    let token = web_identity.path("token").to_str().unwrap().to_owned();
+    web_identity
+        .set("AWS_WEB_IDENTITY_TOKEN_FILE", &token)
+        .set("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
+    for (name, setup) in [
+        ("AssumeRole", silent().with_role()),
+        ("web identity", web_identity),
+        ("SSO", silent().with_sso()),
+        ("container", silent().with_container()),
+        ("instance metadata", silent().with_instance()),
+    ] {
+        let elapsed = canceled_at(&setup, || !setup.fake.received().is_empty());
+        println!("{name}: returned {elapsed:?} after the cancel");
+    }
+}
+
+#[test]
+fn cancel_ends_a_process_and_its_children_that_ignore_sigterm() {
+    let setup = Setup::offline().with_process(
+        "sh -c 'trap \"\" TERM; sh -c \"trap \\\"\\\" TERM; echo \\$\\$ >$0/inner; sleep 1000\" & echo $$ >\"$0\"/outer; wait; sleep 1000' {dir}",
+    );
+    let pid =
+        |name: &str| std::fs::read_to_string(setup.path(name)).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    let elapsed = canceled_at(&setup, || pid("inner").is_some() && pid("outer").is_some());
+    println!("process: returned {elapsed:?} after the cancel");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    for pid in [pid("outer").unwrap(), pid("inner").unwrap()] {
+        // The system's own parent process collects the inner one.
+        while is_running(pid) && !is_zombie(pid) {
+            assert!(Instant::now() < deadline, "process {pid} survives");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn is_zombie(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
+/// Cancels a call when `is_at_work`. Returns the time from the cancel to the end of the call.
+fn canceled_at(setup: &Setup, is_at_work: impl Fn() -> bool) -> Duration {
+    let (client, _) = setup.client().unwrap();
+    let (ended, end) = mpsc::channel();
+    thread::scope(|scope| {
+        let client = &client;
+        scope.spawn(move || {
+            let error = client.list_uploads("vault").unwrap_err();
+            ended.send((Instant::now(), error.kind())).unwrap();
+        });
+        while !is_at_work() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let canceled = Instant::now();
+        client.cancel();
+        let (time, kind) = end.recv().unwrap();
+        assert_eq!(kind, Kind::Canceled);
+        assert!(time - canceled < SOON, "{:?}", time - canceled);
+        time - canceled
+    })
+}
