@@ -1,11 +1,15 @@
 """Keys, tokens, regions, clocks and certificates with boto3."""
 
+from datetime import datetime, timezone
+
 import boto3
 import pytest
 from botocore import UNSIGNED
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import NoCredentialsError, SSLError
 
-from local import KEY, VAULT, Upload, content, error_of
+import glacier_mp
+from local import KEY, REGION, VAULT, Upload, content, error_of
 
 SIGNATURE = "InvalidSignatureException"
 UNKNOWN = "UnrecognizedClientException"
@@ -81,3 +85,19 @@ def test_boto3_reads_keys_from_the_environment(plain_glacier, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", plain_glacier.endpoint)
     assert list_uploads(boto3.session.Session().client("glacier"))["UploadsList"] == []
+
+
+def test_library_takes_keys_of_a_boto3_session(plain_glacier):
+    session = boto3.Session(**KEY)
+    for source in (session, session.get_credentials(), session._session):
+        credentials = glacier_mp.credentials_from(source)
+        config = glacier_mp.Config(region_name=REGION, endpoint_url=plain_glacier.endpoint, credentials=credentials)
+        with glacier_mp.Client(config) as client:
+            assert client.list_uploads(VAULT) == []
+
+
+def test_library_learns_the_expiry_of_botocore_keys():
+    metadata = {"access_key": "AKID", "secret_key": "secret", "token": "token", "expiry_time": "2035-01-01T00:00:00Z"}
+    refreshed = RefreshableCredentials.create_from_metadata(metadata, lambda: metadata, "test")
+    keys = glacier_mp.credentials_from(refreshed)()
+    assert keys == ("AKID", "secret", "token", datetime(2035, 1, 1, tzinfo=timezone.utc))
