@@ -11,7 +11,17 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from glacier_mp import Client, Config, Credentials, ServiceError, State, StoppedError, Upload, UsageError
+from glacier_mp import (
+    Client,
+    Config,
+    Credentials,
+    ServiceError,
+    State,
+    StoppedError,
+    Upload,
+    UsageError,
+    credentials_from,
+)
 from local import MIB, VAULT, Glacier, content, settings
 
 SETTINGS = settings("http://127.0.0.1:1")
@@ -210,6 +220,54 @@ def test_expired_fixed_token_is_credentials_error(issuer: TokenIssuer) -> None:
     assert (caught.value.name, caught.value.resumable) == ("GLACIER_E_CREDENTIALS", True)
     with issuer.client() as fresh, Upload(fresh, VAULT, b"data", upload_id=caught.value.upload_id) as resumed:
         resumed.run()
+
+
+class FrozenKeys:
+    """Keys as botocore returns them, with a token that changes."""
+
+    access_key, secret_key = KEYS
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+class BotocoreSession:
+    """A session and its credentials, as far as credentials_from uses them."""
+
+    def __init__(self, issuer: Optional[TokenIssuer], expiry: Any = None) -> None:
+        self.issuer = issuer
+        self._expiry_time = expiry
+
+    def get_credentials(self) -> Optional[BotocoreSession]:
+        return self if self.issuer else None
+
+    def get_frozen_credentials(self) -> FrozenKeys:
+        assert self.issuer is not None
+        self.issuer.calls += 1
+        return FrozenKeys(self.issuer.token)
+
+
+def test_takes_keys_from_a_boto3_session(issuer: TokenIssuer) -> None:
+    soon = datetime.now(timezone.utc) + timedelta(hours=2)
+    for expiry, calls in ((None, 2), (soon, 2), ("not a date", 2)):
+        issuer.calls = 0
+        with issuer.client(credentials_from(BotocoreSession(issuer, expiry))) as client:
+            client.list_uploads(VAULT)
+            client.list_uploads(VAULT)
+            issuer.expire()
+            client.list_uploads(VAULT)
+        assert issuer.calls == calls, expiry
+    expired = credentials_from(BotocoreSession(issuer, soon))()
+    assert expired == Credentials(*KEYS, issuer.token, soon)
+
+
+def test_boto3_session_without_credentials_is_an_error(issuer: TokenIssuer) -> None:
+    client = issuer.client(credentials_from(BotocoreSession(None)))
+    with pytest.raises(ValueError, match="no credentials"):
+        client.list_uploads(VAULT)
+    client.close()
+    with pytest.raises(TypeError, match="not str"):
+        credentials_from("session")
 
 
 def test_provider_is_released_with_its_client_and_uploads(issuer: TokenIssuer) -> None:

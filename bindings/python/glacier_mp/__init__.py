@@ -21,7 +21,7 @@ journal::
             archive = upload.run()
 
 - Config: settings, such as region, keys, endpoint, memory, timeouts and log
-- Credentials: keys that expire, returned by a callable of the program
+- Credentials: keys that expire, returned by a callable of the program; credentials_from() makes one of a boto3 session
 - Client: endpoint, account and credentials; upload(), list_uploads()
 - Upload: one upload; run(), start() or run_async() for a source; write() and finish() for a stream; initiate(),
   put_part() and complete() for the service's operations
@@ -46,7 +46,7 @@ from ._ffi import decoded as _decoded
 from ._ffi import lib as _lib
 from .client import Client, UploadInfo
 from .config import Config
-from .credentials import Credentials
+from .credentials import Credentials, credentials_from
 from .errors import (
     GlacierError,
     IntegrityError,
@@ -87,6 +87,7 @@ __all__ = [
     "UploadInfo",
     "UploadStream",
     "UsageError",
+    "credentials_from",
     "plan",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Callable, NamedTuple, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from . import _arguments
 from ._calls import GetCredentials
@@ -30,6 +30,41 @@ class Credentials(NamedTuple):
 
 
 Provider = Callable[[], Union[Credentials, tuple[object, ...]]]
+
+
+def credentials_from(source: Any) -> Provider:
+    """Returns a callable for Config's `credentials` that takes keys from boto3 or botocore, which refreshes them. ::
+
+        session = boto3.Session(profile_name="backup")
+        config = Config(region_name=session.region_name, credentials=credentials_from(session))
+
+    Use it for sources that only boto3 has, such as MFA, or where a program already has a session. Otherwise the library
+    finds the same keys without boto3.
+
+    Args:
+        source (boto3.session.Session, botocore.session.Session or botocore.credentials.Credentials): the source.
+
+    Raises:
+        TypeError: the source is none of these.
+
+    The callable raises ValueError if a session has no credentials, and the errors of botocore.
+    """
+    is_session = callable(getattr(source, "get_credentials", None))
+    if not is_session and not callable(getattr(source, "get_frozen_credentials", None)):
+        kind = type(source).__name__
+        raise TypeError(f"credentials_from needs a session or credentials of boto3 or botocore, not {kind}")
+
+    def provide() -> Credentials:
+        credentials = source.get_credentials() if is_session else source
+        if credentials is None:
+            raise ValueError("the boto3 session has no credentials: configure them, or pass other credentials")
+        keys = credentials.get_frozen_credentials()
+        # Only keys that botocore refreshes have it. It is not public: without it, the service reports the expiry.
+        expiration = getattr(credentials, "_expiry_time", None)
+        expiration = expiration if isinstance(expiration, datetime) else None
+        return Credentials(keys.access_key, keys.secret_key, keys.token or None, expiration)
+
+    return provide
 
 
 def credentials_source(provider: Provider) -> GetCredentials:
