@@ -499,8 +499,8 @@ glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
  *
  * Without this function, the first of these counts:
  *
- * - The CA file that AWS_CA_BUNDLE names, or ca_bundle in the profile. A leading ~ is the home directory. An empty
- *   path is an error.
+ * - The CA file that AWS_CA_BUNDLE names, which must not be empty, or ca_bundle in the profile. A leading ~ is the home
+ *   directory.
  * - The certificates in the file SSL_CERT_FILE and in the directories SSL_CERT_DIR, as in OpenSSL. If one of the two
  *   is set, but neither has a certificate, a client with an https endpoint cannot be created.
  * - The system's trust store, such as /etc/ssl/certs. Certificates that cannot be read are skipped and logged.

@@ -52,22 +52,21 @@ impl TrustSettings {
             return Ok(Some(CaFile::new(path, "glacier_config_set_ca_file")));
         }
         if let Some(value) = environment.raw("AWS_CA_BUNDLE") {
+            // As in the AWS CLI. It may be a failed attempt to restrict the trusted certificates.
+            if value.is_empty() {
+                return Err(Error::invalid(
+                    "AWS_CA_BUNDLE is empty; set it to the path of a CA file, a file of certificates in PEM, or unset it",
+                ));
+            }
             return named(Path::new(value), "AWS_CA_BUNDLE", environment).map(Some);
         }
-        let setting = profile.setting_or_empty("ca_bundle");
+        let setting = profile.setting("ca_bundle");
         setting.map(|setting| named(Path::new(setting.value), &setting.to_string(), environment)).transpose()
     }
 }
 
 /// Returns the CA file that the environment or a profile names. No shell has expanded a `~` there.
-///
-/// An empty path is an error, as in the AWS CLI: it may be a failed attempt to restrict the trusted certificates.
 fn named(path: &Path, setting: &str, environment: &Environment) -> Result<CaFile> {
-    if path.as_os_str().is_empty() {
-        return Err(Error::invalid(format!(
-            "the path of the CA file is empty ({setting}); set it to the path of a file of certificates in PEM, or remove it"
-        )));
-    }
     let expanded = environment.expand_home(path).ok_or_else(|| {
         Error::invalid(format!(
             "the CA file {} ({setting}) is not allowed: it begins with ~, but there is no home directory; set HOME",

@@ -22,7 +22,7 @@ pub struct Section {
 /// `Display` shows the place, such as `region in line 3 of /home/u/.aws/config`, never the value.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
-    /// The value, without white space at its ends. It has line feeds if indented lines continue it.
+    /// The value: not empty, without white space at its ends. It has line feeds if indented lines continue it.
     pub value: &'a str,
     /// The key. The keys of a section are in lower case.
     pub key: &'a str,
@@ -109,14 +109,9 @@ impl Section {
 
     /// As [`Section::get`], with the place of the key.
     pub fn setting(&self, key: &str) -> Option<Setting<'_>> {
-        self.setting_or_empty(key).filter(|setting| !setting.value.is_empty())
-    }
-
-    /// As [`Section::setting`], also if the value is empty.
-    pub fn setting_or_empty(&self, key: &str) -> Option<Setting<'_>> {
         let entry = self.raw.entries.iter().find(|entry| entry.key == key)?;
         let Value::Text(value) = &entry.value else { return None };
-        Some(Setting { value, key: &entry.key, file: &self.file, line: entry.line })
+        (!value.is_empty()).then(|| Setting { value, key: &entry.key, file: &self.file, line: entry.line })
     }
 
     /// Returns the block of a key, which must be in lower case.
@@ -171,11 +166,6 @@ impl Profile {
     /// As [`Profile::get`], with the place of the key.
     pub fn setting(&self, key: &str) -> Option<Setting<'_>> {
         self.sections().find_map(|section| section.setting(key))
-    }
-
-    /// As [`Profile::setting`], also if the value is empty.
-    pub fn setting_or_empty(&self, key: &str) -> Option<Setting<'_>> {
-        self.sections().find_map(|section| section.setting_or_empty(key))
     }
 
     /// Returns the access key of the credentials file.
