@@ -13,7 +13,7 @@ use crate::credentials::{KeyServices, Keys, Transports};
 use crate::error::{Kind, Result};
 use crate::http::{ConnectionPool, RequestContext, Transport};
 use crate::limits::check_vault_name;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::memory::BufferPool;
 use crate::reachability::Reachability;
 use crate::reentrancy;
@@ -75,6 +75,10 @@ impl Client {
         let resolved = config.resolve()?;
         let network = resolved.network()?;
         let transport = network.transport(&resolved.endpoint)?;
+        if let Some(proxy) = transport.proxy() {
+            let (endpoint, setting) = (&resolved.endpoint, proxy.setting());
+            resolved.log.write(Level::Info, format_args!("the proxy {proxy} is used for {endpoint} ({setting})"));
+        }
         Ok(Arc::new(Self::with_transports(
             resolved,
             Arc::new(transport),

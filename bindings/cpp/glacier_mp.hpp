@@ -590,6 +590,11 @@ public:
      * glacier_config_set_ca_file.
      */
     config &ca_file(const std::filesystem::path &path) { return text(glacier_config_set_ca_file, path.native()); }
+    /**
+     * Sets the proxy for all connections instead of the environment's: http://[user:password@]host[:port] or https://...;
+     * "": no proxy. See glacier_config_set_proxy.
+     */
+    config &proxy(std::string_view url) { return text(glacier_config_set_proxy, url); }
     /** Sets the name of the program in the User-Agent header: 1 to 256 printable ASCII characters. Default: none. */
     config &user_agent(std::string_view name) { return text(glacier_config_set_user_agent, name); }
     /**

@@ -35,7 +35,8 @@ impl glacier_config_t {
 
 /// Creates a config from the defaults and the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
 /// AWS_REGION, else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, else AWS_ENDPOINT_URL. An empty variable counts as
-/// not set. Proxy variables are ignored in this version.
+/// not set. Proxies: https_proxy, HTTPS_PROXY, http_proxy, all_proxy, ALL_PROXY, no_proxy and NO_PROXY, see
+/// glacier_config_set_proxy.
 ///
 /// Setters override the environment. Returns NULL if out of memory. Since: 0.1
 #[unsafe(no_mangle)]
@@ -154,6 +155,35 @@ pub unsafe extern "C" fn glacier_config_set_ca_file(
     boundary::call(err, || set(config, |config| config.set_ca_file(args::path_arg(path, "path")?)))
 }
 
+/// Sets the proxy for all connections: http://[user:password@]host[:port], or https://... for TLS to the proxy. Without
+/// a scheme, http applies; without a port, 80 or 443. "" disables all proxies. NULL, the default: the environment's
+/// proxy applies.
+///
+/// - The environment's proxy is the first of these variables that is not empty: for an https endpoint https_proxy,
+///   HTTPS_PROXY, all_proxy, ALL_PROXY; for an http endpoint http_proxy, all_proxy, ALL_PROXY. If it is invalid,
+///   glacier_client_new fails.
+/// - no_proxy, else NO_PROXY, lists hosts that are reached directly, also if this function sets a proxy: names,
+///   domains with all names below them, IP addresses and ranges (192.0.2.0/24), separated by commas or spaces, without
+///   ports; or "*" alone for all. Loopback addresses are not exempt.
+/// - These rules are those of curl.
+///
+/// The proxy looks up the endpoint's name. For https it opens a tunnel (CONNECT), so it sees the name but no request.
+/// For http it receives the whole requests. User and password are sent by Basic authentication in the first request;
+/// write special characters in them as %XX. The certificate of an https proxy is checked like that of the service.
+///
+/// If the proxy responds to CONNECT with 407 or another 3xx or 4xx, the call fails with GLACIER_E_NETWORK without a
+/// retry, and glacier_error_http_status returns that status. 5xx responses and lost connections are retried.
+///
+/// Results: config results (the URL is not allowed). Since: 0.1
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn glacier_config_set_proxy(
+    config: *mut glacier_config_t,
+    url_or_null: *const c_char,
+    err: *mut *mut glacier_error_t,
+) -> glacier_result_t {
+    boundary::call(err, || set(config, |config| config.set_proxy(args::optional_str_arg(url_or_null, "url_or_null")?)))
+}
+
 /// Sets the program's name in the User-Agent header, before the library's name and version: 1 to 256 printable ASCII
 /// characters. The default is none.
 ///
@@ -247,10 +277,10 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
     boundary::call(err, || set(config, |config| config.set_bandwidth_limit(bytes_per_s)))
 }
 
-/// Sets the timeout for opening a connection, TLS included, in milliseconds: at least 1, by default 10,000 (10 s). The
-/// name lookup, which the system bounds, does not count. If the host has several addresses, they are tried 250 ms
-/// apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts is used, and tried
-/// first for the client's next connection.
+/// Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
+/// 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they are
+/// tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts is
+/// used, and tried first for the client's next connection.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -268,7 +298,8 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
 /// - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
 ///   Waiting for the source or the bandwidth limit does not count;
 /// - the response does not begin within the timeout after the request is acknowledged. Only
-///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes;
+///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a proxy,
+///   which acknowledges bytes that it still has to send, the time that the request took is added;
 /// - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
 ///   byte;
 /// - the body of a list does not end within the timeout after its first byte.

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn glacier_error_operation(error: *const glacier_error_t) 
     infallible::read(error, ptr::null(), |error| or_null(error.operation.as_deref()))
 }
 
-/// Returns the HTTP status of the response; 0 if there was none. Since: 0.1
+/// Returns the HTTP status of the response, or of a proxy that opened no connection; 0 if there was none. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_http_status(error: *const glacier_error_t) -> i32 {
     infallible::read(error, 0, |error| error.http_status)

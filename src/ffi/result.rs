@@ -46,7 +46,7 @@ pub enum glacier_result_names {
     /// Another process or handle is using the journal.
     GLACIER_E_LOCKED = 105,
 
-    /// The connection failed or was lost in each attempt.
+    /// The connection failed or was lost in each attempt, or a proxy refused it.
     GLACIER_E_NETWORK = 200,
     /// The certificate of the service was rejected, or TLS failed.
     GLACIER_E_TLS = 201,

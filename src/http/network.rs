@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::proxy::{Proxy, ProxyRules};
 use super::resolve::{Resolver, SystemResolver};
 use super::tls::Tls;
+use super::tls_failure::ServerRole;
 use super::transport::UreqTransport;
 use super::transport_context::TransportContext;
 use super::trust::TrustStore;
@@ -97,7 +98,7 @@ impl Network {
     }
 
     /// Creates the TLS settings for a server, or `None` if its URL begins with `http:`.
-    pub(super) fn tls(&self, server: &Endpoint) -> Result<Option<Tls>> {
-        server.is_tls().then(|| Tls::new(server, &self.settings.trust)).transpose()
+    pub(super) fn tls(&self, server: &Endpoint, role: ServerRole) -> Result<Option<Tls>> {
+        server.is_tls().then(|| Tls::new(server, role, &self.settings.trust)).transpose()
     }
 }

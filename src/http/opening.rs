@@ -184,11 +184,17 @@ impl<'a> Opening<'a> {
     }
 
     fn rejected(&self, step: Step<'_>, tls: &Tls, error: rustls::Error) -> Error {
-        let text = match step {
-            Step::ProxyTls(proxy) | Step::Connect(proxy) => {
+        let text = match (step, &self.context.proxy) {
+            (Step::ProxyTls(proxy) | Step::Connect(proxy), _) => {
                 format!("the TLS handshake with the proxy ({}) failed: {}", proxy.setting(), tls.describe(&error))
             }
-            Step::EndpointTls => tls.describe(&error),
+            // A captive portal responds with 200 and a page, for example.
+            (Step::EndpointTls, Some(route)) if tls_failure::is_not_tls(&error) => format!(
+                "the bytes received through the tunnel are not TLS: check that the proxy URL is that of an HTTP proxy ({}), and \
+                 that the server speaks TLS on this port",
+                route.proxy.setting()
+            ),
+            (Step::EndpointTls, _) => tls.describe(&error),
         };
         self.context.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
     }

@@ -8,7 +8,7 @@ use rustls::{ClientConfig, ClientConnection};
 use super::buffers::SEND_BUFFER;
 use super::certificate::ServerVerifier;
 use super::endpoint::Endpoint;
-use super::tls_failure;
+use super::tls_failure::{self, ServerRole};
 use super::trust::{TrustStore, Trusted};
 use crate::error::{Error, Kind, Result};
 
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 pub(crate) struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    role: ServerRole,
     trusted: Arc<Trusted>,
 }
 
@@ -25,9 +26,13 @@ impl Tls {
     ///
     /// # Errors
     /// `Invalid` if no certificate can contain the host of the server; the errors of [`TrustStore::load`].
-    pub(crate) fn new(server: &Endpoint, trust: &TrustStore) -> Result<Self> {
+    pub(super) fn new(server: &Endpoint, role: ServerRole, trust: &TrustStore) -> Result<Self> {
         let name = ServerName::try_from(server.host().to_owned()).map_err(|error| {
-            Error::invalid(format!("endpoint {server} is not allowed: a certificate cannot contain its host"))
+            let noun = match role {
+                ServerRole::Endpoint => "endpoint",
+                ServerRole::Proxy => "proxy",
+            };
+            Error::invalid(format!("{noun} {server} is not allowed: a certificate cannot contain its host"))
                 .caused_by(error)
         })?;
         let trusted = trust.load()?;
@@ -42,7 +47,7 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Ok(Self { config: Arc::new(config), name, trusted })
+        Ok(Self { config: Arc::new(config), name, role, trusted })
     }
 
     /// Creates the TLS session of a new connection.
@@ -55,7 +60,7 @@ impl Tls {
 
     /// Describes a failed handshake: what is wrong with which certificate, and the setting that helps.
     pub(crate) fn describe(&self, error: &rustls::Error) -> String {
-        tls_failure::describe(error, &self.name.to_str(), &self.trusted.origin)
+        tls_failure::describe(error, &self.name.to_str(), self.role, &self.trusted.origin)
     }
 }
 

@@ -7,6 +7,30 @@ use super::certificate::{OtherIssuerKey, OutdatedIssuer, SelfSigned};
 use super::trust::Origin;
 use crate::dates;
 
+/// The role of a server, which decides which setting a message names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ServerRole {
+    Endpoint,
+    Proxy,
+}
+
+impl ServerRole {
+    /// Returns a noun for a URL without TLS, with the setting.
+    fn plain_url(self) -> &'static str {
+        match self {
+            Self::Endpoint => "an endpoint that begins with http:// (glacier_config_set_endpoint)",
+            Self::Proxy => "a proxy URL that begins with http:// (glacier_config_set_proxy)",
+        }
+    }
+
+    fn check(self) -> &'static str {
+        match self {
+            Self::Endpoint => "check the endpoint (glacier_config_set_endpoint)",
+            Self::Proxy => "check the proxy URL (glacier_config_set_proxy)",
+        }
+    }
+}
+
 /// Returns the rustls error inside an error of a TLS stream.
 pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|error| error.downcast_ref())
@@ -29,20 +53,26 @@ pub(super) fn is_interruption(error: &rustls::Error) -> bool {
     )
 }
 
+/// Returns true if the peer sent something else than TLS.
+pub(super) fn is_not_tls(error: &rustls::Error) -> bool {
+    use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
+    matches!(error, rustls::Error::InvalidMessage(InvalidContentType | UnknownProtocolVersion))
+}
+
 /// Describes a failed handshake: what is wrong with which certificate, and the setting that helps. `origin`: where the
 /// trusted certificates come from.
-pub(super) fn describe(error: &rustls::Error, host: &str, origin: &Origin) -> String {
+pub(super) fn describe(error: &rustls::Error, host: &str, role: ServerRole, origin: &Origin) -> String {
     use AlertDescription as Alert;
     match error {
         rustls::Error::InvalidCertificate(reason) => {
-            format!("the server's certificate was rejected: {}", describe_certificate(reason, host, origin))
+            format!("the server's certificate was rejected: {}", describe_certificate(reason, host, role, origin))
         }
         rustls::Error::NoCertificatesPresented => "the server sent no certificate".to_owned(),
-        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
-            "the server does not speak TLS on this port: the response is not a TLS record; for plain HTTP set an endpoint that \
-             begins with http:// (glacier_config_set_endpoint), otherwise correct the port"
-                .to_owned()
-        }
+        error if is_not_tls(error) => format!(
+            "the server does not speak TLS on this port: the response is not a TLS record; for plain HTTP set {}, otherwise \
+             correct the port",
+            role.plain_url()
+        ),
         rustls::Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig)
         | rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
         | rustls::Error::AlertReceived(Alert::ProtocolVersion) => {
@@ -53,7 +83,7 @@ pub(super) fn describe(error: &rustls::Error, host: &str, origin: &Origin) -> St
             "the server and this library have no TLS settings in common (cipher suites, key exchange or signatures): {error}"
         ),
         rustls::Error::AlertReceived(Alert::UnrecognisedName) => {
-            format!("the server does not serve the host name {host}: {error}; check the endpoint")
+            format!("the server does not serve the host name {host}: {error}; {}", role.check())
         }
         rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => {
             format!("the server requires a client certificate, which this library does not support: {error}")
@@ -63,7 +93,7 @@ pub(super) fn describe(error: &rustls::Error, host: &str, origin: &Origin) -> St
     }
 }
 
-fn describe_certificate(reason: &CertificateError, host: &str, origin: &Origin) -> String {
+fn describe_certificate(reason: &CertificateError, host: &str, role: ServerRole, origin: &Origin) -> String {
     match reason {
         CertificateError::Other(OtherError(reason)) => describe_other(reason.as_ref(), origin),
         CertificateError::UnknownIssuer => format!(
@@ -78,10 +108,10 @@ fn describe_certificate(reason: &CertificateError, host: &str, origin: &Origin) 
             format!("it {}", describe_validity(reason, "correct the clock or wait"))
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("it is not for the host {host}{}; {}", names(presented), advice(presented))
+            format!("it is not for the host {host}{}; {}", names(presented), advice(presented, role))
         }
         CertificateError::NotValidForName => {
-            format!("it is not for the host {host}; check the endpoint (glacier_config_set_endpoint)")
+            format!("it is not for the host {host}; {}", role.check())
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "its extended key usage does not allow server authentication; use a server certificate".to_owned()
@@ -142,12 +172,12 @@ fn describe_validity(reason: &CertificateError, advice: &str) -> String {
 
 /// Returns the advice for a certificate with these names that is not for the host. A host name only in the subject (CN) is not
 /// used: RFC 9525 §2.
-fn advice(presented: &[String]) -> &'static str {
+fn advice(presented: &[String], role: ServerRole) -> &'static str {
     match presented {
         [] => {
             "create one with the host name in its subject alternative name (openssl req -addext subjectAltName=DNS:...)"
         }
-        _ => "check the endpoint (glacier_config_set_endpoint)",
+        _ => role.check(),
     }
 }
 
@@ -181,7 +211,7 @@ mod tests {
     }
 
     fn described(reason: CertificateError) -> String {
-        describe(&rustls::Error::InvalidCertificate(reason), "localhost", &Origin::BuiltIn)
+        describe(&rustls::Error::InvalidCertificate(reason), "localhost", ServerRole::Endpoint, &Origin::BuiltIn)
     }
 
     #[test]

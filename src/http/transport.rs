@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connection::UreqConnection;
 use super::interface::{Connection, Transport};
+use super::proxy::Proxy;
 use super::transport_context::TransportContext;
 
 /// Creates connections that use ureq. [`Network`](super::Network) creates it.
@@ -15,6 +16,11 @@ pub struct UreqTransport {
 impl UreqTransport {
     pub(super) fn new(context: TransportContext) -> Self {
         Self { context: Arc::new(context) }
+    }
+
+    /// Returns the proxy that the connections use, if any.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.context.proxy.as_ref().map(|route| &*route.proxy)
     }
 }
 

@@ -12,6 +12,7 @@ use super::happy_eyeballs::AddressMemory;
 use super::network::Network;
 use super::proxy::{Proxy, hint, is_transient};
 use super::tls::Tls;
+use super::tls_failure::ServerRole;
 use crate::error::{ConnectFailure, Error, Kind, Result};
 use crate::sync::Mutex;
 
@@ -39,9 +40,9 @@ pub(crate) struct ProxyRoute {
 
 impl TransportContext {
     pub(crate) fn new(network: Network, endpoint: Endpoint, proxy: Option<Arc<Proxy>>) -> Result<Self> {
-        let tls = network.tls(&endpoint)?;
+        let tls = network.tls(&endpoint, ServerRole::Endpoint)?;
         let proxy = match proxy {
-            Some(proxy) => Some(ProxyRoute { tls: network.tls(proxy.server())?, proxy }),
+            Some(proxy) => Some(ProxyRoute { tls: network.tls(proxy.server(), ServerRole::Proxy)?, proxy }),
             None => None,
         };
         let address = match &proxy {

@@ -262,6 +262,7 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("int64_t", _) => "0",
         ("uint64_t", _) => "MIB",
         ("char *", "endpoint") => r#""http://127.0.0.1:1""#,
+        ("char *", "url_or_null") => r#""""#,
         ("char *", "path") => r#""/nonexistent/file""#,
         ("char *", "region") => r#""eu-central-1""#,
         ("char *", "account_id") => r#""-""#,

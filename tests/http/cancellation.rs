@@ -315,7 +315,7 @@ fn impatient(server: &Server) -> Settings {
 }
 
 /// Sends a payload of `length` bytes, lets `when` cancel it, and checks that it ends soon.
-fn canceled_soon(
+pub(crate) fn canceled_soon(
     what: &str,
     settings: &Settings,
     length: u64,
@@ -331,7 +331,7 @@ fn canceled_soon(
 
 /// Raises the cancel token and records the time.
 #[derive(Clone)]
-struct Canceler(RequestContext, Arc<Mutex<Option<Instant>>>);
+pub(crate) struct Canceler(RequestContext, Arc<Mutex<Option<Instant>>>);
 
 impl Canceler {
     fn new(context: &RequestContext) -> Self {
@@ -343,7 +343,7 @@ impl Canceler {
         self.0.cancel.raise();
     }
 
-    fn raise_at(&self, signal: Receiver<()>) {
+    pub(crate) fn raise_at(&self, signal: Receiver<()>) {
         signal.recv().unwrap();
         self.raise();
     }
@@ -368,7 +368,7 @@ impl Canceler {
 }
 
 /// A signal: a function that sends it from any thread, and its receiver.
-fn signal() -> (impl Fn() + Send + Sync + 'static, Receiver<()>) {
+pub(crate) fn signal() -> (impl Fn() + Send + Sync + 'static, Receiver<()>) {
     let (sender, receiver): (Sender<()>, _) = mpsc::channel();
     (move || sender.send(()).unwrap_or(()), receiver)
 }

@@ -22,16 +22,19 @@ pub(crate) struct Settings {
     pub(crate) ca_pem: Option<Vec<u8>>,
     pub(crate) connect_timeout: Duration,
     pub(crate) stall_timeout: Duration,
+    pub(crate) proxy: Option<String>,
 }
 
 impl Settings {
     pub(crate) fn network(&self) -> Result<Network> {
+        let mut proxies = ProxyRules::default();
+        proxies.set(self.proxy.as_deref())?;
         Network::new(NetworkSettings {
             user_agent: self.user_agent.clone(),
             trust: self.trust()?,
             connect_timeout: self.connect_timeout,
             stall_timeout: self.stall_timeout,
-            proxies: ProxyRules::default(),
+            proxies,
         })
     }
 
@@ -63,6 +66,7 @@ pub(crate) fn settings_at(url: &str) -> Settings {
         ca_pem: None,
         connect_timeout: Duration::from_secs(30),
         stall_timeout: Duration::from_secs(30),
+        proxy: None,
     }
 }
 

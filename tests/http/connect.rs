@@ -64,19 +64,19 @@ fn open_error(connection: &mut dyn Connection) -> Error {
 }
 
 /// Returns an address that refuses connections: its listener is closed.
-fn closed() -> SocketAddr {
+pub(crate) fn closed() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// An address that never responds, because the queue of its listener is full.
-struct Silent {
-    address: SocketAddr,
+pub(crate) struct Silent {
+    pub(crate) address: SocketAddr,
     _listener: socket2::Socket,
     _queue: Vec<socket2::Socket>,
 }
 
 impl Silent {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         let listener = socket();
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

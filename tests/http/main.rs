@@ -9,6 +9,7 @@ mod client;
 mod connect;
 mod early;
 mod order;
+mod proxy;
 mod responses;
 mod server;
 #[path = "../support/mod.rs"]

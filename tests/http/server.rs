@@ -105,9 +105,9 @@ impl Server {
 
 /// The server's end of a connection to a client.
 pub(crate) struct Peer {
-    stream: BufReader<Box<dyn Stream>>,
-    socket: TcpStream,
-    heads: Arc<Mutex<Vec<String>>>,
+    pub(crate) stream: BufReader<Box<dyn Stream>>,
+    pub(crate) socket: TcpStream,
+    pub(crate) heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Peer {
@@ -224,7 +224,7 @@ pub(crate) fn config(
     Arc::new(config)
 }
 
-trait Stream: Read + Write + Send {
+pub(crate) trait Stream: Read + Write + Send {
     /// Announces the end of the data.
     fn close(&mut self);
 }

@@ -97,6 +97,7 @@ fn run(
 
 pub(crate) fn config(server: &Server) -> Config {
     let mut config = Config::from_environment();
+    config.set_proxy(Some("")).unwrap();
     config.set_region("us-east-1").unwrap();
     config.set_endpoint(&server.url()).unwrap();
     config.set_credentials("AKIDEXAMPLE", "secret", None).unwrap();

@@ -13,7 +13,7 @@ from local import Glacier
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the AWS settings of the user."""
+    """Removes the AWS and proxy settings of the user."""
     for name in (
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -25,6 +25,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_CA_BUNDLE",
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "all_proxy",
+        "ALL_PROXY",
+        "no_proxy",
+        "NO_PROXY",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -22,6 +22,8 @@ pub(crate) const MIB: u64 = 1 << 20;
 pub(crate) fn config(glacier: &Emulator) -> Config {
     let options = Options::default();
     let mut config = Config::from_environment();
+    // The proxy of the environment is not for loopback.
+    config.set_proxy(Some("")).unwrap();
     config.set_region(&options.region).unwrap();
     config.set_endpoint(glacier.endpoint()).unwrap();
     config.set_credentials(&options.access_key, &options.secret_key, None).unwrap();

@@ -133,6 +133,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "glacier_config_set_endpoint": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_account_id": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_ca_file": (RESULT, (ConfigHandle, c_char_p, ERR)),
+    "glacier_config_set_proxy": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_user_agent": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_concurrency": (RESULT, (ConfigHandle, c_uint32, ERR)),
     "glacier_config_set_max_attempts": (RESULT, (ConfigHandle, c_uint32, ERR)),

@@ -18,8 +18,8 @@ class Config:
     """Settings for clients. A setting that is not given comes from the environment or has its default.
 
     The constructor reads these environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN;
-    AWS_REGION, or else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, or else AWS_ENDPOINT_URL. An empty variable counts
-    as not set. Client reports invalid values from the environment.
+    AWS_REGION, or else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, or else AWS_ENDPOINT_URL; the proxy variables, see
+    `proxy`. An empty variable counts as not set. Client reports invalid values from the environment.
 
     Args:
         region_name (str): the AWS region of the vaults, such as "eu-central-1".
@@ -49,6 +49,10 @@ class Config:
         ca_file (path): a PEM file with the only certificates to trust: of certificate authorities, or of the service
             itself. Default: the file of AWS_CA_BUNDLE; the file of ``ca_bundle`` in the profile; the certificates of
             SSL_CERT_FILE and SSL_CERT_DIR; those of the system.
+        proxy (str): the proxy for all connections, http://[user:password@]host[:port] or https://...; "": no proxy.
+            Default: the proxy of the environment variables https_proxy, HTTPS_PROXY, all_proxy or ALL_PROXY for an
+            https endpoint, and of http_proxy, all_proxy or ALL_PROXY for an http endpoint. The hosts in no_proxy or
+            NO_PROXY are always reached directly.
         user_agent (str): the name of the program in the User-Agent header, 1 to 256 printable ASCII characters.
         concurrency (int): the maximum number of parts that one upload sends in parallel, 1 to 32. Default: 8.
             Throttling and slow connections reduce the number temporarily.
@@ -92,6 +96,7 @@ class Config:
         aws_session_token: Optional[str] = None,
         credentials: Optional[Provider] = None,
         ca_file: Optional[_arguments.StrPath] = None,
+        proxy: Optional[str] = None,
         user_agent: Optional[str] = None,
         concurrency: Optional[int] = None,
         max_attempts: Optional[int] = None,
@@ -112,6 +117,7 @@ class Config:
         self._get_credentials = self._set_provider(credentials, aws_access_key_id)
         self._ca_file = None if ca_file is None else os.fsencode(ca_file)
         self._set(lib.glacier_config_set_ca_file, "ca_file", ca_file, _arguments.path)
+        self._set_proxy(proxy)
         self._set(lib.glacier_config_set_user_agent, "user_agent", user_agent, _arguments.text)
         self._set(lib.glacier_config_set_concurrency, "concurrency", concurrency, _arguments.u32)
         self._set(lib.glacier_config_set_max_attempts, "max_attempts", max_attempts, _arguments.u32)
@@ -130,6 +136,12 @@ class Config:
         if value is not None:
             setter(self._handle, convert(name, value))
             self._repr_items.append(f"{name}={value!r}")
+
+    def _set_proxy(self, proxy: Optional[str]) -> None:
+        if proxy is not None:
+            lib.glacier_config_set_proxy(self._handle, _arguments.text("proxy", proxy))
+            # The URL may contain a password.
+            self._repr_items.append("proxy=...")
 
     def _set_credentials(self, key_id: Optional[str], secret: Optional[str], token: Optional[str]) -> None:
         if key_id is None and secret is None and token is None:
