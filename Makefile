@@ -49,7 +49,7 @@ examples: library
 # These targets first check that the required tools are installed.
 CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages test-node docs test-docs models check abi stress stress-one bench fuzz
 # Python packages and other processors.
-CHECKED += wheel test-wheel
+CHECKED += wheel test-wheel test-aarch64
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
 	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
@@ -121,6 +121,11 @@ run-test-wheel: run-wheel-venv
 	$(CARGO) build -p glacier-emulator
 	GLACIER_MP_WHEEL=$$(scripts/build-wheel "$(WHEEL)" "$(WHEEL)/venv") && export GLACIER_MP_WHEEL \
 		&& cd tests/wheel && "$(WHEEL)/venv/bin/python" -m pytest
+
+# Tests the library for 64-bit ARM under qemu. Builds for 5 to 15 minutes at the first run.
+run-test-aarch64:
+	$(CARGO) build -p glacier-emulator
+	scripts/test-aarch64 "$(TARGET_DIR)/aarch64" "$(DEBUG)/glacier-emulator"
 
 # Tests boto3 and the AWS CLI against the local Glacier, alone and together with the library.
 CLIENTS := "$(TARGET_DIR)/clients-venv/bin/python" -m
