@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import weakref
 from collections.abc import Iterator
@@ -270,7 +269,7 @@ def test_boto3_session_without_credentials_is_an_error(issuer: TokenIssuer) -> N
         credentials_from("session")
 
 
-def test_provider_is_released_with_its_client_and_uploads(issuer: TokenIssuer) -> None:
+def test_provider_is_released_with_its_client_and_uploads(issuer: TokenIssuer, without_collector: None) -> None:
     class Provide:
         def __call__(self) -> Any:
             return issuer()
@@ -279,16 +278,11 @@ def test_provider_is_released_with_its_client_and_uploads(issuer: TokenIssuer) -
     gone = weakref.ref(provide)
     client = issuer.client(provide)
     upload = Upload(client, VAULT, b"data")
-    gc.collect()
-    gc.disable()
-    try:
-        upload.run()
-        del provide, client
-        assert gone() is not None
-        del upload
-        assert gone() is None
-    finally:
-        gc.enable()
+    upload.run()
+    del provide, client
+    assert gone() is not None
+    del upload
+    assert gone() is None
 
 
 def test_repr_shows_no_secrets() -> None:

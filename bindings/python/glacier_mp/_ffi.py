@@ -8,6 +8,8 @@ Python code passes only the inputs of a function:
 from __future__ import annotations
 
 import ctypes
+import gc
+import sys
 import weakref
 from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from types import SimpleNamespace
@@ -295,6 +297,12 @@ def _owned(handle: Handle) -> Handle:
     free = getattr(lib, _FREE[type(handle)])
     weakref.finalize(handle, _free, free, type(handle)(handle.value), handle.kept_alive).atexit = False
     return handle
+
+
+def free_unreachable_handles() -> None:
+    """Frees the handles to which the program has no reference. CPython has freed them already, PyPy may not have."""
+    if sys.implementation.name == "pypy":
+        gc.collect()
 
 
 def _free(free: Any, handle: Handle, _kept_alive: list[Any]) -> None:

@@ -53,7 +53,10 @@ class _PyPyMemory:
     """
 
     def __init__(self, data: Any) -> None:
-        view = memoryview(data)
+        try:
+            view = memoryview(data)
+        except TypeError:
+            raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
         if not view.c_contiguous:
             raise BufferError("the data must be C-contiguous")
         is_fixed = view.readonly or isinstance(data, mmap.mmap)

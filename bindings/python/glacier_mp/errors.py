@@ -150,6 +150,11 @@ class LocalOSError(LocalError, OSError):
         state = {**self.__dict__, "errno": self.errno, "strerror": self.strerror, "filename": self.filename}
         return type(self), (self.message,), state
 
+    def __setstate__(self, state: Optional[dict[str, Any]]) -> None:
+        # That of PyPy stores all of it in __dict__.
+        for name, value in (state or {}).items():
+            setattr(self, name, value)
+
 
 class LocalFileNotFoundError(LocalOSError, FileNotFoundError):
     """A file, or a directory of its path, does not exist."""

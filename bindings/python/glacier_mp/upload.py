@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
-from ._ffi import ALL_PARTS, E_BUSY, E_STATE, NO_DESTROY, RawProgress, UploadHandle, decoded, error_of, lib
+from ._ffi import (
+    ALL_PARTS,
+    E_BUSY,
+    E_STATE,
+    NO_DESTROY,
+    RawProgress,
+    UploadHandle,
+    decoded,
+    error_of,
+    free_unreachable_handles,
+    lib,
+)
 from ._memory import Memory
 from ._os_errors import os_errors_for
 from .background import Background, in_background
@@ -241,6 +252,8 @@ class Upload:
         if upload_id is not None:
             lib.glacier_upload_set_upload_id(handle, _arguments.text("upload_id", upload_id))
         if journal is not None:
+            # Their journals would stay locked.
+            free_unreachable_handles()
             lib.glacier_upload_set_journal(handle, _arguments.path("journal", journal))
         if part_range is not None:
             lib.glacier_upload_set_part_range(handle, *_first_and_count(part_range))
