@@ -12,7 +12,7 @@ static const char usage[] =
     "Uploads FILE, or standard input if it is -, to an Amazon Glacier vault as one archive. Progress goes to standard\n"
     "error. Standard output gets archive-id, tree-hash and location, one per line, or upload-id if the upload is not\n"
     "complete and can be resumed.\n"
-    "Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.\n"
+    "Credentials come from where the AWS CLI finds them: environment, profile, container or instance.\n"
     "\n"
     "  --endpoint=URL        use this address instead of the region's\n"
     "  --region=NAME         default: AWS_REGION or AWS_DEFAULT_REGION\n"
