@@ -136,6 +136,25 @@ mod tests {
     }
 
     #[test]
+    fn clears_a_block_completely() {
+        let mut block = *b"secret";
+        // SAFETY: the block is exclusively borrowed and has this size.
+        unsafe { wipe(block.as_mut_ptr(), block.len()) };
+        assert_eq!(block, [0; 6]);
+    }
+
+    #[test]
+    fn growth_under_a_guard_keeps_the_content() {
+        let _wiped = crate::sys::wiping::WipedFrees::begin();
+        let mut bytes = Vec::with_capacity(1);
+        for byte in 0..=255 {
+            bytes.push(byte);
+        }
+        bytes.shrink_to_fit();
+        assert!(bytes.iter().copied().eq(0..=255));
+    }
+
+    #[test]
     fn large_allocation_fails_at_once() {
         let attempts = Cell::new(0);
         let fails = || {

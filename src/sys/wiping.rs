@@ -42,3 +42,19 @@ impl Drop for WipedFrees {
 pub(super) fn is_active() -> bool {
     GUARDS.try_with(Cell::get).is_ok_and(|guards| guards > 0)
 }
+
+#[cfg(all(test, feature = "global-allocator"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_nest_and_belong_to_their_thread() {
+        assert!(!is_active());
+        let outer = WipedFrees::begin();
+        drop(WipedFrees::begin());
+        assert!(is_active());
+        assert!(!std::thread::spawn(is_active).join().unwrap());
+        drop(outer);
+        assert!(!is_active());
+    }
+}

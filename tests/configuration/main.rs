@@ -1,6 +1,8 @@
 //! The known answers of `tests/data/credentials.json` for region, endpoint, and errors in environment and files. Those for keys
 //! need the provider chain.
 
+#![cfg(test)]
+
 mod vectors;
 
 use glacier_mp::config::Config;
