@@ -47,7 +47,7 @@ examples: library
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
 # These targets first check that the required tools are installed.
-CHECKED := demo emulator test test-rust test-python test-clients test-install test-languages test-node docs test-docs models check abi stress stress-one bench fuzz
+CHECKED := demo emulator test test-rust test-python test-clients test-install test-dask test-languages test-node docs test-docs models check abi stress stress-one bench fuzz
 # Python packages and other processors.
 CHECKED += wheel test-wheel test-aarch64
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
@@ -155,6 +155,15 @@ run-test-docs: build-tests
 	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
 	cd tests/docs && $(DOCS_TESTS) ruff check . && $(DOCS_TESTS) ruff format --check . && $(DOCS_TESTS) mypy . \
 		&& $(DOCS_TESTS) pytest
+# Tests uploads from several workers on local Dask clusters of processes, whose workers are killed at random.
+# make test-dask [GLACIER_DASK_KILLS=20] [GLACIER_DASK_SEED=number]
+DASK := "$(TARGET_DIR)/dask-venv/bin/python" -m
+run-test-dask: export GLACIER_MP_LIBRARY := $(DEBUG)/libglacier_mp.so
+run-test-dask: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
+run-test-dask:
+	$(CARGO) build --workspace
+	scripts/venv tests/dask/requirements.txt "$(TARGET_DIR)/dask-venv"
+	cd tests/dask && $(DASK) ruff check . && $(DASK) ruff format --check . && $(DASK) pytest
 
 # Tests the Node.js package with the library and the emulator that cargo built for the Rust tests.
 run-test-node: export GLACIER_MP_LIBRARY := $(DEBUG)/deps/libglacier_mp.so
