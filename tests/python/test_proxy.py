@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from local import Glacier
 
 import glacier_mp
+from local import Glacier
 
 REFUSAL = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -72,9 +72,7 @@ def test_parameter_sets_the_proxy_and_hides_the_password(glacier: Glacier, proxy
     assert "sesame" not in repr(glacier_mp.Config(proxy=url))
 
 
-def test_variable_sets_the_proxy(
-    glacier: Glacier, proxy: RefusingProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variable_sets_the_proxy(glacier: Glacier, proxy: RefusingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", proxy.address)
     with glacier.client() as client:
         assert_refused(client, "the environment variable http_proxy")

@@ -17,8 +17,8 @@ class GlacierError(Exception):
         name (str): the name of the result code, such as "GLACIER_E_NOT_FOUND".
         message (str): the message.
         operation (str or None): the service's operation that failed, such as "UploadMultipartPart".
-        http_status (int or None): the HTTP status of the response, or of a proxy that opened no connection; None if there was
-            none.
+        http_status (int or None): the HTTP status of the response, or of a proxy that opened no connection; None if
+            there was none.
         service_code (str or None): the service's error code, such as "ResourceNotFoundException".
         request_id (str or None): the service's ID of the failed request. AWS Support asks for it.
         retryable (bool): whether the failure is transient, so that the same call may succeed later. The library has
