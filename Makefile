@@ -37,9 +37,12 @@ endef
 
 all: library examples
 
+# Optimized builds: the same sources, toolchain and Cargo.lock give the same file in each directory.
+RELEASE_FLAGS = --locked --release --config "$$(scripts/remap-paths "$(TARGET_DIR)")"
+
 # Builds the cdylib only: cargo skips link-time optimization if it builds an rlib too.
 library:
-	$(CARGO) rustc --release --lib --crate-type cdylib
+	$(CARGO) rustc $(RELEASE_FLAGS) --lib --crate-type cdylib
 	ln -sf libglacier_mp.so "$(RELEASE)/$(SONAME)"
 
 examples: library
@@ -50,6 +53,8 @@ examples: library
 CHECKED := demo emulator test test-rust test-python test-clients test-install test-dask test-languages test-node docs test-docs models check abi stress stress-one bench fuzz
 # Python packages and other processors.
 CHECKED += wheel test-wheel test-aarch64
+# Installation and packages.
+CHECKED += deb test-deb test-reproducible
 .PHONY: $(CHECKED) $(CHECKED:%=run-%) check-file build-tests
 $(CHECKED):
 	@[ $@ != stress-one ] || [ -n "$(TEST)" ] || { echo "make stress-one needs TEST=part-of-a-name" >&2; exit 2; }
@@ -60,7 +65,7 @@ $(CHECKED):
 export PART_SIZE WORKERS MEMORY TLS STORAGE
 demo: check-file
 run-demo: all
-	$(CARGO) build --release -p glacier-emulator
+	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
 	@bindings/c/examples/demo.sh "$(RELEASE)/glacier-emulator" "$(EXAMPLES)" '$(subst ','\'',$(FILE))'
 
 check-file:
@@ -70,7 +75,7 @@ check-file:
 # make emulator [EMULATOR_FLAGS="--vault my-vault"]
 # Runs a local Glacier for other programs. Prints the environment variables to set.
 run-emulator:
-	$(CARGO) build --release -p glacier-emulator
+	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
 	@exec "$(RELEASE)/glacier-emulator" --print-exports $(EMULATOR_FLAGS)
 
 run-test: run-test-rust run-test-python run-test-clients run-models
@@ -81,6 +86,19 @@ run-test-rust:
 # Programs in C and C++ that find an installed tree with pkg-config, CMake and meson. make test-rust has those with plain -l.
 run-test-install:
 	$(CARGO) test --test install -- --include-ignored
+
+# Two builds of the release library in different directories are the same file.
+run-test-reproducible:
+	scripts/test-reproducible "$(TARGET_DIR)"
+
+# Debian packages in $(TARGET_DIR)/debian, checked by lintian. Options of dpkg-buildpackage: DEB_FLAGS="-d"
+export DEB_FLAGS
+run-deb:
+	scripts/build-deb "$(TARGET_DIR)/debian"
+
+# Installs the Debian packages in a new Debian system in a directory, uses and removes them. Needs root.
+run-test-deb: run-deb
+	scripts/test-deb "$(TARGET_DIR)/debian"
 
 # Model checks of the code that threads share. The feature replaces locks and atomics by those of the model checker.
 run-models:
@@ -252,7 +270,7 @@ run-bench: examples
 	@mkdir -p "$(BUILD_DIR)/bench-c"
 	$(call compile_c,$(BUILD_DIR)/bench-c,benches/c/watched.c)
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
-	$(CARGO) build --release -p glacier-emulator
+	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
 	$(CARGO) build $(COMPARE) -p compare -p sdk
 	$(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1)
 	CARGO_TARGET_DIR="$(TARGET_DIR)" "$(TARGET_DIR)/compare/release/uploads"
@@ -261,7 +279,7 @@ run-bench: examples
 PROGRAMS :=
 HEADERS := include/glacier_mp.h bindings/cpp/glacier_mp.hpp
 MAN_PAGES := $(wildcard docs/man/*.[1-9])
-DOCUMENTS := LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md
+DOCUMENTS := LICENSE-APACHE LICENSE-MIT THIRD-PARTY-NOTICES README.md CHANGELOG.md
 CMAKE_FILES := glacier_mp-config.cmake glacier_mp-config-version.cmake
 
 # The directory of the manual page $(1), such as man3 for name.3.
