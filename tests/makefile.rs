@@ -13,8 +13,13 @@ use tempfile::TempDir;
 #[test]
 fn prerequisites_prints_the_command_that_installs_what_is_missing() {
     let tools = Tools::new(&["cargo", "rustc"]);
-    for (target, missing) in [("demo", &["a C compiler"][..]), ("test", &["a C compiler", "clang", "valgrind", "venv"])]
-    {
+    for (target, missing) in [
+        ("demo", &["a C compiler"][..]),
+        ("test", &["a C compiler", "clang", "valgrind", "venv"]),
+        ("test-install", &["cmake", "meson", "pkg-config"]),
+        ("abi", &["abidw and abidiff"]),
+        ("deb", &["debhelper 13", "lintian"]),
+    ] {
         let output = tools.prerequisites(target);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let said = text(&output.stderr);
@@ -41,6 +46,13 @@ fn prerequisites_requires_the_minimum_rust_version() {
         let is_old = text(&output.stderr).contains(&format!("cargo is {version}: run rustup update"));
         assert_eq!(is_old, !accepted, "{version}: {output:?}");
     }
+}
+
+#[test]
+fn debian_changelog_has_the_version_of_the_library() {
+    let changelog = fs::read_to_string(root().join("debian/changelog")).unwrap();
+    let expected = format!("libglacier-mp ({}) ", env!("CARGO_PKG_VERSION"));
+    assert!(changelog.starts_with(&expected), "debian/changelog does not begin with {expected}");
 }
 
 /// A directory for PATH with only the tools of a bare system.
