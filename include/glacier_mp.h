@@ -801,8 +801,8 @@ typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t
 /**
  * Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
  *
- * Overrides an earlier glacier_config_set_credentials, and the reverse; both override all other sources. Clients created
- * from the same config share the callback and may call it at the same time. destroy is also called when other
+ * Overrides an earlier glacier_config_set_credentials, and the reverse; both override all other sources. Clients
+ * created from the same config share the callback and may call it at the same time. destroy is also called when other
  * credentials are set.
  *
  * Results: config results. Since: 0.1
