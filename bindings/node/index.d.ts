@@ -31,7 +31,7 @@ export interface ClientOptions {
    * while an upload runs, when less than 10 minutes or half of their life left.
    */
   credentials?: Credentials | CredentialsProvider;
-  /** A PEM file of certificates to trust instead of the default ones. */
+  /** The CA file: a PEM file with the only certificates to trust. Default: those of the system. */
   caFile?: string;
   /** The name of the program in the `User-Agent` header. */
   userAgent?: string;

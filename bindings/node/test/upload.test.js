@@ -2,7 +2,8 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
-const { readFileSync } = require('node:fs');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { Readable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
@@ -296,4 +297,15 @@ test('the licenses are those of the repository', () => {
   for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
     assert.equal(readFileSync(join(__dirname, '..', name), 'utf8'), readFileSync(join(__dirname, '../../..', name), 'utf8'));
   }
+});
+
+test('trusts the authority of the CA file', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'glacier-node-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const caFile = join(directory, 'ca.pem');
+  const glacier = await start(t, '--tls', '--ca-out', caFile);
+  const clients = [new Client({ ...glacier.settings, caFile }), new Client(glacier.settings)];
+  t.after(() => clients.forEach((client) => client.close()));
+  assert.deepEqual(await clients[0].listUploads(VAULT), []);
+  await assert.rejects(clients[1].listUploads(VAULT), { code: 'GLACIER_E_TLS', message: /its issuer is not in the/ });
 });

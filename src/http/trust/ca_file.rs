@@ -68,7 +68,8 @@ impl CaFile {
         for (index, certificate) in certificates.iter().enumerate() {
             let number = index + 1;
             roots.add(certificate.clone()).map_err(|error| {
-                self.invalid(&format!("its certificate {number} cannot be read: {error}")).caused_by(error)
+                self.invalid(&format!("its certificate {number} is not a well-formed X.509 certificate"))
+                    .caused_by(error)
             })?;
         }
         Ok((roots, certificates))

@@ -82,7 +82,10 @@ impl TrustStore {
         for certificate in found.certificates {
             match roots.add(certificate.clone()) {
                 Ok(()) => usable.push(certificate),
-                Err(error) => problems.push(format!("certificate {:.16}: {error}", Fingerprint::of(&certificate))),
+                Err(_) => problems.push(format!(
+                    "the certificate with the SHA-256 {:.16}...: it is not a well-formed X.509 certificate",
+                    Fingerprint::of(&certificate)
+                )),
             }
         }
         let origin = self.0.system.origin(&usable, &problems)?;
