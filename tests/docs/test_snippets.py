@@ -114,6 +114,10 @@ def test_knows_every_language() -> None:
 
 @pytest.mark.parametrize("snippet", snippets("python"), ids=str)
 def test_runs_python(snippet: Snippet, run: Run, tmp_path: Path) -> None:
+    if "import boto3" in snippet.text:
+        # Only make test-clients installs it.
+        compile(snippet.text, str(snippet), "exec")
+        return
     program = tmp_path / "program.py"
     program.write_text(snippet.text, encoding="utf-8")
     run(sys.executable, "-W", "error", program)
