@@ -439,14 +439,45 @@ typedef enum {
  */
 
 /**
- * Creates a config from the defaults and the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
- * AWS_REGION, else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, else AWS_ENDPOINT_URL. An empty variable counts as
- * not set. Proxies: https_proxy, HTTPS_PROXY, http_proxy, all_proxy, ALL_PROXY, no_proxy and NO_PROXY, see
- * glacier_config_set_proxy.
+ * Creates a config from the defaults and the environment.
  *
- * Setters override the environment. Returns NULL if out of memory. Since: 0.1
+ * This call captures all environment variables; no other function reads them. An empty variable counts as not set.
+ * glacier_client_new reads the AWS config and credentials files. The first setting in each of these lists counts:
+ *
+ * - Profile: glacier_config_set_profile, AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
+ * - Files: AWS_CONFIG_FILE or ~/.aws/config, and AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials. Settings in the
+ *   credentials file override those in the config file. A missing file counts as empty, and an empty variable means no
+ *   file.
+ * - Keys: see "Credentials".
+ * - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
+ *   region of [default].
+ * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile endpoint_url
+ *   below "glacier =" in its services section, then its own endpoint_url; the endpoint of the region. If
+ *   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
+ *   glacier_config_set_endpoint and the region count.
+ * - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the one
+ *   with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. Neither allows another endpoint.
+ * - Proxy: glacier_config_set_proxy, then https_proxy, HTTPS_PROXY, http_proxy, all_proxy, ALL_PROXY, no_proxy and
+ *   NO_PROXY, see there.
+ * - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
+ *
+ * Returns NULL if out of memory. Since: 0.1
  */
 glacier_config_t *glacier_config_new(void);
+
+/**
+ * Selects a profile of the AWS config and credentials files, such as "backup", in place of the one that the
+ * environment selects. In the config file its section is [profile backup], in the credentials file [backup].
+ *
+ * The environment still overrides the profile's region and endpoint, but not its keys: AWS_ACCESS_KEY_ID, AWS_ROLE_ARN
+ * and the other variables for keys and web identity are then ignored. Keys that a setter sets override the profile.
+ * glacier_client_new reads the files, and fails if neither has the profile.
+ *
+ * Results: config results (profile is empty). Since: 0.1
+ */
+glacier_result_t glacier_config_set_profile(glacier_config_t *config,
+                                            const char *profile,
+                                            glacier_error_t **err);
 
 /**
  * Sets the AWS region of the vaults, such as "eu-central-1". It selects the endpoint and is part of each signature.
@@ -459,8 +490,8 @@ glacier_result_t glacier_config_set_region(glacier_config_t *config,
 
 /**
  * Sets the endpoint that replaces the region's own: scheme, host, and a port unless it is the scheme's default, such
- * as "http://127.0.0.1:8080". Only such an explicit endpoint can use plain http. The region is still required for
- * signatures.
+ * as "http://127.0.0.1:8080". Only such an endpoint, or one of the environment or a profile, can use plain http. The
+ * region is still required for signatures.
  *
  * Results: config results. Since: 0.1
  */
@@ -816,11 +847,13 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
 /* ==== Clients =================================================================================================== */
 
 /**
- * Creates a client from a copy of the config: later changes to config do not affect it. Nothing is sent.
+ * Creates a client from a copy of the config: later changes to config do not affect it. Reads the AWS config and
+ * credentials files and the CA file. Nothing is sent.
  *
- * Results: config results (no region, invalid environment value, no certificate in the CA file); GLACIER_E_CREDENTIALS
- * (the source of the keys is incomplete, such as one half of a key, or needs MFA); GLACIER_E_IO (the CA file, or a
- * shared AWS file, cannot be read); GLACIER_E_TLS. Since: 0.1
+ * Results: config results (the profile does not exist; a line of a file cannot be parsed; no region; a region without
+ * Glacier; a value in the environment or the profile is not allowed; no certificate in the CA file);
+ * GLACIER_E_CREDENTIALS (the source of the keys is incomplete, such as one half of a key, or needs MFA); GLACIER_E_IO
+ * (the CA file, or an AWS file, cannot be read); GLACIER_E_TLS. Since: 0.1
  */
 glacier_result_t glacier_client_new(const glacier_config_t *config,
                                     glacier_client_t **out,

@@ -39,6 +39,16 @@ impl Environment {
         Self { variables: variables.collect() }
     }
 
+    /// Creates an environment that has no settings and no AWS files, for tests: they must not depend on those of the user.
+    #[doc(hidden)]
+    pub fn isolated() -> Self {
+        Self::from_pairs([
+            ("AWS_CONFIG_FILE", ""),
+            ("AWS_SHARED_CREDENTIALS_FILE", ""),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
+    }
+
     /// Returns the text of a variable. Returns `None` if it is unset or empty.
     ///
     /// Invalid UTF-8 becomes U+FFFD. The code that uses the value rejects this character and names the variable. For paths, use

@@ -13,6 +13,7 @@ use glacier_mp::client::Client;
 use glacier_mp::config::Config;
 use glacier_mp::credentials::{CredentialsSource, Keys};
 use glacier_mp::dates::amz_date;
+use glacier_mp::environment::Environment;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::{BODY_MAX, Connection, ConnectionPool, Payload, Request, RequestContext, Response, Transport};
 use glacier_mp::log::Log;
@@ -601,7 +602,7 @@ fn signs_with_the_corrected_time() {
 
 #[test]
 fn checks_the_ca_file_of_a_client() {
-    let mut config = Config::from_environment();
+    let mut config = Config::new(Environment::isolated());
     config.set_region("us-east-1").unwrap();
     config.set_credentials("AK", "secret", None).unwrap();
     Client::new(&config).unwrap();

@@ -13,6 +13,7 @@ use std::thread;
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
 use glacier_mp::credentials::Credentials;
+use glacier_mp::environment::Environment;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::log::Level;
 use glacier_mp::sign::Key;
@@ -105,8 +106,7 @@ fn fail(call: Call, config: Config, lines: &CapturedLog) -> Error {
 }
 
 fn config_at(endpoint: &str) -> Config {
-    let mut config = Config::from_environment();
-    config.set_proxy(Some("")).unwrap();
+    let mut config = Config::new(Environment::isolated());
     config.set_region("us-east-1").unwrap();
     config.set_endpoint(endpoint).unwrap();
     config.set_credentials("AKIDEXAMPLE", SECRET, Some(TOKEN)).unwrap();

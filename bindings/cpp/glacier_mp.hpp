@@ -569,19 +569,26 @@ struct credentials {
 /**
  * The settings of clients. One thread at a time may use a config.
  *
- * Initial values come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and others, see
- * glacier_config_new. A setter overrides the environment, and throws usage_error (GLACIER_E_INVALID) if the value is
- * not allowed; the setting is then unchanged. A time is any std::chrono duration that converts to milliseconds without
- * loss.
+ * Initial values come from the environment and from a profile of the AWS files, see glacier_config_new. A setter
+ * overrides both, and throws usage_error (GLACIER_E_INVALID) if the value is not allowed; the setting is then unchanged.
+ * A time is any std::chrono duration that converts to milliseconds without loss.
  */
 class config {
 public:
     /** Creates settings from the environment and the defaults. Throws: std::bad_alloc. */
     config() : handle_(detail::allocated<owned_handle>(glacier_config_new())) {}
 
+    /**
+     * Selects a profile of the AWS config and credentials files, such as "backup". Default: the one that the environment
+     * selects, else "default". See glacier_config_set_profile.
+     */
+    config &profile(std::string_view name) { return text(glacier_config_set_profile, name); }
     /** Sets the AWS region of the vaults, such as "eu-central-1". It selects the endpoint and is part of signatures. */
     config &region(std::string_view name) { return text(glacier_config_set_region, name); }
-    /** Sets the endpoint: scheme, host and an optional port, such as "http://127.0.0.1:8080". Default: the region's. */
+    /**
+     * Sets the endpoint: scheme, host and an optional port, such as "http://127.0.0.1:8080". Default: see
+     * glacier_config_new.
+     */
     config &endpoint(std::string_view url) { return text(glacier_config_set_endpoint, url); }
     /** Sets the account that owns the vaults: 12 digits, or "-", the default, for the account of the credentials. */
     config &account_id(std::string_view id) { return text(glacier_config_set_account_id, id); }

@@ -267,7 +267,9 @@ fn right_argument(function: &Function, parameter: &Parameter) -> String {
         ("char *", "region") => r#""eu-central-1""#,
         ("char *", "account_id") => r#""-""#,
         ("char *", "vault") => "VAULT",
-        ("char *", "user_agent" | "key_id" | "secret" | "token_or_null" | "description" | "upload_id") => r#""text""#,
+        ("char *", "user_agent" | "profile" | "key_id" | "secret" | "token_or_null" | "description" | "upload_id") => {
+            r#""text""#
+        }
         _ => panic!("{} has a parameter that this test does not know: {ctype} {name}", function.name),
     };
     argument.to_owned()

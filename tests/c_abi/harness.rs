@@ -139,9 +139,10 @@ impl Program {
     }
 }
 
-/// Clears the environment of a command.
+/// Clears the environment of a command. The AWS files of the user must not change the tests either.
 pub(crate) fn clean(mut command: Command) -> Command {
     command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    command.env("AWS_CONFIG_FILE", "").env("AWS_SHARED_CREDENTIALS_FILE", "").env("AWS_EC2_METADATA_DISABLED", "true");
     command.env("ASAN_OPTIONS", "detect_leaks=1").env("UBSAN_OPTIONS", "print_stacktrace=1");
     command
 }

@@ -1,6 +1,7 @@
 //! The test programs of tests/c. Their sources state what they do. The tests here set the faults of the
 //! local Glacier, and check the archives and requests.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,7 @@ in_both_builds!(
     by_hand_ops,
     states,
     errors,
+    profile,
     callbacks,
     credentials,
     cancel,
@@ -45,6 +47,7 @@ under_valgrind!(
     by_hand_ops,
     states,
     errors,
+    profile,
     callbacks,
     credentials,
     cancel,
@@ -115,6 +118,22 @@ fn errors(build: Build) {
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 404), 1);
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 403), 1);
     assert_eq!(glacier.requests().len(), 2, "rejected parts are not sent");
+}
+
+fn profile(build: Build) {
+    let glacier = local_glacier();
+    let directory = tempfile::tempdir().unwrap();
+    let [config, credentials] = ["config", "credentials"].map(|name| directory.path().join(name));
+    let local =
+        format!("[profile local]\nregion = {}\nendpoint_url = {}\n", Options::default().region, glacier.endpoint());
+    fs::write(&config, format!("[default]\nregion = eu-central-2\n{local}[profile bare]\noutput = json\n")).unwrap();
+    // It cannot be read, not even by the superuser.
+    std::os::unix::fs::symlink("loop", directory.path().join("loop")).unwrap();
+    let program = Program::c("tests/c/profile.c", build);
+    let mut command = program.command();
+    command.env("AWS_CONFIG_FILE", config).env("AWS_SHARED_CREDENTIALS_FILE", credentials);
+    program.check(command.arg(directory.path().join("loop")));
+    assert_eq!(glacier.requests().len(), 2, "only the lists are requested");
 }
 
 fn callbacks(build: Build) {

@@ -154,6 +154,8 @@ void errors_have_their_class_and_details(const gmp::client &client)
     thrown_by<gmp::usage_error>([] { gmp::config().stall_timeout(-1ms); });
     gmp::config().proxy("http://user:password@127.0.0.1:3128").proxy("");
     thrown_by<gmp::usage_error>([] { gmp::config().proxy("socks5://127.0.0.1:1080"); });
+    usage = thrown_by<gmp::usage_error>([] { gmp::client(gmp::config().profile("absent")); });
+    CHECK(std::string(usage.what()).find("\"absent\" (set by the program) does not exist") != std::string::npos);
     thrown_by<gmp::usage_error>([] { gmp::treehash::combine({}); });
 
     gmp::upload missing = local_upload(client);

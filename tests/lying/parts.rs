@@ -1,6 +1,7 @@
 //! False acknowledgements of parts, with 1 and 8 workers, HTTP and HTTPS, buffered parts and parts that are read twice.
 
 use glacier_mp::config::Config;
+use glacier_mp::environment::Environment;
 use glacier_mp::error::Result;
 use glacier_mp::upload::Upload;
 
@@ -96,8 +97,7 @@ fn run(
 }
 
 pub(crate) fn config(server: &Server) -> Config {
-    let mut config = Config::from_environment();
-    config.set_proxy(Some("")).unwrap();
+    let mut config = Config::new(Environment::isolated());
     config.set_region("us-east-1").unwrap();
     config.set_endpoint(&server.url()).unwrap();
     config.set_credentials("AKIDEXAMPLE", "secret", None).unwrap();

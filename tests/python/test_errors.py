@@ -174,6 +174,8 @@ def test_usage_errors(glacier: Glacier) -> None:
             (lambda: Config(concurrency=33), "GLACIER_E_INVALID", "32"),
             (lambda: glacier_mp.Client(Config()), "GLACIER_E_INVALID", "region"),
             (lambda: Config(region_name="no region"), "GLACIER_E_INVALID", "region"),
+            (lambda: Config(profile_name=""), "GLACIER_E_INVALID", "profile"),
+            (lambda: glacier_mp.Client(Config(profile_name="absent")), "GLACIER_E_INVALID", '"absent"'),
         ):
             error = failure(call)
             assert (type(error), error.name) == (glacier_mp.UsageError, name), error
@@ -198,6 +200,7 @@ def client_of_nothing() -> glacier_mp.Client:
         (lambda upload: upload.put_part(0, b"data", checksum=bytes(33)), ValueError, "checksum"),
         (lambda upload: Config(region_name="us\0"), ValueError, "region_name"),
         (lambda upload: Config(region_name=cast(Any, b"us")), TypeError, "region_name"),
+        (lambda upload: Config(profile_name=cast(Any, 1)), TypeError, "profile_name"),
         (lambda upload: Config(user_agent="\ud800"), UnicodeEncodeError, "surrogates"),
         (lambda upload: Config(memory_limit=1 << 64), ValueError, "memory_limit"),
         (lambda upload: Config(bandwidth_limit=-1), ValueError, "bandwidth_limit"),

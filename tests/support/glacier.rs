@@ -9,6 +9,7 @@ use glacier_emulator::{Emulator, Options};
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
+use glacier_mp::environment::Environment;
 use glacier_mp::http::{Transport, UreqTransport};
 use glacier_mp::log::{Level, Sink};
 use glacier_mp::sync::cancel::Cancel;
@@ -21,9 +22,7 @@ pub(crate) const MIB: u64 = 1 << 20;
 /// A configuration for this emulator.
 pub(crate) fn config(glacier: &Emulator) -> Config {
     let options = Options::default();
-    let mut config = Config::from_environment();
-    // The proxy of the environment is not for loopback.
-    config.set_proxy(Some("")).unwrap();
+    let mut config = Config::new(Environment::isolated());
     config.set_region(&options.region).unwrap();
     config.set_endpoint(glacier.endpoint()).unwrap();
     config.set_credentials(&options.access_key, &options.secret_key, None).unwrap();

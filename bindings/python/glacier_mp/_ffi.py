@@ -131,6 +131,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "glacier_config_set_credentials": (RESULT, (ConfigHandle, c_char_p, c_char_p, c_char_p, ERR)),
     "glacier_config_set_credentials_provider": (RESULT, (ConfigHandle, CredentialsFn, c_void_p, DestroyFn, ERR)),
     "glacier_credentials_set": (RESULT, (POINTER(RawCredentials), c_char_p, c_char_p, c_char_p, c_int64, ERR)),
+    "glacier_config_set_profile": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_region": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_endpoint": (RESULT, (ConfigHandle, c_char_p, ERR)),
     "glacier_config_set_account_id": (RESULT, (ConfigHandle, c_char_p, ERR)),

@@ -46,12 +46,13 @@ class Client:
     still be run. A closed client cannot create uploads.
 
     Args:
-        config (Config): the settings. Default: Config(), the settings from the environment.
+        config (Config): the settings. Default: Config(), the settings from the environment and a profile.
 
     Raises:
-        UsageError: no region is set, a value from the environment is invalid, or the CA file has no certificate.
+        UsageError: no region is set, the profile does not exist, a file cannot be parsed, a value from the environment
+            or the profile is invalid, or the CA file has no certificate.
         ServiceError: no credentials are set (GLACIER_E_CREDENTIALS).
-        LocalError: the CA file cannot be read (GLACIER_E_IO, which is also an OSError).
+        LocalError: the CA file or an AWS file cannot be read (GLACIER_E_IO, which is also an OSError).
     """
 
     def __init__(self, config: Optional[Config] = None) -> None:
@@ -59,7 +60,7 @@ class Client:
         self._config_repr = repr(config)
         self._log = config._log
         self._get_credentials = config._get_credentials
-        with os_errors_for(config._ca_file):
+        with os_errors_for(*config._files):
             self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
         # The list_uploads calls in progress.
         self._list_calls: set[Call[Any]] = set()

@@ -15,16 +15,19 @@ Log = Union[logging.Logger, Callable[[int, str], object]]
 
 
 class Config:
-    """Settings for clients. A setting that is not given comes from the environment or has its default.
+    """Settings for clients. A setting that is not given comes from the environment or a profile, or has its default.
 
-    The constructor reads these environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN;
-    AWS_REGION, or else AWS_DEFAULT_REGION; AWS_ENDPOINT_URL_GLACIER, or else AWS_ENDPOINT_URL; the proxy variables, see
-    `proxy`. An empty variable counts as not set. Client reports invalid values from the environment.
+    The constructor captures all environment variables. An empty variable counts as not set. Client reads the AWS config
+    and credentials files, AWS_CONFIG_FILE or ~/.aws/config and AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, and
+    reports what is invalid in them and in the environment.
 
     Args:
-        region_name (str): the AWS region of the vaults, such as "eu-central-1".
-        endpoint_url (str): the endpoint, instead of the region's default: scheme, host and an optional port, such as
-            "http://127.0.0.1:8080".
+        profile_name (str): the profile of these files. Default: AWS_PROFILE, AWS_DEFAULT_PROFILE, "default". Keys in
+            the environment are used only if it is not given.
+        region_name (str): the AWS region of the vaults, such as "eu-central-1". Default: AWS_REGION,
+            AWS_DEFAULT_REGION, the region of the profile.
+        endpoint_url (str): the endpoint: scheme, host and an optional port, such as "http://127.0.0.1:8080". Default:
+            AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL, the endpoint of the profile, the endpoint of the region.
         account_id (str): the account that owns the vaults, 12 digits without hyphens. Default: "-", the account of the
             credentials (API reference, "accountId").
         aws_access_key_id (str): the ID of the key that signs requests. Set it together with aws_secret_access_key.
@@ -88,6 +91,7 @@ class Config:
     def __init__(
         self,
         *,
+        profile_name: Optional[str] = None,
         region_name: Optional[str] = None,
         endpoint_url: Optional[str] = None,
         account_id: Optional[str] = None,
@@ -110,12 +114,13 @@ class Config:
     ) -> None:
         self._handle: ConfigHandle = lib.glacier_config_new()
         self._repr_items: list[str] = []
+        self._set(lib.glacier_config_set_profile, "profile_name", profile_name, _arguments.text)
         self._set(lib.glacier_config_set_region, "region_name", region_name, _arguments.text)
         self._set(lib.glacier_config_set_endpoint, "endpoint_url", endpoint_url, _arguments.text)
         self._set(lib.glacier_config_set_account_id, "account_id", account_id, _arguments.text)
         self._set_credentials(aws_access_key_id, aws_secret_access_key, aws_session_token)
         self._get_credentials = self._set_provider(credentials, aws_access_key_id)
-        self._ca_file = None if ca_file is None else os.fsencode(ca_file)
+        self._files = [*_aws_files(), *([] if ca_file is None else [os.fsencode(ca_file)])]
         self._set(lib.glacier_config_set_ca_file, "ca_file", ca_file, _arguments.path)
         self._set_proxy(proxy)
         self._set(lib.glacier_config_set_user_agent, "user_agent", user_agent, _arguments.text)
@@ -181,3 +186,10 @@ class Config:
 
 # The library's levels. Each includes those before it.
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+
+
+def _aws_files() -> list[bytes]:
+    """Returns the paths of the AWS files that Client reads. Its errors may name them."""
+    files = {b"AWS_CONFIG_FILE": b"~/.aws/config", b"AWS_SHARED_CREDENTIALS_FILE": b"~/.aws/credentials"}
+    paths = [os.environb.get(name, default) for name, default in files.items()]
+    return [os.path.expanduser(path) for path in paths if path]

@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::{Credentials, keys_from_function};
+use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Level, Log};
 use crate::memory::BufferPool;
@@ -434,7 +435,7 @@ fn state_applies_events_atomically() {
 #[test]
 fn limiter_runs_every_attempt() {
     fn session() -> Session {
-        let mut config = Config::from_environment();
+        let mut config = Config::new(Environment::isolated());
         config.set_region("us-east-1").unwrap();
         config.set_credentials("id", "secret", None).unwrap();
         config.set_concurrency(2).unwrap();

@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::config::Config;
+    use crate::environment::Environment;
     use crate::error::Kind;
     use crate::limits::MIB;
 
@@ -112,7 +113,7 @@ mod tests {
     const ONE_AT_A_TIME: u64 = 70_000;
 
     fn session() -> Session {
-        let mut config = Config::from_environment();
+        let mut config = Config::new(Environment::isolated());
         config.set_region("us-east-1").unwrap();
         config.set_credentials("id", "secret", None).unwrap();
         Session::new(&Client::new(&config).unwrap(), "vault")
