@@ -1,0 +1,293 @@
+//! The command line.
+
+mod connection;
+mod given;
+mod transfer;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use self::connection::ConnectionArgs;
+pub(crate) use self::given::given_options;
+pub(crate) use self::transfer::TransferArgs;
+use crate::hyphens::{parse_text, unmarked};
+use crate::size::{parse_size, parse_time};
+
+/// The text after the help and in the manual page.
+const AFTER_HELP: &str = "\
+Exit status:
+  0  everything was done
+  1  something failed, and there is nothing to resume
+  2  the command line is invalid
+  3  an upload is unfinished: the command that is printed resumes it
+  4  the outcome of an upload is unknown: its archive may exist
+
+Uploads are recorded in $XDG_STATE_HOME/glacier-mp, by default ~/.local/state/glacier-mp. The same command resumes an upload \
+that was interrupted. Finished archives are listed in the catalog archives.jsonl in that directory.";
+
+/// Uploads archives to Amazon Glacier vaults.
+///
+/// Uploads are parallel and resumable. Each finished archive is recorded in a local catalog.
+#[derive(Debug, Parser)]
+#[command(name = "glacier-mp", version, after_help = AFTER_HELP, max_term_width = 100, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Upload files or standard input, each as one archive
+    ///
+    /// Prints one line for each archive: its ID, two spaces, its source. The same command resumes an upload that was
+    /// interrupted.
+    Upload(UploadArgs),
+    /// Resume unfinished uploads
+    ///
+    /// Without files, resumes all unfinished uploads to the vault that the state directory records. With --upload-id, resumes
+    /// an upload that another machine began.
+    Resume(ResumeArgs),
+    /// List the multipart uploads in progress in a vault
+    List(ListArgs),
+    /// List the parts of an upload that the service holds
+    Parts(PartsArgs),
+    /// Abort uploads: delete their parts at the service
+    Abort(AbortArgs),
+    /// Print the tree hashes of files
+    Treehash(TreehashArgs),
+    /// Print part size, part count and memory of an upload, without sending anything
+    Plan(PlanArgs),
+    /// Print each setting and where it comes from, without secrets
+    Config(ConfigArgs),
+    /// Search the catalog of finished archives
+    Archives(ArchivesArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory
+        directory: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UploadArgs {
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+    /// The files to upload; - is standard input
+    #[arg(required = true, allow_hyphen_values = true, value_name = "FILE", value_parser = path())]
+    pub(crate) files: Vec<PathBuf>,
+    /// The description that the vault keeps with the archive, by default the name of the file
+    ///
+    /// At most 1024 printable ASCII characters. Other characters of a file name are percent-encoded.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) description: Option<String>,
+    /// The part size: a power of two from 1M to 4G
+    ///
+    /// The default is the smallest size from 16M that needs at most 10,000 parts.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) part_size: Option<u64>,
+    /// Start again: abort the unfinished uploads of these files
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// The expected size of standard input, which chooses the part size
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) expected_size: Option<u64>,
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+    /// The files whose uploads are resumed; - is standard input
+    #[arg(allow_hyphen_values = true, value_name = "FILE", value_parser = path())]
+    pub(crate) files: Vec<PathBuf>,
+    /// The ID of the upload to resume, which needs one FILE
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_text)]
+    pub(crate) upload_id: Option<String>,
+    /// List the unfinished uploads that the state directory records, of all vaults, and send nothing
+    #[arg(long, conflicts_with_all = ["files", "upload_id"])]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) transfer: TransferArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+    /// List only uploads that were initiated at least this long ago, such as 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) older_than: Option<Duration>,
+    /// Print one JSON object for each upload
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PartsArgs {
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+    /// The upload ID
+    #[arg(allow_hyphen_values = true, value_name = "UPLOAD_ID", value_parser = parse_text)]
+    pub(crate) id: String,
+    /// Print one JSON object for each part
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AbortArgs {
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+    /// The upload IDs
+    #[arg(allow_hyphen_values = true, value_name = "UPLOAD_ID", value_parser = parse_text,
+        required_unless_present = "older_than", conflicts_with = "older_than")]
+    pub(crate) ids: Vec<String>,
+    /// Abort all uploads in the vault that were initiated at least this long ago, such as 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) older_than: Option<Duration>,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// The directory of journals and catalog
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TreehashArgs {
+    /// The files; - is standard input
+    #[arg(required = true, allow_hyphen_values = true, value_name = "FILE", value_parser = path())]
+    pub(crate) files: Vec<PathBuf>,
+    /// The number of threads; 0 means one per core
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) threads: u32,
+    /// Print one JSON object for each file
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    /// The file to plan for
+    #[arg(required_unless_present = "size", conflicts_with = "size", allow_hyphen_values = true, value_name = "FILE",
+        value_parser = path())]
+    pub(crate) file: Option<PathBuf>,
+    /// The archive size, instead of a file
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) size: Option<u64>,
+    /// The part size: a power of two from 1M to 4G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) part_size: Option<u64>,
+    /// The number of parts in flight
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub(crate) concurrency: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    /// Print one JSON object for each setting
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ArchivesArgs {
+    /// Print only archives whose description, source, archive ID or tree hash contains this text
+    #[arg(allow_hyphen_values = true, value_name = "TEXT", value_parser = parse_text)]
+    pub(crate) text: Option<String>,
+    /// Print only archives in this vault
+    #[arg(long, value_name = "VAULT")]
+    pub(crate) vault: Option<String>,
+    /// Print only archives that were finished at most this long ago, such as 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) newer_than: Option<Duration>,
+    /// Print the lines of the catalog, one JSON object for each archive
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VaultArgs {
+    /// The vault
+    #[arg(long = "vault", value_name = "VAULT", env = "GLACIER_MP_VAULT", allow_hyphen_values = true)]
+    pub(crate) name: String,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct StateArgs {
+    /// The directory of journals and catalog, instead of $XDG_STATE_HOME/glacier-mp
+    #[arg(long = "state-dir", value_name = "DIR", env = "GLACIER_MP_STATE_DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// Parses a path, which can look like an ID.
+fn path() -> ValueParser {
+    OsStringValueParser::new().map(|path: OsString| PathBuf::from(unmarked(path))).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn accepts_ids_that_begin_with_a_hyphen() {
+        let id = "-hGj3WZerNPYabcdefghijklmnop_-x";
+        let parse = |words: &[&str]| {
+            Cli::try_parse_from(crate::hyphens::mark_ids(words.iter().map(OsString::from))).unwrap().command
+        };
+        let Command::Parts(parts) = parse(&["glacier-mp", "parts", "--vault", "v", id]) else { panic!() };
+        assert_eq!(parts.id, id);
+        let Command::Abort(abort) = parse(&["glacier-mp", "abort", id, "--vault=v", "--yes", "-short"]) else {
+            panic!()
+        };
+        assert_eq!(abort.ids, [id, "-short"]);
+        for words in [["--upload-id", id].as_slice(), &[&format!("--upload-id={id}")]] {
+            let words = [&["glacier-mp", "resume", "--vault", "v"], words, &["file"]].concat();
+            let Command::Resume(resume) = parse(&words) else { panic!() };
+            assert_eq!((resume.upload_id.as_deref(), resume.files), (Some(id), vec![PathBuf::from("file")]));
+        }
+        let Command::Archives(archives) = parse(&["glacier-mp", "archives", id]) else { panic!() };
+        assert_eq!(archives.text.as_deref(), Some(id));
+        let Command::Upload(upload) = parse(&["glacier-mp", "upload", "--vault", "v", "--", id, "-"]) else { panic!() };
+        assert_eq!(upload.files, [PathBuf::from(id), PathBuf::from("-")]);
+    }
+}

@@ -1,0 +1,50 @@
+//! `glacier-mp plan`.
+
+use glacier_mp::plan::Plan;
+use serde_json::json;
+
+use crate::args::PlanArgs;
+use crate::console::{Output, shown_path};
+use crate::exit::{Exit, Failure, Result};
+use crate::size::show_size;
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// The file cannot be read; the sizes are not allowed.
+pub(crate) fn run(args: &PlanArgs, output: &Output) -> Result<Exit> {
+    let size = match (&args.file, args.size) {
+        (Some(path), _) => {
+            let metadata = std::fs::metadata(path);
+            metadata.map_err(|cause| Failure::new(format!("cannot read {}: {cause}", shown_path(path))))?.len()
+        }
+        (None, size) => size.unwrap_or_default(),
+    };
+    let plan = Plan::new(size, args.part_size)?;
+    let last = size - u64::from(plan.part_count() - 1) * plan.part_size();
+    let memory = plan.memory(args.concurrency);
+    if args.json {
+        output.line(
+            &json!({
+                "size": size, "part_size": plan.part_size(), "parts": plan.part_count(), "last_part_size": last,
+                "requests": plan.request_count(), "memory": memory,
+            })
+            .to_string(),
+        );
+        return Ok(Exit::Done);
+    }
+    for (name, value) in [
+        ("size", format!("{size} bytes ({})", show_size(size))),
+        ("part size", format!("{} bytes ({})", plan.part_size(), show_size(plan.part_size()))),
+        ("parts", plan.part_count().to_string()),
+        ("last part", format!("{last} bytes ({})", show_size(last))),
+        ("requests", format!("{}, without retries", plan.request_count())),
+        (
+            "memory",
+            format!("{} for {} parts in flight, without reading a part twice", show_size(memory), args.concurrency),
+        ),
+    ] {
+        output.line(&format!("{name:10} {value}"));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,60 @@
+//! IDs that begin with a hyphen, on the command line.
+//!
+//! Upload IDs and archive IDs of the service are base64url text, so one in 64 begins with a hyphen and looks like an option.
+//! Such an argument gets a mark before the command line is parsed, and loses it in the value parser.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// The mark: a character that no ID contains.
+const MARK: u8 = 0x01;
+/// The length from which an argument is an ID. No option of this program is that long.
+const ID_MIN: usize = 24;
+
+/// Marks the arguments that are IDs.
+pub(crate) fn mark_ids(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    arguments
+        .into_iter()
+        .map(|argument| if is_id(argument.as_bytes()) { marked(&argument) } else { argument })
+        .collect()
+}
+
+/// Removes the mark.
+pub(crate) fn unmarked(argument: OsString) -> OsString {
+    match argument.as_bytes().strip_prefix(&[MARK]) {
+        Some(rest) => OsString::from_vec(rest.to_vec()),
+        None => argument,
+    }
+}
+
+/// Parses a text that can be an ID.
+#[allow(clippy::unnecessary_wraps, reason = "clap expects a result")]
+pub(crate) fn parse_text(text: &str) -> Result<String, String> {
+    Ok(text.strip_prefix(char::from(MARK)).unwrap_or(text).to_owned())
+}
+
+fn is_id(argument: &[u8]) -> bool {
+    let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    argument.len() >= ID_MIN && argument[0] == b'-' && argument.iter().all(is_base64url)
+}
+
+fn marked(argument: &OsString) -> OsString {
+    OsString::from_vec([&[MARK], argument.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_ids_and_nothing_else() {
+        let id = "-hGj3WZerNPYabcdefghijklmnop";
+        let double = "--Gj3WZerNPYabcdefghijklmnop";
+        let others = ["--part-size=64M", "-h", "abort", "--description=-hGj3WZerNPYabcdefghijklmnop", ""];
+        let marked = mark_ids([id, double].into_iter().chain(others).map(OsString::from));
+        assert!(marked[..2].iter().all(|argument| argument.as_bytes()[0] == MARK));
+        assert!(marked[2..].iter().zip(others).all(|(argument, other)| argument == other));
+        assert_eq!(unmarked(marked[0].clone()), id);
+        assert_eq!(parse_text(marked[1].to_str().unwrap()), Ok(double.to_owned()));
+    }
+}

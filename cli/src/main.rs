@@ -1,0 +1,93 @@
+//! `glacier-mp`: uploads archives to Amazon Glacier vaults.
+//!
+//! - `args`: the command line; `hyphens`, `size` and `schedule` parse its values.
+//! - `commands`: one file for each subcommand.
+//! - `upload`: the uploads of several files, and what surrounds each of them.
+//! - `state`: journals of unfinished uploads and the catalog of finished archives.
+//! - `progress`: what the uploads report, and its three forms: bars, lines and JSON.
+//! - `signals`, `limit`: what changes running uploads.
+//! - `console`, `shell`, `exit`: output, quoting and exit statuses.
+
+mod args;
+mod commands;
+mod console;
+mod exit;
+mod hyphens;
+mod limit;
+mod progress;
+mod schedule;
+mod shell;
+mod signals;
+mod size;
+mod state;
+mod upload;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::args::{Cli, Command, given_options};
+use crate::console::Output;
+use crate::exit::{Exit, Failure};
+use crate::upload::Invocation;
+
+fn main() -> ExitCode {
+    let arguments = hyphens::mark_ids(std::env::args_os());
+    let (cli, invocation) = match parse(&arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let is_written = error.print().is_ok();
+            let exit = match error.use_stderr() {
+                true => Exit::Usage,
+                false if is_written => Exit::Done,
+                false => Exit::Failed,
+            };
+            return ExitCode::from(exit.code());
+        }
+    };
+    let output = Arc::new(Output::default());
+    let exit = run(cli.command, &invocation, &output).unwrap_or_else(|failure: Failure| {
+        console::message(&failure.message);
+        failure.exit
+    });
+    match output.failure() {
+        Some(cause) => {
+            console::message(&format!("cannot write to standard output: {cause}"));
+            ExitCode::from(exit.worse(Exit::Failed).code())
+        }
+        None => ExitCode::from(exit.code()),
+    }
+}
+
+fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let program = arguments.first().cloned().unwrap_or_else(|| "glacier-mp".into());
+    let (subcommand, options) = match matches.subcommand() {
+        Some((name, matches)) => {
+            let options = command.find_subcommand(name).map(|command| given_options(command, matches));
+            (name.to_owned(), options.unwrap_or_default())
+        }
+        None => Default::default(),
+    };
+    Ok((cli, Invocation { program, subcommand, options }))
+}
+
+fn run(command: Command, invocation: &Invocation, output: &Arc<Output>) -> exit::Result<Exit> {
+    match command {
+        Command::Upload(args) => commands::upload::run(args, invocation, output),
+        Command::Resume(args) => commands::resume::run(args, invocation, output),
+        Command::List(args) => commands::list::run(&args, output),
+        Command::Parts(args) => commands::parts::run(&args, output),
+        Command::Abort(args) => commands::abort::run(&args, output),
+        Command::Treehash(args) => commands::treehash::run(&args, output),
+        Command::Plan(args) => commands::plan::run(&args, output),
+        Command::Config(args) => commands::config::run(&args, output),
+        Command::Archives(args) => commands::archives::run(&args, output),
+        Command::Completions { shell } => commands::completions::run(shell, output),
+        Command::Man { directory } => commands::man::run(&directory),
+    }
+}

@@ -1,0 +1,149 @@
+//! Plain lines, for a standard error that is no terminal. Also the messages that all displays for people share.
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::layout::fields;
+use super::{Display, Event, Phase, Snapshot, Status};
+use crate::args::TransferArgs;
+use crate::console::{Output, message, raw_line, shown};
+
+/// The time between two progress lines.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The minimum time between two warnings of the library. During an outage, each part in flight causes one every few seconds.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Turns events into lines for people.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    output: Arc<Output>,
+    is_quiet: bool,
+    is_verbose: bool,
+    warnings: Mutex<Warnings>,
+}
+
+#[derive(Debug, Default)]
+struct Warnings {
+    last: Option<Instant>,
+    suppressed: u64,
+}
+
+impl Messages {
+    pub(super) fn new(args: &TransferArgs, output: Arc<Output>) -> Self {
+        Self { output, is_quiet: args.quiet, is_verbose: args.verbose, warnings: Mutex::default() }
+    }
+
+    /// Writes the lines of an event.
+    pub(super) fn write(&self, event: &Event<'_>) {
+        match event {
+            Event::Archive(record) => {
+                self.output.line(&format!("{}  {}", shown(&record.archive_id), shown(&record.source)));
+            }
+            Event::Failed { source, failure } => message(&format!("{}: {failure}", shown(source))),
+            Event::Stopped { command } => {
+                message("to resume, run:");
+                let mut line = OsString::from("  ");
+                line.push(command);
+                raw_line(&line);
+            }
+            Event::Log { is_warning: true, message } if !self.is_quiet => self.warn(message),
+            Event::Log { is_warning: false, message: text } if self.is_verbose => message(text),
+            Event::Note { message: text } if !self.is_quiet => message(text),
+            Event::Finished { done, failed, stopped } if done + failed + stopped > 1 && !self.is_quiet => {
+                message(&format!("{done} archives done, {failed} files failed, {stopped} unfinished"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the progress of each running source.
+    pub(super) fn write_status(&self, status: &Status) {
+        status_lines(status).iter().for_each(|line| message(line));
+    }
+
+    fn warn(&self, text: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = warnings.last.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
+        if !is_due && !self.is_verbose {
+            warnings.suppressed += 1;
+            return;
+        }
+        warnings.last = Some(Instant::now());
+        match std::mem::take(&mut warnings.suppressed) {
+            0 => message(&format!("warning: {text}")),
+            more => message(&format!("warning: {text} ({more} more warnings; --verbose shows all)")),
+        }
+    }
+}
+
+/// The display of plain lines.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    messages: Messages,
+    is_quiet: bool,
+    last: Mutex<Instant>,
+}
+
+impl Lines {
+    pub(super) fn new(messages: Messages, is_quiet: bool) -> Self {
+        Self { messages, is_quiet, last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Display for Lines {
+    fn event(&self, event: &Event<'_>) {
+        self.messages.write(event);
+    }
+
+    fn tick(&self, status: &Status) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_quiet && last.elapsed() >= INTERVAL {
+            *last = Instant::now();
+            self.messages.write_status(status);
+        }
+    }
+
+    fn status(&self, status: &Status) {
+        self.messages.write_status(status);
+    }
+}
+
+/// Returns one line for each running source, and one for all if there are several.
+fn status_lines(status: &Status) -> Vec<String> {
+    let is_single = status.files.len() == 1;
+    let running = status.files.iter().filter(|file| file.phase == Phase::Running);
+    let mut lines: Vec<_> = running.map(|file| status_line(file, if is_single { status.limit } else { 0 })).collect();
+    if !is_single {
+        lines.push(status_line(&status.sum(), status.limit));
+    }
+    lines
+}
+
+fn status_line(file: &Snapshot, limit: u64) -> String {
+    let cause = file.last_retry.as_ref().filter(|_| file.retries > 0);
+    let cause = cause.map(|cause| format!(", the last after: {cause}")).unwrap_or_default();
+    format!("{}: {}{cause}", file.name, fields(file, limit).join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::snapshot::tests::snapshot;
+
+    #[test]
+    fn status_names_each_running_file_and_the_sum() {
+        let retried = Snapshot { retries: 2, last_retry: Some("part 1: reset".to_owned()), ..snapshot() };
+        let waiting = Snapshot { phase: Phase::Waiting, ..snapshot() };
+        let status = Status { files: vec![retried, waiting], rate: Some(1 << 20), limit: 5 << 20 };
+        assert_eq!(
+            status_lines(&status),
+            [
+                "backup.tar: 45 %, 52.0 MiB/s, 1:49 left, 4.5 GiB of 10.0 GiB, 288/640 parts, 8 in flight, 2 retries, the last \
+                 after: part 1: reset",
+                "all: 0 of 2 files: 45 %, 1.0 MiB/s, 3:08:00 left, 9.0 GiB of 20.0 GiB, 576 parts, 16 in flight, 2 retries, limit \
+                 5.0 MiB/s"
+            ]
+        );
+    }
+}

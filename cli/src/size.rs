@@ -1,0 +1,169 @@
+//! Sizes and times on the command line and in messages.
+
+use std::time::Duration;
+
+/// The units of a size. The order is that of the search: the longest first.
+const UNITS: [(&str, u64); 20] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("KB", 1_000),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("K", 1 << 10),
+    ("k", 1 << 10),
+    ("M", 1 << 20),
+    ("G", 1 << 30),
+    ("T", 1 << 40),
+    ("B", 1),
+    ("", 1),
+];
+
+/// Parses a size in bytes: digits, with a fraction or without, and a unit.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let rule = || {
+        format!(
+            "{text:?} is not a size: write digits and a unit, such as 64M, 64MiB or 1.5G; K, M, G and T are powers of 1024, as \
+             are KiB to TiB; KB to TB are powers of 1000"
+        )
+    };
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number.trim_end(), *unit)))
+        .ok_or_else(rule)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
+        return Err(rule());
+    }
+    let too_large = || format!("{text:?} is too large: at most {} bytes are allowed", u64::MAX);
+    let whole: u64 = whole.parse().map_err(|_| too_large())?;
+    let scale = 10u128.pow(u32::try_from(fraction.len()).map_err(|_| rule())?);
+    let fraction: u128 = fraction.parse().map_err(|_| rule())?;
+    let bytes = u128::from(whole) * u128::from(unit) + fraction * u128::from(unit) / scale;
+    u64::try_from(bytes).map_err(|_| too_large())
+}
+
+/// Parses a time: digits and one of the units s, m, h, d, w.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let rule =
+        || format!("{text:?} is not a time: write digits and one of the units s, m, h, d and w, such as 90s or 7d");
+    let unit = text.chars().last().ok_or_else(rule)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return Err(rule()),
+    };
+    let digits = text.strip_suffix(unit).unwrap_or_default();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(rule());
+    }
+    let count: u64 = digits.parse().map_err(|_| rule())?;
+    count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(rule)
+}
+
+/// Formats a size: 512 B, 1.5 MiB, 20.0 GiB.
+pub(crate) fn show_size(bytes: u64) -> String {
+    const NAMES: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // The next unit is used from 1023.95 on, which would be shown as 1024.0.
+    let mut tenths = u128::from(bytes) * 10;
+    let mut name = NAMES[0];
+    for next in NAMES {
+        name = next;
+        tenths = (tenths + 512) / 1024;
+        if tenths < 10_240 {
+            break;
+        }
+    }
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
+/// Formats a time: 0:07, 1:45, 2:05:00, 3 days.
+pub(crate) fn show_time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{rest:02}"),
+        1..100 => format!("{hours}:{minutes:02}:{rest:02}"),
+        _ => format!("{} days", hours / 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_sizes_with_every_unit() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1", 1),
+            ("17B", 17),
+            ("5K", 5 << 10),
+            ("5k", 5 << 10),
+            ("5KiB", 5 << 10),
+            ("5KB", 5_000),
+            ("5kB", 5_000),
+            ("64M", 64 << 20),
+            ("64 MiB", 64 << 20),
+            ("64MB", 64_000_000),
+            ("1.5G", 3 << 29),
+            ("2Gi", 2 << 30),
+            ("1TB", 1_000_000_000_000),
+            ("0.5K", 512),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn rejects_invalid_sizes() {
+        for text in [
+            "",
+            "M",
+            "-1",
+            "+1",
+            "1.",
+            ".5M",
+            "1e3",
+            "5X",
+            "5 M M",
+            "1.0000000001K",
+            "99999999999999999999",
+            "17000000T",
+        ] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parses_times() {
+        assert_eq!(parse_time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_time("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert_eq!(parse_time("2w"), Ok(Duration::from_secs(14 * 86_400)));
+        for text in ["", "d", "7", "-1d", "1.5h", "7ä", "99999999999999999999d"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shows_sizes_and_times() {
+        let sizes: Vec<_> = [0, 1023, 1024, 1536, 1_048_575, 1 << 20, 10 << 30, u64::MAX].map(show_size).to_vec();
+        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 MiB", "10.0 GiB", "16384.0 PiB"]);
+        let times = [7, 105, 7500, 400_000].map(|seconds| show_time(Duration::from_secs(seconds)));
+        assert_eq!(times, ["0:07", "1:45", "2:05:00", "4 days"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! The catalog: one line of JSON for each finished archive. The service has no names, so the catalog is what finds an archive
+//! again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{FILE_MODE, sync_directory};
+use crate::console::shown_path;
+use crate::exit::{Failure, Result};
+
+/// A finished archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ArchiveRecord {
+    /// The time at which the record was written, in UTC: `2026-01-31T23:59:59Z`.
+    pub(crate) time: String,
+    pub(crate) vault: String,
+    pub(crate) archive_id: String,
+    /// 64 hexadecimal digits.
+    pub(crate) tree_hash: String,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) description: String,
+    /// The path of the file, or `-` for standard input. Bytes that are not UTF-8 are replaced.
+    pub(crate) source: String,
+    #[serde(default)]
+    pub(crate) endpoint: String,
+    #[serde(default)]
+    pub(crate) account_id: String,
+}
+
+/// The catalog file.
+#[derive(Clone, Debug)]
+pub(crate) struct Catalog {
+    path: PathBuf,
+}
+
+impl Catalog {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Returns the path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the file if there is none, and checks that it can be written.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        self.open().map(drop).map_err(|cause| self.failed("write", &cause))
+    }
+
+    /// Appends a record. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// The path and the cause. The file is unchanged.
+    pub(crate) fn append(&self, record: &ArchiveRecord) -> Result<()> {
+        let line = serde_json::to_string(record).map_err(|cause| Failure::new(cause.to_string()))?;
+        self.try_append(&line).map_err(|cause| self.failed("write", &cause))
+    }
+
+    /// Appends a record, unless the catalog has its archive ID.
+    ///
+    /// # Errors
+    /// As [`Catalog::append`]; the file cannot be read.
+    pub(crate) fn append_once(&self, record: &ArchiveRecord) -> Result<()> {
+        let mut is_known = false;
+        self.read(|_, known| is_known |= known.is_some_and(|known| known.archive_id == record.archive_id))?;
+        if is_known { Ok(()) } else { self.append(record) }
+    }
+
+    /// Calls `each` with the text of each line and its record; `None` if the line is damaged.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read.
+    pub(crate) fn read(&self, mut each: impl FnMut(&str, Option<ArchiveRecord>)) -> Result<()> {
+        let file = match File::open(&self.path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file.map_err(|cause| self.failed("read", &cause))?,
+        };
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).map_err(|cause| self.failed("read", &cause))? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim_end_matches('\n');
+            each(text, serde_json::from_str(text).ok());
+            line.clear();
+        }
+        Ok(())
+    }
+
+    fn try_append(&self, line: &str) -> io::Result<()> {
+        let mut file = self.open()?;
+        file.lock()?;
+        let end = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if end > 0 {
+            file.read_exact_at(&mut last, end - 1)?;
+        }
+        // A crash can leave a torn line. The new record needs a line of its own.
+        let separator = if last == [b'\n'] { "" } else { "\n" };
+        let written = file.write_all(format!("{separator}{line}\n").as_bytes()).and_then(|()| file.sync_all());
+        if written.is_err() {
+            let _ = file.set_len(end);
+        }
+        written
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let is_new = !self.path.exists();
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(&self.path)?;
+        if let Some(directory) = self.path.parent().filter(|_| is_new) {
+            sync_directory(directory)?;
+        }
+        Ok(file)
+    }
+
+    fn failed(&self, what: &str, cause: &io::Error) -> Failure {
+        Failure::new(format!("cannot {what} the catalog {}: {cause}", shown_path(&self.path)))
+    }
+}
+
+/// Returns the current time in the format of the catalog.
+pub(crate) fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Parses a time in the format of the catalog. Returns seconds since 1970-01-01 UTC.
+pub(crate) fn parse(time: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(time).ok().map(|time| time.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str) -> ArchiveRecord {
+        ArchiveRecord {
+            time: now(),
+            vault: "v".to_owned(),
+            archive_id: id.to_owned(),
+            tree_hash: "00".repeat(32),
+            size: 1,
+            description: "line\nbreak".to_owned(),
+            source: "/s".to_owned(),
+            endpoint: "https://e".to_owned(),
+            account_id: "-".to_owned(),
+        }
+    }
+
+    fn ids(catalog: &Catalog) -> Vec<Option<String>> {
+        let mut ids = Vec::new();
+        catalog.read(|_, record| ids.push(record.map(|record| record.archive_id))).unwrap();
+        ids
+    }
+
+    #[test]
+    fn appends_one_line_for_each_archive() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(directory.path().join("archives.jsonl"));
+        assert_eq!(ids(&catalog), []);
+        catalog.append(&record("a")).unwrap();
+        catalog.append_once(&record("a")).unwrap();
+        catalog.append_once(&record("b")).unwrap();
+        assert_eq!(ids(&catalog), [Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(std::fs::read_to_string(catalog.path()).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn appends_a_whole_line_after_a_torn_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(directory.path().join("archives.jsonl"));
+        std::fs::write(catalog.path(), "{\"time\":\"20").unwrap();
+        catalog.append(&record("a")).unwrap();
+        assert_eq!(ids(&catalog), [None, Some("a".to_owned())]);
+    }
+
+    #[test]
+    fn concurrent_appends_do_not_mix() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(directory.path().join("archives.jsonl"));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let catalog = &catalog;
+                scope.spawn(move || (0..10).for_each(|n| catalog.append(&record(&format!("{thread}-{n}"))).unwrap()));
+            }
+        });
+        let mut ids = ids(&catalog);
+        ids.sort();
+        ids.dedup();
+        assert_eq!((ids.len(), ids.contains(&None)), (40, false));
+    }
+
+    #[test]
+    fn full_disk_is_an_error() {
+        let catalog = Catalog::new(PathBuf::from("/dev/full"));
+        let failure = catalog.append(&record("a")).unwrap_err();
+        assert!(failure.message.contains("cannot write the catalog /dev/full: No space left on device"), "{failure}");
+    }
+}

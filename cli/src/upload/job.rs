@@ -1,0 +1,280 @@
+//! The upload of one source, from its journal to the catalog.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use glacier_mp::error::{Error, Kind};
+use glacier_mp::upload::{JournalEnd, Upload};
+
+use super::journal::{Earlier, Journal};
+use super::stdin::{ReadError, reader};
+use super::{Context, default_description, show};
+use crate::console::{shown, shown_path};
+use crate::exit::{Exit, Failure, Result};
+use crate::progress::{Event, Phase};
+use crate::state::catalog::{ArchiveRecord, now};
+
+/// A source to upload.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) source: JobSource,
+    /// The ID of the upload to resume without a journal.
+    pub(crate) upload_id: Option<String>,
+    /// The description that the user gave.
+    pub(crate) description: Option<String>,
+}
+
+/// A source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum JobSource {
+    /// A file, by its absolute path without symbolic links if it exists.
+    File(PathBuf),
+    Stdin,
+}
+
+/// The result of a job.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Done(ArchiveRecord),
+    Failed {
+        failure: Failure,
+        /// The ID of an unfinished upload that has no journal.
+        upload_id: Option<String>,
+    },
+    /// The command was stopped before.
+    NotStarted,
+}
+
+impl Outcome {
+    /// Returns the exit status that the outcome asks for.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Done(_) => Exit::Done,
+            Self::Failed { failure, .. } => failure.exit,
+            Self::NotStarted => Exit::Stopped,
+        }
+    }
+}
+
+impl JobSource {
+    /// Creates the source of an argument: `-` is standard input.
+    pub(crate) fn from_argument(path: &Path) -> Self {
+        if path.as_os_str() == "-" {
+            return Self::Stdin;
+        }
+        let full = path.canonicalize().or_else(|_| std::path::absolute(path));
+        Self::File(full.unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// Returns the name in messages and in the catalog.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::File(path) => shown_path(path),
+            Self::Stdin => "-".to_owned(),
+        }
+    }
+}
+
+impl Job {
+    /// Returns the name in messages and in the catalog.
+    pub(crate) fn name(&self) -> String {
+        self.source.name()
+    }
+
+    /// Returns the size in bytes, if it is known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.source {
+            JobSource::File(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
+            JobSource::Stdin => None,
+        }
+    }
+
+    /// Uploads the source, and shows the outcome.
+    pub(super) fn run(&self, index: usize, context: &Context) -> Outcome {
+        if context.tracker.is_stopping() {
+            context.tracker.set_phase(index, Phase::Failed);
+            return Outcome::NotStarted;
+        }
+        context.tracker.set_phase(index, Phase::Running);
+        let (source, vault, size) = (&self.name(), context.settings.vault.as_str(), self.size());
+        context.display.event(&Event::Started { source, vault, size });
+        let mut unfinished = None;
+        let outcome = match self.upload(index, context, &mut unfinished) {
+            Ok(record) => Outcome::Done(record),
+            Err(failure) => Outcome::Failed { failure, upload_id: unfinished },
+        };
+        show(context, index, self, &outcome);
+        outcome
+    }
+
+    /// Uploads the source. Sets `unfinished` to the ID of an unfinished upload that has no journal.
+    fn upload(&self, index: usize, context: &Context, unfinished: &mut Option<String>) -> Result<ArchiveRecord> {
+        if let JobSource::File(path) = &self.source {
+            std::fs::File::open(path).map_err(|cause| Failure::new(format!("cannot read the file: {cause}")))?;
+        }
+        let journal = Journal::of(&self.source, context)?;
+        let outcome = self.upload_with(&journal, index, context, unfinished);
+        match &outcome {
+            // The archive is in the catalog.
+            Ok(_) => journal.remove()?,
+            Err(_) => journal.close(),
+        }
+        outcome
+    }
+
+    fn upload_with(
+        &self,
+        journal: &Journal,
+        index: usize,
+        context: &Context,
+        unfinished: &mut Option<String>,
+    ) -> Result<ArchiveRecord> {
+        let earlier = journal.settle(&self.source, context)?;
+        match self.send(journal, &earlier, index, context, unfinished) {
+            // The upload of the earlier content was complete, but its response was lost. The library found the archive, so a new
+            // upload can begin.
+            Err(failure) if is_archive_of_earlier_content(journal, &earlier) => {
+                match journal.settle(&self.source, context)? {
+                    Earlier::Archive(_) => Err(failure),
+                    earlier => self.send(journal, &earlier, index, context, unfinished),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Runs the upload, and records its archive.
+    fn send(
+        &self,
+        journal: &Journal,
+        earlier: &Earlier,
+        index: usize,
+        context: &Context,
+        unfinished: &mut Option<String>,
+    ) -> Result<ArchiveRecord> {
+        if let Earlier::Archive(record) = earlier {
+            return Ok(record.clone());
+        }
+        let upload = Upload::new(&context.client, &context.settings.vault)?;
+        let description = self.prepare(&upload, journal, earlier, context)?;
+        let read_error = self.set_source(&upload, context)?;
+        context.tracker.set_upload(index, &upload);
+        if let Err(error) = upload.run() {
+            if journal.path().is_none() {
+                *unfinished = upload.id().map(|id| id.to_string_lossy().into_owned());
+            }
+            return Err(failure_of(error, journal, read_error));
+        }
+        let text =
+            |text: Option<&std::ffi::CStr>| text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+        let record = ArchiveRecord {
+            time: now(),
+            vault: context.settings.vault.clone(),
+            archive_id: text(upload.archive_id()),
+            tree_hash: text(upload.tree_hash()),
+            size: archive_size(&upload, journal),
+            description,
+            source: self.name(),
+            endpoint: context.client.endpoint().to_owned(),
+            account_id: context.account_id.clone(),
+        };
+        record_archive(&record, journal, context)?;
+        Ok(record)
+    }
+
+    /// Sets everything but the source. Returns the description of the archive.
+    fn prepare(&self, upload: &Upload, journal: &Journal, earlier: &Earlier, context: &Context) -> Result<String> {
+        if let Some(path) = journal.path() {
+            upload.set_journal(path)?;
+        }
+        if let Some(bytes) = context.settings.part_size {
+            upload.set_part_size(bytes)?;
+        }
+        if let Earlier::Unfinished(summary) = earlier {
+            if let Some(description) = &self.description {
+                upload.set_description(description)?;
+            }
+            return Ok(summary.description.clone());
+        }
+        let description = match (&self.upload_id, &self.description, &self.source) {
+            (Some(id), ..) => {
+                upload.set_upload_id(id)?;
+                listed_description(id, context)?
+            }
+            (None, Some(description), _) => description.clone(),
+            (None, None, JobSource::File(path)) => default_description(path),
+            (None, None, JobSource::Stdin) => String::new(),
+        };
+        upload.set_description(&description)?;
+        Ok(description)
+    }
+
+    fn set_source(&self, upload: &Upload, context: &Context) -> Result<Option<ReadError>> {
+        match &self.source {
+            JobSource::File(path) => upload.set_source_file(path).map(|()| None).map_err(Failure::from),
+            JobSource::Stdin => {
+                let (read, failure) = reader(&context.tracker)
+                    .map_err(|cause| Failure::new(format!("cannot read standard input: {cause}")))?;
+                upload.set_source_callback(read, None)?;
+                if let Some(bytes) = context.settings.expected_size {
+                    upload.set_expected_size(bytes)?;
+                }
+                Ok(Some(failure))
+            }
+        }
+    }
+}
+
+/// Returns the description of an upload in progress; empty if the service does not list it.
+fn listed_description(id: &str, context: &Context) -> Result<String> {
+    let listed = context.client.list_uploads(&context.settings.vault)?;
+    Ok(listed.into_iter().find(|upload| upload.id == id).and_then(|upload| upload.description).unwrap_or_default())
+}
+
+fn archive_size(upload: &Arc<Upload>, journal: &Journal) -> u64 {
+    let counted = upload.progress().map_or(u64::MAX, |progress| progress.bytes_total);
+    let recorded = || journal.summary().ok().flatten().and_then(|summary| summary.archive_size);
+    if counted == u64::MAX { recorded().unwrap_or_default() } else { counted }
+}
+
+/// Appends the archive to the catalog. Only then may its journal be removed.
+fn record_archive(record: &ArchiveRecord, journal: &Journal, context: &Context) -> Result<()> {
+    context.settings.state.catalog().append(record).map_err(|failure| {
+        let ArchiveRecord { archive_id, tree_hash, size, .. } = record;
+        let next = match journal.path() {
+            Some(_) => "make room and run the same command again, which sends nothing and writes the catalog",
+            None => "keep this message: nothing else has the archive ID",
+        };
+        Failure::new(format!(
+            "the archive exists as {} with tree hash {tree_hash} and {size} bytes, but {failure}; {next}",
+            shown(archive_id)
+        ))
+    })
+}
+
+/// Returns whether the journal records an archive since the last attempt to send.
+fn is_archive_of_earlier_content(journal: &Journal, earlier: &Earlier) -> bool {
+    let was_completing = matches!(earlier, Earlier::Unfinished(summary) if summary.end == Some(JournalEnd::Completing));
+    let is_completed =
+        || matches!(journal.summary(), Ok(Some(summary)) if matches!(summary.end, Some(JournalEnd::Completed { .. })));
+    was_completing && is_completed()
+}
+
+/// Returns the failure of an error that ended an upload, with what to do.
+fn failure_of(error: Error, journal: &Journal, read_error: Option<ReadError>) -> Failure {
+    let kind = error.kind();
+    let failure = Failure::from(error);
+    if let Some(cause) = read_error.and_then(|failure| failure.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+        return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
+    }
+    match kind {
+        // Also before the upload was initiated: the same command begins it.
+        Kind::Canceled | Kind::Callback => Failure { exit: Exit::Stopped, ..failure },
+        Kind::SourceChanged => Failure { exit: Exit::Failed, ..failure }
+            .with_hint("to abort the upload and upload the source as it is now, add --restart"),
+        Kind::NotFound | Kind::OutcomeUnknown if journal.path().is_some() => {
+            failure.with_hint("to start again, add --restart")
+        }
+        _ => failure,
+    }
+}

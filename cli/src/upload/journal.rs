@@ -1,0 +1,188 @@
+//! The journal of one source, and what an earlier command left in it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use glacier_mp::error::Kind;
+use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
+
+use super::{Context, JobSource};
+use crate::console::shown;
+use crate::exit::{Failure, Result};
+use crate::progress::Event;
+use crate::state::catalog::{ArchiveRecord, now};
+use crate::state::entry::{Entry, UploadKey, remove_file};
+
+/// Where journals are.
+#[derive(Clone, Debug)]
+pub(crate) enum JournalChoice {
+    /// In the state directory, for files.
+    StateDirectory,
+    /// At this path.
+    At(PathBuf),
+    None,
+}
+
+/// The journal of one source.
+pub(super) enum Journal {
+    Entry(Entry),
+    At(PathBuf),
+    None,
+}
+
+/// What an earlier command left in a journal.
+#[derive(Debug)]
+pub(super) enum Earlier {
+    /// No upload.
+    Nothing,
+    /// An upload to resume.
+    Unfinished(JournalSummary),
+    /// The archive of the same source, which is in the catalog now.
+    Archive(ArchiveRecord),
+}
+
+impl Journal {
+    /// Finds and locks the journal of a source.
+    ///
+    /// # Errors
+    /// Another process uploads the source; the state directory cannot be written.
+    pub(super) fn of(source: &JobSource, context: &Context) -> Result<Self> {
+        match (&context.settings.journal, source) {
+            (JournalChoice::At(path), _) => Ok(Self::At(path.clone())),
+            (JournalChoice::StateDirectory, JobSource::File(path)) => {
+                let (vault, endpoint) = (&context.settings.vault, context.client.endpoint());
+                let key = UploadKey::new(vault, endpoint, &context.account_id, path);
+                Ok(Self::Entry(Entry::lock(&context.settings.state, &key)?))
+            }
+            _ => Ok(Self::None),
+        }
+    }
+
+    /// Returns the path.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Entry(entry) => Some(entry.journal()),
+            Self::At(path) => Some(path),
+            Self::None => None,
+        }
+    }
+
+    /// Returns what the journal records.
+    ///
+    /// # Errors
+    /// It is damaged, or another kind of file.
+    pub(super) fn summary(&self) -> Result<Option<JournalSummary>> {
+        Ok(self.path().map(JournalSummary::read).transpose()?.flatten())
+    }
+
+    /// Finds out what an earlier command left, and settles it: an archive goes to the catalog, an upload that is to be started
+    /// again is aborted.
+    ///
+    /// # Errors
+    /// The source changed since an unfinished upload; the catalog cannot be written; the service rejects the abort.
+    pub(super) fn settle(&self, source: &JobSource, context: &Context) -> Result<Earlier> {
+        let Some(summary) = self.summary()? else { return Ok(Earlier::Nothing) };
+        match &summary.end {
+            Some(JournalEnd::Completed { archive_id, tree_hash }) => {
+                let record = record(&summary, archive_id, &tree_hash.to_hex(), source);
+                context.settings.state.catalog().append_once(&record)?;
+                self.remove_file()?;
+                if is_unchanged(&summary, source) && !context.settings.is_restart {
+                    return Ok(Earlier::Archive(record));
+                }
+                let id = shown(archive_id);
+                let text =
+                    format!("{}: an earlier command uploaded its previous content as archive {id}", source.name());
+                context.display.event(&Event::Note { message: &text });
+                Ok(Earlier::Nothing)
+            }
+            Some(JournalEnd::Aborted) => self.remove_file().map(|()| Earlier::Nothing),
+            _ if context.settings.is_restart => self.abandon(&summary, context).map(|()| Earlier::Nothing),
+            // Complete is repeated first. Only its outcome shows what to do.
+            Some(JournalEnd::Completing) => Ok(Earlier::Unfinished(summary)),
+            None if is_unchanged(&summary, source) => Ok(Earlier::Unfinished(summary)),
+            None => Err(changed(&summary, source)),
+        }
+    }
+
+    /// Removes the journal of a finished archive, which the catalog has.
+    ///
+    /// # Errors
+    /// The path and the cause.
+    pub(super) fn remove(self) -> Result<()> {
+        match self {
+            Self::Entry(entry) => entry.remove(),
+            Self::At(path) => remove_file(&path),
+            Self::None => Ok(()),
+        }
+    }
+
+    /// Keeps the journal of an unfinished upload, and removes it if no upload was initiated.
+    pub(super) fn close(self) {
+        if let Self::Entry(entry) = self {
+            entry.close();
+        }
+    }
+
+    fn remove_file(&self) -> Result<()> {
+        self.path().map_or(Ok(()), remove_file)
+    }
+
+    /// Aborts the unfinished upload, and removes its journal.
+    fn abandon(&self, summary: &JournalSummary, context: &Context) -> Result<()> {
+        let Some(path) = self.path() else { return Ok(()) };
+        let upload = Upload::new(&context.client, &context.settings.vault)?;
+        upload.set_journal(path)?;
+        match upload.abort() {
+            Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::OutcomeUnknown) => {
+                return Err(Failure::from(error)
+                    .with_hint(format_args!("upload {} was not aborted", shown(&summary.upload_id))));
+            }
+            // An archive may exist. The user decided to upload again.
+            Err(error) if error.kind() == Kind::OutcomeUnknown => {
+                context.display.event(&Event::Log { is_warning: true, message: error.message() });
+            }
+            _ => {}
+        }
+        drop(upload);
+        remove_file(path)
+    }
+}
+
+/// Returns the record of an archive that a journal has.
+fn record(summary: &JournalSummary, archive_id: &str, tree_hash: &str, source: &JobSource) -> ArchiveRecord {
+    ArchiveRecord {
+        time: now(),
+        vault: summary.vault.clone(),
+        archive_id: archive_id.to_owned(),
+        tree_hash: tree_hash.to_owned(),
+        size: summary.archive_size.unwrap_or_default(),
+        description: summary.description.clone(),
+        source: source.name(),
+        endpoint: summary.endpoint.clone(),
+        account_id: summary.account_id.clone(),
+    }
+}
+
+/// Returns whether a file has the size and the modification time that the journal records.
+fn is_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
+    match (summary.source, source) {
+        (Some(recorded), JobSource::File(path)) => identity(path) == Some(recorded),
+        // Standard input and journals without a file cannot be compared. The library compares the bytes.
+        _ => true,
+    }
+}
+
+fn changed(summary: &JournalSummary, source: &JobSource) -> Failure {
+    let id = shown(&summary.upload_id);
+    Failure::new(format!(
+        "the file changed since its unfinished upload {id}; to abort that upload and upload the file as it is now, add --restart"
+    ))
+    .with_hint(format_args!("to keep its parts, restore the file {}", source.name()))
+}
+
+/// Returns the size in bytes and the modification time in nanoseconds of a file.
+fn identity(path: &Path) -> Option<(u64, i128)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.size(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())))
+}

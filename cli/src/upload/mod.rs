@@ -1,0 +1,188 @@
+//! The uploads of one command: several sources, some at the same time, with signals, bandwidth limit and display.
+
+mod description;
+mod job;
+mod journal;
+mod resume_command;
+mod stdin;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use glacier_mp::client::Client;
+use glacier_mp::config::Config;
+use glacier_mp::log::Level;
+
+pub(crate) use self::description::default_description;
+pub(crate) use self::job::{Job, JobSource, Outcome};
+pub(crate) use self::journal::JournalChoice;
+pub(crate) use self::resume_command::Invocation;
+use crate::args::TransferArgs;
+use crate::console::{Output, message, shown_path};
+use crate::exit::{Exit, Failure, Result};
+use crate::limit::{Change, Limit};
+use crate::progress::{Display, Event, Phase, Tracker, display};
+use crate::signals::SignalWatch;
+use crate::state::StateDirectory;
+
+/// How often the display and the bandwidth limit are updated.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What all jobs of a command have in common.
+pub(crate) struct Settings {
+    pub(crate) vault: String,
+    /// In bytes.
+    pub(crate) part_size: Option<u64>,
+    /// The expected size of standard input, in bytes.
+    pub(crate) expected_size: Option<u64>,
+    pub(crate) is_restart: bool,
+    pub(crate) journal: JournalChoice,
+    pub(crate) state: StateDirectory,
+}
+
+/// The environment of a job.
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) client: Arc<Client>,
+    pub(crate) account_id: String,
+    pub(crate) tracker: Arc<Tracker>,
+    pub(crate) display: Arc<dyn Display>,
+}
+
+/// Creates the client of uploads. Its log goes to the display.
+///
+/// # Errors
+/// An invalid or missing setting.
+pub(crate) fn client(mut config: Config, args: &TransferArgs, display: &Arc<dyn Display>) -> Result<Arc<Client>> {
+    let level = if args.verbose { Level::Info } else { Level::Warn };
+    let lines = Arc::clone(display);
+    let sink = move |level: Level, line: &std::ffi::CStr| {
+        // The error that ends a call is shown as its failure.
+        if level != Level::Error {
+            lines.event(&Event::Log { is_warning: level == Level::Warn, message: &line.to_string_lossy() });
+        }
+    };
+    config.set_log(level, Some(Box::new(sink)))?;
+    config.set_concurrency(args.concurrency)?;
+    config.set_memory_limit(args.memory)?;
+    Ok(Client::new(&config)?)
+}
+
+/// Runs the jobs. Returns the exit status that follows from their outcomes.
+///
+/// # Errors
+/// Nothing could be started.
+pub(crate) fn run(
+    context: Context,
+    jobs: &[Job],
+    args: &TransferArgs,
+    invocation: &Invocation,
+    output: &Output,
+) -> Result<Exit> {
+    let mut limit = Limit::new(args)?;
+    apply(&mut limit, &context);
+    let context = Arc::new(context);
+    let signals = watch_signals(&context)?;
+    let is_finished = AtomicBool::new(false);
+    let outcomes = thread::scope(|scope| {
+        let ticker = scope.spawn(|| {
+            while !is_finished.load(Ordering::Acquire) {
+                apply(&mut limit, &context);
+                context.display.tick(&context.tracker.status());
+                thread::park_timeout(TICK);
+            }
+        });
+        let outcomes = run_jobs(&context, jobs, args.files_at_once);
+        is_finished.store(true, Ordering::Release);
+        ticker.thread().unpark();
+        outcomes
+    });
+    drop(signals);
+    context.display.close();
+    let exit = report(&context, jobs, &outcomes, invocation);
+    if output.has_failed() {
+        let catalog = context.settings.state.catalog();
+        message(&format!("the archive IDs are in the catalog {}", shown_path(catalog.path())));
+    }
+    Ok(exit)
+}
+
+/// Returns a display for the options.
+pub(crate) fn new_display(args: &TransferArgs, output: &Arc<Output>) -> Arc<dyn Display> {
+    Arc::from(display(args, output))
+}
+
+/// Returns the tracker of jobs.
+pub(crate) fn tracker(jobs: &[Job]) -> Arc<Tracker> {
+    Arc::new(Tracker::new(jobs.iter().map(|job| (job.name(), job.size()))))
+}
+
+fn apply(limit: &mut Limit, context: &Context) {
+    match limit.check() {
+        Change::None => {}
+        Change::Limit(bytes_per_second) => {
+            context.client.set_bandwidth_limit(bytes_per_second);
+            context.tracker.set_limit(bytes_per_second);
+            context.display.event(&Event::Limit { bytes_per_second });
+        }
+        Change::Invalid(message) => context.display.event(&Event::Log { is_warning: true, message: &message }),
+    }
+}
+
+fn watch_signals(context: &Arc<Context>) -> Result<SignalWatch> {
+    let (stopping, status) = (Arc::clone(context), Arc::clone(context));
+    let stop = move || {
+        stopping.tracker.stop();
+        // A call of the client itself, such as a list.
+        stopping.client.cancel();
+        stopping.display.event(&Event::Note { message: "stopping; a second signal ends the program at once" });
+    };
+    let show = move || status.display.status(&status.tracker.status());
+    SignalWatch::start(stop, show).map_err(|cause| Failure::new(format!("cannot handle signals: {cause}")))
+}
+
+/// Runs the jobs on several threads, in their order. Returns their outcomes in the same order.
+fn run_jobs(context: &Context, jobs: &[Job], threads: u32) -> Vec<Outcome> {
+    let next = AtomicUsize::new(0);
+    let outcomes: Vec<Mutex<Option<Outcome>>> = jobs.iter().map(|_| Mutex::default()).collect();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(index) else { return };
+            let outcome = job.run(index, context);
+            *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        }
+    };
+    let threads = jobs.len().min(usize::try_from(threads).unwrap_or(1));
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let taken = |outcome: Mutex<Option<Outcome>>| outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.into_iter().map(|outcome| taken(outcome).unwrap_or(Outcome::NotStarted)).collect()
+}
+
+/// Shows the summary, and the commands that resume what is unfinished.
+fn report(context: &Context, jobs: &[Job], outcomes: &[Outcome], invocation: &Invocation) -> Exit {
+    let exit = outcomes.iter().map(Outcome::exit).fold(Exit::Done, Exit::worse);
+    let count = |wanted: &[Exit]| outcomes.iter().filter(|outcome| wanted.contains(&outcome.exit())).count();
+    context.display.event(&Event::Finished {
+        done: count(&[Exit::Done]),
+        failed: count(&[Exit::Failed, Exit::Usage, Exit::Unknown]),
+        stopped: count(&[Exit::Stopped]),
+    });
+    for command in invocation.resume_commands(&context.settings, jobs, outcomes) {
+        context.display.event(&Event::Stopped { command: &command });
+    }
+    exit
+}
+
+/// Shows the outcome of a job.
+fn show(context: &Context, index: usize, job: &Job, outcome: &Outcome) {
+    let (phase, event) = match outcome {
+        Outcome::Done(record) => (Phase::Done, Event::Archive(record)),
+        Outcome::Failed { failure, .. } => (Phase::Failed, Event::Failed { source: &job.name(), failure }),
+        Outcome::NotStarted => return context.tracker.set_phase(index, Phase::Failed),
+    };
+    context.tracker.set_phase(index, phase);
+    context.display.event(&event);
+}
