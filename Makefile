@@ -33,7 +33,7 @@ define compile_c
 
 endef
 
-.PHONY: all library examples header install uninstall clean
+.PHONY: all library examples command header install uninstall clean
 
 all: library examples
 
@@ -44,6 +44,17 @@ RELEASE_FLAGS = --locked --release --config "$$(scripts/remap-paths "$(TARGET_DI
 library:
 	$(CARGO) rustc $(RELEASE_FLAGS) --lib --crate-type cdylib
 	ln -sf libglacier_mp.so "$(RELEASE)/$(SONAME)"
+
+# Builds the command glacier-mp, its manual pages and its completion scripts. make install installs them if they exist.
+COMMAND_MAN := $(RELEASE)/glacier-mp-man
+COMMAND_COMPLETIONS := $(RELEASE)/glacier-mp-completions
+command:
+	$(CARGO) build --release -p glacier-mp
+	"$(RELEASE)/glacier-mp" man "$(COMMAND_MAN)"
+	@mkdir -p "$(COMMAND_COMPLETIONS)"
+	for shell in bash zsh fish; do \
+		"$(RELEASE)/glacier-mp" completions $$shell >"$(COMMAND_COMPLETIONS)/$$shell" || exit 1; \
+	done
 
 examples: library
 	@mkdir -p "$(EXAMPLES)"
@@ -307,6 +318,25 @@ define fill
 
 endef
 
+# The directories of the completion scripts.
+datadir ?= $(PREFIX)/share
+BASH_COMPLETIONS = $(DESTDIR)$(datadir)/bash-completion/completions
+ZSH_COMPLETIONS = $(DESTDIR)$(datadir)/zsh/site-functions
+FISH_COMPLETIONS = $(DESTDIR)$(datadir)/fish/vendor_completions.d
+
+# Installs the command glacier-mp, if make command built it.
+.PHONY: install-command
+install-command:
+	@if [ -f "$(RELEASE)/glacier-mp" ] && [ -d "$(COMMAND_COMPLETIONS)" ]; then set -ex; \
+		install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(mandir)/man1" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" \
+			"$(FISH_COMPLETIONS)"; \
+		install -m 755 "$(RELEASE)/glacier-mp" "$(DESTDIR)$(bindir)/glacier-mp"; \
+		install -m 644 "$(COMMAND_MAN)"/*.1 "$(DESTDIR)$(mandir)/man1"; \
+		install -m 644 "$(COMMAND_COMPLETIONS)/bash" "$(BASH_COMPLETIONS)/glacier-mp"; \
+		install -m 644 "$(COMMAND_COMPLETIONS)/zsh" "$(ZSH_COMPLETIONS)/_glacier-mp"; \
+		install -m 644 "$(COMMAND_COMPLETIONS)/fish" "$(FISH_COMPLETIONS)/glacier-mp.fish"; \
+	fi
+
 # Copies the built files. It builds nothing, so it can run as root and without cargo.
 install: export PREFIX := $(PREFIX)
 install: export libdir := $(libdir)
@@ -329,12 +359,15 @@ install: check-directories
 	$(foreach file,$(PROGRAMS),$(call copy,755,$(RELEASE)/$(file),$(DESTDIR)$(bindir)/$(file)))
 	$(foreach file,$(MAN_PAGES),$(call copy,644,$(file),$(call man_directory,$(file))/$(notdir $(file))))
 	$(foreach file,$(DOCUMENTS),$(call copy,644,$(file),$(DESTDIR)$(docdir)/$(notdir $(file))))
+	@$(MAKE) --no-print-directory install-command
 	@$(if $(DESTDIR),,scripts/refresh-linker-cache "$(libdir)")
 
 # Removes the files that make install with the same variables installs.
 uninstall: check-directories
 	rm -f "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)" "$(DESTDIR)$(libdir)/$(SONAME)" \
 		"$(DESTDIR)$(libdir)/libglacier_mp.so" $(installed_files)
+	rm -f "$(DESTDIR)$(bindir)/glacier-mp" "$(DESTDIR)$(mandir)/man1/glacier-mp.1" "$(DESTDIR)$(mandir)/man1/"glacier-mp-*.1 \
+		"$(BASH_COMPLETIONS)/glacier-mp" "$(ZSH_COMPLETIONS)/_glacier-mp" "$(FISH_COMPLETIONS)/glacier-mp.fish"
 	@rmdir "$(cmake_directory)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@$(if $(DESTDIR),,[ ! -d "$(libdir)" ] || scripts/refresh-linker-cache "$(libdir)" >/dev/null)
 

@@ -10,11 +10,15 @@ use crate::profile::Profiles;
 const VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 const KEY: &str = "region";
 
-/// Returns the region.
+/// Returns the region and the place of the setting, which is empty for the program.
 ///
 /// # Errors
 /// `Invalid` names the value, its place and the rule, or all places if there is no region.
-pub(super) fn find_region(explicit: Option<&str>, environment: &Environment, profiles: &Profiles) -> Result<String> {
+pub(super) fn find_region(
+    explicit: Option<&str>,
+    environment: &Environment,
+    profiles: &Profiles,
+) -> Result<(String, String)> {
     let variable = || VARIABLES.into_iter().find_map(|name| environment.get(name).map(|region| (name, region)));
     let profile = || profiles.selected().setting(KEY);
     let (region, place) = if let Some(region) = explicit {
@@ -27,7 +31,7 @@ pub(super) fn find_region(explicit: Option<&str>, environment: &Environment, pro
         return Err(no_region(profiles));
     };
     match check_region(region) {
-        Ok(()) => Ok(region.to_owned()),
+        Ok(()) => Ok((region.to_owned(), place)),
         Err(error) if place.is_empty() => Err(error),
         Err(error) => Err(error.with_hint(format_args!("the value is from {place}"))),
     }

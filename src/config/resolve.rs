@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Config;
 use super::region::find_region;
 use crate::credentials::{Chain, CredentialsSource};
-use crate::endpoint::{AwsService, ServiceEndpoints, find_endpoint};
+use crate::endpoint::{AwsService, ServiceEndpoints, locate_endpoint};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::http::{Endpoint, Network, NetworkSettings, ProxyRules, TrustStore};
@@ -24,8 +24,12 @@ pub struct ResolvedConfig {
     pub profiles: Arc<Profiles>,
     /// The region in signatures.
     pub region: String,
+    /// The place of the setting of the region. Empty: the program.
+    pub region_place: String,
     /// The endpoint of the service.
     pub endpoint: Endpoint,
+    /// The place of the setting of the endpoint. Empty: the program.
+    pub endpoint_place: String,
     /// 12 digits, or `-`.
     pub account_id: String,
     /// The source of the keys that requests are signed with.
@@ -67,15 +71,18 @@ impl Config {
         let environment = &self.environment;
         let profiles = Arc::new(Profiles::load(environment, self.profile_name.as_deref())?);
         profiles.selected().register(&self.redactor);
-        let region = find_region(self.region.as_deref(), environment, &profiles)?;
-        let endpoint = find_endpoint(AwsService::Glacier, &region, self.endpoint.as_deref(), environment, &profiles)?;
+        let (region, region_place) = find_region(self.region.as_deref(), environment, &profiles)?;
+        let (endpoint, endpoint_place) =
+            locate_endpoint(AwsService::Glacier, &region, self.endpoint.as_deref(), environment, &profiles)?;
         let trust = self.trust.resolve(environment, profiles.selected(), Arc::clone(&self.log))?;
         Ok(ResolvedConfig {
             environment: Arc::clone(environment),
             credentials: self.credentials_source(&region, &profiles)?,
             profiles,
             region,
+            region_place,
             endpoint,
+            endpoint_place,
             account_id: self.account_id.clone(),
             trust,
             user_agent: self.user_agent.clone(),

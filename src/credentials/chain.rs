@@ -91,8 +91,8 @@ impl Chain {
         !self.plan().provider.as_ref().is_some_and(|provider| provider.is_constant())
     }
 
-    /// Returns where the keys come from.
-    pub(super) fn source(&self) -> String {
+    /// Returns where the keys come from; empty if no provider is configured.
+    pub fn source(&self) -> String {
         self.plan().provider.as_ref().map(|provider| provider.source()).unwrap_or_default()
     }
 

@@ -75,6 +75,20 @@ pub fn find_endpoint(
     environment: &Environment,
     profiles: &Profiles,
 ) -> Result<Endpoint> {
+    locate_endpoint(service, region, explicit, environment, profiles).map(|(endpoint, _)| endpoint)
+}
+
+/// Does the same as [`find_endpoint`]. Also returns the place of the setting, which is empty for `explicit`.
+///
+/// # Errors
+/// See [`find_endpoint`].
+pub fn locate_endpoint(
+    service: AwsService,
+    region: &str,
+    explicit: Option<&str>,
+    environment: &Environment,
+    profiles: &Profiles,
+) -> Result<(Endpoint, String)> {
     let settings = Settings { environment, profiles };
     let fips = settings.flag("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
     let dual_stack = settings.flag("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?;
@@ -84,7 +98,8 @@ pub fn find_endpoint(
     };
     let Some(custom) = custom else {
         let variant = Variant { fips: is_set(fips.as_ref()), dual_stack: is_set(dual_stack.as_ref()) };
-        return Endpoint::parse(&url_of_region(service, region, variant)?);
+        let endpoint = Endpoint::parse(&url_of_region(service, region, variant)?)?;
+        return Ok((endpoint, format!("the region {region}")));
     };
     let endpoint = Endpoint::parse(custom.url).map_err(|error| with_place(error, &custom.place))?;
     for (flag, name) in [(fips, "FIPS"), (dual_stack, "dual-stack")] {
@@ -97,7 +112,7 @@ pub fn find_endpoint(
             return Err(with_place(error, &custom.place));
         }
     }
-    Ok(endpoint)
+    Ok((endpoint, custom.place))
 }
 
 /// Adds where the value is from.

@@ -3,7 +3,7 @@
 mod lookup;
 mod partition;
 
-pub use self::lookup::{ServiceEndpoints, find_endpoint};
+pub use self::lookup::{ServiceEndpoints, find_endpoint, locate_endpoint};
 pub use self::partition::{Variant, check_region, url_of_region};
 
 /// A service that the library calls.

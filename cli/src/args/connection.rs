@@ -12,6 +12,9 @@ use crate::size::parse_time;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
+    /// The profile of the shared AWS files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     /// The region, such as eu-west-1
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
@@ -21,6 +24,11 @@ pub(crate) struct ConnectionArgs {
     /// The account ID: 12 digits, or - for the account of the credentials
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     pub(crate) account_id: Option<String>,
+    /// The proxy, http://[user:password@]host[:port] or https://...; empty: no proxy
+    ///
+    /// Other users of the machine can read a password on the command line. The environment variable https_proxy hides it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
     /// A file of PEM certificates to trust instead of those of the system
     #[arg(long, value_name = "FILE", visible_alias = "ca-bundle")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -55,6 +63,12 @@ impl ConnectionArgs {
     fn try_config(&self) -> glacier_mp::error::Result<Config> {
         let mut config = Config::from_environment();
         config.set_user_agent(concat!("glacier-mp/", env!("CARGO_PKG_VERSION")))?;
+        if let Some(profile) = &self.profile {
+            config.set_profile(profile)?;
+        }
+        if let Some(proxy) = &self.proxy {
+            config.set_proxy(Some(proxy))?;
+        }
         if let Some(region) = &self.region {
             config.set_region(region)?;
         }

@@ -84,7 +84,7 @@ pub(crate) struct UploadArgs {
     #[command(flatten)]
     pub(crate) vault: VaultArgs,
     /// The files to upload; - is standard input
-    #[arg(required = true, allow_hyphen_values = true, value_name = "FILE", value_parser = path())]
+    #[arg(required = true, value_name = "FILE", value_parser = path())]
     pub(crate) files: Vec<PathBuf>,
     /// The description that the vault keeps with the archive, by default the name of the file
     ///
@@ -113,7 +113,7 @@ pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) vault: VaultArgs,
     /// The files whose uploads are resumed; - is standard input
-    #[arg(allow_hyphen_values = true, value_name = "FILE", value_parser = path())]
+    #[arg(value_name = "FILE", value_parser = path())]
     pub(crate) files: Vec<PathBuf>,
     /// The ID of the upload to resume, which needs one FILE
     #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_text)]
@@ -160,7 +160,7 @@ pub(crate) struct AbortArgs {
     #[command(flatten)]
     pub(crate) vault: VaultArgs,
     /// The upload IDs
-    #[arg(allow_hyphen_values = true, value_name = "UPLOAD_ID", value_parser = parse_text,
+    #[arg(value_name = "UPLOAD_ID", value_parser = parse_text,
         required_unless_present = "older_than", conflicts_with = "older_than")]
     pub(crate) ids: Vec<String>,
     /// Abort all uploads in the vault that were initiated at least this long ago, such as 7d
@@ -169,7 +169,6 @@ pub(crate) struct AbortArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
-    /// The directory of journals and catalog
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
@@ -179,7 +178,7 @@ pub(crate) struct AbortArgs {
 #[derive(Args, Debug)]
 pub(crate) struct TreehashArgs {
     /// The files; - is standard input
-    #[arg(required = true, allow_hyphen_values = true, value_name = "FILE", value_parser = path())]
+    #[arg(required = true, value_name = "FILE", value_parser = path())]
     pub(crate) files: Vec<PathBuf>,
     /// The number of threads; 0 means one per core
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
@@ -276,7 +275,7 @@ mod tests {
         };
         let Command::Parts(parts) = parse(&["glacier-mp", "parts", "--vault", "v", id]) else { panic!() };
         assert_eq!(parts.id, id);
-        let Command::Abort(abort) = parse(&["glacier-mp", "abort", id, "--vault=v", "--yes", "-short"]) else {
+        let Command::Abort(abort) = parse(&["glacier-mp", "abort", id, "--vault=v", "--yes", "--", "-short"]) else {
             panic!()
         };
         assert_eq!(abort.ids, [id, "-short"]);

@@ -33,6 +33,17 @@ fn write(command: &clap::Command, directory: &Path) -> std::io::Result<()> {
         .source(concat!("glacier-mp ", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render(&mut page)?;
-    std::fs::write(directory.join(format!("{name}.1")), page)?;
+    std::fs::write(directory.join(format!("{name}.1")), without_empty_breaks(&String::from_utf8_lossy(&page)))?;
     command.get_subcommands().filter(|command| !command.is_hide_set()).try_for_each(|command| write(command, directory))
+}
+
+/// Removes line breaks beside vertical space, which `mandoc -T lint` rejects.
+fn without_empty_breaks(page: &str) -> String {
+    let lines: Vec<_> = page.lines().collect();
+    let is_space = |index: Option<usize>| {
+        index.and_then(|index| lines.get(index)).is_some_and(|line| line.is_empty() || *line == ".sp")
+    };
+    let is_kept =
+        |index: usize| lines[index] != ".br" || !(is_space(Some(index + 1)) || is_space(index.checked_sub(1)));
+    (0..lines.len()).filter(|index| is_kept(*index)).flat_map(|index| [lines[index], "\n"]).collect()
 }

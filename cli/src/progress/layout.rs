@@ -10,6 +10,8 @@ const RESET: &str = "\x1b[0m";
 /// The widths of a bar, in columns. Narrower lines have none.
 const BAR_MIN: usize = 10;
 const BAR_MAX: usize = 40;
+/// The number of fields that are more important than the bar.
+const BEFORE_BAR: usize = 3;
 /// The minimum width of a name, in columns.
 const NAME_MIN: usize = 8;
 
@@ -43,8 +45,11 @@ pub(crate) fn line(file: &Snapshot, limit: u64, width: usize, is_colored: bool) 
     let name_width = length(&file.name).min((width / 4).max(NAME_MIN));
     let mut used = name_width;
     let mut shown = Vec::new();
-    for field in &fields {
-        if used + 2 + length(field) > width {
+    for (index, field) in fields.iter().enumerate() {
+        // A bar is more important than the last fields.
+        let room =
+            if index < BEFORE_BAR || file.percent().is_none() { width } else { width.saturating_sub(BAR_MIN + 4) };
+        if used + 2 + length(field) > room {
             break;
         }
         used += 2 + length(field);
@@ -106,7 +111,7 @@ mod tests {
     fn wide_line_has_all_fields() {
         assert_eq!(
             line(&snapshot(), 5 << 20, 140, false),
-            "backup.tar  [==============>                 ]  45 %  52.0 MiB/s  1:49 left  4.5 GiB of 10.0 GiB  288/640 parts, 8 in \
+            "backup.tar  [=============>                 ]  45 %  52.0 MiB/s  1:49 left  4.5 GiB of 10.0 GiB  288/640 parts, 8 in \
              flight  limit 5.0 MiB/s"
         );
     }

@@ -141,7 +141,7 @@ mod tests {
             [
                 "backup.tar: 45 %, 52.0 MiB/s, 1:49 left, 4.5 GiB of 10.0 GiB, 288/640 parts, 8 in flight, 2 retries, the last \
                  after: part 1: reset",
-                "all: 0 of 2 files: 45 %, 1.0 MiB/s, 3:08:00 left, 9.0 GiB of 20.0 GiB, 576 parts, 16 in flight, 2 retries, limit \
+                "all 0/2: 45 %, 1.0 MiB/s, 3:07:44 left, 9.0 GiB of 20.0 GiB, 576 parts, 16 in flight, 2 retries, limit \
                  5.0 MiB/s"
             ]
         );

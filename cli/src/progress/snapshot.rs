@@ -70,7 +70,7 @@ impl Status {
         let totals = self.files.iter().filter(|file| file.phase != Phase::Failed).map(|file| file.total);
         let done = self.files.iter().filter(|file| file.phase != Phase::Failed).map(|file| file.done);
         Snapshot {
-            name: format!("all: {} of {} files", ended(Phase::Done), self.files.len()),
+            name: format!("all {}/{}", ended(Phase::Done), self.files.len()),
             phase: Phase::Running,
             total: totals.sum(),
             done: done.fold(0, u64::saturating_add),
@@ -137,6 +137,6 @@ pub(crate) mod tests {
         let done = Snapshot { phase: Phase::Done, done: 10 << 30, ..snapshot() };
         let status = Status { files: vec![snapshot(), failed, done], rate: None, limit: 0 };
         let sum = status.sum();
-        assert_eq!((sum.name.as_str(), sum.total, sum.done), ("all: 1 of 3 files", Some(20 << 30), 29 << 29));
+        assert_eq!((sum.name.as_str(), sum.total, sum.done), ("all 1/3", Some(20 << 30), 29 << 29));
     }
 }

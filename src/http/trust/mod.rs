@@ -65,6 +65,14 @@ impl TrustStore {
         Self(Arc::new(Inner { system, loaded: OnceCell::new(), log }))
     }
 
+    /// Returns where the trusted certificates come from, as messages name it. Reads the trust store of the system.
+    ///
+    /// # Errors
+    /// See [`TrustStore::of_ca_file`]; there is no certificate.
+    pub fn place(&self) -> Result<String> {
+        self.load().map(|trusted| trusted.origin.to_string())
+    }
+
     /// Returns the trusted certificates. The first call loads those of the system; a failed call is repeated by the next.
     ///
     /// # Errors

@@ -1,0 +1,31 @@
+//! `glacier-mp config`.
+
+use crate::run::Place;
+
+#[test]
+fn names_the_origin_of_each_setting_and_shows_no_secret() {
+    let place = Place::new();
+    let ran = place.run(["config", "--region", "eu-west-1", "--proxy", "http://user:hush-hush@proxy.example:3128"]);
+    let lines = ran.expect(0);
+    let line = |name: &str| *lines.iter().find(|line| line.starts_with(name)).unwrap();
+    assert!(line("region").ends_with("eu-west-1  (--region)"), "{lines:?}");
+    assert!(line("endpoint").ends_with("(the environment variable AWS_ENDPOINT_URL_GLACIER)"), "{lines:?}");
+    assert!(line("credentials").contains("****") && line("credentials").contains("environment"), "{lines:?}");
+    assert!(line("state directory").ends_with("(XDG_STATE_HOME)"), "{lines:?}");
+    for secret in ["hush-hush", "wJalrXUtnFEMI"] {
+        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran:?}");
+    }
+    assert!(place.glacier.requests().is_empty());
+}
+
+#[test]
+fn takes_settings_from_the_profile() {
+    let place = Place::new();
+    place.file("config", b"[profile work]\nregion = eu-central-1\n");
+    let mut command = place.command(["config", "--profile=work", "--json"]);
+    let config = place.directory.path().join("config");
+    let output = command.env_remove("AWS_REGION").env("AWS_CONFIG_FILE", config).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("\"region\"")).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains("eu-central-1") && line.contains("region in line 2 of"), "{line}");
+}

@@ -1,0 +1,16 @@
+//! The command as a program: its results, its messages and its exit statuses, against a local Glacier.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is test code, which clippy sees only inside of tests"
+)]
+
+mod config;
+mod manual;
+mod run;
+mod service;
+mod stops;
+mod terminal;
+mod upload;

@@ -1,0 +1,176 @@
+//! Uploads, the catalog and the journals.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Stdio;
+
+use glacier_emulator::{Action, Fault, Operation};
+
+use crate::run::{MIB, Place, Ran, content};
+
+#[test]
+fn uploads_a_file_and_records_its_archive() {
+    let place = Place::new();
+    let file = place.file("backup 1.tar", &content(3 * MIB));
+    let ran = place.run(["upload", "--part-size", "1M", &file]);
+    let lines = ran.expect(0);
+    let id = &place.archives()[0];
+    assert_eq!(lines, [format!("{id}  {file}")]);
+    let catalog = place.catalog();
+    let record = &catalog[0];
+    assert_eq!((catalog.len(), record["archive_id"].as_str()), (1, Some(id.as_str())));
+    assert_eq!((record["size"].as_u64(), record["vault"].as_str()), (Some(3 << 20), Some("examplevault")));
+    assert_eq!(
+        (record["description"].as_str(), record["source"].as_str()),
+        (Some("backup 1.tar"), Some(file.as_str()))
+    );
+    let hash = place.run(["treehash", &file]);
+    assert_eq!(hash.expect(0), [format!("{}  {file}", record["tree_hash"].as_str().unwrap())]);
+    assert_eq!(place.unfinished(), 0, "the journal is removed");
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(place.state()), mode(place.state().join("archives.jsonl"))), (0o700, 0o600));
+    let found = place.run(["archives", "BACKUP"]);
+    assert!(found.expect(0)[0].starts_with(&format!("{id}  ")), "{found:?}");
+    assert!(place.run(["archives", "other"]).expect(0).is_empty());
+    let found = place.run(["archives", id, "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(found.expect(0)[0]).unwrap(), *record);
+}
+
+#[test]
+fn same_file_becomes_a_new_archive_the_next_time() {
+    let place = Place::new();
+    let file = place.file("f", b"x");
+    place.run(["upload", &file]).expect(0);
+    place.run(["upload", &file]).expect(0);
+    assert_eq!((place.archives().len(), place.catalog().len()), (2, 2));
+}
+
+#[test]
+fn file_that_cannot_be_read_fails_alone() {
+    let place = Place::new();
+    let (one, two) = (place.file("one", b"1"), place.file("two", b"2"));
+    let ran = place.run(["upload", &one, "missing", &two]);
+    assert_eq!(ran.expect(1).len(), 2);
+    assert!(ran.stderr.contains("missing: cannot read the file: No such file or directory"), "{ran:?}");
+    assert!(ran.stderr.contains("2 archives done, 1 files failed, 0 unfinished"), "{ran:?}");
+    assert_eq!(place.catalog().len(), 2);
+}
+
+#[test]
+fn rejects_invalid_command_lines() {
+    let place = Place::new();
+    let file = place.file("f", b"x");
+    for (words, says) in [
+        (&["upload"][..], "required arguments"),
+        (&["upload", &file, &file], "is given twice"),
+        (&["upload", "--part-size", "x", &file], "is not a size"),
+        (&["upload", "--journal", "j", &file, "-"], "--journal is the journal of one source"),
+        (&["upload", "--limit-rate", "8-9=1M", &file], "HH:MM-HH:MM=RATE"),
+        (&["upload", "--region", "EU WEST", &file], "region"),
+        (&["resume", "--upload-id", "x"], "needs one FILE"),
+        (&["abort", "x"], "add --yes"),
+    ] {
+        let ran = place.run(words.iter().copied());
+        ran.expect(2);
+        assert!(ran.stderr.contains(says), "{says}: {ran:?}");
+    }
+    assert!(place.glacier.requests().is_empty());
+}
+
+#[test]
+fn uploads_standard_input() {
+    let place = Place::new();
+    let ran = place.run_with_input(["upload", "--part-size=1M", "--description", "a dump", "-"], &content(2 * MIB + 5));
+    ran.expect(0);
+    let record = &place.catalog()[0];
+    assert_eq!((record["source"].as_str(), record["description"].as_str()), (Some("-"), Some("a dump")));
+    assert_eq!(record["size"].as_u64(), Some((2 << 20) + 5));
+    let archive = place.glacier.archives().remove(0);
+    assert_eq!(fs::read(archive.path.unwrap()).unwrap(), content(2 * MIB + 5));
+    assert_eq!(place.unfinished(), 0);
+}
+
+#[test]
+fn empty_standard_input_fails_and_leaves_nothing() {
+    let place = Place::new();
+    let ran = place.run_with_input(["upload", "-"], b"");
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("at least 1 byte"), "{ran:?}");
+    assert!(place.glacier.uploads().is_empty());
+}
+
+#[test]
+fn unwritable_state_directory_is_reported_before_anything_is_sent() {
+    let place = Place::new();
+    let file = place.file("f", b"x");
+    place.file("blocked", b"");
+    let ran = place.run(["upload", "--state-dir", "blocked/state", &file]);
+    assert!(ran.expect(1).is_empty());
+    assert!(ran.stderr.contains("cannot create the state directory") && ran.stderr.contains("--state-dir"), "{ran:?}");
+    assert!(place.glacier.requests().is_empty());
+}
+
+#[test]
+fn full_disk_of_the_catalog_loses_no_archive() {
+    let place = Place::new();
+    let file = place.file("f", &content(MIB));
+    fs::create_dir_all(place.state()).unwrap();
+    let catalog = place.state().join("archives.jsonl");
+    symlink("/dev/full", &catalog).unwrap();
+    let ran = place.run(["upload", &file]);
+    let id = &place.archives()[0];
+    ran.expect(1);
+    assert!(ran.stderr.contains("No space left on device") && ran.stderr.contains(id.as_str()), "{ran:?}");
+    assert_eq!(place.unfinished(), 2, "the journal is kept");
+    fs::remove_file(&catalog).unwrap();
+    let requests = place.glacier.requests().len();
+    assert_eq!(place.run(["upload", &file]).expect(0), [format!("{id}  {file}")]);
+    assert_eq!((place.glacier.requests().len(), place.catalog().len(), place.unfinished()), (requests, 1, 0));
+}
+
+#[test]
+fn closed_standard_output_loses_no_archive() {
+    let place = Place::new();
+    let (one, two) = (place.file("one", b"1"), place.file("two", b"2"));
+    let mut command = place.command(["upload", &one, &two]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    ran.expect(1);
+    assert!(ran.stderr.contains("cannot write to standard output: Broken pipe"), "{ran:?}");
+    assert!(ran.stderr.contains("the archive IDs are in the catalog"), "{ran:?}");
+    let mut recorded: Vec<_> =
+        place.catalog().iter().map(|record| record["archive_id"].as_str().unwrap().to_owned()).collect();
+    let mut archives = place.archives();
+    recorded.sort();
+    archives.sort();
+    assert_eq!(recorded, archives);
+}
+
+#[test]
+fn prints_one_json_object_for_each_event() {
+    let place = Place::new();
+    let file = place.file("f", &content(MIB));
+    let ran = place.run(["upload", "--json", &file, "missing"]);
+    let events: Vec<serde_json::Value> =
+        ran.expect(1).into_iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    assert_eq!((of("start").len(), of("archive").len(), of("error").len()), (2, 1, 1), "{events:?}");
+    assert_eq!(of("archive")[0]["archive_id"].as_str(), Some(place.archives()[0].as_str()));
+    assert_eq!((&of("end")[0]["done"], &of("end")[0]["failed"]), (&1.into(), &1.into()));
+    assert!(events.iter().all(|event| event["time"].is_string()));
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn lost_response_to_complete_with_a_vanished_upload_is_an_unknown_outcome() {
+    let place = Place::new();
+    let file = place.file("f", &content(MIB));
+    let status = |status, body| Action::Status { status, body, content_type: None, headers: Vec::new() };
+    let gone = glacier_emulator::error_document(404, "ResourceNotFoundException", "The upload ID was not found");
+    let fault = |action| Fault::new(action).on(Operation::CompleteMultipartUpload);
+    place.glacier.add_fault(fault(status(500, None)));
+    place.glacier.add_fault(fault(status(404, Some(gone))).always());
+    let ran = place.run(["upload", &file]);
+    ran.expect(4);
+    assert!(ran.stderr.contains("--restart"), "{ran:?}");
+}
