@@ -42,7 +42,9 @@ pub(crate) fn fields(file: &Snapshot, limit: u64) -> Vec<String> {
 pub(crate) fn line(file: &Snapshot, limit: u64, width: usize, is_colored: bool) -> String {
     let fields = fields(file, limit);
     let length = |text: &str| text.chars().count();
-    let name_width = length(&file.name).min((width / 4).max(NAME_MIN));
+    // The directory of a file is in the messages, and in the lines that are no bars.
+    let name = file.name.strip_prefix('/').map_or(file.name.as_str(), |path| path.rsplit('/').next().unwrap_or(path));
+    let name_width = length(name).min((width / 4).max(NAME_MIN));
     let mut used = name_width;
     let mut shown = Vec::new();
     for (index, field) in fields.iter().enumerate() {
@@ -55,7 +57,7 @@ pub(crate) fn line(file: &Snapshot, limit: u64, width: usize, is_colored: bool) 
         used += 2 + length(field);
         shown.push(field.as_str());
     }
-    let mut out = cut_start(&file.name, name_width);
+    let mut out = cut_start(name, name_width);
     let bar = width.saturating_sub(used + 4).min(BAR_MAX);
     if let Some(percent) = file.percent().filter(|_| bar >= BAR_MIN) {
         out += &format!("  [{}]", self::bar(percent, bar, is_colored));
