@@ -190,7 +190,8 @@ DASK := "$(TARGET_DIR)/dask-venv/bin/python" -m
 run-test-dask: export GLACIER_MP_LIBRARY := $(DEBUG)/libglacier_mp.so
 run-test-dask: export GLACIER_EMULATOR := $(DEBUG)/glacier-emulator
 run-test-dask:
-	$(CARGO) build --workspace
+	$(CARGO) build -p glacier_mp --lib
+	$(CARGO) build -p glacier-emulator
 	scripts/venv tests/dask/requirements.txt "$(TARGET_DIR)/dask-venv"
 	cd tests/dask && $(DASK) ruff check . && $(DASK) ruff format --check . && $(DASK) pytest
 
