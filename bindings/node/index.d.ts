@@ -31,6 +31,10 @@ export interface ClientOptions {
    * while an upload runs, when less than 10 minutes or half of their life left.
    */
   credentials?: Credentials | CredentialsProvider;
+  /** The profile of the shared AWS files. It precedes keys in the environment. */
+  profile?: string;
+  /** The URL of an HTTP proxy, `http://` or `https://`; `''`: no proxy. Default: the proxy of the environment. */
+  proxy?: string;
   /** The CA file: a PEM file with the only certificates to trust. Default: those of the system. */
   caFile?: string;
   /** The name of the program in the `User-Agent` header. */

@@ -11,6 +11,8 @@ const SETTERS = {
   region: 'config_set_region',
   endpoint: 'config_set_endpoint',
   accountId: 'config_set_account_id',
+  profile: 'config_set_profile',
+  proxy: 'config_set_proxy',
   caFile: 'config_set_ca_file',
   userAgent: 'config_set_user_agent',
   concurrency: 'config_set_concurrency',

@@ -38,6 +38,8 @@ const DECLARATIONS = `
   int32_t config_set_region(config_t config, const char *value, _Out_ error_t *err)
   int32_t config_set_endpoint(config_t config, const char *value, _Out_ error_t *err)
   int32_t config_set_account_id(config_t config, const char *value, _Out_ error_t *err)
+  int32_t config_set_profile(config_t config, const char *value, _Out_ error_t *err)
+  int32_t config_set_proxy(config_t config, const char *value, _Out_ error_t *err)
   int32_t config_set_ca_file(config_t config, const char *value, _Out_ error_t *err)
   int32_t config_set_user_agent(config_t config, const char *value, _Out_ error_t *err)
   int32_t config_set_concurrency(config_t config, uint32_t value, _Out_ error_t *err)

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
-const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { Readable } = require('node:stream');
@@ -236,6 +236,24 @@ test('reports why a credentials function failed', async (t) => {
   t.after(() => client.close());
   await assert.rejects(client.upload(VAULT, content(SIZE)), (error) => error === failure);
   assert.deepEqual(await glacier.requests(), []);
+});
+
+test('takes the keys of a profile, and sends requests through a proxy', async (t) => {
+  const glacier = await start(t);
+  const config = join(glacier.directory, 'config');
+  const { accessKeyId, secretAccessKey } = credentials;
+  const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}`;
+  writeFileSync(config, `[profile work]\nregion = us-east-1\nendpoint_url = ${glacier.endpoint}\n${keys}\n`);
+  process.env.AWS_CONFIG_FILE = config;
+  t.after(() => delete process.env.AWS_CONFIG_FILE);
+  const client = new Client({ profile: 'work' });
+  t.after(() => client.close());
+  assert.equal((await client.upload(VAULT, content(SIZE), options)).treeHash, treeHash(content(SIZE)));
+  assert.throws(() => new Client({ profile: 'other' }), /other/);
+
+  const proxied = new Client({ ...glacier.settings, proxy: 'http://127.0.0.1:1', maxAttempts: 1 });
+  t.after(() => proxied.close());
+  await assert.rejects(proxied.upload(VAULT, content(1)), { code: 'GLACIER_E_NETWORK', message: /127\.0\.0\.1:1\b/ });
 });
 
 test('delivers log lines', async (t) => {
