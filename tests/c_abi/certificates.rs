@@ -44,7 +44,7 @@ impl PrivateAuthority {
     fn run(&self, program: &Program, variables: &[(&str, &OsStr)], arguments: &[&Path]) -> Outcome {
         let mut command = at(program.command(), &self.glacier);
         // No file of the user who runs the tests.
-        command.env("HOME", self.directory.path());
+        command.env("HOME", self.directory.path()).env_remove("AWS_CONFIG_FILE");
         succeed(command.envs(variables.iter().copied()).args(arguments))
     }
 
