@@ -143,6 +143,8 @@ ERRORS = {
     botocore_errors.ClientError: "ServiceError",
     FileNotFoundError: "FileError",
     RuntimeError: "ExpiredCredentials",
+    # Of the host of an empty container URI.
+    ValueError: "ContainerHostNotAllowed",
 }
 
 
@@ -271,10 +273,13 @@ RULES = {
     "comments after values are cut": cut_inline_comments,
     "AWS_CREDENTIAL_EXPIRATION is ignored": ignore_expiration,
 }
-# Errors that differ, with the condition of each: botocore's, the library's.
-ERROR_RULES = {
-    ("NoCredentials", "PartialCredentials"): "a secret key alone is an error if nothing else is found",
-}
+
+
+def has_secret_key_alone(combination):
+    """Returns whether a section, or the environment, has a secret key without an access key ID."""
+    variables = "".join(f"{name.lower()} =" for name, value in combination.variables.items() if value)
+    texts = [*re.split(r"^\[", combination.config + combination.credentials, flags=re.MULTILINE), variables]
+    return any("aws_secret_access_key =" in text and "aws_access_key_id =" not in text for text in texts)
 
 
 def has_invalid_duration(combination):
@@ -332,6 +337,7 @@ def explain(combination, ours, theirs, directory, services, monkeypatch):
         theirs = now
         if theirs == ours:
             return applied
-    if (theirs, ours) in ERROR_RULES:
-        return [*applied, ERROR_RULES[theirs, ours]]
+    is_partial = ours == "PartialCredentials" and theirs in ("NoCredentials", "InvalidConfig")
+    if is_partial and has_secret_key_alone(changed):
+        return [*applied, "a secret key alone is an error if nothing else is found"]
     return None
