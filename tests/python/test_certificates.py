@@ -51,9 +51,9 @@ def test_environment_trusts_a_private_authority(secure_glacier: tuple[Glacier, P
 
 def test_profile_trusts_a_private_authority(secure_glacier: tuple[Glacier, Path], tmp_path: Path) -> None:
     glacier, ca_file = secure_glacier
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / "config").write_text(f"[profile private]\nca_bundle = {ca_file}\n")
-    assert list_uploads(glacier.endpoint, tmp_path, AWS_PROFILE="private") == "[]\n"
+    config = tmp_path / "config"
+    config.write_text(f"[profile private]\nca_bundle = {ca_file}\n")
+    assert list_uploads(glacier.endpoint, tmp_path, AWS_PROFILE="private", AWS_CONFIG_FILE=str(config)) == "[]\n"
 
 
 def test_error_names_the_trusted_certificates(secure_glacier: tuple[Glacier, Path], tmp_path: Path) -> None:
