@@ -13,6 +13,8 @@
 //!   into a `callback::UserData` before it checks anything.
 //! - **Outputs** are checked before the work and written after it.
 
+// The comments are the text of the C header, where brackets are not links.
+#![allow(rustdoc::broken_intra_doc_links)]
 #![allow(unsafe_code)]
 #![allow(non_camel_case_types, reason = "the names of the C ABI")]
 #![allow(clippy::missing_safety_doc, reason = "the header states the contract once, for all functions")]
