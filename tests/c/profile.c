@@ -11,7 +11,8 @@ static char *config_file;
 static glacier_config_t *new_config(void)
 {
     glacier_config_t *config = glacier_config_new();
-    OK(glacier_config_set_credentials(config, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL, &err));
+    OK(glacier_config_set_credentials(config, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL,
+                                      &err));
     return config;
 }
 
