@@ -20,7 +20,7 @@ LIBRARY = Path(os.environ["GLACIER_MP_LIBRARY"])
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "distributed.md"})]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Blocks of these languages are not programs of a reader. Other suites run what they show.
-OTHER = {"console", "ini", "js", "json", "sh", "text", "toml"}
+OTHER = {"cmake", "console", "ini", "js", "json", "meson", "sh", "text", "toml"}
 # The region of the programs that name one.
 REGION = "eu-central-1"
 # A fragment in C uses these variables.
