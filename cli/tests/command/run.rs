@@ -43,8 +43,15 @@ impl Place {
 
     /// Returns the command with these words, in an environment that has only these variables.
     pub(crate) fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
-        let mut command = Command::new(program());
-        command.args(words).env_clear().envs(self.variables()).current_dir(self.directory.path());
+        // The signals that this test program ignores would stay ignored in the command.
+        let mut command = Command::new("env");
+        command
+            .arg("--default-signal=HUP,INT,TERM,USR1")
+            .arg(program())
+            .args(words)
+            .env_clear()
+            .envs(self.variables())
+            .current_dir(self.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
