@@ -162,9 +162,9 @@
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
- * - otherwise when another call replaces the callback, or when nothing can use it any more: the upload is freed, or for
- *   a callback of a config the config and all its clients and uploads, and no call, started run or stream is in
- *   progress.
+ * - otherwise when another call replaces the callback, or after its last use. An upload callback can be used until the
+ *   upload is freed, a config callback until the config and all its clients and uploads are freed; and both until no
+ *   call, started run or stream is in progress.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -174,9 +174,9 @@
  * glacier_upload_cancel stops all working calls in progress on the handle or, if there are none, the next call.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
  * them at any time, also in a callback or a signal handler. A cancel that stopped a call (GLACIER_E_CANCELED or
- * GLACIER_E_OUTCOME_UNKNOWN) is cleared when all calls in progress have returned. Then the handle can be used again,
- * but not for the rest of a stopped stream: see glacier_upload_write. A cancel that stopped nothing stops the next
- * working call.
+ * GLACIER_E_OUTCOME_UNKNOWN), or a stream between two writes, is cleared when all calls in progress have returned. Then
+ * the handle can be used again, but not for the rest of that stream: see glacier_upload_write. A cancel that stopped
+ * nothing stops the next working call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
