@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// Parses a number of decimal digits only; returns `None` for anything else. Unlike [`str::parse`], this rejects signs: the
 /// grammars of HTTP and of the service have none.
-pub(crate) fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
+pub fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
     let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits_only { text.parse().ok() } else { None }
 }

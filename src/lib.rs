@@ -16,7 +16,7 @@
 //! - The service: [`api`] has its six operations, with retries by the policy of [`retry`]. [`sign`] signs requests (SigV4)
 //!   with keys from [`credentials`]. [`http`] sends them. [`reachability`] distinguishes an outage from a failing request.
 //! - Foundations: [`error`], [`log`], [`sync`] (locks and cancellation), [`clock`], [`limits`] of the service, [`dates`],
-//!   `decimal` and `percent` (text formats), [`sanitize`] (external text in messages), [`secret`] (secret text), and `sys`
+//!   [`decimal`] and `percent` (text formats), [`sanitize`] (external text in messages), [`secret`] (secret text), and `sys`
 //!   (system calls that std lacks).
 //!
 //! With the default feature `global-allocator`, the crate sets the global allocator of the program. The C library needs it
@@ -30,7 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod dates;
-mod decimal;
+pub mod decimal;
 pub mod endpoint;
 pub mod environment;
 pub mod error;

@@ -1,6 +1,6 @@
 //! A source file, read at any offset, and the identity that reveals whether the file changed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,18 @@ pub(crate) struct Identity {
 const TRUSTED_AGE_NS: i128 = 2_000_000_000;
 
 impl Identity {
+    /// Returns the identity in the metadata of a file.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
     /// Returns whether every modification after `now_ns` changes these times: they are old enough by then. Times in the
     /// future are not trusted.
     pub(crate) fn is_trusted_at(&self, now_ns: i128) -> bool {
@@ -194,15 +206,7 @@ impl SourceFile {
 }
 
 fn identity_of(file: &File) -> io::Result<Identity> {
-    let data = file.metadata()?;
-    let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
-    Ok(Identity {
-        device: data.dev(),
-        inode: data.ino(),
-        size: data.size(),
-        modified_ns: ns(data.mtime(), data.mtime_nsec()),
-        changed_ns: ns(data.ctime(), data.ctime_nsec()),
-    })
+    file.metadata().map(|metadata| Identity::of(&metadata))
 }
 
 /// Returns the time of the clock that file systems use.

@@ -15,7 +15,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Locks `mutex` and ignores poisoning: every critical section in this crate is panic-safe.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

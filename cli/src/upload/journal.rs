@@ -1,6 +1,5 @@
 //! The journal of one source, and what an earlier command left in it.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use glacier_mp::error::Kind;
@@ -166,10 +165,10 @@ fn record(summary: &JournalSummary, archive_id: &str, tree_hash: &str, source: &
 
 /// Returns whether a file has the size and the modification time that the journal records.
 fn is_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
-    match (summary.source, source) {
-        (Some(recorded), JobSource::File(path)) => identity(path) == Some(recorded),
-        // Standard input and journals without a file cannot be compared. The library compares the bytes.
-        _ => true,
+    match source {
+        JobSource::File(path) => summary.may_have_source(path),
+        // The library compares the bytes.
+        JobSource::Stdin => true,
     }
 }
 
@@ -179,10 +178,4 @@ fn changed(summary: &JournalSummary, source: &JobSource) -> Failure {
         "the file changed since its unfinished upload {id}; to abort that upload and upload the file as it is now, add --restart"
     ))
     .with_hint(format_args!("to keep its parts, restore the file {}", source.name()))
-}
-
-/// Returns the size in bytes and the modification time in nanoseconds of a file.
-fn identity(path: &Path) -> Option<(u64, i128)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.size(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec())))
 }

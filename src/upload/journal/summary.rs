@@ -29,9 +29,8 @@ pub struct JournalSummary {
     pub archive_size: Option<u64>,
     /// The description of the archive.
     pub description: String,
-    /// The size in bytes and the modification time in nanoseconds since 1970-01-01 UTC of the source, as recorded last. `None`
-    /// if the source is not a file.
-    pub source: Option<(u64, i128)>,
+    /// The identity of the source as recorded last; `None` if the source is not a file.
+    source: Option<Identity>,
     /// The number of parts that the service acknowledged.
     pub parts_done: usize,
     /// The end of the upload. `None`: it can be resumed.
@@ -71,12 +70,22 @@ impl JournalSummary {
         Ok(Self::of(replay))
     }
 
+    /// Returns whether a file has the size and the modification time that the journal records for its source. True if it
+    /// records none: only the bytes can be compared.
+    pub fn may_have_source(&self, path: &Path) -> bool {
+        self.source.is_none_or(|recorded| {
+            std::fs::metadata(path).is_ok_and(|metadata| {
+                let now = Identity::of(&metadata);
+                (now.size, now.modified_ns) == (recorded.size, recorded.modified_ns)
+            })
+        })
+    }
+
     fn of(replay: Replay) -> Option<Self> {
         let Replay { header, source, parts, completing, end, .. } = replay;
         let Header { endpoint, region, account_id, vault, upload_id, part_size, archive_size, description, .. } =
             header?;
         let archive_size = completing.map(|(size, _)| size).or(archive_size);
-        let source = source.map(|Identity { size, modified_ns, .. }| (size, modified_ns));
         let end = match (end, completing) {
             (Some(Outcome::Completed { archive_id, tree, .. }), _) => {
                 Some(JournalEnd::Completed { archive_id, tree_hash: tree })
@@ -134,7 +143,7 @@ mod tests {
         assert_eq!(JournalSummary::read(&path).unwrap(), None, "the journal records no upload yet");
         file.begin(&header()).unwrap();
         let summary = JournalSummary::read(&path).unwrap().unwrap();
-        assert_eq!((summary.upload_id.as_str(), summary.source, summary.archive_size), ("-id", Some((3, 4)), None));
+        assert_eq!((summary.upload_id.as_str(), summary.source, summary.archive_size), ("-id", header().source, None));
         assert_eq!(summary.end, None);
         let tree = Digest([7; 32]);
         file.append(&Record::Completing { size: 9, tree }).unwrap();
@@ -144,6 +153,28 @@ mod tests {
         let summary = JournalSummary::read(&path).unwrap().unwrap();
         let completed = JournalEnd::Completed { archive_id: "a".to_owned(), tree_hash: tree };
         assert_eq!((summary.archive_size, summary.end), (Some(9), Some(completed)));
+    }
+
+    #[test]
+    fn compares_size_and_modification_time_of_the_source() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "abc").unwrap();
+        let now = Identity::of(&file.as_file().metadata().unwrap());
+        let summary = |source| {
+            let header = Some(Header { source, ..header() });
+            JournalSummary::of(Replay { header, source, ..Replay::default() }).unwrap()
+        };
+        let other_place = Identity { device: 0, inode: 0, changed_ns: 0, ..now };
+        for (source, expected) in [
+            (Some(other_place), true),
+            (Some(Identity { size: 4, ..now }), false),
+            (Some(Identity { modified_ns: now.modified_ns - 1, ..now }), false),
+            (None, true),
+        ] {
+            assert_eq!(summary(source).may_have_source(file.path()), expected, "{source:?}");
+        }
+        assert!(!summary(Some(now)).may_have_source(Path::new("/no/such/file")));
+        assert!(summary(None).may_have_source(Path::new("/no/such/file")));
     }
 
     #[test]
