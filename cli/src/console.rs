@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use glacier_mp::sanitize::escaped;
+use glacier_mp::sync::lock;
 
 /// The maximum length of a text in a message, in characters.
 const TEXT_MAX: usize = 16 << 10;
@@ -17,7 +18,7 @@ pub(crate) struct Output(Mutex<Option<io::Error>>);
 impl Output {
     /// Writes a line. After a failed write it writes nothing.
     pub(crate) fn line(&self, line: &str) {
-        let mut failure = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failure = lock(&self.0);
         if failure.is_none() {
             *failure = write_to(&mut io::stdout().lock(), line.as_bytes()).err();
         }
@@ -25,12 +26,12 @@ impl Output {
 
     /// Returns whether a write has failed.
     pub(crate) fn has_failed(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.0).is_some()
     }
 
     /// Returns the first write error.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ToString::to_string)
+        lock(&self.0).as_ref().map(ToString::to_string)
     }
 }
 

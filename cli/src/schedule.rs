@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use glacier_mp::decimal::parse_decimal;
+
 use crate::size::parse_size;
 
 const MINUTES_PER_DAY: u32 = 24 * 60;
@@ -85,10 +87,7 @@ fn parse_window(item: &str, when: &str, limit: u64) -> Result<Window, String> {
 
 fn parse_minute(text: &str) -> Option<u32> {
     let (hour, minute) = text.trim().split_once(':')?;
-    let number = |digits: &str| {
-        let is_number = (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| digits.parse::<u32>().ok()).flatten()
-    };
+    let number = |digits: &str| parse_decimal::<u32>(digits).filter(|_| digits.len() <= 2);
     let minute = number(minute).filter(|minute| *minute < 60)?;
     Some(number(hour)? * 60 + minute).filter(|minute| *minute <= MINUTES_PER_DAY)
 }

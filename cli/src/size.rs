@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use glacier_mp::decimal::parse_decimal;
+
 /// The units of a size. The order is that of the search: the longest first.
 const UNITS: [(&str, u64); 20] = [
     ("KiB", 1 << 10),
@@ -64,11 +66,7 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
         'w' => 7 * 86_400,
         _ => return Err(rule()),
     };
-    let digits = text.strip_suffix(unit).unwrap_or_default();
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(rule());
-    }
-    let count: u64 = digits.parse().map_err(|_| rule())?;
+    let count: u64 = text.strip_suffix(unit).and_then(parse_decimal).ok_or_else(rule)?;
     count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(rule)
 }
 

@@ -1,9 +1,10 @@
 //! A client for commands without transfers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use glacier_mp::client::Client;
+use glacier_mp::sync::lock;
 use glacier_mp::upload::Upload;
 
 use crate::args::ConnectionArgs;
@@ -26,13 +27,13 @@ pub(super) fn with_client<T>(
     let stop = move || {
         stopping.store(true, Ordering::SeqCst);
         canceled.cancel();
-        let handles = to_cancel.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = lock(&to_cancel);
         handles.iter().for_each(|upload| upload.cancel());
     };
     let _signals =
         SignalWatch::start(stop, || {}).map_err(|cause| Failure::new(format!("cannot handle signals: {cause}")))?;
     let add = |upload: &Arc<Upload>| {
-        handles.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(upload));
+        lock(&handles).push(Arc::clone(upload));
         if is_stopping.load(Ordering::SeqCst) {
             upload.cancel();
         }

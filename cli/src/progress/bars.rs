@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use glacier_mp::sync::lock;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::layout::{line, retry_line};
@@ -34,7 +35,7 @@ impl Bars {
 
     fn draw(&self, status: &Status) {
         let width = width();
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = lock(&self.bars);
         let is_single = status.files.len() == 1;
         let sum = status.sum();
         let files = status.files.iter().map(|file| (file, if is_single { status.limit } else { 0 }));

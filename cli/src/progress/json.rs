@@ -1,8 +1,9 @@
 //! One JSON object for each event, on standard output. `docs/command.md` describes the events.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use glacier_mp::sync::lock;
 use serde_json::{Value, json};
 
 use super::{Display, Event, Phase, Snapshot, Status};
@@ -86,7 +87,7 @@ impl Display for JsonEvents {
     }
 
     fn tick(&self, status: &Status) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if last.elapsed() >= INTERVAL {
             *last = Instant::now();
             self.status(status);

@@ -1,8 +1,10 @@
 //! Plain lines, for a standard error that is no terminal. Also the messages that all displays for people share.
 
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use glacier_mp::sync::lock;
 
 use super::layout::fields;
 use super::{Display, Event, Phase, Snapshot, Status};
@@ -63,7 +65,7 @@ impl Messages {
     }
 
     fn warn(&self, text: &str) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = lock(&self.warnings);
         let is_due = warnings.last.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
         if !is_due && !self.is_verbose {
             warnings.suppressed += 1;
@@ -97,7 +99,7 @@ impl Display for Lines {
     }
 
     fn tick(&self, status: &Status) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if !self.is_quiet && last.elapsed() >= INTERVAL {
             *last = Instant::now();
             self.messages.write_status(status);

@@ -1,9 +1,10 @@
 //! The sources of one command and the handles that upload them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
+use glacier_mp::sync::lock;
 use glacier_mp::upload::{Progress, Upload};
 
 use super::rate::Rate;
@@ -85,13 +86,13 @@ impl Tracker {
             })
             .collect();
         drop(files);
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rate = lock(&self.rate);
         rate.add(now, snapshots.iter().map(|file| file.sent).sum());
         Status { files: snapshots, rate: rate.per_second(), limit: self.limit.load(Ordering::Relaxed) }
     }
 
     fn files(&self) -> MutexGuard<'_, Vec<File>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.files)
     }
 }
 

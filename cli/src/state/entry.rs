@@ -2,6 +2,7 @@
 //!
 //! The names follow from vault, endpoint, account and source, so that the same command finds its journal again.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -45,15 +46,13 @@ impl UploadKey {
             vault: vault.to_owned(),
             endpoint: endpoint.to_owned(),
             account_id: account_id.to_owned(),
-            source: hex(source.as_os_str().as_bytes()),
+            source: hex::encode(source.as_os_str().as_bytes()),
         }
     }
 
     /// Returns the path of the source.
     pub(crate) fn source(&self) -> Option<PathBuf> {
-        let digit = |index: usize| self.source.get(index..index + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let bytes: Option<Vec<u8>> = (0..self.source.len()).step_by(2).map(digit).collect();
-        bytes.map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+        hex::decode(&self.source).ok().map(|bytes| PathBuf::from(OsString::from_vec(bytes)))
     }
 
     /// Returns the name of the files, without extension.
@@ -167,10 +166,6 @@ fn open_locked(path: &Path) -> io::Result<Option<File>> {
         }
     }
     Err(io::Error::other("the file keeps being replaced"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

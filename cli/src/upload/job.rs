@@ -1,7 +1,7 @@
 //! The upload of one source, from its journal to the catalog.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::upload::{JournalEnd, Upload};
@@ -264,7 +264,7 @@ fn is_archive_of_earlier_content(journal: &Journal, earlier: &Earlier) -> bool {
 fn failure_of(error: Error, journal: &Journal, read_error: Option<ReadError>) -> Failure {
     let kind = error.kind();
     let failure = Failure::from(error);
-    if let Some(cause) = read_error.and_then(|failure| failure.lock().unwrap_or_else(PoisonError::into_inner).take()) {
+    if let Some(cause) = read_error.as_ref().and_then(|error| error.get()) {
         return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
     }
     match kind {

@@ -7,7 +7,7 @@ mod resume_command;
 mod stdin;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -146,19 +146,17 @@ fn watch_signals(context: &Arc<Context>) -> Result<SignalWatch> {
 /// Runs the jobs on several threads, in their order. Returns their outcomes in the same order.
 fn run_jobs(context: &Context, jobs: &[Job], threads: u32) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
-    let outcomes: Vec<Mutex<Option<Outcome>>> = jobs.iter().map(|_| Mutex::default()).collect();
+    let outcomes: Vec<OnceLock<Outcome>> = jobs.iter().map(|_| OnceLock::new()).collect();
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(index) else { return };
-            let outcome = job.run(index, context);
-            *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            let _ = outcomes[index].set(job.run(index, context));
         }
     };
     let threads = jobs.len().min(usize::try_from(threads).unwrap_or(1));
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let taken = |outcome: Mutex<Option<Outcome>>| outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-    outcomes.into_iter().map(|outcome| taken(outcome).unwrap_or(Outcome::NotStarted)).collect()
+    outcomes.into_iter().map(|outcome| outcome.into_inner().unwrap_or(Outcome::NotStarted)).collect()
 }
 
 /// Shows the summary, and the commands that resume what is unfinished.

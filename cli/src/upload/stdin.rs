@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use glacier_mp::source::{ReadFn, ReadOutcome};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +14,7 @@ use crate::progress::Tracker;
 const WAIT_NS: i64 = 100_000_000;
 
 /// The error that ended the reading of standard input, if any.
-pub(super) type ReadError = Arc<Mutex<Option<io::Error>>>;
+pub(super) type ReadError = Arc<OnceLock<io::Error>>;
 
 /// Returns a callback that reads standard input, and the place of its error.
 ///
@@ -33,7 +33,7 @@ pub(super) fn reader(tracker: &Arc<Tracker>) -> io::Result<(ReadFn, ReadError)> 
             Ok(Some(length)) => return ReadOutcome::Bytes(length),
             Ok(None) => {}
             Err(cause) => {
-                *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+                let _ = report.set(cause);
                 return ReadOutcome::Stop;
             }
         }
