@@ -9,6 +9,7 @@ use chrono::{Local, Timelike};
 
 use crate::args::TransferArgs;
 use crate::console::shown_path;
+use crate::every::Every;
 use crate::exit::{Failure, Result};
 use crate::schedule::Schedule;
 
@@ -24,7 +25,7 @@ pub(crate) struct Limit {
     /// The text of the file, as it was read last.
     text: String,
     schedule: Option<Schedule>,
-    checked: Option<Instant>,
+    check: Every,
     current: Option<u64>,
 }
 
@@ -48,7 +49,7 @@ impl Limit {
             file: args.limit_file.clone(),
             text: String::new(),
             schedule: args.limit_rate.clone(),
-            checked: None,
+            check: Every::from_now(INTERVAL),
             current: None,
         };
         limit.read_file().map_err(Failure::usage)?;
@@ -57,10 +58,9 @@ impl Limit {
 
     /// Checks the time and the file, at most once a second.
     pub(crate) fn check(&mut self) -> Change {
-        if self.checked.is_some_and(|checked| checked.elapsed() < INTERVAL) {
+        if !self.check.is_due(Instant::now()) {
             return Change::None;
         }
-        self.checked = Some(Instant::now());
         if let Err(message) = self.read_file() {
             return Change::Invalid(format!("{message}; the last limit stays in effect"));
         }
@@ -103,7 +103,7 @@ mod tests {
 
     fn limit(file: Option<PathBuf>, schedule: Option<&str>) -> Limit {
         let schedule = schedule.map(|text| text.parse().unwrap());
-        Limit { file, text: String::new(), schedule, checked: None, current: None }
+        Limit { file, text: String::new(), schedule, check: Every::from_now(Duration::ZERO), current: None }
     }
 
     #[test]
@@ -119,7 +119,6 @@ mod tests {
         let mut limit = limit(Some(file.path().to_owned()), None);
         let mut check = |text: &str| {
             std::fs::write(file.path(), text).unwrap();
-            limit.checked = None;
             limit.check()
         };
         assert_eq!(check("5M\n"), Change::Limit(5 << 20));
@@ -138,7 +137,6 @@ mod tests {
     fn unreadable_file_is_reported_once() {
         let mut limit = limit(Some(PathBuf::from("/no/such/file")), Some("1K"));
         assert!(matches!(limit.check(), Change::Invalid(message) if message.contains("/no/such/file")));
-        limit.checked = None;
         assert_eq!(limit.check(), Change::Limit(1024));
     }
 }

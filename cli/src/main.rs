@@ -7,10 +7,12 @@
 //! - `progress`: what the uploads report, and its three forms: bars, lines and JSON.
 //! - `signals`, `limit`: what changes running uploads.
 //! - `console`, `shell`, `exit`: output, quoting and exit statuses.
+//! - `every`: a minimum time between two actions.
 
 mod args;
 mod commands;
 mod console;
+mod every;
 mod exit;
 mod hyphens;
 mod limit;

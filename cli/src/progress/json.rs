@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Display, Event, Phase, Snapshot, Status};
 use crate::console::{Output, message, shown};
+use crate::every::Every;
 use crate::state::catalog::now;
 
 /// The time between two progress events of a file.
@@ -18,12 +19,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct JsonEvents {
     output: Arc<Output>,
     is_verbose: bool,
-    last: Mutex<Instant>,
+    progress: Mutex<Every>,
 }
 
 impl JsonEvents {
     pub(super) fn new(output: Arc<Output>, is_verbose: bool) -> Self {
-        Self { output, is_verbose, last: Mutex::new(Instant::now()) }
+        Self { output, is_verbose, progress: Mutex::new(Every::after(Instant::now(), INTERVAL)) }
     }
 
     fn write(&self, mut object: Value) {
@@ -87,9 +88,7 @@ impl Display for JsonEvents {
     }
 
     fn tick(&self, status: &Status) {
-        let mut last = lock(&self.last);
-        if last.elapsed() >= INTERVAL {
-            *last = Instant::now();
+        if lock(&self.progress).is_due(Instant::now()) {
             self.status(status);
         }
     }

@@ -10,6 +10,7 @@ use super::layout::fields;
 use super::{Display, Event, Phase, Snapshot, Status};
 use crate::args::TransferArgs;
 use crate::console::{Output, message, raw_line, shown};
+use crate::every::Every;
 
 /// The time between two progress lines.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -25,15 +26,16 @@ pub(crate) struct Messages {
     warnings: Mutex<Warnings>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Warnings {
-    last: Option<Instant>,
+    next: Every,
     suppressed: u64,
 }
 
 impl Messages {
     pub(super) fn new(args: &TransferArgs, output: Arc<Output>) -> Self {
-        Self { output, is_quiet: args.quiet, is_verbose: args.verbose, warnings: Mutex::default() }
+        let warnings = Mutex::new(Warnings { next: Every::from_now(WARNING_INTERVAL), suppressed: 0 });
+        Self { output, is_quiet: args.quiet, is_verbose: args.verbose, warnings }
     }
 
     /// Writes the lines of an event.
@@ -66,12 +68,10 @@ impl Messages {
 
     fn warn(&self, text: &str) {
         let mut warnings = lock(&self.warnings);
-        let is_due = warnings.last.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
-        if !is_due && !self.is_verbose {
+        if !self.is_verbose && !warnings.next.is_due(Instant::now()) {
             warnings.suppressed += 1;
             return;
         }
-        warnings.last = Some(Instant::now());
         match std::mem::take(&mut warnings.suppressed) {
             0 => message(&format!("warning: {text}")),
             more => message(&format!("warning: {text} ({more} more warnings; --verbose shows all)")),
@@ -84,12 +84,17 @@ impl Messages {
 pub(crate) struct Lines {
     messages: Messages,
     is_quiet: bool,
-    last: Mutex<Instant>,
+    progress: Mutex<Every>,
 }
 
 impl Lines {
-    pub(super) fn new(messages: Messages, is_quiet: bool) -> Self {
-        Self { messages, is_quiet, last: Mutex::new(Instant::now()) }
+    pub(super) fn new(messages: Messages, is_quiet: bool, start: Instant) -> Self {
+        Self { messages, is_quiet, progress: Mutex::new(Every::after(start, INTERVAL)) }
+    }
+
+    /// Returns the progress lines that are due.
+    fn due_lines(&self, status: &Status, now: Instant) -> Vec<String> {
+        if self.is_quiet || !lock(&self.progress).is_due(now) { Vec::new() } else { status_lines(status) }
     }
 }
 
@@ -99,11 +104,7 @@ impl Display for Lines {
     }
 
     fn tick(&self, status: &Status) {
-        let mut last = lock(&self.last);
-        if !self.is_quiet && last.elapsed() >= INTERVAL {
-            *last = Instant::now();
-            self.messages.write_status(status);
-        }
+        self.due_lines(status, Instant::now()).iter().for_each(|line| message(line));
     }
 
     fn status(&self, status: &Status) {
@@ -130,8 +131,27 @@ fn status_line(file: &Snapshot, limit: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Cli, Command};
     use crate::progress::snapshot::tests::snapshot;
+
+    #[test]
+    fn progress_lines_come_every_10_seconds_unless_quiet() {
+        let start = Instant::now();
+        let status = Status { files: vec![snapshot()], rate: None, limit: 0 };
+        let counts = |option: &str| {
+            let words = ["glacier-mp", "upload", "--vault=v", option, "f"];
+            let Command::Upload(args) = Cli::parse_from(words).command else { panic!() };
+            let messages = Messages::new(&args.transfer, Arc::default());
+            let lines = Lines::new(messages, args.transfer.quiet, start);
+            [0, 9_900, 10_000, 10_100, 19_900, 20_000]
+                .map(|ms| lines.due_lines(&status, start + Duration::from_millis(ms)).len())
+        };
+        assert_eq!(counts("--no-journal"), [0, 0, 1, 0, 0, 1]);
+        assert_eq!(counts("--quiet"), [0; 6]);
+    }
 
     #[test]
     fn status_names_each_running_file_and_the_sum() {

@@ -10,6 +10,7 @@ mod tracker;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) use self::snapshot::{Phase, Snapshot, Status};
 pub(crate) use self::tracker::Tracker;
@@ -67,7 +68,7 @@ pub(crate) fn display(args: &TransferArgs, output: &Arc<Output>) -> Box<dyn Disp
     }
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     if args.quiet || is_dumb || !std::io::stderr().is_terminal() {
-        return Box::new(lines::Lines::new(messages, args.quiet));
+        return Box::new(lines::Lines::new(messages, args.quiet, Instant::now()));
     }
     Box::new(bars::Bars::new(messages))
 }
