@@ -5,8 +5,8 @@
 //! - `upload`: the uploads of several files, and what surrounds each of them.
 //! - `state`: journals of unfinished uploads and the catalog of finished archives.
 //! - `progress`: what the uploads report, and its three forms: bars, lines and JSON.
-//! - `signals`, `limit`: what changes running uploads.
-//! - `console`, `shell`, `exit`: output, quoting and exit statuses.
+//! - `signals`, `stop`, `limit`: what changes running uploads.
+//! - `stdin`, `console`, `shell`, `exit`: input, output, quoting and exit statuses.
 //! - `every`: a minimum time between two actions.
 
 mod args;
@@ -22,6 +22,8 @@ mod shell;
 mod signals;
 mod size;
 mod state;
+mod stdin;
+mod stop;
 mod upload;
 
 use std::ffi::OsString;

@@ -1,13 +1,15 @@
 //! Signals: SIGINT, SIGTERM and SIGHUP stop the uploads, SIGUSR1 prints their status.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
-use signal_hook::low_level;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure, Result};
 
 /// A thread that receives signals. It ends when this is dropped.
 pub(crate) struct SignalWatch {
@@ -17,26 +19,32 @@ pub(crate) struct SignalWatch {
 
 impl SignalWatch {
     /// Starts the thread. `stop` is called at the first signal that stops, `status` at each SIGUSR1. A second signal that stops
-    /// ends the process: the uploads can be resumed, as after a crash.
+    /// ends the process, also after this is dropped: the uploads can be resumed, as after a crash.
     ///
     /// # Errors
     /// The system refuses the signal handlers or the thread.
-    pub(crate) fn start(stop: impl Fn() + Send + 'static, status: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(stop: impl Fn() + Send + 'static, status: impl Fn() + Send + 'static) -> Result<Self> {
+        Self::try_start(stop, status).map_err(|cause| Failure::new(format!("cannot handle signals: {cause}")))
+    }
+
+    fn try_start(stop: impl Fn() + Send + 'static, status: impl Fn() + Send + 'static) -> io::Result<Self> {
         let ignored = ignored_signals(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
         // nohup and background jobs of a script ignore some signals. They stay ignored.
-        let is_caught = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM, SIGHUP].iter().filter(|signal| is_caught(signal)).chain([&SIGUSR1]))?;
+        let mut caught = vec![SIGINT, SIGTERM, SIGHUP];
+        caught.retain(|signal| ignored & (1 << (signal - 1)) == 0);
+        let mut signals = Signals::new(caught.iter().chain([&SIGUSR1]))?;
+        let is_second = Arc::new(AtomicBool::new(false));
+        for signal in &caught {
+            // The handler itself ends the process: the thread may be blocked by a terminal or a pipe that accepts no output.
+            flag::register_conditional_shutdown(*signal, i32::from(Exit::Stopped.code()), Arc::clone(&is_second))?;
+            flag::register(*signal, Arc::clone(&is_second))?;
+        }
         let handle = signals.handle();
         let thread = thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let mut is_stopping = false;
             for signal in signals.forever() {
                 if signal == SIGUSR1 {
                     status();
-                } else if is_stopping {
-                    low_level::exit(i32::from(Exit::Stopped.code()));
                 } else {
-                    is_stopping = true;
                     stop();
                 }
             }

@@ -13,13 +13,14 @@ use crate::console::{Output, message, shown};
 use crate::exit::{Exit, Failure, Result};
 use crate::state::StateDirectory;
 use crate::state::entry::{Entry, unfinished};
+use crate::stop::Stop;
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Those of the settings and the service; nobody can be asked.
 pub(crate) fn run(args: &AbortArgs, output: &Output) -> Result<Exit> {
-    with_client(&args.connection, |client, add| {
+    with_client(&args.connection, |client, stop| {
         let vault = &args.vault.name;
         let mut ids = args.ids.clone();
         let mut lines: Vec<_> = ids.iter().map(|id| shown(id)).collect();
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &AbortArgs, output: &Output) -> Result<Exit> {
         }
         let mut exit = Exit::Done;
         for id in &ids {
-            match abort(client, vault, id, &args.state, add) {
+            match abort(client, vault, id, &args.state, stop) {
                 Ok(()) => output.line(id),
                 Err(failure) => {
                     message(&format!("upload {}: {failure}", shown(id)));
@@ -51,14 +52,14 @@ pub(crate) fn run(args: &AbortArgs, output: &Output) -> Result<Exit> {
     })
 }
 
-fn abort(client: &Arc<Client>, vault: &str, id: &str, state: &StateArgs, add: &dyn Fn(&Arc<Upload>)) -> Result<()> {
+fn abort(client: &Arc<Client>, vault: &str, id: &str, state: &StateArgs, stop: &Stop) -> Result<()> {
     let entry = entry_of(client, vault, id, state)?;
     let upload = Upload::new(client, vault)?;
     upload.set_upload_id(id)?;
     if let Some(entry) = &entry {
         upload.set_journal(entry.journal())?;
     }
-    add(&upload);
+    stop.add(&upload);
     upload.abort()?;
     drop(upload);
     entry.map_or(Ok(()), Entry::remove)

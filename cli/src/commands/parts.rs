@@ -13,10 +13,10 @@ use crate::exit::{Exit, Result};
 /// # Errors
 /// Those of the settings and the service.
 pub(crate) fn run(args: &PartsArgs, output: &Output) -> Result<Exit> {
-    let parts = with_client(&args.connection, |client, add| {
+    let parts = with_client(&args.connection, |client, stop| {
         let upload = Upload::new(client, &args.vault.name)?;
         upload.set_upload_id(&args.id)?;
-        add(&upload);
+        stop.add(&upload);
         Ok(upload.list_parts()?)
     })?;
     for part in parts {

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::size::show_size;
 use crate::state::StateDirectory;
 use crate::state::entry::{UploadKey, unfinished};
-use crate::upload::{Context, Invocation, Job, JobSource, Settings, client, new_display, run as run_uploads, tracker};
+use crate::upload::{Context, Invocation, Job, JobSource, Settings, client, new_display, run as run_uploads};
 
 /// Runs the subcommand.
 ///
@@ -51,7 +51,7 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
         journal: journal_choice(&args.transfer),
         state,
     };
-    let context = Context { settings, client, account_id, tracker: tracker(&jobs), display };
+    let context = Context::new(settings, client, account_id, &jobs, display);
     run_uploads(context, &jobs, &args.transfer, invocation, output)
 }
 

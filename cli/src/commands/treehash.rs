@@ -1,6 +1,6 @@
 //! `glacier-mp treehash`.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::args::TreehashArgs;
 use crate::console::{Output, message, shown_path};
 use crate::exit::{Exit, Failure, Result};
 use crate::signals::SignalWatch;
+use crate::stdin::Stdin;
 
 /// The number of bytes that one read of standard input asks for.
 const READ_SIZE: usize = 1 << 20;
@@ -24,8 +25,7 @@ const READ_SIZE: usize = 1 << 20;
 pub(crate) fn run(args: &TreehashArgs, output: &Output) -> Result<Exit> {
     let cancel = Arc::new(Cancel::default());
     let raised = Arc::clone(&cancel);
-    let _signals = SignalWatch::start(move || raised.raise(), || {})
-        .map_err(|cause| Failure::new(format!("cannot handle signals: {cause}")))?;
+    let _signals = SignalWatch::start(move || raised.raise(), || {})?;
     let mut exit = Exit::Done;
     for path in &args.files {
         match hash(path, args.threads, &cancel) {
@@ -56,18 +56,14 @@ fn hash(path: &Path, threads: u32, cancel: &Cancel) -> Result<Digest> {
 }
 
 fn hash_stdin(cancel: &Cancel) -> io::Result<Digest> {
-    let mut input = io::stdin().lock();
+    let mut input = Stdin::open()?;
     let mut hasher = TreeHasher::new();
     let mut buffer = vec![0; READ_SIZE];
     loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(length) => hasher.update(&buffer[..length]),
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-        if cancel.is_raised() {
-            return Err(io::Error::other("canceled"));
+        match input.read(&mut buffer, || cancel.is_raised())? {
+            Some(0) => return Ok(hasher.finish()),
+            Some(length) => hasher.update(&buffer[..length]),
+            None => return Err(io::Error::other("canceled")),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::console::Output;
 use crate::exit::{Exit, Failure, Result};
 use crate::state::StateDirectory;
 use crate::upload::{
-    Context, Invocation, Job, JobSource, JournalChoice, Settings, client, new_display, run as run_uploads, tracker,
+    Context, Invocation, Job, JobSource, JournalChoice, Settings, client, new_display, run as run_uploads,
 };
 
 /// Runs the subcommand.
@@ -36,7 +36,7 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
     let display = new_display(&transfer, output);
     let client = client(connection.config()?, &transfer, &display)?;
     let account_id = connection.account_id();
-    let context = Context { settings, client, account_id, tracker: tracker(&jobs), display };
+    let context = Context::new(settings, client, account_id, &jobs, display);
     run_uploads(context, &jobs, &transfer, invocation, output)
 }
 

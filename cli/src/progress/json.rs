@@ -78,8 +78,9 @@ impl Display for JsonEvents {
                 let status = failure.exit.code();
                 self.write(json!({"event": "error", "source": source, "status": status, "message": failure.message}));
             }
-            Event::Stopped { command } => {
-                self.write(json!({"event": "stopped", "resume": command.to_string_lossy()}));
+            Event::Stopped(command) => {
+                let (text, reads_stdin) = (command.text.to_string_lossy(), command.reads_stdin);
+                self.write(json!({"event": "stopped", "resume": text, "standard_input": reads_stdin}));
             }
             Event::Finished { done, failed, stopped } => {
                 self.write(json!({"event": "end", "done": done, "failed": failed, "unfinished": stopped}));

@@ -45,10 +45,14 @@ impl Messages {
                 self.output.line(&format!("{}  {}", shown(&record.archive_id), shown(&record.source)));
             }
             Event::Failed { source, failure } => message(&format!("{}: {failure}", shown(source))),
-            Event::Stopped { command } => {
-                message("to resume, run:");
+            Event::Stopped(command) => {
+                message(if command.reads_stdin {
+                    "to resume, run this with the same standard input, from its start:"
+                } else {
+                    "to resume, run:"
+                });
                 let mut line = OsString::from("  ");
-                line.push(command);
+                line.push(&command.text);
                 raw_line(&line);
             }
             Event::Log { is_warning: true, message } if !self.is_quiet => self.warn(message),

@@ -18,6 +18,7 @@ use crate::args::TransferArgs;
 use crate::console::Output;
 use crate::exit::Failure;
 use crate::state::catalog::ArchiveRecord;
+use crate::upload::ResumeCommand;
 
 /// An event, other than progress.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(crate) enum Event<'a> {
     /// A source failed.
     Failed { source: &'a str, failure: &'a Failure },
     /// A command resumes the uploads that were stopped.
-    Stopped { command: &'a std::ffi::OsStr },
+    Stopped(&'a ResumeCommand),
     /// All uploads ended.
     Finished { done: usize, failed: usize, stopped: usize },
 }

@@ -1,6 +1,6 @@
 //! The sources of one command and the handles that upload them.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -17,7 +17,6 @@ pub(crate) struct Tracker {
     files: Mutex<Vec<File>>,
     rate: Mutex<Rate>,
     limit: AtomicU64,
-    is_stopping: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -39,7 +38,6 @@ impl Tracker {
             files: Mutex::new(sources.map(file).collect()),
             rate: Mutex::default(),
             limit: AtomicU64::new(0),
-            is_stopping: AtomicBool::new(false),
         }
     }
 
@@ -48,28 +46,14 @@ impl Tracker {
         self.files()[index].phase = phase;
     }
 
-    /// Sets the handle that uploads a source. If the command is being stopped, the handle is canceled.
+    /// Sets the handle that uploads a source.
     pub(crate) fn set_upload(&self, index: usize, upload: &Arc<Upload>) {
         self.files()[index].upload = Some(Arc::clone(upload));
-        if self.is_stopping() {
-            upload.cancel();
-        }
     }
 
     /// Sets the bandwidth limit that is shown, in bytes per second; 0: no limit.
     pub(crate) fn set_limit(&self, bytes_per_second: u64) {
         self.limit.store(bytes_per_second, Ordering::Relaxed);
-    }
-
-    /// Stops all uploads, and those that begin later.
-    pub(crate) fn stop(&self) {
-        self.is_stopping.store(true, Ordering::SeqCst);
-        self.files().iter().filter_map(|file| file.upload.as_ref()).for_each(|upload| upload.cancel());
-    }
-
-    /// Returns whether the command is being stopped.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::SeqCst)
     }
 
     /// Returns the state at this moment, and adds it to the rates.

@@ -91,7 +91,7 @@ impl Job {
 
     /// Uploads the source, and shows the outcome.
     pub(super) fn run(&self, index: usize, context: &Context) -> Outcome {
-        if context.tracker.is_stopping() {
+        if context.stop.is_raised() {
             context.tracker.set_phase(index, Phase::Failed);
             return Outcome::NotStarted;
         }
@@ -158,6 +158,7 @@ impl Job {
         let upload = Upload::new(&context.client, &context.settings.vault)?;
         let description = self.prepare(&upload, journal, earlier, context)?;
         let read_error = self.set_source(&upload, context)?;
+        context.stop.add(&upload);
         context.tracker.set_upload(index, &upload);
         if let Err(error) = upload.run() {
             if journal.path().is_none() {
@@ -213,7 +214,7 @@ impl Job {
         match &self.source {
             JobSource::File(path) => upload.set_source_file(path).map(|()| None).map_err(Failure::from),
             JobSource::Stdin => {
-                let (read, failure) = reader(&context.tracker)
+                let (read, failure) = reader(&context.stop)
                     .map_err(|cause| Failure::new(format!("cannot read standard input: {cause}")))?;
                 upload.set_source_callback(read, None)?;
                 if let Some(bytes) = context.settings.expected_size {

@@ -132,6 +132,7 @@ impl Journal {
         let Some(path) = self.path() else { return Ok(()) };
         let upload = Upload::new(&context.client, &context.settings.vault)?;
         upload.set_journal(path)?;
+        context.stop.add(&upload);
         match upload.abort() {
             Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::OutcomeUnknown) => {
                 return Err(Failure::from(error)

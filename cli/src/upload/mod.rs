@@ -18,14 +18,15 @@ use glacier_mp::log::Level;
 pub(crate) use self::description::default_description;
 pub(crate) use self::job::{Job, JobSource, Outcome};
 pub(crate) use self::journal::JournalChoice;
-pub(crate) use self::resume_command::Invocation;
+pub(crate) use self::resume_command::{Invocation, ResumeCommand};
 use crate::args::TransferArgs;
 use crate::console::{Output, message, shown_path};
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{Exit, Result};
 use crate::limit::{Change, Limit};
 use crate::progress::{Display, Event, Phase, Tracker, display};
 use crate::signals::SignalWatch;
 use crate::state::StateDirectory;
+use crate::stop::Stop;
 
 /// How often the display and the bandwidth limit are updated.
 const TICK: Duration = Duration::from_millis(100);
@@ -46,9 +47,25 @@ pub(crate) struct Settings {
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) client: Arc<Client>,
+    pub(crate) stop: Arc<Stop>,
     pub(crate) account_id: String,
     pub(crate) tracker: Arc<Tracker>,
     pub(crate) display: Arc<dyn Display>,
+}
+
+impl Context {
+    /// Creates the environment of these jobs.
+    pub(crate) fn new(
+        settings: Settings,
+        client: Arc<Client>,
+        account_id: String,
+        jobs: &[Job],
+        display: Arc<dyn Display>,
+    ) -> Self {
+        let stop = Arc::new(Stop::new(&client));
+        let tracker = Arc::new(Tracker::new(jobs.iter().map(|job| (job.name(), job.size()))));
+        Self { settings, client, stop, account_id, tracker, display }
+    }
 }
 
 /// Creates the client of uploads. Its log goes to the display.
@@ -114,11 +131,6 @@ pub(crate) fn new_display(args: &TransferArgs, output: &Arc<Output>) -> Arc<dyn 
     Arc::from(display(args, output))
 }
 
-/// Returns the tracker of jobs.
-pub(crate) fn tracker(jobs: &[Job]) -> Arc<Tracker> {
-    Arc::new(Tracker::new(jobs.iter().map(|job| (job.name(), job.size()))))
-}
-
 fn apply(limit: &mut Limit, context: &Context) {
     match limit.check() {
         Change::None => {}
@@ -134,13 +146,11 @@ fn apply(limit: &mut Limit, context: &Context) {
 fn watch_signals(context: &Arc<Context>) -> Result<SignalWatch> {
     let (stopping, status) = (Arc::clone(context), Arc::clone(context));
     let stop = move || {
-        stopping.tracker.stop();
-        // A call of the client itself, such as a list.
-        stopping.client.cancel();
+        stopping.stop.raise();
         stopping.display.event(&Event::Note { message: "stopping; a second signal ends the program at once" });
     };
     let show = move || status.display.status(&status.tracker.status());
-    SignalWatch::start(stop, show).map_err(|cause| Failure::new(format!("cannot handle signals: {cause}")))
+    SignalWatch::start(stop, show)
 }
 
 /// Runs the jobs on several threads, in their order. Returns their outcomes in the same order.
@@ -169,7 +179,7 @@ fn report(context: &Context, jobs: &[Job], outcomes: &[Outcome], invocation: &In
         stopped: count(&[Exit::Stopped]),
     });
     for command in invocation.resume_commands(&context.settings, jobs, outcomes) {
-        context.display.event(&Event::Stopped { command: &command });
+        context.display.event(&Event::Stopped(&command));
     }
     exit
 }

@@ -19,28 +19,40 @@ pub(crate) struct Invocation {
     pub(crate) options: Vec<OsString>,
 }
 
+/// A command that resumes uploads.
+#[derive(Clone, Debug)]
+pub(crate) struct ResumeCommand {
+    /// The command, quoted for a shell.
+    pub(crate) text: OsString,
+    /// Whether it needs the bytes that this process read from standard input, from the first one.
+    pub(crate) reads_stdin: bool,
+}
+
 impl Invocation {
-    /// Returns the commands that resume the unfinished jobs, quoted for a shell: one for all that have journals or have not
-    /// begun, and one for each upload that only its ID names.
-    pub(super) fn resume_commands(&self, settings: &Settings, jobs: &[Job], outcomes: &[Outcome]) -> Vec<OsString> {
+    /// Returns the commands that resume the unfinished jobs: one for all that have journals or have not begun, and one for
+    /// each upload that only its ID names.
+    pub(super) fn resume_commands(
+        &self,
+        settings: &Settings,
+        jobs: &[Job],
+        outcomes: &[Outcome],
+    ) -> Vec<ResumeCommand> {
         let unfinished = || jobs.iter().zip(outcomes).filter(|(_, outcome)| outcome.exit() == Exit::Stopped);
         let id_of = |job: &Job, outcome: &Outcome| match outcome {
             Outcome::Failed { upload_id: Some(id), .. } => Some(id.clone()),
             _ => job.upload_id.clone(),
         };
         let with_id = unfinished().filter_map(|(job, outcome)| {
-            let mut words = vec![OsString::from(format!("--upload-id={}", id_of(job, outcome)?))];
-            words.extend(sources([job]));
-            Some(self.command("resume", settings, words))
+            let id = format!("--upload-id={}", id_of(job, outcome)?);
+            Some(self.command("resume", settings, Some(id.into()), &[job]))
         });
         let without_id = unfinished().filter(|(job, outcome)| id_of(job, outcome).is_none()).map(|(job, _)| job);
         let without_id: Vec<_> = without_id.collect();
-        let together = (!without_id.is_empty())
-            .then(|| self.command(&self.subcommand, settings, sources(without_id.iter().copied())));
+        let together = (!without_id.is_empty()).then(|| self.command(&self.subcommand, settings, None, &without_id));
         together.into_iter().chain(with_id).collect()
     }
 
-    fn command(&self, subcommand: &str, settings: &Settings, rest: Vec<OsString>) -> OsString {
+    fn command(&self, subcommand: &str, settings: &Settings, id: Option<OsString>, jobs: &[&Job]) -> ResumeCommand {
         let mut words = vec![self.program.clone(), subcommand.into()];
         let is_allowed = |option: &&OsString| {
             let option = option.to_string_lossy();
@@ -51,15 +63,12 @@ impl Invocation {
         if !self.options.iter().any(|option| option.to_string_lossy().starts_with("--vault=")) {
             words.push(format!("--vault={}", settings.vault).into());
         }
-        words.extend(rest);
-        shell::command(&words)
+        words.extend(id);
+        words.extend(jobs.iter().map(|job| match &job.source {
+            JobSource::File(path) => path.clone().into_os_string(),
+            JobSource::Stdin => "-".into(),
+        }));
+        let reads_stdin = jobs.iter().any(|job| job.source == JobSource::Stdin);
+        ResumeCommand { text: shell::command(&words), reads_stdin }
     }
-}
-
-fn sources<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<OsString> {
-    let source = |job: &Job| match &job.source {
-        JobSource::File(path) => path.clone().into_os_string(),
-        JobSource::Stdin => "-".into(),
-    };
-    jobs.into_iter().map(source).collect()
 }

@@ -1,20 +1,27 @@
 //! Signals, kills, locks, and the commands that resume.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use glacier_emulator::{Action, Fault, Operation};
+use glacier_emulator::{Action, Fault, Operation, RequestRecord};
 
-use crate::run::{MIB, Place, Ran, content};
+use crate::run::{MIB, Place, Ran, content, program};
+
+/// The number of bytes that a new pipe holds.
+const PIPE_SIZE: usize = 64 << 10;
 
 /// Starts an upload of 4 parts whose part 3 does not end, and waits until the other parts are stored.
 pub(crate) fn start_stalled<'a>(place: &Place, words: impl IntoIterator<Item = &'a str>) -> Child {
-    let stall = Fault::new(Action::Stall { after_bytes: Some(1) }).on(Operation::UploadMultipartPart).part(3);
-    place.glacier.add_fault(stall.always());
+    stall(place);
     let child = place.start(words);
     wait_for_parts(place, 3);
     child
+}
+
+fn stall(place: &Place) {
+    let stall = Fault::new(Action::Stall { after_bytes: Some(1) }).on(Operation::UploadMultipartPart).part(3);
+    place.glacier.add_fault(stall.always());
 }
 
 /// Waits until the only upload has this number of parts.
@@ -48,6 +55,114 @@ fn signal_stops_and_the_printed_command_resumes() {
         let sent = place.glacier.requests().iter().filter(|request| request.part.is_some_and(|part| part < 3)).count();
         assert_eq!((sent, place.archives().len(), place.unfinished()), (3, 1, 0), "stored parts are not sent again");
     }
+}
+
+/// Waits until a command ends. A command that does not end is killed, and the test fails.
+fn wait_for_end(mut child: Child) -> Ran {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("the command does not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+/// Runs a command that was printed, with bytes as standard input.
+fn run_printed(place: &Place, command: &str, input: &[u8]) -> Ran {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).env_clear().envs(place.variables()).stdin(Stdio::piped());
+    let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn second_signal_ends_a_command_whose_messages_nobody_reads() {
+    let place = Place::new();
+    place.file("f", &content(4 * MIB));
+    let (reader, mut full) = std::io::pipe().unwrap();
+    full.write_all(&[b'x'; PIPE_SIZE]).unwrap();
+    let mut command = place.command(["upload", "--part-size=1M", "f"]);
+    stall(&place);
+    let mut child = command.stderr(full).spawn().unwrap();
+    drop(command);
+    wait_for_parts(&place, 3);
+    // A signal that comes before the last one is handled is merged with it.
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        signal(&child, "INT");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    drop(reader);
+    place.glacier.clear_faults();
+    place.run(["upload", "--part-size=1M", "f"]).expect(0);
+    let sent = place.glacier.requests().iter().filter(|request| request.part.is_some_and(|part| part < 3)).count();
+    assert_eq!(sent, 3, "stored parts are not sent again");
+}
+
+#[test]
+fn signal_that_is_ignored_at_the_start_stays_ignored() {
+    for name in ["INT", "HUP"] {
+        let place = Place::new();
+        place.file("f", &content(4 * MIB));
+        stall(&place);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("trap '' {name}; exec \"$0\" upload --part-size=1M f")]).arg(program());
+        shell.env_clear().envs(place.variables()).current_dir(place.directory.path());
+        let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_for_parts(&place, 3);
+        signal(&child, name);
+        signal(&child, "USR1");
+        let mut line = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.contains("4.0 MiB, 3/4 parts"), "{name}: {line}");
+        signal(&child, "TERM");
+        stderr.read_to_string(&mut line).unwrap();
+        assert!(line.contains("stopping") && line.contains("to resume, run:"), "{name}: {line}");
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+    }
+}
+
+#[test]
+fn signal_stops_a_tree_hash_of_standard_input_that_waits() {
+    let place = Place::new();
+    let mut child = place.command(["treehash", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // More than a pipe holds, so the command has read some of it and handles signals.
+    input.write_all(&content(MIB)).unwrap();
+    signal(&child, "INT");
+    let ran = wait_for_end(child);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("canceled"), "{ran:?}");
+    drop(input);
+}
+
+#[test]
+fn signal_stops_the_abort_of_a_restart() {
+    let place = Place::new();
+    place.file("f", &content(4 * MIB));
+    let mut child = start_stalled(&place, ["upload", "--part-size=1M", "f"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place
+        .glacier
+        .add_fault(Fault::new(Action::Stall { after_bytes: None }).on(Operation::AbortMultipartUpload).always());
+    let child = place.start(["upload", "--part-size=1M", "--restart", "f"]);
+    let start = Instant::now();
+    let is_abort = |request: &RequestRecord| request.operation == Some(Operation::AbortMultipartUpload);
+    while !place.glacier.requests().iter().any(is_abort) {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, "TERM");
+    let ran = wait_for_end(child);
+    assert!(ran.status != 0 && ran.stderr.contains("canceled"), "{ran:?}");
+    assert_eq!(place.glacier.uploads().len(), 1);
 }
 
 #[test]
@@ -113,16 +228,16 @@ fn upload_without_a_journal_is_resumed_by_its_id() {
 fn standard_input_that_waits_can_be_stopped_and_has_a_journal_by_option() {
     let place = Place::new();
     let mut command = place.command(["upload", "--part-size=1M", "--journal=j", "-"]);
-    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, &content(2 * MIB)).unwrap();
+    input.write_all(&content(2 * MIB)).unwrap();
     wait_for_parts(&place, 1);
     signal(&child, "INT");
     let ran = Ran::of(child.wait_with_output().unwrap());
     ran.expect(3);
-    assert!(ran.stderr.contains("--journal="), "{ran:?}");
+    assert!(ran.stderr.contains("to resume, run this with the same standard input, from its start:"), "{ran:?}");
     drop(input);
-    let ran = place.run_with_input(["upload", "--part-size=1M", "--journal=j", "-"], &content(3 * MIB));
+    let ran = run_printed(&place, ran.stderr.lines().last().unwrap(), &content(3 * MIB));
     assert_eq!(ran.expect(0).len(), 1, "{ran:?}");
     let uploads = place.glacier.requests();
     let initiated = uploads.iter().filter(|request| request.operation == Some(Operation::InitiateMultipartUpload));

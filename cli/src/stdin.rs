@@ -1,0 +1,45 @@
+//! Standard input. A read that waits ends when the command is stopped.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// The longest time that a read waits before it checks whether the command is being stopped, in nanoseconds.
+const WAIT_NS: i64 = 100_000_000;
+
+/// Standard input without a buffer: the caller reads large pieces.
+#[derive(Debug)]
+pub(crate) struct Stdin(File);
+
+impl Stdin {
+    /// Opens standard input.
+    ///
+    /// # Errors
+    /// It is closed.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self(File::from(io::stdin().as_fd().try_clone_to_owned()?)))
+    }
+
+    /// Waits for bytes and reads them; 0 bytes at the end. `None`: `is_stopping` became true.
+    ///
+    /// # Errors
+    /// The cause of a failed read.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], is_stopping: impl Fn() -> bool) -> io::Result<Option<usize>> {
+        while !is_stopping() {
+            let mut ready = [PollFd::new(&self.0, PollFlags::IN)];
+            let outcome = match poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: WAIT_NS })) {
+                Ok(0) => continue,
+                Ok(_) => self.0.read(buffer),
+                Err(cause) => Err(cause.into()),
+            };
+            match outcome {
+                Ok(length) => return Ok(Some(length)),
+                Err(cause) if matches!(cause.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(None)
+    }
+}
