@@ -33,7 +33,7 @@ define compile_c
 
 endef
 
-.PHONY: all library examples command header install uninstall clean
+.PHONY: all library examples command build-emulator header install uninstall clean
 
 all: library examples
 
@@ -45,16 +45,20 @@ library:
 	$(CARGO) rustc $(RELEASE_FLAGS) --lib --crate-type cdylib
 	ln -sf libglacier_mp.so "$(RELEASE)/$(SONAME)"
 
-# Builds the command glacier-mp, its manual pages and its completion scripts. make install installs them if they exist.
+# Builds the command glacier-mp, its manual pages and its completion scripts.
 COMMAND_MAN := $(RELEASE)/glacier-mp-man
 COMMAND_COMPLETIONS := $(RELEASE)/glacier-mp-completions
 command:
-	$(CARGO) build --release -p glacier-mp
+	$(CARGO) build $(RELEASE_FLAGS) -p glacier-mp
 	"$(RELEASE)/glacier-mp" man "$(COMMAND_MAN)"
 	@mkdir -p "$(COMMAND_COMPLETIONS)"
 	for shell in bash zsh fish; do \
 		"$(RELEASE)/glacier-mp" completions $$shell >"$(COMMAND_COMPLETIONS)/$$shell" || exit 1; \
 	done
+
+# Builds the local Glacier for make install. make emulator runs it.
+build-emulator:
+	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
 
 examples: library
 	@mkdir -p "$(EXAMPLES)"
@@ -75,8 +79,7 @@ $(CHECKED):
 # make demo FILE=any-file [PART_SIZE=1M] [WORKERS=8] [MEMORY=256M] [TLS=1] [STORAGE=disk|hashes]
 export PART_SIZE WORKERS MEMORY TLS STORAGE
 demo: check-file
-run-demo: all
-	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
+run-demo: all build-emulator
 	@bindings/c/examples/demo.sh "$(RELEASE)/glacier-emulator" "$(EXAMPLES)" '$(subst ','\'',$(FILE))'
 
 check-file:
@@ -85,8 +88,7 @@ check-file:
 
 # make emulator [EMULATOR_FLAGS="--vault my-vault"]
 # Runs a local Glacier for other programs. Prints the environment variables to set.
-run-emulator:
-	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
+run-emulator: build-emulator
 	@exec "$(RELEASE)/glacier-emulator" --print-exports $(EMULATOR_FLAGS)
 
 run-test: run-test-rust run-test-python run-test-clients run-models
@@ -278,17 +280,18 @@ fuzz-json fuzz-hashes fuzz-responses: fuzz-%:
 # make bench [BENCH_BYTES=4294967296] [BENCH_REPETITIONS=3] [BENCH_QUICK=1]
 export BENCH_BYTES BENCH_REPETITIONS BENCH_QUICK
 COMPARE := --locked --release --manifest-path benches/compare/Cargo.toml --target-dir "$(TARGET_DIR)/compare"
-run-bench: examples
+run-bench: examples build-emulator
 	@mkdir -p "$(BUILD_DIR)/bench-c"
 	$(call compile_c,$(BUILD_DIR)/bench-c,benches/c/watched.c)
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
-	$(CARGO) build $(RELEASE_FLAGS) -p glacier-emulator
 	$(CARGO) build $(COMPARE) -p compare -p sdk
 	$(CARGO) run $(COMPARE) --bin hashes $(if $(BENCH_QUICK),1)
 	CARGO_TARGET_DIR="$(TARGET_DIR)" "$(TARGET_DIR)/compare/release/uploads"
 
-# What make install copies besides the library. PROGRAMS are files of the release directory.
-PROGRAMS :=
+# What make install copies besides the library. PROGRAMS are files of the release directory, which are copied if they were
+# built, by make command and make build-emulator.
+PROGRAMS := glacier-mp glacier-emulator
+BUILT_PROGRAMS = $(shell cd "$(RELEASE)" 2>/dev/null && for file in $(PROGRAMS); do [ ! -f $$file ] || echo $$file; done)
 HEADERS := include/glacier_mp.h bindings/cpp/glacier_mp.hpp
 MAN_PAGES := $(wildcard docs/man/*.[1-9])
 DOCUMENTS := LICENSE-APACHE LICENSE-MIT THIRD-PARTY-NOTICES README.md CHANGELOG.md
@@ -325,13 +328,11 @@ BASH_COMPLETIONS = $(DESTDIR)$(datadir)/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(datadir)/zsh/site-functions
 FISH_COMPLETIONS = $(DESTDIR)$(datadir)/fish/vendor_completions.d
 
-# Installs the command glacier-mp, if make command built it.
+# Installs the manual pages and the completion scripts of glacier-mp, if make command built them.
 .PHONY: install-command
 install-command:
-	@if [ -f "$(RELEASE)/glacier-mp" ] && [ -d "$(COMMAND_COMPLETIONS)" ]; then set -ex; \
-		install -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(mandir)/man1" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" \
-			"$(FISH_COMPLETIONS)"; \
-		install -m 755 "$(RELEASE)/glacier-mp" "$(DESTDIR)$(bindir)/glacier-mp"; \
+	@if [ -d "$(COMMAND_COMPLETIONS)" ]; then set -ex; \
+		install -d "$(DESTDIR)$(mandir)/man1" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"; \
 		install -m 644 "$(COMMAND_MAN)"/*.1 "$(DESTDIR)$(mandir)/man1"; \
 		install -m 644 "$(COMMAND_COMPLETIONS)/bash" "$(BASH_COMPLETIONS)/glacier-mp"; \
 		install -m 644 "$(COMMAND_COMPLETIONS)/zsh" "$(ZSH_COMPLETIONS)/_glacier-mp"; \
@@ -345,29 +346,27 @@ install: export includedir := $(includedir)
 install: export VERSION := $(VERSION)
 install: export SONAME := $(SONAME)
 install: check-directories
-	@for file in libglacier_mp.so $(PROGRAMS); do \
-		[ -f "$(RELEASE)/$$file" ] || { echo "make install: $(RELEASE)/$$file does not exist: run make first, with the same" \
-			"CARGO_TARGET_DIR" >&2; exit 2; }; \
-	done
+	@[ -f "$(RELEASE)/libglacier_mp.so" ] || { echo "make install: $(RELEASE)/libglacier_mp.so does not exist: run make first," \
+		"with the same CARGO_TARGET_DIR" >&2; exit 2; }
 	@install -d "$(DESTDIR)$(libdir)/pkgconfig" "$(cmake_directory)" "$(DESTDIR)$(includedir)" "$(DESTDIR)$(docdir)" \
-		$(if $(PROGRAMS),"$(DESTDIR)$(bindir)") $(foreach file,$(MAN_PAGES),"$(call man_directory,$(file))")
+		$(if $(BUILT_PROGRAMS),"$(DESTDIR)$(bindir)") $(foreach file,$(MAN_PAGES),"$(call man_directory,$(file))")
 	install -m 755 "$(RELEASE)/libglacier_mp.so" "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)"
 	ln -sf libglacier_mp.so.$(VERSION) "$(DESTDIR)$(libdir)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(libdir)/libglacier_mp.so"
 	$(foreach file,$(HEADERS),$(call copy,644,$(file),$(DESTDIR)$(includedir)/$(notdir $(file))))
 	$(call fill,glacier_mp.pc,$(DESTDIR)$(libdir)/pkgconfig/glacier_mp.pc)
 	$(foreach file,$(CMAKE_FILES),$(call fill,cmake/$(file),$(cmake_directory)/$(file)))
-	$(foreach file,$(PROGRAMS),$(call copy,755,$(RELEASE)/$(file),$(DESTDIR)$(bindir)/$(file)))
+	$(foreach file,$(BUILT_PROGRAMS),$(call copy,755,$(RELEASE)/$(file),$(DESTDIR)$(bindir)/$(file)))
 	$(foreach file,$(MAN_PAGES),$(call copy,644,$(file),$(call man_directory,$(file))/$(notdir $(file))))
 	$(foreach file,$(DOCUMENTS),$(call copy,644,$(file),$(DESTDIR)$(docdir)/$(notdir $(file))))
-	@$(MAKE) --no-print-directory install-command
+	$(if $(filter glacier-mp,$(BUILT_PROGRAMS)),@$(MAKE) --no-print-directory install-command)
 	@$(if $(DESTDIR),,scripts/refresh-linker-cache "$(libdir)")
 
 # Removes the files that make install with the same variables installs.
 uninstall: check-directories
 	rm -f "$(DESTDIR)$(libdir)/libglacier_mp.so.$(VERSION)" "$(DESTDIR)$(libdir)/$(SONAME)" \
 		"$(DESTDIR)$(libdir)/libglacier_mp.so" $(installed_files)
-	rm -f "$(DESTDIR)$(bindir)/glacier-mp" "$(DESTDIR)$(mandir)/man1/glacier-mp.1" "$(DESTDIR)$(mandir)/man1/"glacier-mp-*.1 \
+	rm -f "$(DESTDIR)$(mandir)/man1/glacier-mp.1" "$(DESTDIR)$(mandir)/man1/"glacier-mp-*.1 \
 		"$(BASH_COMPLETIONS)/glacier-mp" "$(ZSH_COMPLETIONS)/_glacier-mp" "$(FISH_COMPLETIONS)/glacier-mp.fish"
 	@rmdir "$(cmake_directory)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@$(if $(DESTDIR),,[ ! -d "$(libdir)" ] || scripts/refresh-linker-cache "$(libdir)" >/dev/null)

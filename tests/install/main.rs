@@ -12,6 +12,7 @@ mod manual;
 mod tree;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -57,6 +58,47 @@ fn uninstall_removes_every_installed_file() {
     tree.run("uninstall");
     let left = files(&tree.prefix);
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn install_copies_the_programs_that_were_built() {
+    let tree = Tree::install("lib");
+    let before = files(&tree.prefix);
+    let emulator = ["bin/glacier-emulator"];
+    let command = [
+        "bin/glacier-mp",
+        "share/bash-completion/completions/glacier-mp",
+        "share/fish/vendor_completions.d/glacier-mp.fish",
+        "share/man/man1/glacier-mp-upload.1",
+        "share/man/man1/glacier-mp.1",
+        "share/zsh/site-functions/_glacier-mp",
+    ];
+    for (built, expected) in [
+        (&["glacier-emulator"][..], &emulator[..]),
+        (
+            &[
+                "glacier-mp",
+                "glacier-mp-man/glacier-mp.1",
+                "glacier-mp-man/glacier-mp-upload.1",
+                "glacier-mp-completions/bash",
+                "glacier-mp-completions/zsh",
+                "glacier-mp-completions/fish",
+            ],
+            &[&emulator[..], &command].concat(),
+        ),
+    ] {
+        for path in built.iter().map(|name| tree.target.join("release").join(name)) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        tree.run("install");
+        let added: Vec<_> = files(&tree.prefix).into_iter().filter(|path| !before.contains(path)).collect();
+        assert_eq!(added.iter().map(|path| tree.relative(path)).collect::<Vec<_>>(), expected);
+    }
+    let mode = fs::metadata(tree.prefix.join("bin/glacier-emulator")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+    tree.run("uninstall");
+    assert!(files(&tree.prefix).is_empty());
 }
 
 #[test]
