@@ -1,11 +1,11 @@
 //! Expiring keys: when and on which thread the provider is called, and the state of an upload without a valid key.
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
-use std::time::Duration;
 
 use crate::support::glacier::{CapturedLog, MIB, VAULT, VirtualClock, archive, client, client_with_transport, config};
 use crate::support::operations::{OPERATIONS, perform, prepared_upload, requests};
 use crate::support::request_hook::request_hook;
+use crate::time::MovedClock;
 use glacier_emulator::{Emulator, Operation, Options};
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
@@ -15,7 +15,6 @@ use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::Method;
 use glacier_mp::log::Level;
 use glacier_mp::sign::Key;
-use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
 
@@ -238,34 +237,6 @@ fn expired_token_without_provider_keeps_the_upload() {
     assert_eq!(service.acknowledged(), starts(6));
 }
 
-/// A clock that is moved together with the service's clock.
-#[derive(Debug, Default)]
-struct MovedClock {
-    real: SystemClock,
-    moved: AtomicI64,
-}
-
-impl MovedClock {
-    fn move_to(&self, seconds: i64, glacier: &Emulator) {
-        self.moved.store(seconds, Ordering::SeqCst);
-        glacier.set_clock_offset(seconds);
-    }
-}
-
-impl Clock for MovedClock {
-    fn unix_time(&self) -> i64 {
-        self.real.unix_time() + self.moved.load(Ordering::SeqCst)
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.real.monotonic()
-    }
-
-    fn wait(&self, _: Duration, cancel: &Cancel) -> Result<()> {
-        cancel.check()
-    }
-}
-
 #[test]
 fn replaces_a_key_before_the_service_rejects_it() {
     let (service, clock) = (ExpiringGlacier::start(), Arc::new(MovedClock::default()));
@@ -275,7 +246,8 @@ fn replaces_a_key_before_the_service_rejects_it() {
         Arc::new(transport)
     });
     let list_at = |seconds| {
-        clock.move_to(seconds, &service.glacier);
+        clock.move_to(seconds);
+        service.glacier.set_clock_offset(seconds);
         client.list_uploads(VAULT).unwrap();
         service.calls()
     };
@@ -297,7 +269,7 @@ fn key_lifetime_uses_the_service_clock() {
         Arc::new(transport)
     });
     let list_at = |seconds| {
-        clock.moved.store(5 * 3600 + seconds, Ordering::SeqCst);
+        clock.move_to(5 * 3600 + seconds);
         service.glacier.set_clock_offset(seconds);
         client.list_uploads(VAULT).unwrap();
         (service.calls(), service.rejected())

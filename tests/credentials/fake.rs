@@ -184,8 +184,7 @@ pub(crate) struct Redirecting {
 impl Transports for Redirecting {
     fn transport(&self, endpoint: &Endpoint, route: Route, time_limit: Duration) -> Result<Arc<dyn Transport>> {
         self.routes.lock().unwrap().push((endpoint.to_string(), route));
-        let mut config =
-            Config::new(Environment::from_pairs([("AWS_CONFIG_FILE", ""), ("AWS_SHARED_CREDENTIALS_FILE", "")]));
+        let mut config = Config::new(Environment::isolated());
         config.set_region("us-east-1")?;
         let network = config.resolve()?.network()?.with_timeouts(time_limit, time_limit);
         let inner = network.direct_transport(&self.to)?;

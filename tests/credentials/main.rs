@@ -2,8 +2,11 @@
 #![cfg(test)]
 
 mod callback;
+mod cases;
 mod fake;
 mod providers;
+mod region_and_endpoint;
 #[path = "../support/mod.rs"]
 mod support;
+mod time;
 mod vectors;

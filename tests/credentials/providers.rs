@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::fake::{EmptyVault, Fake, Received, Redirecting, Reply};
 use crate::support::glacier::{CapturedLog, VirtualClock};
+use crate::time::{MovedClock, iso8601};
 
 /// The guarantee is 250 ms. The rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
@@ -116,6 +117,12 @@ impl Setup {
         self.call().unwrap_err()
     }
 
+    /// Makes Glacier reject the session token of the next request.
+    fn expire_token(&self) {
+        let body = r#"{"code":"ExpiredTokenException","message":"expired","type":"Client"}"#;
+        self.vault.errors.lock().unwrap().push((403, body.to_owned()));
+    }
+
     /// Returns the access key IDs of the requests to Glacier.
     fn key_ids(&self) -> Vec<String> {
         self.vault.requests.lock().unwrap().iter().map(key_id).collect()
@@ -170,12 +177,6 @@ fn key_id(request: &Request) -> String {
     after.split_once('/').unwrap().0.to_owned()
 }
 
-fn iso8601(time: i64) -> String {
-    let date = glacier_mp::dates::amz_date(time);
-    let part = |range: std::ops::Range<usize>| date[range].to_owned();
-    format!("{}-{}-{}T{}:{}:{}Z", part(0..4), part(4..6), part(6..8), part(9..11), part(11..13), part(13..15))
-}
-
 fn sts_keys(id: &str) -> Reply {
     let expires = iso8601(SystemClock::new().unix_time() + 3600);
     Reply::new(
@@ -207,7 +208,7 @@ fn metadata_keys(id: &str, seconds: i64) -> Reply {
     )
 }
 
-/// Plays the metadata service. `role` is the response to the request for the keys.
+/// Plays the metadata service. `keys` is the response to the request for the keys.
 fn instance(received: &Received, keys: Reply) -> Reply {
     match received.target.as_str() {
         "/latest/api/token" => Reply::new(200, "token-of-the-instance"),
@@ -393,12 +394,7 @@ fn expired_keys_of_sts_are_used_until_glacier_rejects_them() {
     .with_role();
     let (client, _) = setup.client().unwrap();
     client.list_uploads("vault").unwrap();
-    setup
-        .vault
-        .errors
-        .lock()
-        .unwrap()
-        .push((403, r#"{"code":"ExpiredTokenException","message":"expired","type":"Client"}"#.to_owned()));
+    setup.expire_token();
     client.list_uploads("vault").unwrap();
     assert_eq!(setup.key_ids(), ["ASIA0", "ASIA0", "ASIA1"]);
 }
@@ -423,7 +419,7 @@ fn container_keys_are_asked_three_times_without_a_proxy() {
 }
 
 #[test]
-fn container_that_fails_does_not_give_way_to_the_instance() {
+fn failed_container_does_not_fall_back_to_the_instance() {
     for (status, reply) in [(401, "no"), (403, "token-of-the-container"), (404, ""), (302, "")] {
         let setup = Setup::new(move |_, _| if status == 302 { redirect() } else { Reply::new(status, reply) });
         let setup = setup.with_container().with_instance();
@@ -448,12 +444,7 @@ fn container_token_file_is_read_at_each_refresh() {
     let (client, _) = setup.client().unwrap();
     client.list_uploads("vault").unwrap();
     setup.file("token", "jwt-1");
-    setup
-        .vault
-        .errors
-        .lock()
-        .unwrap()
-        .push((403, r#"{"code":"ExpiredTokenException","message":"x","type":"Client"}"#.to_owned()));
+    setup.expire_token();
     client.list_uploads("vault").unwrap();
     assert_eq!(setup.key_ids(), ["ASIA0", "ASIA0", "ASIA1"]);
 }
@@ -671,34 +662,13 @@ fn process_runs_again_before_its_keys_expire() {
     let clock = Arc::new(MovedClock::default());
     let (client, _) = setup.client_at(clock.clone()).unwrap();
     let runs_at = |seconds: i64| {
-        *clock.moved.lock().unwrap() = seconds;
+        clock.move_to(seconds);
         client.list_uploads("vault").unwrap();
         std::fs::read_to_string(setup.path("runs")).unwrap().lines().count()
     };
     assert_eq!((runs_at(0), runs_at(3200)), (1, 1));
     keys(7200);
     assert_eq!((runs_at(3400), runs_at(3500)), (2, 2));
-}
-
-/// A clock that is moved.
-#[derive(Debug, Default)]
-struct MovedClock {
-    real: SystemClock,
-    moved: Mutex<i64>,
-}
-
-impl Clock for MovedClock {
-    fn unix_time(&self) -> i64 {
-        self.real.unix_time() + *self.moved.lock().unwrap()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.real.monotonic()
-    }
-
-    fn wait(&self, _: Duration, cancel: &glacier_mp::sync::cancel::Cancel) -> Result<()> {
-        cancel.check()
-    }
 }
 
 #[allow(unsafe_code)]
@@ -724,24 +694,16 @@ fn expired_token_reads_the_profile_again() {
             &format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = s\naws_session_token = t\n"),
         );
     };
-    let expire = || {
-        setup
-            .vault
-            .errors
-            .lock()
-            .unwrap()
-            .push((403, r#"{"code":"ExpiredTokenException","message":"x","type":"Client"}"#.to_owned()))
-    };
     write("AKIDONE");
     let (client, _) = setup.client().unwrap();
     client.list_uploads("vault").unwrap();
     write("AKIDTWO");
     client.list_uploads("vault").unwrap();
-    expire();
+    setup.expire_token();
     client.list_uploads("vault").unwrap();
     assert_eq!(setup.key_ids(), ["AKIDONE", "AKIDONE", "AKIDONE", "AKIDTWO"]);
     // A file that is not rewritten.
-    expire();
+    setup.expire_token();
     let error = client.list_uploads("vault").unwrap_err();
     assert_contains(&error, &["still supplies the keys that the service rejected as expired", "credentials"]);
     // A file without keys: no other identity takes over.
@@ -756,12 +718,7 @@ fn expired_token_reads_the_profile_again() {
 fn environment_keys_do_not_change() {
     let mut setup = Setup::offline();
     setup.set("AWS_ACCESS_KEY_ID", "AKID").set("AWS_SECRET_ACCESS_KEY", "s").set("AWS_SESSION_TOKEN", "t");
-    setup
-        .vault
-        .errors
-        .lock()
-        .unwrap()
-        .push((403, r#"{"code":"ExpiredTokenException","message":"x","type":"Client"}"#.to_owned()));
+    setup.expire_token();
     let error = setup.error();
     assert_eq!(error.kind(), Kind::Credentials);
     assert_contains(&error, &["the session token has expired"]);
@@ -819,11 +776,12 @@ fn canceled_at(setup: &Setup, is_at_work: impl Fn() -> bool) -> Duration {
     let (ended, end) = mpsc::channel();
     thread::scope(|scope| {
         let client = &client;
-        scope.spawn(move || {
+        let call = scope.spawn(move || {
             let error = client.list_uploads("vault").unwrap_err();
             ended.send((Instant::now(), error.kind())).unwrap();
         });
         while !is_at_work() {
+            assert!(!call.is_finished(), "the call ended before the cancel");
             thread::sleep(Duration::from_millis(1));
         }
         let canceled = Instant::now();

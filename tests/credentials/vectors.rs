@@ -2,20 +2,18 @@
 //! providers send.
 
 use std::collections::HashMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use glacier_mp::client::Client;
 use glacier_mp::clock::{Clock, SystemClock};
-use glacier_mp::config::Config;
-use glacier_mp::environment::Environment;
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::Request;
 use glacier_mp::log::Level;
 use glacier_mp::sign::{EMPTY_PAYLOAD_SHA256, Key, Signer, UnsignedRequest, is_signed_by_default};
 use serde_json::Value;
 
+use crate::cases::{Case, fill, known_answers, new_directory};
 use crate::fake::{EmptyVault, Fake, Received, Reply};
 use crate::support::glacier::{CapturedLog, VirtualClock};
 
@@ -25,19 +23,20 @@ const OTHER_REQUESTS: [(&str, &str); 1] =
 
 #[test]
 fn resolves_credentials_as_known_answers() {
-    let file: Value = serde_json::from_str(include_str!("../data/credentials.json")).unwrap();
-    let default_env = file["default_env"].as_object().unwrap();
+    let file = known_answers();
     let (mut right, mut skipped, mut wrong) = (0, 0, Vec::new());
     let cases = file["cases"].as_array().unwrap();
     for case in cases {
-        let name = case["name"].as_str().unwrap();
-        if case["files"].to_string().contains("\"mode\"") && is_root() {
+        let directory = new_directory();
+        let fake = start_services(case["http"].clone(), directory.path().to_owned());
+        let case = Case::new(case, &file["default_env"], directory, fake.url());
+        if case.has_readable_secret() {
             skipped += 1;
             continue;
         }
-        match check(case, default_env) {
+        match check(&case, &fake) {
             Ok(()) => right += 1,
-            Err(problem) => wrong.push(format!("{name}: {problem}")),
+            Err(problem) => wrong.push(format!("{}: {problem}", case.name)),
         }
     }
     println!("{right} of {} known answers are right, {skipped} need another user than root", cases.len());
@@ -45,107 +44,38 @@ fn resolves_credentials_as_known_answers() {
     assert_eq!(right + skipped, cases.len());
 }
 
-#[allow(unsafe_code)]
-fn is_root() -> bool {
-    // SAFETY: geteuid has no preconditions.
-    unsafe { libc::geteuid() == 0 }
-}
-
-/// Replaces the placeholders of a text.
-fn fill(text: &str, dir: &Path, fake: &str) -> String {
-    let now = SystemClock::new().unix_time();
-    let mut text = text.replace("{dir}", dir.to_str().unwrap()).replace("{fake}", fake);
-    for (prefix, sign) in [("{now+", 1), ("{now-", -1), ("{ms+", 1)] {
-        while let Some(at) = text.find(prefix) {
-            let end = at + text[at..].find('}').unwrap();
-            let offset: i64 = text[at + prefix.len()..end].parse().unwrap();
-            let time = now + sign * offset;
-            let date = if prefix == "{ms+" { (time * 1000).to_string() } else { iso8601(time) };
-            text.replace_range(at..=end, &date);
+/// Starts a server that plays the services of a case. `directory` replaces a placeholder.
+fn start_services(responses: Value, directory: PathBuf) -> Fake {
+    let counts: Mutex<HashMap<String, usize>> = Mutex::default();
+    Fake::start(move |received, _| {
+        let form = received.field("Action").map(|action| format!("POST {action}"));
+        let key = form.unwrap_or_else(|| format!("{} {}", received.method, received.target));
+        let Some(responses) = responses.get(&key).and_then(Value::as_array) else { return Reply::new(404, "") };
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(key).or_default();
+        let response = &responses[(*count).min(responses.len() - 1)];
+        *count += 1;
+        let headers = response["headers"].as_object().into_iter().flatten();
+        Reply::Response {
+            status: u16::try_from(response["status"].as_u64().unwrap()).unwrap(),
+            headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
+            body: fill(response["body"].as_str().unwrap(), &directory, ""),
         }
-    }
-    text
+    })
 }
 
-fn iso8601(time: i64) -> String {
-    let date = glacier_mp::dates::amz_date(time);
-    let part = |range: std::ops::Range<usize>| date[range].to_owned();
-    format!("{}-{}-{}T{}:{}:{}Z", part(0..4), part(4..6), part(6..8), part(9..11), part(11..13), part(13..15))
-}
-
-fn check(case: &Value, default_env: &serde_json::Map<String, Value>) -> Result<(), String> {
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let dir = dir.path();
-    std::fs::create_dir(dir.join("home")).unwrap();
-    let responses = case["http"].clone();
-    let fake = {
-        let counts: Mutex<HashMap<String, usize>> = Mutex::default();
-        let dir = dir.to_owned();
-        Fake::start(move |received, _| {
-            let form = received.field("Action").map(|action| format!("POST {action}"));
-            let key = form.unwrap_or_else(|| format!("{} {}", received.method, received.target));
-            let Some(responses) = responses.get(&key).and_then(Value::as_array) else { return Reply::new(404, "") };
-            let mut counts = counts.lock().unwrap();
-            let count = counts.entry(key).or_default();
-            let response = &responses[(*count).min(responses.len() - 1)];
-            *count += 1;
-            let headers = response["headers"].as_object().into_iter().flatten();
-            Reply::Response {
-                status: u16::try_from(response["status"].as_u64().unwrap()).unwrap(),
-                headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
-                body: fill(response["body"].as_str().unwrap(), &dir, ""),
-            }
-        })
-    };
-    let fill = |text: &str| fill(text, dir, &fake.url());
-    for (name, content) in case["files"].as_object().unwrap() {
-        write_file(&dir.join(name), content, &fill);
-    }
-    let mut variables: HashMap<String, String> = HashMap::new();
-    variables.insert("PATH".to_owned(), std::env::var("PATH").unwrap());
-    for (name, value) in default_env.iter().chain(case["env"].as_object().unwrap()) {
-        match value.as_str() {
-            Some(value) => drop(variables.insert(name.clone(), fill(value))),
-            None => drop(variables.remove(name)),
-        }
-    }
+fn check(case: &Case, fake: &Fake) -> Result<(), String> {
     let lines = CapturedLog::default();
-    let answer = resolve(case, &fake, &fill, Environment::from_pairs(variables), &lines);
-
-    let deviation = &case["deviation"];
-    let expected = if deviation["expected"].is_null() { &case["expected"] } else { &deviation["expected"] };
-    let requests = if deviation["requests"].is_null() { &case["requests"] } else { &deviation["requests"] };
-    match (&answer, expected["error"].as_str()) {
-        (Err(error), Some(kind)) => check_error(error, kind)?,
+    match (resolve(case, fake, &lines), case.expected("error")) {
+        (Err(error), Some(kind)) => check_error(&error, &kind)?,
         (Err(error), None) => return Err(format!("unexpected error {error}")),
         (Ok(_), Some(kind)) => return Err(format!("no error, but {kind} is expected")),
-        (Ok(answer), None) => answer.check(expected, &fill, &lines)?,
+        (Ok(answer), None) => answer.check(case, &lines)?,
     }
-    if OTHER_REQUESTS.iter().any(|(name, _)| case["name"] == *name) {
+    if OTHER_REQUESTS.iter().any(|(name, _)| case.name == *name) {
         return Ok(());
     }
-    check_requests(&fake.received(), requests.as_array().map(Vec::as_slice).unwrap_or_default(), &fill)
-}
-
-fn write_file(path: &Path, content: &Value, fill: &dyn Fn(&str) -> String) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    if content["directory"] == true {
-        std::fs::create_dir_all(path).unwrap();
-        return;
-    }
-    let bytes = match (content.as_str(), content["hex"].as_str(), content["text"].as_str()) {
-        (Some(text), _, _) | (_, _, Some(text)) => fill(text).into_bytes(),
-        (_, Some(digits), _) => {
-            let pair = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-            (0..digits.len()).step_by(2).map(pair).collect()
-        }
-        _ => panic!("{content}"),
-    };
-    std::fs::write(path, bytes).unwrap();
-    if let Some(mode) = content["mode"].as_str() {
-        let mode = u32::from_str_radix(mode, 8).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    }
+    check_requests(&fake.received(), case)
 }
 
 /// What the library does in a case without an error.
@@ -155,26 +85,11 @@ struct Answer {
     request: Request,
 }
 
-fn resolve(
-    case: &Value,
-    fake: &Fake,
-    fill: &dyn Fn(&str) -> String,
-    environment: Environment,
-    lines: &CapturedLog,
-) -> Result<Answer, Error> {
-    let mut config = Config::new(environment);
-    let argument = |name: &str| case["args"][name].as_str().map(fill);
-    if let Some(region) = argument("region") {
-        config.set_region(&region)?;
-    }
-    if let Some(url) = argument("endpoint_url") {
-        config.set_endpoint(&url)?;
-    }
-    if let Some(profile) = argument("profile") {
-        config.set_profile(&profile)?;
-    }
-    if let Some(id) = argument("access_key") {
-        config.set_credentials(&id, &argument("secret_key").unwrap_or_default(), argument("token").as_deref())?;
+fn resolve(case: &Case, fake: &Fake, lines: &CapturedLog) -> Result<Answer, Error> {
+    let mut config = case.config()?;
+    if let Some(id) = case.argument("access_key") {
+        let secret = case.argument("secret_key").unwrap_or_default();
+        config.set_credentials(&id, &secret, case.argument("token").as_deref())?;
     }
     config.set_log(Level::Info, Some(lines.sink()))?;
     let resolved = config.resolve()?;
@@ -190,8 +105,8 @@ fn resolve(
 }
 
 impl Answer {
-    fn check(&self, expected: &Value, fill: &dyn Fn(&str) -> String, lines: &CapturedLog) -> Result<(), String> {
-        let text = |name: &str| expected[name].as_str().map(fill);
+    fn check(&self, case: &Case, lines: &CapturedLog) -> Result<(), String> {
+        let text = |name: &str| case.expected(name);
         let compare = |what: &str, ours: Option<&str>, expected: Option<String>| match ours == expected.as_deref() {
             true => Ok(()),
             false => Err(format!("{what} {ours:?}, but {expected:?} is expected")),
@@ -222,7 +137,7 @@ impl Answer {
         let time = (now - 600..=now + 600).find(|time| glacier_mp::dates::amz_date(*time) == date).unwrap();
         let signed = Signer::new(&self.region).sign(&unsigned, &key, time);
         compare("authorization", header("authorization"), signed.into_iter().last().map(|(_, value)| value))?;
-        let source = source(expected["source"].as_str().unwrap());
+        let source = source(&text("source").unwrap());
         let logged = lines.of(Level::Info);
         match logged
             .iter()
@@ -311,7 +226,8 @@ fn check_error(error: &Error, expected: &str) -> Result<(), String> {
     if is_right { Ok(()) } else { Err(format!("{expected} is expected, not {:?}: {error}", error.kind())) }
 }
 
-fn check_requests(received: &[Received], expected: &[Value], fill: &dyn Fn(&str) -> String) -> Result<(), String> {
+fn check_requests(received: &[Received], case: &Case) -> Result<(), String> {
+    let expected = case.requests();
     // An implementation may repeat a failed request more often.
     let mut received = received.to_vec();
     if received.len() > expected.len() {
@@ -326,7 +242,7 @@ fn check_requests(received: &[Received], expected: &[Value], fill: &dyn Fn(&str)
         if expected["method"] != ours.method.as_str() {
             return fail("method");
         }
-        let url = expected["url"].as_str().map(fill).unwrap();
+        let url = case.filled(expected["url"].as_str().unwrap());
         if url != ours.url {
             return fail("url");
         }

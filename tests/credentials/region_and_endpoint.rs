@@ -1,13 +1,13 @@
-//! The known answers of `tests/data/credentials.json` for region, endpoint, and errors in environment and files. Those for keys
-//! need the provider chain.
-
-#![cfg(test)]
-
-mod vectors;
+//! The known answers of botocore for region, endpoint, and errors in environment and files (`data/credentials.json`), in a client
+//! whose keys the program sets.
 
 use glacier_mp::config::Config;
 use glacier_mp::error::{Error, Kind};
-use vectors::{Case, cases};
+
+use crate::cases::{Case, known_answers, new_directory};
+
+/// The URL in place of the placeholder for a server. Nothing is sent to it.
+const SERVER: &str = "http://127.0.0.1:9";
 
 /// The errors of the vectors that need no provider.
 const KINDS: [&str; 7] = [
@@ -41,18 +41,15 @@ fn kind_of(error: &Error) -> &'static str {
     }
 }
 
+fn cases() -> Vec<Case> {
+    let file = known_answers();
+    let cases = file["cases"].as_array().unwrap().iter();
+    cases.map(|case| Case::new(case, &file["default_env"], new_directory(), SERVER)).collect()
+}
+
 fn config_of(case: &Case) -> Config {
-    let mut config = Config::new(case.environment());
+    let mut config = case.config().unwrap();
     config.set_credentials("AKIDTEST", "secret-test", None).unwrap();
-    if let Some(profile) = case.argument("profile") {
-        config.set_profile(&profile).unwrap();
-    }
-    if let Some(region) = case.argument("region") {
-        config.set_region(&region).unwrap();
-    }
-    if let Some(url) = case.argument("endpoint_url") {
-        config.set_endpoint(&url).unwrap();
-    }
     config
 }
 
