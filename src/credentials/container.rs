@@ -8,12 +8,12 @@ use super::documents;
 use super::fetch::{Fetch, Fetched, Route, describe_status};
 use super::files;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
+use super::retries::retry;
 use super::source::Credentials;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};
 use crate::limits::quoted;
-use crate::log::Level;
 use crate::secret::Secret;
 
 pub(super) const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -43,7 +43,7 @@ enum Authorization {
     None,
     /// The value of the environment variable.
     Token(Secret),
-    /// The file of the environment variable, which is read at each request.
+    /// The file of the environment variable, which is read at each load.
     File(PathBuf),
 }
 
@@ -128,28 +128,12 @@ impl Provider for Container {
     }
 
     fn load(&self, context: &LoadContext<'_>) -> Result<Loaded> {
-        let mut attempt = 1;
-        loop {
-            // A missing or invalid token stays so.
-            let token = self.authorization.read()?;
-            let error = match self.load_once(token.as_ref(), context) {
-                Ok(credentials) => return Ok(Loaded::Keys(credentials)),
-                Err(error) => error.redacted(context.redactor),
-            };
-            if error.kind() == Kind::Canceled || attempt == ATTEMPTS || !may_succeed_later(&error) {
-                return Err(finish(error, context));
-            }
-            context.log.write(
-                Level::Warn,
-                format_args!(
-                    "{} attempt {attempt} failed, retrying in {} ms: {error}",
-                    self.source(),
-                    DELAY.as_millis()
-                ),
-            );
-            context.clock.wait(DELAY, context.cancel)?;
-            attempt += 1;
-        }
+        // Read once: a missing or invalid token stays so.
+        let token = self.authorization.read()?;
+        let load = || self.load_once(token.as_ref(), context);
+        retry(&self.source(), ATTEMPTS, context, load, |_, error| may_succeed_later(error).then_some(DELAY))
+            .map(Loaded::Keys)
+            .map_err(|error| finish(error, context))
     }
 }
 

@@ -18,6 +18,7 @@ mod profile_keys;
 mod profile_steps;
 mod provider;
 mod refresh;
+mod retries;
 mod settings;
 mod source;
 mod sso;

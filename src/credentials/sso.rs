@@ -13,11 +13,11 @@ use super::documents::{self, JsonSecret};
 use super::fetch::{Fetch, Route, describe_status};
 use super::files;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
+use super::retries::retry;
 use super::settings::Settings;
 use crate::dates;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};
-use crate::log::Level;
 use crate::percent;
 use crate::profile::Profile;
 use crate::retry::backoff;
@@ -118,24 +118,11 @@ impl Provider for Sso {
     fn load(&self, context: &LoadContext<'_>) -> Result<Loaded> {
         let token = self.token(context)?;
         context.redactor.add(token.expose());
-        let mut attempt = 1;
-        loop {
-            let error = match self.load_once(&token, context) {
-                Ok(loaded) => return Ok(loaded),
-                Err(error) => error.redacted(context.redactor),
-            };
+        let load = || self.load_once(&token, context);
+        retry("SSO", ATTEMPTS, context, load, |failed, error| {
             let is_transient = matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Throttled | Kind::Service);
-            if attempt == ATTEMPTS || !is_transient {
-                return Err(error);
-            }
-            let delay = backoff(attempt, fastrand::f64(), None);
-            context.log.write(
-                Level::Warn,
-                format_args!("SSO attempt {attempt} failed, retrying in {} ms: {error}", delay.as_millis()),
-            );
-            context.clock.wait(delay, context.cancel)?;
-            attempt += 1;
-        }
+            is_transient.then(|| backoff(failed, fastrand::f64(), None))
+        })
     }
 }
 

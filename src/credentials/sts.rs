@@ -1,15 +1,16 @@
 //! STS: exchanges an identity for the keys of a role.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::documents;
 use super::fetch::{Fetch, Fetched, Route, describe_status};
 use super::provider::{LoadContext, failure};
+use super::retries::retry;
 use super::source::Credentials;
 use super::sts_document::{self, StsError};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};
-use crate::log::Level;
 use crate::retry::backoff;
 use crate::sanitize::{NAME_MAX, TEXT_MAX, escaped};
 use crate::secret::Secret;
@@ -96,36 +97,23 @@ impl Sts {
         key: Option<&Key>,
         context: &LoadContext<'_>,
     ) -> Result<Credentials> {
-        let mut clock_skew = 0;
-        let mut attempt = 1;
-        loop {
-            let now = (context.now)().saturating_add(clock_skew);
-            let error = match self.fetch(form, key, now).send(context) {
-                Err(error) => error,
-                Ok(response) => match self.read(action, role, &response) {
-                    Ok(credentials) => return Ok(credentials),
-                    Err(error) => {
-                        if key.is_some() && clock_skew == 0 && is_signature_error(&error) {
-                            clock_skew = skew(&response, now);
-                        }
-                        error
-                    }
-                },
-            };
-            let error = error.redacted(context.redactor);
-            let has_new_skew = clock_skew != 0 && is_signature_error(&error);
-            if error.kind() == Kind::Canceled || attempt == ATTEMPTS || !(is_transient(&error) || has_new_skew) {
-                return Err(finish(error));
+        let clock_skew = Cell::new(0);
+        let send = || {
+            let now = (context.now)().saturating_add(clock_skew.get());
+            let response = self.fetch(form, key, now).send(context)?;
+            self.read(action, role, &response).inspect_err(|error| {
+                if key.is_some() && clock_skew.get() == 0 && is_signature_error(error) {
+                    clock_skew.set(skew(&response, now));
+                }
+            })
+        };
+        retry(action, ATTEMPTS, context, send, |failed, error| {
+            if clock_skew.get() != 0 && is_signature_error(error) {
+                return Some(Duration::ZERO);
             }
-            let delay =
-                if has_new_skew { Duration::ZERO } else { backoff(attempt, fastrand::f64(), error.retry_after()) };
-            context.log.write(
-                Level::Warn,
-                format_args!("{action} attempt {attempt} failed, retrying in {} ms: {error}", delay.as_millis()),
-            );
-            context.clock.wait(delay, context.cancel)?;
-            attempt += 1;
-        }
+            is_transient(error).then(|| backoff(failed, fastrand::f64(), error.retry_after()))
+        })
+        .map_err(finish)
     }
 
     fn fetch<'a>(&'a self, form: &'a Secret, key: Option<&Key>, now: i64) -> Fetch<'a> {
