@@ -28,7 +28,8 @@ pub(super) fn configure(settings: &Settings<'_>) -> Result<Configured> {
     role_of(profile, settings, &mut vec![profile.name().to_owned()]).map(Configured::Yes)
 }
 
-/// Returns whether a profile has a role that is assumed with keys. With a web identity token file, it is another provider.
+/// Returns whether a profile has a role that is assumed with keys. A role with a web identity token file is assumed with the
+/// token, by another provider.
 fn has_role(profile: &Profile) -> bool {
     profile.get("role_arn").is_some() && profile.get("web_identity_token_file").is_none()
 }

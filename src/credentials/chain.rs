@@ -1,7 +1,7 @@
 //! The provider chain: which provider supplies the keys if the program sets none.
 //!
-//! The order is the one of the AWS CLI. The first provider that the settings select is used, and no other: a provider that
-//! is configured and fails must not give way to another identity.
+//! The order is the one of the AWS CLI. The first provider that the settings select is used, and no other: if it fails, the
+//! chain must not use another identity.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,17 +35,10 @@ struct Plan {
     profiles: Arc<Profiles>,
     /// `None`: no provider is configured.
     provider: Option<Box<dyn Provider>>,
-    /// The providers before it, and why they are not used.
-    skipped: Vec<Skipped>,
+    /// The providers before it, each with the reason why it is not used.
+    skipped: Vec<String>,
     /// The error of a key without its access key ID, which counts if nothing else is found.
     partial: Option<Error>,
-}
-
-/// A provider that is not used.
-#[derive(Clone, Debug)]
-struct Skipped {
-    name: String,
-    reason: String,
 }
 
 impl Chain {
@@ -69,8 +62,7 @@ impl Chain {
     /// Creates a chain that always selects `provider`.
     #[cfg(test)]
     pub(super) fn of_provider(provider: Box<dyn Provider>) -> Self {
-        let no_files = Environment::from_pairs([("AWS_CONFIG_FILE", ""), ("AWS_SHARED_CREDENTIALS_FILE", "")]);
-        let environment = Arc::new(no_files);
+        let environment = Arc::new(Environment::isolated());
         let Ok(profiles) = Profiles::load(&environment, None) else { unreachable!("there are no files") };
         let profiles = Arc::new(profiles);
         let endpoints = ServiceEndpoints::new("us-east-1", Arc::clone(&environment), Arc::clone(&profiles));
@@ -146,7 +138,7 @@ impl fmt::Debug for Chain {
 
 /// The steps of the selection.
 struct Selection {
-    skipped: Vec<Skipped>,
+    skipped: Vec<String>,
     partial: Option<Error>,
 }
 
@@ -155,17 +147,17 @@ impl Selection {
     fn take(&mut self, name: &str, configured: Configured) -> Option<Box<dyn Provider>> {
         match configured {
             Configured::Yes(provider) => return Some(provider),
-            Configured::No(reason) => self.skip(name, reason),
+            Configured::No(reason) => self.skip(name, &reason),
             Configured::Partial(error) => {
-                self.skip(name, error.message().to_owned());
+                self.skip(name, error.message());
                 self.partial.get_or_insert(error);
             }
         }
         None
     }
 
-    fn skip(&mut self, name: &str, reason: String) {
-        self.skipped.push(Skipped { name: name.to_owned(), reason });
+    fn skip(&mut self, name: &str, reason: &str) {
+        self.skipped.push(format!("{name}: {reason}"));
     }
 }
 
@@ -180,8 +172,7 @@ impl Plan {
 
     /// Returns the error of a chain without keys. `reason` is why the last provider has none.
     fn nothing_found(&self, reason: Option<String>) -> Error {
-        let mut reasons: Vec<_> =
-            self.skipped.iter().map(|skipped| format!("{}: {}", skipped.name, skipped.reason)).collect();
+        let mut reasons = self.skipped.clone();
         reasons.extend(reason.map(|reason| format!("{INSTANCE_METADATA}: {reason}")));
         let text = format!("no credentials found: {}", reasons.join("; "));
         match &self.partial {
@@ -199,7 +190,7 @@ fn select(settings: &Settings<'_>, selection: &mut Selection) -> Result<Option<B
     let profile_name = format!("profile {}", quoted(profile.name()));
     let is_selected_by_program = settings.profiles.selected_by() == SelectedBy::Program;
     if is_selected_by_program {
-        selection.skip("environment", "not used, because the program selects a profile".to_owned());
+        selection.skip("environment", "not used, because the program selects a profile");
     } else if let Some(provider) = selection.take("environment", environment_keys::configure(settings.environment)?) {
         return Ok(Some(provider));
     }
@@ -213,7 +204,7 @@ fn select(settings: &Settings<'_>, selection: &mut Selection) -> Result<Option<B
     match profile_steps::configure_own(profile, settings)? {
         profile_steps::Outcome::Provider(provider) => return Ok(Some(provider)),
         profile_steps::Outcome::Nothing { reason, partial } => {
-            selection.skip(&profile_name, partial.as_ref().map_or(reason, |error| error.message().to_owned()));
+            selection.skip(&profile_name, partial.as_ref().map_or(reason.as_str(), Error::message));
             selection.partial = selection.partial.take().or(partial);
         }
     }

@@ -130,8 +130,7 @@ fn expiry(source: &str, text: &str) -> Result<i64> {
     })
 }
 
-/// Checks that a response is JSON at all. Otherwise it was damaged, or comes from another program, and may be another the next
-/// time.
+/// Checks that a response is JSON. A response that is not was damaged, or another program sent it: the next attempt may succeed.
 ///
 /// # Errors
 /// `Protocol`.

@@ -21,7 +21,7 @@ pub(super) fn read_secret(path: &Path, what: &str) -> Result<Secret> {
         let kind = Kind::of_io(&cause, Kind::Io);
         Error::new(kind, format!("cannot read {what}: {cause}")).caused_by(cause)
     };
-    // Not a pipe, whose writer may never come.
+    // Opening a pipe would wait for a writer.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Error::new(Kind::Io, format!("cannot read {what}: it is not a regular file")));
     }

@@ -20,7 +20,8 @@ const IPV6_ENDPOINT: &str = "http://[fd00:ec2::254]";
 const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLE_PATH: &str = "/latest/meta-data/iam/security-credentials/";
-/// The time limit of one request. The service is on the same machine: elsewhere, no longer wait helps.
+/// The time limit of one request. The service is on the same host. If it does not respond in this time, a longer wait does not
+/// help.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
 /// The number of attempts for 5xx, and for 401, which means that the session token has expired.
 const ATTEMPTS: u32 = 4;
@@ -214,8 +215,7 @@ mod tests {
             (vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", "127.0.0.1")], None),
         ] {
             let environment = Environment::from_pairs(pairs.clone());
-            let no_files = Environment::from_pairs([("AWS_CONFIG_FILE", ""), ("AWS_SHARED_CREDENTIALS_FILE", "")]);
-            let profiles = crate::profile::Profiles::load(&no_files, None).unwrap();
+            let profiles = crate::profile::Profiles::load(&Environment::isolated(), None).unwrap();
             let endpoint = endpoint(&environment, profiles.selected()).ok().map(|endpoint| endpoint.to_string());
             assert_eq!(endpoint.as_deref(), expected, "{pairs:?}");
         }

@@ -157,8 +157,8 @@ impl Keys {
         lock(&self.state).needs_refresh()
     }
 
-    /// Calls the program's provider if [`Keys::needs_refresh`]. `now` returns the time of the service's clock, and is called after the
-    /// provider.
+    /// Calls the program's provider if [`Keys::needs_refresh`]. `now` returns the time of the service's clock, and is called
+    /// after the provider.
     pub fn refresh(&self, now: impl FnOnce() -> i64) {
         let CredentialsSource::Callback(provider) = &self.source else { return };
         {

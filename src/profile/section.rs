@@ -188,11 +188,6 @@ impl Profile {
         self.config.as_ref()
     }
 
-    /// Returns where a missing key, in lower case, is part of the value above it.
-    pub fn absorbed(&self, key: &str) -> Option<Absorbed<'_>> {
-        self.sections().find_map(|section| section.absorbed(key))
-    }
-
     /// Adds the secret keys and tokens of both files to a redactor.
     pub fn register(&self, redactor: &Redactor) {
         let keys = [self.config_file_keys(), self.credentials_file_keys()];

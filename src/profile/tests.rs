@@ -89,10 +89,11 @@ fn session_token_overrides_security_token() {
 #[test]
 fn finds_where_a_missing_key_was_absorbed() {
     let profiles = Fixture::new("", "[default]\naws_access_key_id = AK\n  AWS_SECRET_ACCESS_KEY = s\n").profiles();
-    let absorbed = profiles.selected().absorbed("aws_secret_access_key").unwrap();
+    let section = profiles.selected().credentials_section().unwrap();
+    let absorbed = section.absorbed("aws_secret_access_key").unwrap();
     assert_eq!((absorbed.key_above, absorbed.line), ("aws_access_key_id", 3));
     assert!(absorbed.to_string().contains("remove the indentation"), "{absorbed}");
-    assert_eq!(profiles.selected().absorbed("region"), None);
+    assert_eq!(section.absorbed("region"), None);
 }
 
 #[test]
