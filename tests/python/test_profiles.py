@@ -49,3 +49,16 @@ def test_unreadable_file_is_an_os_error_with_its_name(config_file: Path, tmp_pat
             Client(Config(region_name="eu-central-1", ca_file=ca_file))
         assert isinstance(caught.value, LocalError)
         assert (caught.value.errno, caught.value.filename) == (errno.ELOOP, str(config_file))
+
+
+def test_missing_ca_file_of_the_environment_is_the_filename(
+    config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = str(tmp_path / "absent.pem")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "")
+    config_file.write_text(f"[default]\nca_bundle = {absent}\n")
+    for expected in (None, absent):
+        with pytest.raises(FileNotFoundError, match=r"absent\.pem") as caught:
+            Client(Config(region_name="eu-central-1"))
+        assert caught.value.filename == expected
+        monkeypatch.setenv("AWS_CA_BUNDLE", absent)

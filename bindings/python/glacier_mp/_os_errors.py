@@ -19,14 +19,18 @@ from .errors import GlacierError, os_error
 
 
 @contextmanager
-def os_errors_for(*paths: Optional[bytes]) -> Iterator[None]:
-    """Converts a GLACIER_E_IO error to an OSError. Its filename is the one of `paths` that the message contains."""
+def os_errors_for(*paths: Optional[bytes], has_other_paths: bool = False) -> Iterator[None]:
+    """Converts a GLACIER_E_IO error to an OSError. Its filename is the one of `paths` that the message contains.
+
+    If there is only one path, it is the filename even if the message does not contain it, unless has_other_paths.
+    """
     try:
         yield
     except GlacierError as error:
         if error.code != E_IO or isinstance(error, OSError):
             raise
-        path = _path_in(error.message, [path for path in paths if path is not None])
+        given = [path for path in paths if path is not None]
+        path = given[0] if len(given) == 1 and not has_other_paths else _path_in(error.message, given)
         errno = _errno_in(error.message)
         if errno is None and path is not None:
             errno = _errno_of_open(path)
@@ -37,12 +41,14 @@ def os_errors_for(*paths: Optional[bytes]) -> Iterator[None]:
 def _path_in(message: str, paths: list[bytes]) -> Optional[bytes]:
     """Returns the path that occurs last in the message, before the operating system's text.
 
-    If two paths end at the same position, returns the longer one. A single path is returned in any case.
+    If two paths end at the same position, returns the longer one.
     """
     before, is_os_error, _ = message.partition(" (os error")
     if is_os_error:
         # Remove the operating system's text.
         before = before.rpartition(": ")[0]
+    # Remove the place of a setting, such as "(ca_bundle in line 2 of PATH)": the file of the setting was read.
+    before = re.sub(r" \(\w+ in line [0-9]+ of .*\)", "", before)
 
     def end_and_length(path: bytes) -> tuple[int, int]:
         # The message has control characters and other unprintable characters in escaped form.
@@ -52,7 +58,7 @@ def _path_in(message: str, paths: list[bytes]) -> Optional[bytes]:
         return max(((match.end(), len(text)) for match in re.finditer(pattern, before)), default=(-1, 0))
 
     best = max(paths, key=end_and_length, default=None)
-    return best if best is not None and (len(paths) == 1 or end_and_length(best)[0] >= 0) else None
+    return best if best is not None and end_and_length(best)[0] >= 0 else None
 
 
 def _errno_in(message: str) -> Optional[int]:

@@ -60,7 +60,8 @@ class Client:
         self._config_repr = repr(config)
         self._log = config._log
         self._get_credentials = config._get_credentials
-        with os_errors_for(*config._files):
+        # ca_bundle in the profile names another file.
+        with os_errors_for(*config._files, has_other_paths=True):
             self._open_handle: Optional[ClientHandle] = lib.glacier_client_new(config._handle)
         # The list_uploads calls in progress.
         self._list_calls: set[Call[Any]] = set()

@@ -120,7 +120,7 @@ class Config:
         self._set(lib.glacier_config_set_account_id, "account_id", account_id, _arguments.text)
         self._set_credentials(aws_access_key_id, aws_secret_access_key, aws_session_token)
         self._get_credentials = self._set_provider(credentials, aws_access_key_id)
-        self._files = [*_aws_files(), *([] if ca_file is None else [os.fsencode(ca_file)])]
+        self._files = [*_files_of_environment(), *([] if ca_file is None else [os.fsencode(ca_file)])]
         self._set(lib.glacier_config_set_ca_file, "ca_file", ca_file, _arguments.path)
         self._set_proxy(proxy)
         self._set(lib.glacier_config_set_user_agent, "user_agent", user_agent, _arguments.text)
@@ -188,8 +188,12 @@ class Config:
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 
 
-def _aws_files() -> list[bytes]:
-    """Returns the paths of the AWS files that Client reads. Its errors may name them."""
-    files = {b"AWS_CONFIG_FILE": b"~/.aws/config", b"AWS_SHARED_CREDENTIALS_FILE": b"~/.aws/credentials"}
+def _files_of_environment() -> list[bytes]:
+    """Returns the paths of the AWS files and the CA file that Client reads. Its errors may name them."""
+    files = {
+        b"AWS_CONFIG_FILE": b"~/.aws/config",
+        b"AWS_SHARED_CREDENTIALS_FILE": b"~/.aws/credentials",
+        b"AWS_CA_BUNDLE": b"",
+    }
     paths = [os.environb.get(name, default) for name, default in files.items()]
     return [os.path.expanduser(path) for path in paths if path]

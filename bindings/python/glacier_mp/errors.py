@@ -86,7 +86,8 @@ class LocalError(GlacierError):
     - errno (int or None): the error number of the operating system; None if no system call failed, for example if the
       source is a FIFO
     - strerror (str or None): the operating system's text for errno
-    - filename (str or None): the path of the source, the journal or the ca_file, as given by the program
+    - filename (str or None): the path of the source, the journal or the ca_file, as given by the program, or of the
+      file that an environment variable names; None for a file that a profile names
     """
 
 
