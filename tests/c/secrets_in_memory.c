@@ -1,12 +1,15 @@
 /*
  * secrets_in_memory CA_FILE|- key|provider|SOURCE: counts the copies of the secret key and of the session token in
- * the writable memory of this process, while a client is alive and after all handles are freed. SOURCE is a source that
+ * the writable memory of this process, while a client is alive and after all handles are freed. Also counts those in
+ * the blocks that are freed: later allocations overwrite only some of them. SOURCE is a source that
  * the environment selects. Both are in the environment variables SECRET and TOKEN with each byte inverted, so that the
  * only plain copy of the program is the one that it passes and wipes.
  */
 #define _GNU_SOURCE
 
 #include <fcntl.h>
+#include <malloc.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "local.h"
@@ -34,6 +37,44 @@ static size_t count_in(const uint8_t *memory, size_t size, const char *inverted)
             break;
     }
     return count;
+}
+
+/* The pieces of the secret key and of the session token, after main has set them. */
+static const char *secret_piece, *token_piece;
+static atomic_size_t secrets_in_freed_blocks, tokens_in_freed_blocks;
+
+/* The functions of the C library in place of which the library calls those below. */
+extern void __libc_free(void *block);
+extern void *__libc_realloc(void *block, size_t size);
+
+static void count_freed(size_t secrets, size_t tokens)
+{
+    atomic_fetch_add(&secrets_in_freed_blocks, secrets);
+    atomic_fetch_add(&tokens_in_freed_blocks, tokens);
+}
+
+void free(void *block)
+{
+    if (block != NULL && token_piece != NULL) {
+        size_t size = malloc_usable_size(block);
+        count_freed(count_in(block, size, secret_piece), count_in(block, size, token_piece));
+    }
+    __libc_free(block);
+}
+
+/* A block that moves is freed. */
+void *realloc(void *block, size_t size)
+{
+    size_t secrets = 0, tokens = 0;
+    if (block != NULL && token_piece != NULL) {
+        size_t old_size = malloc_usable_size(block);
+        secrets = count_in(block, old_size, secret_piece);
+        tokens = count_in(block, old_size, token_piece);
+    }
+    void *moved = __libc_realloc(block, size);
+    if (moved != NULL && moved != block)
+        count_freed(secrets, tokens);
+    return moved;
 }
 
 /* Counts in all writable mappings of this process. The buffer is cleared, so that it does not count as a copy. */
@@ -99,8 +140,7 @@ static int32_t provide(void *user_data, glacier_credentials_t *out)
 
 static void report(const char *when)
 {
-    const char *secret = getenv("SECRET") + 8, *token = getenv("TOKEN") + 30;
-    size_t secrets = copies(secret), tokens = copies(token);
+    size_t secrets = copies(secret_piece), tokens = copies(token_piece);
     printf("%s: %zu %zu\n", when, secrets, tokens);
 }
 
@@ -108,6 +148,8 @@ int main(int argc, char **argv)
 {
     CHECK_NUMBER(argc, 3);
     uint8_t *data = local_data(5 * MIB);
+    secret_piece = getenv("SECRET") + 8;
+    token_piece = getenv("TOKEN") + 30;
     report("before");
     glacier_config_t *config = glacier_config_new();
     glacier_client_t *client = NULL;
@@ -136,6 +178,7 @@ int main(int argc, char **argv)
     glacier_client_free(client);
     glacier_config_free(config);
     report("freed");
+    printf("in freed blocks: %zu %zu\n", (size_t)secrets_in_freed_blocks, (size_t)tokens_in_freed_blocks);
     free(data);
     return 0;
 }

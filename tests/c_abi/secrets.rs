@@ -75,6 +75,7 @@ fn check_copies(mode: &str) {
         let [secrets, tokens] = counts(&outcome, "alive");
         assert!(secrets > own[0] && tokens > own[1], "the search finds the copies of a living client: {outcome:?}");
         assert_eq!(counts(&outcome, "freed"), own, "{outcome:?}");
+        assert_eq!(counts(&outcome, "in freed blocks"), [0, 0], "{outcome:?}");
     }
 }
 
