@@ -168,19 +168,18 @@ fn read_body(body: Body) -> io::Result<Vec<u8>> {
 
 /// Converts an error of ureq. An error of this library inside of it is returned unchanged.
 fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> Error {
-    let at = |kind, what: &str| Error::new(kind, format!("{}: {what}", transport.address));
     match error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(ours) => ours,
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                at(Kind::Memory, "out of memory for the body of the response").caused_by(error)
+                transport.error(Kind::Memory, "out of memory for the body of the response").caused_by(error)
             }
-            Err(error) => at(Kind::Network, &format!("the exchange failed: {error}")).caused_by(error),
+            Err(error) => transport.error(Kind::Network, format_args!("the exchange failed: {error}")).caused_by(error),
         },
-        ureq::Error::ConnectionFailed => at(Kind::Network, "the peer closed the connection"),
+        ureq::Error::ConnectionFailed => transport.error(Kind::Network, "the peer closed the connection"),
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => {
-            at(Kind::Protocol, &format!("the response is not HTTP: {error}")).caused_by(error)
+            transport.error(Kind::Protocol, format_args!("the response is not HTTP: {error}")).caused_by(error)
         }
-        error => at(Kind::Internal, &format!("the request cannot be sent: {error}")).caused_by(error),
+        error => transport.error(Kind::Internal, format_args!("the request cannot be sent: {error}")).caused_by(error),
     }
 }

@@ -322,8 +322,7 @@ impl Exchange {
             self.record_progress();
             let optional = self.reader.status().filter(|_| self.reader.is_body_optional());
             let left = self.deadlines.time_left(self.time.now(), interest != Interest::Read, optional);
-            let left =
-                left.map_err(|exceeded| Error::new(Kind::Timeout, format!("{}: {exceeded}", self.transport.address)))?;
+            let left = left.map_err(|exceeded| self.transport.error(Kind::Timeout, exceeded))?;
             match self.channel.socket().wait(interest, left.min(CANCEL_POLL_INTERVAL)) {
                 Ok(Ready { read: false, write: false }) => {}
                 Ok(ready) => return Ok(ready),
@@ -345,7 +344,7 @@ impl Exchange {
 
     fn parse_failed(&self, error: ParseError) -> Error {
         match error {
-            ParseError::Malformed(text) => Error::new(Kind::Protocol, format!("{}: {text}", self.transport.address)),
+            ParseError::Malformed(text) => self.transport.error(Kind::Protocol, text),
             ParseError::Memory(error) => {
                 Error::new(Kind::Memory, "out of memory while receiving the response").caused_by(error)
             }
@@ -353,15 +352,15 @@ impl Exchange {
     }
 
     fn out_of_order(&self, what: &str) -> Error {
-        Error::new(Kind::Network, format!("{}: {what}; the connection is closed", self.transport.address))
+        self.transport.error(Kind::Network, format_args!("{what}; the connection is closed"))
     }
 
     fn closed(&self, when: &str) -> Error {
-        Error::new(Kind::Network, format!("{}: the peer closed the connection {when}", self.transport.address))
+        self.transport.error(Kind::Network, format_args!("the peer closed the connection {when}"))
     }
 
     fn lost(&self, what: &str, error: io::Error) -> Error {
-        Error::new(Kind::Network, format!("{}: {what}: {error}", self.transport.address)).caused_by(error)
+        self.transport.error(Kind::Network, format_args!("{what}: {error}")).caused_by(error)
     }
 }
 

@@ -80,7 +80,7 @@ impl TransportContext {
     pub(crate) fn server_error(&self, kind: Kind, what: &str) -> Error {
         match &self.proxy {
             Some(route) => Error::new(kind, format!("the proxy {} ({}): {what}", route.proxy, route.proxy.setting())),
-            None => Error::new(kind, format!("{}: {what}", self.address)),
+            None => self.error(kind, what),
         }
     }
 
