@@ -19,7 +19,7 @@ pub const HEAD_MAX: usize = 32 << 10;
 /// The maximum number of interim responses before the final one.
 pub const INTERIM_MAX: u32 = 8;
 /// The maximum number of header lines. ureq accepts 128, and `normalized` adds one.
-const HEADERS_MAX: usize = 100;
+pub(super) const HEADERS_MAX: usize = 100;
 /// The part of a response that the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {

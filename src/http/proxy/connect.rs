@@ -4,7 +4,7 @@ use httparse::{EMPTY_HEADER, Response, Status};
 use zeroize::Zeroizing;
 
 use super::url::Proxy;
-use crate::http::response::{HEAD_MAX, INTERIM_MAX, head_parser, is_tls_record};
+use crate::http::response::{HEAD_MAX, HEADERS_MAX, INTERIM_MAX, head_parser, is_tls_record};
 
 /// Returns the CONNECT request for a tunnel to `target`, which is `host:port`. It may contain the password.
 pub(in crate::http) fn connect_request(proxy: &Proxy, target: &str, user_agent: &str) -> Zeroizing<Vec<u8>> {
@@ -53,8 +53,6 @@ pub(in crate::http) enum ConnectError {
 /// The header with which a proxy requires authentication.
 pub(in crate::http) const PROXY_AUTHENTICATE: &str = "proxy-authenticate";
 
-/// The maximum number of header lines.
-const HEADERS_MAX: usize = 100;
 /// The maximum number of authentication schemes that a message lists, and the maximum length of each.
 const SCHEMES_MAX: usize = 4;
 const SCHEME_LENGTH_MAX: usize = 32;
