@@ -123,15 +123,19 @@ pub fn classify(error: &Error) -> Class {
 }
 
 /// Returns true if an attempt ended without a response of the service: no connection, lost connection, stall, truncated
-/// response. A status with which a proxy opens no connection is no response of the service.
+/// response.
 fn is_without_response(error: &Error) -> bool {
-    let has_response = error.http_status().is_some() && error.connect_failure().is_none();
-    matches!(error.kind(), Kind::Network | Kind::Timeout) && !has_response
+    matches!(error.kind(), Kind::Network | Kind::Timeout) && status_through_connection(error).is_none()
+}
+
+/// Returns the HTTP status, unless a proxy opened no connection and responded with it.
+fn status_through_connection(error: &Error) -> Option<u16> {
+    error.http_status().filter(|_| error.connect_failure().is_none())
 }
 
 /// Returns true if fewer parts should be in flight: throttling, an overloaded service, or a slow network.
 pub fn is_throttling(error: &Error) -> bool {
-    let status = error.http_status().filter(|_| error.connect_failure().is_none());
+    let status = status_through_connection(error);
     let overloaded = error.kind() == Kind::Throttled || matches!(status, Some(408 | 429 | 500 | 503));
     overloaded || classify(error) == Class::TooSlow
 }
