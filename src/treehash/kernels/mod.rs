@@ -13,20 +13,25 @@ pub(super) mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")))]
+mod two_states;
 
 use std::sync::OnceLock;
 
 use self::lanes::{LANES, States};
 use super::sha256::{Block, State};
 
+/// Compresses the blocks of one stream into both states, or those of two streams into one state each.
+type Kernel<const STREAMS: usize> = fn(&mut [State; 2], [&[Block]; STREAMS]);
+
 /// A set of kernels for one kind of processor.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {
     name: &'static str,
     /// Compresses the same blocks into two states.
-    pub(super) dual: fn(&mut [State; 2], [&[Block]; 1]),
+    pub(super) dual: Kernel<1>,
     /// Compresses two streams into one state each.
-    pub(super) pair: fn(&mut [State; 2], [&[Block]; 2]),
+    pub(super) pair: Kernel<2>,
     pub(super) sixteen: Option<SixteenLanes>,
 }
 

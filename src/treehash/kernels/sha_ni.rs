@@ -10,10 +10,10 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
+use super::Kernel;
 use super::lanes::shortest;
+use super::two_states::sixteen_rounds;
 use crate::treehash::sha256::{Block, ROUND_CONSTANTS, State};
-
-type Kernel<const STREAMS: usize> = fn(&mut [State; 2], [&[Block]; STREAMS]);
 
 /// Returns the kernels for two states of one stream, which share the message schedule, and for two states of two streams.
 pub(super) fn detect() -> Option<(Kernel<1>, Kernel<2>)> {
@@ -36,24 +36,7 @@ fn compress<const STREAMS: usize>(states: &mut [State; 2], streams: [&[Block]; S
         let before = both;
         let mut words = streams.map(|stream| words(&stream[n]));
         for (group, constants) in CONSTANTS.iter().enumerate() {
-            // Unrolled four times, so that the words stay in their registers.
-            macro_rules! four_rounds {
-                ($now:literal) => {
-                    let input = words.map(|words| _mm_add_epi32(words[$now], constants[$now]));
-                    for (i, halves) in both.iter_mut().enumerate() {
-                        four_rounds(halves, input[i % STREAMS]);
-                    }
-                    if group < 3 {
-                        for words in &mut words {
-                            words[$now] = next_words([0, 1, 2, 3].map(|ahead| words[($now + ahead) % 4]));
-                        }
-                    }
-                };
-            }
-            four_rounds!(0);
-            four_rounds!(1);
-            four_rounds!(2);
-            four_rounds!(3);
+            sixteen_rounds!(both, words, STREAMS, group, constants, _mm_add_epi32, 0 1 2 3);
         }
         for (halves, before) in both.iter_mut().zip(before) {
             *halves = [_mm_add_epi32(halves[0], before[0]), _mm_add_epi32(halves[1], before[1])];
