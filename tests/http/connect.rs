@@ -14,10 +14,10 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A resolver with the same addresses for every name, or none.
 #[derive(Debug, Default)]
-struct Names(Mutex<Vec<SocketAddr>>);
+pub(crate) struct Names(Mutex<Vec<SocketAddr>>);
 
 impl Names {
-    fn of(addresses: &[SocketAddr]) -> Arc<Self> {
+    pub(crate) fn of(addresses: &[SocketAddr]) -> Arc<Self> {
         Arc::new(Self(Mutex::new(addresses.to_vec())))
     }
 
@@ -51,7 +51,7 @@ fn settings(url: &str, connect_timeout: Duration) -> Settings {
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn resolving(settings: &Settings, resolver: Arc<dyn Resolver>) -> UreqTransport {
+pub(crate) fn resolving(settings: &Settings, resolver: Arc<dyn Resolver>) -> UreqTransport {
     settings.network().unwrap().with_resolver(resolver).transport(&settings.endpoint).unwrap()
 }
 

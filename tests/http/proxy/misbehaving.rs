@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use glacier_mp::error::{ConnectFailure, Error, Kind};
+use glacier_mp::http::Transport;
 use glacier_mp::retry::{Class, classify, is_throttling};
 
-use super::{ESTABLISHED, assert_hides_password, hidden_server, proxy_to, through, to_hidden};
-use crate::client::{Settings, connection, context};
+use super::{ESTABLISHED, HIDDEN, assert_hides_password, hidden_server, proxy_to, through, to_hidden};
+use crate::client::{Settings, connection, context, settings_at};
+use crate::connect::{Names, closed, resolving};
 use crate::server::{Peer, Server, always};
 
 fn open(settings: Settings) -> Error {
@@ -194,7 +196,7 @@ fn rejects_a_certificate_of_the_proxy_for_another_host() {
     let server = hidden_server(always(super::OK));
     let proxy = proxy_to(true, &server);
     let url = format!("https://127.0.0.1:{}", proxy.address.port());
-    let error = open(Settings { proxy: Some(url), ..through(&proxy, super::HIDDEN, Some(&server)) });
+    let error = open(Settings { proxy: Some(url), ..through(&proxy, HIDDEN, Some(&server)) });
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
     assert!(error.message().contains("not for the host 127.0.0.1"), "{error}");
     assert!(error.message().contains("glacier_config_set_proxy"), "{error}");
@@ -226,11 +228,26 @@ fn rejects_an_https_url_for_a_proxy_without_tls() {
 }
 
 #[test]
-fn names_the_proxy_that_does_not_exist_or_refuses() {
-    let closed = crate::connect::closed();
-    let error = open(Settings { proxy: Some(format!("http://{closed}")), ..crate::client::settings_at(super::HIDDEN) });
+fn names_the_proxy_that_refuses_the_connection() {
+    let closed = closed();
+    let error = open(Settings { proxy: Some(format!("http://{closed}")), ..settings_at(HIDDEN) });
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Tcp)), "{error}");
     for word in [format!("the proxy http://{closed} (glacier_config_set_proxy)"), "Connection refused".to_owned()] {
         assert!(error.message().contains(&word), "{error}");
+    }
+}
+
+#[test]
+fn names_the_proxy_that_does_not_exist() {
+    let settings = Settings { proxy: Some("http://proxy.example:3128".to_owned()), ..settings_at(HIDDEN) };
+    let error = resolving(&settings, Names::of(&[])).connection().open(&context()).unwrap_err();
+    let failure = (error.kind(), error.connect_failure());
+    assert_eq!(failure, (Kind::Network, Some(ConnectFailure::NameNotFound)), "{error}");
+    for word in [
+        "the proxy http://proxy.example:3128 (glacier_config_set_proxy)",
+        "the host name does not exist",
+        "check the proxy URL (glacier_config_set_proxy)",
+    ] {
+        assert!(error.message().contains(word), "{error}");
     }
 }

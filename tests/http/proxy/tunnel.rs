@@ -10,25 +10,19 @@ use glacier_mp::retry::is_retryable;
 
 use super::{ESTABLISHED, HIDDEN, OK, TOKEN, endpoint, hidden_server, proxy_to, relay, through, to_hidden};
 use crate::client::{Settings, Source, connection, context, get, put};
-use crate::connect::{Silent, closed};
+use crate::connect::{Names, Silent, closed, resolving};
 use crate::server::{Server, always};
 
 const REFUSED: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrefused";
 
-/// A resolver with known addresses for one name, which records the names that are looked up.
+/// The resolver of the system, which records the names that are looked up.
 #[derive(Debug, Default)]
-struct Recorder {
-    addresses: Vec<SocketAddr>,
-    names: Mutex<Vec<String>>,
-}
+struct Recorder(Mutex<Vec<String>>);
 
 impl Resolver for Recorder {
     fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
-        self.names.lock().unwrap().push(host.to_owned());
-        match self.addresses.as_slice() {
-            [] => SystemResolver.look_up(host, port),
-            addresses => Ok(addresses.to_vec()),
-        }
+        self.0.lock().unwrap().push(host.to_owned());
+        SystemResolver.look_up(host, port)
     }
 }
 
@@ -38,9 +32,7 @@ fn opens_one_tunnel_for_all_requests_of_a_connection() {
         let server = hidden_server(always(OK));
         let proxy = proxy_to(tls, &server);
         let names = Arc::new(Recorder::default());
-        let settings = through(&proxy, HIDDEN, Some(&server));
-        let network = settings.network().unwrap().with_resolver(names.clone());
-        let mut connection = network.transport(&settings.endpoint).unwrap().connection();
+        let mut connection = resolving(&through(&proxy, HIDDEN, Some(&server)), names.clone()).connection();
         for _ in 0..3 {
             assert_eq!(get(&mut *connection).unwrap().body, b"ok");
         }
@@ -54,7 +46,7 @@ fn opens_one_tunnel_for_all_requests_of_a_connection() {
             assert!(head.starts_with("GET /-/vaults/v%20v?limit=50 HTTP/1.1\r\n"), "{head}");
             assert!(!head.to_ascii_lowercase().contains("proxy"), "{head}");
         }
-        assert_eq!(*names.names.lock().unwrap(), ["localhost"], "only the proxy looks up the name of the endpoint");
+        assert_eq!(*names.0.lock().unwrap(), ["localhost"], "only the proxy looks up the name of the endpoint");
     }
 }
 
@@ -188,11 +180,9 @@ fn early_bytes_of_the_tunnel_are_not_trusted() {
 fn connects_to_the_address_of_the_proxy_that_responds() {
     let (silent, server) = (Silent::new(), hidden_server(always(OK)));
     let proxy = proxy_to(false, &server);
-    let settings = through(&proxy, HIDDEN, Some(&server));
-    let addresses = vec![silent.address, closed(), proxy.address];
-    let names = Arc::new(Recorder { addresses, ..Recorder::default() });
-    let network = settings.network().unwrap().with_resolver(names);
-    assert_eq!(get(&mut *network.transport(&settings.endpoint).unwrap().connection()).unwrap().body, b"ok");
+    let names = Names::of(&[silent.address, closed(), proxy.address]);
+    let transport = resolving(&through(&proxy, HIDDEN, Some(&server)), names);
+    assert_eq!(get(&mut *transport.connection()).unwrap().body, b"ok");
 }
 
 /// A proxy whose name has several addresses is a group of machines. One of them may be out of order.
@@ -200,10 +190,8 @@ fn connects_to_the_address_of_the_proxy_that_responds() {
 fn tries_the_next_address_of_a_proxy_that_closes_the_connection() {
     let (broken, server) = (Server::plain(|_| {}), hidden_server(always(OK)));
     let proxy = proxy_to(false, &server);
-    let settings = through(&proxy, HIDDEN, Some(&server));
-    let addresses = vec![broken.address, proxy.address];
-    let network = settings.network().unwrap().with_resolver(Arc::new(Recorder { addresses, ..Recorder::default() }));
-    let transport = network.transport(&settings.endpoint).unwrap();
+    let names = Names::of(&[broken.address, proxy.address]);
+    let transport = resolving(&through(&proxy, HIDDEN, Some(&server)), names);
     for _ in 0..2 {
         assert_eq!(get(&mut *transport.connection()).unwrap().body, b"ok");
     }
