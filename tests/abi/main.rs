@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use glacier_emulator::{Emulator, Options};
+use support::command::{succeed, text};
 use support::compiler::{Language, compiler};
 use tempfile::TempDir;
 
@@ -64,15 +65,7 @@ fn runs_program_compiled_with_the_early_header() {
     command.env("LD_LIBRARY_PATH", directory.path());
     command.env("AWS_ENDPOINT_URL_GLACIER", glacier.endpoint()).env("AWS_REGION", region);
     command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
-    assert_eq!(succeed(&mut command), format!("{}\n", env!("CARGO_PKG_VERSION")));
-}
-
-/// Runs a command that must succeed. Returns its standard output.
-fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
-    String::from_utf8(output.stdout).unwrap()
+    assert_eq!(text(&succeed(&mut command).stdout), format!("{}\n", env!("CARGO_PKG_VERSION")));
 }
 
 /// The early header and its program.

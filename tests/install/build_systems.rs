@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::VERSION;
+use crate::support::command::{succeed, text};
 use crate::support::compiler::Language;
-use crate::tree::{Tree, consumer, plain_compiler, succeed, text};
+use crate::tree::{Tree, consumer, plain_compiler};
 
 /// The usual library directory, and that of Debian.
 const LIBRARY_DIRECTORIES: [&str; 2] = ["lib", "lib/x86_64-linux-gnu"];

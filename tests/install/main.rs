@@ -16,9 +16,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use support::command::{succeed, text};
 use support::compiler::Language;
 use tempfile::TempDir;
-use tree::{Tree, consumer, files, make, succeed, text, variable};
+use tree::{Tree, consumer, files, make, variable};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::support::command::succeed;
 use crate::support::compiler::{Language, compiler};
-use crate::tree::succeed;
 
 #[test]
 fn manual_page_has_the_prototypes_of_the_header() {

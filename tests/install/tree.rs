@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::support::command::succeed;
 use crate::support::compiler::Language;
 
 /// A temporary directory with a target directory and a prefix.
@@ -100,18 +101,6 @@ pub(crate) fn make(goal: &str) -> Command {
 
 pub(crate) fn variable(name: &str, value: &Path) -> String {
     format!("{name}={}", value.display())
-}
-
-/// Runs a command that must succeed.
-pub(crate) fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    assert!(output.status.success(), "{command:?}: {}\n{}{}", output.status, said[0], said[1]);
-    output
-}
-
-pub(crate) fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
 }
 
 /// Returns the files and links below a directory, sorted.

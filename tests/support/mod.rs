@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 #[cfg(test)]
+pub(crate) mod command;
+#[cfg(test)]
 pub(crate) mod compiler;
 pub(crate) mod data;
 #[cfg(test)]
