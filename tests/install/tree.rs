@@ -93,7 +93,7 @@ pub(crate) fn make(goal: &str) -> Command {
     for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "DESTDIR", "CARGO_BUILD_TARGET", "CARGO"] {
         command.env_remove(name);
     }
-    for name in ["PREFIX", "bindir", "libdir", "includedir", "mandir", "docdir"] {
+    for name in ["PREFIX", "bindir", "libdir", "includedir", "datadir", "mandir", "docdir"] {
         command.env_remove(name);
     }
     command
