@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 bindir ?= $(PREFIX)/bin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
+datadir ?= $(PREFIX)/share
 mandir ?= $(PREFIX)/share/man
 docdir ?= $(PREFIX)/share/doc/libglacier_mp
 CFLAGS ?= -O2 -Wall -Wextra
@@ -186,6 +187,7 @@ run-test-docs: build-tests
 	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
 	cd tests/docs && $(DOCS_TESTS) ruff check . && $(DOCS_TESTS) ruff format --check . && $(DOCS_TESTS) mypy . \
 		&& $(DOCS_TESTS) pytest
+
 # Tests uploads from several workers on local Dask clusters of processes, whose workers are killed at random.
 # make test-dask [GLACIER_DASK_KILLS=20] [GLACIER_DASK_SEED=number]
 DASK := "$(TARGET_DIR)/dask-venv/bin/python" -m
@@ -323,7 +325,6 @@ define fill
 endef
 
 # The directories of the completion scripts.
-datadir ?= $(PREFIX)/share
 BASH_COMPLETIONS = $(DESTDIR)$(datadir)/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(datadir)/zsh/site-functions
 FISH_COMPLETIONS = $(DESTDIR)$(datadir)/fish/vendor_completions.d
