@@ -14,7 +14,7 @@ mod tree;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use support::command::{succeed, text};
 use support::compiler::Language;
@@ -115,9 +115,7 @@ fn install_names_the_directory_that_the_linker_does_not_search() {
 fn staged_files_do_not_mention_the_staging_directory() {
     let tree = Tree::install("lib");
     let stage = TempDir::new().unwrap();
-    let mut command = make("install");
-    command.args(["PREFIX=/opt/glacier", "CARGO=/nonexistent/cargo"]).arg(variable("DESTDIR", stage.path()));
-    let output = succeed(command.env("CARGO_TARGET_DIR", &tree.target));
+    let output = stage_files(&tree, stage.path(), &[]);
     assert!(!text(&output.stdout).contains("LD_LIBRARY_PATH"), "{output:?}");
     let settings = stage.path().join("opt/glacier/lib/pkgconfig/glacier_mp.pc");
     assert!(fs::read_to_string(settings).unwrap().starts_with("prefix=/opt/glacier\nlibdir=${prefix}/lib\n"));
@@ -128,6 +126,24 @@ fn staged_files_do_not_mention_the_staging_directory() {
             .any(|part| part == stage.path().as_os_str().as_encoded_bytes());
         assert!(!mentioned, "{}", path.display());
     }
+}
+
+#[test]
+fn install_copies_headers_to_includedir() {
+    let tree = Tree::install("lib");
+    let stage = TempDir::new().unwrap();
+    stage_files(&tree, stage.path(), &["includedir=/opt/headers"]);
+    assert!(stage.path().join("opt/headers/glacier_mp.h").exists());
+    assert!(!stage.path().join("opt/glacier/include").exists());
+    let settings = fs::read_to_string(stage.path().join("opt/glacier/lib/pkgconfig/glacier_mp.pc")).unwrap();
+    assert!(settings.contains("\nincludedir=/opt/headers\n"), "{settings}");
+}
+
+/// Runs `make install` for the prefix `/opt/glacier` in a staging directory.
+fn stage_files(tree: &Tree, stage: &Path, arguments: &[&str]) -> Output {
+    let mut command = make("install");
+    command.args(["PREFIX=/opt/glacier", "CARGO=/nonexistent/cargo"]).arg(variable("DESTDIR", stage)).args(arguments);
+    succeed(command.env("CARGO_TARGET_DIR", &tree.target))
 }
 
 #[test]
