@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local_glacier import KEY, MIB, REGION, VAULT, LocalGlacier, content
-from programs import EXAMPLES, LANGUAGES, Program
+from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
+from programs import EXAMPLES, JNA, LANGUAGES, Program
 
 SIZE = 20 * MIB + 1
 
@@ -44,6 +44,18 @@ def settings(glacier: LocalGlacier) -> dict[str, str]:
 
 def test_runs_each_program() -> None:
     assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == sorted(LANGUAGES)
+
+
+def test_page_shows_the_commands_that_run() -> None:
+    page = (ROOT / "docs" / "languages.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|.*\| \[`(\w+)/.*\| `([^`]+)` \|$", page, re.MULTILINE)
+    assert sorted(language for language, _ in rows) == sorted(LANGUAGES)
+    for language, shown in rows:
+        command = f"{LANGUAGES[language].build} {LANGUAGES[language].run} VAULT FILE"
+        command = command.replace(JNA, "jna.jar").replace("SRC/", "").replace("OUT/", "").replace("OUT", ".")
+        # The test adds warnings and places of outputs. Each word of the page is in its command, in the same order.
+        words = iter(command.split())
+        assert all(word in words for word in shown.split() if word != "&&"), (language, shown, command)
 
 
 def test_uploads_file_with_progress(program: Program, glacier: LocalGlacier, archive: Path) -> None:
