@@ -1,7 +1,8 @@
 """A local Glacier for tests of programs that upload.
 
-It is the program ``glacier-emulator``, which ``make install`` installs. It behaves like the service, keeps archives in
-memory, and needs no account. A test uses the pytest fixture::
+It is the program ``glacier-emulator``, which behaves like the service and needs no account. ``make emulator`` builds it
+as ``target/release/glacier-emulator``: name it in the variable GLACIER_EMULATOR, or copy it to a directory of PATH. A
+test uses the pytest fixture::
 
     # conftest.py
     pytest_plugins = ["glacier_mp.testing"]
@@ -33,7 +34,7 @@ from urllib.parse import quote
 from .client import Client
 from .config import Config
 
-__all__ = ["LocalGlacier", "local_glacier"]
+__all__ = ["LocalGlacier"]
 
 # The only key that the local Glacier accepts.
 _KEY_ID = "AKIAIOSFODNN7EXAMPLE"
