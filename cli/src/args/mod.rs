@@ -110,8 +110,15 @@ pub(crate) struct UploadArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ResumeArgs {
-    #[command(flatten)]
-    pub(crate) vault: VaultArgs,
+    /// The vault
+    #[arg(
+        long,
+        value_name = "VAULT",
+        env = "GLACIER_MP_VAULT",
+        allow_hyphen_values = true,
+        required_unless_present = "list"
+    )]
+    pub(crate) vault: Option<String>,
     /// The files whose uploads are resumed; - is standard input
     #[arg(value_name = "FILE", value_parser = path())]
     pub(crate) files: Vec<PathBuf>,
@@ -284,6 +291,8 @@ mod tests {
             let Command::Resume(resume) = parse(&words) else { panic!() };
             assert_eq!((resume.upload_id.as_deref(), resume.files), (Some(id), vec![PathBuf::from("file")]));
         }
+        let Command::Resume(resume) = parse(&["glacier-mp", "resume", "--list"]) else { panic!() };
+        assert!(resume.list, "a list of all vaults needs no vault");
         let Command::Archives(archives) = parse(&["glacier-mp", "archives", id]) else { panic!() };
         assert_eq!(archives.text.as_deref(), Some(id));
         let Command::Upload(upload) = parse(&["glacier-mp", "upload", "--vault", "v", "--", id, "-"]) else { panic!() };

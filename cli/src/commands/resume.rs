@@ -25,6 +25,7 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
     if args.list {
         return list(&state, args.transfer.json, output);
     }
+    let vault = args.vault.clone().unwrap_or_default();
     if args.upload_id.is_some() && args.files.len() != 1 {
         return Err(Failure::usage("--upload-id needs one FILE, or - for standard input"));
     }
@@ -34,17 +35,17 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
     let account_id = args.connection.account_id();
     let mut jobs: Vec<_> = args.files.iter().map(|path| job(path, &args)).collect();
     if jobs.is_empty() {
-        jobs = recorded_jobs(&state, &args.vault.name, &client, &account_id)?;
+        jobs = recorded_jobs(&state, &vault, &client, &account_id)?;
     } else if args.upload_id.is_none() && args.transfer.journal.is_none() {
-        check_recorded(&jobs, &recorded_jobs(&state, &args.vault.name, &client, &account_id)?)?;
+        check_recorded(&jobs, &recorded_jobs(&state, &vault, &client, &account_id)?)?;
     }
     if jobs.is_empty() {
-        message(&format!("no upload to vault {} is unfinished", shown(&args.vault.name)));
+        message(&format!("no upload to vault {} is unfinished", shown(&vault)));
         return Ok(Exit::Done);
     }
     check_sources(&jobs, &args.transfer)?;
     let settings = Settings {
-        vault: args.vault.name,
+        vault,
         part_size: None,
         expected_size: None,
         is_restart: false,
