@@ -137,6 +137,16 @@ def test_compiles_and_runs_c(snippet: Snippet, run: Run, tmp_path: Path) -> None
     run(tmp_path / "program")
 
 
+def test_page_of_errors_has_every_error() -> None:
+    header = (ROOT / "include" / "glacier_mp.h").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    # A cell shortens the names after its first one: "`GLACIER_E_INVALID`, `_NULL`".
+    cells = re.findall(r"^\| (`GLACIER_E_.*?`) \|", page, re.MULTILINE)
+    documented = {name.removeprefix("GLACIER_E") for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    errors = set(re.findall(r"^    GLACIER_E(_\w+) = ", header, re.MULTILINE))
+    assert documented == errors
+
+
 def test_table_of_plans_is_true(run: Run) -> None:
     page = (ROOT / "docs" / "costs-and-limits.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) (GB|TB) \| (\d+) (MiB|GiB) \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE)
