@@ -187,7 +187,7 @@ export class Client implements AsyncDisposable {
   createWriteStream(vault: string, options?: UploadOptions & RunOptions): UploadStream;
   /** Creates an upload, to use its methods. Sends nothing. */
   createUpload(vault: string, options?: UploadOptions): Upload;
-  /** Returns all multipart uploads in progress in a vault. */
+  /** Returns all multipart uploads in progress in a vault. The signal also stops other calls of this method at the client. */
   listUploads(vault: string, options?: { signal?: AbortSignal }): Promise<ListedUpload[]>;
   /** Releases the client. Its uploads keep working. */
   close(): void;

@@ -2,7 +2,7 @@
 
 const { functions } = require('./native');
 const { hold } = require('./callbacks');
-const { call, create, createAsync } = require('./errors');
+const { call, create, createAsync, explainAbort } = require('./errors');
 const { CredentialsCache } = require('./credentials');
 const { Upload } = require('./upload');
 
@@ -65,17 +65,14 @@ class Client {
   async listUploads(vault, { signal } = {}) {
     signal?.throwIfAborted();
     await this._credentials?.refresh();
+    signal?.throwIfAborted();
     const cancel = () => functions.client_cancel(this._openHandle());
     signal?.addEventListener('abort', cancel, { once: true });
     let uploads;
     try {
       uploads = await createAsync('client_list_uploads', this._openHandle(), vault);
     } catch (error) {
-      if (signal?.aborted && error.code === 'GLACIER_E_CANCELED') {
-        error.name = 'AbortError';
-        error.cause = signal.reason;
-      }
-      throw this._explain(error);
+      throw this._explain(explainAbort(error, signal));
     } finally {
       signal?.removeEventListener('abort', cancel);
     }

@@ -17,9 +17,9 @@ class GlacierError extends Error {
   }
 }
 
-/** Copies an error of the library. The library or the caller frees it. */
-function copyError(error) {
-  return new GlacierError({
+/** Copies an error of the library, and frees it. */
+function takeError(error) {
+  const copy = new GlacierError({
     message: functions.error_message(error),
     code: functions.result_name(functions.error_code(error)),
     operation: functions.error_operation(error),
@@ -29,12 +29,17 @@ function copyError(error) {
     isRetryable: functions.error_is_retryable(error) === 1,
     isResumable: functions.error_is_resumable(error) === 1,
   });
-}
-
-function takeError(error) {
-  const copy = copyError(error);
   functions.error_free(error);
   return copy;
+}
+
+/** Makes the error of a call that a signal canceled an AbortError. Leaves every other error unchanged. */
+function explainAbort(error, signal) {
+  if (signal?.aborted && error.code === 'GLACIER_E_CANCELED') {
+    error.name = 'AbortError';
+    error.cause = signal.reason;
+  }
+  return error;
 }
 
 /** Calls a function whose last parameter is the error. Throws its error. */
@@ -69,4 +74,4 @@ async function createAsync(name, ...parameters) {
   return out[0];
 }
 
-module.exports = { GlacierError, call, callAsync, copyError, create, createAsync };
+module.exports = { GlacierError, call, callAsync, create, createAsync, explainAbort };

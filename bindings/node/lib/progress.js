@@ -1,7 +1,7 @@
 'use strict';
 
 const { koffi, functions, Progress } = require('./native');
-const { call } = require('./errors');
+const { call, explainAbort } = require('./errors');
 
 /** The interval of progress reports, in milliseconds. */
 const INTERVAL = 250;
@@ -53,12 +53,7 @@ class Watch {
 
   /** Returns the error to throw instead of an error of the library: what the callback threw, or an AbortError. */
   explain(error) {
-    if (this._failure) return this._failure.error;
-    if (this._signal?.aborted && error.code === 'GLACIER_E_CANCELED') {
-      error.name = 'AbortError';
-      error.cause = this._signal.reason;
-    }
-    return error;
+    return this._failure ? this._failure.error : explainAbort(error, this._signal);
   }
 
   /** Throws what the progress callback threw, if the upload ended without an error. */

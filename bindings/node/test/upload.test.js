@@ -146,6 +146,28 @@ test('an aborted signal stops a stream', async (t) => {
   await assert.rejects(stopped, { name: 'AbortError', code: 'GLACIER_E_CANCELED', isResumable: true });
 });
 
+test('an aborted signal stops a list, also before it is requested', async (t) => {
+  const glacier = await start(t);
+  const controller = new AbortController();
+  let calls = 0;
+  const provider = () => {
+    calls += 1;
+    if (calls === 2) controller.abort();
+    return { ...credentials, expiration: new Date(Date.now() + 1) };
+  };
+  const client = new Client({ ...glacier.settings, credentials: provider });
+  t.after(() => client.close());
+  const first = new AbortController();
+  await glacier.fault('ListMultipartUploads', { kind: 'stall' });
+  const stopped = client.listUploads(VAULT, { signal: first.signal });
+  await until(async () => (await glacier.requests('ListMultipartUploads')).length === 1);
+  first.abort();
+  await assert.rejects(stopped, { name: 'AbortError', code: 'GLACIER_E_CANCELED', cause: first.signal.reason });
+
+  await assert.rejects(client.listUploads(VAULT, { signal: controller.signal }), { name: 'AbortError' });
+  assert.equal((await glacier.requests('ListMultipartUploads')).length, 1);
+});
+
 test('writes a stream and creates no archive of a broken one', async (t) => {
   const glacier = await start(t);
   const client = new Client(glacier.settings);
