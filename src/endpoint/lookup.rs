@@ -177,12 +177,24 @@ impl<'a> Settings<'a> {
             ))
         })?;
         let key = service.block();
-        if let Some(flat) = section.setting(key) {
+        let example = format!("write \"{key} =\", and in the next line \"  {URL_KEY} = URL\"");
+        if section.is_empty() {
             return Err(Error::invalid(format!(
-                "{flat} has a value, but must have indented lines below it: write \"{key} =\", and in the next line \"  {URL_KEY} = URL\""
+                "{name} is {}, but the section in line {} of {} has no key: {example}",
+                quoted(name.value),
+                section.line(),
+                section.file().display()
             )));
         }
-        let setting = section.block(key).and_then(|block| block.setting(URL_KEY));
+        let block = section.block(key);
+        // Without indentation, the line with the URL would be a key of its own, without effect.
+        if let Some(line) = section.line_of(key).filter(|_| block.is_none()) {
+            return Err(Error::invalid(format!(
+                "{key} in line {line} of {} must have indented lines below it: {example}",
+                section.file().display()
+            )));
+        }
+        let setting = block.and_then(|block| block.setting(URL_KEY));
         Ok(setting.map(|setting| CustomUrl { url: setting.value, place: setting.to_string() }))
     }
 }

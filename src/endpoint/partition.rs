@@ -45,7 +45,6 @@ const COMMERCIAL: Partition = Partition {
         "ap-southeast-5",
         "ap-southeast-6",
         "ap-southeast-7",
-        "aws-global",
         "ca-west-1",
         "eu-central-2",
         "eu-south-2",
@@ -157,6 +156,10 @@ impl Partition {
     }
 
     fn has_glacier(&self, region: &str) -> bool {
+        // The names of whole partitions, which some services accept as a region: aws-global, aws-cn-global.
+        if region.starts_with("aws-") && region.ends_with("-global") {
+            return false;
+        }
         match self.glacier {
             Glacier::Nowhere => false,
             Glacier::Except(regions) => !regions.contains(&region),
@@ -218,9 +221,15 @@ mod tests {
 
     #[test]
     fn rejects_regions_without_glacier() {
-        for region in
-            ["eu-central-2", "aws-global", "us-isob-west-1", "eu-isoe-west-1", "us-isof-east-1", "eusc-de-east-1"]
-        {
+        for region in [
+            "eu-central-2",
+            "aws-global",
+            "aws-us-gov-global",
+            "us-isob-west-1",
+            "eu-isoe-west-1",
+            "us-isof-east-1",
+            "eusc-de-east-1",
+        ] {
             let error = url_of_region(AwsService::Glacier, region, Variant::default()).unwrap_err();
             assert!(error.message().contains("has no Glacier"), "{error}");
             url_of_region(AwsService::Sts, region, Variant::default()).unwrap();

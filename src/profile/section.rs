@@ -114,6 +114,16 @@ impl Section {
         (!value.is_empty()).then(|| Setting { value, key: &entry.key, file: &self.file, line: entry.line })
     }
 
+    /// Returns whether the section has no key.
+    pub fn is_empty(&self) -> bool {
+        self.raw.entries.is_empty()
+    }
+
+    /// Returns the line of a key, from 1, which must be in lower case. Its value may be empty.
+    pub fn line_of(&self, key: &str) -> Option<usize> {
+        self.raw.entries.iter().find(|entry| entry.key == key).map(|entry| entry.line)
+    }
+
     /// Returns the block of a key, which must be in lower case.
     pub fn block(&self, key: &str) -> Option<Block<'_>> {
         let entry = self.raw.entries.iter().find(|entry| entry.key == key)?;

@@ -123,6 +123,12 @@ fn services_section_must_exist_and_have_a_block() {
     assert_eq!(fixture(missing, &[COMMON]).glacier(), "http://common", "the section is not needed");
     let flat = "[default]\nservices = x\n[services x]\nglacier = http://services\n";
     fixture(flat, &[]).assert_rejected(None, &["glacier in line 4 of /", "write \"glacier =\"", "endpoint_url"]);
+    let not_indented = "[default]\nservices = x\n[services x]\nglacier =\nendpoint_url = http://services\n";
+    fixture(not_indented, &[]).assert_rejected(None, &["glacier in line 4 of /", "indented lines"]);
+    let empty = "[default]\nservices = x\n[services x]\n";
+    fixture(empty, &[]).assert_rejected(None, &["services in line 2 of /", "line 3 of /", "has no key"]);
+    let other = "[default]\nservices = x\n[services x]\nsts =\n  endpoint_url = http://sts\n";
+    assert_eq!(fixture(other, &[]).glacier(), REGIONAL);
 }
 
 #[test]
