@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Iso8601, Rfc3339};
 
 /// Formats a time as in the `x-amz-date` header: `20170210T120000Z`.
 pub fn amz_date(unix_time: i64) -> String {
@@ -23,9 +23,15 @@ pub fn parse_iso8601(text: &str) -> Option<i64> {
     OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| text.ends_with('Z')).map(OffsetDateTime::unix_timestamp)
 }
 
-/// Parses an ISO 8601 date with any offset from UTC, as tools other than the service write them: `2026-01-31T13:00:00+01:00`.
+/// Parses an ISO 8601 date with any offset from UTC, as tools other than the service write them: `2026-01-31T13:00:00+01:00`,
+/// `2026-01-31T13:00Z`, `20260131T130000+0100`. A space in place of the `T` is allowed.
 pub fn parse_iso8601_with_offset(text: &str) -> Option<i64> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
+    let of_rfc3339 = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let parse_other = || {
+        let text = text.trim_ascii().replacen(' ', "T", 1).to_ascii_uppercase();
+        OffsetDateTime::parse(&text, &Iso8601::PARSING).ok()
+    };
+    of_rfc3339.or_else(parse_other).map(OffsetDateTime::unix_timestamp)
 }
 
 /// Parses an HTTP date in any of the three formats that RFC 9110 §5.6.7 requires a recipient to accept.
@@ -95,10 +101,27 @@ mod tests {
 
     #[test]
     fn parses_iso8601_dates_with_offset() {
-        for text in ["2012-03-20T17:03:43Z", "2012-03-20T18:03:43+01:00", "2012-03-20T12:03:43.5-05:00"] {
+        for text in [
+            "2012-03-20T17:03:43Z",
+            "2012-03-20T18:03:43+01:00",
+            "2012-03-20T12:03:43.5-05:00",
+            "2012-03-20T12:03:43.123456789-0500",
+            "2012-03-20T12:03:43-05",
+            "20120320T170343Z",
+            "20120320T180343+0100",
+            "2012-03-20 17:03:43Z",
+            "2012-03-20 17:03:43+00:00",
+            "2012-03-20t17:03:43z",
+            " 2012-03-20T17:03:43Z\n",
+        ] {
             assert_eq!(parse_iso8601_with_offset(text), Some(1_332_263_023), "{text}");
         }
-        assert_eq!(parse_iso8601_with_offset("2012-03-20 17:03"), None);
+        assert_eq!(parse_iso8601_with_offset("2012-03-20T17:03Z"), Some(1_332_262_980));
+        for text in
+            ["", "Z", "2012-03-20", "2012-03-20 17:03", "2012-03-20T17:03:43", "20 Mar 2012 17:03:43 GMT", "1332263023"]
+        {
+            assert_eq!(parse_iso8601_with_offset(text), None, "{text}");
+        }
     }
 
     #[test]

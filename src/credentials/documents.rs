@@ -77,7 +77,7 @@ pub(super) fn process_credentials(source: &str, output: &[u8]) -> Result<Credent
     let document: ProcessDocument = parse(source, output)?;
     let missing = |field: &str| failure(format!("the output of {source} has no {field}"));
     match document.version {
-        Some(version) if version.as_u64() == Some(1) => {}
+        Some(version) if version.as_f64() == Some(1.0) => {}
         Some(version) => {
             return Err(failure(format!("the output of {source} has Version {version}: it must be the number 1")));
         }
@@ -221,7 +221,9 @@ mod tests {
     fn process_output_needs_version_1() {
         let keys = r#""AccessKeyId":"AKID","SecretAccessKey":"s","SessionToken":null,"Expiration":null"#;
         let ours = |version: &str| process_credentials("it", format!("{{{version}{keys}}}").as_bytes());
-        assert_eq!(ours("\"Version\":1,").unwrap().expires, None);
+        for version in ["1", "1.0", "1e0"] {
+            assert_eq!(ours(&format!("\"Version\":{version},")).unwrap().expires, None, "{version}");
+        }
         for version in ["", "\"Version\":2,", "\"Version\":\"1\",", "\"Version\":1.5,", "\"Version\":null,"] {
             let error = ours(version).unwrap_err();
             assert!(error.message().contains("Version") || error.message().contains("field"), "{error}");
