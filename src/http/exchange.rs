@@ -74,7 +74,7 @@ struct RequestProgress {
 impl Exchange {
     /// Creates an exchange on a connected channel.
     pub(crate) fn new(transport: Arc<TransportContext>, channel: Channel, context: &RequestContext) -> Self {
-        let deadlines = Deadlines::new(transport.network.settings().stall_timeout, None, 0);
+        let deadlines = transport.deadlines(None, 0);
         Self {
             transport,
             channel,
@@ -97,9 +97,7 @@ impl Exchange {
         self.context = context.clone();
         self.canceled_at = None;
         self.time = Stopwatch::new();
-        let stall_timeout = self.transport.network.settings().stall_timeout;
-        self.deadlines = Deadlines::new(stall_timeout, context.response_timeout, acknowledged)
-            .through_proxy(self.transport.proxy.is_some());
+        self.deadlines = self.transport.deadlines(context.response_timeout, acknowledged);
         let awaits_absolute_form = self.transport.forward_proxy().is_some();
         self.request =
             RequestProgress { length, start_offset: written, awaits_absolute_form, ..RequestProgress::default() };

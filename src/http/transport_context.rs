@@ -7,6 +7,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::config::Config;
 
+use super::deadline::Deadlines;
 use super::endpoint::Endpoint;
 use super::happy_eyeballs::AddressMemory;
 use super::network::Network;
@@ -67,6 +68,12 @@ impl TransportContext {
         self.network.settings().connect_timeout
     }
 
+    /// Creates the deadlines of an exchange, see [`Deadlines::new`].
+    pub(crate) fn deadlines(&self, response: Option<Duration>, acknowledged: u64) -> Deadlines {
+        Deadlines::new(self.network.settings().stall_timeout, response, acknowledged)
+            .through_proxy(self.proxy.is_some())
+    }
+
     pub(crate) fn user_agent(&self) -> &str {
         &self.network.settings().user_agent
     }
@@ -107,4 +114,35 @@ fn ureq_config(user_agent: &str) -> Config {
         .max_idle_connections_per_host(1)
         .max_idle_age(Duration::MAX)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::response::Phase;
+    use crate::http::{NetworkSettings, ProxyRules, ProxySetting, SystemStore, TrustStore};
+    use crate::log::Log;
+
+    #[test]
+    fn only_a_proxy_may_delay_the_response_by_the_time_of_the_request() {
+        let network = Network::new(NetworkSettings {
+            user_agent: String::new(),
+            trust: TrustStore::of_system(SystemStore::default(), Arc::new(Log::off())),
+            connect_timeout: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(10),
+            proxies: ProxyRules::default(),
+        })
+        .unwrap();
+        let endpoint = Endpoint::parse("http://glacier.example").unwrap();
+        for (proxy, delay) in [(None, 0), (Some("http://proxy.example"), 7)] {
+            let proxy = proxy.map(|url| Arc::new(Proxy::parse(url, ProxySetting::Explicit).unwrap()));
+            let context = TransportContext::new(network.clone(), endpoint.clone(), proxy).unwrap();
+            let mut deadlines = context.deadlines(None, 0);
+            let end_of_request = Duration::from_secs(7);
+            deadlines.acknowledge(end_of_request, 1 << 20, 0);
+            deadlines.receive(end_of_request, 0, Phase::Waiting);
+            let left = deadlines.time_left(end_of_request, false, None).unwrap();
+            assert_eq!(left, Duration::from_secs(10 + delay));
+        }
+    }
 }
