@@ -161,3 +161,30 @@ fn check_size(path: &Path, metadata: &Metadata) -> Checked {
 fn problem(path: &Path, reason: impl fmt::Display) -> String {
     format!("{}: {reason}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustls_native_certs::Error as LoadError;
+
+    use super::*;
+
+    #[test]
+    fn skips_what_cannot_be_read_unless_resources_are_exhausted() {
+        for (code, kind) in [
+            (libc::EACCES, None),
+            (libc::EIO, None),
+            (libc::EMFILE, Some(Kind::Memory)),
+            (libc::ENFILE, Some(Kind::Memory)),
+            (libc::ENOMEM, Some(Kind::Memory)),
+        ] {
+            let mut loaded = CertificateResult::default();
+            let inner = io::Error::from_raw_os_error(code);
+            loaded.errors.push(LoadError { context: "reading", kind: ErrorKind::Io { inner, path: "/ca.pem".into() } });
+            let mut found = Found { certificates: Vec::new(), problems: Vec::new() };
+            assert_eq!(found.add(loaded).err().map(|error| error.kind()), kind, "{code}");
+            assert_eq!(found.problems.len(), usize::from(kind.is_none()), "{code}");
+        }
+    }
+}
