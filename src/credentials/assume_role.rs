@@ -16,6 +16,9 @@ struct AssumeRole {
     profile: String,
 }
 
+/// The maximum number of profiles in a chain of source profiles. Each uses some of the stack, and one request to STS.
+const CHAIN_MAX: usize = 32;
+
 /// Configures the provider for the selected profile.
 ///
 /// # Errors
@@ -106,6 +109,13 @@ fn source_of(
         return Err(Error::invalid(format!(
             "the profiles assume each other's roles in a loop ({}): give one of them keys, or another source_profile",
             visited.join(" -> ")
+        )));
+    }
+    if visited.len() == CHAIN_MAX {
+        return Err(Error::invalid(format!(
+            "the chain of source profiles, which begins with profile {}, has more than {CHAIN_MAX} profiles: select a profile \
+             that is nearer to the keys",
+            visited.first().map(|name| quoted(name)).unwrap_or_default()
         )));
     }
     visited.push(source.name().to_owned());

@@ -314,6 +314,29 @@ fn creating_a_client_finds_errors_of_the_selected_provider() {
 }
 
 #[test]
+fn chain_of_source_profiles_has_at_most_32_profiles() {
+    let role = "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = ";
+    for (length, is_allowed) in [(32, true), (33, false), (100_000, false)] {
+        let last = length - 2;
+        let chain: String = (0..last).map(|n| format!("[profile p{n}]\n{role}p{}\n", n + 1)).collect();
+        let keys = "aws_access_key_id = AKIDBASE\naws_secret_access_key = secret-base-key\n";
+        let mut setup = Setup::new(|received, number| {
+            assert!(received.body.contains("Action=AssumeRole&"), "{received:?}");
+            sts_keys(&format!("ASID{number}"))
+        });
+        setup.set("AWS_ENDPOINT_URL_STS", "https://sts.example");
+        setup.file("config", &format!("[default]\n{role}p0\n{chain}[profile p{last}]\n{keys}"));
+        match setup.call() {
+            Ok(id) => assert_eq!((is_allowed, id.as_str()), (true, "ASID30")),
+            Err(error) => {
+                assert!(!is_allowed, "{error}");
+                assert_contains(&error, &["begins with profile \"default\"", "more than 32 profiles"]);
+            }
+        }
+    }
+}
+
+#[test]
 fn secret_key_alone_is_reported_if_nothing_else_is_found() {
     let mut setup = Setup::offline();
     setup.set("AWS_SECRET_ACCESS_KEY", "secret-of-the-test");
