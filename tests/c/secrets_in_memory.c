@@ -1,9 +1,10 @@
 /*
- * secrets_in_memory CA_FILE|- key|provider|SOURCE: counts the copies of the secret key and of the session token in
+ * secrets_in_memory CA_FILE|- key|provider|proxy|SOURCE: counts the copies of the secret key and of the session token in
  * the writable memory of this process, while a client is alive and after all handles are freed. Also counts those in
  * the blocks that are freed: later allocations overwrite only some of them. SOURCE is a source that
  * the environment selects. Both are in the environment variables SECRET and TOKEN with each byte inverted, so that the
- * only plain copy of the program is the one that it passes and wipes.
+ * only plain copy of the program is the one that it passes and wipes. With "proxy", they are the password of the proxy,
+ * whose address is in the environment variable PROXY, and the user name and the password as a request has them.
  */
 #define _GNU_SOURCE
 
@@ -160,6 +161,12 @@ int main(int argc, char **argv)
         OK(glacier_config_set_credentials(config, getenv("KEY_ID"), secret, token, &err));
         wipe(secret);
         wipe(token);
+    } else if (strcmp(argv[2], "proxy") == 0) {
+        char url[256], *password = plain("SECRET");
+        snprintf(url, sizeof url, "http://user:%s@%s", password, getenv("PROXY"));
+        OK(glacier_config_set_proxy(config, url, &err));
+        explicit_bzero(url, sizeof url);
+        wipe(password);
     }
     if (strcmp(argv[1], "-") != 0)
         OK(glacier_config_set_ca_file(config, argv[1], &err));

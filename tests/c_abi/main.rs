@@ -15,6 +15,8 @@ mod histories;
 mod memory;
 mod panics;
 mod programs;
+#[path = "../http/proxy/relay.rs"]
+mod relay;
 mod secrets;
 #[allow(dead_code, reason = "a part of it is for the tests of the transport")]
 #[path = "../http/server.rs"]

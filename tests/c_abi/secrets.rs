@@ -1,17 +1,23 @@
 //! Copies of secrets in the memory of a process: none after all handles are freed.
 
 use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use glacier_emulator::{Emulator, Options};
 use tempfile::TempDir;
 
 use crate::harness::{Build, Outcome, Program, succeed};
+use crate::relay::relay;
 use crate::server::{Peer, Server};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
+const PROXY_PASSWORD: &str = "Kq7vX2mR9tLw4ZbN8cHy5GdS3fJp6TaU1eVo0QiB";
 
 #[test]
 fn wipes_set_credentials() {
@@ -43,6 +49,12 @@ fn wipes_credentials_of_instances() {
     check_copies("instance");
 }
 
+/// An `http` endpoint gets requests through the proxy with the password, an `https` endpoint a tunnel.
+#[test]
+fn wipes_password_of_proxy() {
+    check_copies("proxy");
+}
+
 /// The environment has one copy before and after.
 #[test]
 fn wipes_copies_of_environment_credentials() {
@@ -53,7 +65,8 @@ fn check_copies(mode: &str) {
     let program = Program::c("tests/c/secrets_in_memory.c", Build::Plain);
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for tls in [false, true] {
-        let options = Options { tls, session_token: Some(TOKEN.to_owned()), ..Options::default() };
+        let session_token = (mode != "proxy").then(|| TOKEN.to_owned());
+        let options = Options { tls, session_token, ..Options::default() };
         let glacier = Emulator::start(options.clone()).unwrap();
         let ca_file = directory.path().join("ca.pem");
         std::fs::write(&ca_file, glacier.ca_pem().unwrap_or_default()).unwrap();
@@ -62,10 +75,13 @@ fn check_copies(mode: &str) {
         // Without this, the dynamic linker saves vector registers on the stack at the first call of a function.
         command.env("LD_BIND_NOW", "1").env("KEY_ID", &options.access_key);
         command.env("SECRET", inverted(&options.secret_key)).env("TOKEN", inverted(TOKEN));
-        if mode == "environment" {
+        if mode == "environment" || mode == "proxy" {
             command.env("AWS_ACCESS_KEY_ID", &options.access_key).env("AWS_SECRET_ACCESS_KEY", &options.secret_key);
+        }
+        if mode == "environment" {
             command.env("AWS_SESSION_TOKEN", TOKEN);
         }
+        let _proxy = (mode == "proxy").then(|| configure_proxy(&mut command, &glacier));
         let _server = configure(mode, &mut command, &options, tls, directory.path());
         let outcome = succeed(command.arg(if tls { ca_file.as_os_str() } else { "-".as_ref() }).arg(mode));
         program.print_checks(&outcome);
@@ -132,14 +148,44 @@ fn configure(mode: &str, command: &mut Command, options: &Options, tls: bool, di
     None
 }
 
+/// Starts a proxy that relays to Glacier, and sets its password in place of the secrets.
+fn configure_proxy(command: &mut Command, glacier: &Emulator) -> Server {
+    let port: u16 = glacier.endpoint().rsplit(':').next().unwrap().parse().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    const ESTABLISHED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
+    let proxy = Server::plain(move |peer| {
+        let Some(head) = peer.request() else { return };
+        if head.starts_with("CONNECT ") {
+            peer.send(ESTABLISHED);
+            return relay(peer, address, u64::MAX);
+        }
+        let payload = peer.payload(content_length(&head));
+        let (line, headers) = head.split_once("\r\n").unwrap();
+        let line = line.replace(&format!("http://{address}"), "");
+        let mut glacier = TcpStream::connect(address).unwrap();
+        let request = format!("{line}\r\nConnection: close\r\n{headers}");
+        glacier.write_all(&[request.as_bytes(), &payload].concat()).unwrap();
+        let mut response = Vec::new();
+        glacier.read_to_end(&mut response).unwrap();
+        peer.send(response);
+    });
+    command.env("PROXY", proxy.address.to_string());
+    command.env("SECRET", inverted(PROXY_PASSWORD));
+    command.env("TOKEN", inverted(&STANDARD.encode(format!("user:{PROXY_PASSWORD}"))));
+    proxy
+}
+
 /// Responds to each request of a connection with a body.
 fn respond(peer: &mut Peer, body: impl Fn(&str) -> String) {
     while let Some(head) = peer.request() {
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|n| n.parse().unwrap());
-        peer.payload(length.unwrap_or(0));
+        peer.payload(content_length(&head));
         let body = body(&head);
         peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
     }
+}
+
+fn content_length(head: &str) -> u64 {
+    head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap())
 }
 
 /// Returns the number of copies of the secret key and of the token.
