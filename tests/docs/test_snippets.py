@@ -7,19 +7,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from local_glacier import KEY, MIB, ROOT, LocalGlacier, content
+from pages import PAGES, Snippet, snippets
 
 LIBRARY = Path(os.environ["GLACIER_MP_LIBRARY"])
-# tests/dask runs the programs of distributed.md, which need Dask.
-PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "distributed.md"})]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Blocks of these languages are not programs of a reader. Other suites run what they show.
+# Blocks of these languages are not programs. test_shell.py runs commands, and other suites what the others show.
 OTHER = {"cmake", "console", "ini", "js", "json", "meson", "sh", "text", "toml"}
 # The region of the programs that name one.
 REGION = "eu-central-1"
@@ -40,28 +37,6 @@ DECLARATIONS = {
     "client": "glacier_client_t *client = NULL; glacier_client_new(config, &client, &err);",
     "upload": 'glacier_upload_t *upload = NULL; glacier_upload_new(client, "examplevault", &upload, &err);',
 }
-
-
-@dataclass(frozen=True)
-class Snippet:
-    page: Path
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def snippets(*languages: str) -> list[Snippet]:
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        for match in FENCE.finditer(text):
-            snippet = Snippet(page, text.count("\n", 0, match.start()) + 1, match[1], match[2])
-            if snippet.language in languages:
-                found.append(snippet)
-    return found
 
 
 @pytest.fixture
@@ -107,12 +82,11 @@ def run(glacier: LocalGlacier, tmp_path: Path) -> Run:
 
 def test_knows_every_language() -> None:
     known = OTHER | {"python", "c", "cpp"}
-    for page in PAGES:
-        languages = {match[1] for match in FENCE.finditer(page.read_text(encoding="utf-8"))}
-        assert languages <= known, (page, languages - known)
+    unknown = [snippet for snippet in snippets(PAGES) if snippet.language not in known]
+    assert not unknown
 
 
-@pytest.mark.parametrize("snippet", snippets("python"), ids=str)
+@pytest.mark.parametrize("snippet", snippets(PAGES, "python"), ids=str)
 def test_runs_python(snippet: Snippet, run: Run, tmp_path: Path) -> None:
     if "import boto3" in snippet.text:
         # Only make test-clients installs it.
@@ -123,7 +97,7 @@ def test_runs_python(snippet: Snippet, run: Run, tmp_path: Path) -> None:
     run(sys.executable, "-W", "error", program)
 
 
-@pytest.mark.parametrize("snippet", snippets("c", "cpp"), ids=str)
+@pytest.mark.parametrize("snippet", snippets(PAGES, "c", "cpp"), ids=str)
 def test_compiles_and_runs_c(snippet: Snippet, run: Run, tmp_path: Path) -> None:
     compiler = ["cc", "-std=c99", "-xc"] if snippet.language == "c" else ["c++", "-std=c++17", "-xc++"]
     text = snippet.text
