@@ -1,12 +1,15 @@
 //! Standard output and standard error.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Mutex;
 
 use glacier_mp::sanitize::escaped;
 use glacier_mp::sync::lock;
+use serde::Serialize;
 
 /// The maximum length of a text in a message, in characters.
 const TEXT_MAX: usize = 16 << 10;
@@ -21,6 +24,14 @@ impl Output {
         let mut failure = lock(&self.0);
         if failure.is_none() {
             *failure = write_to(&mut io::stdout().lock(), line.as_bytes()).err();
+        }
+    }
+
+    /// Writes an object as one line of JSON.
+    pub(crate) fn json(&self, object: &impl Serialize) {
+        match json_line(object) {
+            Ok(line) => self.line(&line),
+            Err(cause) => message(&cause.to_string()),
         }
     }
 
@@ -51,11 +62,77 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// Returns a path for a message.
-pub(crate) fn shown_path(path: impl AsRef<std::path::Path>) -> String {
-    shown(&path.as_ref().to_string_lossy())
+pub(crate) fn shown_path(path: impl AsRef<Path>) -> String {
+    shown(&path_text(path))
+}
+
+/// Returns a path as text: unchanged, except that each byte that is not UTF-8 becomes `\xNN`. Two paths can thus be told apart.
+pub(crate) fn path_text(path: impl AsRef<Path>) -> String {
+    let mut text = String::new();
+    for chunk in path.as_ref().as_os_str().as_bytes().utf8_chunks() {
+        text += chunk.valid();
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+/// Returns an object as one line of JSON, in which no character controls a terminal or reorders text.
+///
+/// # Errors
+/// A map has a key that is no text.
+pub(crate) fn json_line(object: &impl Serialize) -> serde_json::Result<String> {
+    let mut line = String::new();
+    for c in serde_json::to_string(object)?.chars() {
+        // JSON has other characters than ASCII only in strings, where they may be escaped.
+        if c.is_ascii() && c != '\x7f' || escaped(c.encode_utf8(&mut [0; 4]), 1).chars().eq([c]) {
+            line.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        }
+    }
+    Ok(line)
+}
+
+/// Returns a number with its noun: `1 file`, `2 files`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn write_to(stream: &mut impl Write, line: &[u8]) -> io::Result<()> {
     stream.write_all(&[line, b"\n"].concat())?;
     stream.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_that_differ_have_different_texts() {
+        let text = |bytes| path_text(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(
+            [text(b"/a\xff"), text(b"/a\xfe"), text("/\u{e4}\n".as_bytes())],
+            ["/a\\xff", "/a\\xfe", "/\u{e4}\n"]
+        );
+        assert_eq!(shown_path(OsStr::from_bytes(b"/a\n\xff\x1b")), "/a\\n\\xff\\x1b");
+    }
+
+    #[test]
+    fn json_has_no_control_character_and_keeps_the_text() {
+        let text = "k\u{e4}se \u{1f980} \n\x1b\x7f\u{9b}\u{202e}\u{e0041}";
+        let line = json_line(&json!({ "source": text })).unwrap();
+        assert_eq!(line, "{\"source\":\"k\u{e4}se \u{1f980} \\n\\u001b\\u007f\\u009b\\u202e\\udb40\\udc41\"}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["source"], text);
+    }
+
+    #[test]
+    fn counts_with_the_right_noun() {
+        assert_eq!([0, 1, 2].map(|number| count(number, "file")), ["0 files", "1 file", "2 files"]);
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use glacier_mp::error::{Error, Kind};
 
+use crate::terms::with_options;
+
 /// The exit status of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -74,7 +76,7 @@ impl From<Error> for Failure {
             _ if error.is_resumable() => Exit::Stopped,
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string() }
+        Self { exit, message: with_options(&error.to_string()) }
     }
 }
 

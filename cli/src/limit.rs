@@ -1,6 +1,5 @@
 //! The bandwidth limit while uploads run: a schedule from the command line or from a file that is read again.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use crate::args::TransferArgs;
 use crate::console::shown_path;
 use crate::every::Every;
 use crate::exit::{Failure, Result};
+use crate::files::open_file;
 use crate::schedule::Schedule;
 
 /// How often the time and the file are checked.
@@ -82,7 +82,7 @@ impl Limit {
     fn read_file(&mut self) -> std::result::Result<(), String> {
         let Some(path) = &self.file else { return Ok(()) };
         let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text));
+        let read = open_file(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text));
         if let Err(cause) = read {
             text = format!("cannot read the limit file {}: {cause}", shown_path(path));
             return if std::mem::replace(&mut self.text, text.clone()) == text { Ok(()) } else { Err(text) };

@@ -7,6 +7,7 @@
 //! - `progress`: what the uploads report, and its three forms: bars, lines and JSON.
 //! - `signals`, `stop`, `limit`: what changes running uploads.
 //! - `stdin`, `console`, `shell`, `exit`: input, output, quoting and exit statuses.
+//! - `files`: opening of files; `terms`: names in messages of the library.
 //! - `every`: a minimum time between two actions.
 
 mod args;
@@ -14,6 +15,7 @@ mod commands;
 mod console;
 mod every;
 mod exit;
+mod files;
 mod hyphens;
 mod limit;
 mod progress;
@@ -24,6 +26,7 @@ mod size;
 mod state;
 mod stdin;
 mod stop;
+mod terms;
 mod upload;
 
 use std::ffi::OsString;

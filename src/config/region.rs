@@ -51,7 +51,7 @@ fn no_region(profiles: &Profiles) -> Error {
         format!("it begins in {}", headers.join(" and in "))
     };
     Error::invalid(format!(
-        "no region is set: the program sets none, the environment variables {} are not set, and profile {} has no key {KEY} ({place}; \
+        "no region is set: glacier_config_set_region is not used, the environment variables {} are not set, and profile {} has no key {KEY} ({place}; \
          no profile inherits the region of [default]); set one of them, such as AWS_REGION=us-east-1",
         VARIABLES.join(" and "),
         quoted(profile.name()),

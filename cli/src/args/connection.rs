@@ -6,31 +6,33 @@ use std::time::Duration;
 use clap::Args;
 use glacier_mp::config::Config;
 
-use crate::exit::{Failure, Result};
+use super::path;
+use crate::exit::{Exit, Failure, Result};
+use crate::hyphens::parse_text;
 use crate::size::parse_time;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
     /// The profile of the shared AWS files
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_text)]
     pub(crate) profile: Option<String>,
     /// The region, such as eu-west-1
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = parse_text)]
     pub(crate) region: Option<String>,
     /// The endpoint, instead of that of the region
-    #[arg(long, value_name = "URL", visible_alias = "endpoint-url")]
+    #[arg(long, value_name = "URL", visible_alias = "endpoint-url", value_parser = parse_text)]
     pub(crate) endpoint: Option<String>,
     /// The account ID: 12 digits, or - for the account of the credentials
-    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_text)]
     pub(crate) account_id: Option<String>,
     /// The proxy, http://[user:password@]host[:port] or https://...; empty: no proxy
     ///
     /// Other users of the machine can read a password on the command line. The environment variable https_proxy hides it.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_text)]
     pub(crate) proxy: Option<String>,
     /// A file of PEM certificates to trust instead of those of the system
-    #[arg(long, value_name = "FILE", visible_alias = "ca-bundle")]
+    #[arg(long, value_name = "FILE", visible_alias = "ca-bundle", value_parser = path())]
     pub(crate) ca_file: Option<PathBuf>,
     /// The time limit for opening a connection, such as 10s
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -52,7 +54,7 @@ impl ConnectionArgs {
     /// # Errors
     /// An invalid option.
     pub(crate) fn config(&self) -> Result<Config> {
-        self.try_config().map_err(|error| Failure::usage(error.to_string()))
+        self.try_config().map_err(|error| Failure { exit: Exit::Usage, ..error.into() })
     }
 
     /// Returns the account ID in requests: 12 digits, or `-`.

@@ -75,6 +75,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Man {
         /// The directory
+        #[arg(value_parser = path())]
         directory: PathBuf,
     },
 }
@@ -89,7 +90,7 @@ pub(crate) struct UploadArgs {
     /// The description that the vault keeps with the archive, by default the name of the file
     ///
     /// At most 1024 printable ASCII characters. Other characters of a file name are percent-encoded.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = parse_text)]
     pub(crate) description: Option<String>,
     /// The part size: a power of two from 1M to 4G
     ///
@@ -116,7 +117,8 @@ pub(crate) struct ResumeArgs {
         value_name = "VAULT",
         env = "GLACIER_MP_VAULT",
         allow_hyphen_values = true,
-        required_unless_present = "list"
+        required_unless_present = "list",
+        value_parser = parse_text
     )]
     pub(crate) vault: Option<String>,
     /// The files whose uploads are resumed; - is standard input
@@ -139,7 +141,7 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) vault: VaultArgs,
     /// List only uploads that were initiated at least this long ago, such as 7d
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub(crate) older_than: Option<Duration>,
     /// Print one JSON object for each upload
     #[arg(long)]
@@ -171,7 +173,7 @@ pub(crate) struct AbortArgs {
         required_unless_present = "older_than", conflicts_with = "older_than")]
     pub(crate) ids: Vec<String>,
     /// Abort all uploads in the vault that were initiated at least this long ago, such as 7d
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub(crate) older_than: Option<Duration>,
     /// Do not ask
     #[arg(long)]
@@ -232,10 +234,10 @@ pub(crate) struct ArchivesArgs {
     #[arg(allow_hyphen_values = true, value_name = "TEXT", value_parser = parse_text)]
     pub(crate) text: Option<String>,
     /// Print only archives in this vault
-    #[arg(long, value_name = "VAULT")]
+    #[arg(long, value_name = "VAULT", allow_hyphen_values = true, value_parser = parse_text)]
     pub(crate) vault: Option<String>,
     /// Print only archives that were finished at most this long ago, such as 7d
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub(crate) newer_than: Option<Duration>,
     /// Print the lines of the catalog, one JSON object for each archive
     #[arg(long)]
@@ -247,14 +249,14 @@ pub(crate) struct ArchivesArgs {
 #[derive(Args, Debug)]
 pub(crate) struct VaultArgs {
     /// The vault
-    #[arg(long = "vault", value_name = "VAULT", env = "GLACIER_MP_VAULT", allow_hyphen_values = true)]
+    #[arg(long = "vault", value_name = "VAULT", env = "GLACIER_MP_VAULT", allow_hyphen_values = true, value_parser = parse_text)]
     pub(crate) name: String,
 }
 
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct StateArgs {
     /// The directory of journals and catalog, instead of $XDG_STATE_HOME/glacier-mp
-    #[arg(long = "state-dir", value_name = "DIR", env = "GLACIER_MP_STATE_DIR")]
+    #[arg(long = "state-dir", value_name = "DIR", env = "GLACIER_MP_STATE_DIR", value_parser = path())]
     pub(crate) directory: Option<PathBuf>,
 }
 
@@ -272,6 +274,40 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// An ID in the place of each option that takes a text or a path. Numbers and rates reject it.
+    #[test]
+    fn accepts_ids_as_the_value_of_every_option() {
+        let id = "-hGj3WZerNPYabcdefghijklmnop_-x";
+        let mut accepted = Vec::new();
+        for command in Cli::command().get_subcommands() {
+            for option in command.get_arguments().filter(|option| option.get_action().takes_values()) {
+                let Some(long) = option.get_long() else { continue };
+                let mut words = vec!["glacier-mp".to_owned(), command.get_name().to_owned()];
+                words.extend([format!("--{long}"), id.to_owned()]);
+                if long != "vault" && command.get_arguments().any(|option| option.get_long() == Some("vault")) {
+                    words.push("--vault=v".to_owned());
+                }
+                words.extend(
+                    command.get_positionals().filter(|option| option.is_required_set()).map(|_| "f".to_owned()),
+                );
+                let parsed = Cli::try_parse_from(crate::hyphens::mark_ids(words.iter().map(OsString::from)));
+                match parsed.map_err(|error| error.kind()) {
+                    Ok(cli) => {
+                        assert!(format!("{cli:?}").contains(id), "{words:?}");
+                        assert!(!format!("{cli:?}").contains(&format!("\\u{{1}}{id}")), "{words:?}");
+                        accepted.push(long.to_owned());
+                    }
+                    Err(clap::error::ErrorKind::ValueValidation | clap::error::ErrorKind::MissingRequiredArgument) => {}
+                    Err(kind) => panic!("{words:?}: {kind}"),
+                }
+            }
+        }
+        for option in ["vault", "description", "upload-id", "journal", "limit-file", "profile", "state-dir", "ca-file"]
+        {
+            assert!(accepted.iter().any(|long| long == option), "{option}: {accepted:?}");
+        }
     }
 
     #[test]

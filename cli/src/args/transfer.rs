@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::StateArgs;
+use super::{StateArgs, path};
 use crate::schedule::Schedule;
 use crate::size::parse_size;
 
@@ -12,7 +12,7 @@ use crate::size::parse_size;
 #[command(next_help_heading = "Transfer")]
 pub(crate) struct TransferArgs {
     /// The journal of a single upload; standard input has a journal only by this option
-    #[arg(long, value_name = "FILE", conflicts_with = "no_journal")]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_journal", value_parser = path())]
     pub(crate) journal: Option<PathBuf>,
     /// Keep no journal: another command can resume the upload only by its ID
     #[arg(long)]
@@ -32,7 +32,7 @@ pub(crate) struct TransferArgs {
     #[arg(long, value_name = "RATE", conflicts_with = "limit_file", value_parser = str::parse::<Schedule>)]
     pub(crate) limit_rate: Option<Schedule>,
     /// A file with the bandwidth limit or the schedule, which is read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     pub(crate) limit_file: Option<PathBuf>,
     /// Show neither progress nor warnings
     #[arg(long, conflicts_with = "verbose")]

@@ -27,11 +27,11 @@ pub(crate) fn run(args: &ConfigArgs, output: &Output) -> Result<Exit> {
     let state = StateDirectory::find(&args.state)?;
     lines.push(("state directory", shown_path(state.path()), state.origin.to_owned()));
     for (name, value, place) in lines {
-        output.line(&if args.json {
-            json!({"setting": name, "value": value, "from": place}).to_string()
+        if args.json {
+            output.json(&json!({"setting": name, "value": value, "from": place}));
         } else {
-            format!("{name:22} {value}  ({place})")
-        });
+            output.line(&format!("{name:22} {value}  ({place})"));
+        }
     }
     Ok(Exit::Done)
 }

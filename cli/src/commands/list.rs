@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use glacier_mp::client::ListedUpload;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::service::with_client;
 use crate::args::ListArgs;
@@ -22,7 +22,11 @@ pub(crate) fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     uploads.retain(|upload| is_older(upload, age));
     uploads.sort_by(|one, other| (one.created_unix, &one.id).cmp(&(other.created_unix, &other.id)));
     for upload in &uploads {
-        output.line(&if args.json { as_json(upload) } else { as_line(upload) });
+        if args.json {
+            output.json(&as_json(upload));
+        } else {
+            output.line(&as_line(upload));
+        }
     }
     Ok(Exit::Done)
 }
@@ -41,7 +45,7 @@ pub(super) fn as_line(upload: &ListedUpload) -> String {
     format!("{}  {}  {}  {description}", shown(id), shown(created), show_size(*part_size)).trim_end().to_owned()
 }
 
-fn as_json(upload: &ListedUpload) -> String {
+fn as_json(upload: &ListedUpload) -> Value {
     let ListedUpload { id, description, created, part_size, .. } = upload;
-    json!({"upload_id": id, "created": created, "part_size": part_size, "description": description}).to_string()
+    json!({"upload_id": id, "created": created, "part_size": part_size, "description": description})
 }

@@ -20,11 +20,11 @@ pub(crate) fn run(args: &PartsArgs, output: &Output) -> Result<Exit> {
         Ok(upload.list_parts()?)
     })?;
     for part in parts {
-        output.line(&if args.json {
-            json!({"offset": part.offset, "length": part.length, "tree_hash": part.tree_hash.to_hex()}).to_string()
+        if args.json {
+            output.json(&json!({"offset": part.offset, "length": part.length, "tree_hash": part.tree_hash.to_hex()}));
         } else {
-            format!("{}  {}  {}", part.tree_hash, part.offset, part.length)
-        });
+            output.line(&format!("{}  {}  {}", part.tree_hash, part.offset, part.length));
+        }
     }
     Ok(Exit::Done)
 }

@@ -4,8 +4,9 @@ use glacier_mp::plan::Plan;
 use serde_json::json;
 
 use crate::args::PlanArgs;
-use crate::console::{Output, shown_path};
+use crate::console::{Output, count, shown_path};
 use crate::exit::{Exit, Failure, Result};
+use crate::files::open_file;
 use crate::size::show_size;
 
 /// Runs the subcommand.
@@ -15,7 +16,7 @@ use crate::size::show_size;
 pub(crate) fn run(args: &PlanArgs, output: &Output) -> Result<Exit> {
     let size = match (&args.file, args.size) {
         (Some(path), _) => {
-            let metadata = std::fs::metadata(path);
+            let metadata = open_file(path).and_then(|file| file.metadata());
             metadata.map_err(|cause| Failure::new(format!("cannot read {}: {cause}", shown_path(path))))?.len()
         }
         (None, size) => size.unwrap_or_default(),
@@ -24,13 +25,10 @@ pub(crate) fn run(args: &PlanArgs, output: &Output) -> Result<Exit> {
     let last = size - u64::from(plan.part_count() - 1) * plan.part_size();
     let memory = plan.memory(args.concurrency);
     if args.json {
-        output.line(
-            &json!({
-                "size": size, "part_size": plan.part_size(), "parts": plan.part_count(), "last_part_size": last,
-                "requests": plan.request_count(), "memory": memory,
-            })
-            .to_string(),
-        );
+        output.json(&json!({
+            "size": size, "part_size": plan.part_size(), "parts": plan.part_count(), "last_part_size": last,
+            "requests": plan.request_count(), "memory": memory,
+        }));
         return Ok(Exit::Done);
     }
     for (name, value) in [
@@ -41,7 +39,11 @@ pub(crate) fn run(args: &PlanArgs, output: &Output) -> Result<Exit> {
         ("requests", format!("{}, without retries", plan.request_count())),
         (
             "memory",
-            format!("{} for {} parts in flight, without reading a part twice", show_size(memory), args.concurrency),
+            format!(
+                "{} for {} in flight, without reading a part twice",
+                show_size(memory),
+                count(args.concurrency.into(), "part")
+            ),
         ),
     ] {
         output.line(&format!("{name:10} {value}"));

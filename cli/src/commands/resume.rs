@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::upload::{check_sources, journal_choice};
 use crate::args::ResumeArgs;
-use crate::console::{Output, message, shown, shown_path};
+use crate::console::{Output, count, message, path_text, shown};
 use crate::exit::{Exit, Failure, Result};
 use crate::size::show_size;
 use crate::state::StateDirectory;
@@ -75,7 +75,7 @@ fn check_recorded(jobs: &[Job], recorded: &[Job]) -> Result<()> {
         Some(job) => Err(Failure::new(format!(
             "no unfinished upload of {} is recorded for this vault, endpoint and account; nothing was sent; glacier-mp resume \
              --list lists all, and --upload-id resumes an upload of another machine",
-            job.name()
+            shown(&job.name())
         ))),
         None => Ok(()),
     }
@@ -83,12 +83,12 @@ fn check_recorded(jobs: &[Job], recorded: &[Job]) -> Result<()> {
 
 fn list(state: &StateDirectory, is_json: bool, output: &Output) -> Result<Exit> {
     for (key, path) in unfinished(state)? {
-        let source = key.source().map(shown_path).unwrap_or_default();
+        let source = key.source().map(path_text).unwrap_or_default();
         let summary = match JournalSummary::read(&path) {
             Ok(Some(summary)) => summary,
             Ok(None) => continue,
             Err(error) => {
-                message(&format!("{source}: {error}"));
+                message(&format!("{}: {error}", shown(&source)));
                 continue;
             }
         };
@@ -100,19 +100,18 @@ fn list(state: &StateDirectory, is_json: bool, output: &Output) -> Result<Exit> 
             Some(JournalEnd::Aborted) => "aborted",
         };
         if is_json {
-            output.line(
-                &json!({
-                    "vault": key.vault, "endpoint": key.endpoint, "account_id": key.account_id, "source": source,
-                    "upload_id": upload_id, "status": status, "part_size": part_size, "size": archive_size,
-                    "parts_done": parts_done,
-                })
-                .to_string(),
-            );
+            output.json(&json!({
+                "vault": key.vault, "endpoint": key.endpoint, "account_id": key.account_id, "source": source,
+                "upload_id": upload_id, "status": status, "part_size": part_size, "size": archive_size,
+                "parts_done": parts_done,
+            }));
             continue;
         }
         let size = archive_size.map(|size| format!(" of {}", show_size(size))).unwrap_or_default();
         output.line(&format!(
-            "{source}{size}: {status}, {parts_done} parts of {} done, vault {} at {}, upload ID {}",
+            "{}{size}: {status}, {} of {} done, vault {} at {}, upload ID {}",
+            shown(&source),
+            count(u64::try_from(parts_done).unwrap_or(u64::MAX), "part"),
             show_size(part_size),
             shown(&key.vault),
             shown(&key.endpoint),

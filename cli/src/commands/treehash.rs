@@ -10,7 +10,7 @@ use glacier_mp::treehash::{Digest, TreeHasher, hash_file};
 use serde_json::json;
 
 use crate::args::TreehashArgs;
-use crate::console::{Output, message, shown_path};
+use crate::console::{Output, message, path_text, shown_path};
 use crate::exit::{Exit, Failure, Result};
 use crate::signals::SignalWatch;
 use crate::stdin::Stdin;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &TreehashArgs, output: &Output) -> Result<Exit> {
     for path in &args.files {
         match hash(path, args.threads, &cancel) {
             Ok(digest) if args.json => {
-                output.line(&json!({"source": shown_path(path), "tree_hash": digest.to_hex()}).to_string());
+                output.json(&json!({"source": path_text(path), "tree_hash": digest.to_hex()}));
             }
             Ok(digest) => output.line(&format!("{digest}  {}", shown_path(path))),
             Err(failure) => {

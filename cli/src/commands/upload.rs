@@ -1,10 +1,10 @@
 //! `glacier-mp upload`.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::args::{TransferArgs, UploadArgs};
-use crate::console::Output;
+use crate::console::{Output, shown};
 use crate::exit::{Exit, Failure, Result};
 use crate::state::StateDirectory;
 use crate::upload::{
@@ -45,9 +45,9 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
 /// # Errors
 /// The rule.
 pub(super) fn check_sources(jobs: &[Job], transfer: &TransferArgs) -> Result<()> {
-    let mut names = BTreeSet::new();
-    if let Some(job) = jobs.iter().find(|job| !names.insert(job.name())) {
-        return Err(Failure::usage(format!("{} is given twice: each source is uploaded once", job.name())));
+    let mut sources = HashSet::new();
+    if let Some(job) = jobs.iter().find(|job| !sources.insert(&job.source)) {
+        return Err(Failure::usage(format!("{} is given twice: each source is uploaded once", shown(&job.name()))));
     }
     if transfer.journal.is_some() && jobs.len() != 1 {
         return Err(Failure::usage(format!("--journal is the journal of one source, and {} are given", jobs.len())));

@@ -29,7 +29,7 @@ impl JsonEvents {
 
     fn write(&self, mut object: Value) {
         object["time"] = now().into();
-        self.output.line(&object.to_string());
+        self.output.json(&object);
     }
 
     fn write_progress(&self, file: &Snapshot, name: &str, limit: u64) {

@@ -1,5 +1,8 @@
 //! The text of one progress line, fitted into a width.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::console::shown;
 use crate::progress::{Phase, Snapshot};
 use crate::size::{show_size, show_time};
 
@@ -27,7 +30,8 @@ pub(crate) fn fields(file: &Snapshot, limit: u64) -> Vec<String> {
     });
     if file.parts_done + file.parts_in_flight > 0 || file.parts_total.is_some() {
         let total = file.parts_total.map(|total| format!("/{total}")).unwrap_or_default();
-        fields.push(format!("{}{total} parts, {} in flight", file.parts_done, file.parts_in_flight));
+        let noun = if file.parts_total.unwrap_or(file.parts_done) == 1 { "part" } else { "parts" };
+        fields.push(format!("{}{total} {noun}, {} in flight", file.parts_done, file.parts_in_flight));
     }
     if file.retries > 0 {
         fields.push(retries(file.retries));
@@ -41,28 +45,28 @@ pub(crate) fn fields(file: &Snapshot, limit: u64) -> Vec<String> {
 /// Returns a progress line of at most `width` columns. Fields that do not fit are left out, the least important first.
 pub(crate) fn line(file: &Snapshot, limit: u64, width: usize, is_colored: bool) -> String {
     let fields = fields(file, limit);
-    let length = |text: &str| text.chars().count();
     // The directory of a file is in the messages, and in the lines that are no bars.
     let name = file.name.strip_prefix('/').map_or(file.name.as_str(), |path| path.rsplit('/').next().unwrap_or(path));
-    let name_width = length(name).min((width / 4).max(NAME_MIN));
+    let name = shown(name);
+    let name_width = name.width().min((width / 4).max(NAME_MIN));
     let mut used = name_width;
-    let mut shown = Vec::new();
+    let mut chosen = Vec::new();
     for (index, field) in fields.iter().enumerate() {
         // A bar is more important than the last fields.
         let room =
             if index < BEFORE_BAR || file.percent().is_none() { width } else { width.saturating_sub(BAR_MIN + 4) };
-        if used + 2 + length(field) > room {
+        if used + 2 + field.width() > room {
             break;
         }
-        used += 2 + length(field);
-        shown.push(field.as_str());
+        used += 2 + field.width();
+        chosen.push(field.as_str());
     }
-    let mut out = cut_start(name, name_width);
+    let mut out = cut_start(&name, name_width);
     let bar = width.saturating_sub(used + 4).min(BAR_MAX);
     if let Some(percent) = file.percent().filter(|_| bar >= BAR_MIN) {
         out += &format!("  [{}]", self::bar(percent, bar, is_colored));
     }
-    for field in shown {
+    for field in chosen {
         out += "  ";
         out += field;
     }
@@ -89,19 +93,32 @@ fn bar(percent: u64, width: usize, is_colored: bool) -> String {
 
 /// Shortens a text at its end to a number of columns.
 fn cut_end(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(3)).chain("...".chars()).take(width).collect()
+    let dots = &"..."[..width.min(3)];
+    let start: String = fitting(text.chars(), width - dots.len()).collect();
+    start + dots
 }
 
 /// Shortens a path at its start, because its end is what differs.
 fn cut_start(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    "...".chars().take(width).chain(text.chars().skip(length - width.saturating_sub(3))).collect()
+    let dots = &"..."[..width.min(3)];
+    let mut end: Vec<_> = fitting(text.chars().rev(), width - dots.len()).collect();
+    end.reverse();
+    dots.chars().chain(end).collect()
+}
+
+/// Returns the first characters that fit into a number of columns. Some characters are two columns wide.
+fn fitting(text: impl Iterator<Item = char>, width: usize) -> impl Iterator<Item = char> {
+    let mut used = 0;
+    text.take_while(move |c| {
+        used += c.width().unwrap_or(0);
+        used <= width
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +143,8 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        let names = ["a", "/a/very/long/path/to/some/backup-2026-01-31.tar.zst"];
+        let names =
+            ["a", "/a/very/long/path/to/some/backup-2026-01-31.tar.zst", "/\u{30d0}\u{30c3}\u{30af}.tar", "/\n\x1b"];
         for (name, width) in names.into_iter().flat_map(|name| (8..200).map(move |width| (name, width))) {
             let file = Snapshot {
                 name: name.to_owned(),
@@ -134,8 +152,9 @@ mod tests {
                 last_retry: Some("part 3: HTTP status 503".repeat(9)),
                 ..snapshot()
             };
-            assert!(line(&file, 1, width, false).chars().count() <= width, "{width}");
-            assert!(retry_line(&file, width, false).unwrap().chars().count() <= width, "{width}");
+            assert!(line(&file, 1, width, false).width() <= width, "{width}");
+            assert!(retry_line(&file, width, false).unwrap().width() <= width, "{width}");
+            assert!(!line(&file, 1, width, false).contains(char::is_control), "{width}");
         }
     }
 

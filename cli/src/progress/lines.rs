@@ -9,7 +9,7 @@ use glacier_mp::sync::lock;
 use super::layout::fields;
 use super::{Display, Event, Phase, Snapshot, Status};
 use crate::args::TransferArgs;
-use crate::console::{Output, message, raw_line, shown};
+use crate::console::{Output, count, message, raw_line, shown};
 use crate::every::Every;
 
 /// The time between two progress lines.
@@ -59,7 +59,8 @@ impl Messages {
             Event::Log { is_warning: false, message: text } if self.is_verbose => message(text),
             Event::Note { message: text } if !self.is_quiet => message(text),
             Event::Finished { done, failed, stopped } if done + failed + stopped > 1 && !self.is_quiet => {
-                message(&format!("{done} archives done, {failed} files failed, {stopped} unfinished"));
+                let (done, failed) = (count(*done, "archive"), count(*failed, "file"));
+                message(&format!("{done} done, {failed} failed, {stopped} unfinished"));
             }
             _ => {}
         }
@@ -78,7 +79,7 @@ impl Messages {
         }
         match std::mem::take(&mut warnings.suppressed) {
             0 => message(&format!("warning: {text}")),
-            more => message(&format!("warning: {text} ({more} more warnings; --verbose shows all)")),
+            more => message(&format!("warning: {text} ({}; --verbose shows all)", count(more, "more warning"))),
         }
     }
 }
@@ -130,7 +131,7 @@ fn status_lines(status: &Status) -> Vec<String> {
 fn status_line(file: &Snapshot, limit: u64) -> String {
     let cause = file.last_retry.as_ref().filter(|_| file.retries > 0);
     let cause = cause.map(|cause| format!(", the last after: {cause}")).unwrap_or_default();
-    format!("{}: {}{cause}", file.name, fields(file, limit).join(", "))
+    format!("{}: {}{cause}", shown(&file.name), fields(file, limit).join(", "))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) enum Event<'a> {
     /// A command resumes the uploads that were stopped.
     Stopped(&'a ResumeCommand),
     /// All uploads ended.
-    Finished { done: usize, failed: usize, stopped: usize },
+    Finished { done: u64, failed: u64, stopped: u64 },
 }
 
 /// A display of events and progress. Its methods are called by several threads.

@@ -1,17 +1,22 @@
 //! The catalog: one line of JSON for each finished archive. The service has no names, so the catalog is what finds an archive
 //! again.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{FILE_MODE, sync_directory};
-use crate::console::shown_path;
+use crate::console::{json_line, shown_path};
 use crate::exit::{Failure, Result};
+
+/// How often a catalog that another process has locked is tried again.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A finished archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +30,7 @@ pub(crate) struct ArchiveRecord {
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) description: String,
-    /// The path of the file, or `-` for standard input. Bytes that are not UTF-8 are replaced.
+    /// The path of the file, or `-` for standard input. Each byte that is not UTF-8 is written as `\xNN`.
     pub(crate) source: String,
     #[serde(default)]
     pub(crate) endpoint: String,
@@ -49,28 +54,33 @@ impl Catalog {
         &self.path
     }
 
-    /// Creates the file if there is none, and checks that it can be written.
+    /// Creates the file if there is none, and checks that it can be written and locked.
     pub(super) fn check_writable(&self) -> Result<()> {
-        self.open().map(drop).map_err(|cause| self.failed("write", &cause))
+        let checked = self.open().and_then(|file| match file.try_lock() {
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
+            Err(TryLockError::Error(cause)) => Err(cause),
+        });
+        checked.map_err(|cause| self.failed("write", &cause))
     }
 
-    /// Appends a record. It is on disk when this returns.
+    /// Appends a record. It is on disk when this returns. While another process has locked the file, calls `is_waiting` with
+    /// the time so far, and gives up when it returns false.
     ///
     /// # Errors
     /// The path and the cause. The file is unchanged.
-    pub(crate) fn append(&self, record: &ArchiveRecord) -> Result<()> {
-        let line = serde_json::to_string(record).map_err(|cause| Failure::new(cause.to_string()))?;
-        self.try_append(&line).map_err(|cause| self.failed("write", &cause))
+    pub(crate) fn append(&self, record: &ArchiveRecord, is_waiting: impl Fn(Duration) -> bool) -> Result<()> {
+        let line = json_line(record).map_err(|cause| Failure::new(cause.to_string()))?;
+        self.try_append(&line, is_waiting).map_err(|cause| self.failed("write", &cause))
     }
 
     /// Appends a record, unless the catalog has its archive ID.
     ///
     /// # Errors
     /// As [`Catalog::append`]; the file cannot be read.
-    pub(crate) fn append_once(&self, record: &ArchiveRecord) -> Result<()> {
+    pub(crate) fn append_once(&self, record: &ArchiveRecord, is_waiting: impl Fn(Duration) -> bool) -> Result<()> {
         let mut is_known = false;
         self.read(|_, known| is_known |= known.is_some_and(|known| known.archive_id == record.archive_id))?;
-        if is_known { Ok(()) } else { self.append(record) }
+        if is_known { Ok(()) } else { self.append(record, is_waiting) }
     }
 
     /// Calls `each` with the text of each line and its record; `None` if the line is damaged.
@@ -93,9 +103,9 @@ impl Catalog {
         Ok(())
     }
 
-    fn try_append(&self, line: &str) -> io::Result<()> {
+    fn try_append(&self, line: &str, is_waiting: impl Fn(Duration) -> bool) -> io::Result<()> {
         let mut file = self.open()?;
-        file.lock()?;
+        lock(&file, is_waiting)?;
         let end = file.metadata()?.len();
         let mut last = [b'\n'];
         if end > 0 {
@@ -121,6 +131,19 @@ impl Catalog {
 
     fn failed(&self, what: &str, cause: &io::Error) -> Failure {
         Failure::new(format!("cannot {what} the catalog {}: {cause}", shown_path(&self.path)))
+    }
+}
+
+/// Locks the file until it is closed.
+fn lock(file: &File, is_waiting: impl Fn(Duration) -> bool) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(cause)) => return Err(cause),
+            Err(TryLockError::WouldBlock) if is_waiting(start.elapsed()) => thread::sleep(LOCK_INTERVAL),
+            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process has locked it")),
+        }
     }
 }
 
@@ -152,6 +175,10 @@ mod tests {
         }
     }
 
+    fn append(catalog: &Catalog, id: &str) -> Result<()> {
+        catalog.append(&record(id), |_| true)
+    }
+
     fn ids(catalog: &Catalog) -> Vec<Option<String>> {
         let mut ids = Vec::new();
         catalog.read(|_, record| ids.push(record.map(|record| record.archive_id))).unwrap();
@@ -163,9 +190,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let catalog = Catalog::new(directory.path().join("archives.jsonl"));
         assert_eq!(ids(&catalog), []);
-        catalog.append(&record("a")).unwrap();
-        catalog.append_once(&record("a")).unwrap();
-        catalog.append_once(&record("b")).unwrap();
+        append(&catalog, "a").unwrap();
+        catalog.append_once(&record("a"), |_| true).unwrap();
+        catalog.append_once(&record("b"), |_| true).unwrap();
         assert_eq!(ids(&catalog), [Some("a".to_owned()), Some("b".to_owned())]);
         assert_eq!(std::fs::read_to_string(catalog.path()).unwrap().lines().count(), 2);
     }
@@ -175,7 +202,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let catalog = Catalog::new(directory.path().join("archives.jsonl"));
         std::fs::write(catalog.path(), "{\"time\":\"20").unwrap();
-        catalog.append(&record("a")).unwrap();
+        append(&catalog, "a").unwrap();
         assert_eq!(ids(&catalog), [None, Some("a".to_owned())]);
     }
 
@@ -186,7 +213,7 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let catalog = &catalog;
-                scope.spawn(move || (0..10).for_each(|n| catalog.append(&record(&format!("{thread}-{n}"))).unwrap()));
+                scope.spawn(move || (0..10).for_each(|n| append(catalog, &format!("{thread}-{n}")).unwrap()));
             }
         });
         let mut ids = ids(&catalog);
@@ -196,9 +223,25 @@ mod tests {
     }
 
     #[test]
+    fn waits_for_the_lock_of_another_process_until_it_is_stopped() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(directory.path().join("archives.jsonl"));
+        let holder = catalog.open().unwrap();
+        holder.lock().unwrap();
+        let tries = std::cell::Cell::new(0);
+        let failure = catalog.append(&record("a"), |_| tries.replace(tries.get() + 1) < 2).unwrap_err();
+        assert!(failure.message.ends_with("another process has locked it"), "{failure}");
+        assert_eq!((tries.get(), ids(&catalog)), (3, Vec::new()));
+        catalog.check_writable().unwrap();
+        let holder = std::cell::Cell::new(Some(holder));
+        catalog.append(&record("a"), |_| holder.take().is_some()).unwrap();
+        assert_eq!(ids(&catalog), [Some("a".to_owned())]);
+    }
+
+    #[test]
     fn full_disk_is_an_error() {
         let catalog = Catalog::new(PathBuf::from("/dev/full"));
-        let failure = catalog.append(&record("a")).unwrap_err();
+        let failure = append(&catalog, "a").unwrap_err();
         assert!(failure.message.contains("cannot write the catalog /dev/full: No space left on device"), "{failure}");
     }
 }

@@ -9,8 +9,9 @@ use glacier_mp::upload::{JournalEnd, Upload};
 use super::journal::{Earlier, Journal};
 use super::stdin::{ReadError, reader};
 use super::{Context, default_description, show};
-use crate::console::{shown, shown_path};
+use crate::console::{path_text, shown};
 use crate::exit::{Exit, Failure, Result};
+use crate::files::open_file;
 use crate::progress::{Event, Phase};
 use crate::state::catalog::{ArchiveRecord, now};
 
@@ -25,7 +26,7 @@ pub(crate) struct Job {
 }
 
 /// A source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum JobSource {
     /// A file, by its absolute path without symbolic links if it exists.
     File(PathBuf),
@@ -66,17 +67,17 @@ impl JobSource {
         Self::File(full.unwrap_or_else(|_| path.to_owned()))
     }
 
-    /// Returns the name in messages and in the catalog.
+    /// Returns the name in the catalog and in JSON. Messages show it escaped.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::File(path) => shown_path(path),
+            Self::File(path) => path_text(path),
             Self::Stdin => "-".to_owned(),
         }
     }
 }
 
 impl Job {
-    /// Returns the name in messages and in the catalog.
+    /// Returns the name in the catalog and in JSON. Messages show it escaped.
     pub(crate) fn name(&self) -> String {
         self.source.name()
     }
@@ -110,7 +111,7 @@ impl Job {
     /// Uploads the source. Sets `unfinished` to the ID of an unfinished upload that has no journal.
     fn upload(&self, index: usize, context: &Context, unfinished: &mut Option<String>) -> Result<ArchiveRecord> {
         if let JobSource::File(path) = &self.source {
-            std::fs::File::open(path).map_err(|cause| Failure::new(format!("cannot read the file: {cause}")))?;
+            open_file(path).map_err(|cause| Failure::new(format!("cannot read the file: {cause}")))?;
         }
         let journal = Journal::of(&self.source, context)?;
         let outcome = self.upload_with(&journal, index, context, unfinished);
@@ -240,16 +241,20 @@ fn archive_size(upload: &Arc<Upload>, journal: &Journal) -> u64 {
 
 /// Appends the archive to the catalog. Only then may its journal be removed.
 fn record_archive(record: &ArchiveRecord, journal: &Journal, context: &Context) -> Result<()> {
-    context.settings.state.catalog().append(record).map_err(|failure| {
+    context.settings.state.catalog().append(record, context.catalog_wait()).map_err(|failure| {
         let ArchiveRecord { archive_id, tree_hash, size, .. } = record;
-        let next = match journal.path() {
-            Some(_) => "make room and run the same command again, which sends nothing and writes the catalog",
-            None => "keep this message: nothing else has the archive ID",
+        let has_journal = journal.path().is_some();
+        let next = if has_journal {
+            "correct this and run the same command again, which sends nothing and writes the catalog"
+        } else {
+            "keep this message: nothing else has the archive ID"
         };
-        Failure::new(format!(
+        let message = format!(
             "the archive exists as {} with tree hash {tree_hash} and {size} bytes, but {failure}; {next}",
             shown(archive_id)
-        ))
+        );
+        let exit = if has_journal && context.stop.is_raised() { Exit::Stopped } else { Exit::Failed };
+        Failure { exit, message }
     })
 }
 
@@ -272,9 +277,9 @@ fn failure_of(error: Error, journal: &Journal, read_error: Option<ReadError>) ->
         // Also before the upload was initiated: the same command begins it.
         Kind::Canceled | Kind::Callback => Failure { exit: Exit::Stopped, ..failure },
         Kind::SourceChanged => Failure { exit: Exit::Failed, ..failure }
-            .with_hint("to abort the upload and upload the source as it is now, add --restart"),
-        Kind::NotFound | Kind::OutcomeUnknown if journal.path().is_some() => {
-            failure.with_hint("to start again, add --restart")
+            .with_hint("to abort the upload and upload the source as it is now, run glacier-mp upload with --restart"),
+        Kind::NotFound | Kind::OutcomeUnknown if matches!(journal.summary(), Ok(Some(_))) => {
+            failure.with_hint("to start again, run glacier-mp upload with --restart")
         }
         _ => failure,
     }

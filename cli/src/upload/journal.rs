@@ -11,6 +11,7 @@ use crate::exit::{Failure, Result};
 use crate::progress::Event;
 use crate::state::catalog::{ArchiveRecord, now};
 use crate::state::entry::{Entry, UploadKey, remove_file};
+use crate::terms::with_options;
 
 /// Where journals are.
 #[derive(Clone, Debug)]
@@ -84,14 +85,16 @@ impl Journal {
         match &summary.end {
             Some(JournalEnd::Completed { archive_id, tree_hash }) => {
                 let record = record(&summary, archive_id, &tree_hash.to_hex(), source);
-                context.settings.state.catalog().append_once(&record)?;
+                context.settings.state.catalog().append_once(&record, context.catalog_wait())?;
                 self.remove_file()?;
                 if is_unchanged(&summary, source) && !context.settings.is_restart {
                     return Ok(Earlier::Archive(record));
                 }
                 let id = shown(archive_id);
-                let text =
-                    format!("{}: an earlier command uploaded its previous content as archive {id}", source.name());
+                let text = format!(
+                    "{}: an earlier command uploaded its previous content as archive {id}",
+                    shown(&source.name())
+                );
                 context.display.event(&Event::Note { message: &text });
                 Ok(Earlier::Nothing)
             }
@@ -140,7 +143,7 @@ impl Journal {
             }
             // An archive may exist. The user decided to upload again.
             Err(error) if error.kind() == Kind::OutcomeUnknown => {
-                context.display.event(&Event::Log { is_warning: true, message: error.message() });
+                context.display.event(&Event::Log { is_warning: true, message: &with_options(error.message()) });
             }
             _ => {}
         }
@@ -176,7 +179,7 @@ fn is_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
 fn changed(summary: &JournalSummary, source: &JobSource) -> Failure {
     let id = shown(&summary.upload_id);
     Failure::new(format!(
-        "the file changed since its unfinished upload {id}; to abort that upload and upload the file as it is now, add --restart"
+        "the file changed since its unfinished upload {id}; to abort that upload and upload the file as it is now, run glacier-mp upload with --restart"
     ))
-    .with_hint(format_args!("to keep its parts, restore the file {}", source.name()))
+    .with_hint(format_args!("to keep its parts, restore the file {}", shown(&source.name())))
 }

@@ -6,6 +6,7 @@ mod journal;
 mod resume_command;
 mod stdin;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -27,9 +28,12 @@ use crate::progress::{Display, Event, Phase, Tracker, display};
 use crate::signals::SignalWatch;
 use crate::state::StateDirectory;
 use crate::stop::Stop;
+use crate::terms::with_options;
 
 /// How often the display and the bandwidth limit are updated.
 const TICK: Duration = Duration::from_millis(100);
+/// The time after which a message says that the catalog is locked. Other commands lock it for milliseconds.
+const CATALOG_NOTE_AFTER: Duration = Duration::from_secs(2);
 
 /// What all jobs of a command have in common.
 pub(crate) struct Settings {
@@ -68,6 +72,24 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Returns what [`Catalog::append`] calls while another process has locked the catalog: it shows a message after a time,
+    /// and gives up if the command is being stopped.
+    ///
+    /// [`Catalog::append`]: crate::state::catalog::Catalog::append
+    fn catalog_wait(&self) -> impl Fn(Duration) -> bool {
+        let is_shown = Cell::new(false);
+        move |time| {
+            if time >= CATALOG_NOTE_AFTER && !is_shown.replace(true) {
+                let path = shown_path(self.settings.state.catalog().path());
+                let message = format!("waiting for another process that has locked the catalog {path}");
+                self.display.event(&Event::Note { message: &message });
+            }
+            !self.stop.is_raised()
+        }
+    }
+}
+
 /// Creates the client of uploads. Its log goes to the display.
 ///
 /// # Errors
@@ -78,7 +100,10 @@ pub(crate) fn client(mut config: Config, args: &TransferArgs, display: &Arc<dyn 
     let sink = move |level: Level, line: &std::ffi::CStr| {
         // The error that ends a call is shown as its failure.
         if level != Level::Error {
-            lines.event(&Event::Log { is_warning: level == Level::Warn, message: &line.to_string_lossy() });
+            lines.event(&Event::Log {
+                is_warning: level == Level::Warn,
+                message: &with_options(&line.to_string_lossy()),
+            });
         }
     };
     config.set_log(level, Some(Box::new(sink)))?;
@@ -172,7 +197,7 @@ fn run_jobs(context: &Context, jobs: &[Job], threads: u32) -> Vec<Outcome> {
 /// Shows the summary, and the commands that resume what is unfinished.
 fn report(context: &Context, jobs: &[Job], outcomes: &[Outcome], invocation: &Invocation) -> Exit {
     let exit = outcomes.iter().map(Outcome::exit).fold(Exit::Done, Exit::worse);
-    let count = |wanted: &[Exit]| outcomes.iter().filter(|outcome| wanted.contains(&outcome.exit())).count();
+    let count = |wanted: &[Exit]| outcomes.iter().map(|outcome| u64::from(wanted.contains(&outcome.exit()))).sum();
     context.display.event(&Event::Finished {
         done: count(&[Exit::Done]),
         failed: count(&[Exit::Failed, Exit::Usage, Exit::Unknown]),

@@ -9,6 +9,8 @@
 
 mod config;
 mod manual;
+mod names;
+mod output;
 mod run;
 mod service;
 mod stops;

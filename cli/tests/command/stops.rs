@@ -33,7 +33,7 @@ pub(crate) fn wait_for_parts(place: &Place, count: usize) {
     }
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap().success());
 }
 
@@ -57,6 +57,22 @@ fn signal_stops_and_the_printed_command_resumes() {
     }
 }
 
+/// Reads standard error up to a line that contains a text. The rest of standard error stays readable.
+pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
+    let stderr = child.stderr.as_mut().unwrap();
+    let mut read = Vec::new();
+    let mut byte = [0];
+    loop {
+        if stderr.read(&mut byte).unwrap() == 0 {
+            panic!("no line contains {text:?}: {}", String::from_utf8_lossy(&read));
+        }
+        read.push(byte[0]);
+        if byte == *b"\n" && String::from_utf8_lossy(&read).contains(text) {
+            return;
+        }
+    }
+}
+
 /// Waits until a command ends. A command that does not end is killed, and the test fails.
 fn wait_for_end(mut child: Child) -> Ran {
     let start = Instant::now();
@@ -71,7 +87,7 @@ fn wait_for_end(mut child: Child) -> Ran {
 }
 
 /// Runs a command that was printed, with bytes as standard input.
-fn run_printed(place: &Place, command: &str, input: &[u8]) -> Ran {
+pub(crate) fn run_printed(place: &Place, command: &str, input: &[u8]) -> Ran {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).env_clear().envs(place.variables()).stdin(Stdio::piped());
     let mut child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -255,6 +271,27 @@ fn sigusr1_prints_the_status_and_the_upload_goes_on() {
     assert!(line.contains("4.0 MiB, 3/4 parts"), "{line}");
     signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+/// Returns a value of `TZ` that makes the local time about this hour, so that no test is near a change of the limit.
+fn time_zone_with_hour(hour: u64) -> String {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // POSIX counts hours west of Greenwich: UTC minus this number is the local time.
+    format!("TEST{}", (seconds / 3600 % 24 + 24 - hour) % 24)
+}
+
+#[test]
+fn schedule_limits_the_rate_by_the_local_time() {
+    for (hour, limit) in [(6, Some(7 << 20)), (15, Some(9 << 20)), (21, None)] {
+        let place = Place::new();
+        place.file("f", b"x");
+        let mut command = place.command(["upload", "--json", "--limit-rate=03:00-12:00=7M,12:00-18:00=9M,*=0", "f"]);
+        let ran = Ran::of(command.env("TZ", time_zone_with_hour(hour)).output().unwrap());
+        let events = ran.expect(0).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let limits: Vec<_> =
+            events.filter(|event| event["event"] == "limit").map(|event| event["limit"].as_u64()).collect();
+        assert_eq!(limits, limit.map(Some).into_iter().collect::<Vec<_>>(), "{hour} o'clock: {ran:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! The progress on a terminal: a pseudoterminal, whose screen is compared. `UPDATE_SCREENSHOTS=1` writes the screens into
-//! `docs/command.md`.
+//! The progress on a terminal: a pseudoterminal, whose screen is compared.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -85,22 +84,6 @@ impl Drop for Terminal {
     }
 }
 
-/// Writes a screen into the documentation, if `UPDATE_SCREENSHOTS` is set.
-fn record(name: &str, screen: &str) {
-    static DOCUMENT: Mutex<()> = Mutex::new(());
-    if std::env::var_os("UPDATE_SCREENSHOTS").is_none() {
-        return;
-    }
-    let _lock = DOCUMENT.lock().unwrap();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    let start = format!("<!-- screen: {name} -->\n```text\n");
-    let (before, rest) = text.split_once(&start).unwrap();
-    let (_, after) = rest.split_once("```\n").unwrap();
-    let screen: String = screen.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    std::fs::write(path, format!("{before}{start}{screen}```\n{after}")).unwrap();
-}
-
 /// Starts an upload of two files. One part of each does not end, and one was retried.
 fn two_files(columns: u16, variables: &[(&str, &str)]) -> (Place, Terminal) {
     let place = Place::new();
@@ -124,7 +107,6 @@ fn wide_terminal_shows_a_bar_for_each_file_and_one_for_all() {
     assert!(screen.contains("all 0/2") && screen.contains("limit 50.0 MiB/s"), "{screen}");
     assert!(screen.contains("1 retry, the last after: "), "{screen}");
     assert!(terminal.has_color());
-    record("wide", &screen);
 }
 
 #[test]
@@ -137,7 +119,6 @@ fn narrow_terminal_has_no_line_that_wraps() {
     assert!(bars.clone().all(|line| starts.iter().any(|start| line.starts_with(start))), "{screen}");
     assert!(bars.count() >= 3, "{screen}");
     assert!(!terminal.has_color());
-    record("narrow", &screen);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn file_that_cannot_be_read_fails_alone() {
     let ran = place.run(["upload", &one, "missing", &two]);
     assert_eq!(ran.expect(1).len(), 2);
     assert!(ran.stderr.contains("missing: cannot read the file: No such file or directory"), "{ran:?}");
-    assert!(ran.stderr.contains("2 archives done, 1 files failed, 0 unfinished"), "{ran:?}");
+    assert!(ran.stderr.contains("2 archives done, 1 file failed, 0 unfinished"), "{ran:?}");
     assert_eq!(place.catalog().len(), 2);
 }
 

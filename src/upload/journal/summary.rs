@@ -1,7 +1,8 @@
 //! What a journal records, for programs that keep several of them.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::file::{SIZE_MAX, failed};
@@ -59,7 +60,8 @@ impl JournalSummary {
     /// # Errors
     /// `Journal` if the file is damaged, of a later version, or another kind of file; `Io`.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let file = match File::open(path) {
+        // Without O_NONBLOCK, opening a FIFO waits for a writer. The flag has no effect on regular files.
+        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|cause| failed("open", path, cause))?,
         };

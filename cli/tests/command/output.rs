@@ -1,0 +1,98 @@
+//! Closed and full streams, a locked catalog, and many files.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+
+use glacier_emulator::{Action, Fault, Operation, error_document};
+
+use crate::run::{MIB, Place, Ran, content, program};
+use crate::stops::{run_printed, signal, wait_for_line};
+
+/// Runs a script of a shell in which `$0` is the command.
+fn shell(place: &Place, script: &str) -> Ran {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).arg(program()).env_clear().envs(place.variables()).current_dir(place.directory.path());
+    Ran::of(shell.stdin(Stdio::null()).output().unwrap())
+}
+
+/// Checks that the catalog has each archive.
+fn assert_recorded(place: &Place, count: usize) {
+    let catalog = place.catalog();
+    let mut recorded: Vec<_> = catalog.iter().map(|record| record["archive_id"].as_str().unwrap()).collect();
+    let mut archives = place.archives();
+    recorded.sort_unstable();
+    archives.sort();
+    assert_eq!((recorded.len(), place.unfinished()), (count, 0));
+    assert_eq!(recorded, archives);
+}
+
+#[test]
+fn streams_that_are_closed_or_full_lose_no_archive() {
+    for (redirection, status) in [
+        // The runtime of the program replaces a closed stream by /dev/null.
+        (">&-", 0),
+        (">&- 2>&-", 0),
+        (">&- 2>&- <&-", 0),
+        ("2>&-", 0),
+        (">/dev/full", 1),
+        (">/dev/full 2>/dev/full", 1),
+        ("--json >/dev/full 2>&1", 1),
+    ] {
+        let place = Place::new();
+        place.file("one", b"1");
+        place.file("two", b"2");
+        let ran = shell(&place, &format!("\"$0\" upload one two {redirection}"));
+        assert_eq!(ran.status, status, "{redirection}: {ran:?}");
+        assert_recorded(&place, 2);
+    }
+}
+
+#[test]
+fn catalog_that_another_process_has_locked_is_waited_for() {
+    let place = Place::new();
+    let file = place.file("f", &content(MIB));
+    fs::create_dir_all(place.state()).unwrap();
+    let holder = File::create(place.state().join("archives.jsonl")).unwrap();
+    holder.lock().unwrap();
+    let mut child = place.start(["upload", &file]);
+    wait_for_line(&mut child, "waiting for another process that has locked the catalog");
+    signal(&child, "TERM");
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    let id = &place.archives()[0];
+    assert!(ran.expect(3).is_empty(), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("the archive exists as {id}")), "{ran:?}");
+    drop(holder);
+    let requests = place.glacier.requests().len();
+    let ran = run_printed(&place, ran.stderr.lines().last().unwrap(), b"");
+    assert_eq!(ran.expect(0), [format!("{id}  {file}")]);
+    assert_eq!(place.glacier.requests().len(), requests, "nothing is sent again");
+    assert_recorded(&place, 1);
+}
+
+#[test]
+fn many_files_need_few_descriptors() {
+    let place = Place::new();
+    (0..200).for_each(|number| drop(place.file(&format!("f{number}"), b"x")));
+    let ran = shell(&place, "ulimit -n 64; \"$0\" upload f*");
+    assert_eq!(ran.expect(0).len(), 200, "{ran:?}");
+    assert_recorded(&place, 200);
+}
+
+#[test]
+fn upload_that_is_gone_names_restart() {
+    let place = Place::new();
+    let file = place.file("f", &content(MIB));
+    let body = Some(error_document(403, "AccessDeniedException", "Complete is not allowed"));
+    let fault = Fault::new(Action::Status { status: 403, body, content_type: None, headers: Vec::new() });
+    place.glacier.add_fault(fault.on(Operation::CompleteMultipartUpload).always());
+    place.run(["upload", &file]).expect(3);
+    place.glacier.clear_faults();
+    let id = place.glacier.uploads().remove(0).upload_id;
+    place.run(["abort", "--state-dir=other", "--yes", &id]).expect(0);
+    for words in [&["upload", &file][..], &["resume"]] {
+        let ran = place.run(words.iter().copied());
+        assert!(ran.expect(1).is_empty() && ran.stderr.contains("run glacier-mp upload with --restart"), "{ran:?}");
+    }
+    assert_eq!(place.run(["upload", "--restart", &file]).expect(0).len(), 1);
+    assert_recorded(&place, 1);
+}
