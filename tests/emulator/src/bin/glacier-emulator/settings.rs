@@ -10,33 +10,33 @@ A local Glacier for tests, demos and your own programs, on 127.0.0.1.
 
 Usage: glacier-emulator [OPTION]...
 
-  --port N                listen on this port; 0, the default, takes a free one
-  --tls                   HTTPS, with a certificate authority made at the start
-  --ca-out FILE           write that authority's certificate to a file (PEM)
-  --data DIR              keep uploads and archives in this directory, and find them there again
-  --storage KIND          disk: keep them, in a temporary directory without --data (default)
-                          hashes: keep hashes only    count: count bytes only, hash nothing
-  --region NAME           default us-east-1
-  --account ID            default 111122223333
-  --access-key ID         default AKIAIOSFODNN7EXAMPLE
-  --secret-key KEY        default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
-  --session-token TOKEN   require this session token
-  --token-seconds N       let it expire after so many seconds of the service's clock
-  --vault NAME            there is this vault; may be repeated; default examplevault
-  --page-max N            at most so many entries on a page of a list, up to 50
-  --clock-offset N        seconds that the service's clock is ahead of the real one; negative: behind
-  --requests-per-second N admit so many requests a second by that clock, throttle the others
-  --fault JSON            let this go wrong, as for POST /.admin/faults; may be repeated
-  --random-faults JSON    let things go wrong at random, as for POST /.admin/random; {\"seed\": 7} will do
-  --until-stdin-closes    exit when standard input reaches its end
-  --print-exports         print shell commands that set the variables for a client, instead of the endpoint
-  --background            start in the background and print the same: eval \"$(glacier-emulator --background)\"
-                          ends with: kill $GLACIER_EMULATOR_PID
-  --help                  this text
+  --port N                listens on this port; 0, the default, chooses a free port
+  --tls                   serves HTTPS with a new certificate authority
+  --ca-out FILE           writes the certificate of that authority to a file (PEM)
+  --data DIR              keeps uploads and archives in this directory, also for the next start
+  --storage KIND          disk: stores all bytes, without --data in a temporary directory (default)
+                          hashes: stores hashes only    count: counts bytes, without hashes
+  --region NAME           the region, by default us-east-1
+  --account ID            the account, by default 111122223333
+  --access-key ID         the access key, by default AKIAIOSFODNN7EXAMPLE
+  --secret-key KEY        its secret, by default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+  --session-token TOKEN   requires this session token
+  --token-seconds N       the token expires after N seconds of the service's clock
+  --vault NAME            creates this vault instead of examplevault; may be repeated
+  --page-max N            the maximum number of entries on a page of a list, at most 50
+  --clock-offset N        the service's clock is N seconds ahead of the real time; negative: behind it
+  --requests-per-second N throttles requests above this rate
+  --fault JSON            adds a fault, as POST /.admin/faults does; may be repeated
+  --random-faults JSON    enables random faults, as POST /.admin/random does; {\"seed\": 7} is enough
+  --until-stdin-closes    exits at the end of standard input
+  --print-exports         prints shell commands that set the variables of a client, instead of the endpoint
+  --background            starts in the background and prints the same: eval \"$(glacier-emulator --background)\"
+                          kill $GLACIER_EMULATOR_PID ends it
+  --help                  prints this text
 
 The first line on standard output is the endpoint, such as http://127.0.0.1:41234. SIGTERM, SIGINT and SIGHUP end the
-program and remove its temporary directory. The JSON forms, and what a test can ask for and see under /.admin/, are
-described in tests/emulator/README.md.
+program and remove its temporary directory. The manual of the local Glacier, tests/emulator/README.md, describes the JSON
+forms and the requests to /.admin/.
 ";
 
 pub(crate) struct Settings {
