@@ -66,7 +66,7 @@ examples: library
 	$(foreach source,$(wildcard bindings/c/examples/*.c),$(call compile_c,$(EXAMPLES),$(source)))
 
 # These targets first check that the required tools are installed.
-CHECKED := demo emulator test test-rust test-python test-clients test-install test-dask test-languages test-node docs test-docs models check abi stress stress-one bench fuzz
+CHECKED := demo emulator test test-rust test-python test-clients test-install test-dask test-languages test-node docs test-docs screens models check abi stress stress-one bench fuzz
 # Python packages and other processors.
 CHECKED += wheel test-wheel test-aarch64
 # Installation and packages.
@@ -187,6 +187,12 @@ run-test-docs: build-tests
 	scripts/venv tests/python/requirements.txt "$(TARGET_DIR)/python-venv"
 	cd tests/docs && $(DOCS_TESTS) ruff check . && $(DOCS_TESTS) ruff format --check . && $(DOCS_TESTS) mypy . \
 		&& $(DOCS_TESTS) pytest
+
+# Writes the pictures of the command in docs/screens.
+run-screens: build-emulator
+	$(CARGO) build $(RELEASE_FLAGS) -p glacier-mp
+	scripts/venv docs/manual/screens-requirements.txt "$(TARGET_DIR)/screens-venv"
+	"$(TARGET_DIR)/screens-venv/bin/python" docs/manual/screens.py "$(RELEASE)/glacier-mp" "$(RELEASE)/glacier-emulator"
 
 # Tests uploads from several workers on local Dask clusters of processes, whose workers are killed at random.
 # make test-dask [GLACIER_DASK_KILLS=20] [GLACIER_DASK_SEED=number]

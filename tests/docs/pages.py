@@ -10,11 +10,12 @@ from local_glacier import ROOT
 
 # tests/dask runs the programs of distributed.md, which need Dask.
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "distributed.md"})]
+EMULATOR_PAGE = ROOT / "tests" / "emulator" / "README.md"
 # Pages with commands. tests/python and tests/node run the programs of the packages.
 SHELL_PAGES = [
     *PAGES,
     ROOT / "docs" / "distributed.md",
-    ROOT / "tests" / "emulator" / "README.md",
+    EMULATOR_PAGE,
     ROOT / "bindings" / "python" / "README.md",
     ROOT / "bindings" / "node" / "README.md",
 ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from local_glacier import KEY, MIB, ROOT, LocalGlacier, content
-from pages import SHELL_PAGES, Snippet, snippets
+from pages import EMULATOR_PAGE, SHELL_PAGES, Snippet, snippets
 
 PROGRAMS = Path(os.environ["GLACIER_EMULATOR"]).parent
 # Programs of the reader, and what they print.
@@ -28,9 +28,6 @@ def stub(path: Path, script: str) -> None:
 
 @pytest.mark.parametrize("block", RUN, ids=str)
 def test_runs_commands(block: Snippet, tmp_path: Path) -> None:
-    for tool in re.findall(r"^(openssl)\b", block.text, re.MULTILINE):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
     home = tmp_path / "home"
     programs = tmp_path / "bin"
     for directory in (home, programs, tmp_path / "target"):
@@ -81,7 +78,18 @@ def test_targets_of_make_exist(block: Snippet) -> None:
         assert re.search(rf"^(run-)?([a-z-]+ )*{target}( [a-z-]+)*:", makefile, re.MULTILINE), target
 
 
+@pytest.mark.parametrize("block", snippets([EMULATOR_PAGE], "python"), ids=str)
+def test_pytest_example_runs(block: Snippet, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["glacier_mp.testing"]\n')
+    (tmp_path / "test_example.py").write_text(block.text)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bindings" / "python")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_enough_blocks_run() -> None:
     # Each page with commands for a user who has the programs.
     pages = {block.page.name for block in RUN}
-    assert {"command.md", "first-upload.md", "certificates.md"} <= pages, pages
+    assert {"command.md", "first-upload.md", "certificates.md", EMULATOR_PAGE.name} <= pages, pages
