@@ -266,11 +266,11 @@ fn rejects_file_replaced_before_the_lock() {
 }
 
 /// Runs a test of this module in a process of its own, after some shell commands. There, [`in_the_child`] returns the path of
-/// the journal.
+/// the journal. `TEST_RUNNER` can name a program that runs programs of another processor.
 fn child(setup: &str, test: &str, path: &Path) -> Command {
     let module = module_path!().split_once("::").unwrap().1;
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("{setup}\nexec \"$0\" \"$@\"")]).arg(std::env::current_exe().unwrap());
+    shell.args(["-c", &format!("{setup}\nexec ${{TEST_RUNNER-}} \"$0\" \"$@\"")]).arg(std::env::current_exe().unwrap());
     shell.args(["--exact", &format!("{module}::{test}"), "--nocapture"]).env("GLACIER_TEST_JOURNAL", path);
     shell.stdout(Stdio::piped());
     shell
