@@ -656,7 +656,7 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
  * Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
  * 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they are
  * tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts is
- * used, and tried first for the client's next connection.
+ * used, and tried first for the client's next connection, or last if this one fails without a response.
  *
  * Results: config results. Since: 0.1
  */

@@ -1,6 +1,7 @@
 //! A connection that uses ureq. It is opened when needed, carries one exchange after another, and is reopened after it closed.
 
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,9 @@ struct Open {
     agent: Agent,
     /// Valid as long as ureq keeps the connection.
     exchange: Weak<Mutex<Exchange>>,
+    address: SocketAddr,
+    /// Whether the connection has carried a response.
+    has_responded: bool,
     last_use: Instant,
 }
 
@@ -51,18 +55,16 @@ impl UreqConnection {
     /// Returns the open exchange if it can carry another request; otherwise opens a connection for a new one.
     fn ready_exchange(&mut self, context: &RequestContext) -> Result<(&mut Open, SharedExchange)> {
         context.cancel.check()?;
-        let shared = match self.open.as_ref().and_then(Open::reusable) {
-            Some(shared) => shared,
-            None => {
-                self.open = None;
-                let channel = dial(&self.transport, &context.cancel)?;
-                Arc::new(Mutex::new(Exchange::new(self.transport.clone(), channel, context)))
-            }
-        };
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => Open::new(&self.transport, &shared)?,
-        };
+        if let Some(shared) = self.open.as_ref().and_then(Open::reusable)
+            && let Some(open) = self.open.take()
+        {
+            return Ok((self.open.insert(open), shared));
+        }
+        // Closes the old connection before another one is opened.
+        self.open = None;
+        let (address, channel) = dial(&self.transport, &context.cancel)?;
+        let shared = Arc::new(Mutex::new(Exchange::new(self.transport.clone(), channel, context)));
+        let open = Open::new(&self.transport, &shared, address)?;
         Ok((self.open.insert(open), shared))
     }
 }
@@ -79,19 +81,27 @@ impl Connection for UreqConnection {
         let result = exchange(&transport, &open.agent, &shared, request, payload, context)
             .map_err(|error| unwrap_error(&transport, error));
         open.last_use = Instant::now();
-        if result.is_err() {
-            self.open = None;
+        match &result {
+            Ok(_) => open.has_responded = true,
+            Err(error) => {
+                if !open.has_responded && is_of_peer(error) {
+                    lock(&transport.addresses).failed(open.address);
+                }
+                self.open = None;
+            }
         }
         result.and_then(|response| check_proxy(&transport, response))
     }
 }
 
 impl Open {
-    fn new(transport: &TransportContext, exchange: &SharedExchange) -> Result<Self> {
+    fn new(transport: &TransportContext, exchange: &SharedExchange, address: SocketAddr) -> Result<Self> {
         let connector = SingleConnection::new(UreqAdapter::new(exchange.clone())?);
         Ok(Self {
             agent: Agent::with_parts(transport.config.clone(), connector, NoDns),
             exchange: Arc::downgrade(exchange),
+            address,
+            has_responded: false,
             last_use: Instant::now(),
         })
     }
@@ -133,6 +143,11 @@ fn exchange(
     }?;
     let (parts, body) = response.into_parts();
     Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
+}
+
+/// Returns true if the peer caused the error of an exchange. The service may have other addresses that work.
+fn is_of_peer(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Protocol)
 }
 
 /// Fails if the proxy that forwards requests did not forward this one for lack of credentials.

@@ -7,7 +7,8 @@
 //!   service.
 //! - A step that does not end uses up the rest of the connect timeout.
 //!
-//! After a failed step, the next connection tries that address last.
+//! After a failed step, the next connection tries that address last. The same holds for an address whose connection fails
+//! before it carries a response: see [`super::connection`].
 
 use std::fmt;
 use std::io;
@@ -25,8 +26,8 @@ use crate::sync::lock;
 use crate::sys::socket::{Socket, wait_connected};
 
 /// Opens a connection within the connect timeout, or until `cancel` is raised. Neither bounds the name lookup of the system:
-/// interrupting it would require a thread that is then abandoned.
-pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channel> {
+/// interrupting it would require a thread that is then abandoned. Also returns the address of the peer.
+pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<(SocketAddr, Channel)> {
     let found = look_up(context)?;
     let order = lock(&context.addresses).order(&found);
     let opening = Opening::new(context, cancel);
@@ -37,7 +38,7 @@ pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<Channe
         match opening.secure(socket) {
             Ok(channel) => {
                 lock(&context.addresses).opened(address);
-                return Ok(channel);
+                return Ok((address, channel));
             }
             Err(error) if is_interrupted(&error) => {
                 lock(&context.addresses).failed(address);

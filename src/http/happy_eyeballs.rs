@@ -11,34 +11,39 @@ use std::time::Duration;
 /// The time from the start of one attempt to the start of the next (RFC 8305 §5, "Connection Attempt Delay").
 pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// The maximum number of failed addresses that are remembered.
+const FAILED_MAX: usize = 32;
+
 /// The results of earlier connections of the same client.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AddressMemory {
     /// The address of the last connection that was opened completely.
     last_good: Option<SocketAddr>,
-    /// The address that last accepted a connection and then failed in the TLS handshake.
-    last_failed: Option<SocketAddr>,
+    /// The addresses that accepted a connection and then failed, in the order of their last failures.
+    failed: Vec<SocketAddr>,
 }
 
 impl AddressMemory {
     /// Records that a connection to `address` was opened completely.
     pub(crate) fn opened(&mut self, address: SocketAddr) {
         self.last_good = Some(address);
-        if self.last_failed == Some(address) {
-            self.last_failed = None;
-        }
+        self.failed.retain(|failed| *failed != address);
     }
 
-    /// Records that `address` accepted a connection on which the TLS handshake was interrupted or timed out.
+    /// Records that `address` accepted a connection that failed before it carried a response, such as in the TLS handshake.
     pub(crate) fn failed(&mut self, address: SocketAddr) {
-        self.last_failed = Some(address);
         if self.last_good == Some(address) {
             self.last_good = None;
         }
+        self.failed.retain(|failed| *failed != address);
+        if self.failed.len() == FAILED_MAX {
+            self.failed.remove(0);
+        }
+        self.failed.push(address);
     }
 
     /// Returns the addresses of a lookup in the order of the attempts, each once: the last good one, then both families
-    /// alternately, each in the order of the resolver, and the last failed one at the end.
+    /// alternately, each in the order of the resolver, and at the end the failed ones, in the order of their failures.
     pub(crate) fn order(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut rest: Vec<SocketAddr> = Vec::with_capacity(found.len());
         for address in found {
@@ -47,7 +52,7 @@ impl AddressMemory {
             }
         }
         let mut ordered: Vec<SocketAddr> = take(&mut rest, self.last_good).into_iter().collect();
-        let last = take(&mut rest, self.last_failed);
+        let failed: Vec<_> = self.failed.iter().filter_map(|address| take(&mut rest, Some(*address))).collect();
         let v6_first = ordered.first().map_or_else(
             || rest.first().is_some_and(SocketAddr::is_ipv6),
             // The last good address counts as the first of its family.
@@ -59,7 +64,7 @@ impl AddressMemory {
             ordered.push(address);
             std::mem::swap(&mut own, &mut other);
         }
-        ordered.extend(last);
+        ordered.extend(failed);
         ordered
     }
 }
@@ -190,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_the_last_good_address_first_and_the_last_failed_one_last() {
+    fn tries_the_last_good_address_first_and_failed_ones_last() {
         let found = [v6(1), v6(2), v4(1), v4(2)];
         let mut memory = AddressMemory::default();
         memory.opened(v4(2));
@@ -198,11 +203,26 @@ mod tests {
         memory.failed(v6(1));
         assert_eq!(memory.order(&found), [v4(2), v6(2), v4(1), v6(1)]);
         memory.failed(v4(2));
-        assert_eq!(memory.order(&found), [v6(1), v4(1), v6(2), v4(2)]);
+        assert_eq!(memory.order(&found), [v6(2), v4(1), v6(1), v4(2)]);
+        memory.failed(v6(1));
+        assert_eq!(memory.order(&found), [v6(2), v4(1), v4(2), v6(1)], "the one that failed last comes last");
         memory.opened(v4(2));
-        assert_eq!(memory.order(&found), [v4(2), v6(1), v4(1), v6(2)]);
+        memory.opened(v6(1));
+        assert_eq!(memory.order(&found), [v6(1), v4(1), v6(2), v4(2)]);
         // Only addresses of the lookup are used.
         assert_eq!(memory.order(&[v6(1)]), [v6(1)]);
+    }
+
+    #[test]
+    fn reaches_each_address_while_the_others_fail() {
+        let found: Vec<_> = (1..=33).map(v4).collect();
+        let mut memory = AddressMemory::default();
+        for address in &found {
+            assert_eq!(memory.order(&found).first(), Some(address));
+            memory.opened(*address);
+            memory.failed(*address);
+        }
+        assert_eq!(memory.failed.len(), FAILED_MAX);
     }
 
     #[test]

@@ -131,6 +131,28 @@ fn tries_the_address_that_worked_first_on_the_next_connection() {
     assert_eq!((first.connections(), second.connections()), (0, 2));
 }
 
+/// A load balancer accepts connections also while the server behind it does not work.
+#[test]
+fn tries_an_address_whose_connections_fail_last() {
+    let silent = Server::plain(|peer| peer.hold());
+    let closing = Server::plain(|peer| _ = peer.whole_request());
+    let other_protocol = Server::plain(|peer| peer.send("220 ready\r\n"));
+    let server = Server::plain(always(OK));
+    let names = Names::of(&[silent.address, closing.address, other_protocol.address, server.address]);
+    let impatient =
+        Settings { stall_timeout: Duration::from_millis(300), ..settings("http://glacier.example:80", LONG) };
+    let transport = resolving(&impatient, names);
+    for failed in [&silent, &closing, &other_protocol] {
+        get(&mut *transport.connection()).unwrap_err();
+        assert_eq!(failed.connections(), 1);
+    }
+    for connections in 1..=2 {
+        let mut connection = transport.connection();
+        assert_eq!(get(&mut *connection).unwrap().body, b"ok");
+        assert_eq!(server.connections(), connections);
+    }
+}
+
 #[test]
 fn reports_every_address_that_refuses() {
     let addresses = [closed(), closed()];
