@@ -248,6 +248,8 @@ impl ResponseReader {
             of_name.flat_map(|header| header.value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
         };
         let has = |name, value: &[u8]| values(name).any(|have| have.eq_ignore_ascii_case(value));
+        // Empty list elements are ignored (RFC 9110 §5.6.1).
+        let codings = |name| values(name).filter(|coding| !coding.is_empty());
         self.persistent = !has("connection", b"close") && (!is_http_1_0 || has("connection", b"keep-alive"));
         self.headers.try_reserve(headers.iter().map(|header| header.name.len() + header.value.len() + 4).sum())?;
         for header in headers {
@@ -261,16 +263,18 @@ impl ResponseReader {
         }
         let length = content_length(values("content-length"))?;
         let framing = if matches!(status, 204 | 304) {
+            // The peer may send a body after all, and after the next request was sent.
+            self.persistent &= length.unwrap_or(0) == 0 && codings("transfer-encoding").next().is_none();
             Framing::Length(0)
-        } else if let Some(coding) = values("transfer-encoding").next() {
+        } else if let Some(coding) = codings("transfer-encoding").next() {
             // A length as well, or an HTTP/1.0 sender, makes the framing unreliable (RFC 9112 §6.1).
             self.persistent &= length.is_none() && !is_http_1_0;
-            let is_chunked = coding.eq_ignore_ascii_case(b"chunked") && values("transfer-encoding").count() == 1;
+            let is_chunked = coding.eq_ignore_ascii_case(b"chunked") && codings("transfer-encoding").count() == 1;
             if is_chunked { Framing::CHUNKED } else { self.reject_coding("transfer coding", coding, status)? }
         } else {
             length.map_or(Framing::Close, Framing::Length)
         };
-        if let Some(coding) = values("content-encoding").find(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+        if let Some(coding) = codings("content-encoding").find(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
             self.reject_coding("content coding", coding, status)?;
         }
         self.body = BodyReader::new(framing, needs_no_body(status));

@@ -86,10 +86,16 @@ fn reads_bodies_by_length_chunks_and_close() {
 #[test]
 fn reads_no_body_if_the_status_excludes_it() {
     for status in [204, 304] {
-        let bytes = format!("HTTP/1.1 {status} x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
-        assert_eq!(response(&bytes), format!("HTTP/1.1 {status} \r\n\r\n"));
-        assert!(outcome(&bytes).is_persistent);
-        assert!(!outcome(bytes + "x").is_persistent, "bytes follow the response");
+        for (header, is_persistent) in [
+            ("Content-Length: 0\r\n", true),
+            ("Content-Length: 5\r\n", false),
+            ("Transfer-Encoding: chunked\r\n", false),
+        ] {
+            let bytes = format!("HTTP/1.1 {status} x\r\n{header}\r\n");
+            assert_eq!(response(&bytes), format!("HTTP/1.1 {status} \r\n\r\n"));
+            assert_eq!(outcome(&bytes).is_persistent, is_persistent, "a body may follow later: {header:?}");
+            assert!(!outcome(bytes + "x").is_persistent, "bytes follow the response");
+        }
     }
 }
 
@@ -274,4 +280,5 @@ fn rejects_an_unknown_coding_if_the_body_is_needed() {
         assert_eq!((error.error, error.phase), (None, Phase::Body));
     }
     response("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 0\r\n\r\n");
+    response("HTTP/1.1 200 OK\r\nContent-Encoding:\r\nTransfer-Encoding: ,chunked ,\r\n\r\n0\r\n\r\n");
 }
