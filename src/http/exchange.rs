@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
@@ -262,6 +262,8 @@ impl Exchange {
             match self.receive_some() {
                 Ok(0) if self.reader.end(true) => {}
                 Ok(0) => return Err(self.closed("before the end of the response")),
+                // A peer that sends without a pause never makes the exchange wait.
+                Ok(_) if self.reader.phase() != Phase::Complete => _ = self.time_left(Interest::Read)?,
                 Ok(_) => {}
                 Err(ReceiveError::WouldBlock) => {
                     self.wait(Interest::Read)?;
@@ -318,15 +320,20 @@ impl Exchange {
         loop {
             self.check_cancel()?;
             self.record_progress();
-            let optional = self.reader.status().filter(|_| self.reader.is_body_optional());
-            let left = self.deadlines.time_left(self.time.now(), interest != Interest::Read, optional);
-            let left = left.map_err(|exceeded| self.transport.error(Kind::Timeout, exceeded))?;
+            let left = self.time_left(interest)?;
             match self.channel.socket().wait(interest, left.min(CANCEL_POLL_INTERVAL)) {
                 Ok(Ready { read: false, write: false }) => {}
                 Ok(ready) => return Ok(ready),
                 Err(error) => return Err(self.lost("the connection was lost", error)),
             }
         }
+    }
+
+    /// Returns the time left until the next deadline.
+    fn time_left(&mut self, interest: Interest) -> Result<Duration> {
+        let optional = self.reader.status().filter(|_| self.reader.is_body_optional());
+        let left = self.deadlines.time_left(self.time.now(), interest != Interest::Read, optional);
+        left.map_err(|exceeded| self.transport.error(Kind::Timeout, exceeded))
     }
 
     /// Records the bytes that the peer has acknowledged since the last call.

@@ -156,6 +156,19 @@ fn limits_endless_responses() {
     }
 }
 
+/// The peer sends without a pause, so the client never waits.
+#[test]
+fn times_out_if_a_body_floods_the_client() {
+    let server = Server::plain(|peer| {
+        peer.whole_request();
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let chunks = format!("1;{}\r\nx\r\n", "e".repeat(1000)).repeat(64);
+        while peer.try_send(&chunks) {}
+    });
+    let error = get(&mut *connection(impatient(&server))).unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout, "{error}");
+}
+
 /// Each byte arrives soon after the previous one, but the section does not end in time.
 #[test]
 fn times_out_if_a_section_is_too_slow() {
