@@ -317,7 +317,7 @@ fn a_404_means_not_found_only_from_the_service() {
     let foreign =
         ["", "<html>Not Found</html>", "{}", r#"{"code":404}"#, r#"{"code":"NotFound","message":"x"}"#, "\u{0}"];
     for body in foreign {
-        let error = initiate(response(404, &[("Server", "nginx")], body));
+        let error = initiate(response(404, &[("Server", "nginx"), ("x-amzn-RequestId", "")], body));
         assert_eq!((error.kind(), error.service_code()), (Kind::Service, None), "{body:?}");
         assert!(retry::is_retryable(&error) && error.message().contains("proxy"), "{error}");
     }

@@ -27,7 +27,8 @@ pub fn expect_status(response: &Response, status: u16) -> Result<()> {
 
 /// Returns the request ID that the service assigned.
 pub fn request_id(response: &Response) -> Option<&str> {
-    response.header("x-amzn-requestid").or_else(|| response.header("x-amzn-request-id"))
+    let header = |name| response.header(name).filter(|id| !id.is_empty());
+    header("x-amzn-requestid").or_else(|| header("x-amzn-request-id"))
 }
 
 /// Returns a header that the operation requires.
