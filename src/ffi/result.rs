@@ -55,7 +55,7 @@ pub enum glacier_result_names {
     /// GLACIER_E_OUTCOME_UNKNOWN.
     GLACIER_E_TIMEOUT = 202,
     /// The response breaks the protocol: not HTTP, an unreadable document, a success without the tree hash or ID that
-    /// acknowledges it, a list that does not end, or an ID that cannot be sent back.
+    /// acknowledges it, a list that does not end or contradicts itself, or an ID that cannot be sent back.
     GLACIER_E_PROTOCOL = 203,
 
     /// The service rejected the request for a reason that has no result of its own: see glacier_error_service_code.

@@ -1,5 +1,6 @@
 //! The multipart operations of the service, one per call: initiate, put part, list parts, complete, abort.
 
+use crate::api::ListedPart;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{DEFAULT_PART_SIZE_MIN, Plan};
 use crate::source::Source;
@@ -92,13 +93,14 @@ impl Upload {
     /// Rejections of the service and network errors.
     pub fn list_parts(&self) -> Result<Vec<PartEntry>> {
         self.call(Access::Exclusive, Operation::ListParts, |call, _| {
-            let listed = call.session.list_parts(call.settings.part_size, call.context)?;
-            let entry = |part: &crate::api::ListedPart| PartEntry {
+            let listed = call.session.stored_parts(call.settings.part_size, call.context)?;
+            let part_size = call.session.part_size();
+            let entry = |part: &ListedPart| PartEntry {
                 offset: part.range.first,
-                length: part.range.length(),
+                length: part.length(part_size),
                 tree_hash: part.tree_hash,
             };
-            Ok(listed.parts.iter().map(entry).collect())
+            Ok(listed.values().map(entry).collect())
         })
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::ListedPart;
 use crate::error::{Error, Kind, Result};
-use crate::limits::check_part;
+use crate::limits::{PARTS_MAX, check_part};
 use crate::plan::ByteRange;
 use crate::treehash::{Digest, combine};
 
@@ -162,10 +162,10 @@ impl Parts {
 /// Returns the parts that the service lists, by their index.
 ///
 /// # Errors
-/// `Protocol` for a part that an upload with this part size cannot have.
+/// `Protocol` for a part that an upload with this part size cannot have, or that is listed twice with differences.
 pub(crate) fn by_index(part_size: u64, listed: &[ListedPart]) -> Result<BTreeMap<u32, ListedPart>> {
     let index_of = |part: &ListedPart| {
-        let index = u32::try_from(part.range.first / part_size).ok()?;
+        let index = u32::try_from(part.range.first / part_size).ok().filter(|index| *index < PARTS_MAX)?;
         let is_valid = part.range.first.is_multiple_of(part_size) && part.range.length() <= part_size + 1;
         is_valid.then_some((index, *part))
     };
@@ -178,7 +178,15 @@ pub(crate) fn by_index(part_size: u64, listed: &[ListedPart]) -> Result<BTreeMap
             ),
         )
     };
-    listed.iter().map(|part| index_of(part).ok_or_else(|| invalid(part))).collect()
+    let mut parts = BTreeMap::new();
+    for part in listed {
+        let (index, part) = index_of(part).ok_or_else(|| invalid(part))?;
+        if parts.insert(index, part).is_some_and(|other| other != part) {
+            let text = format!("the service lists part {index} twice, with different lengths or tree hashes");
+            return Err(Error::new(Kind::Protocol, text));
+        }
+    }
+    Ok(parts)
 }
 
 #[cfg(test)]

@@ -188,8 +188,13 @@ mod tests {
         for listed in [entry(3 * MIB, 4 * MIB - 1, 1), entry(4 * MIB, 5 * MIB - 1, 1)] {
             assert_eq!(compare(&[listed], &SourceRecord::default()).unwrap_err().kind(), Kind::SourceChanged);
         }
-        for listed in [entry(7, MIB - 1, 1), entry(0, 2 * MIB - 1, 1)] {
-            assert_eq!(compare(&[listed], &SourceRecord::default()).unwrap_err().kind(), Kind::Protocol);
+        let beyond = entry(10_000 * MIB, 10_001 * MIB - 1, 1);
+        let (one, other, short) = (entry(0, MIB - 1, 1), entry(0, MIB - 1, 2), entry(0, 9, 1));
+        for listed in
+            [&[entry(7, MIB - 1, 1)][..], &[entry(0, 2 * MIB - 1, 1)], &[beyond], &[one, other], &[one, short]]
+        {
+            assert_eq!(compare(listed, &SourceRecord::default()).unwrap_err().kind(), Kind::Protocol);
         }
+        compare(&[one, one], &SourceRecord::default()).unwrap();
     }
 }
