@@ -102,6 +102,11 @@ pub(crate) fn name_archive(session: &Session, error: Error) -> Error {
 
 fn compare_archive(call: &Call<'_>) -> Result<()> {
     let session = call.session;
+    if let (Some(set), Some(size)) = (call.settings.archive_size, session.archive_size())
+        && set != size
+    {
+        return Err(Error::invalid(format!("archive size {set} was set, but the archive has {size} bytes")));
+    }
     let Some(source) = call.open_source()? else { return Ok(()) };
     if let Some(size) = session.archive_size().filter(|size| *size != source.size()) {
         return Err(size_changed(source.size(), size));

@@ -226,6 +226,29 @@ fn lost_complete_with_missing_source_names_archive() {
     assert_eq!(again.archive_id().unwrap().to_str().unwrap(), id);
 }
 
+/// An upload by hand has no size in its journal until it is completed.
+#[test]
+fn finished_journal_rejects_another_archive_size() {
+    let fixture = Fixture::new();
+    let by_hand = fixture.with_journal();
+    by_hand.initiate().unwrap();
+    by_hand.put_part(0, b"12345", None).unwrap();
+    by_hand.complete().unwrap();
+    let archive = by_hand.archive_id().unwrap().to_str().unwrap();
+    for (size, source) in [(6, None), (6, Some(Source::Memory)), (6, Some(Source::File)), (5, None)] {
+        let (upload, _kept) = fixture.of(source.unwrap_or(Source::Pushed), b"12345");
+        upload.set_archive_size(size).unwrap();
+        let result = if source.is_some() { upload.run() } else { upload.complete() };
+        if size == 5 {
+            result.unwrap();
+            continue;
+        }
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{error}");
+        assert!(error.message().contains("archive size 6 was set") && error.message().contains(archive), "{error}");
+    }
+}
+
 #[test]
 fn canceled_comparison_with_archive_names_archive() {
     let fixture = Fixture::new();
