@@ -24,6 +24,7 @@
 //! | signature expired, clock correct | transient, unless the part was the only one in flight | – |
 //! | token expired | signed again with a new key, if a provider supplies one | – |
 //! | hash rejected, or another hash in the response | the part is read again, then ambiguous | – |
+//! | another hash found without a request, or of the archive that exists | – | permanent |
 //!
 //! # Limits
 //!
@@ -110,7 +111,7 @@ pub fn classify(error: &Error) -> Class {
         return Class::Permanent;
     }
     match (error.kind(), error.http_status()) {
-        (Kind::TreeHash, _) => Class::HashMismatch,
+        (Kind::TreeHash, Some(_)) => Class::HashMismatch,
         (Kind::Network | Kind::Timeout | Kind::Throttled, _) => Class::Transient,
         (_, Some(408 | 429 | 500 | 502 | 503 | 504 | 509)) => Class::Transient,
         (_, Some(404)) if !error.is_from_service() => Class::Transient,

@@ -34,6 +34,7 @@ fn does_not_retry_permanent_failures() {
         assert_eq!(classify(&error), Class::Permanent, "{status}");
     }
     assert_eq!(classify(&Error::new(Kind::Tls, "certificate")), Class::Permanent);
+    assert_eq!(classify(&Error::new(Kind::TreeHash, "the program's own hash differs")), Class::Permanent);
     assert_eq!(classify(&Error::new(Kind::Canceled, "canceled")), Class::Permanent);
 }
 
