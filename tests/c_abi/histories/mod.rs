@@ -12,6 +12,7 @@
 mod actor;
 mod changes;
 mod journals;
+mod times;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -91,8 +92,10 @@ struct History<'a> {
     memory_limit: u64,
     /// Whether files have times of even seconds, so that a modification may leave the times unchanged.
     is_coarse: bool,
-    /// Whether only the failure of each call is random: see [`History::mix`].
+    /// Whether neither the kind of source nor the changes are random: see [`History::mix`] and [`History::use_times`].
     is_mixing: bool,
+    /// The offset of all stores through a mapping; `None`: a random one.
+    stores_at: Option<usize>,
     actor: Option<Opened>,
     /// The process that stores through a mapping, and the inode and length of the mapped file.
     mapper: Option<(Actor, u64, u64)>,
@@ -101,6 +104,16 @@ struct History<'a> {
     was_modified: bool,
     told: Vec<String>,
     stats: BTreeMap<String, u64>,
+}
+
+/// What happens to the source while a call is paused.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Change(Change),
+    /// Waits until the times of the file are trusted.
+    Rest,
+    /// Waits for the next even second, so that the next changes get the same coarse times.
+    Align,
 }
 
 /// A process with a handle.
@@ -135,6 +148,7 @@ impl<'a> History<'a> {
             memory_limit: if rng.u8(..4) == 0 { 2 << 20 } else { 64 << 20 },
             is_coarse: rng.u8(..3) == 0,
             is_mixing: false,
+            stores_at: None,
             actor: None,
             mapper: None,
             upload_id: None,
@@ -146,8 +160,10 @@ impl<'a> History<'a> {
     }
 
     fn run_steps(&mut self) {
-        if self.rng.u8(..5) == 0 {
-            self.mix();
+        match self.rng.u8(..20) {
+            0..4 => self.mix(),
+            4..11 => self.use_times(),
+            _ => {}
         }
         for _ in 0..self.rng.u32(3..8) {
             if self.rng.bool() {
@@ -217,7 +233,7 @@ impl<'a> History<'a> {
             self.mapper = Some((actor, inode, length));
         }
         // Few offsets, so that several stores go to the same page.
-        let offset = self.rng.usize(..4) * 300_000;
+        let offset = self.stores_at.unwrap_or_else(|| self.rng.usize(..4) * 300_000);
         let byte = self.rng.u8(..);
         if let Some((mapper, ..)) = &mut self.mapper {
             mapper.store(offset, byte);
@@ -305,7 +321,6 @@ impl<'a> History<'a> {
             _ => Call::Complete,
         };
         self.set_fault();
-        let before = fs::read(&self.source).ok();
         let change = (opened.kind == Kind::File && !self.is_mixing && self.rng.bool())
             .then(|| self.rng.choice(Change::ALL).unwrap());
         if change.is_some() {
@@ -315,18 +330,35 @@ impl<'a> History<'a> {
             opened.actor.die(self.rng.u32(1..30));
             opened.may_die = true;
         }
+        self.make(opened, call, &change.map(Step::Change).into_iter().collect::<Vec<_>>());
+    }
+
+    /// Makes a call. If it is paused, these steps happen, with one change at most that is no store.
+    fn make(&mut self, mut opened: Opened, call: Call, steps: &[Step]) {
         self.tell(format!("{call:?}, to die: {}", opened.may_die));
+        let (before, was_modified) = (fs::read(&self.source).ok(), self.was_modified);
         let mut held = None;
         let result_of_call = opened.actor.call(call, || {
-            if let Some(change) = change {
-                self.change(change);
-                held = Some(change);
+            for step in steps {
+                match step {
+                    Step::Change(change) => {
+                        self.change(*change);
+                        held = Some(*change);
+                    }
+                    Step::Rest => self.rest(),
+                    Step::Align => times::align(),
+                }
             }
         });
         self.glacier.clear_faults();
         if let Some(change) = held {
             self.count("held");
             self.tell(format!("held, for {change:?}"));
+            let length = fs::metadata(&self.source).map(|about| about.len()).ok();
+            let has_other_size = before.as_ref().map(|bytes| bytes.len() as u64) != length;
+            if let Some(result_of_call) = &result_of_call {
+                self.check_held(result_of_call, change, was_modified, has_other_size);
+            }
         }
         let Some(result_of_call) = result_of_call else {
             assert!(opened.may_die, "the process ended without a kill");
@@ -368,6 +400,22 @@ impl<'a> History<'a> {
         };
         self.tell(format!("{fault:?}"));
         self.glacier.add_fault(fault);
+    }
+
+    /// Checks that a call detected a change of the size or the modification time. `was_modified`: the source had been modified
+    /// before.
+    fn check_held(&self, result_of_call: &CallResult, change: Change, was_modified: bool, has_other_size: bool) {
+        let CallResult { result, message, .. } = result_of_call;
+        let is_ok = result == "GLACIER_OK";
+        match change {
+            Change::Touched => assert!(!is_ok || self.is_coarse, "the modification time changed"),
+            Change::Shorter | Change::Longer if has_other_size => {
+                assert!(!is_ok, "the size changed");
+                let is_only_reason = result == "GLACIER_E_SOURCE_CHANGED" && !was_modified;
+                assert!(!is_only_reason || message.contains("its size was "), "{message}");
+            }
+            _ => {}
+        }
     }
 
     /// `sources` are the possible contents of the source at the time of the call.
