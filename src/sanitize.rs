@@ -10,6 +10,8 @@ use std::fmt::{self, Write};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::sync::{Mutex, lock};
@@ -25,6 +27,8 @@ const ECHO_MIN: usize = 16;
 /// The minimum length of a secret, in characters. Shorter ones would redact ordinary words. Secrets shorter than
 /// [`ECHO_MIN`] are redacted only as a whole.
 const SECRET_MIN: usize = 8;
+/// The maximum length of a secret that is also found in hexadecimal digits and in base64, in bytes. It bounds the memory.
+const ENCODED_MAX: usize = 8 << 10;
 /// The maximum number of secrets kept: those of the latest keys of a client.
 const SECRETS_MAX: usize = 32;
 
@@ -73,12 +77,12 @@ fn push_escaped(out: &mut String, c: char) {
     };
 }
 
-/// Returns whether `c` is a C1 control, invisible, or changes the direction or order of text.
-fn is_unprintable(c: char) -> bool {
+/// Returns whether `c` is a C1 control, invisible, a space other than U+0020, or changes the direction or order of text.
+pub fn is_unprintable(c: char) -> bool {
     matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
+        '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{1680}' | '\u{180e}' | '\u{2000}'..='\u{200f}'
+        | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Finds the secrets of a client in text, including partial and encoded echoes. Stores keyed hashes of substrings instead
@@ -89,9 +93,14 @@ pub struct Redactor {
     secrets: Mutex<VecDeque<Secret>>,
 }
 
-/// The hashes of all substrings of one length of a secret.
-struct Secret {
-    /// The length of the substrings, in characters.
+/// A secret: the substrings of each of its forms.
+#[derive(PartialEq, Eq)]
+struct Secret(Vec<Substrings>);
+
+/// The hashes of all substrings of one length.
+#[derive(PartialEq, Eq)]
+struct Substrings {
+    /// In characters.
     length: usize,
     /// Sorted.
     hashes: Vec<u64>,
@@ -100,29 +109,50 @@ struct Secret {
 impl Redactor {
     /// Adds a secret. Beyond [`SECRETS_MAX`], removes the oldest one.
     pub(crate) fn add(&self, secret: &str) {
+        let mut forms = Vec::new();
         for view in [View::Plain, View::Decoded] {
-            self.add_characters(secret, view);
+            let characters = view.wiped_characters(secret);
+            forms.extend(self.substrings(&characters, SECRET_MIN, ECHO_MIN).filter(|form| !forms.contains(form)));
         }
-    }
-
-    fn add_characters(&self, secret: &str, view: View) {
-        // Allocated at full size: a growing vector would leave copies of the secret in freed memory.
-        let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
-        characters.extend(view.characters(secret).map(|(byte, _)| byte));
-        if characters.len() < SECRET_MIN {
+        if forms.is_empty() {
             return;
         }
-        let length = characters.len().min(ECHO_MIN);
-        let mut hashes: Vec<_> = characters.windows(length).map(|window| self.hasher.hash_one(window)).collect();
-        hashes.sort_unstable();
+        if secret.len() <= ENCODED_MAX {
+            self.add_encoded_forms(secret, &mut forms);
+        }
+        let secret = Secret(forms);
         let mut secrets = lock(&self.secrets);
-        if secrets.iter().any(|known| known.hashes == hashes) {
+        if secrets.contains(&secret) {
             return;
         }
         if secrets.len() == SECRETS_MAX {
             secrets.pop_front();
         }
-        secrets.push_back(Secret { length, hashes });
+        secrets.push_back(secret);
+    }
+
+    /// Adds the forms of a secret in hexadecimal digits and in base64.
+    fn add_encoded_forms(&self, secret: &str, forms: &mut Vec<Substrings>) {
+        let digits = Zeroizing::new(hex::encode(secret));
+        // Two digits stand for one character.
+        forms.extend(self.substrings(digits.as_bytes(), 2 * SECRET_MIN, 2 * ECHO_MIN));
+        for start in 0..3 {
+            let Some(bytes) = secret.as_bytes().get(start..) else { break };
+            let encoded = View::Plain.wiped_characters(&base64_without_ends(bytes));
+            forms.extend(self.substrings(&encoded, ECHO_MIN, ECHO_MIN));
+        }
+    }
+
+    /// Returns the substrings of a form of a secret: those of `length` characters, or the whole form if it is shorter.
+    /// Returns `None` for a form shorter than `min`.
+    fn substrings(&self, characters: &[u8], min: usize, length: usize) -> Option<Substrings> {
+        if characters.len() < min {
+            return None;
+        }
+        let length = characters.len().min(length);
+        let mut hashes: Vec<_> = characters.windows(length).map(|window| self.hasher.hash_one(window)).collect();
+        hashes.sort_unstable();
+        Some(Substrings { length, hashes })
     }
 
     /// Redacts each echo: a whole secret, or 16 or more characters of one.
@@ -159,9 +189,9 @@ impl Redactor {
         for length in window_lengths(secrets) {
             for (window, ranges) in characters.windows(length).zip(ranges.windows(length)) {
                 let hash = self.hasher.hash_one(window);
-                let is_echo = |secret: &Secret| secret.length == length && secret.hashes.binary_search(&hash).is_ok();
+                let is_echo = |form: &Substrings| form.length == length && form.hashes.binary_search(&hash).is_ok();
                 if let [first, .., last] = ranges
-                    && secrets.iter().any(is_echo)
+                    && secrets.iter().flat_map(|secret| &secret.0).any(is_echo)
                 {
                     echoes.push(first.start..last.end);
                 }
@@ -189,7 +219,7 @@ impl fmt::Debug for Redactor {
 
 /// Returns the distinct substring lengths of the secrets.
 fn window_lengths(secrets: &VecDeque<Secret>) -> Vec<usize> {
-    let mut lengths: Vec<_> = secrets.iter().map(|secret| secret.length).collect();
+    let mut lengths: Vec<_> = secrets.iter().flat_map(|secret| &secret.0).map(|form| form.length).collect();
     lengths.sort_unstable();
     lengths.dedup();
     lengths
@@ -213,12 +243,23 @@ fn truncated(text: &str, max: usize) -> &str {
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
-/// A normalization of text for comparison. It ignores case, backslashes, spaces and control characters.
+/// Encodes bytes in base64, without the characters that depend on the bytes before and after them. A base64 text contains
+/// the result for one of three consecutive starts in a secret, whatever surrounds the secret.
+fn base64_without_ends(bytes: &[u8]) -> Zeroizing<String> {
+    let whole = bytes.get(..bytes.len() / 3 * 3).unwrap_or_default();
+    // Allocated at full size: a growing string would leave copies of the secret in freed memory.
+    let mut encoded = Zeroizing::new(String::with_capacity(whole.len() / 3 * 4));
+    STANDARD_NO_PAD.encode_string(whole, &mut encoded);
+    encoded
+}
+
+/// A normalization of text for comparison. It ignores case, backslashes, spaces, control characters and invisible
+/// characters. `-` and `_` are the same as `+` and `/`, for which base64url has them.
 #[derive(Clone, Copy, Debug)]
 enum View {
     /// No decoding.
     Plain,
-    /// Decodes percent-encoding (also repeated), JSON escapes and numeric character references.
+    /// Decodes percent-encoding (also repeated), JSON escapes, character references, and the escapes of [`escaped`].
     Decoded,
 }
 
@@ -232,27 +273,61 @@ impl View {
                 let start = next;
                 let rest = bytes.get(start..).filter(|rest| !rest.is_empty())?;
                 let (byte, length) = match self {
-                    Self::Plain => (rest.first().copied()?, 1),
-                    Self::Decoded => decode_first(rest),
+                    Self::Plain => first_plain(text, start),
+                    Self::Decoded => decode_first(rest).unwrap_or_else(|| first_plain(text, start)),
                 };
                 next = start + length;
-                if byte > b' ' && byte != 0x7f && byte != b'\\' {
-                    return Some((byte.to_ascii_lowercase(), start..next));
-                }
+                let byte = match byte.to_ascii_lowercase() {
+                    ..=b' ' | 0x7f | b'\\' => continue,
+                    b'-' => b'+',
+                    b'_' => b'/',
+                    byte => byte,
+                };
+                return Some((byte, start..next));
             }
         })
     }
+
+    /// Returns the normalized characters of a secret.
+    fn wiped_characters(self, secret: &str) -> Zeroizing<Vec<u8>> {
+        // Allocated at full size: a growing vector would leave copies of the secret in freed memory.
+        let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
+        characters.extend(self.characters(secret).map(|(byte, _)| byte));
+        characters
+    }
 }
 
-/// Decodes the first character. Returns it and its encoded length in bytes.
-fn decode_first(rest: &[u8]) -> (u8, usize) {
-    let found = match rest {
+/// Returns the byte at `start` and its length. An invisible character is returned as one control character.
+fn first_plain(text: &str, start: usize) -> (u8, usize) {
+    match text.get(start..).and_then(|rest| rest.chars().next()) {
+        Some(c) if is_unprintable(c) => (0, c.len_utf8()),
+        // Also inside a character of several bytes.
+        _ => (text.as_bytes().get(start).copied().unwrap_or_default(), 1),
+    }
+}
+
+/// Decodes the first character. Returns it and its encoded length in bytes, or `None` if it is not encoded.
+fn decode_first(rest: &[u8]) -> Option<(u8, usize)> {
+    match rest {
         [b'%', ..] => decode_percent(rest),
+        [b'\\', b'n' | b'r' | b't', ..] => Some((0, 2)),
+        [b'\\', b'x', digits @ ..] => hex_pair(digits).map(|byte| (byte, 4)),
+        [b'\\', b'u', b'{', digits @ ..] => decode_braces(digits),
         [b'\\', b'u', b'0', b'0', digits @ ..] => hex_pair(digits).map(|byte| (byte, 6)),
+        [b'&', b'a', b'm', b'p', b';', ..] => Some((b'&', 5)),
+        [b'&', b'l', b't', b';', ..] => Some((b'<', 4)),
+        [b'&', b'g', b't', b';', ..] => Some((b'>', 4)),
+        [b'&', b'q', b'u', b'o', b't', b';', ..] => Some((b'"', 6)),
         [b'&', b'#', reference @ ..] => decode_reference(reference).map(|(byte, length)| (byte, length + 2)),
         _ => None,
-    };
-    found.unwrap_or((rest.first().copied().unwrap_or_default(), 1))
+    }
+}
+
+/// Decodes `200b}` of the escape `\u{200b}`. [`escaped`] writes it only for characters that the comparison ignores.
+fn decode_braces(digits: &[u8]) -> Option<(u8, usize)> {
+    let end = digits.iter().take(7).position(|&byte| byte == b'}')?;
+    let is_number = end > 0 && digits.get(..end)?.iter().all(u8::is_ascii_hexdigit);
+    is_number.then_some((0, end + 4))
 }
 
 /// Decodes `%2F`, `%252F` and so on.

@@ -17,6 +17,7 @@ fn escapes_control_and_format_characters() {
         ("a\r\nb\tc", "a\\r\\nb\\tc"),
         ("\x1b[31mred\x07\0\x7f", "\\x1b[31mred\\x07\\x00\\x7f"),
         ("\u{85}\u{9b}", "\\u{85}\\u{9b}"),
+        ("a\u{a0}\u{2003}\u{3000}", "a\\u{a0}\\u{2003}\\u{3000}"),
         ("\u{202e}txt.exe\u{2066}\u{200b}\u{feff}\u{2028}", "\\u{202e}txt.exe\\u{2066}\\u{200b}\\u{feff}\\u{2028}"),
         ("Größe 大 e\u{301}", "Größe 大 e\u{301}"),
     ] {
@@ -65,6 +66,42 @@ fn redacts_encoded_echoes() {
     ] {
         assert_eq!(redactor.redacted(&format!("<{text}>")), "<[redacted]>", "{text}");
     }
+}
+
+#[test]
+fn redacts_echoes_in_base64_and_hexadecimal_digits() {
+    let redactor = redactor();
+    let hidden = |text: &str, secret: &str| {
+        let shown = redactor.redacted(text);
+        // The first and the last characters of an encoded echo can depend on what surrounds it.
+        let left = shown.replace(REDACTED, "");
+        assert!(shown.contains(REDACTED) && left.len() < 90, "{secret}: {shown}");
+    };
+    for before in ["", "a", "ab", "POST\n/-/vaults\n"] {
+        let echo = format!("{before}{TOKEN}\n");
+        hidden(&base64::engine::general_purpose::STANDARD.encode(&echo), "base64");
+        hidden(&base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&echo), "base64url");
+        hidden(&hex::encode(&echo), "hex");
+    }
+    let bytes: Vec<_> = TOKEN.bytes().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(redactor.redacted(&bytes.join(" ")), REDACTED);
+    assert_eq!(redactor.redacted(&hex::encode(&TOKEN[20..36])), REDACTED);
+    let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(redactor.redacted(digest), digest);
+}
+
+#[test]
+fn redacts_echoes_that_were_escaped_before() {
+    let redactor = redactor();
+    for separator in ["\r\n ", "\t", "\0", "\x1b", "\u{200b}", "\u{202e}"] {
+        let lines: Vec<_> = TOKEN.as_bytes().chunks(8).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let text = lines.join(separator);
+        assert_eq!(redactor.redacted(&text), REDACTED, "{text:?}");
+        assert_eq!(redactor.redacted(&escaped(&text, TEXT_MAX)), REDACTED, "{text:?}");
+    }
+    let password = Redactor::default();
+    password.add("p<&>\"ssword");
+    assert_eq!(password.redacted("p&lt;&amp;&gt;&quot;ssword"), REDACTED);
 }
 
 #[test]
