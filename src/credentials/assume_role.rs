@@ -4,6 +4,7 @@ use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::settings::Settings;
 use super::sts::{Role, Sts};
 use super::{container, environment_keys, instance_metadata, profile_steps};
+use crate::decimal::parse_decimal;
 use crate::error::{Error, Kind, Result};
 use crate::limits::quoted;
 use crate::profile::Profile;
@@ -79,7 +80,7 @@ fn role_of(profile: &Profile, settings: &Settings<'_>, visited: &mut Vec<String>
 
 fn role(profile: &Profile) -> Result<Role> {
     let duration = profile.setting("duration_seconds").map(|setting| {
-        setting.value.parse().map_err(|_| {
+        parse_decimal(setting.value).ok_or_else(|| {
             Error::invalid(format!(
                 "profile {}, {setting}: {} is not a number of seconds, such as 3600",
                 quoted(profile.name()),

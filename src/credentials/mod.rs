@@ -13,6 +13,7 @@ mod fetch;
 mod files;
 mod instance_metadata;
 mod keys;
+mod printed_secrets;
 mod process;
 mod profile_keys;
 mod profile_steps;

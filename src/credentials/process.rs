@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::documents;
+use super::printed_secrets::printed_secrets;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::profile::Profile;
-use crate::sanitize::quoted;
+use crate::sanitize::{Redactor, quoted};
 use crate::shell_words;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
 use crate::sys::child::{Child, ExitStatus, Signal};
@@ -23,6 +24,8 @@ use crate::sys::child::{Child, ExitStatus, Signal};
 const OUTPUT_MAX: usize = 256 << 10;
 /// The part of standard error that an error shows, in bytes from its end.
 const ERRORS_SHOWN: usize = 1 << 10;
+/// The part of standard error that is searched for secrets, in bytes from its end.
+const ERRORS_KEPT: usize = 16 << 10;
 /// The time that a child has to end after SIGTERM.
 const TERMINATE_TIME: Duration = Duration::from_millis(100);
 /// The time that a killed child has to be collected. A child in an uninterruptible system call needs longer and is left.
@@ -80,14 +83,12 @@ impl Provider for Process {
         if result.is_err() {
             end(&mut child);
         }
-        let status = result.map_err(|error| output.with_errors(error).redacted(context.redactor))?;
-        if let Some(problem) = problem(status) {
-            let error = failure(format!("{source} {problem}"));
-            return Err(output.with_errors(error).redacted(context.redactor));
-        }
-        documents::process_credentials(&source, &output.output)
-            .map(Loaded::Keys)
-            .map_err(|error| output.with_errors(error).redacted(context.redactor))
+        let outcome = result.and_then(|status| match problem(status) {
+            Some(problem) => Err(failure(format!("{source} {problem}"))),
+            None => documents::process_credentials(&source, &output.output).map(Loaded::Keys),
+        });
+        // The client does not know the keys of a program that failed. The program may have printed them as well.
+        outcome.map_err(|error| output.with_errors(error).redacted(context.redactor).redacted(&output.secrets()))
     }
 }
 
@@ -147,13 +148,13 @@ fn candidates(program: &str, environment: &Environment) -> Vec<PathBuf> {
 struct CapturedOutput {
     /// Allocated at full size, so that no copies of keys remain.
     output: Zeroizing<Vec<u8>>,
-    /// The end of standard error.
-    errors: Vec<u8>,
+    /// The end of standard error. It may contain keys.
+    errors: Zeroizing<Vec<u8>>,
 }
 
 impl Default for CapturedOutput {
     fn default() -> Self {
-        Self { output: Zeroizing::new(Vec::with_capacity(OUTPUT_MAX)), errors: Vec::new() }
+        Self { output: Zeroizing::new(Vec::with_capacity(OUTPUT_MAX)), errors: Zeroizing::default() }
     }
 }
 
@@ -170,7 +171,7 @@ impl CapturedOutput {
             self.output.extend_from_slice(bytes);
             let error_length = child.read_errors(&mut *buffer)?;
             self.errors.extend_from_slice(buffer.get(..error_length).unwrap_or_default());
-            let excess = self.errors.len().saturating_sub(ERRORS_SHOWN);
+            let excess = self.errors.len().saturating_sub(ERRORS_KEPT);
             self.errors.drain(..excess);
             buffer.zeroize();
             if length == 0 && error_length == 0 {
@@ -179,12 +180,19 @@ impl CapturedOutput {
         }
     }
 
+    /// Returns a redactor of the secrets in both outputs.
+    fn secrets(&self) -> Redactor {
+        printed_secrets([&self.output, &self.errors])
+    }
+
     /// Adds the end of standard error.
     fn with_errors(&self, error: Error) -> Error {
         if error.kind() == Kind::Canceled {
             return error;
         }
-        let text: Cow<'_, str> = String::from_utf8_lossy(self.errors.trim_ascii());
+        let text = self.errors.trim_ascii_end();
+        let shown = text.get(text.len().saturating_sub(ERRORS_SHOWN)..).unwrap_or_default();
+        let text: Cow<'_, str> = String::from_utf8_lossy(shown.trim_ascii());
         match text.as_ref() {
             "" => error.with_hint("its standard error is empty"),
             text => error.with_hint(format_args!("its standard error ends with: {text}")),

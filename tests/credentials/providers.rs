@@ -302,6 +302,12 @@ fn creating_a_client_finds_errors_of_the_selected_provider() {
             ),
             vec!["MFA", "aws configure export-credentials --profile default --format process"],
         ),
+        (
+            format!(
+                "[default]\n{role}\nsource_profile = b\nduration_seconds = +3600\n[profile b]\naws_access_key_id = A\naws_secret_access_key = s\n"
+            ),
+            vec!["duration_seconds in line 4", "\"+3600\" is not a number of seconds"],
+        ),
         ("[default]\nlogin_session = x\n".to_owned(), vec!["login sessions are not supported", "export-credentials"]),
         ("[default]\ncredential_process = a 'b\n".to_owned(), vec!["credential_process in line 2", "a quote"]),
         ("[default]\nsso_account_id = 1\nsso_role_name = r\n".to_owned(), vec!["sso_region is missing"]),
@@ -651,6 +657,21 @@ fn failed_process_shows_the_end_of_its_errors_without_secrets() {
             "ends with: no ticket [redacted]\\n\\x1b[2J",
         ],
     );
+}
+
+/// The client does not know these keys: no document with them was complete.
+#[test]
+fn failed_process_hides_the_keys_that_it_printed() {
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    for script in [
+        format!("SECRET={secret}; set -x; export AWS_SECRET_ACCESS_KEY=$SECRET; false"),
+        format!("echo \\\"SecretAccessKey\\\": \\\"{secret}\\\"; echo rejected {secret} >&2"),
+        format!("echo {{\\\"Version\\\": 2, \\\"SessionToken\\\": \\\"{secret}\\\"}}; echo used {secret} >&2"),
+    ] {
+        let error = Setup::offline().with_process(&format!("sh -c \"{script}\"")).error();
+        assert_contains(&error, &["the program \"sh\"", "[redacted]"]);
+        assert!((0..secret.len() - 15).all(|at| !error.message().contains(&secret[at..at + 16])), "{error}");
+    }
 }
 
 #[test]
