@@ -2,6 +2,8 @@
  * Too few file descriptors. With none, a call fails at once with GLACIER_E_MEMORY, sends nothing and logs no warning.
  * With enough again, the same handle uploads. With two, eight workers share two connections.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -83,11 +85,16 @@ static void open_files_without(const char *file)
     OK(glacier_upload_set_source_memory(journalled, hash, sizeof hash, &err));
     OK(glacier_upload_set_journal(journalled, journal, &err));
     OK(glacier_config_set_ca_file(config, file, &err));
+    /* A trust store that is a directory, which exists. */
+    CHECK_NUMBER(setenv("SSL_CERT_DIR", "/dev", 1), 0);
+    glacier_config_t *trusting = glacier_config_new();
+    OK(glacier_config_set_endpoint(trusting, "https://127.0.0.1:1", &err));
 
     allow_descriptors(0);
     FAILS_WITH(GLACIER_E_MEMORY, file, glacier_upload_run(upload, &err));
     FAILS_WITH(GLACIER_E_MEMORY, file, glacier_treehash_file(file, 2, NULL, NULL, hash, &err));
     FAILS_WITH(GLACIER_E_MEMORY, file, glacier_client_new(config, &other, &err));
+    FAILS_WITH(GLACIER_E_MEMORY, "/dev", glacier_client_new(trusting, &other, &err));
     FAILS_WITH(GLACIER_E_MEMORY, "journal", glacier_upload_run(journalled, &err));
     CHECK_NUMBER(warnings, 0);
     allow_descriptors(20);
@@ -96,6 +103,7 @@ static void open_files_without(const char *file)
     glacier_upload_free(journalled);
     glacier_client_free(client);
     glacier_config_free(config);
+    glacier_config_free(trusting);
 }
 
 /* The harness creates the file, of any size. */

@@ -38,8 +38,7 @@ impl Found {
         for error in loaded.errors {
             match &error.kind {
                 ErrorKind::Io { inner, .. } if is_exhausted(inner) => {
-                    let text = format!("no resources to read the trusted certificates: {error}");
-                    return Err(Error::new(Kind::Memory, text).caused_by(error));
+                    return Err(no_resources(&error.to_string()).caused_by(error));
                 }
                 _ => self.problems.push(error.to_string()),
             }
@@ -78,6 +77,14 @@ impl SystemStore {
     /// `Memory` if file descriptors or memory are exhausted.
     pub(super) fn load(&self) -> Result<Found> {
         let mut found = Found { certificates: Vec::new(), problems: Vec::new() };
+        for directory in &self.directories {
+            // Below, a directory that cannot be opened is skipped.
+            if let Err(error) = fs::read_dir(directory)
+                && is_exhausted(&error)
+            {
+                return Err(no_resources(&problem(directory, &error)).caused_by(error));
+            }
+        }
         let mut is_allowed = |checked: Checked| checked.map_err(|problem| found.problems.push(problem)).is_ok();
         let file = self.file.as_deref().filter(|path| is_allowed(check_file(path)));
         let directories: Vec<_> =
@@ -126,6 +133,10 @@ impl SystemStore {
         let directories = self.directories.iter().map(|path| format!("{directory}{}", path.display()));
         format!("{what} ({})", file.chain(directories).collect::<Vec<_>>().join(", "))
     }
+}
+
+fn no_resources(problem: &str) -> Error {
+    Error::new(Kind::Memory, format!("no resources to read the trusted certificates: {problem}"))
 }
 
 type Checked = std::result::Result<(), String>;
