@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -113,6 +115,41 @@ def test_journal_in_use_is_locked(glacier: Glacier, path: Path, journal: Path) -
         archive = client.upload(VAULT, path, journal=journal)
     assert archive.location is not None
     assert len(glacier.requests("InitiateMultipartUpload")) == 1
+
+
+@pytest.mark.parametrize("how", ["same", "link"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_journal_must_not_be_the_file_of_a_file_object(
+    glacier: Glacier, journal: Path, tmp_path: Path, buffering: int, how: str
+) -> None:
+    journal.touch()
+    link = tmp_path / "link"
+    link.symlink_to(journal)
+    path = journal if how == "same" else link
+    fails = pytest.raises(UsageError, match="is the source file")
+    with open(journal, "rb", buffering) as source, glacier.client() as client, fails:
+        client.upload(VAULT, source, journal=path)
+    assert journal.read_bytes() == b""
+    assert glacier.requests() == []
+
+
+@pytest.mark.parametrize("field", ["archive_id", "location"])
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\nforged", "\x9b31m", "\u202e"])
+def test_journal_with_control_characters_is_rejected(
+    glacier: Glacier, path: Path, journal: Path, field: str, text: str
+) -> None:
+    with glacier.client() as client:
+        client.upload(VAULT, path, journal=journal)
+        *lines, last = journal.read_bytes().splitlines(keepends=True)
+        record = json.loads(last[17:])
+        record["completed"][field] = text
+        document = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+        checksum = hashlib.sha256(document).hexdigest()[:16]
+        journal.write_bytes(b"".join(lines) + f"{checksum} ".encode() + document + b"\n")
+        with pytest.raises(LocalError) as caught:
+            client.upload(VAULT, path, journal=journal)
+    assert caught.value.name == "GLACIER_E_JOURNAL"
+    assert caught.value.message.isprintable()
 
 
 def test_file_that_is_not_a_journal_is_not_changed(glacier: Glacier, path: Path, journal: Path) -> None:

@@ -20,6 +20,7 @@ from .errors import GlacierError, class_of
 
 ABI_VERSION = 0
 
+E_INVALID = 2
 E_STATE = 3
 E_BUSY = 4
 E_IO = 100

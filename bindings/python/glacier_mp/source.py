@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Callable, Optional, Protocol, Union
 
 from . import _arguments, _length
 from ._calls import ON_READ
-from ._ffi import E_SOURCE_SHORT, LARGEST_ARCHIVE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
+from ._ffi import E_INVALID, E_SOURCE_SHORT, LARGEST_ARCHIVE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
 from ._memory import Memory
 
 Data = Union[bytes, bytearray, memoryview, mmap.mmap]
@@ -51,6 +53,22 @@ def set_source(
     handle.kept_alive.append(memory)
     lib.glacier_upload_set_source_memory(handle, memory.address, memory.length)
     return None
+
+
+def check_journal(source: Any, journal: bytes) -> None:
+    """Raises UsageError if the journal is the file that a file object reads.
+
+    The library cannot detect it: it gets bytes from a callback.
+    """
+    if isinstance(source, tempfile.SpooledTemporaryFile):
+        # Its method fileno() would move it to disk. The file has no name.
+        return
+    is_source = False
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        is_source = os.path.samestat(os.fstat(source.fileno()), os.stat(journal))
+    if is_source:
+        path = os.fsdecode(journal)
+        raise error_of(E_INVALID, f"the journal {path!r} is the source file: set another path for the journal")
 
 
 def _set_stream(handle: UploadHandle, source: Any, archive_size: Optional[int], expected_size: Optional[int]) -> bool:

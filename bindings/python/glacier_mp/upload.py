@@ -31,7 +31,7 @@ from ._os_errors import os_errors_for
 from .background import Background, in_background
 from .errors import GlacierError
 from .progress import Progress, progress_of
-from .source import Data, Source, StreamReader, set_source
+from .source import Data, Source, StreamReader, check_journal, set_source
 from .stream import UploadStream, WriteBuffer
 
 if TYPE_CHECKING:
@@ -254,7 +254,9 @@ class Upload:
         if journal is not None:
             # Their journals would stay locked.
             free_unreachable_handles()
-            lib.glacier_upload_set_journal(handle, _arguments.path("journal", journal))
+            journal_path = _arguments.path("journal", journal)
+            check_journal(source, journal_path)
+            lib.glacier_upload_set_journal(handle, journal_path)
         if part_range is not None:
             lib.glacier_upload_set_part_range(handle, *_first_and_count(part_range))
         if archive_size is not None:
