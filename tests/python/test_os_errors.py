@@ -238,6 +238,7 @@ def test_errors_can_be_pickled_and_copied(number: Optional[int], kind: type[OSEr
         (["a b", "b"], "cannot open a b: no such file (os error 2)", "a b"),
         (["a\nb", "a"], "cannot open a\\nb: no such file (os error 2)", "a\nb"),
         (["\x1b", "a", "b\u202e"], "cannot open b\\u{202e}: no such file (os error 2)", "b\u202e"),
+        (["\ue000", "a"], "cannot open \ue000: no such file (os error 2)", "\ue000"),
         (["a", "file"], "cannot open a: no such file (os error 2)", "a"),
         (["a", "b"], "cannot open c: no such file (os error 2)", None),
         (["a\n"], "cannot open a\\n: no such file (os error 2)", "a\n"),

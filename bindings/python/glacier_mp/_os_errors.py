@@ -51,9 +51,9 @@ def _path_in(message: str, paths: list[bytes]) -> Optional[bytes]:
     before = re.sub(r" \(\w+ in line [0-9]+ of .*\)", "", before)
 
     def end_and_length(path: bytes) -> tuple[int, int]:
-        # The message has control characters and other unprintable characters in escaped form.
+        # The message has control characters and most other unprintable characters in escaped form.
         text = path.decode("utf-8", "replace")
-        pattern = "".join(re.escape(c) if c.isprintable() else r"\\[a-z0-9{}]+?" for c in text)
+        pattern = "".join(re.escape(c) if c.isprintable() else rf"(?:{re.escape(c)}|\\[a-z0-9{{}}]+?)" for c in text)
         pattern = rf"(?<!\w){pattern}(?!\w)"
         return max(((match.end(), len(text)) for match in re.finditer(pattern, before)), default=(-1, 0))
 
