@@ -46,9 +46,10 @@ impl Output {
     }
 }
 
-/// Writes a message to standard error. A failed write is ignored: there is no other stream for the message.
+/// Writes a message to standard error, on one line and without control characters. A failed write is ignored: there is no
+/// other stream for the message.
 pub(crate) fn message(text: &str) {
-    let _ = write_to(&mut io::stderr().lock(), format!("glacier-mp: {text}").as_bytes());
+    let _ = write_to(&mut io::stderr().lock(), format!("glacier-mp: {}", shown(text)).as_bytes());
 }
 
 /// Writes a line to standard error unchanged.

@@ -6,6 +6,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use crate::console::shown;
+
 /// The mark: a character that no ID contains.
 const MARK: u8 = 0x01;
 /// The length from which an argument is an ID. No option of this program is that long.
@@ -25,6 +27,21 @@ pub(crate) fn unmarked(argument: OsString) -> OsString {
         Some(rest) => OsString::from_vec(rest.to_vec()),
         None => argument,
     }
+}
+
+/// Returns the arguments for a message: without control characters, except the mark.
+pub(crate) fn printable(arguments: &[OsString]) -> Vec<OsString> {
+    let printable = |argument: &OsString| match argument.as_bytes() {
+        [MARK, ..] => argument.clone(),
+        _ => shown(&argument.to_string_lossy()).into(),
+    };
+    arguments.iter().map(printable).collect()
+}
+
+/// Removes the marks from a message; `None` if it has none.
+pub(crate) fn without_marks(text: &str) -> Option<String> {
+    let mark = char::from(MARK);
+    text.contains(mark).then(|| text.replace(mark, ""))
 }
 
 /// Parses a text that can be an ID.

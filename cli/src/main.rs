@@ -45,12 +45,14 @@ fn main() -> ExitCode {
     let (cli, invocation) = match parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
-            let is_written = error.print().is_ok();
             let exit = match error.use_stderr() {
                 true => Exit::Usage,
-                false if is_written => Exit::Done,
+                false if error.print().is_ok() => Exit::Done,
                 false => Exit::Failed,
             };
+            if exit == Exit::Usage {
+                print_error(error, &arguments);
+            }
             return ExitCode::from(exit.code());
         }
     };
@@ -65,6 +67,18 @@ fn main() -> ExitCode {
             ExitCode::from(exit.worse(Exit::Failed).code())
         }
         None => ExitCode::from(exit.code()),
+    }
+}
+
+/// Prints an error of the command line. The parser repeats arguments unchanged, so it gets them without characters that a
+/// terminal would interpret.
+fn print_error(error: clap::Error, arguments: &[OsString]) {
+    let other = parse(&hyphens::printable(arguments)).err().filter(|other| other.kind() == error.kind());
+    let error = other.unwrap_or(error);
+    match hyphens::without_marks(&error.to_string()) {
+        Some(text) => console::raw_line(text.trim_end().as_ref()),
+        // A failed write is ignored: there is no other stream for the message.
+        None => drop(error.print()),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use glacier_mp::sanitize::is_unprintable;
+
 /// Joins the words of a command, quoted so that a shell splits them again.
 pub(crate) fn command(words: &[OsString]) -> OsString {
     let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
@@ -15,7 +17,8 @@ fn quote(word: &OsStr) -> Vec<u8> {
     if !bytes.is_empty() && bytes.iter().all(is_plain) {
         return bytes.to_vec();
     }
-    if bytes.iter().any(|byte| *byte < 0x20 || *byte == 0x7f) || word.to_str().is_none() {
+    let is_printable = |text: &str| !text.chars().any(|c| c.is_control() || is_unprintable(c));
+    if !word.to_str().is_some_and(is_printable) {
         return quote_with_escapes(bytes);
     }
     let mut out = vec![b'\''];
@@ -59,6 +62,7 @@ mod tests {
             b"a\nb\x1b[2J",
             b"\xff\xfe'\\",
             "käse".as_bytes(),
+            "\u{9b}31m\u{202e}txt".as_bytes(),
             b"~",
             b"*",
         ]
@@ -70,6 +74,7 @@ mod tests {
         let Ok(output) = output else { return };
         let expected = [words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>().join(&0), vec![0]].concat();
         assert_eq!(output.stdout, expected);
-        assert!(!command(&words).as_bytes().contains(&0x1b));
+        let shown = command(&words).into_string().unwrap();
+        assert!(!shown.chars().any(|c| c.is_control() || is_unprintable(c)), "{shown:?}");
     }
 }

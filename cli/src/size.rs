@@ -1,5 +1,6 @@
-//! Sizes and times on the command line and in messages.
+//! Sizes, times and counts on the command line and in messages.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use glacier_mp::decimal::parse_decimal;
@@ -68,6 +69,15 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     };
     let count: u64 = text.strip_suffix(unit).and_then(parse_decimal).ok_or_else(rule)?;
     count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(rule)
+}
+
+/// Returns a parser of counts in a range: digits only.
+pub(crate) fn count_in(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
+    move |text| {
+        parse_decimal(text).filter(|count| range.contains(count)).ok_or_else(|| {
+            format!("{text:?} is not a number from {} to {}: write digits only", range.start(), range.end())
+        })
+    }
 }
 
 /// Formats a size: 512 B, 1.5 MiB, 20.0 GiB.
@@ -154,6 +164,15 @@ mod tests {
         assert_eq!(parse_time("2w"), Ok(Duration::from_secs(14 * 86_400)));
         for text in ["", "d", "7", "-1d", "1.5h", "7ä", "99999999999999999999d"] {
             assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_are_digits_in_a_range() {
+        let parse = count_in(1..=32);
+        assert_eq!(["1", "32", "007"].map(&parse), [Ok(1), Ok(32), Ok(7)]);
+        for text in ["", "0", "33", "+3", "-3", " 3", "3 ", "1_0", "0x5", "1e1", "\u{663}", "99999999999999999999"] {
+            assert!(parse(text).unwrap_err().contains("is not a number from 1 to 32"), "{text:?}");
         }
     }
 

@@ -1,8 +1,10 @@
 //! Standard input. A read that waits ends when the command is stopped.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -20,6 +22,15 @@ impl Stdin {
     /// It is closed.
     pub(crate) fn open() -> io::Result<Self> {
         Ok(Self(File::from(io::stdin().as_fd().try_clone_to_owned()?)))
+    }
+
+    /// Returns whether standard input is the file at a path.
+    pub(crate) fn is_file(&self, path: &Path) -> bool {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        match (self.0.metadata(), path.metadata()) {
+            (Ok(input), Ok(file)) => identity(input) == identity(file),
+            _ => false,
+        }
     }
 
     /// Waits for bytes and reads them; 0 bytes at the end. `None`: `is_stopping` became true.

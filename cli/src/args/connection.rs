@@ -9,7 +9,7 @@ use glacier_mp::config::Config;
 use super::path;
 use crate::exit::{Exit, Failure, Result};
 use crate::hyphens::parse_text;
-use crate::size::parse_time;
+use crate::size::{count_in, parse_time};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Connection")]
@@ -44,7 +44,7 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) give_up_after: Option<Duration>,
     /// The maximum number of attempts for one request, including outages; 0: only the time counts
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = count_in(0..=u32::MAX))]
     pub(crate) max_attempts: Option<u32>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) use self::connection::ConnectionArgs;
 pub(crate) use self::given::given_options;
 pub(crate) use self::transfer::TransferArgs;
 use crate::hyphens::{parse_text, unmarked};
-use crate::size::{parse_size, parse_time};
+use crate::size::{count_in, parse_size, parse_time};
 
 /// The text after the help and in the manual page.
 const AFTER_HELP: &str = "\
@@ -190,7 +190,7 @@ pub(crate) struct TreehashArgs {
     #[arg(required = true, value_name = "FILE", value_parser = path())]
     pub(crate) files: Vec<PathBuf>,
     /// The number of threads; 0 means one per core
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = count_in(0..=u32::MAX))]
     pub(crate) threads: u32,
     /// Print one JSON object for each file
     #[arg(long)]
@@ -210,7 +210,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) part_size: Option<u64>,
     /// The number of parts in flight
-    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = count_in(1..=32))]
     pub(crate) concurrency: u32,
     /// Print one JSON object
     #[arg(long)]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{StateArgs, path};
 use crate::schedule::Schedule;
-use crate::size::parse_size;
+use crate::size::{count_in, parse_size};
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Transfer")]
@@ -18,10 +18,10 @@ pub(crate) struct TransferArgs {
     #[arg(long)]
     pub(crate) no_journal: bool,
     /// The maximum number of parts in flight for each file
-    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = count_in(1..=32))]
     pub(crate) concurrency: u32,
     /// The number of files that are uploaded at the same time
-    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = count_in(1..=16))]
     pub(crate) files_at_once: u32,
     /// The maximum memory for parts
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]

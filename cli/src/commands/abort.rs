@@ -41,7 +41,7 @@ pub(crate) fn run(args: &AbortArgs, output: &Output) -> Result<Exit> {
         let mut exit = Exit::Done;
         for id in &ids {
             match abort(client, vault, id, &args.state, stop) {
-                Ok(()) => output.line(id),
+                Ok(()) => output.line(&shown(id)),
                 Err(failure) => {
                     message(&format!("upload {}: {failure}", shown(id)));
                     exit = exit.worse(failure.exit);

@@ -16,11 +16,15 @@ use crate::state::catalog::{ArchiveRecord, parse};
 pub(crate) fn run(args: &ArchivesArgs, output: &Output) -> Result<Exit> {
     let catalog = StateDirectory::find(&args.state)?.catalog();
     let mut number = 0;
-    catalog.read(|line, record| {
+    catalog.read(|_, record| {
         number += 1;
         match record {
             Some(record) if is_wanted(args, &record) => {
-                output.line(&if args.json { line.to_owned() } else { as_line(&record) });
+                if args.json {
+                    output.json(&record);
+                } else {
+                    output.line(&as_line(&record));
+                }
             }
             Some(_) => {}
             None => message(&format!("line {number} of the catalog {} is damaged", shown_path(catalog.path()))),

@@ -6,11 +6,12 @@ use glacier_mp::error::Kind;
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
 
 use super::{Context, JobSource};
-use crate::console::shown;
+use crate::console::{shown, shown_path};
 use crate::exit::{Failure, Result};
 use crate::progress::Event;
 use crate::state::catalog::{ArchiveRecord, now};
 use crate::state::entry::{Entry, UploadKey, remove_file};
+use crate::stdin::Stdin;
 use crate::terms::with_options;
 
 /// Where journals are.
@@ -45,9 +46,16 @@ impl Journal {
     /// Finds and locks the journal of a source.
     ///
     /// # Errors
-    /// Another process uploads the source; the state directory cannot be written.
+    /// Another process uploads the source; the state directory cannot be written; the journal is standard input.
     pub(super) fn of(source: &JobSource, context: &Context) -> Result<Self> {
         match (&context.settings.journal, source) {
+            // The library detects a source file, but not the file that standard input reads.
+            (JournalChoice::At(path), JobSource::Stdin) if Stdin::open().is_ok_and(|input| input.is_file(path)) => {
+                Err(Failure::new(format!(
+                    "the journal {} is the file of standard input: set another path for the journal",
+                    shown_path(path)
+                )))
+            }
             (JournalChoice::At(path), _) => Ok(Self::At(path.clone())),
             (JournalChoice::StateDirectory, JobSource::File(path)) => {
                 let (vault, endpoint) = (&context.settings.vault, context.client.endpoint());

@@ -65,6 +65,13 @@ fn rejects_invalid_command_lines() {
         (&["upload", &file, &file], "is given twice"),
         (&["upload", "--part-size", "x", &file], "is not a size"),
         (&["upload", "--journal", "j", &file, "-"], "--journal is the journal of one source"),
+        (&["upload", "--concurrency=+3", &file], "\"+3\" is not a number from 1 to 32"),
+        (&["upload", "--files-at-once=+1", &file], "\"+1\" is not a number from 1 to 16"),
+        (&["upload", "--max-attempts", "+3", &file], "\"+3\" is not a number from 0"),
+        (&["treehash", "--threads=1_0", &file], "\"1_0\" is not a number from 0"),
+        (&["upload", "--a\x1b[2J\nforged\u{202e}", &file], r"unexpected argument '--a\x1b[2J\nforged\u{202e}'"),
+        (&["b\x1b[2J\u{9b}"], r"unrecognized subcommand 'b\x1b[2J\u{9b}'"),
+        (&["list", "-hGj3WZerNPYabcdefghijklmnop"], "unexpected argument '-hGj3WZerNPYabcdefghijklmnop'"),
         (&["upload", "--limit-rate", "8-9=1M", &file], "HH:MM-HH:MM=RATE"),
         (&["upload", "--region", "EU WEST", &file], "region"),
         (&["resume", "--upload-id", "x"], "needs one FILE"),
@@ -96,6 +103,55 @@ fn empty_standard_input_fails_and_leaves_nothing() {
     let ran = place.run_with_input(["upload", "-"], b"");
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("at least 1 byte"), "{ran:?}");
     assert!(place.glacier.uploads().is_empty());
+}
+
+#[test]
+fn journal_must_not_be_the_file_of_standard_input() {
+    let place = Place::new();
+    let input = place.file("input", b"");
+    let mut command = place.command(["upload", "--journal", &input, "-"]);
+    let ran = Ran::of(command.stdin(fs::File::open(&input).unwrap()).output().unwrap());
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("is the file of standard input"), "{ran:?}");
+    assert_eq!(fs::read(&input).unwrap(), b"");
+    assert!(place.glacier.requests().is_empty());
+}
+
+#[test]
+fn no_output_has_control_characters_of_outside() {
+    let place = Place::new();
+    let name = "a\x1b[31m\nforged\u{9b}2J\u{202e}\u{2028}";
+    let file = place.file(name, b"x");
+    let description = "\u{9b}2J\u{202e}\x7f";
+    let body = serde_json::json!({"Marker": null, "UploadsList": [{"ArchiveDescription": description,
+        "CreationDate": "2012-03-20T17:03:43.221Z", "MultipartUploadId": "id\u{202e}", "PartSizeInBytes": 1 << 20}]});
+    let list = Action::Status { status: 200, body: Some(body.to_string()), content_type: None, headers: Vec::new() };
+    place.glacier.add_fault(Fault::new(list).on(Operation::ListMultipartUploads).always());
+    for words in [
+        &["upload", &file][..],
+        &["upload", "--json", &file],
+        &["upload", &format!("{file}-missing")],
+        &["upload", "--json", &format!("{file}-missing")],
+        &["list"],
+        &["list", "--json"],
+        &["abort", "--yes", "--older-than=1d"],
+        &["archives"],
+        &["archives", "--json"],
+        &["resume", &file],
+        &["treehash", &file],
+        &["config", "--state-dir", &file],
+        &["config", "--json", "--ca-file", &file],
+        &["upload", "--limit-file", &file, &file],
+        &["upload", "--vault", name, &file],
+    ] {
+        let ran = place.run(words.iter().copied());
+        let text = ran.stdout.clone() + &ran.stderr;
+        let is_printable = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{202e}' | '\u{2028}'));
+        assert!(text.chars().all(is_printable), "{words:?}: {text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("forged")), "{words:?}: {text:?}");
+    }
+    let listed = place.run(["list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(listed.expect(0)[0]).unwrap();
+    assert_eq!(listed["description"].as_str(), Some(description));
 }
 
 #[test]
