@@ -1,7 +1,9 @@
 //! The examples: their output, their exit codes, and the archives that they create.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -285,6 +287,13 @@ fn rejects_wrong_usage(build: Build) {
         assert_eq!(outcome.status.code(), Some(2), "{arguments:?}: {outcome:?}");
         assert!(outcome.stderr.contains("--help") && outcome.stderr.contains(says), "{outcome:?}");
     }
+    let journal = format!("--journal={}", file.display());
+    let mut command = program.command_at(&glacier);
+    let command = command.args([&journal, "examplevault", "-"]).stdin(fs::File::open(&file).unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("the journal is the file of standard input"), "{stderr}");
     assert!(glacier.requests().is_empty());
     let variable = run(program.command_at(&glacier).env("AWS_REGION", "a b").args(["examplevault", "file"]));
     assert_eq!(variable.status.code(), Some(2), "{variable:?}");
@@ -403,7 +412,8 @@ fn shows_first_failure_and_retry(build: Build) {
 
 fn prints_names_without_control_characters(build: Build) {
     let glacier = local_glacier();
-    let missing = "/nonexistent/a\u{1b}[31m\nb\u{9b}";
+    // The last byte is no UTF-8: a terminal of 8 bits interprets it.
+    let missing = OsStr::from_bytes(b"/nonexistent/a\x1b[31m\nb\xc2\x9b\xe2\x80\xae\xc3\xa9\x9b");
     for (name, code) in [("upload", 1), ("by_hand", 1), ("several", 1), ("treehash", 1)] {
         let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
         let mut command = program.command_at(&glacier);
@@ -412,10 +422,21 @@ fn prints_names_without_control_characters(build: Build) {
         }
         let outcome = run(command.arg(missing));
         assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
-        let own = format!("{name}: /nonexistent/a\\x1b[31m\\nb\\u009b: ");
+        let own = format!("{name}: /nonexistent/a\\x1b[31m\\nb\\u009b\\u202e\u{e9}\\x9b: ");
         assert!(outcome.stderr.contains(&own), "{outcome:?}");
-        assert!(!outcome.stderr.contains('\u{1b}') && !outcome.stderr.contains('\u{9b}'), "{outcome:?}");
+        let is_printable = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+        assert!(outcome.stderr.chars().all(is_printable), "{outcome:?}");
     }
+    // The command that resumes is printed too.
+    glacier
+        .add_fault(Fault::new(Action::error(403, "AccessDeniedException", "No.")).on(Operation::UploadMultipartPart));
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let file = directory.path().join(OsStr::from_bytes(b"it's\x1b[31m\xe2\x80\xae\x9b\\"));
+    fs::write(&file, "x").unwrap();
+    let outcome = run(upload(build).command_at(&glacier).arg("examplevault").arg(&file));
+    assert_eq!(outcome.status.code(), Some(3), "{outcome:?}");
+    assert!(outcome.stderr.contains(r"/it\047s\033[31m\342\200\256\233\134'"), "{outcome:?}");
+    assert!(!outcome.stderr.contains('\u{1b}'), "{outcome:?}");
 }
 
 fn draws_bar_on_terminal(build: Build) {

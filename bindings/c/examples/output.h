@@ -55,20 +55,58 @@ static inline int finish_output(const char *program)
     return written;
 }
 
-/* Writes a file name on one line, without control characters, which a terminal would interpret. */
+/* Decodes the UTF-8 character at a text. Returns its length, or 0 if the bytes are not UTF-8. */
+static inline int decode(const unsigned char *c, unsigned *code)
+{
+    int length = *c < 0x80 ? 1 : *c < 0xC2 ? 0 : *c < 0xE0 ? 2 : *c < 0xF0 ? 3 : *c < 0xF5 ? 4 : 0;
+    *code = length < 2 ? *c : *c & (0x7Fu >> length);
+    for (int i = 1; i < length; i++) {
+        if ((c[i] & 0xC0) != 0x80)
+            return 0;
+        *code = *code << 6 | (c[i] & 0x3F);
+    }
+    int is_wrong = (length == 3 && (*code < 0x800 || (*code >= 0xD800 && *code < 0xE000))) ||
+                   (length == 4 && (*code < 0x10000 || *code > 0x10FFFF));
+    return is_wrong ? 0 : length;
+}
+
+/* Returns 1 for a character that controls a terminal, is invisible, is a space other than " ", or changes the direction. */
+static inline int is_unprintable(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7F && code <= 0xA0) || code == 0xAD || code == 0x61C || code == 0x1680 ||
+           code == 0x180E || (code >= 0x2000 && code <= 0x200F) || (code >= 0x2028 && code <= 0x202F) ||
+           (code >= 0x205F && code <= 0x206F) || code == 0x3000 || (code >= 0xFE00 && code <= 0xFE0F) ||
+           code == 0xFEFF || (code >= 0xE0000 && code <= 0xE0FFF);
+}
+
+/* Writes a file name on one line, without characters that a terminal would interpret. */
 static inline void put_name(const char *name, FILE *to)
 {
-    for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {
-        int is_c1 = c[0] == 0xC2 && c[1] >= 0x80 && c[1] <= 0x9F;
+    const unsigned char *c = (const unsigned char *)name;
+    while (*c != '\0') {
+        unsigned code;
+        int length = decode(c, &code);
         if (*c == '\n')
             fputs("\\n", to);
-        else if (*c < 0x20 || *c == 0x7F)
+        else if (length == 0 || (length == 1 && is_unprintable(code)))
             fprintf(to, "\\x%02x", *c);
-        else if (is_c1)
-            fprintf(to, "\\u%04x", *++c);
+        else if (is_unprintable(code))
+            fprintf(to, "\\u%04x", code);
         else
-            fputc(*c, to);
+            fwrite(c, 1, (size_t)length, to);
+        c += length > 0 ? length : 1;
     }
+}
+
+/* Returns 1 if put_name would write a text unchanged. */
+static inline int is_printable(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    unsigned code;
+    for (int length; *c != '\0'; c += length)
+        if ((length = decode(c, &code)) == 0 || is_unprintable(code))
+            return 0;
+    return 1;
 }
 
 static inline const char *log_level_name(glacier_log_level_t level)

@@ -22,8 +22,9 @@ int main(int argc, char **argv)
     prepare_output();
     if (argc > 1 && strncmp(argv[1], "--threads=", 10) == 0) {
         if (!parse_threads(argv[1] + 10, &threads)) {
-            fprintf(stderr, "treehash: %s: a number of threads has digits only; 0 is one for each processor\n",
-                    argv[1]);
+            fputs("treehash: ", stderr);
+            put_name(argv[1], stderr);
+            fputs(": a number of threads has digits only; 0 is one for each processor\n", stderr);
             ok = 0;
         }
         first = 2;

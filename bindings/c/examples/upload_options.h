@@ -3,6 +3,7 @@
 #define UPLOAD_OPTIONS_H
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "output.h"
 
@@ -69,6 +70,14 @@ struct options {
 static int is_standard_input(const struct options *options)
 {
     return strcmp(options->file, "-") == 0;
+}
+
+/* Returns 1 if a path is the file of standard input. The library cannot detect this: it gets bytes from a callback. */
+static int is_input(const char *path)
+{
+    struct stat input, file;
+    return path != NULL && fstat(STDIN_FILENO, &input) == 0 && stat(path, &file) == 0 && input.st_dev == file.st_dev &&
+           input.st_ino == file.st_ino;
 }
 
 /* Parses digits and, in a size, an optional unit of 1024 such as K or KiB. Units of 1000 such as MB are rejected. */
@@ -175,15 +184,30 @@ static int parse_arguments(int argc, char **argv, struct options *options)
     }
     if (options->file == NULL)
         return wrong_usage("VAULT and FILE are needed", "");
+    if (is_standard_input(options) && is_input(options->text[JOURNAL]))
+        return wrong_usage("the journal is the file of standard input: ", options->text[JOURNAL]);
     return parse_numbers(options);
 }
 
-/* Prints an argument for a POSIX shell: unchanged if that is safe, else in single quotes. */
+/*
+ * Prints an argument for a shell: unchanged if that is safe, else in single quotes. What a terminal would interpret is
+ * printed in the form $'...' of bash, zsh and POSIX 2024.
+ */
 static void print_quoted(FILE *to, const char *text)
 {
     static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:=,+@%";
     if (*text != '\0' && text[strspn(text, safe)] == '\0') {
         fputs(text, to);
+        return;
+    }
+    if (!is_printable(text)) {
+        fputs("$'", to);
+        for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
+            if (*c >= 0x20 && *c < 0x7F && *c != '\'' && *c != '\\')
+                fputc(*c, to);
+            else
+                fprintf(to, "\\%03o", *c);
+        fputc('\'', to);
         return;
     }
     fputc('\'', to);
