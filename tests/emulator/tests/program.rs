@@ -4,8 +4,10 @@
 
 mod client;
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -92,6 +94,29 @@ fn rejects_invalid_command_line() {
 }
 
 #[test]
+fn arguments_with_other_bytes_are_errors_on_one_line() {
+    for (wrong, says) in [
+        (&b"--data=\xff"[..], "the argument --data=\u{fffd} is not UTF-8"),
+        (b"--a\nb\x1b[2J\xc2\x9b\xe2\x80\xae", r"unknown option --a\nb\u{1b}[2J\u{9b}\u{202e}; see --help"),
+    ] {
+        let output = program().arg(OsStr::from_bytes(wrong)).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("glacier-emulator: {says}\n"));
+    }
+}
+
+#[test]
+fn full_standard_output_is_an_error() {
+    for option in ["--help", "--until-stdin-closes"] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = program().arg(option).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{option}");
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert!(why.starts_with("glacier-emulator: standard output: No space left"), "{option}: {why}");
+    }
+}
+
+#[test]
 fn command_line_sets_faults() {
     let running = Program::start(&[
         "--fault",
@@ -148,9 +173,9 @@ fn entries(directory: &Path) -> usize {
 
 #[test]
 fn signals_remove_the_temporary_directory() {
-    for (name, number) in [("HUP", 1), ("INT", 2), ("TERM", 15)] {
+    for (name, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)] {
         let directory = tempfile::tempdir().unwrap();
-        let (mut child, endpoint) = start_in(directory.path(), "--default-signal=HUP,INT,TERM");
+        let (mut child, endpoint) = start_in(directory.path(), "--default-signal=HUP,INT,QUIT,TERM");
         // A connection in the middle of a request does not delay the end.
         let mut client = Client::connect_without_tls(&endpoint);
         let id = client.initiate(MIB);

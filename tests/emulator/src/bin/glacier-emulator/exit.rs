@@ -4,7 +4,7 @@ use std::io;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -20,12 +20,12 @@ pub(crate) struct ExitWaiter {
 }
 
 impl ExitWaiter {
-    /// Handles SIGHUP, SIGINT and SIGTERM from now on, except signals that were ignored at the start, for example by
+    /// Handles SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on, except signals that were ignored at the start, for example by
     /// `nohup`. A second signal ends the program at once.
     pub(crate) fn new(until_stdin_closes: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let ignored = ignored_signals();
-        let handled = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        let handled = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let mut signals = Signals::new(handled)?;
         let for_signals = sender.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -6,6 +6,7 @@ mod exit;
 mod exports;
 mod settings;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -18,17 +19,17 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             // In the background, standard error may be closed.
-            let _ = writeln!(io::stderr(), "glacier-emulator: {why}");
+            let _ = writeln!(io::stderr(), "glacier-emulator: {}", escaped(&why));
             ExitCode::FAILURE
         }
     }
 }
 
 fn run() -> Result<(), String> {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments = std::env::args_os().skip(1).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
+    let arguments = arguments.map_err(|bad| format!("the argument {} is not UTF-8", bad.to_string_lossy()))?;
     let Some(settings) = Settings::parse(arguments.iter().cloned())? else {
-        print!("{USAGE}");
-        return Ok(());
+        return print(USAGE);
     };
     if settings.background {
         return background::start(&arguments);
@@ -44,8 +45,7 @@ fn run() -> Result<(), String> {
     } else {
         format!("{}\n", emulator.endpoint())
     };
-    let mut out = io::stdout();
-    out.write_all(first.as_bytes()).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))?;
+    print(&first)?;
     let reason = waiter.wait();
     // Removes the temporary directory.
     drop(emulator);
@@ -53,4 +53,21 @@ fn run() -> Result<(), String> {
         ExitReason::Input(read) => read.map_err(|e| format!("standard input: {e}")),
         ExitReason::Signal(signal) => exit::raise(signal).map_err(|e| format!("signal {signal}: {e}")),
     }
+}
+
+fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))
+}
+
+/// Escapes control and format characters of arguments and file names, which a terminal would interpret.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out
 }

@@ -34,8 +34,8 @@ Usage: glacier-emulator [OPTION]...
                           kill $GLACIER_EMULATOR_PID ends it
   --help                  prints this text
 
-The first line on standard output is the endpoint, such as http://127.0.0.1:41234. SIGTERM, SIGINT and SIGHUP end the
-program and remove its temporary directory. The manual of the local Glacier, tests/emulator/README.md, describes the JSON
+The first line on standard output is the endpoint, such as http://127.0.0.1:41234. SIGTERM, SIGINT, SIGHUP and SIGQUIT
+end the program and remove its temporary directory. The manual of the local Glacier, tests/emulator/README.md, describes the JSON
 forms and the requests to /.admin/.
 ";
 
