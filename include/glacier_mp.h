@@ -156,7 +156,7 @@
  * Inside a callback of an upload, only these functions of that upload are allowed: glacier_upload_cancel, _state,
  * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Inside a log
  * callback or a credentials provider, this holds for the client and all its uploads. A callback must not leave by
- * longjmp or a C++ exception.
+ * longjmp, pthread_exit or a C++ exception.
  *
  * user_data: the library passes it to the callback unchanged, and owns it from the start of the call that sets it. Its
  * destroy function, if not NULL, runs exactly once:

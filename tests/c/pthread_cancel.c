@@ -77,6 +77,14 @@ static glacier_result_t run(glacier_upload_t *upload)
     return glacier_upload_run(upload, NULL);
 }
 
+/* The callbacks run on the thread of the upload. */
+static glacier_result_t start_and_wait(glacier_upload_t *upload)
+{
+    OK(glacier_upload_set_source_memory(upload, data, 2 * MIB, &err));
+    OK(glacier_upload_start(upload, NULL, NULL, NULL, &err));
+    return glacier_upload_wait(upload, GLACIER_FOREVER, NULL);
+}
+
 static glacier_result_t put_part(glacier_upload_t *upload)
 {
     OK(glacier_upload_initiate(upload, &err));
@@ -118,6 +126,7 @@ int main(void)
     glacier_client_t *client = local_client(2);
     for (int disabled_before = 0; disabled_before < 2; disabled_before++) {
         canceled_in(client, run, disabled_before);
+        canceled_in(client, start_and_wait, disabled_before);
         canceled_in(client, put_part, disabled_before);
         canceled_in(client, write_and_finish, disabled_before);
     }

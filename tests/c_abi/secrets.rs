@@ -49,6 +49,21 @@ fn wipes_credentials_of_instances() {
     check_copies("instance");
 }
 
+#[test]
+fn wipes_credentials_of_containers() {
+    check_copies("container");
+}
+
+#[test]
+fn wipes_credentials_of_web_identities() {
+    check_copies("web identity");
+}
+
+#[test]
+fn wipes_credentials_of_sso() {
+    check_copies("sso");
+}
+
 /// An `http` endpoint gets requests through the proxy with the password, an `https` endpoint a tunnel.
 #[test]
 fn wipes_password_of_proxy() {
@@ -108,6 +123,13 @@ fn configure(mode: &str, command: &mut Command, options: &Options, tls: bool, di
         secret_key.replace('/', "\\/"),
         if mode == "process" { "SessionToken" } else { "Token" },
     );
+    let sts = |action: &str| {
+        format!(
+            "<{action}Response><{action}Result><Credentials><AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>\
+             {secret_key}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>\
+             </Credentials></{action}Result></{action}Response>"
+        )
+    };
     command.env("AWS_CONFIG_FILE", directory.join("config"));
     command.env("AWS_SHARED_CREDENTIALS_FILE", directory.join("credentials"));
     match mode {
@@ -119,18 +141,42 @@ fn configure(mode: &str, command: &mut Command, options: &Options, tls: bool, di
         "role" => {
             write("config", "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n");
             write("credentials", "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = another-secret\n");
-            let body = format!(
-                "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>\
-                 {secret_key}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>\
-                 </Credentials></AssumeRoleResult></AssumeRoleResponse>"
+            return Some(serve("AWS_ENDPOINT_URL_STS", sts("AssumeRole"), command, tls, directory));
+        }
+        // The token of the identity provider is equal to the session token.
+        "web identity" => {
+            write("token", TOKEN);
+            command.env("AWS_WEB_IDENTITY_TOKEN_FILE", directory.join("token"));
+            command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r");
+            return Some(serve("AWS_ENDPOINT_URL_STS", sts("AssumeRoleWithWebIdentity"), command, tls, directory));
+        }
+        "container" => {
+            write("token", TOKEN);
+            command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", directory.join("token"));
+            return Some(serve("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{{{json}}}"), command, tls, directory));
+        }
+        "sso" => {
+            let start_url = "https://start.example";
+            write(
+                "config",
+                &format!(
+                    "[default]\nsso_account_id = 123456789012\nsso_role_name = r\nsso_region = us-east-1\n\
+                     sso_start_url = {start_url}\n"
+                ),
             );
-            let server = Server::either(tls, move |peer| respond(peer, |_| body.clone()));
-            command.env("AWS_ENDPOINT_URL_STS", server.url());
-            if let Some(ca) = &server.ca_pem {
-                let file = directory.join("ca.pem");
-                write("ca.pem", &format!("{}{ca}", std::fs::read_to_string(file).unwrap()));
-            }
-            return Some(server);
+            std::fs::create_dir_all(directory.join(".aws/sso/cache")).unwrap();
+            // The name is the SHA-1 of the URL.
+            write(
+                ".aws/sso/cache/1c5a689b7bb92284d0c514c4b1c1e1ce96d9621f.json",
+                &format!(r#"{{"accessToken": "{TOKEN}", "expiresAt": "2099-01-01T00:00:00Z"}}"#),
+            );
+            command.env("HOME", directory);
+            let keys = format!(
+                r#"{{"roleCredentials": {{"accessKeyId": "{access_key}", "secretAccessKey": "{}", "sessionToken": "{TOKEN}",
+                "expiration": 4070908800000}}}}"#,
+                secret_key.replace('/', "\\/")
+            );
+            return Some(serve("AWS_ENDPOINT_URL_SSO", keys, command, tls, directory));
         }
         "instance" => {
             let server = Server::plain(move |peer| {
@@ -173,6 +219,18 @@ fn configure_proxy(command: &mut Command, glacier: &Emulator) -> Server {
     command.env("SECRET", inverted(PROXY_PASSWORD));
     command.env("TOKEN", inverted(&STANDARD.encode(format!("user:{PROXY_PASSWORD}"))));
     proxy
+}
+
+/// Starts a server that responds with a body, and names it in a variable.
+fn serve(variable: &str, body: String, command: &mut Command, tls: bool, directory: &Path) -> Server {
+    let server = Server::either(tls, move |peer| respond(peer, |_| body.clone()));
+    command.env(variable, server.url());
+    if let Some(ca) = &server.ca_pem {
+        let file = directory.join("ca.pem");
+        let known = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("{known}{ca}")).unwrap();
+    }
+    server
 }
 
 /// Responds to each request of a connection with a body.
