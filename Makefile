@@ -21,7 +21,7 @@ SONAME := libglacier_mp.so.0
 # it is a target of make. If cargo is not in the PATH (under sudo, for example), the default is used.
 TARGET_DIR := $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null \
 	| sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-TARGET_DIR := $(or $(TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
+TARGET_DIR := $(or $(TARGET_DIR),$(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),$(CURDIR)/target)
 BUILD_DIR := $(TARGET_DIR)$(addprefix /,$(CARGO_BUILD_TARGET))
 RELEASE := $(BUILD_DIR)/release
 DEBUG := $(BUILD_DIR)/debug
