@@ -7,6 +7,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
+
 use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;

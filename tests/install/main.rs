@@ -8,6 +8,7 @@
 mod support;
 
 mod build_systems;
+mod linker_cache;
 mod manual;
 mod tree;
 
@@ -100,15 +101,6 @@ fn install_copies_the_programs_that_were_built() {
     assert_eq!(mode & 0o777, 0o755);
     tree.run("uninstall");
     assert!(files(&tree.prefix).is_empty());
-}
-
-#[test]
-fn install_names_the_directory_that_the_linker_does_not_search() {
-    let tree = Tree::install("lib");
-    let output = tree.run("install");
-    let directory = tree.library_directory().canonicalize().unwrap();
-    let expected = format!("the dynamic linker does not search {}", directory.display());
-    assert!(text(&output.stdout).contains(&expected), "{expected} is not in {output:?}");
 }
 
 #[test]

@@ -40,9 +40,15 @@ impl Tree {
 
     /// Runs a goal of the Makefile with the directories of this tree, and without cargo.
     pub(crate) fn run(&self, goal: &str) -> Output {
+        succeed(&mut self.make(goal))
+    }
+
+    /// `make` with the directories of this tree, and without cargo.
+    pub(crate) fn make(&self, goal: &str) -> Command {
         let mut command = make(goal);
         command.arg(variable("PREFIX", &self.prefix)).arg(variable("libdir", &self.library_directory()));
-        succeed(command.arg("CARGO=/nonexistent/cargo").env("CARGO_TARGET_DIR", &self.target))
+        command.arg("CARGO=/nonexistent/cargo").env("CARGO_TARGET_DIR", &self.target);
+        command
     }
 
     /// Moves the installed files to another directory.
