@@ -8,6 +8,7 @@
 )]
 
 mod config;
+mod install;
 mod manual;
 mod names;
 mod output;
