@@ -1,9 +1,10 @@
-"""Build hook of hatchling. It adds the shared library to the wheel, and the Rust crate to the source distribution.
+"""Build hook of hatchling: adds library and command to the wheel, and the Rust sources to the source distribution.
 
 The wheel works with every Python 3 on its platform.
 
 environment:
   GLACIER_MP_BUILD_LIBRARY  the path of a built library; if not set, cargo builds it
+  GLACIER_MP_BUILD_COMMAND  the path of a built command; if neither variable is set, cargo builds it
   GLACIER_MP_PLAT           the platform tag of the wheel; if not set, that of this machine
   CARGO                     the program cargo; default: cargo
 """
@@ -14,15 +15,26 @@ import re
 import shutil
 import subprocess
 import sysconfig
-import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any, Optional
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-# The directory of the crate in the source distribution.
-CRATE = "rust"
+# The directory of the Rust sources in the source distribution.
+SOURCES = "rust"
+# The files and directories there, relative to the root of the repository. They include each member of the workspace.
+SOURCE_PATHS = (
+    "Cargo.lock",
+    "Cargo.toml",
+    "build.rs",
+    "cli/Cargo.toml",
+    "cli/src",
+    "include",
+    "src",
+    "tests/emulator/Cargo.toml",
+    "tests/emulator/src",
+    "tests/panics/Cargo.toml",
+)
 
 
 class BuildError(Exception):
@@ -34,94 +46,71 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         root = Path(self.root)
         try:
             if self.target_name == "sdist":
-                self._temporary = tempfile.TemporaryDirectory()
-                if not (root / CRATE).exists():
-                    crate = packaged_crate(crate_directory(root), Path(self._temporary.name))
-                    build_data["force_include"][str(crate)] = CRATE
+                sources = source_directory(root)
+                build_data["force_include"].update({str(sources / path): f"{SOURCES}/{path}" for path in SOURCE_PATHS})
                 return
             platform = os.environ.get("GLACIER_MP_PLAT") or sysconfig.get_platform()
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{platform.replace('-', '_').replace('.', '_')}"
-            library = existing_library()
-            if version == "editable":
-                # The package finds the library in the repository's target directory.
-                if library is None:
-                    crate = crate_directory(root)
-                    build(crate, crate / "target")
-            else:
-                library = library or build(crate_directory(root))
+            library, command = existing_file("GLACIER_MP_BUILD_LIBRARY"), existing_file("GLACIER_MP_BUILD_COMMAND")
+            if library is None:
+                sources = source_directory(root)
+                require_tools(sources)
+                # An editable package finds the library in the repository's target directory.
+                target = sources / "target" if version == "editable" else None
+                # The library comes last: the build of the command writes another libglacier_mp.so to the same path.
+                command = command or build(sources, ["build", "--package", "glacier-mp"], "glacier-mp", target)
+                library = build(sources, ["rustc", "--lib", "--crate-type", "cdylib"], "glacier_mp", target)
+            if version != "editable":
                 build_data["force_include"][str(library)] = f"glacier_mp/{library.name}"
+            if command is not None:
+                build_data["shared_scripts"][str(command)] = "glacier-mp"
         except BuildError as error:
             self.app.abort(f"error: {error}")
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        if self.target_name == "sdist":
-            self._temporary.cleanup()
 
-
-def existing_library() -> Optional[Path]:
-    """Returns the library that the environment names."""
-    path = os.environ.get("GLACIER_MP_BUILD_LIBRARY")
+def existing_file(variable: str) -> Optional[Path]:
+    """Returns the path in an environment variable."""
+    path = os.environ.get(variable)
     if path and not Path(path).is_file():
-        raise BuildError(f"GLACIER_MP_BUILD_LIBRARY is {path!r}, which is not a file: set it to the path of a library")
+        raise BuildError(f"{variable} is {path!r}, which is not a file: set it to the path of a built file")
     return Path(path) if path else None
 
 
-def crate_directory(root: Path) -> Path:
-    """Returns the directory of the crate: in a source distribution, or in the repository."""
-    for directory in (root / CRATE, root.parents[1]):
+def source_directory(root: Path) -> Path:
+    """Returns the directory of the Rust sources: in a source distribution, or the repository."""
+    for directory in (root / SOURCES, root.parents[1]):
         if (directory / "src" / "ffi").is_dir():
             return directory
     raise BuildError(
-        f"the Rust sources of glacier_mp are neither in {root / CRATE} nor in {root.parents[1]}: "
+        f"the Rust sources of glacier_mp are neither in {root / SOURCES} nor in {root.parents[1]}: "
         "build from a checkout or from a source distribution, or set GLACIER_MP_BUILD_LIBRARY to the path of a library"
     )
 
 
-def build(crate: Path, target: Optional[Path] = None) -> Path:
-    """Builds the library with cargo. Returns its path.
+def build(sources: Path, arguments: list[str], name: str, target: Optional[Path]) -> Path:
+    """Builds an optimized library or program with cargo. Returns its path.
 
-    It builds the cdylib only: cargo skips link-time optimization if it builds an rlib too.
+    For the library, cargo builds the cdylib only: it skips link-time optimization if it builds an rlib too.
     """
-    require_tools(crate)
-    command = [cargo(), "rustc", "--locked", "--release", "--lib", "--crate-type", "cdylib", "--message-format", "json"]
+    command = [cargo(), *arguments, "--locked", "--release", "--message-format", "json"]
     if target is not None:
         command += ["--target-dir", str(target)]
-    ended = subprocess.run(command, cwd=crate, check=False, stdout=subprocess.PIPE)
+    ended = subprocess.run(command, cwd=sources, check=False, stdout=subprocess.PIPE)
     if ended.returncode != 0:
-        raise BuildError(f"cargo could not build the library in {crate}: see the messages of cargo above")
-    messages = map(json.loads, ended.stdout.splitlines())
-    files = [
-        file
-        for message in messages
-        if message["reason"] == "compiler-artifact" and message["target"]["name"] == "glacier_mp"
-        for file in message["filenames"]
-        if file.endswith((".so", ".dylib"))
+        raise BuildError(f"cargo could not build {name} in {sources}: see the messages of cargo above")
+    artifacts = [
+        message
+        for message in map(json.loads, ended.stdout.splitlines())
+        if message["reason"] == "compiler-artifact" and message["target"]["name"] == name
     ]
-    return Path(files[-1])
+    files = [artifacts[-1]["executable"], *artifacts[-1]["filenames"]]
+    return next(Path(file) for file in files if file and not file.endswith(".rlib"))
 
 
-def packaged_crate(repository: Path, directory: Path) -> Path:
-    """Packages the crate with cargo into a directory. Returns the directory of its files.
-
-    The packaged crate has no workspace and no tests, so it can be built alone.
-    """
-    require_cargo(repository)
-    command = [cargo(), "package", "--package", "glacier_mp", "--locked", "--no-verify", "--allow-dirty", "--quiet"]
-    ended = subprocess.run([*command, "--target-dir", str(directory)], cwd=repository, check=False)
-    if ended.returncode != 0:
-        raise BuildError(f"cargo could not package the crate in {repository}: see the messages of cargo above")
-    (archive,) = (directory / "package").glob("glacier_mp-*.crate")
-    with tarfile.open(archive) as files:
-        # The default of newer Pythons.
-        files.extraction_filter = getattr(tarfile, "data_filter", None)
-        files.extractall(directory)
-    return directory / archive.stem
-
-
-def require_tools(crate: Path) -> None:
-    """Checks that the programs that build the library are installed."""
-    require_cargo(crate)
+def require_tools(sources: Path) -> None:
+    """Checks that the tools of the build are installed."""
+    require_cargo(sources)
     compiler = os.environ.get("CC", "cc").split()[0]
     if shutil.which(compiler) is None:
         raise BuildError(
@@ -130,9 +119,9 @@ def require_tools(crate: Path) -> None:
         )
 
 
-def require_cargo(crate: Path) -> None:
+def require_cargo(sources: Path) -> None:
     """Checks that cargo is installed and recent enough."""
-    needed = re.search(r'(?m)^rust-version = "([\d.]+)"', (crate / "Cargo.toml").read_text("utf-8"))
+    needed = re.search(r'(?m)^rust-version = "([\d.]+)"', (sources / "Cargo.toml").read_text("utf-8"))
     wanted = needed.group(1) if needed else "1"
     requirement = f"building glacier-mp needs Rust {wanted} or later"
     advice = "install Rust with rustup, or set GLACIER_MP_BUILD_LIBRARY to the path of a library"

@@ -24,7 +24,7 @@ pytest.importorskip("hatchling")
 PROJECT = ROOT / "bindings" / "python"
 LIBRARY = Path(_ffi.path)
 LICENSES = {"LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY-NOTICES"}
-VARIABLES = ("CARGO", "CC", "GLACIER_MP_BUILD_LIBRARY", "GLACIER_MP_PLAT")
+VARIABLES = ("CARGO", "CC", "GLACIER_MP_BUILD_COMMAND", "GLACIER_MP_BUILD_LIBRARY", "GLACIER_MP_PLAT")
 
 
 def hatchling(project: Path, target: str, output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -49,29 +49,45 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / archive.name[: -len(".tar.gz")]
 
 
-def test_source_distribution_contains_the_crate(source: Path) -> None:
-    crate = source / "rust"
-    for path in ("src", "include", "build.rs", "Cargo.lock"):
-        original = ROOT / path
-        files = [original] if original.is_file() else [file for file in original.rglob("*") if file.is_file()]
-        for file in files:
-            copy = crate / file.relative_to(ROOT)
-            assert copy.read_bytes() == file.read_bytes() or copy.name == "Cargo.lock", copy
-    manifest = (crate / "Cargo.toml").read_text("utf-8")
-    # Cargo can build it alone.
-    assert "workspace" not in manifest
-    assert "glacier-emulator" not in manifest
+def files_below(directory: Path) -> list[Path]:
+    return [file for file in directory.rglob("*") if file.is_file()]
+
+
+def test_source_distribution_contains_what_cargo_needs(source: Path) -> None:
+    sources = source / "rust"
+    for directory in ("src", "include", "cli/src", "tests/emulator/src"):
+        names = [file.relative_to(ROOT) for file in files_below(ROOT / directory)]
+        assert names
+        for name in names:
+            assert (sources / name).read_bytes() == (ROOT / name).read_bytes(), name
+    # Reads the manifests of all members of the workspace, and compares their dependencies with Cargo.lock.
+    command = [os.environ.get("CARGO", "cargo"), "tree", "--locked", "--package", "glacier-mp"]
+    ended = subprocess.run(command, cwd=sources, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
     assert {path.name for path in source.iterdir()} >= {*LICENSES, "README.md", "build_library.py", "glacier_mp"}
 
 
+def test_source_distribution_makes_the_same_source_distribution(source: Path, tmp_path: Path) -> None:
+    # Building it needs no cargo.
+    ended = hatchling(source, "sdist", tmp_path, PATH=directory_with(tmp_path / "bin"))
+    assert ended.returncode == 0, ended.stderr
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        names = {member.name.split("/", 1)[1] for member in files.getmembers() if member.isfile()}
+    assert names == {str(file.relative_to(source)) for file in files_below(source)}
+
+
 @pytest.mark.parametrize("origin", ["checkout", "source distribution"])
-def test_wheel_contains_library_and_licenses(source: Path, tmp_path: Path, origin: str) -> None:
+def test_wheel_contains_library_command_and_licenses(source: Path, tmp_path: Path, origin: str) -> None:
     project = PROJECT if origin == "checkout" else source
+    command = tmp_path / "built"
+    command.write_text("command")
     ended = hatchling(
         project,
         "wheel",
         tmp_path,
         GLACIER_MP_BUILD_LIBRARY=str(LIBRARY),
+        GLACIER_MP_BUILD_COMMAND=str(command),
         GLACIER_MP_PLAT="manylinux_2_34-x86_64",
     )
     assert ended.returncode == 0, ended.stderr
@@ -80,7 +96,9 @@ def test_wheel_contains_library_and_licenses(source: Path, tmp_path: Path, origi
     with zipfile.ZipFile(wheel) as files:
         files.extractall(installed)
     package, (information,) = installed / "glacier_mp", installed.glob("*.dist-info")
-    assert {path.name for path in installed.iterdir()} == {package.name, information.name}
+    (scripts,) = installed.glob("*.data/scripts")
+    assert {path.name for path in installed.iterdir()} == {package.name, information.name, scripts.parent.name}
+    assert [(path.name, path.read_text()) for path in scripts.iterdir()] == [("glacier-mp", "command")]
     assert (package / "py.typed").exists()
     assert (package / LIBRARY.name).read_bytes() == LIBRARY.read_bytes()
     assert {path.name for path in (information / "licenses").iterdir()} == LICENSES
@@ -98,6 +116,14 @@ def test_wheel_contains_library_and_licenses(source: Path, tmp_path: Path, origi
     ).stdout
     assert output.split() == [metadata["Version"], str(package / LIBRARY.name)]
     assert wheel.name == f"glacier_mp-{metadata['Version']}-py3-none-manylinux_2_34_x86_64.whl"
+
+
+def test_wheel_without_built_command_has_no_scripts(tmp_path: Path) -> None:
+    ended = hatchling(PROJECT, "wheel", tmp_path, GLACIER_MP_BUILD_LIBRARY=str(LIBRARY))
+    assert ended.returncode == 0, ended.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        assert not [name for name in files.namelist() if ".data/" in name]
 
 
 def test_copies_of_the_licenses_are_current() -> None:
@@ -128,10 +154,9 @@ def only_line(ended: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize("target", ["sdist", "wheel"])
-def test_build_without_cargo_names_what_to_install(tmp_path: Path, target: str) -> None:
+def test_build_without_cargo_names_what_to_install(tmp_path: Path) -> None:
     path = directory_with(tmp_path / "bin", cc="exit 0")
-    line = only_line(hatchling(PROJECT, target, tmp_path / "dist", PATH=path))
+    line = only_line(hatchling(PROJECT, "wheel", tmp_path / "dist", PATH=path))
     assert line.startswith("error: building glacier-mp needs Rust 1.")
     assert "cargo cannot be run: install Rust with rustup" in line
 
@@ -156,15 +181,16 @@ def test_build_reports_failure_of_cargo(tmp_path: Path) -> None:
     first, last = ended.stderr.splitlines()
     assert ended.returncode == 1
     assert first == "error[E0308]"
-    assert last == f"error: cargo could not build the library in {ROOT}: see the messages of cargo above"
+    assert last == f"error: cargo could not build glacier-mp in {ROOT}: see the messages of cargo above"
 
 
-def test_build_rejects_library_that_does_not_exist(tmp_path: Path) -> None:
-    line = only_line(hatchling(PROJECT, "wheel", tmp_path / "dist", GLACIER_MP_BUILD_LIBRARY="/no/such/library.so"))
-    assert "GLACIER_MP_BUILD_LIBRARY is '/no/such/library.so', which is not a file" in line
+@pytest.mark.parametrize("variable", ["GLACIER_MP_BUILD_COMMAND", "GLACIER_MP_BUILD_LIBRARY"])
+def test_build_rejects_file_that_does_not_exist(tmp_path: Path, variable: str) -> None:
+    line = only_line(hatchling(PROJECT, "wheel", tmp_path / "dist", **{variable: "/no/such/file"}))
+    assert line == f"error: {variable} is '/no/such/file', which is not a file: set it to the path of a built file"
 
 
-def test_build_without_crate_says_where_to_build(source: Path, tmp_path: Path) -> None:
+def test_build_without_sources_says_where_to_build(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "project", ignore=shutil.ignore_patterns("rust"))
     line = only_line(hatchling(tmp_path / "project", "wheel", tmp_path / "dist"))
     assert "build from a checkout or from a source distribution" in line

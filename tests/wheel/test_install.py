@@ -54,6 +54,12 @@ def assert_is_installed(venv: Path, glacier: LocalGlacier) -> None:
     package, library = uploads(venv, glacier)
     assert venv.parents[1] in package.parents
     assert library == package.parent / "libglacier_mp.so"
+    assert_command_runs(venv)
+
+
+def assert_command_runs(venv: Path) -> None:
+    version = run(venv, "-c", "import glacier_mp; print(glacier_mp.__version__)")
+    assert run(venv.parent / "glacier-mp", "--version") == f"glacier-mp {version}"
 
 
 def test_pip_installs_checkout(checkout: Path, venv: Path, glacier: LocalGlacier) -> None:
@@ -98,6 +104,7 @@ def test_editable_install_uses_its_sources(
     package, library = uploads(venv, glacier)
     assert package == project / "glacier_mp" / "__init__.py"
     assert library == crate / "target" / "release" / "libglacier_mp.so"
+    assert_command_runs(venv)
 
 
 def test_pip_without_cargo_prints_what_to_install(checkout: Path, venv: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The wheel for Linux with glibc 2.17 or later: its library, the Python tests with it, and panics."""
+"""The wheel for Linux with glibc 2.17 or later: its library and command, the Python tests with it, and panics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Optional
 
 import pytest
 
-from local_glacier import KEY, REGION, ROOT, LocalGlacier
+from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier
 from packages import DIRECTORY, create_venv, run
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -46,17 +46,55 @@ def test_auditwheel_accepts_the_wheel_for_manylinux2014(wheel: Path) -> None:
     assert f'consistent with the following platform tag:"manylinux_2_17_{MACHINE}"' in report.replace("\n", "")
 
 
-def test_library_needs_only_the_c_library(wheel: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def binaries(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The library and the command of the wheel."""
+    directory = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(wheel) as files:
-        library = files.extract("glacier_mp/libglacier_mp.so", tmp_path)
-    dynamic = run("readelf", "--dynamic", "--wide", library)
+        (command,) = (name for name in files.namelist() if ".data/scripts/" in name)
+        extracted = {"library": files.extract("glacier_mp/libglacier_mp.so", directory)}
+        extracted["command"] = files.extract(command, directory)
+    return {name: Path(path) for name, path in extracted.items()}
+
+
+@pytest.mark.parametrize("name", ["library", "command"])
+def test_binary_needs_only_the_c_library(name: str, binaries: dict[str, Path]) -> None:
+    dynamic = run("readelf", "--dynamic", "--wide", binaries[name])
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
     # Parts of glibc. Newer versions have all of them in libc.so.6.
     assert {re.split("[-.]", name)[0] for name in needed} <= {"libc", "ld", "libpthread", "libdl", "libm", "librt"}
+
+
+def test_library_keeps_its_linker_settings(binaries: dict[str, Path]) -> None:
+    dynamic = run("readelf", "--dynamic", "--wide", binaries["library"])
     assert "Library soname: [libglacier_mp.so.0]" in dynamic
     assert "NODELETE" in dynamic
-    exported = run("nm", "--dynamic", "--defined-only", library).split("\n")
+    exported = run("nm", "--dynamic", "--defined-only", binaries["library"]).split("\n")
     assert {line.split()[-1].split("_")[0] for line in exported if line} == {"glacier"}
+
+
+@pytest.mark.parametrize("name", ["library", "command"])
+def test_binary_has_no_paths_of_this_machine(name: str, binaries: dict[str, Path]) -> None:
+    content = binaries[name].read_bytes()
+    cargo_home = os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
+    for path in (str(ROOT), str(DIRECTORY), cargo_home):
+        assert path.encode() not in content, path
+    # Panic messages contain these.
+    assert b"/cargo/registry/src/" in content
+    assert b"src/upload/" in content
+
+
+def test_installed_command_uploads(wheel: Path, glacier: LocalGlacier, tmp_path: Path) -> None:
+    venv = create_venv(tmp_path / "venv")
+    run(venv, "-m", "pip", "install", "--quiet", "--no-index", wheel)
+    source = tmp_path / "archive"
+    source.write_bytes(bytes(3 * MIB + 1))
+    keys = {name.upper(): value for name, value in KEY.items()}
+    settings = {**keys, "AWS_REGION": REGION, "AWS_ENDPOINT_URL_GLACIER": glacier.endpoint}
+    settings["GLACIER_MP_STATE_DIR"] = str(tmp_path / "state")
+    output = run(venv.parent / "glacier-mp", "upload", "--vault", VAULT, source, **settings)
+    (archive,) = glacier.archives()
+    assert f"{archive['archive_id']}  {source}" in output.splitlines()
 
 
 @pytest.mark.parametrize("version", [*VERSIONS, "pypy3"])
