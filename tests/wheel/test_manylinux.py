@@ -51,7 +51,7 @@ def binaries(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     """The library and the command of the wheel."""
     directory = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(wheel) as files:
-        (command,) = (name for name in files.namelist() if ".data/scripts/" in name)
+        (command,) = (name for name in files.namelist() if name.endswith(".data/scripts/glacier-mp"))
         extracted = {"library": files.extract("glacier_mp/libglacier_mp.so", directory)}
         extracted["command"] = files.extract(command, directory)
     return {name: Path(path) for name, path in extracted.items()}
