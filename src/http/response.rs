@@ -206,7 +206,8 @@ impl ResponseReader {
             Some(code @ 200..) => self.status = Some(code),
             _ => {}
         }
-        self.has_status_line = response.code.is_some();
+        // The parser sets the reason, which may be empty, at the end of the status line.
+        self.has_status_line = response.reason.is_some();
         match parsed {
             Status::Partial => {
                 self.line = line;

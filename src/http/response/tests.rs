@@ -65,6 +65,13 @@ fn error(bytes: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
+fn rejects_a_malformed_status_line_before_its_end() {
+    for line in ["HTTP/1.1 551\u{ff}", "HTTP/1.1 2000", "HTTP/1.1 551\rx", "\nHTTP/1.1 551x"] {
+        assert!(outcome(line).error.is_some(), "{line:?}");
+    }
+}
+
+#[test]
 fn reads_bodies_by_length_chunks_and_close() {
     let by_length = "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\n\r\nhello";
     let normalized = "HTTP/1.1 200 \r\nA: b\r\ncontent-length: 5\r\n\r\nhello";
