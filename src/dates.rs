@@ -46,10 +46,11 @@ pub fn format_http(unix_time: u64) -> Option<String> {
     (unix_time < END_OF_9999).then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_time)))
 }
 
-/// Returns the time as a date. A time beyond the calendar, which ends with the year 9999, becomes 1970-01-01: the service
-/// rejects signatures of both.
+/// Returns the time as a date. A time outside of the years 0 to 9999 becomes 1970-01-01: the service rejects signatures of
+/// both.
 fn utc(unix_time: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(unix_time).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    let time = OffsetDateTime::from_unix_timestamp(unix_time).ok().filter(|time| time.year() >= 0);
+    time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -68,6 +69,8 @@ mod tests {
             (4_107_542_399, "21000228T235959Z"),
             (4_107_542_400, "21000301T000000Z"),
             (253_402_300_799, "99991231T235959Z"),
+            (-62_167_219_200, "00000101T000000Z"),
+            (-62_167_219_201, "19700101T000000Z"),
             (i64::MAX, "19700101T000000Z"),
             (i64::MIN, "19700101T000000Z"),
         ] {
