@@ -276,10 +276,11 @@ FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
 FUZZ_DIR := $(TARGET_DIR)/fuzz
-run-fuzz: fuzz-json fuzz-hashes fuzz-responses
+FUZZ_TARGETS := $(addprefix fuzz-,json hashes responses profiles credentials dates proxies)
+run-fuzz: $(FUZZ_TARGETS)
 
-.PHONY: fuzz-json fuzz-hashes fuzz-responses
-fuzz-json fuzz-hashes fuzz-responses: fuzz-%:
+.PHONY: $(FUZZ_TARGETS)
+$(FUZZ_TARGETS): fuzz-%:
 	@mkdir -p "$(FUZZ_DIR)/corpus/$*"
 	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) run --locked --release --manifest-path tests/fuzz/Cargo.toml \
 		--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir "$(FUZZ_DIR)" --bin $* -- \

@@ -11,6 +11,8 @@ mod documents;
 mod environment_keys;
 mod fetch;
 mod files;
+#[cfg(feature = "test-fuzzing")]
+pub mod fuzzing;
 mod instance_metadata;
 mod keys;
 mod printed_secrets;

@@ -11,6 +11,8 @@ mod deadline;
 mod dial;
 mod endpoint;
 mod exchange;
+#[cfg(feature = "test-fuzzing")]
+pub mod fuzzing;
 mod happy_eyeballs;
 mod interface;
 pub mod message;

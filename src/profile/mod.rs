@@ -5,6 +5,8 @@
 //! `# comments` behind a value, a byte order mark and `[DEFAULT]` are ignored, and an empty value counts as none.
 
 mod files;
+#[cfg(feature = "test-fuzzing")]
+pub mod fuzzing;
 mod parser;
 mod section;
 
