@@ -11,7 +11,7 @@
  *         try {
  *             glacier_mp::client client; // the region and the keys come from the environment
  *             glacier_mp::upload upload(client, "my-vault");
- *             upload.source_file("backup.tar").journal("backup.tar.glacier");
+ *             upload.source_file("backup.tar").journal("backup.journal");
  *             std::cout << upload.run().id << '\n';
  *         } catch (const glacier_mp::error &e) {
  *             std::cerr << e.what() << '\n';
@@ -762,8 +762,8 @@ public:
      * Creates a client from a copy of the settings: later changes to them do not affect it. Sends nothing.
      *
      * Throws: usage_error (no region, an invalid value in the environment, no certificate in the CA file);
-     * service_error with GLACIER_E_CREDENTIALS (no keys); local_error with GLACIER_E_IO (the CA file cannot be read);
-     * transport_error with GLACIER_E_TLS.
+     * service_error with GLACIER_E_CREDENTIALS (the source of the keys is incomplete, such as one half of a key);
+     * local_error with GLACIER_E_IO (the CA file cannot be read); transport_error with GLACIER_E_TLS.
      */
     explicit client(const config &settings) : provider_(settings.provider_) {
         glacier_client_t *handle = nullptr;

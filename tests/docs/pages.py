@@ -9,7 +9,9 @@ from pathlib import Path
 from local_glacier import ROOT
 
 # tests/dask runs the programs of distributed.md, which need Dask.
-PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "distributed.md"})]
+# The pages whose programs upload to my-vault. The others upload to the vault of the local Glacier without options.
+READMES = [ROOT / "README.md", ROOT / "bindings" / "cpp" / "README.md"]
+PAGES = [*READMES, *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "distributed.md"})]
 EMULATOR_PAGE = ROOT / "tests" / "emulator" / "README.md"
 # Pages with commands. tests/python and tests/node run the programs of the packages.
 SHELL_PAGES = [
@@ -20,7 +22,7 @@ SHELL_PAGES = [
     ROOT / "bindings" / "node" / "README.md",
 ]
 # A block: its language, a note for the tests, its text. Renderers ignore the note.
-FENCE = re.compile(r"^```(\w+)(?: +(.+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w+)(?: +([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_glacier import KEY, MIB, ROOT, LocalGlacier, content
-from pages import EMULATOR_PAGE, SHELL_PAGES, Snippet, snippets
+from pages import EMULATOR_PAGE, READMES, SHELL_PAGES, Snippet, snippets
 
 PROGRAMS = Path(os.environ["GLACIER_EMULATOR"]).parent
 # Programs of the reader, and what they print.
@@ -40,7 +40,8 @@ def test_runs_commands(block: Snippet, tmp_path: Path) -> None:
         stub(tmp_path / name, script)
     for name in ("backup.tar", "monday.tar", "tuesday.tar"):
         (tmp_path / name).write_bytes(content(2 * MIB))
-    local = LocalGlacier("--vault", "backups", "--vault", "examplevault")
+    vaults = ["my-vault"] if block.page in READMES else ["backups", "examplevault"]
+    local = LocalGlacier(*(f for vault in vaults for f in ("--vault", vault)))
     environment = {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "HOME": str(home),

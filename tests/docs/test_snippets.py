@@ -13,13 +13,11 @@ from typing import Protocol
 import pytest
 
 from local_glacier import KEY, MIB, ROOT, LocalGlacier, content
-from pages import PAGES, Snippet, snippets
+from pages import PAGES, READMES, SHELL_PAGES, Snippet, snippets
 
 LIBRARY = Path(os.environ["GLACIER_MP_LIBRARY"])
 # Blocks of these languages are not programs. test_shell.py runs commands, and other suites what the others show.
 OTHER = {"cmake", "console", "ini", "js", "json", "meson", "sh", "text", "toml"}
-# The region of the programs that name one.
-REGION = "eu-central-1"
 # A fragment in C uses these variables.
 FRAGMENT = """
 #include <glacier_mp.h>
@@ -40,8 +38,11 @@ DECLARATIONS = {
 
 
 @pytest.fixture
-def glacier() -> Iterator[LocalGlacier]:
-    local = LocalGlacier("--region", REGION, "--vault", "examplevault", "--vault", "my-vault")
+def glacier(request: pytest.FixtureRequest) -> Iterator[LocalGlacier]:
+    """Starts the local Glacier as the page of the program does."""
+    call = getattr(request.node, "callspec", None)
+    from_readme = call is not None and "snippet" in call.params and call.params["snippet"].page in READMES
+    local = LocalGlacier(*(["--vault", "my-vault"] if from_readme else []))
     yield local
     local.close()
 
@@ -66,7 +67,7 @@ def run(glacier: LocalGlacier, tmp_path: Path) -> Run:
         "GLACIER_MP_LIBRARY": str(LIBRARY),
         "LD_LIBRARY_PATH": str(linked),
         "AWS_ENDPOINT_URL_GLACIER": glacier.endpoint,
-        "AWS_REGION": REGION,
+        "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": KEY["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": KEY["aws_secret_access_key"],
     }
@@ -78,6 +79,30 @@ def run(glacier: LocalGlacier, tmp_path: Path) -> Run:
         return done.stdout
 
     return run
+
+
+def test_finds_every_block() -> None:
+    for page in SHELL_PAGES:
+        openings = re.findall(r"^```\w", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert len(snippets([page])) == len(openings), page
+
+
+def test_links_name_files_of_the_repository() -> None:
+    # Directories that only `make docs` writes, or whose pages only `make docs` makes readable.
+    built = ROOT / "docs" / "reference"
+    for page in {*SHELL_PAGES, *PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "tests" / "README.md"}:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text):
+            target = (page.parent / link).resolve()
+            assert target.exists(), f"{page}: {link}"
+            assert not target.is_relative_to(built), f"{page}: {link}"
+
+
+@pytest.mark.parametrize("size", [1, 20_000_000, 3 * 16 * MIB])
+def test_several_machines_divide_each_size(size: int, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "backup.tar").write_bytes(content(size))
+    (snippet,) = snippets([ROOT / "docs" / "several-machines.md"], "python")
+    run(sys.executable, "-c", snippet.text)
 
 
 def test_knows_every_language() -> None:

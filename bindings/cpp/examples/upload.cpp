@@ -16,7 +16,9 @@ int main(int argc, char **argv) {
         upload.on_progress([](const glacier_mp::progress &now) {
             std::cerr << '\r' << now.bytes_stored() << " bytes stored, " << now.retries << " retries ";
         });
-        std::cout << upload.run().id << '\n';
+        const auto archive = upload.run();
+        std::cerr << '\n'; // ends the line of the progress
+        std::cout << archive.id << '\n';
         return 0;
     } catch (const glacier_mp::error &e) {
         std::cerr << '\n' << e.name() << ": " << e.what() << '\n';

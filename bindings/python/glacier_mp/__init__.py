@@ -2,8 +2,7 @@
 
     import glacier_mp
 
-    config = glacier_mp.Config(region_name="eu-central-1")   # keys come from the environment
-    with glacier_mp.Client(config) as client:
+    with glacier_mp.Client() as client:   # keys and region come from the environment, a profile or a Config
         archive = client.upload("my-vault", "backup.tar", progress=print)
     print(archive.archive_id)
 

@@ -51,7 +51,8 @@ class Client:
     Raises:
         UsageError: no region is set, the profile does not exist, a file cannot be parsed, a value from the environment
             or the profile is invalid, or the CA file has no certificate.
-        ServiceError: no credentials are set (GLACIER_E_CREDENTIALS).
+        ServiceError: the source of the keys is incomplete, such as one half of a key, or needs MFA
+            (GLACIER_E_CREDENTIALS). If no keys are set, the first request raises it, not the constructor.
         LocalError: the CA file or an AWS file cannot be read (GLACIER_E_IO, which is also an OSError).
     """
 

@@ -15,7 +15,8 @@ with equal tree hashes. Workers may join and leave at any time, as in an adaptiv
 
 The source is a file that all workers see at one path, or a function that reads a range of it.
 
-Installation: `pip install "glacier-mp[dask]"`, here and on the workers. docs/distributed.md has the details.
+Installation: the extra `dask` of the package, such as `pip install "./bindings/python[dask]"` in a checkout, here and
+on the workers. docs/distributed.md has the details.
 """
 
 from ._coordinator import upload
