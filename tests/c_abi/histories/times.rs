@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::actor::{Call, Kind};
 use super::changes::Change;
-use super::{History, Step};
+use super::{History, MIB, Step};
 
 /// The resolution of coarse times. See tests/c/histories.c.
 const RESOLUTION: Duration = Duration::from_secs(2);
@@ -46,11 +46,17 @@ impl History<'_> {
         self.make_file_call(Call::Run, &[]);
     }
 
-    /// The second change leaves the coarse times that the first one set.
+    /// The second change leaves the coarse times that the first one set. The first one occurs late in a call that sends
+    /// nothing, so that little time is between the two.
     fn change_twice_at_the_same_time(&mut self) {
         self.is_coarse = true;
+        self.memory_limit = 64 << 20;
+        self.make_file_call(Call::Transfer, &[]);
+        self.change(Change::Chmod);
         self.rest();
-        self.make_file_call(Call::Transfer, &[Step::Align, Step::Change(Change::Chmod)]);
+        let mut opened = self.opened();
+        opened.actor.hold(u32::try_from(self.original.len().div_ceil(MIB)).unwrap());
+        self.make(opened, Call::Transfer, &[Step::Align, Step::Change(Change::Chmod)]);
         self.change(Change::AllWithTime);
         self.make_file_call(Call::Run, &[]);
     }
