@@ -41,10 +41,8 @@ all: library examples
 # Optimized builds: the same sources, toolchain and Cargo.lock give the same file in each directory.
 RELEASE_FLAGS = --locked --release --config "$$(scripts/remap-paths "$(TARGET_DIR)")"
 
-# Builds the cdylib only: cargo skips link-time optimization if it builds an rlib too. The build of the command builds both,
-# and writes another cdylib to the same path in deps. cargo does not notice that, so this target removes such a file.
+# Builds the cdylib only: cargo skips link-time optimization if it builds an rlib too.
 library:
-	@cmp -s "$(RELEASE)/deps/libglacier_mp.so" "$(RELEASE)/libglacier_mp.so" || rm -f "$(RELEASE)/deps/libglacier_mp.so"
 	$(CARGO) rustc $(RELEASE_FLAGS) --lib --crate-type cdylib
 	ln -sf libglacier_mp.so "$(RELEASE)/$(SONAME)"
 

@@ -58,7 +58,6 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
                 require_tools(sources)
                 # An editable package finds the library in the repository's target directory.
                 target = sources / "target" if version == "editable" else None
-                # The library comes last: the build of the command writes another libglacier_mp.so to the same path.
                 command = command or build(sources, ["build", "--package", "glacier-mp"], "glacier-mp", target)
                 library = build(sources, ["rustc", "--lib", "--crate-type", "cdylib"], "glacier_mp", target)
             if version != "editable":
