@@ -23,6 +23,7 @@
 //! | signature expired, clock wrong | signed again with the corrected clock | – |
 //! | signature expired, clock correct | transient, unless the part was the only one in flight | – |
 //! | token expired | signed again with a new key, if a provider supplies one | – |
+//! | a hash that differs from the caller's, or from what was sent earlier | permanent | – |
 //! | hash rejected, or another hash in the response | the part is read again, then ambiguous | – |
 //! | another hash found without a request, or of the archive that exists | – | permanent |
 //!

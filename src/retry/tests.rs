@@ -107,6 +107,14 @@ fn only_overload_is_throttling() {
 }
 
 #[test]
+fn hash_that_differs_without_a_response_is_permanent() {
+    let local = Error::new(Kind::TreeHash, "the data has another hash than the caller gave");
+    assert_eq!((classify(&local), is_retryable(&local)), (Class::Permanent, false));
+    let received = response_error(Kind::TreeHash, 204, None);
+    assert_eq!((classify(&received), is_retryable(&received)), (Class::HashMismatch, true));
+}
+
+#[test]
 fn retries_ambiguous_failures_three_times() {
     let without_document = response_error(Kind::Service, 400, None);
     let not_http = Error::new(Kind::Protocol, "garbage");
