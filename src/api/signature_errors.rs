@@ -44,8 +44,8 @@ impl Service {
             return error.with_hint(format_args!("the expired session token came from {}", self.keys.source()));
         }
         error.with_hint(format_args!(
-            "the session token has expired; {}, where it came from, cannot replace it: create a client with fresh credentials \
-             or with a credentials provider",
+            "the session token has expired, and its source ({}) has no newer one: create a client with fresh credentials or \
+             with a credentials provider",
             self.keys.source()
         ))
     }

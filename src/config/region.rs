@@ -45,14 +45,12 @@ fn no_region(profiles: &Profiles) -> Error {
         .flatten()
         .map(|section| format!("line {} of {}", section.line(), section.file().display()))
         .collect();
-    let place = if headers.is_empty() {
-        profiles.files_summary()
-    } else {
-        format!("it begins in {}", headers.join(" and in "))
-    };
+    let place =
+        if headers.is_empty() { profiles.files_summary() } else { format!("section: {}", headers.join(" and ")) };
+    let inherited = if profile.name() == "default" { "" } else { "; the region of [default] is not inherited" };
     Error::invalid(format!(
-        "no region is set: glacier_config_set_region is not used, the environment variables {} are not set, and profile {} has no key {KEY} ({place}; \
-         no profile inherits the region of [default]); set one of them, such as AWS_REGION=us-east-1",
+        "no region is set: glacier_config_set_region is not used, the environment variables {} are not set, and profile {} has no key {KEY} \
+         ({place}{inherited}); set one of them, such as AWS_REGION=us-east-1",
         VARIABLES.join(" and "),
         quoted(profile.name()),
     ))

@@ -81,9 +81,10 @@ fn reads_region_and_endpoint_of_the_profile_that_the_program_sets() {
 #[test]
 fn names_all_places_of_a_missing_region() {
     let text = rejected(&with(&KEY));
-    for word in ["AWS_REGION", "AWS_DEFAULT_REGION", "profile \"default\"", "AWS_CONFIG_FILE is empty", "[default]"] {
+    for word in ["AWS_REGION", "AWS_DEFAULT_REGION", "profile \"default\"", "AWS_CONFIG_FILE is empty"] {
         assert!(text.contains(word), "{word:?} is not in {text}");
     }
+    assert!(!text.contains("not inherited"), "the default profile needs no hint: {text}");
     assert!(rejected(&with(&[KEY[0], KEY[1], ("AWS_ENDPOINT_URL", "http://x")])).contains("no region"));
 }
 

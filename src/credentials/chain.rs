@@ -120,7 +120,7 @@ impl Chain {
         let new = Arc::new(Plan::new(&self.environment, profiles, &self.endpoints)?);
         if !new.provider.as_ref().is_some_and(|provider| provider.is_of_profile()) {
             return Err(failure(format!(
-                "profile {} no longer supplies keys; they came from {}",
+                "profile {} no longer supplies keys; the last ones came from {}",
                 quoted(plan.profiles.selected().name()),
                 provider.source()
             )));

@@ -56,8 +56,8 @@ pub(super) fn configure(profile: &Profile) -> Result<Configured> {
     let words = shell_words::split(setting.value).filter(|words| words.first().is_some_and(|word| !word.is_empty()));
     let Some(words) = words else {
         return Err(Error::invalid(format!(
-            "{place}: the command is empty, or has a quote or a backslash at its end without its counterpart; white space followed \
-             by # or ; begins a comment, also inside quotes"
+            "{place}: the command is empty, has an unclosed quote, or ends with an unescaped backslash; white space followed by \
+             # or ; begins a comment, also inside quotes"
         )));
     };
     if setting.value.contains('\0') {

@@ -57,7 +57,10 @@ struct NoTransports;
 
 impl Transports for NoTransports {
     fn transport(&self, endpoint: &Endpoint, _: Route, _: Duration) -> Result<Arc<dyn Transport>> {
-        Err(Error::new(Kind::Internal, format!("no network for credentials is configured, but {endpoint} is needed")))
+        Err(Error::new(
+            Kind::Internal,
+            format!("keys cannot be fetched from {endpoint}: the client has no transport for it"),
+        ))
     }
 }
 

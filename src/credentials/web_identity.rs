@@ -41,7 +41,7 @@ pub(super) fn configure(settings: &Settings<'_>, profile: &Profile, uses_variabl
     };
     let Some(arn) = get(ROLE_ARN, "role_arn") else {
         return Err(Error::invalid(format!(
-            "the web identity token file {} has no role: set {ROLE_ARN}, or role_arn in profile {}",
+            "no role is set for the web identity token file {}: set {ROLE_ARN}, or role_arn in profile {}",
             token_file.display(),
             quoted(profile.name())
         )));

@@ -32,7 +32,7 @@ impl Tls {
                 ServerRole::Endpoint => "endpoint",
                 ServerRole::Proxy => "proxy",
             };
-            Error::invalid(format!("{noun} {server} is not allowed: a certificate cannot contain its host"))
+            Error::invalid(format!("{noun} {server} is not allowed: no certificate can name this host"))
                 .caused_by(error)
         })?;
         let trusted = trust.load()?;

@@ -94,7 +94,8 @@ impl TransportContext {
     /// Creates the error of a proxy that opens no tunnel, or that forwards no request.
     pub(crate) fn refused(&self, proxy: &Proxy, status: u16, schemes: &[String]) -> Error {
         let failure = if is_transient(status) { ConnectFailure::Proxy } else { ConnectFailure::ProxyRefused };
-        let text = format!("the proxy responded with status {status}: {}", hint(proxy, status, schemes));
+        let hint = hint(proxy, status, schemes);
+        let text = format!("the proxy ({}) responded with status {status}: {hint}", proxy.setting());
         self.error(Kind::Network, text).with_response(status, None, None).not_connected(failure)
     }
 }

@@ -39,14 +39,16 @@ pub(crate) fn complete_with_repair(call: &Call<'_>, source: &Source, plan: &Plan
         }
         repairs += 1;
         let indexes: Vec<_> = different.iter().map(|part| part.index.to_string()).collect();
-        let parts = if indexes.is_empty() { "no part".to_owned() } else { format!("part {}", indexes.join(", ")) };
-        session.log(
-            Level::Warn,
-            format_args!(
-                "the service rejected Complete ({rejection}); missing or different at the service: {parts}; the library \
-                 sends these parts again and retries Complete"
-            ),
-        );
+        let remedy = if indexes.is_empty() {
+            format!("{NO_DIFFERENCE}; the library retries Complete")
+        } else {
+            let parts = indexes.join(", ");
+            format!(
+                "the library sends again the parts that the service lacks or holds with another hash (part {parts}), and \
+                 retries Complete"
+            )
+        };
+        session.log(Level::Warn, format_args!("the service rejected Complete ({rejection}); {remedy}"));
         send_parts(session, source, plan, different, call.context)?;
     }
 }
@@ -65,8 +67,8 @@ pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> 
     };
     let plan = Plan::new(size, Some(session.part_size()))?;
     if let Some(part) = different_parts(call, &plan)?.first() {
-        return Err(rejection.with_kind(Kind::Incomplete).with_context(format_args!(
-            "part {} ({}) is missing at the service, or differs from what was sent: send it again",
+        return Err(rejection.with_kind(Kind::Incomplete).with_hint(format_args!(
+            "the service lacks part {} (bytes {}), or holds it with another hash: send it again",
             part.index,
             part.range.in_bytes()
         )));

@@ -178,7 +178,7 @@ MESSAGES = [
     (r"in a loop", "InfiniteLoop"),
     (r"cannot read the web identity token file", "FileError"),
     (r"is not a number of seconds", "InvalidDuration"),
-    (r"has both source_profile|profile .* does not exist|has no credentials|has no role", "InvalidConfig"),
+    (r"has both source_profile|profile .* does not exist|has no credentials|no role is set", "InvalidConfig"),
 ]
 
 

@@ -184,7 +184,7 @@ fn check_error(error: &Error, expected: &str) -> Result<(), String> {
                 "does not exist",
                 "has no credentials",
                 "is not allowed",
-                "has no role",
+                "no role is set",
                 "is missing",
                 "services",
                 "true or false",

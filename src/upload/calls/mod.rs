@@ -188,7 +188,7 @@ impl Upload {
             )),
             Some(id) if is_gone => error.with_hint(format_args!(
                 "the service does not know upload ID {} in vault {}: it was completed or aborted, expired 24 hours after its \
-                 last part, or never existed",
+                 last part, or never existed; look for its archive in an inventory of the vault before you upload it again",
                 id.to_string_lossy(),
                 session.vault_name()
             )),
@@ -204,7 +204,7 @@ impl Upload {
         let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some())
         {
             Some(path) if is_gone => {
-                error.with_hint(format_args!("to upload the archive again, remove its journal {}", path.display()))
+                error.with_hint(format_args!("to upload again, remove its journal {}", path.display()))
             }
             Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
             None => error,

@@ -86,5 +86,5 @@ fn check_bytes(part: &mut HashedPart<'_>, error: &Error, cancel: &Cancel) -> Res
         return Ok(());
     }
     let (index, range) = (part.pending.index, part.pending.range.in_bytes());
-    Err(Error::new(Kind::SourceChanged, format!("the bytes of part {index} ({range}) changed while they were sent")))
+    Err(Error::new(Kind::SourceChanged, format!("part {index} (bytes {range}) changed while it was sent")))
 }

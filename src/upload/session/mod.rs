@@ -141,7 +141,7 @@ impl Session {
     /// Returns the vault and the ID of the upload.
     pub(crate) fn name(&self) -> Result<UploadName<'_>> {
         let id = self.id().and_then(|id| id.to_str().ok());
-        let id = id.ok_or_else(|| Error::new(Kind::Internal, "the upload has no ID here"))?;
+        let id = id.ok_or_else(|| Error::new(Kind::Internal, "the upload ID is missing"))?;
         Ok(UploadName { vault: self.vault_name(), id })
     }
 

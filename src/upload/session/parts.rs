@@ -98,12 +98,12 @@ impl Parts {
         let mut trees = Vec::with_capacity(self.stored.len());
         for (index, first) in (0..).zip((0..size).step_by(usize::try_from(self.part_size).unwrap_or(usize::MAX))) {
             let range = self.range(index, self.part_size.min(size - first));
-            let stored = self.stored(index).ok_or_else(|| {
-                incomplete(format!("part {index} is missing ({}, of {size} bytes)", range.in_bytes()))
-            })?;
+            let stored = self
+                .stored(index)
+                .ok_or_else(|| incomplete(format!("part {index} is missing (bytes {} of {size})", range.in_bytes())))?;
             if stored.length != range.length() {
                 return Err(incomplete(format!(
-                    "part {index} has {} bytes, but in an archive of {size} bytes it must have {} ({})",
+                    "part {index} has {} bytes, but in an archive of {size} bytes it must have {} (bytes {})",
                     stored.length,
                     range.length(),
                     range.in_bytes()
@@ -252,7 +252,7 @@ mod tests {
         assert!(message(2 * MIB).contains("part 2 ends at byte 2097157"), "more than the archive has");
         put(&mut parts, 2, MIB).unwrap();
         let message = parts.archive_hash(3 * MIB + 1).unwrap_err().message().to_owned();
-        assert!(message.contains("part 3 is missing (3145728-3145728"), "the tail: {message}");
+        assert!(message.contains("part 3 is missing (bytes 3145728-3145728 of 3145729)"), "the tail: {message}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl PendingPart {
 
     /// Adds the part's index and byte range to an error.
     pub(crate) fn in_part(&self, error: Error) -> Error {
-        error.with_context(format_args!("part {} ({})", self.index, self.range.in_bytes()))
+        error.with_context(format_args!("part {} (bytes {})", self.index, self.range.in_bytes()))
     }
 
     /// Fails if the source's bytes do not have the expected hash.
@@ -40,7 +40,7 @@ impl PendingPart {
         Err(Error::new(
             Kind::SourceChanged,
             format!(
-                "part {} ({}) of the source has the tree hash {now}, but had another when it was read for the upload: the source \
+                "part {} (bytes {}) of the source has the tree hash {now}, but had another when it was read for the upload: the source \
                  was replaced or modified",
                 self.index,
                 self.range.in_bytes()
@@ -101,7 +101,7 @@ pub(crate) fn check_end(listed: &BTreeMap<u32, ListedPart>, size: u64) -> Result
         Some((_, part)) if part.range.first >= size || part.range.last > size => Err(Error::new(
             Kind::SourceChanged,
             format!(
-                "the source has {size} bytes, but the upload already holds the bytes {}, beyond that end: the upload has another source",
+                "the source has {size} bytes, but the upload already holds bytes {}: it was begun with another source",
                 part.range.in_bytes()
             ),
         )),
@@ -166,7 +166,7 @@ mod tests {
         pending[0].check_unchanged(Digest([1; 32])).unwrap();
         let error = pending[0].check_unchanged(Digest([2; 32])).unwrap_err();
         assert_eq!(error.kind(), Kind::SourceChanged);
-        assert!(error.message().contains("part 0 (0-1048575)"), "{error}");
+        assert!(error.message().contains("part 0 (bytes 0-1048575)"), "{error}");
         record.insert(0, stored, true);
         assert_eq!(compare(&listed, &record).unwrap().done.len(), 1);
     }

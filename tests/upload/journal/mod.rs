@@ -323,7 +323,7 @@ fn rejects_changed_source_and_names_part() {
     fs::write(file.path(), &content).unwrap();
     let error = fixture.of_file(&glacier, file.path()).run().unwrap_err();
     assert_eq!(error.kind(), Kind::SourceChanged);
-    assert!(error.message().contains("part 1 (4194304-8388607)") && error.message().contains(&id), "{error}");
+    assert!(error.message().contains("part 1 (bytes 4194304-8388607)") && error.message().contains(&id), "{error}");
     assert!(error.is_resumable());
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
 

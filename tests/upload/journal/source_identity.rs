@@ -279,7 +279,7 @@ fn detects_modification_with_restored_mtime_between_runs() {
         let second = fixture.of_file(source.path());
         let error = second.run().unwrap_err();
         assert_eq!(error.kind(), Kind::SourceChanged);
-        assert!(error.message().contains("part 0 (0-1048575)"), "{error}");
+        assert!(error.message().contains("part 0 (bytes 0-1048575)"), "{error}");
         modify_unseen(source.path(), 0);
         second.run().unwrap();
         assert_eq!(archive(&fixture.glacier), bytes);
@@ -315,7 +315,7 @@ fn detects_modification_with_restored_mtime_during_run() {
         let (fixture, result, _) = changed_in_a_run(settled, |path| modify_unseen(path, 0));
         let error = result.unwrap_err();
         assert_eq!(error.kind(), Kind::SourceChanged);
-        assert!(error.message().contains("part 0 (0-1048575)") && error.is_resumable(), "{error}");
+        assert!(error.message().contains("part 0 (bytes 0-1048575)") && error.is_resumable(), "{error}");
         assert!(of(&fixture.glacier, Operation::CompleteMultipartUpload).is_empty());
     }
 }
@@ -355,7 +355,7 @@ fn detects_memory_change_between_runs() {
     let (_, result) = fixture.run(Source::Memory, other);
     let error = result.unwrap_err();
     assert_eq!(error.kind(), Kind::SourceChanged);
-    assert!(error.message().contains("part 1 (1048576-2097151)"), "{error}");
+    assert!(error.message().contains("part 1 (bytes 1048576-2097151)"), "{error}");
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn does_not_trust_journal_hashes_for_memory_source() {
     drop(upload);
     let error = fixture.of_file(source.path()).run().unwrap_err();
     assert_eq!(error.kind(), Kind::SourceChanged);
-    assert!(error.message().contains("part 2 (2097152-2097156)"), "{error}");
+    assert!(error.message().contains("part 2 (bytes 2097152-2097156)"), "{error}");
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn complete_compares_parts_with_source() {
     };
     let error = complete(other).unwrap_err();
     assert_eq!(error.kind(), Kind::SourceChanged);
-    assert!(error.message().contains("part 1 (1048576-2097151)"), "{error}");
+    assert!(error.message().contains("part 1 (bytes 1048576-2097151)"), "{error}");
     let unread = fixture.handle();
     unread.set_upload_id(by_hand.id().unwrap().to_str().unwrap()).unwrap();
     unread.set_archive_size(bytes.len() as u64).unwrap();
@@ -522,7 +522,7 @@ fn rejects_journal_path_equal_to_source() {
 }
 
 #[test]
-fn not_found_upload_error_says_to_remove_journal() {
+fn not_found_upload_error_says_to_look_for_the_archive_before_removing_the_journal() {
     let (bytes, _) = bytes();
     let (fixture, source) = (Fixture::new(), file(bytes));
     fixture.refuse_part(2);
@@ -532,7 +532,9 @@ fn not_found_upload_error_says_to_remove_journal() {
     elsewhere.abort().unwrap();
     let error = fixture.of_file(source.path()).run().unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
-    let remove = format!("remove its journal {}", fixture.journal().display());
+    // It may have been completed: the journal is removed only after a look for the archive.
+    let look = "look for its archive in an inventory of the vault before you upload it again";
+    let remove = format!("{look}; to upload again, remove its journal {}", fixture.journal().display());
     assert!(error.message().contains(&remove) && !error.is_resumable(), "{error}");
 
     let aborted = Fixture::new();
