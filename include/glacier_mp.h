@@ -3,7 +3,8 @@
  *
  * The library uploads archives of 1 byte to 42,949,672,960,000 bytes (10,000 parts of 4 GiB). It sends several parts at
  * once, uses bounded memory, and compares every hash with the service's. After a failure it sends only the parts that
- * the service does not hold.
+ * the service lacks or holds with another hash. Initiate, Complete and Abort below are the service's operations
+ * InitiateMultipartUpload, CompleteMultipartUpload and AbortMultipartUpload.
  *
  * Requires C99 or C++11. Compile with `pkg-config --cflags --libs glacier_mp`, or link with -lglacier_mp. No other
  * library is needed.
@@ -52,45 +53,59 @@
  *
  * A defect that the library detects becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash.
  *
- * A function that returns no result does nothing, or returns NULL or 0, for a NULL handle and after a defect. Getters
- * also return NULL or 0 for an index past the end and for a value that is not known.
+ * A function of another type does nothing, or returns NULL or 0, if the handle is NULL or a defect occurs. Getters also
+ * return NULL or 0 for an index past the end and for a value that is not known.
  *
- * Function comments list the possible results after "Results:". They refer to these groups by name:
+ * Function comments list the possible results after "Results:". They refer to these groups by name. Working calls are
+ * those that talk to the service: see "Threads".
  *
  *     common results     GLACIER_OK, GLACIER_E_NULL, GLACIER_E_MEMORY, GLACIER_E_PANIC, GLACIER_E_INTERNAL: of every
  *                        function with an err, and not repeated.
  *     config results     GLACIER_E_INVALID (value not allowed), GLACIER_E_BUSY (another call is using the config).
- *     setter results     GLACIER_E_INVALID (value not allowed), GLACIER_E_STATE (after the first working call),
- *                        GLACIER_E_BUSY, GLACIER_E_FORKED.
+ *     setter results     GLACIER_E_INVALID (value not allowed), GLACIER_E_STATE (after the first working call, also a
+ *                        failed one: see "Uploads"), GLACIER_E_BUSY, GLACIER_E_FORKED.
  *     request results    the transport results GLACIER_E_NETWORK, GLACIER_E_TLS, GLACIER_E_TIMEOUT, GLACIER_E_PROTOCOL;
  *                        the service results GLACIER_E_SERVICE, GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
  *                        GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND, GLACIER_E_LIMIT, GLACIER_E_NO_LONGER_SUPPORTED;
  *                        GLACIER_E_BUSY, GLACIER_E_FORKED, GLACIER_E_CANCELED, GLACIER_E_CALLBACK.
- *     upload results     the request results, GLACIER_E_NOT_FOUND if the service does not know the upload;
+ *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
  *                        GLACIER_E_INVALID (a part size was set that the upload does not have);
- *                        GLACIER_E_STATE (not initiated or attached, aborted, or used in another way: see "Uploads");
+ *                        GLACIER_E_STATE (aborted, used in another way, or an upload is required that is not initiated
+ *                        or attached: see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
  *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
+ *
+ * After a failed upload call, the first line that applies says what to do. The same call resumes the upload; a stream,
+ * a handle whose settings must change, and GLACIER_E_FORKED need a new handle with the same journal or upload ID.
+ *
+ *     call again            GLACIER_E_CANCELED, GLACIER_E_CALLBACK; and GLACIER_E_OUTCOME_UNKNOWN if
+ *                           glacier_error_is_resumable returns 1
+ *     call again later      any result if glacier_error_is_retryable returns 1; GLACIER_E_BUSY, _LOCKED, _MEMORY, _IO
+ *     stop all uploads      the transport results, GLACIER_E_ACCESS, _CREDENTIALS, _NO_LONGER_SUPPORTED; and
+ *                           _NOT_FOUND if glacier_error_operation is "InitiateMultipartUpload" (the vault). Other
+ *                           uploads fail too, until the cause is removed
+ *     give up this upload   any other result. The message says what is wrong and what to do
  *
  *
  * == Success ==
  *
- * GLACIER_OK of glacier_upload_run, _transfer, _start, _finish and _complete means: the service acknowledged, with
- * equal hashes, exactly the bytes of this call's source. Without a source, these are the parts given to this handle or
- * listed by the service. After a lost response to Complete, the library first finds out whether there is an archive. If
+ * GLACIER_OK of glacier_upload_run, _transfer, _wait, _finish and _complete means: the service acknowledged, with equal
+ * hashes, exactly the bytes of this call's source or, without a source, the parts put by this handle or listed by the
+ * service. If the response to Complete is lost, the call finds out whether there is an archive before it returns. If
  * the upload of the handle or its journal is already completed, the call sends nothing and compares the source with the
- * archive.
+ * archive: a file with the recorded identity is not read again, any other source is read to its end.
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
  *
  * - During a call, a different size or mtime is GLACIER_E_SOURCE_CHANGED. If only the ctime differs (rename, hard link,
  *   chmod, or an mtime that was set back), the file is read again and compared before Complete.
- * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again. A
- *   part with another hash than this handle or its journal recorded is GLACIER_E_SOURCE_CHANGED. For parts without a
- *   record see "Resuming".
- * - Times less than 2 s old are not trusted: data of a file that was modified just before is read again.
+ * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again, and
+ *   a part whose hash is not the one that this handle or its journal recorded is GLACIER_E_SOURCE_CHANGED. For parts
+ *   without a record see "Resuming".
+ * - Data that is read less than 2 s after the file's mtime or ctime is read again later and compared.
  *
- * Other sources have no identity and are hashed in each call.
+ * Memory and streams have no identity and are hashed in each call. Memory is compared with the recorded hashes as a
+ * file is; for streams see "Streaming".
  *
  * The library cannot detect:
  *
@@ -128,43 +143,45 @@
  *   call and every setter needs exclusive use of the handle. If the handle is in use, the call returns GLACIER_E_BUSY
  *   at once.
  * - A started run uses the handle until it ends. A stream uses it from the first glacier_upload_write until it is
- *   finished or fails. Meanwhile glacier_upload_abort is also allowed and cancels either. glacier_upload_set_progress
- *   is allowed between two writes.
+ *   finished or fails. Meanwhile the only working calls allowed are glacier_upload_abort, which cancels the run or
+ *   stream, and glacier_upload_write and _finish for the stream. glacier_upload_set_progress is allowed between two
+ *   writes.
  * - At any time, on any thread: glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the getters
  *   (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size).
  *
  * To upload several archives at once, use one client, and one handle for each archive. Run each handle on a thread of
  * the program, or with glacier_upload_start. The handles share the client's memory and bandwidth limits. For a combined
- * display, call glacier_upload_progress on each. During glacier_upload_run the library has one thread per part in
- * flight, one per processor, and one more.
+ * display, call glacier_upload_progress on each. A few handles are enough, unless each archive has few parts. For each
+ * upload in progress, the library has at most one thread per worker, one per processor, and two more; a started run has
+ * one more.
  *
- * pthread_cancel is disabled on the library's threads, and inside any function that takes an err, frees something or
- * calls back, callbacks included. The former state is restored on return: a pthread_cancel meanwhile takes effect at
- * the thread's next cancellation point. Threads that call the library must not have asynchronous cancelability.
+ * pthread_cancel is disabled on the library's threads, in functions that take an err or free something, and in
+ * callbacks. The former state is restored on return: a pthread_cancel meanwhile takes effect at the thread's next
+ * cancellation point. Threads that call the library must not have asynchronous cancelability.
  *
  *
  * == Callbacks ==
  *
  * A callback runs on the thread that is inside the working call, with no lock held. One upload runs one callback at a
  * time; two uploads can run callbacks at the same time. If several threads are in glacier_upload_put_part, one of them
- * runs the callbacks. A started run has a thread of its own for them, which does no file or network I/O. Progress is
- * reported at least 4 times a second, unless a callback takes longer.
+ * runs the callbacks. A started run has a thread of its own for them, with a stack of 8 MiB, which does no file or
+ * network I/O. Progress is reported at least 4 times a second, unless a callback takes longer.
  *
  * A callback that can stop the work returns GLACIER_CONTINUE to continue. Any other value, 0 and -1 included, stops the
  * call with GLACIER_E_CALLBACK.
  *
  * Inside a callback of an upload, only these functions of that upload are allowed: glacier_upload_cancel, _state,
  * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Inside a log
- * callback or a credentials provider, this holds for the client and all its uploads. A callback must not leave by
- * longjmp, pthread_exit or a C++ exception.
+ * callback or a credentials provider, this holds for all uploads of the client, and on the client only
+ * glacier_client_cancel and _free are allowed. A callback must not leave by longjmp, pthread_exit or a C++ exception.
  *
  * user_data: the library passes it to the callback unchanged, and owns it from the start of the call that sets it. Its
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
- * - otherwise when another call replaces the callback, or after its last use. An upload callback can be used until the
- *   upload is freed, a config callback until the config and all its clients and uploads are freed; and both until no
- *   call, started run or stream is in progress.
+ * - otherwise when another call replaces the callback, or the last handle that uses it is freed: for an upload callback
+ *   the upload, for a config callback the config and all its clients and uploads. If a call, started run or stream is
+ *   still in progress then, destroy runs after it has ended.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -173,10 +190,10 @@
  *
  * glacier_upload_cancel stops all working calls in progress on the handle or, if there are none, the next call.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
- * them at any time, also in a callback or a signal handler. A cancel that stopped a call (GLACIER_E_CANCELED or
- * GLACIER_E_OUTCOME_UNKNOWN), or a stream between two writes, is cleared when all calls in progress have returned. Then
- * the handle can be used again, but not for the rest of that stream: see glacier_upload_write. A cancel that stopped
- * nothing stops the next working call.
+ * them at any time, also in a callback or a signal handler. A cancel is cleared once it has stopped a call
+ * (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN) or a stream, and no call is in progress. Then the handle can be
+ * used again, but it cannot continue that stream: see glacier_upload_write. A cancel that comes too late stops the next
+ * working call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
@@ -196,22 +213,23 @@
  * them.
  *
  * In a forked child, calls on the parent's handles return GLACIER_E_FORKED. glacier_upload_state and the getters return
- * their values as of the fork, and _free only releases memory; it does not release what a thread of the parent held,
- * such as a user_data. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
+ * their values as of the fork, and _free only releases memory and runs destroy functions, except for what a thread of
+ * the parent was using. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
  * forked inside a callback must not return from it. A child holds the lock of an open journal until it calls exec or
  * ends.
  *
- * The library needs no initialization, installs no signal handler, raises no SIGPIPE and never exits. Only
- * glacier_config_new reads the environment. On Linux the library stays loaded: dlclose does nothing.
+ * The library needs no initialization, installs no signal handler, raises no SIGPIPE and never calls exit. If the
+ * program exits during a started run or a stream, it ends as in a killed process: done and destroy are not called, and
+ * the upload can be resumed. Only glacier_config_new reads the environment. On Linux the library stays loaded: dlclose
+ * does nothing.
  *
  *
  * == Memory ==
  *
- * If memory is short, any function with an err returns GLACIER_E_MEMORY. Failed allocations of part buffers,
- * connection buffers, threads, response bodies, lists and journals are reported; 2 MiB of address space are reserved
- * for the small allocations of the error. The process still ends if a small allocation fails after the reserve is
- * used and other threads freed nothing for 2 seconds; if the C library cannot set up a new thread; or if a system
- * that overcommits memory, the Linux default, kills it.
+ * If a part or connection buffer, a thread, a response body, a list or a journal cannot be allocated, the call returns
+ * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations that this needs. The process ends
+ * only if a small allocation fails after the reserve is used and other threads freed nothing for 2 seconds; if the C
+ * library cannot set up a new thread; or if a system that overcommits memory, the Linux default, kills it.
  *
  *
  * == Secrets and clocks ==
@@ -219,8 +237,8 @@
  * No message and no log line contains a secret key or session token. The library wipes its copies from memory after
  * their last use, all of them once the handles are freed. It does not wipe the program's own copies or the environment.
  *
- * If the clock of the machine is wrong for signatures, the library corrects the signatures by the time in the service's
- * responses. It does not set the clock.
+ * If the service rejects a signature because the machine's clock is wrong, the library corrects its signatures by the
+ * time in the response. It does not set the clock.
  *
  *
  * == Service limits ==
@@ -330,14 +348,14 @@ typedef enum {
     GLACIER_E_JOURNAL = 104,
     /** Another process or handle is using the journal. */
     GLACIER_E_LOCKED = 105,
-    /** The connection failed or was lost in each attempt, or a proxy refused it. */
+    /** The connection failed or was lost in each attempt, or a proxy refused it or requires a password. */
     GLACIER_E_NETWORK = 200,
     /** The certificate of the service was rejected, or TLS failed. */
     GLACIER_E_TLS = 201,
     /**
-     * The last attempt timed out: no connection within the connect timeout, or a stall. Or sending one part alone
-     * takes longer than its 5-minute signature is valid. A missing response to Complete is
-     * GLACIER_E_OUTCOME_UNKNOWN.
+     * The last attempt timed out: no connection within the connect timeout, or a stall. Or a part takes longer than
+     * the 5 minutes that its signature is valid, even with no other part in flight. A missing response to Complete
+     * is GLACIER_E_OUTCOME_UNKNOWN.
      */
     GLACIER_E_TIMEOUT = 202,
     /**
@@ -348,7 +366,8 @@ typedef enum {
     /** The service rejected the request for a reason that has no result of its own: see glacier_error_service_code. */
     GLACIER_E_SERVICE = 300,
     /**
-     * The credentials lack permission for this operation or do not belong to this account, or a proxy denies access.
+     * The credentials lack permission for this operation or do not belong to this account. Also HTTP 401 or 403
+     * without an error code, perhaps from a proxy that forwards requests.
      */
     GLACIER_E_ACCESS = 301,
     /**
@@ -359,8 +378,9 @@ typedef enum {
     /** The service throttled the request in each attempt. */
     GLACIER_E_THROTTLED = 303,
     /**
-     * The service reports that the vault does not exist in this region and account, or that the upload no longer
-     * exists. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
+     * The service reports that the vault does not exist in this region and account, or that the upload does not
+     * exist: it was completed, aborted or removed. Before you upload again, look for the archive in an inventory of
+     * the vault. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
      */
     GLACIER_E_NOT_FOUND = 304,
     /** A limit of the service was or would be exceeded. */
@@ -370,8 +390,8 @@ typedef enum {
     /**
      * Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
      * with this handle or with one that has the same journal. Without a journal, do so before the program ends: a
-     * new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, check an
-     * inventory of the vault for the archive before you upload again.
+     * new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If glacier_error_is_resumable
+     * returns 0, look for the archive in an inventory of the vault before you upload again.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the expected one. */
@@ -441,8 +461,9 @@ typedef enum {
 /**
  * Creates a config from the defaults and the environment.
  *
- * This call captures all environment variables; no other function reads them. An empty variable counts as not set.
- * glacier_client_new reads the AWS config and credentials files. The first setting in each of these lists counts:
+ * This call captures all environment variables; no other function reads them. Unless noted, an empty variable counts
+ * as not set. glacier_client_new reads the AWS config and credentials files. The first setting in each of these
+ * lists counts:
  *
  * - Profile: glacier_config_set_profile, AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
  * - Files: AWS_CONFIG_FILE or ~/.aws/config, and AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials. Settings in the
@@ -451,14 +472,14 @@ typedef enum {
  * - Keys: see "Credentials".
  * - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
  *   region of [default].
- * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile endpoint_url
- *   below "glacier =" in its services section, then its own endpoint_url; the endpoint of the region. If
- *   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
+ * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile, endpoint_url
+ *   below "glacier =" of its services section, then endpoint_url of the profile itself; the endpoint of the region.
+ *   If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
  *   glacier_config_set_endpoint and the region count.
- * - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the one
- *   with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. Neither allows another endpoint.
- * - Proxy: glacier_config_set_proxy, then https_proxy, HTTPS_PROXY, http_proxy, all_proxy, ALL_PROXY, no_proxy and
- *   NO_PROXY, see there.
+ * - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
+ *   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, any other endpoint
+ *   is an error.
+ * - Proxy: glacier_config_set_proxy, then the variables that are listed there.
  * - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
  *
  * Returns NULL if out of memory. Since: 0.1
@@ -531,8 +552,8 @@ glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
  *
  * Without this function, the first of these counts:
  *
- * - The CA file that AWS_CA_BUNDLE names, which must not be empty, or ca_bundle in the profile. A leading ~ is the home
- *   directory.
+ * - The CA file that AWS_CA_BUNDLE names (set but empty: an error), or ca_bundle in the profile. A leading ~ is the
+ *   home directory.
  * - The certificates in the file SSL_CERT_FILE and in the directories SSL_CERT_DIR, as in OpenSSL. If one of the two
  *   is set, but neither has a certificate, a client with an https endpoint cannot be created.
  * - The system's trust store, such as /etc/ssl/certs. Certificates that cannot be read are skipped and logged.
@@ -585,12 +606,13 @@ glacier_result_t glacier_config_set_user_agent(glacier_config_t *config,
                                                glacier_error_t **err);
 
 /**
- * Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default.
+ * Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default. Each has its own connection:
+ * a client opens up to workers times the number of uploads in progress.
  *
- * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each full window of
- * acknowledged parts adds 1. The number is also limited to the parts that the measured connection and the bandwidth
- * limits can send in 4 minutes, because a signature is valid for 5. The log reports each change; see also workers in
- * glacier_progress_t.
+ * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each time as many
+ * parts are acknowledged, it grows by 1. The number is also limited to the parts that the measured connection and
+ * the bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The
+ * log reports each change; see also workers in glacier_progress_t.
  *
  * Results: config results. Since: 0.1
  */
@@ -634,9 +656,9 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
  * glacier_config_set_give_up_after_ms applies.
  *
- * The default is 10, which an outage alone does not reach: an attempt that does not reach the service (no
- * connection, lost or stalled connection, truncated response) counts only if the client got another response since
- * the attempt before. If this function sets a maximum, even 10, every attempt counts.
+ * The default is 10, which an outage alone does not reach: an attempt without a complete response (no connection,
+ * lost or stalled connection, truncated response) counts only if the client has received a response since the
+ * previous attempt. If this function sets a maximum, even 10, every attempt counts.
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
  * a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
@@ -671,8 +693,8 @@ glacier_result_t glacier_config_set_connect_timeout_ms(glacier_config_t *config,
  * - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
  *   Waiting for the source or the bandwidth limit does not count;
  * - the response does not begin within the timeout after the request is acknowledged. Only
- *   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a proxy,
- *   which acknowledges bytes that it still has to send, the time that the request took is added;
+ *   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a
+ *   proxy, which acknowledges bytes that it has yet to send, the time that the request took extends the timeout;
  * - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
  *   byte;
  * - the body of a list does not end within the timeout after its first byte.
@@ -687,9 +709,9 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
                                                      glacier_error_t **err);
 
 /**
- * Sets the longest time without an acknowledged part, in milliseconds: at least 1, by default 1,800,000 (30 min).
- * After it, failed requests are not retried, and the call returns the error of the last attempt, or
- * GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
+ * Sets how long failed requests are retried without an acknowledged part, in milliseconds: at least 1, by default
+ * 1,800,000 (30 min). Each other request, such as Complete, has this time for itself. After it, the call returns the
+ * error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
  *
  * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
  * the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)
@@ -734,7 +756,7 @@ typedef enum {
  * - keys that cannot be replaced before they expire;
  * - a wrong machine clock, and corrected signatures;
  * - journal write failures, for example on a full disk, and what a later resume will miss;
- * - a source whose attributes changed since it was read, and is read again;
+ * - a source that is read again because its attributes changed;
  * - a rejected Complete, and which parts are sent again;
  * - a stream of unknown length that approaches 10,000 parts;
  * - the number of dropped log lines. Since: 0.1
@@ -775,8 +797,8 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *
  * Keys are replaced 5 minutes before they expire (for lifetimes under 10 minutes, at half the lifetime), and if the
  * service reports an expired token; profiles are then read again. If no new keys are available, the old ones are used
- * until the service rejects them. Canceling a call ends a source at work, the process of a credential_process
- * included. Such a process has 60 seconds.
+ * until the service rejects them. Canceling a call ends its search for keys, and kills a running credential_process,
+ * which has 60 seconds.
  *
  * A program that has its own source of keys sets a credentials provider, a callback:
  *
@@ -824,8 +846,9 @@ glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
  * service reports its keys as expired three times in a row, they return GLACIER_E_CREDENTIALS. Uploads stay in the
  * vault, and the next call asks the provider again.
  *
- * It runs on a thread inside a working call of the client or its uploads, one call at a time per client. See
- * "Callbacks" for what it may call. It must not wait for another thread that is using the client. Since: 0.1
+ * It runs on a thread inside a working call of the client or its uploads, one call at a time per client. Between two
+ * writes of a stream, parts that need new keys wait for the next call. See "Callbacks" for what it may call. It must
+ * not wait for another thread that is using the client. Since: 0.1
  */
 typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t *out);
 
@@ -867,7 +890,8 @@ void glacier_client_free(glacier_client_t *client);
  * Create a handle, set a source, and call glacier_upload_run. The last source that is set is used. A handle sends parts
  * in one of three ways: glacier_upload_run, _transfer and _start; glacier_upload_write and _finish; or
  * glacier_upload_put_part and _put_part_checked. The first of these calls decides. The other ways then return
- * GLACIER_E_STATE.
+ * GLACIER_E_STATE. The first working call fixes the settings, even if it fails, for example because the source does not
+ * exist: to change one, create a new handle. A journal that cannot be used fixes nothing.
  */
 
 /**
@@ -954,18 +978,14 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
  * If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
  * up to 3 times.
  *
- * These results will also occur for other archives: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
- * GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with glacier_error_operation
- * "InitiateMultipartUpload" (the vault).
- *
  * Results: upload results; and
  *
  * - GLACIER_E_INVALID: the source is empty, needs more than 10,000 parts of its part size, or does not match the
  *   archive size that was set; or twice the part size of a callback source exceeds the memory limit
  * - GLACIER_E_STATE: no source, a part range is set, or a callback source was read before
  * - GLACIER_E_SOURCE_SHORT: a callback source ended early
- * - GLACIER_E_SOURCE_CHANGED: the source changed (the message names the part), is smaller than what the upload holds,
- *   or is not the journal's archive
+ * - GLACIER_E_SOURCE_CHANGED: the source changed (the message names the part), is smaller than what the upload
+ *   holds, or differs from what the journal records
  * - GLACIER_E_LIMIT: also if a callback source is longer than 10,000 parts
  * - GLACIER_E_TREE_HASH: data arrived damaged repeatedly, or the archive's tree hash differs from what was sent
  * - GLACIER_E_INCOMPLETE: parts are missing
@@ -1013,11 +1033,11 @@ typedef int32_t glacier_state_t;
 
 /** The values of glacier_state_t. */
 typedef enum {
-    /** Nothing is initiated, or an attached upload is not yet confirmed by the service. */
+    /** No working call has initiated an upload, or used the given upload ID or journal. */
     GLACIER_STATE_NEW = 0,
     /**
-     * The upload has an ID, and this handle has sent no part. Only a working call can tell whether the service still
-     * knows an attached upload.
+     * The upload has an ID, and no part is sent. The first working call of an attached handle sets this state before
+     * it asks whether the service knows the upload.
      */
     GLACIER_STATE_INITIATED = 1,
     /** Parts are being sent or were sent. */
@@ -1060,8 +1080,9 @@ glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
  *
  * Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
  * call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
- * are still called, possibly after this function returns. Another handle can then use the journal, except while
- * Complete waits for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+ * are still called, possibly after this function returns, and then glacier_upload_wait in progress returns. No call
+ * may begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up
+ * to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
 
@@ -1070,7 +1091,7 @@ void glacier_upload_free(glacier_upload_t *upload);
 /**
  * The progress of an upload, or of hashing a file.
  *
- * All counts only grow, except parts_in_flight and workers.
+ * Counts only grow, except parts_in_flight and workers. The totals change once, from UINT64_MAX to a number.
  */
 typedef struct {
     /** The number of bytes of this struct that are filled. */
@@ -1164,26 +1185,31 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  *     glacier_upload_set_source_file(upload, "backup.tar", &err);
  *     glacier_upload_run(upload, &err);
  *
- * To save the upload ID before any part is sent, call glacier_upload_initiate, then glacier_upload_run or
- * glacier_upload_write.
+ * To save the upload ID before any part is sent, set a journal, or call glacier_upload_initiate, store
+ * glacier_upload_id, and then call glacier_upload_run or glacier_upload_write.
  *
- * Keep ID and source together. Stored parts that differ from the source are replaced without an error. A wrong source
- * is detected only if it is smaller than what the upload holds (GLACIER_E_SOURCE_CHANGED).
+ * Keep ID and source together. Without a journal, stored parts that differ from the source are replaced without an
+ * error, and a wrong source is detected only if it is smaller than what the upload holds (GLACIER_E_SOURCE_CHANGED).
  */
 
 /**
  * Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
- * of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the
- * upload of an existing one.
+ * of a source file. Every working call opens an existing journal and continues the upload that it records. Calls
+ * that initiate or send parts create it if it does not exist.
  *
  * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
  * keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
  * completed, aborted or freed: others get GLACIER_E_LOCKED.
  *
+ * Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
+ * nothing and returns GLACIER_OK), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it
+ * returned GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the
+ * archive ID.
+ *
  * A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
  * ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
  * source may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
- * changed, and nothing is sent.
+ * changed, nothing is sent, and another journal can be set.
  *
  * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
  * nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
@@ -1191,11 +1217,12 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * it. Resuming then re-reads more of the source; if the end of the journal is missing, it may return
  * GLACIER_E_NOT_FOUND instead of the archive ID.
  *
- * The source of a later run must have the same bytes: see "Success". To upload the same file again, use a new journal.
+ * A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
+ * differ. To upload the same file again, use a new journal.
  *
- * Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
- * glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND). Journals of earlier versions are read; what
- * they record of a file is read again and compared.
+ * Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew: after
+ * glacier_upload_abort or, if the upload is gone (GLACIER_E_NOT_FOUND), after you looked for the archive in an
+ * inventory of the vault. A journal of an earlier version is accepted, but the file is read again and compared.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -1243,10 +1270,10 @@ void glacier_client_cancel(glacier_client_t *client);
 size_t glacier_uploads_count(const glacier_uploads_t *uploads);
 
 /**
- * Returns the ID of upload number index (0 to glacier_uploads_count - 1), for glacier_upload_set_upload_id. Since: 0.1
+ * Returns the ID of the upload at an index of the list (0 to glacier_uploads_count - 1), for
+ * glacier_upload_set_upload_id. Since: 0.1
  */
-const char *glacier_uploads_id(const glacier_uploads_t *uploads,
-                               size_t index);
+const char *glacier_uploads_id(const glacier_uploads_t *uploads, size_t index);
 
 /** Returns the archive description of that upload; NULL if it has none. Since: 0.1 */
 const char *glacier_uploads_description(const glacier_uploads_t *uploads, size_t index);
@@ -1284,18 +1311,22 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
  *     glacier_upload_run(upload, &err);
  *
- * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice
- * the part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and
- * nothing is initiated. One buffer is reserved for the stream, so other uploads cannot block it. The default limit
- * allows parts of up to 128 MiB.
+ * To stream in the background, set a read callback and call glacier_upload_start.
+ *
+ * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice the
+ * part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and nothing
+ * is initiated. The default limit allows parts of up to 128 MiB. One buffer is reserved for each stream, so other
+ * uploads cannot block it. The limit divided by the part size is the number of streams that a client can have at once,
+ * by default 4; the next one gets GLACIER_E_MEMORY, and nothing is initiated.
  *
  * Part size, the first that applies: the one of glacier_upload_set_part_size; one selected for
  * glacier_upload_set_archive_size or the total of the callback; one selected for glacier_upload_set_expected_size; 64
  * MiB, for at most 671,088,640,000 bytes. More than 10,000 parts are GLACIER_E_LIMIT.
  *
  * Resuming: after a failure, create a new handle with the same journal or upload ID and restart the stream at byte 0.
- * Parts that the service holds with the same hash are not sent again; others are replaced. A stream shorter than what
- * the service holds is GLACIER_E_SOURCE_CHANGED.
+ * Parts that the service holds with the same hash are not sent again; others are replaced, also if a journal records
+ * them. A stream shorter than what the service holds is GLACIER_E_SOURCE_CHANGED. If no part arrives for 24 hours, the
+ * service may remove the upload, and the stream fails with GLACIER_E_NOT_FOUND: for slow streams set a small part size.
  */
 
 /**
@@ -1316,15 +1347,15 @@ glacier_result_t glacier_upload_set_expected_size(glacier_upload_t *upload,
  * The len bytes at data are copied. len may be any number: small pieces are collected. A call with 0 bytes does
  * nothing, and does not report a failed stream. The call blocks while the memory is full of parts in flight.
  *
- * After a part failed or a cancel stopped the stream, glacier_upload_write and _finish return the same error,
- * because this handle cannot take the bytes again. To resume, see "Streaming". To stop without completing, call
- * glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
+ * After a part failed, or a cancel or a callback stopped the stream, glacier_upload_write and _finish return the
+ * same error, because this handle cannot take the bytes again. To resume, see "Streaming". To stop without
+ * completing, call glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
  *
  * One call at a time. Short calls may deliver no callback.
  *
- * Results: those of glacier_upload_run; and GLACIER_E_STATE (a source is set, or the stream is finished);
- * GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set).
- * Since: 0.1
+ * Results: those of glacier_upload_run with a callback source; and GLACIER_E_STATE (a source is set, or the stream
+ * is finished); GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than the archive size
+ * that was set). Since: 0.1
  */
 glacier_result_t glacier_upload_write(glacier_upload_t *upload,
                                       const void *data,
@@ -1353,8 +1384,9 @@ glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
  * buf is valid only inside the callback.
  *
  * It may block. Meanwhile no other callback runs, but parts already read are sent and written to the journal.
- * glacier_upload_cancel does not interrupt it: the call returns after the callback does. A callback that may block
- * should check for cancellation itself. Since: 0.1
+ * glacier_upload_cancel does not interrupt it: the call returns after the callback does. No function tells it that a
+ * cancel is pending: if it may block for long, set a flag of your own, or close the pipe, when you cancel.
+ * Since: 0.1
  */
 typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, size_t *out_len);
 
@@ -1367,7 +1399,7 @@ typedef int32_t (*glacier_read_fn)(void *user_data, uint8_t *buf, size_t cap, si
  * For memory and resuming see "Streaming". This handle cannot resume once the callback has been called: it returns
  * GLACIER_E_STATE, unless all parts arrived and only Complete remains.
  *
- * destroy is also called when another source is set.
+ * destroy is called when another source is set or the upload is freed, not at the end of the run.
  *
  * Results: setter results (total is 0 or larger than an archive may be); GLACIER_E_NULL (callback). Since: 0.1
  */
@@ -1384,8 +1416,8 @@ glacier_result_t glacier_upload_set_source_callback(glacier_upload_t *upload,
  * Receives the result of a started run, once, and its error or NULL, valid only inside the callback.
  * glacier_upload_wait stores an error that you own.
  *
- * It is the last callback of the run, on the upload's own thread. It may also free the upload and start another one,
- * but not restart this one. Since: 0.1
+ * It is the last callback of the run, on the upload's own thread. It may free this upload or start another upload,
+ * but not start this one again. Since: 0.1
  */
 typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const glacier_error_t *error);
 
@@ -1397,10 +1429,10 @@ typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const 
  * destroy is called after done returns, or at once if done is NULL.
  *
  * The run uses the handle: see "Threads". glacier_upload_cancel stops the run; so does glacier_upload_free, without
- * waiting. After the run has ended, glacier_upload_start may be called again and resumes.
+ * waiting. After the run has ended, glacier_upload_start may be called again and resumes, except with a callback
+ * source: see glacier_upload_set_source_callback.
  *
- * Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
- * been called.
+ * Calling glacier_upload_wait is optional. Keep what a callback uses, and its code, until its destroy was called.
  *
  * Allowed in callbacks of other uploads.
  *
@@ -1416,9 +1448,10 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
 /**
  * Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
  * the run's result after done and its destroy have returned. May be called any number of times, on any number of
- * threads at once. These threads run no callback. A cancel stops the run and so ends the wait. Each
- * GLACIER_E_PENDING also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED
- * may come from this call itself; every other result means that the run has ended.
+ * threads at once. These threads run no callback. A cancel, or glacier_upload_free on another thread, stops the run
+ * and so ends the wait. Each GLACIER_E_PENDING also stores an error in err: free it, or pass NULL.
+ * GLACIER_E_PENDING, _NULL, _BUSY and _FORKED come from this call itself, and so does GLACIER_E_STATE if no run was
+ * started. Any other result is that of the run, which has ended.
  *
  * Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
  * GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
@@ -1542,12 +1575,13 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  *
  * The archive size is the first that is known: of the source, of glacier_upload_set_archive_size, of the journal, of
  * a stream that ended. If none is known and this handle initiated the upload, the archive ends with the last part
- * that was put. On an attached handle this is GLACIER_E_INVALID, because the library could not detect a missing end.
- * So is a stream that stopped before its end. The call lists the parts first, unless this handle put all of them.
+ * that was put. On an attached handle, and after a stream that stopped before its end, an unknown size is
+ * GLACIER_E_INVALID, because the library could not detect a missing end. The call lists the parts first, unless this
+ * handle put all of them.
  *
  * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
  * is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
- * GLACIER_E_OUTCOME_UNKNOWN. If the service then no longer knows the upload, the state becomes
+ * GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated, the state becomes
  * GLACIER_STATE_UNKNOWN.
  *
  * Results: upload results; and
@@ -1566,7 +1600,7 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
 /**
  * Deletes the upload and its parts at the service. This cannot be undone. Result by state:
  *
- * - not initiated or attached, or already aborted: GLACIER_OK, nothing is sent
+ * - no upload ID, neither set nor in the journal, or already aborted: GLACIER_OK, nothing is sent
  * - completed: GLACIER_E_STATE, because there is an archive
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
@@ -1595,8 +1629,8 @@ glacier_result_t glacier_upload_list_parts(glacier_upload_t *upload,
 size_t glacier_parts_count(const glacier_parts_t *parts);
 
 /**
- * Returns where part number index of the list begins in the archive, in bytes. index is 0 to glacier_parts_count - 1.
- * It is not the part_index of glacier_upload_put_part, because the list may have gaps. Since: 0.1
+ * Returns where the part at an index of the list (0 to glacier_parts_count - 1) begins in the archive, in bytes. The
+ * index is not the part_index of glacier_upload_put_part, because the list may have gaps. Since: 0.1
  */
 uint64_t glacier_parts_offset(const glacier_parts_t *parts,
                               size_t index);
@@ -1637,9 +1671,9 @@ const char *glacier_error_request_id(const glacier_error_t *error);
 int32_t glacier_error_is_retryable(const glacier_error_t *error);
 
 /**
- * Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this or a new handle;
- * else 0. See "Resuming". It does not check the source. After GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with
- * the same journal, can resume. Since: 0.1
+ * Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this handle (a
+ * stream: with a new one); else 0. See "Resuming". It does not check the source. After GLACIER_E_OUTCOME_UNKNOWN
+ * only this handle, or one with the same journal, can resume. Since: 0.1
  */
 int32_t glacier_error_is_resumable(const glacier_error_t *error);
 

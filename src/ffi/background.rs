@@ -16,10 +16,10 @@ use super::upload::{self, glacier_upload_t};
 /// destroy is called after done returns, or at once if done is NULL.
 ///
 /// The run uses the handle: see "Threads". glacier_upload_cancel stops the run; so does glacier_upload_free, without
-/// waiting. After the run has ended, glacier_upload_start may be called again and resumes.
+/// waiting. After the run has ended, glacier_upload_start may be called again and resumes, except with a callback
+/// source: see glacier_upload_set_source_callback.
 ///
-/// Calling glacier_upload_wait is optional. Keep everything the callbacks use alive, and loaded, until destroy has
-/// been called.
+/// Calling glacier_upload_wait is optional. Keep what a callback uses, and its code, until its destroy was called.
 ///
 /// Allowed in callbacks of other uploads.
 ///
@@ -42,9 +42,10 @@ pub unsafe extern "C" fn glacier_upload_start(
 
 /// Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
 /// the run's result after done and its destroy have returned. May be called any number of times, on any number of
-/// threads at once. These threads run no callback. A cancel stops the run and so ends the wait. Each
-/// GLACIER_E_PENDING also stores an error in err: free it, or pass NULL. GLACIER_E_NULL, _STATE, _BUSY and _FORKED
-/// may come from this call itself; every other result means that the run has ended.
+/// threads at once. These threads run no callback. A cancel, or glacier_upload_free on another thread, stops the run
+/// and so ends the wait. Each GLACIER_E_PENDING also stores an error in err: free it, or pass NULL.
+/// GLACIER_E_PENDING, _NULL, _BUSY and _FORKED come from this call itself, and so does GLACIER_E_STATE if no run was
+/// started. Any other result is that of the run, which has ended.
 ///
 /// Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
 /// GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1

@@ -108,12 +108,13 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 ///
 /// The archive size is the first that is known: of the source, of glacier_upload_set_archive_size, of the journal, of
 /// a stream that ended. If none is known and this handle initiated the upload, the archive ends with the last part
-/// that was put. On an attached handle this is GLACIER_E_INVALID, because the library could not detect a missing end.
-/// So is a stream that stopped before its end. The call lists the parts first, unless this handle put all of them.
+/// that was put. On an attached handle, and after a stream that stopped before its end, an unknown size is
+/// GLACIER_E_INVALID, because the library could not detect a missing end. The call lists the parts first, unless this
+/// handle put all of them.
 ///
 /// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
 /// is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
-/// GLACIER_E_OUTCOME_UNKNOWN. If the service then no longer knows the upload, the state becomes
+/// GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated, the state becomes
 /// GLACIER_STATE_UNKNOWN.
 ///
 /// Results: upload results; and
@@ -135,7 +136,7 @@ pub unsafe extern "C" fn glacier_upload_complete(
 
 /// Deletes the upload and its parts at the service. This cannot be undone. Result by state:
 ///
-/// - not initiated or attached, or already aborted: GLACIER_OK, nothing is sent
+/// - no upload ID, neither set nor in the journal, or already aborted: GLACIER_OK, nothing is sent
 /// - completed: GLACIER_E_STATE, because there is an archive
 /// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
 ///   GLACIER_E_OUTCOME_UNKNOWN

@@ -28,7 +28,7 @@ pub enum glacier_flow_names {
 
 /// The progress of an upload, or of hashing a file.
 ///
-/// All counts only grow, except parts_in_flight and workers.
+/// Counts only grow, except parts_in_flight and workers. The totals change once, from UINT64_MAX to a number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct glacier_progress_t {
@@ -96,16 +96,17 @@ pub type glacier_progress_fn =
 /// buf is valid only inside the callback.
 ///
 /// It may block. Meanwhile no other callback runs, but parts already read are sent and written to the journal.
-/// glacier_upload_cancel does not interrupt it: the call returns after the callback does. A callback that may block
-/// should check for cancellation itself. Since: 0.1
+/// glacier_upload_cancel does not interrupt it: the call returns after the callback does. No function tells it that a
+/// cancel is pending: if it may block for long, set a flag of your own, or close the pipe, when you cancel.
+/// Since: 0.1
 pub type glacier_read_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, buf: *mut u8, cap: usize, out_len: *mut usize) -> i32>;
 
 /// Receives the result of a started run, once, and its error or NULL, valid only inside the callback.
 /// glacier_upload_wait stores an error that you own.
 ///
-/// It is the last callback of the run, on the upload's own thread. It may also free the upload and start another one,
-/// but not restart this one. Since: 0.1
+/// It is the last callback of the run, on the upload's own thread. It may free this upload or start another upload,
+/// but not start this one again. Since: 0.1
 pub type glacier_done_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, result: glacier_result_t, error: *const glacier_error_t)>;
 
@@ -138,7 +139,7 @@ pub enum glacier_log_level_names {
 /// - keys that cannot be replaced before they expire;
 /// - a wrong machine clock, and corrected signatures;
 /// - journal write failures, for example on a full disk, and what a later resume will miss;
-/// - a source whose attributes changed since it was read, and is read again;
+/// - a source that is read again because its attributes changed;
 /// - a rejected Complete, and which parts are sent again;
 /// - a stream of unknown length that approaches 10,000 parts;
 /// - the number of dropped log lines. Since: 0.1
@@ -155,8 +156,9 @@ pub type glacier_log_fn =
 /// service reports its keys as expired three times in a row, they return GLACIER_E_CREDENTIALS. Uploads stay in the
 /// vault, and the next call asks the provider again.
 ///
-/// It runs on a thread inside a working call of the client or its uploads, one call at a time per client. See
-/// "Callbacks" for what it may call. It must not wait for another thread that is using the client. Since: 0.1
+/// It runs on a thread inside a working call of the client or its uploads, one call at a time per client. Between two
+/// writes of a stream, parts that need new keys wait for the next call. See "Callbacks" for what it may call. It must
+/// not wait for another thread that is using the client. Since: 0.1
 pub type glacier_credentials_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, out: *mut glacier_credentials_t) -> i32>;
 

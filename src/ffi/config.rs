@@ -35,8 +35,9 @@ impl glacier_config_t {
 
 /// Creates a config from the defaults and the environment.
 ///
-/// This call captures all environment variables; no other function reads them. An empty variable counts as not set.
-/// glacier_client_new reads the AWS config and credentials files. The first setting in each of these lists counts:
+/// This call captures all environment variables; no other function reads them. Unless noted, an empty variable counts
+/// as not set. glacier_client_new reads the AWS config and credentials files. The first setting in each of these
+/// lists counts:
 ///
 /// - Profile: glacier_config_set_profile, AWS_PROFILE, AWS_DEFAULT_PROFILE, "default".
 /// - Files: AWS_CONFIG_FILE or ~/.aws/config, and AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials. Settings in the
@@ -45,14 +46,14 @@ impl glacier_config_t {
 /// - Keys: see "Credentials".
 /// - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
 ///   region of [default].
-/// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile endpoint_url
-///   below "glacier =" in its services section, then its own endpoint_url; the endpoint of the region. If
-///   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
+/// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile, endpoint_url
+///   below "glacier =" of its services section, then endpoint_url of the profile itself; the endpoint of the region.
+///   If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
 ///   glacier_config_set_endpoint and the region count.
-/// - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the one
-///   with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. Neither allows another endpoint.
-/// - Proxy: glacier_config_set_proxy, then https_proxy, HTTPS_PROXY, http_proxy, all_proxy, ALL_PROXY, no_proxy and
-///   NO_PROXY, see there.
+/// - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
+///   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, any other endpoint
+///   is an error.
+/// - Proxy: glacier_config_set_proxy, then the variables that are listed there.
 /// - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
 ///
 /// Returns NULL if out of memory. Since: 0.1
@@ -168,8 +169,8 @@ pub unsafe extern "C" fn glacier_config_set_account_id(
 ///
 /// Without this function, the first of these counts:
 ///
-/// - The CA file that AWS_CA_BUNDLE names, which must not be empty, or ca_bundle in the profile. A leading ~ is the home
-///   directory.
+/// - The CA file that AWS_CA_BUNDLE names (set but empty: an error), or ca_bundle in the profile. A leading ~ is the
+///   home directory.
 /// - The certificates in the file SSL_CERT_FILE and in the directories SSL_CERT_DIR, as in OpenSSL. If one of the two
 ///   is set, but neither has a certificate, a client with an https endpoint cannot be created.
 /// - The system's trust store, such as /etc/ssl/certs. Certificates that cannot be read are skipped and logged.
@@ -231,12 +232,13 @@ pub unsafe extern "C" fn glacier_config_set_user_agent(
     boundary::call(err, || set(config, |config| config.set_user_agent(args::str_arg(user_agent, "user_agent")?)))
 }
 
-/// Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default.
+/// Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default. Each has its own connection:
+/// a client opens up to workers times the number of uploads in progress.
 ///
-/// Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each full window of
-/// acknowledged parts adds 1. The number is also limited to the parts that the measured connection and the bandwidth
-/// limits can send in 4 minutes, because a signature is valid for 5. The log reports each change; see also workers in
-/// glacier_progress_t.
+/// Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each time as many
+/// parts are acknowledged, it grows by 1. The number is also limited to the parts that the measured connection and
+/// the bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The
+/// log reports each change; see also workers in glacier_progress_t.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -252,9 +254,9 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
 /// glacier_config_set_give_up_after_ms applies.
 ///
-/// The default is 10, which an outage alone does not reach: an attempt that does not reach the service (no
-/// connection, lost or stalled connection, truncated response) counts only if the client got another response since
-/// the attempt before. If this function sets a maximum, even 10, every attempt counts.
+/// The default is 10, which an outage alone does not reach: an attempt without a complete response (no connection,
+/// lost or stalled connection, truncated response) counts only if the client has received a response since the
+/// previous attempt. If this function sets a maximum, even 10, every attempt counts.
 ///
 /// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
 /// a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
@@ -332,8 +334,8 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
 /// - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
 ///   Waiting for the source or the bandwidth limit does not count;
 /// - the response does not begin within the timeout after the request is acknowledged. Only
-///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a proxy,
-///   which acknowledges bytes that it still has to send, the time that the request took is added;
+///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a
+///   proxy, which acknowledges bytes that it has yet to send, the time that the request took extends the timeout;
 /// - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
 ///   byte;
 /// - the body of a list does not end within the timeout after its first byte.
@@ -351,9 +353,9 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
     boundary::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
 }
 
-/// Sets the longest time without an acknowledged part, in milliseconds: at least 1, by default 1,800,000 (30 min).
-/// After it, failed requests are not retried, and the call returns the error of the last attempt, or
-/// GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
+/// Sets how long failed requests are retried without an acknowledged part, in milliseconds: at least 1, by default
+/// 1,800,000 (30 min). Each other request, such as Complete, has this time for itself. After it, the call returns the
+/// error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
 ///
 /// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
 /// the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)

@@ -37,8 +37,8 @@ pub unsafe extern "C" fn glacier_parts_count(parts: *const glacier_parts_t) -> u
     infallible::read(parts, 0, |parts| parts.0.len())
 }
 
-/// Returns where part number index of the list begins in the archive, in bytes. index is 0 to glacier_parts_count - 1.
-/// It is not the part_index of glacier_upload_put_part, because the list may have gaps. Since: 0.1
+/// Returns where the part at an index of the list (0 to glacier_parts_count - 1) begins in the archive, in bytes. The
+/// index is not the part_index of glacier_upload_put_part, because the list may have gaps. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_offset(parts: *const glacier_parts_t, index: usize) -> u64 {
     infallible::read(parts, 0, |parts| parts.0.get(index).map_or(0, |part| part.offset))
@@ -94,7 +94,8 @@ pub unsafe extern "C" fn glacier_uploads_count(uploads: *const glacier_uploads_t
     infallible::read(uploads, 0, |uploads| uploads.0.len())
 }
 
-/// Returns the ID of upload number index (0 to glacier_uploads_count - 1), for glacier_upload_set_upload_id. Since: 0.1
+/// Returns the ID of the upload at an index of the list (0 to glacier_uploads_count - 1), for
+/// glacier_upload_set_upload_id. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_uploads_id(uploads: *const glacier_uploads_t, index: usize) -> *const c_char {
     infallible::read(uploads, ptr::null(), |uploads| {

@@ -46,13 +46,13 @@ pub enum glacier_result_names {
     /// Another process or handle is using the journal.
     GLACIER_E_LOCKED = 105,
 
-    /// The connection failed or was lost in each attempt, or a proxy refused it.
+    /// The connection failed or was lost in each attempt, or a proxy refused it or requires a password.
     GLACIER_E_NETWORK = 200,
     /// The certificate of the service was rejected, or TLS failed.
     GLACIER_E_TLS = 201,
-    /// The last attempt timed out: no connection within the connect timeout, or a stall. Or sending one part alone
-    /// takes longer than its 5-minute signature is valid. A missing response to Complete is
-    /// GLACIER_E_OUTCOME_UNKNOWN.
+    /// The last attempt timed out: no connection within the connect timeout, or a stall. Or a part takes longer than
+    /// the 5 minutes that its signature is valid, even with no other part in flight. A missing response to Complete
+    /// is GLACIER_E_OUTCOME_UNKNOWN.
     GLACIER_E_TIMEOUT = 202,
     /// The response breaks the protocol: not HTTP, an unreadable document, a success without the tree hash or ID that
     /// acknowledges it, a list that does not end or contradicts itself, or an ID that cannot be sent back.
@@ -60,15 +60,17 @@ pub enum glacier_result_names {
 
     /// The service rejected the request for a reason that has no result of its own: see glacier_error_service_code.
     GLACIER_E_SERVICE = 300,
-    /// The credentials lack permission for this operation or do not belong to this account, or a proxy denies access.
+    /// The credentials lack permission for this operation or do not belong to this account. Also HTTP 401 or 403
+    /// without an error code, perhaps from a proxy that forwards requests.
     GLACIER_E_ACCESS = 301,
     /// The credentials are missing, wrong or expired, or the library cannot correct signatures for a wrong machine
     /// clock.
     GLACIER_E_CREDENTIALS = 302,
     /// The service throttled the request in each attempt.
     GLACIER_E_THROTTLED = 303,
-    /// The service reports that the vault does not exist in this region and account, or that the upload no longer
-    /// exists. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
+    /// The service reports that the vault does not exist in this region and account, or that the upload does not
+    /// exist: it was completed, aborted or removed. Before you upload again, look for the archive in an inventory of
+    /// the vault. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
     GLACIER_E_NOT_FOUND = 304,
     /// A limit of the service was or would be exceeded.
     GLACIER_E_LIMIT = 305,
@@ -76,8 +78,8 @@ pub enum glacier_result_names {
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /// Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
     /// with this handle or with one that has the same journal. Without a journal, do so before the program ends: a
-    /// new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If it returns 0, check an
-    /// inventory of the vault for the archive before you upload again.
+    /// new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If glacier_error_is_resumable
+    /// returns 0, look for the archive in an inventory of the vault before you upload again.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
     /// A tree hash differs from the expected one.

@@ -21,10 +21,10 @@ pub type glacier_state_t = i32;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub enum glacier_state_names {
-    /// Nothing is initiated, or an attached upload is not yet confirmed by the service.
+    /// No working call has initiated an upload, or used the given upload ID or journal.
     GLACIER_STATE_NEW = 0,
-    /// The upload has an ID, and this handle has sent no part. Only a working call can tell whether the service still
-    /// knows an attached upload.
+    /// The upload has an ID, and no part is sent. The first working call of an attached handle sets this state before
+    /// it asks whether the service knows the upload.
     GLACIER_STATE_INITIATED = 1,
     /// Parts are being sent or were sent.
     GLACIER_STATE_TRANSFERRING = 2,

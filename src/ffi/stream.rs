@@ -14,15 +14,15 @@ use super::upload::{self, glacier_upload_t};
 /// The len bytes at data are copied. len may be any number: small pieces are collected. A call with 0 bytes does
 /// nothing, and does not report a failed stream. The call blocks while the memory is full of parts in flight.
 ///
-/// After a part failed or a cancel stopped the stream, glacier_upload_write and _finish return the same error,
-/// because this handle cannot take the bytes again. To resume, see "Streaming". To stop without completing, call
-/// glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
+/// After a part failed, or a cancel or a callback stopped the stream, glacier_upload_write and _finish return the
+/// same error, because this handle cannot take the bytes again. To resume, see "Streaming". To stop without
+/// completing, call glacier_upload_free (keeps the upload) or glacier_upload_abort (deletes it).
 ///
 /// One call at a time. Short calls may deliver no callback.
 ///
-/// Results: those of glacier_upload_run; and GLACIER_E_STATE (a source is set, or the stream is finished);
-/// GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than the archive size that was set).
-/// Since: 0.1
+/// Results: those of glacier_upload_run with a callback source; and GLACIER_E_STATE (a source is set, or the stream
+/// is finished); GLACIER_E_LIMIT (more than 10,000 parts); GLACIER_E_SOURCE_CHANGED (more bytes than the archive size
+/// that was set). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_write(
     upload: *mut glacier_upload_t,

@@ -50,18 +50,14 @@ pub unsafe extern "C" fn glacier_upload_new(
 /// If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
 /// up to 3 times.
 ///
-/// These results will also occur for other archives: GLACIER_E_ACCESS, GLACIER_E_CREDENTIALS,
-/// GLACIER_E_NO_LONGER_SUPPORTED, GLACIER_E_TLS, and GLACIER_E_NOT_FOUND with glacier_error_operation
-/// "InitiateMultipartUpload" (the vault).
-///
 /// Results: upload results; and
 ///
 /// - GLACIER_E_INVALID: the source is empty, needs more than 10,000 parts of its part size, or does not match the
 ///   archive size that was set; or twice the part size of a callback source exceeds the memory limit
 /// - GLACIER_E_STATE: no source, a part range is set, or a callback source was read before
 /// - GLACIER_E_SOURCE_SHORT: a callback source ended early
-/// - GLACIER_E_SOURCE_CHANGED: the source changed (the message names the part), is smaller than what the upload holds,
-///   or is not the journal's archive
+/// - GLACIER_E_SOURCE_CHANGED: the source changed (the message names the part), is smaller than what the upload
+///   holds, or differs from what the journal records
 /// - GLACIER_E_LIMIT: also if a callback source is longer than 10,000 parts
 /// - GLACIER_E_TREE_HASH: data arrived damaged repeatedly, or the archive's tree hash differs from what was sent
 /// - GLACIER_E_INCOMPLETE: parts are missing
@@ -93,8 +89,9 @@ pub unsafe extern "C" fn glacier_upload_transfer(
 ///
 /// Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
 /// call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
-/// are still called, possibly after this function returns. Another handle can then use the journal, except while
-/// Complete waits for its response, up to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+/// are still called, possibly after this function returns, and then glacier_upload_wait in progress returns. No call
+/// may begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up
+/// to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     infallible::run((), || {

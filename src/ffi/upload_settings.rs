@@ -66,17 +66,22 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 }
 
 /// Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
-/// of a source file. The first call that initiates the upload or sends parts creates the journal, or resumes the
-/// upload of an existing one.
+/// of a source file. Every working call opens an existing journal and continues the upload that it records. Calls
+/// that initiate or send parts create it if it does not exist.
 ///
 /// The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
 /// keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
 /// completed, aborted or freed: others get GLACIER_E_LOCKED.
 ///
+/// Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
+/// nothing and returns GLACIER_OK), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it
+/// returned GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the
+/// archive ID.
+///
 /// A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
 /// ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
 /// source may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
-/// changed, and nothing is sent.
+/// changed, nothing is sent, and another journal can be set.
 ///
 /// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
 /// nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
@@ -84,11 +89,12 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// it. Resuming then re-reads more of the source; if the end of the journal is missing, it may return
 /// GLACIER_E_NOT_FOUND instead of the archive ID.
 ///
-/// The source of a later run must have the same bytes: see "Success". To upload the same file again, use a new journal.
+/// A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
+/// differ. To upload the same file again, use a new journal.
 ///
-/// Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
-/// glacier_upload_abort or if the upload is gone (GLACIER_E_NOT_FOUND). Journals of earlier versions are read; what
-/// they record of a file is read again and compared.
+/// Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew: after
+/// glacier_upload_abort or, if the upload is gone (GLACIER_E_NOT_FOUND), after you looked for the archive in an
+/// inventory of the vault. A journal of an earlier version is accepted, but the file is read again and compared.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]
@@ -194,7 +200,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
 /// For memory and resuming see "Streaming". This handle cannot resume once the callback has been called: it returns
 /// GLACIER_E_STATE, unless all parts arrived and only Complete remains.
 ///
-/// destroy is also called when another source is set.
+/// destroy is called when another source is set or the upload is freed, not at the end of the run.
 ///
 /// Results: setter results (total is 0 or larger than an archive may be); GLACIER_E_NULL (callback). Since: 0.1
 #[unsafe(no_mangle)]
