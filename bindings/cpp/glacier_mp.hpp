@@ -144,9 +144,9 @@ struct progress : glacier_progress_t {
 
 /** The state of an upload: see glacier_state_names. Later library versions may return other values. */
 enum class state : glacier_state_t {
-    /** Nothing is initiated, or an attached upload is not yet confirmed by the service. */
+    /** No working call has initiated an upload, or used the given upload ID or journal. */
     created = GLACIER_STATE_NEW,
-    /** The upload has an ID, and this object has sent no part. */
+    /** The upload has an ID, and no part is sent. The service may not know the ID of an attached upload. */
     initiated = GLACIER_STATE_INITIATED,
     /** Parts are being sent or were sent. */
     transferring = GLACIER_STATE_TRANSFERRING,
@@ -205,8 +205,8 @@ public:
      */
     bool is_retryable() const noexcept { return details_->retryable; }
     /**
-     * True if the upload is in the vault and can be resumed: call the same function again, or create an upload with the
-     * same source and the same journal or upload ID. See glacier_error_is_resumable.
+     * True if the upload is in the vault and can be resumed: call the same function again or, always for a stream,
+     * create an upload with the same source and the same journal or upload ID. See glacier_error_is_resumable.
      */
     bool is_resumable() const noexcept { return details_->resumable; }
 
@@ -849,9 +849,10 @@ struct part_info {
  * initiate, put_part and complete for the operations of the service. The first of these calls decides, and the others
  * then throw usage_error (GLACIER_E_STATE).
  *
- * Setters must precede the first working call, except on_progress (while no working call runs) and bandwidth_limit (any
- * time). They throw usage_error: GLACIER_E_INVALID (the value is not allowed), GLACIER_E_STATE (too late) or
- * GLACIER_E_BUSY (another call uses the object).
+ * Setters must precede the first working call, which fixes the settings even if it fails: to change one, create another
+ * object. Only on_progress (while no working call runs) and bandwidth_limit (any time) are exceptions. They throw
+ * usage_error: GLACIER_E_INVALID (the value is not allowed), GLACIER_E_STATE (too late) or GLACIER_E_BUSY (another call
+ * uses the object).
  *
  * The destructor frees the handle, without waiting. It cancels a call in progress and a background run. The upload
  * stays in the vault and can be resumed; abort() deletes it.
@@ -895,9 +896,9 @@ public:
         return set([&](auto err) { return glacier_upload_set_upload_id(get(), copy.c_str(), err); });
     }
     /**
-     * Sets the journal: a file on a local disk from which a new process resumes. The first working call creates it, or
-     * resumes the upload of an existing one. Use one journal per upload, and delete it after storing the archive ID.
-     * See glacier_upload_set_journal.
+     * Sets the journal: a file on a local disk from which a new process resumes. Calls that initiate or send parts
+     * create it; every working call continues the upload of an existing one. Use one journal per upload, and delete it
+     * after storing the archive ID. See glacier_upload_set_journal.
      */
     upload &journal(const std::filesystem::path &path) {
         const std::string copy = detail::terminated(path.native());
@@ -1018,8 +1019,8 @@ public:
      * throw. All callbacks run on the upload's own thread, which also makes the future ready.
      *
      * The destructor of the future does not block. Destroying the upload cancels the run; the future then gets a
-     * stopped_error. The upload may be moved during the run. Throws: usage_error (no source, a part range is set, or
-     * another call uses the object).
+     * stopped_error. A program that exits does not wait for the run. The upload may be moved during the run. Throws:
+     * usage_error (no source, a part range is set, or another call uses the object).
      */
     std::future<archive> start() { return start_with(std::make_unique<background>()); }
 

@@ -51,7 +51,7 @@ export interface ClientOptions {
   connectTimeoutMs?: number;
   /** The maximum time without progress on a connection, in milliseconds. Default: 60,000. */
   stallTimeoutMs?: number;
-  /** The maximum time without an acknowledged part, in milliseconds. Default: 1,800,000 (30 minutes). */
+  /** How long failed requests are retried without an acknowledged part, in milliseconds. Default: 1,800,000 (30 minutes). */
   giveUpAfterMs?: number;
   /** Receives log lines: retries, throttling and other failures that no error reports. */
   log?: (level: LogLevel, message: string) => void;
@@ -92,7 +92,7 @@ export interface RunOptions {
   onProgress?: (progress: Progress) => void;
 }
 
-/** The progress of an upload. Counts only grow, except `partsInFlight` and `workers`. */
+/** The progress of an upload. Counts only grow, except `partsInFlight` and `workers`. The totals are first `null`. */
 export interface Progress {
   /** The archive size; `null` while it is unknown. */
   bytesTotal: number | null;
@@ -169,7 +169,7 @@ export class GlacierError extends Error {
   readonly requestId: string | null;
   /** Whether the same call may succeed later. The library has already retried it. */
   readonly isRetryable: boolean;
-  /** Whether the upload is in the vault and can be resumed. */
+  /** Whether the upload is in the vault and can be resumed: by the same call or, for a stream, with a new upload. */
   readonly isResumable: boolean;
   private constructor();
 }

@@ -24,7 +24,7 @@ class GlacierError(Exception):
         retryable (bool): whether the failure is transient, so that the same call may succeed later. The library has
             already retried the request (see max_attempts of Config).
         resumable (bool): whether the upload is in the vault, as far as is known, and can be resumed: run the same
-            Upload again, or another one with the same source and the journal or this upload_id.
+            Upload again or, always for a stream, another one with the same source and the journal or this upload_id.
         upload_id (str or None): the upload ID, if the upload was initiated or attached. The service may no longer know
             it.
     """
@@ -109,12 +109,13 @@ class ServiceError(GlacierError):
     - GLACIER_E_CREDENTIALS: the credentials are missing, invalid or expired, or this machine's clock is wrong and could
       not be corrected
     - GLACIER_E_THROTTLED
-    - GLACIER_E_NOT_FOUND: the vault does not exist; or the upload does not: it was completed or aborted, or has expired
+    - GLACIER_E_NOT_FOUND: the vault does not exist; or the upload does not: it was completed, aborted or removed.
+      Look for the archive in an inventory of the vault before you upload it again
     - GLACIER_E_LIMIT
     - GLACIER_E_NO_LONGER_SUPPORTED
     - GLACIER_E_OUTCOME_UNKNOWN: Complete was sent, but its outcome is unknown. If ``resumable``, the same Upload, or
-      another one with its journal, determines the outcome when it runs or completes again. Otherwise check an inventory
-      of the vault before you upload the archive again
+      another one with its journal, determines the outcome when it runs or completes again. Otherwise look for the
+      archive in an inventory of the vault before you upload it again
     """
 
 

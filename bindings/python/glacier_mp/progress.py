@@ -12,8 +12,8 @@ _UNKNOWN = (1 << 64) - 1
 class Progress:
     """A snapshot of the progress of an upload, or of the hashing of a file.
 
-    Counters never decrease, also if the same Upload runs again. Only parts_in_flight and workers go up and down. Later
-    versions may add fields.
+    Counters never decrease, also if the same Upload runs again. The totals change once, from None to a number. Only
+    parts_in_flight and workers go up and down. Later versions may add fields.
 
     Attributes:
         bytes_total (int or None): the archive size in bytes; None until the source is open and, for an existing upload,

@@ -48,8 +48,8 @@ _NUMBER_FORMATS = frozenset("bcdeEfFgGnoxX%")
 class State(enum.IntEnum):
     """The state of an upload. str(state) is its name, int(state) its number.
 
-    - NEW: nothing was sent to the service. An upload that is attached by upload_id starts in this state too
-    - INITIATED: the upload has an ID, and this object has sent no part
+    - NEW: no working call has initiated an upload, or used the given upload_id or journal
+    - INITIATED: the upload has an ID, and no part was sent. The service may not know a given upload_id
     - TRANSFERRING: this object is sending parts, or has sent some
     - COMPLETING: Complete was sent, and its response is pending or will be requested again
     - COMPLETED: the archive exists
@@ -204,12 +204,12 @@ class Upload:
         upload_id (str): the ID of an existing upload to attach to. The part size and description are those of the
             existing upload: a different part_size fails in the first working call, and archive_description is ignored.
         journal (path): a file on a local disk from which a new process resumes after a crash without reading stored
-            parts again. The first working call creates it, or resumes its upload. Use one journal for each upload, and
-            pass the same path each time. If another Upload or process is using it, the call raises LocalError with
-            GLACIER_E_LOCKED. A file that is not a journal, or is the journal of another upload, raises LocalError with
-            GLACIER_E_JOURNAL and is not changed. The journal is never deleted. After success, run() compares the source
-            with the archive and sends nothing. A source with other bytes raises LocalError with
-            GLACIER_E_SOURCE_CHANGED.
+            parts again. Calls that initiate or send parts create it; every working call continues the upload of an
+            existing one. Use one journal for each upload, and pass the same path each time. If another Upload or
+            process is using it, the call raises LocalError with GLACIER_E_LOCKED. A file that is not a journal, or is
+            the journal of another upload, raises LocalError with GLACIER_E_JOURNAL and is not changed. The journal is
+            never deleted. After success, run() compares the source with the archive and sends nothing. A source with
+            other bytes raises LocalError with GLACIER_E_SOURCE_CHANGED.
         part_range (tuple of int): the parts of a path or memory that transfer() sends: the index of the first part,
             from 0, and the number of parts, or None for all up to the last.
         archive_size (int): the exact archive size in bytes, for a source that does not have one. It is compared with
