@@ -1194,8 +1194,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
 
 /**
  * Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
- * of a source file. Every working call opens an existing journal and continues the upload that it records. Calls
- * that initiate or send parts create it if it does not exist.
+ * of a source file. Working calls open it and continue the upload that it records; those that initiate or send parts
+ * create it.
  *
  * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
  * keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
@@ -1220,9 +1220,9 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
  * differ. To upload the same file again, use a new journal.
  *
- * Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew: after
- * glacier_upload_abort or, if the upload is gone (GLACIER_E_NOT_FOUND), after you looked for the archive in an
- * inventory of the vault. A journal of an earlier version is accepted, but the file is read again and compared.
+ * Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
+ * glacier_upload_abort or as GLACIER_E_NOT_FOUND says. A journal of an earlier version is accepted, but the file is
+ * read again and compared.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -1301,7 +1301,8 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     if (result == GLACIER_OK && !ferror(in))
  *         result = glacier_upload_finish(upload, &err);
  *
- * To have the library pull data instead, set a read callback and call glacier_upload_run:
+ * To have the library pull data instead, set a read callback and call glacier_upload_run, or glacier_upload_start to
+ * stream in the background:
  *
  *     static int32_t read_stdin(void *user_data, uint8_t *buf, size_t cap, size_t *out_len) {
  *         *out_len = fread(buf, 1, cap, user_data);
@@ -1310,8 +1311,6 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *
  *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
  *     glacier_upload_run(upload, &err);
- *
- * To stream in the background, set a read callback and call glacier_upload_start.
  *
  * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice the
  * part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and nothing
@@ -1450,11 +1449,10 @@ glacier_result_t glacier_upload_start(glacier_upload_t *upload,
  * the run's result after done and its destroy have returned. May be called any number of times, on any number of
  * threads at once. These threads run no callback. A cancel, or glacier_upload_free on another thread, stops the run
  * and so ends the wait. Each GLACIER_E_PENDING also stores an error in err: free it, or pass NULL.
- * GLACIER_E_PENDING, _NULL, _BUSY and _FORKED come from this call itself, and so does GLACIER_E_STATE if no run was
- * started. Any other result is that of the run, which has ended.
  *
- * Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
- * GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
+ * Results: GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started); GLACIER_E_BUSY (inside a callback of
+ * the upload); GLACIER_E_FORKED. Any other result is that of the run, which has ended: those of glacier_upload_run.
+ * Since: 0.1
  */
 glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
                                      uint64_t timeout_ms,

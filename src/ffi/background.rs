@@ -44,11 +44,10 @@ pub unsafe extern "C" fn glacier_upload_start(
 /// the run's result after done and its destroy have returned. May be called any number of times, on any number of
 /// threads at once. These threads run no callback. A cancel, or glacier_upload_free on another thread, stops the run
 /// and so ends the wait. Each GLACIER_E_PENDING also stores an error in err: free it, or pass NULL.
-/// GLACIER_E_PENDING, _NULL, _BUSY and _FORKED come from this call itself, and so does GLACIER_E_STATE if no run was
-/// started. Any other result is that of the run, which has ended.
 ///
-/// Results: those of glacier_upload_run; and GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started);
-/// GLACIER_E_BUSY (inside a callback of the upload). Since: 0.1
+/// Results: GLACIER_E_PENDING (not ended); GLACIER_E_STATE (no run was started); GLACIER_E_BUSY (inside a callback of
+/// the upload); GLACIER_E_FORKED. Any other result is that of the run, which has ended: those of glacier_upload_run.
+/// Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_wait(
     upload: *mut glacier_upload_t,

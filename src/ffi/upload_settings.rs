@@ -66,8 +66,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 }
 
 /// Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
-/// of a source file. Every working call opens an existing journal and continues the upload that it records. Calls
-/// that initiate or send parts create it if it does not exist.
+/// of a source file. Working calls open it and continue the upload that it records; those that initiate or send parts
+/// create it.
 ///
 /// The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
 /// keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
@@ -92,9 +92,9 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
 /// differ. To upload the same file again, use a new journal.
 ///
-/// Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew: after
-/// glacier_upload_abort or, if the upload is gone (GLACIER_E_NOT_FOUND), after you looked for the archive in an
-/// inventory of the vault. A journal of an earlier version is accepted, but the file is read again and compared.
+/// Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
+/// glacier_upload_abort or as GLACIER_E_NOT_FOUND says. A journal of an earlier version is accepted, but the file is
+/// read again and compared.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]
