@@ -309,7 +309,10 @@ fn creating_a_client_finds_errors_of_the_selected_provider() {
             vec!["duration_seconds in line 4", "\"+3600\" is not a number of seconds"],
         ),
         ("[default]\nlogin_session = x\n".to_owned(), vec!["login sessions are not supported", "export-credentials"]),
-        ("[default]\ncredential_process = a 'b\n".to_owned(), vec!["credential_process in line 2", "an unclosed quote"]),
+        (
+            "[default]\ncredential_process = a 'b\n".to_owned(),
+            vec!["credential_process in line 2", "an unclosed quote"],
+        ),
         ("[default]\nsso_account_id = 1\nsso_role_name = r\n".to_owned(), vec!["sso_region is missing"]),
     ] {
         let setup = Setup::offline();
