@@ -83,9 +83,25 @@ impl Service {
         outcome
             .and_then(|(response, signed)| match response::expect_status(&response, request.success) {
                 Ok(()) => Ok(response),
-                Err(error) => Err(self.recover_signature_error(error, signed)),
+                Err(error) => Err(self.add_vault_hint(request, self.recover_signature_error(error, signed))),
             })
             .map_err(|error| self.finish_error(request, error))
+    }
+
+    /// Adds what to check if the vault of a request was not found.
+    fn add_vault_hint(&self, request: &PreparedRequest, error: Error) -> Error {
+        let names_only_vault = matches!(request.operation, ServiceOperation::Initiate | ServiceOperation::ListUploads);
+        if !names_only_vault || error.kind() != Kind::NotFound {
+            return error;
+        }
+        let account = match self.account_id.as_str() {
+            "-" => "the account of the keys".to_owned(),
+            id => format!("the account {id}"),
+        };
+        error.with_hint(format_args!(
+            "check the vault name, the region {} and {account}: the library creates no vault",
+            self.signer.region()
+        ))
     }
 
     /// Adds the name of the request to an error, and removes secrets that the service may have echoed.

@@ -34,8 +34,15 @@ impl Service {
         }
         match error_codes::signature_time(code, error.service_message().unwrap_or_default()) {
             Some(time) => self.handle_clock_skew(error, time, signed.at),
+            None if error.kind() == Kind::Credentials => self.name_keys(error),
             None => error,
         }
+    }
+
+    /// Adds the origin of the keys and the region to the error of a request whose keys or signature the service rejects.
+    fn name_keys(&self, error: Error) -> Error {
+        let (source, region) = (self.keys.source(), self.signer.region());
+        error.with_hint(format_args!("the keys came from {source}; the region of the signature is {region}"))
     }
 
     fn replace_expired_key(&self, error: Error, key: u64) -> Error {

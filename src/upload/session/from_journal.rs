@@ -65,7 +65,10 @@ impl Session {
             ("description", set(&settings.description), &header.description),
         ] {
             if let Some(set) = set.filter(|set| set != recorded) {
-                let message = format!("it is of another upload: its {what} is {recorded}, not {set}");
+                let message = format!(
+                    "it is of another upload: its {what} is {recorded}, not {set}; set the recorded value to resume that upload, or \
+                     use another journal"
+                );
                 return Err(Error::new(Kind::Journal, message));
             }
         }
