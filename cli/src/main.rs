@@ -33,6 +33,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::{Cli, Command, given_options};
@@ -84,7 +86,7 @@ fn print_error(error: clap::Error, arguments: &[OsString]) {
 
 fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
     let mut command = Cli::command();
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let matches = command.try_get_matches_from_mut(arguments).map_err(with_tips)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let program = arguments.first().cloned().unwrap_or_else(|| "glacier-mp".into());
     let (subcommand, options) = match matches.subcommand() {
@@ -95,6 +97,21 @@ fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
         None => Default::default(),
     };
     Ok((cli, Invocation { program, subcommand, options }))
+}
+
+/// Adds to the error of a missing argument what else supplies it.
+fn with_tips(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return error };
+    let tips = [
+        ("--vault <VAULT>", "the environment variable GLACIER_MP_VAULT also sets the vault"),
+        ("<UPLOAD_ID>...", "--older-than=TIME selects uploads by their age instead"),
+    ];
+    let tips = tips.into_iter().filter(|(argument, _)| missing.iter().any(|missing| missing == argument));
+    let tips: Vec<StyledStr> = tips.map(|(_, tip)| tip.into()).collect();
+    if error.kind() == ErrorKind::MissingRequiredArgument && !tips.is_empty() {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    error
 }
 
 fn run(command: Command, invocation: &Invocation, output: &Arc<Output>) -> exit::Result<Exit> {

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use glacier_mp::decimal::parse_decimal;
+use glacier_mp::limits::check_part_size;
 
 /// The units of a size. The order is that of the search: the longest first.
 const UNITS: [(&str, u64); 20] = [
@@ -52,6 +53,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let fraction: u128 = fraction.parse().map_err(|_| rule())?;
     let bytes = u128::from(whole) * u128::from(unit) + fraction * u128::from(unit) / scale;
     u64::try_from(bytes).map_err(|_| too_large())
+}
+
+/// Parses a part size: a size that the service allows.
+pub(crate) fn parse_part_size(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    check_part_size(bytes).map_err(|error| error.message().to_owned())?;
+    Ok(bytes)
 }
 
 /// Parses a time: digits and one of the units s, m, h, d, w.

@@ -16,7 +16,7 @@ pub(crate) use self::connection::ConnectionArgs;
 pub(crate) use self::given::given_options;
 pub(crate) use self::transfer::TransferArgs;
 use crate::hyphens::{parse_text, unmarked};
-use crate::size::{count_in, parse_size, parse_time};
+use crate::size::{count_in, parse_part_size, parse_size, parse_time};
 
 /// The text after the help and in the manual page.
 const AFTER_HELP: &str = "\
@@ -49,12 +49,18 @@ pub(crate) enum Command {
     Upload(UploadArgs),
     /// Resume unfinished uploads
     ///
-    /// Without files, resumes all unfinished uploads to the vault that the state directory records. With --upload-id, resumes
-    /// an upload that another machine began.
+    /// Without files, resumes all unfinished uploads that the state directory records for this endpoint and account. With
+    /// --upload-id, resumes the upload of a file that was moved, or an upload that another machine began: FILE must have the
+    /// same bytes, because parts of another file are replaced.
     Resume(ResumeArgs),
     /// List the multipart uploads in progress in a vault
+    ///
+    /// Prints one line for each upload: its ID, the time of its initiation, its part size and its description. The service
+    /// does not tell how much was uploaded: the subcommand parts lists that.
     List(ListArgs),
     /// List the parts of an upload that the service holds
+    ///
+    /// Prints one line for each part: its tree hash, and its offset and length in bytes.
     Parts(PartsArgs),
     /// Abort uploads: delete their parts at the service
     Abort(AbortArgs),
@@ -65,6 +71,9 @@ pub(crate) enum Command {
     /// Print each setting and where it comes from, without secrets
     Config(ConfigArgs),
     /// Search the catalog of finished archives
+    ///
+    /// Prints one line for each archive: its ID, the time of its record, its vault, its size, its source, and its description
+    /// if that is not the name of the file.
     Archives(ArchivesArgs),
     /// Print a completion script for a shell
     Completions {
@@ -95,7 +104,7 @@ pub(crate) struct UploadArgs {
     /// The part size: a power of two from 1M to 4G
     ///
     /// The default is the smallest size from 16M that needs at most 10,000 parts.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
     pub(crate) part_size: Option<u64>,
     /// Start again: abort the unfinished uploads of these files
     #[arg(long)]
@@ -111,13 +120,12 @@ pub(crate) struct UploadArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ResumeArgs {
-    /// The vault
+    /// The vault, by default each vault that a journal names
     #[arg(
         long,
         value_name = "VAULT",
         env = "GLACIER_MP_VAULT",
         allow_hyphen_values = true,
-        required_unless_present = "list",
         value_parser = parse_text
     )]
     pub(crate) vault: Option<String>,
@@ -207,7 +215,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) size: Option<u64>,
     /// The part size: a power of two from 1M to 4G
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
     pub(crate) part_size: Option<u64>,
     /// The number of parts in flight
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = count_in(1..=32))]

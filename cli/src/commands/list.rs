@@ -42,7 +42,9 @@ pub(super) fn is_older(upload: &ListedUpload, age: Duration) -> bool {
 pub(super) fn as_line(upload: &ListedUpload) -> String {
     let ListedUpload { id, description, created, part_size, .. } = upload;
     let description = shown(description.as_deref().unwrap_or(""));
-    format!("{}  {}  {}  {description}", shown(id), shown(created), show_size(*part_size)).trim_end().to_owned()
+    format!("{}  {}  parts of {}  {description}", shown(id), shown(created), show_size(*part_size))
+        .trim_end()
+        .to_owned()
 }
 
 fn as_json(upload: &ListedUpload) -> Value {

@@ -1,6 +1,6 @@
 //! `glacier-mp resume`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glacier_mp::client::Client;
@@ -25,7 +25,6 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
     if args.list {
         return list(&state, args.transfer.json, output);
     }
-    let vault = args.vault.clone().unwrap_or_default();
     if args.upload_id.is_some() && args.files.len() != 1 {
         return Err(Failure::usage("--upload-id needs one FILE, or - for standard input"));
     }
@@ -33,52 +32,91 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
     let display = new_display(&args.transfer, output);
     let client = client(args.connection.config()?, &args.transfer, &display)?;
     let account_id = args.connection.account_id();
-    let mut jobs: Vec<_> = args.files.iter().map(|path| job(path, &args)).collect();
+    let recorded = recorded_jobs(&state, args.vault.as_deref(), &client, &account_id)?;
+    let jobs = match args.files.as_slice() {
+        [] => recorded,
+        files if args.upload_id.is_none() && args.transfer.journal.is_none() => jobs_of(files, &recorded)?,
+        files => {
+            let vault = vault_of(&args, &state)?;
+            files.iter().map(|path| job(path, &vault, &args)).collect()
+        }
+    };
     if jobs.is_empty() {
-        jobs = recorded_jobs(&state, &vault, &client, &account_id)?;
-    } else if args.upload_id.is_none() && args.transfer.journal.is_none() {
-        check_recorded(&jobs, &recorded_jobs(&state, &vault, &client, &account_id)?)?;
-    }
-    if jobs.is_empty() {
-        message(&format!("no upload to vault {} is unfinished", shown(&vault)));
+        message(&match &args.vault {
+            Some(vault) => format!("no upload to vault {} is unfinished", shown(vault)),
+            None => "no upload with this endpoint and account is unfinished".to_owned(),
+        });
         return Ok(Exit::Done);
     }
     check_sources(&jobs, &args.transfer)?;
     let settings = Settings {
-        vault,
         part_size: None,
         expected_size: None,
         is_restart: false,
         journal: journal_choice(&args.transfer),
         state,
     };
-    let context = Context::new(settings, client, account_id, &jobs, display);
-    run_uploads(context, &jobs, &args.transfer, invocation, output)
+    let context = Context::new(settings, client, account_id, &jobs, display, invocation);
+    run_uploads(context, &jobs, &args.transfer, output)
 }
 
-fn job(path: &Path, args: &ResumeArgs) -> Job {
-    Job { source: JobSource::from_argument(path), upload_id: args.upload_id.clone(), description: None }
-}
-
-/// Returns the unfinished uploads to a vault that the state directory records.
-fn recorded_jobs(state: &StateDirectory, vault: &str, client: &Client, account_id: &str) -> Result<Vec<Job>> {
-    let is_wanted =
-        |key: &UploadKey| key.vault == vault && key.endpoint == client.endpoint() && key.account_id == account_id;
-    let keys = unfinished(state)?.into_iter().map(|(key, _)| key).filter(is_wanted);
-    let job = |source| Job { source: JobSource::File(source), upload_id: None, description: None };
-    Ok(keys.filter_map(|key| key.source()).map(job).collect())
-}
-
-/// Checks that each job has an unfinished upload: `resume` begins none.
-fn check_recorded(jobs: &[Job], recorded: &[Job]) -> Result<()> {
-    match jobs.iter().find(|job| recorded.iter().all(|known| known.source != job.source)) {
-        Some(job) => Err(Failure::new(format!(
-            "no unfinished upload of {} is recorded for this vault, endpoint and account; nothing was sent; glacier-mp resume \
-             --list lists all, and --upload-id resumes an upload of another machine",
-            shown(&job.name())
-        ))),
-        None => Ok(()),
+fn job(path: &Path, vault: &str, args: &ResumeArgs) -> Job {
+    Job {
+        vault: vault.to_owned(),
+        source: JobSource::from_argument(path),
+        upload_id: args.upload_id.clone(),
+        description: None,
     }
+}
+
+/// Returns the vault of an upload that its ID or its journal names.
+fn vault_of(args: &ResumeArgs, state: &StateDirectory) -> Result<String> {
+    if let Some(vault) = &args.vault {
+        return Ok(vault.clone());
+    }
+    let mut journals: Vec<_> = args.transfer.journal.iter().cloned().collect();
+    if args.upload_id.is_some() {
+        journals.extend(unfinished(state)?.into_iter().map(|(_, journal)| journal));
+    }
+    let is_wanted = |summary: &JournalSummary| args.upload_id.as_ref().is_none_or(|id| *id == summary.upload_id);
+    let mut summaries = journals.iter().filter_map(|journal| JournalSummary::read(journal).ok().flatten());
+    summaries.find(is_wanted).map(|summary| summary.vault).ok_or_else(|| {
+        Failure::usage("no journal names the vault of this upload: add --vault, or set GLACIER_MP_VAULT")
+    })
+}
+
+/// Returns the unfinished uploads that the state directory records, to a vault or to all.
+fn recorded_jobs(state: &StateDirectory, vault: Option<&str>, client: &Client, account_id: &str) -> Result<Vec<Job>> {
+    let is_wanted = |key: &UploadKey| {
+        vault.is_none_or(|vault| key.vault == vault)
+            && key.endpoint == client.endpoint()
+            && key.account_id == account_id
+    };
+    let keys = unfinished(state)?.into_iter().map(|(key, _)| key).filter(is_wanted);
+    let job = |key: UploadKey| {
+        let source = JobSource::File(key.source()?);
+        Some(Job { vault: key.vault, source, upload_id: None, description: None })
+    };
+    Ok(keys.filter_map(job).collect())
+}
+
+/// Returns the recorded uploads of files. `resume` begins none.
+fn jobs_of(files: &[PathBuf], recorded: &[Job]) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for path in files {
+        let source = JobSource::from_argument(path);
+        let before = jobs.len();
+        jobs.extend(recorded.iter().filter(|job| job.source == source).cloned());
+        if jobs.len() == before {
+            return Err(Failure::new(format!(
+                "no unfinished upload of {} is recorded for this vault, endpoint and account; nothing was sent; glacier-mp \
+                 resume --list lists all with their IDs; if the file was moved, or another machine began its upload, run: \
+                 glacier-mp resume --upload-id=ID FILE",
+                shown(&source.name())
+            )));
+        }
+    }
+    Ok(jobs)
 }
 
 fn list(state: &StateDirectory, is_json: bool, output: &Output) -> Result<Exit> {

@@ -18,6 +18,7 @@ use crate::upload::{
 pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output>) -> Result<Exit> {
     let UploadArgs { vault, files, description, part_size, restart, expected_size, transfer, connection } = args;
     let job = |path: &std::path::PathBuf| Job {
+        vault: vault.name.clone(),
         source: JobSource::from_argument(path),
         upload_id: None,
         description: description.clone(),
@@ -25,7 +26,6 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
     let jobs: Vec<_> = files.iter().map(job).collect();
     check_sources(&jobs, &transfer)?;
     let settings = Settings {
-        vault: vault.name,
         part_size,
         expected_size,
         is_restart: restart,
@@ -36,8 +36,8 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
     let display = new_display(&transfer, output);
     let client = client(connection.config()?, &transfer, &display)?;
     let account_id = connection.account_id();
-    let context = Context::new(settings, client, account_id, &jobs, display);
-    run_uploads(context, &jobs, &transfer, invocation, output)
+    let context = Context::new(settings, client, account_id, &jobs, display, invocation);
+    run_uploads(context, &jobs, &transfer, output)
 }
 
 /// Checks that the sources differ, and that a journal has one source.
@@ -46,7 +46,7 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
 /// The rule.
 pub(super) fn check_sources(jobs: &[Job], transfer: &TransferArgs) -> Result<()> {
     let mut sources = HashSet::new();
-    if let Some(job) = jobs.iter().find(|job| !sources.insert(&job.source)) {
+    if let Some(job) = jobs.iter().find(|job| !sources.insert((&job.vault, &job.source))) {
         return Err(Failure::usage(format!("{} is given twice: each source is uploaded once", shown(&job.name()))));
     }
     if transfer.journal.is_some() && jobs.len() != 1 {

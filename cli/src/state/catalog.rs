@@ -1,6 +1,7 @@
 //! The catalog: one line of JSON for each finished archive. The service has no names, so the catalog is what finds an archive
 //! again.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -101,6 +102,25 @@ impl Catalog {
             line.clear();
         }
         Ok(())
+    }
+
+    /// Returns the last record of each vault and source that is wanted. A catalog that cannot be read has none.
+    pub(crate) fn last_of_each_source(
+        &self,
+        is_wanted: impl Fn(&ArchiveRecord) -> bool,
+    ) -> HashMap<(String, String), ArchiveRecord> {
+        let mut last = HashMap::new();
+        // Another kind of file may have no end.
+        if self.path.is_file() {
+            let read = self.read(|_, record| {
+                if let Some(record) = record.filter(&is_wanted) {
+                    last.insert((record.vault.clone(), record.source.clone()), record);
+                }
+            });
+            // The upload itself reports a catalog that it cannot write.
+            drop(read);
+        }
+        last
     }
 
     fn try_append(&self, line: &str, is_waiting: impl Fn(Duration) -> bool) -> io::Result<()> {

@@ -140,6 +140,11 @@ pub(crate) fn unfinished(state: &StateDirectory) -> Result<Vec<(UploadKey, PathB
     Ok(paths.into_iter().filter_map(read).collect())
 }
 
+/// Returns the unfinished upload that the state directory records for a key.
+pub(crate) fn recorded(state: &StateDirectory, key: &UploadKey) -> Option<JournalSummary> {
+    JournalSummary::read(&state.uploads().join(format!("{}.journal", key.name()))).ok().flatten()
+}
+
 /// Removes a file, if it exists.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
 //! The upload of one source, from its journal to the catalog.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use glacier_mp::error::{Error, Kind};
-use glacier_mp::upload::{JournalEnd, Upload};
+use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
 
 use super::journal::{Earlier, Journal};
 use super::stdin::{ReadError, reader};
@@ -14,10 +15,12 @@ use crate::exit::{Exit, Failure, Result};
 use crate::files::open_file;
 use crate::progress::{Event, Phase};
 use crate::state::catalog::{ArchiveRecord, now};
+use crate::state::entry::{UploadKey, recorded};
 
 /// A source to upload.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
+    pub(crate) vault: String,
     pub(crate) source: JobSource,
     /// The ID of the upload to resume without a journal.
     pub(crate) upload_id: Option<String>,
@@ -97,7 +100,7 @@ impl Job {
             return Outcome::NotStarted;
         }
         context.tracker.set_phase(index, Phase::Running);
-        let (source, vault, size) = (&self.name(), context.settings.vault.as_str(), self.size());
+        let (source, vault, size) = (&self.name(), self.vault.as_str(), self.size());
         context.display.event(&Event::Started { source, vault, size });
         let mut unfinished = None;
         let outcome = match self.upload(index, context, &mut unfinished) {
@@ -111,9 +114,9 @@ impl Job {
     /// Uploads the source. Sets `unfinished` to the ID of an unfinished upload that has no journal.
     fn upload(&self, index: usize, context: &Context, unfinished: &mut Option<String>) -> Result<ArchiveRecord> {
         if let JobSource::File(path) = &self.source {
-            open_file(path).map_err(|cause| Failure::new(format!("cannot read the file: {cause}")))?;
+            open_file(path).map_err(|cause| self.unreadable(path, &cause, context))?;
         }
-        let journal = Journal::of(&self.source, context)?;
+        let journal = Journal::of(self, context)?;
         let outcome = self.upload_with(&journal, index, context, unfinished);
         match &outcome {
             // The archive is in the catalog.
@@ -130,16 +133,17 @@ impl Job {
         context: &Context,
         unfinished: &mut Option<String>,
     ) -> Result<ArchiveRecord> {
-        let earlier = journal.settle(&self.source, context)?;
+        let earlier = journal.settle(self, context)?;
+        if matches!(earlier, Earlier::Nothing) && self.upload_id.is_none() {
+            self.note_earlier_archive(context);
+        }
         match self.send(journal, &earlier, index, context, unfinished) {
             // The upload of the earlier content was complete, but its response was lost. The library found the archive, so a new
             // upload can begin.
-            Err(failure) if is_archive_of_earlier_content(journal, &earlier) => {
-                match journal.settle(&self.source, context)? {
-                    Earlier::Archive(_) => Err(failure),
-                    earlier => self.send(journal, &earlier, index, context, unfinished),
-                }
-            }
+            Err(failure) if is_archive_of_earlier_content(journal, &earlier) => match journal.settle(self, context)? {
+                Earlier::Archive(_) => Err(failure),
+                earlier => self.send(journal, &earlier, index, context, unfinished),
+            },
             outcome => outcome,
         }
     }
@@ -156,7 +160,10 @@ impl Job {
         if let Earlier::Archive(record) = earlier {
             return Ok(record.clone());
         }
-        let upload = Upload::new(&context.client, &context.settings.vault)?;
+        if let Earlier::Unfinished(summary) = earlier {
+            self.check_options(summary, context).inspect_err(|_| *unfinished = Some(summary.upload_id.clone()))?;
+        }
+        let upload = Upload::new(&context.client, &self.vault)?;
         let description = self.prepare(&upload, journal, earlier, context)?;
         let read_error = self.set_source(&upload, context)?;
         context.stop.add(&upload);
@@ -165,13 +172,13 @@ impl Job {
             if journal.path().is_none() {
                 *unfinished = upload.id().map(|id| id.to_string_lossy().into_owned());
             }
-            return Err(failure_of(error, journal, read_error));
+            return Err(self.failure_of(error, journal, read_error, context));
         }
         let text =
             |text: Option<&std::ffi::CStr>| text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
         let record = ArchiveRecord {
             time: now(),
-            vault: context.settings.vault.clone(),
+            vault: self.vault.clone(),
             archive_id: text(upload.archive_id()),
             tree_hash: text(upload.tree_hash()),
             size: archive_size(&upload, journal),
@@ -196,12 +203,15 @@ impl Job {
             if let Some(description) = &self.description {
                 upload.set_description(description)?;
             }
+            if let Some(id) = &self.upload_id {
+                upload.set_upload_id(id)?;
+            }
             return Ok(summary.description.clone());
         }
         let description = match (&self.upload_id, &self.description, &self.source) {
             (Some(id), ..) => {
                 upload.set_upload_id(id)?;
-                listed_description(id, context)?
+                self.listed_description(id, context)?
             }
             (None, Some(description), _) => description.clone(),
             (None, None, JobSource::File(path)) => default_description(path),
@@ -209,6 +219,110 @@ impl Job {
         };
         upload.set_description(&description)?;
         Ok(description)
+    }
+
+    /// Returns the description of an upload in progress; empty if the service does not list it. Notes one that is not the
+    /// name of the file.
+    fn listed_description(&self, id: &str, context: &Context) -> Result<String> {
+        let mut listed = context.client.list_uploads(&self.vault)?.into_iter();
+        let description =
+            listed.find(|upload| upload.id == id).and_then(|upload| upload.description).unwrap_or_default();
+        if let JobSource::File(path) = &self.source
+            && !description.is_empty()
+            && description != default_description(path)
+        {
+            let message = format!(
+                "{}: the description of upload {} is \"{}\"; the parts of another file are replaced",
+                shown(&self.name()),
+                shown(id),
+                shown(&description)
+            );
+            context.display.event(&Event::Note { message: &message });
+        }
+        Ok(description)
+    }
+
+    /// Checks the options of a new upload against the unfinished one.
+    fn check_options(&self, summary: &JournalSummary, context: &Context) -> Result<()> {
+        let differs = |option, what, recorded: String, given: String| Failure {
+            exit: Exit::Stopped,
+            message: format!(
+                "the unfinished upload of this source has the {what} {recorded}, not {given}; to resume it, leave out {option}; \
+                 to abort it and start again, run: {}",
+                context.invocation.restart_command(self, summary)
+            ),
+        };
+        if let Some(bytes) = context.settings.part_size.filter(|bytes| *bytes != summary.part_size) {
+            let (recorded, given) = (summary.part_size.to_string(), bytes.to_string());
+            return Err(differs("--part-size", "part size", recorded, given));
+        }
+        if let Some(text) = self.description.as_ref().filter(|text| **text != summary.description) {
+            let (recorded, given) = (format!("\"{}\"", shown(&summary.description)), format!("\"{}\"", shown(text)));
+            return Err(differs("--description", "description", recorded, given));
+        }
+        Ok(())
+    }
+
+    /// Notes that the catalog has an archive of the same file, with the same size.
+    fn note_earlier_archive(&self, context: &Context) {
+        let Some(record) = context.uploaded.get(&(self.vault.clone(), self.name())) else { return };
+        if matches!(self.source, JobSource::File(_)) && self.size() == Some(record.size) {
+            let message = format!(
+                "{}: the catalog has an archive of this path with the same size, {} of {}; the file is uploaded again as a new archive",
+                shown(&self.name()),
+                shown(&record.archive_id),
+                shown(&record.time)
+            );
+            context.display.event(&Event::Note { message: &message });
+        }
+    }
+
+    /// Returns the failure of a file that cannot be opened.
+    fn unreadable(&self, path: &Path, cause: &io::Error, context: &Context) -> Failure {
+        let failure = Failure::new(format!("cannot read the file: {cause}"));
+        let moved = || recorded(&context.settings.state, &self.key(path, context));
+        if path.is_dir() {
+            return failure.with_hint("to upload a directory, write an archive of it to standard input, such as: tar c DIR | glacier-mp upload -");
+        }
+        match (cause.kind(), &self.upload_id) {
+            (io::ErrorKind::NotFound, None) => match moved() {
+                Some(summary) => failure.with_hint(format_args!(
+                    "if it was moved, resume its upload by: {}",
+                    context.invocation.moved_command(self, &summary.upload_id)
+                )),
+                None => failure,
+            },
+            _ => failure,
+        }
+    }
+
+    /// Returns the key of the upload of a file.
+    pub(super) fn key(&self, path: &Path, context: &Context) -> UploadKey {
+        UploadKey::new(&self.vault, context.client.endpoint(), &context.account_id, path)
+    }
+
+    /// Returns the failure of an error that ended an upload, with what to do.
+    fn failure_of(&self, error: Error, journal: &Journal, read_error: Option<ReadError>, context: &Context) -> Failure {
+        let kind = error.kind();
+        let failure = Failure::from(error);
+        if let Some(cause) = read_error.as_ref().and_then(|error| error.get()) {
+            return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
+        }
+        let summary = journal.summary().ok().flatten();
+        let restart = summary.as_ref().map(|summary| context.invocation.restart_command(self, summary));
+        match (kind, restart, &self.upload_id) {
+            // Also before the upload was initiated: the same command begins it.
+            (Kind::Canceled | Kind::Callback, ..) => Failure { exit: Exit::Stopped, ..failure },
+            (Kind::SourceChanged, _, Some(id)) => Failure { exit: Exit::Failed, ..failure }
+                .with_hint(format_args!("upload {} has other bytes than this file", shown(id))),
+            (Kind::SourceChanged, Some(restart), None) => Failure { exit: Exit::Failed, ..failure }
+                .with_hint(format_args!("to abort the upload and upload the source as it is now, run: {restart}")),
+            (Kind::SourceChanged, None, None) => Failure { exit: Exit::Failed, ..failure },
+            (Kind::NotFound | Kind::OutcomeUnknown, Some(restart), _) => {
+                without_journal_remedy(failure, journal).with_hint(format_args!("to start again, run: {restart}"))
+            }
+            _ => failure,
+        }
     }
 
     fn set_source(&self, upload: &Upload, context: &Context) -> Result<Option<ReadError>> {
@@ -225,12 +339,6 @@ impl Job {
             }
         }
     }
-}
-
-/// Returns the description of an upload in progress; empty if the service does not list it.
-fn listed_description(id: &str, context: &Context) -> Result<String> {
-    let listed = context.client.list_uploads(&context.settings.vault)?;
-    Ok(listed.into_iter().find(|upload| upload.id == id).and_then(|upload| upload.description).unwrap_or_default())
 }
 
 fn archive_size(upload: &Arc<Upload>, journal: &Journal) -> u64 {
@@ -266,21 +374,12 @@ fn is_archive_of_earlier_content(journal: &Journal, earlier: &Earlier) -> bool {
     was_completing && is_completed()
 }
 
-/// Returns the failure of an error that ended an upload, with what to do.
-fn failure_of(error: Error, journal: &Journal, read_error: Option<ReadError>) -> Failure {
-    let kind = error.kind();
-    let failure = Failure::from(error);
-    if let Some(cause) = read_error.as_ref().and_then(|error| error.get()) {
-        return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
-    }
-    match kind {
-        // Also before the upload was initiated: the same command begins it.
-        Kind::Canceled | Kind::Callback => Failure { exit: Exit::Stopped, ..failure },
-        Kind::SourceChanged => Failure { exit: Exit::Failed, ..failure }
-            .with_hint("to abort the upload and upload the source as it is now, run glacier-mp upload with --restart"),
-        Kind::NotFound | Kind::OutcomeUnknown if matches!(journal.summary(), Ok(Some(_))) => {
-            failure.with_hint("to start again, run glacier-mp upload with --restart")
-        }
-        _ => failure,
+/// Removes the remedy of the library, which is to remove the journal: the command that is named instead does that.
+fn without_journal_remedy(failure: Failure, journal: &Journal) -> Failure {
+    let Some(path) = journal.path() else { return failure };
+    let remedy = format!("; to upload the archive again, remove its journal {}", path.display());
+    match failure.message.strip_suffix(&remedy) {
+        Some(message) => Failure { message: message.to_owned(), ..failure },
+        None => failure,
     }
 }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use glacier_mp::error::Kind;
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
 
-use super::{Context, JobSource};
+use super::{Context, Job, JobSource};
 use crate::console::{shown, shown_path};
 use crate::exit::{Failure, Result};
 use crate::progress::Event;
 use crate::state::catalog::{ArchiveRecord, now};
-use crate::state::entry::{Entry, UploadKey, remove_file};
+use crate::state::entry::{Entry, UploadKey, remove_file, unfinished};
 use crate::stdin::Stdin;
 use crate::terms::with_options;
 
@@ -46,9 +46,14 @@ impl Journal {
     /// Finds and locks the journal of a source.
     ///
     /// # Errors
-    /// Another process uploads the source; the state directory cannot be written; the journal is standard input.
-    pub(super) fn of(source: &JobSource, context: &Context) -> Result<Self> {
-        match (&context.settings.journal, source) {
+    /// Another process uploads the source; the upload ID belongs to another file; the state directory
+    /// cannot be written; the journal is standard input.
+    pub(super) fn of(job: &Job, context: &Context) -> Result<Self> {
+        let recorded = match (&job.upload_id, &job.source) {
+            (Some(id), JobSource::File(path)) => recorded_key(id, path, job, context)?,
+            _ => None,
+        };
+        match (&context.settings.journal, &job.source) {
             // The library detects a source file, but not the file that standard input reads.
             (JournalChoice::At(path), JobSource::Stdin) if Stdin::open().is_ok_and(|input| input.is_file(path)) => {
                 Err(Failure::new(format!(
@@ -58,8 +63,7 @@ impl Journal {
             }
             (JournalChoice::At(path), _) => Ok(Self::At(path.clone())),
             (JournalChoice::StateDirectory, JobSource::File(path)) => {
-                let (vault, endpoint) = (&context.settings.vault, context.client.endpoint());
-                let key = UploadKey::new(vault, endpoint, &context.account_id, path);
+                let key = recorded.unwrap_or_else(|| job.key(path, context));
                 Ok(Self::Entry(Entry::lock(&context.settings.state, &key)?))
             }
             _ => Ok(Self::None),
@@ -88,7 +92,8 @@ impl Journal {
     ///
     /// # Errors
     /// The source changed since an unfinished upload; the catalog cannot be written; the service rejects the abort.
-    pub(super) fn settle(&self, source: &JobSource, context: &Context) -> Result<Earlier> {
+    pub(super) fn settle(&self, job: &Job, context: &Context) -> Result<Earlier> {
+        let source = &job.source;
         let Some(summary) = self.summary()? else { return Ok(Earlier::Nothing) };
         match &summary.end {
             Some(JournalEnd::Completed { archive_id, tree_hash }) => {
@@ -107,11 +112,12 @@ impl Journal {
                 Ok(Earlier::Nothing)
             }
             Some(JournalEnd::Aborted) => self.remove_file().map(|()| Earlier::Nothing),
-            _ if context.settings.is_restart => self.abandon(&summary, context).map(|()| Earlier::Nothing),
+            _ if context.settings.is_restart => self.abandon(&summary, job, context).map(|()| Earlier::Nothing),
             // Complete is repeated first. Only its outcome shows what to do.
             Some(JournalEnd::Completing) => Ok(Earlier::Unfinished(summary)),
-            None if is_unchanged(&summary, source) => Ok(Earlier::Unfinished(summary)),
-            None => Err(changed(&summary, source)),
+            // The user says that the upload has this source. The library compares the bytes.
+            None if job.upload_id.is_some() || is_unchanged(&summary, source) => Ok(Earlier::Unfinished(summary)),
+            None => Err(changed(&summary, job, context)),
         }
     }
 
@@ -139,9 +145,9 @@ impl Journal {
     }
 
     /// Aborts the unfinished upload, and removes its journal.
-    fn abandon(&self, summary: &JournalSummary, context: &Context) -> Result<()> {
+    fn abandon(&self, summary: &JournalSummary, job: &Job, context: &Context) -> Result<()> {
         let Some(path) = self.path() else { return Ok(()) };
-        let upload = Upload::new(&context.client, &context.settings.vault)?;
+        let upload = Upload::new(&context.client, &job.vault)?;
         upload.set_journal(path)?;
         context.stop.add(&upload);
         match upload.abort() {
@@ -158,6 +164,32 @@ impl Journal {
         drop(upload);
         remove_file(path)
     }
+}
+
+/// Returns the key under which the state directory records an upload: that of the file, or that of a file that was moved.
+///
+/// # Errors
+/// The upload belongs to another file.
+fn recorded_key(id: &str, path: &Path, job: &Job, context: &Context) -> Result<Option<UploadKey>> {
+    for (key, journal) in unfinished(&context.settings.state)? {
+        let Ok(Some(summary)) = JournalSummary::read(&journal) else { continue };
+        let Some(source) = key.source().filter(|_| summary.upload_id == id) else { continue };
+        if key != job.key(&source, context) {
+            continue;
+        }
+        // The library compares the bytes of recorded parts. Without parts, only size and time can tell files apart.
+        let may_be_moved = || !source.exists() && (summary.parts_done > 0 || summary.may_have_source(path));
+        if source == path || may_be_moved() {
+            return Ok(Some(key));
+        }
+        return Err(Failure::new(format!(
+            "upload {} belongs to {}, and not to this file, of which nothing was sent; to resume that upload, run: {}",
+            shown(id),
+            shown_path(&source),
+            context.invocation.resume_command(&job.vault, &source)
+        )));
+    }
+    Ok(None)
 }
 
 /// Returns the record of an archive that a journal has.
@@ -184,10 +216,11 @@ fn is_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
     }
 }
 
-fn changed(summary: &JournalSummary, source: &JobSource) -> Failure {
-    let id = shown(&summary.upload_id);
-    Failure::new(format!(
-        "the file changed since its unfinished upload {id}; to abort that upload and upload the file as it is now, run glacier-mp upload with --restart"
-    ))
-    .with_hint(format_args!("to keep its parts, restore the file {}", shown(&source.name())))
+fn changed(summary: &JournalSummary, job: &Job, context: &Context) -> Failure {
+    Failure::new(format!("the file changed since its unfinished upload {}", shown(&summary.upload_id)))
+        .with_hint(format_args!("to keep its parts, restore the file {}", shown(&job.name())))
+        .with_hint(format_args!(
+            "to abort that upload and upload the file as it is now, run: {}",
+            context.invocation.restart_command(job, summary)
+        ))
 }

@@ -7,6 +7,7 @@ mod resume_command;
 mod stdin;
 
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -27,6 +28,7 @@ use crate::limit::{Change, Limit};
 use crate::progress::{Display, Event, Phase, Tracker, display};
 use crate::signals::SignalWatch;
 use crate::state::StateDirectory;
+use crate::state::catalog::ArchiveRecord;
 use crate::stop::Stop;
 use crate::terms::with_options;
 
@@ -37,7 +39,6 @@ const CATALOG_NOTE_AFTER: Duration = Duration::from_secs(2);
 
 /// What all jobs of a command have in common.
 pub(crate) struct Settings {
-    pub(crate) vault: String,
     /// In bytes.
     pub(crate) part_size: Option<u64>,
     /// The expected size of standard input, in bytes.
@@ -55,6 +56,9 @@ pub(crate) struct Context {
     pub(crate) account_id: String,
     pub(crate) tracker: Arc<Tracker>,
     pub(crate) display: Arc<dyn Display>,
+    pub(crate) invocation: Invocation,
+    /// The last archive of each source in the catalog, by vault and source.
+    uploaded: HashMap<(String, String), ArchiveRecord>,
 }
 
 impl Context {
@@ -65,10 +69,16 @@ impl Context {
         account_id: String,
         jobs: &[Job],
         display: Arc<dyn Display>,
+        invocation: &Invocation,
     ) -> Self {
+        let sources: HashSet<_> = jobs.iter().map(Job::name).collect();
+        let is_wanted = |record: &ArchiveRecord| {
+            sources.contains(&record.source) && record.endpoint == client.endpoint() && record.account_id == account_id
+        };
+        let uploaded = settings.state.catalog().last_of_each_source(is_wanted);
         let stop = Arc::new(Stop::new(&client));
         let tracker = Arc::new(Tracker::new(jobs.iter().map(|job| (job.name(), job.size()))));
-        Self { settings, client, stop, account_id, tracker, display }
+        Self { settings, client, stop, account_id, tracker, display, invocation: invocation.clone(), uploaded }
     }
 }
 
@@ -116,13 +126,7 @@ pub(crate) fn client(mut config: Config, args: &TransferArgs, display: &Arc<dyn 
 ///
 /// # Errors
 /// Nothing could be started.
-pub(crate) fn run(
-    context: Context,
-    jobs: &[Job],
-    args: &TransferArgs,
-    invocation: &Invocation,
-    output: &Output,
-) -> Result<Exit> {
+pub(crate) fn run(context: Context, jobs: &[Job], args: &TransferArgs, output: &Output) -> Result<Exit> {
     let mut limit = Limit::new(args)?;
     apply(&mut limit, &context);
     let context = Arc::new(context);
@@ -143,7 +147,7 @@ pub(crate) fn run(
     });
     drop(signals);
     context.display.close();
-    let exit = report(&context, jobs, &outcomes, invocation);
+    let exit = report(&context, jobs, &outcomes);
     if output.has_failed() {
         let catalog = context.settings.state.catalog();
         message(&format!("the archive IDs are in the catalog {}", shown_path(catalog.path())));
@@ -195,7 +199,7 @@ fn run_jobs(context: &Context, jobs: &[Job], threads: u32) -> Vec<Outcome> {
 }
 
 /// Shows the summary, and the commands that resume what is unfinished.
-fn report(context: &Context, jobs: &[Job], outcomes: &[Outcome], invocation: &Invocation) -> Exit {
+fn report(context: &Context, jobs: &[Job], outcomes: &[Outcome]) -> Exit {
     let exit = outcomes.iter().map(Outcome::exit).fold(Exit::Done, Exit::worse);
     let count = |wanted: &[Exit]| outcomes.iter().map(|outcome| u64::from(wanted.contains(&outcome.exit()))).sum();
     context.display.event(&Event::Finished {
@@ -203,7 +207,7 @@ fn report(context: &Context, jobs: &[Job], outcomes: &[Outcome], invocation: &In
         failed: count(&[Exit::Failed, Exit::Usage, Exit::Unknown]),
         stopped: count(&[Exit::Stopped]),
     });
-    for command in invocation.resume_commands(&context.settings, jobs, outcomes) {
+    for command in context.invocation.resume_commands(jobs, outcomes) {
         context.display.event(&Event::Stopped(&command));
     }
     exit

@@ -1,8 +1,13 @@
-//! The command that resumes what is unfinished.
+//! The commands that resume what is unfinished, or start it again.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 
-use super::{Job, JobSource, Outcome, Settings};
+use glacier_mp::upload::JournalSummary;
+
+use super::{Job, JobSource, Outcome, default_description};
+use crate::console::shown;
 use crate::exit::Exit;
 use crate::shell;
 
@@ -29,14 +34,9 @@ pub(crate) struct ResumeCommand {
 }
 
 impl Invocation {
-    /// Returns the commands that resume the unfinished jobs: one for all that have journals or have not begun, and one for
-    /// each upload that only its ID names.
-    pub(super) fn resume_commands(
-        &self,
-        settings: &Settings,
-        jobs: &[Job],
-        outcomes: &[Outcome],
-    ) -> Vec<ResumeCommand> {
+    /// Returns the commands that resume the unfinished jobs: for each vault one for all that have journals or have not begun,
+    /// and one for each upload that only its ID names.
+    pub(super) fn resume_commands(&self, jobs: &[Job], outcomes: &[Outcome]) -> Vec<ResumeCommand> {
         let unfinished = || jobs.iter().zip(outcomes).filter(|(_, outcome)| outcome.exit() == Exit::Stopped);
         let id_of = |job: &Job, outcome: &Outcome| match outcome {
             Outcome::Failed { upload_id: Some(id), .. } => Some(id.clone()),
@@ -44,15 +44,47 @@ impl Invocation {
         };
         let with_id = unfinished().filter_map(|(job, outcome)| {
             let id = format!("--upload-id={}", id_of(job, outcome)?);
-            Some(self.command("resume", settings, Some(id.into()), &[job]))
+            Some(self.command("resume", &job.vault, [id.into()], &[job]))
         });
         let without_id = unfinished().filter(|(job, outcome)| id_of(job, outcome).is_none()).map(|(job, _)| job);
-        let without_id: Vec<_> = without_id.collect();
-        let together = (!without_id.is_empty()).then(|| self.command(&self.subcommand, settings, None, &without_id));
-        together.into_iter().chain(with_id).collect()
+        let mut vaults: BTreeMap<&str, Vec<&Job>> = BTreeMap::new();
+        without_id.for_each(|job| vaults.entry(&job.vault).or_default().push(job));
+        let together = vaults.into_iter().map(|(vault, jobs)| self.command(&self.subcommand, vault, [], &jobs));
+        together.chain(with_id).collect()
     }
 
-    fn command(&self, subcommand: &str, settings: &Settings, id: Option<OsString>, jobs: &[&Job]) -> ResumeCommand {
+    /// Returns the command that aborts an unfinished upload and uploads its source again, for a message.
+    pub(super) fn restart_command(&self, job: &Job, unfinished: &JournalSummary) -> String {
+        let mut extra = vec!["--restart".into()];
+        let default = match &job.source {
+            JobSource::File(path) => default_description(path),
+            JobSource::Stdin => String::new(),
+        };
+        if self.subcommand != "upload" && unfinished.description != default {
+            extra.push(format!("--description={}", unfinished.description).into());
+        }
+        shown(&self.command("upload", &job.vault, extra, &[job]).text.to_string_lossy())
+    }
+
+    /// Returns the command that resumes an upload whose file was moved, for a message.
+    pub(super) fn moved_command(&self, job: &Job, id: &str) -> String {
+        let command = self.command("resume", &job.vault, [format!("--upload-id={id}").into()], &[]);
+        format!("{} NEWPATH", shown(&command.text.to_string_lossy()))
+    }
+
+    /// Returns the command that resumes the upload of a file, for a message.
+    pub(super) fn resume_command(&self, vault: &str, path: &Path) -> String {
+        let words = [self.program.clone(), "resume".into(), format!("--vault={vault}").into(), path.into()];
+        shown(&shell::command(&words).to_string_lossy())
+    }
+
+    fn command(
+        &self,
+        subcommand: &str,
+        vault: &str,
+        extra: impl IntoIterator<Item = OsString>,
+        jobs: &[&Job],
+    ) -> ResumeCommand {
         let mut words = vec![self.program.clone(), subcommand.into()];
         let is_allowed = |option: &&OsString| {
             let option = option.to_string_lossy();
@@ -61,9 +93,9 @@ impl Invocation {
         words.extend(self.options.iter().filter(is_allowed).cloned());
         // The vault can come from the environment, which another shell may not have.
         if !self.options.iter().any(|option| option.to_string_lossy().starts_with("--vault=")) {
-            words.push(format!("--vault={}", settings.vault).into());
+            words.push(format!("--vault={vault}").into());
         }
-        words.extend(id);
+        words.extend(extra);
         words.extend(jobs.iter().map(|job| match &job.source {
             JobSource::File(path) => path.clone().into_os_string(),
             JobSource::Stdin => "-".into(),

@@ -7,6 +7,7 @@
     reason = "this is test code, which clippy sees only inside of tests"
 )]
 
+mod advice;
 mod config;
 mod install;
 mod manual;

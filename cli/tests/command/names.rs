@@ -104,6 +104,11 @@ fn only_an_upload_that_is_gone_can_be_started_again() {
     let file = place.file("f", b"x");
     let ran = place.run(["upload", "--vault=none", &file]);
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("Vault not found"), "{ran:?}");
-    assert!(!ran.stderr.contains("--restart"), "{ran:?}");
+    let says = "check the vault name, the region us-east-1 and the account of the keys";
+    for words in [&["upload", "--vault=none", "--restart", &file][..], &["list", "--vault=none"]] {
+        let ran = place.run(words.iter().copied());
+        assert!(ran.expect(1).is_empty() && ran.stderr.contains(says), "{ran:?}");
+        assert!(!ran.stderr.contains("--restart"), "{ran:?}");
+    }
     assert_eq!(place.unfinished(), 0);
 }

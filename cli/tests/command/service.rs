@@ -5,7 +5,7 @@ use glacier_emulator::{Action, Fault, Operation, error_document};
 use crate::run::{MIB, Place, content};
 
 /// Leaves unfinished uploads, of which every third ID begins with a hyphen. Returns their IDs.
-fn unfinished(place: &Place, count: usize) -> Vec<String> {
+pub(crate) fn unfinished(place: &Place, count: usize) -> Vec<String> {
     let body = Some(error_document(403, "AccessDeniedException", "Complete is not allowed"));
     let fault = Fault::new(Action::Status { status: 403, body, content_type: None, headers: Vec::new() });
     place.glacier.add_fault(fault.on(Operation::CompleteMultipartUpload).always());
@@ -23,7 +23,11 @@ fn accepts_ids_that_begin_with_a_hyphen_in_every_command() {
     let place = Place::new();
     let ids = unfinished(&place, 4);
     assert!(ids.iter().any(|id| id.starts_with('-')), "{ids:?}");
-    assert_eq!(place.run(["list"]).expect(0).len(), 4);
+    let list = place.run(["list"]);
+    assert!(
+        list.expect(0).len() == 4 && list.stdout.lines().all(|line| line.contains("  parts of 1.0 MiB  f")),
+        "{list:?}"
+    );
     assert_eq!(place.run(["list", "--older-than", "1d"]).expect(0).len(), 0);
     for id in &ids {
         let parts = place.run(["parts", id]);

@@ -40,9 +40,16 @@ fn uploads_a_file_and_records_its_archive() {
 fn same_file_becomes_a_new_archive_the_next_time() {
     let place = Place::new();
     let file = place.file("f", b"x");
-    place.run(["upload", &file]).expect(0);
-    place.run(["upload", &file]).expect(0);
+    let first = place.run(["upload", &file]);
+    assert!(first.expect(0).len() == 1 && first.stderr.is_empty(), "{first:?}");
+    let second = place.run(["upload", &file]);
+    second.expect(0);
+    let known = &place.catalog()[0]["archive_id"];
+    let says = format!("an archive of this path with the same size, {} of ", known.as_str().unwrap());
+    assert!(second.stderr.contains(&says), "{second:?}");
     assert_eq!((place.archives().len(), place.catalog().len()), (2, 2));
+    let other = place.file("f", b"other size");
+    assert_eq!(place.run(["upload", &other]).stderr, "");
 }
 
 #[test]
@@ -64,6 +71,11 @@ fn rejects_invalid_command_lines() {
         (&["upload"][..], "required arguments"),
         (&["upload", &file, &file], "is given twice"),
         (&["upload", "--part-size", "x", &file], "is not a size"),
+        (&["upload", "--part-size", "3M", &file], "power of two"),
+        (&["plan", "--part-size", "5G", "--size", "1T"], "part size"),
+        (&["resume", "--upload-id", "x", &file], "add --vault, or set GLACIER_MP_VAULT"),
+        (&["upload", &file], "the environment variable GLACIER_MP_VAULT also sets the vault"),
+        (&["abort"], "--older-than=TIME selects uploads by their age"),
         (&["upload", "--journal", "j", &file, "-"], "--journal is the journal of one source"),
         (&["upload", "--concurrency=+3", &file], "\"+3\" is not a number from 1 to 32"),
         (&["upload", "--files-at-once=+1", &file], "\"+1\" is not a number from 1 to 16"),
@@ -77,7 +89,11 @@ fn rejects_invalid_command_lines() {
         (&["resume", "--upload-id", "x"], "needs one FILE"),
         (&["abort", "x"], "add --yes"),
     ] {
-        let ran = place.run(words.iter().copied());
+        let mut command = place.command(words.iter().copied());
+        if says.contains("GLACIER_MP_VAULT") {
+            command.env_remove("GLACIER_MP_VAULT");
+        }
+        let ran = Ran::of(command.output().unwrap());
         ran.expect(2);
         assert!(ran.stderr.contains(says), "{says}: {ran:?}");
     }

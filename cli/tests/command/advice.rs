@@ -1,0 +1,137 @@
+//! Messages that say what to do, and the commands that they name.
+
+use std::fs;
+
+use glacier_emulator::RequestRecord;
+
+use crate::run::{MIB, Place, Ran, content};
+use crate::service::unfinished;
+use crate::stops::run_printed;
+
+/// Returns the command after "start again, run: " or "as it is now, run: " in a message.
+pub(crate) fn restart_command(ran: &Ran) -> String {
+    let command = ran.stderr.lines().find_map(|line| Some(line.split_once(" run: ")?.1.to_owned()));
+    let command = command.unwrap_or_else(|| panic!("{ran:?}"));
+    assert!(command.contains(" upload ") && command.contains("--restart"), "{command}");
+    command
+}
+
+fn sent_parts(place: &Place) -> usize {
+    place.glacier.requests().iter().filter(|request: &&RequestRecord| request.part.is_some()).count()
+}
+
+#[test]
+fn rejects_the_upload_id_of_another_file() {
+    let place = Place::new();
+    let id = unfinished(&place, 1).remove(0);
+    let other = place.file("other", &content(MIB));
+    let before = place.glacier.requests().len();
+    for words in [
+        &["resume", "--upload-id", &id, &other][..],
+        &["resume", "--no-journal", "--upload-id", &id, &other],
+        &["resume", "--journal=j", "--upload-id", &id, &other],
+    ] {
+        let ran = place.run(words.iter().copied());
+        assert!(ran.expect(1).is_empty() && ran.stderr.contains("belongs to "), "{ran:?}");
+        assert_eq!(place.glacier.requests().len(), before, "nothing is sent");
+    }
+    let ran = place.run(["resume", "--upload-id", &id, &other]);
+    let command = ran.stderr.split_once("run: ").unwrap().1;
+    assert_eq!(run_printed(&place, command, b"").expect(0).len(), 1);
+    assert_eq!(place.catalog()[0]["description"], "f0");
+}
+
+#[test]
+fn resumes_a_file_that_was_moved() {
+    let place = Place::new();
+    let id = unfinished(&place, 1).remove(0);
+    let moved = place.directory.path().join("moved");
+    fs::rename(place.directory.path().join("f0"), &moved).unwrap();
+    let lost = place.run(["resume"]);
+    assert!(lost.expect(1).is_empty(), "{lost:?}");
+    let (_, command) = lost.stderr.split_once("resume its upload by: ").unwrap_or_else(|| panic!("{lost:?}"));
+    let unknown = place.run(["resume", "moved"]);
+    assert!(unknown.expect(1).is_empty() && unknown.stderr.contains("if the file was moved"), "{unknown:?}");
+    let wrong = place.file("wrong", &[b'x'; MIB]);
+    let sent = sent_parts(&place);
+    let command = command.lines().next().unwrap();
+    let ran = run_printed(&place, &command.replace("NEWPATH", &wrong), b"");
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("has other bytes than this file"), "{ran:?}");
+    let ran = run_printed(&place, &command.replace("NEWPATH", moved.to_str().unwrap()), b"");
+    assert_eq!(ran.expect(0).len(), 1, "{ran:?}");
+    let catalog = place.catalog();
+    let record = &catalog[0];
+    assert_eq!((record["description"].as_str(), record["source"].as_str()), (Some("f0"), moved.to_str()), "{id}");
+    assert_eq!((sent_parts(&place), place.unfinished()), (sent, 0), "stored parts are not sent again");
+}
+
+#[test]
+fn notes_the_description_of_an_upload_of_another_machine() {
+    let place = Place::new();
+    let id = unfinished(&place, 1).remove(0);
+    let other = place.file("other", &content(MIB));
+    let ran = place.run(["resume", "--state-dir=other-state", "--upload-id", &id, &other]);
+    assert_eq!(ran.expect(0).len(), 1);
+    assert!(ran.stderr.contains("is \"f0\"; the parts of another file are replaced"), "{ran:?}");
+}
+
+#[test]
+fn changed_file_names_the_command_that_starts_again() {
+    let place = Place::new();
+    unfinished(&place, 1);
+    let file = place.file("f0", &content(MIB + 9));
+    let resumed = place.run(["resume"]);
+    assert!(resumed.expect(1).is_empty(), "{resumed:?}");
+    let ran = place.run(["upload", "--part-size=1M", "--description=d", &file]);
+    ran.expect(1);
+    assert!(restart_command(&ran).contains("--description=d"), "{ran:?}");
+    assert_eq!(run_printed(&place, &restart_command(&resumed), b"").expect(0).len(), 1);
+    assert_eq!((place.glacier.uploads().len(), place.archives().len()), (0, 1));
+}
+
+#[test]
+fn other_options_than_those_of_the_unfinished_upload_name_both_remedies() {
+    for (option, says) in [("--part-size=2M", "part size 1048576"), ("--description=other", "description \"f0\"")] {
+        let place = Place::new();
+        unfinished(&place, 1);
+        let sent = sent_parts(&place);
+        let ran = place.run(["upload", option, "f0"]);
+        assert!(ran.expect(3).is_empty() && ran.stderr.contains(says), "{ran:?}");
+        restart_command(&ran);
+        let resume = ran.stderr.lines().last().unwrap();
+        assert_eq!(run_printed(&place, resume, b"").expect(0).len(), 1, "{ran:?}");
+        assert_eq!((sent_parts(&place), place.unfinished()), (sent, 0));
+    }
+}
+
+#[test]
+fn resumes_uploads_to_all_vaults_without_a_vault() {
+    let place = Place::new();
+    unfinished(&place, 2);
+    for words in [&["resume", "f0"][..], &["resume"]] {
+        let mut command = place.command(words.iter().copied());
+        let ran = Ran::of(command.env_remove("GLACIER_MP_VAULT").output().unwrap());
+        assert_eq!(ran.expect(0).len(), 1, "{ran:?}");
+    }
+    let mut command = place.command(["resume"]);
+    let ran = Ran::of(command.env_remove("GLACIER_MP_VAULT").output().unwrap());
+    assert!(ran.expect(0).is_empty() && ran.stderr.contains("is unfinished"), "{ran:?}");
+}
+
+#[test]
+fn rejected_keys_name_their_origin() {
+    let place = Place::new();
+    let mut command = place.command(["list"]);
+    let ran = Ran::of(command.env("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN").output().unwrap());
+    assert!(ran.expect(1).is_empty(), "{ran:?}");
+    assert!(ran.stderr.contains("the keys came from ") && ran.stderr.contains("AWS_ACCESS_KEY_ID"), "{ran:?}");
+    let ran = place.run(["list", "--region=eu-west-1"]);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("the region of the signature is eu-west-1"), "{ran:?}");
+}
+
+#[test]
+fn directory_names_a_command_that_uploads_it() {
+    let place = Place::new();
+    let ran = place.run(["upload", "."]);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("tar c DIR | glacier-mp upload -"), "{ran:?}");
+}
