@@ -89,7 +89,10 @@ check-file:
 
 # make emulator [EMULATOR_FLAGS="--vault my-vault"]
 # Runs a local Glacier for other programs. Prints the environment variables to set.
-run-emulator: build-emulator
+# Standard output has these commands only.
+run-emulator:
+	@$(MAKE) --no-print-directory build-emulator >&2
+	@echo "Run the following lines in another terminal. The vault is examplevault, or those of EMULATOR_FLAGS. Ctrl-C stops." >&2
 	@exec "$(RELEASE)/glacier-emulator" --print-exports $(EMULATOR_FLAGS)
 
 run-test: run-test-rust run-test-python run-test-clients run-models

@@ -49,6 +49,31 @@ fn prerequisites_requires_the_minimum_rust_version() {
 }
 
 #[test]
+fn emulator_prints_only_its_exports_on_standard_output() {
+    let target = TempDir::new().unwrap();
+    let tools = Tools::new(&[]);
+    // A build that prints, and a program that ends at once.
+    tools.script("cargo", "echo building");
+    fs::create_dir(target.path().join("release")).unwrap();
+    let emulator = target.path().join("release/glacier-emulator");
+    fs::write(&emulator, "#!/bin/sh\necho \"$@\"\n").unwrap();
+    fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new("make");
+    command.current_dir(root()).args(["--no-print-directory", "run-emulator", "EMULATOR_FLAGS=--vault v"]);
+    command.env("CARGO", tools.0.path().join("cargo")).env("CARGO_TARGET_DIR", target.path());
+    for name in ["CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stdout), "--print-exports --vault v\n");
+    let shown = text(&output.stderr);
+    for part in ["building", "in another terminal", "Ctrl-C"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+}
+
+#[test]
 fn debian_changelog_has_the_version_of_the_library() {
     let changelog = fs::read_to_string(root().join("debian/changelog")).unwrap();
     let expected = format!("libglacier-mp ({}) ", env!("CARGO_PKG_VERSION"));

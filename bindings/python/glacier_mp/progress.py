@@ -23,7 +23,8 @@ class Progress:
         bytes_resumed (int): the bytes in parts that were already stored when the upload was resumed.
         bytes_hashed (int): the bytes hashed. A part that is read again counts again.
         bytes_sent (int): the bytes of parts written to connections, including repeated attempts. It grows steadily, and
-            its final value may exceed bytes_total.
+            its final value may exceed bytes_total. For a smooth display, show min(bytes_total, bytes_resumed +
+            bytes_sent), an estimate.
         parts_total (int or None): the number of parts of the archive; None until it is known.
         parts_done (int): the number of stored parts, including those stored before a resume.
         parts_in_flight (int): the number of parts being sent.

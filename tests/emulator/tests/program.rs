@@ -210,6 +210,21 @@ fn shell(script: &str) -> Vec<String> {
 }
 
 #[test]
+fn exports_exempt_emulator_from_proxies() {
+    const END: &str = "echo $no_proxy $NO_PROXY; kill $GLACIER_EMULATOR_PID";
+    for (before, after) in [
+        ("unset no_proxy NO_PROXY", "127.0.0.1"),
+        ("unset no_proxy; NO_PROXY=.example.com", "127.0.0.1,.example.com"),
+        ("no_proxy=a.example,10.0.0.0/8; NO_PROXY=.example.com", "127.0.0.1,a.example,10.0.0.0/8"),
+        ("no_proxy='*'", "*"),
+    ] {
+        for eval in [r#"eval "$($emulator --background)""#, r"eval $($emulator --background)"] {
+            assert_eq!(shell(&format!("set -euf\n{before}\n{eval}\n{END}")), [after, after], "{before}");
+        }
+    }
+}
+
+#[test]
 fn exports_configure_client_and_kill_ends_background() {
     const SHOW: &str = "echo $GLACIER_EMULATOR_PID $AWS_ENDPOINT_URL_GLACIER $AWS_REGION $AWS_DEFAULT_REGION \
                         $AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY ${AWS_SESSION_TOKEN-none}";

@@ -5,6 +5,13 @@ use crate::settings::Settings;
 /// The variable with the process ID. It is in the last command.
 pub(crate) const PID: &str = "GLACIER_EMULATOR_PID";
 
+/// Exempts the emulator from a proxy of the environment. The hosts that were exempt stay so. `*` exempts all hosts, but only
+/// alone.
+const NO_PROXY: &str = r#"no_proxy="${no_proxy:-${NO_PROXY:-}}";
+[ "$no_proxy" = "*" ] || no_proxy="127.0.0.1${no_proxy:+,$no_proxy}";
+export no_proxy NO_PROXY="$no_proxy";
+"#;
+
 /// Returns one POSIX shell command per line. Each ends with `;`, so that the text also works on one line.
 pub(crate) fn text(settings: &Settings, endpoint: &str) -> String {
     let options = &settings.options;
@@ -23,6 +30,7 @@ pub(crate) fn text(settings: &Settings, endpoint: &str) -> String {
         Some(token) => export("AWS_SESSION_TOKEN", token),
         None => text.push_str("unset AWS_SESSION_TOKEN;\n"),
     }
+    text.push_str(NO_PROXY);
     text + &format!("export {PID}={};\n", std::process::id())
 }
 
