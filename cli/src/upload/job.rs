@@ -376,9 +376,12 @@ fn is_archive_of_earlier_content(journal: &Journal, earlier: &Earlier) -> bool {
 
 /// Removes the remedy of the library, which is to remove the journal: the command that is named instead does that.
 fn without_journal_remedy(failure: Failure, journal: &Journal) -> Failure {
-    let Some(path) = journal.path() else { return failure };
-    let remedy = format!("; to upload the archive again, remove its journal {}", path.display());
-    match failure.message.strip_suffix(&remedy) {
+    let Some(path) = journal.path().map(Path::display) else { return failure };
+    let remedies = [
+        format!("; to upload again, remove its journal {path}"),
+        format!("; if there is no archive, remove the journal {path} and upload again"),
+    ];
+    match remedies.iter().find_map(|remedy| failure.message.strip_suffix(remedy)) {
         Some(message) => Failure { message: message.to_owned(), ..failure },
         None => failure,
     }
