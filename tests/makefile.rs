@@ -60,8 +60,9 @@ fn emulator_prints_only_its_exports_on_standard_output() {
     fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new("make");
     command.current_dir(root()).args(["--no-print-directory", "run-emulator", "EMULATOR_FLAGS=--vault v"]);
-    command.env("CARGO", tools.0.path().join("cargo")).env("CARGO_TARGET_DIR", target.path());
-    for name in ["CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+    let path = format!("{}:{}", tools.0.path().display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).env("CARGO_TARGET_DIR", target.path());
+    for name in ["CARGO", "CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
         command.env_remove(name);
     }
     let output = command.output().unwrap();

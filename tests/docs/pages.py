@@ -8,9 +8,9 @@ from pathlib import Path
 
 from local_glacier import ROOT
 
-# tests/dask runs the programs of distributed.md, which need Dask.
 # The pages whose programs upload to my-vault. The others upload to the vault of the local Glacier without options.
 READMES = [ROOT / "README.md", ROOT / "bindings" / "cpp" / "README.md"]
+# tests/dask runs the programs of distributed.md, which need Dask.
 PAGES = [*READMES, *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "distributed.md"})]
 EMULATOR_PAGE = ROOT / "tests" / "emulator" / "README.md"
 # Pages with commands. tests/python and tests/node run the programs of the packages.

@@ -17,6 +17,8 @@ PROGRAMS = Path(os.environ["GLACIER_EMULATOR"]).parent
 # Programs of the reader, and what they print.
 STUBS = {"pg_dump": "echo dump of $*", "my-program": "env"}
 NOT_RUN = "not-run: "
+# Stops a local Glacier that the block leaves behind if one of its commands fails.
+STOP_EMULATOR = """trap 'kill "${GLACIER_EMULATOR_PID-}" 2>/dev/null || true' EXIT\n"""
 BLOCKS = snippets(SHELL_PAGES, "sh")
 RUN = [block for block in BLOCKS if not block.note.startswith(NOT_RUN)]
 
@@ -52,7 +54,7 @@ def test_runs_commands(block: Snippet, tmp_path: Path) -> None:
     }
     try:
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block.text],
+            ["bash", "-euo", "pipefail", "-c", STOP_EMULATOR + block.text],
             cwd=tmp_path,
             env=environment,
             stdin=subprocess.DEVNULL,
