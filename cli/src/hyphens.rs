@@ -29,10 +29,10 @@ pub(crate) fn unmarked(argument: OsString) -> OsString {
     }
 }
 
-/// Returns the arguments for a message: without control characters, except the mark.
+/// Returns the arguments for a message: without control characters, except the mark of an ID.
 pub(crate) fn printable(arguments: &[OsString]) -> Vec<OsString> {
     let printable = |argument: &OsString| match argument.as_bytes() {
-        [MARK, ..] => argument.clone(),
+        [MARK, rest @ ..] if is_id(rest) => argument.clone(),
         _ => shown(&argument.to_string_lossy()).into(),
     };
     arguments.iter().map(printable).collect()
@@ -73,5 +73,12 @@ mod tests {
         assert!(marked[2..].iter().zip(others).all(|(argument, other)| argument == other));
         assert_eq!(unmarked(marked[0].clone()), id);
         assert_eq!(parse_text(marked[1].to_str().unwrap()), Ok(double.to_owned()));
+    }
+
+    #[test]
+    fn escapes_an_argument_that_the_user_began_with_the_mark() {
+        let id = mark_ids([OsString::from("-hGj3WZerNPYabcdefghijklmnop")]).remove(0);
+        let printed = printable(&[id.clone(), "\u{1}-x\u{1b}[2J".into(), "\u{1}".into()]);
+        assert_eq!(printed, [id, "\\x01-x\\x1b[2J".into(), "\\x01".into()]);
     }
 }

@@ -162,7 +162,7 @@ fn lock(file: &File, is_waiting: impl Fn(Duration) -> bool) -> io::Result<()> {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(cause)) => return Err(cause),
             Err(TryLockError::WouldBlock) if is_waiting(start.elapsed()) => thread::sleep(LOCK_INTERVAL),
-            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process has locked it")),
+            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another command or thread has locked it")),
         }
     }
 }
@@ -250,7 +250,7 @@ mod tests {
         holder.lock().unwrap();
         let tries = std::cell::Cell::new(0);
         let failure = catalog.append(&record("a"), |_| tries.replace(tries.get() + 1) < 2).unwrap_err();
-        assert!(failure.message.ends_with("another process has locked it"), "{failure}");
+        assert!(failure.message.ends_with("another command or thread has locked it"), "{failure}");
         assert_eq!((tries.get(), ids(&catalog)), (3, Vec::new()));
         catalog.check_writable().unwrap();
         let holder = std::cell::Cell::new(Some(holder));

@@ -83,8 +83,8 @@ impl Context {
 }
 
 impl Context {
-    /// Returns what [`Catalog::append`] calls while another process has locked the catalog: it shows a message after a time,
-    /// and gives up if the command is being stopped.
+    /// Returns what [`Catalog::append`] calls while another command or thread has locked the catalog: it shows a message after
+    /// a time, and then gives up if the command is being stopped.
     ///
     /// [`Catalog::append`]: crate::state::catalog::Catalog::append
     fn catalog_wait(&self) -> impl Fn(Duration) -> bool {
@@ -92,12 +92,18 @@ impl Context {
         move |time| {
             if time >= CATALOG_NOTE_AFTER && !is_shown.replace(true) {
                 let path = shown_path(self.settings.state.catalog().path());
-                let message = format!("waiting for another process that has locked the catalog {path}");
+                let message = format!("waiting for another command or thread that has locked the catalog {path}");
                 self.display.event(&Event::Note { message: &message });
             }
-            !self.stop.is_raised()
+            keeps_waiting(time, self.stop.is_raised())
         }
     }
+}
+
+/// Returns whether a command waits longer for the catalog. A stopped command waits too as long as others usually lock it,
+/// because its archive exists and has no line yet.
+fn keeps_waiting(time: Duration, is_stopped: bool) -> bool {
+    time < CATALOG_NOTE_AFTER || !is_stopped
 }
 
 /// Creates the client of uploads. Its log goes to the display.
@@ -222,4 +228,15 @@ fn show(context: &Context, index: usize, job: &Job, outcome: &Outcome) {
     };
     context.tracker.set_phase(index, phase);
     context.display.event(&event);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stopped_command_waits_for_a_catalog_that_is_locked_briefly() {
+        assert!(keeps_waiting(Duration::ZERO, true) && keeps_waiting(CATALOG_NOTE_AFTER / 2, true));
+        assert!(!keeps_waiting(CATALOG_NOTE_AFTER, true) && keeps_waiting(CATALOG_NOTE_AFTER * 100, false));
+    }
 }

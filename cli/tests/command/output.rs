@@ -56,7 +56,7 @@ fn catalog_that_another_process_has_locked_is_waited_for() {
     let holder = File::create(place.state().join("archives.jsonl")).unwrap();
     holder.lock().unwrap();
     let mut child = place.start(["upload", &file]);
-    wait_for_line(&mut child, "waiting for another process that has locked the catalog");
+    wait_for_line(&mut child, "waiting for another command or thread that has locked the catalog");
     signal(&child, "TERM");
     let ran = Ran::of(child.wait_with_output().unwrap());
     let id = &place.archives()[0];

@@ -135,8 +135,10 @@ fn signal_that_is_ignored_at_the_start_stays_ignored() {
         signal(&child, name);
         let mut line = String::new();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let start = Instant::now();
         // The response to the third part may not have been read yet.
         while !line.contains("3/4 parts") {
+            assert!(start.elapsed() < Duration::from_secs(60), "{name}: {line}");
             line.clear();
             signal(&child, "USR1");
             stderr.read_line(&mut line).unwrap();
@@ -271,8 +273,10 @@ fn sigusr1_prints_the_status_and_the_upload_goes_on() {
     let mut child = start_stalled(&place, ["upload", "--quiet", "--part-size=1M", "f"]);
     let mut line = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let start = Instant::now();
     // The response to the third part may not have been read yet.
     while !line.contains("3/4 parts") {
+        assert!(start.elapsed() < Duration::from_secs(60), "{line}");
         line.clear();
         signal(&child, "USR1");
         stderr.read_line(&mut line).unwrap();
