@@ -84,6 +84,9 @@
  *     stop all uploads      the transport results, GLACIER_E_ACCESS, _CREDENTIALS, _NO_LONGER_SUPPORTED; and
  *                           _NOT_FOUND if glacier_error_operation is "InitiateMultipartUpload" (the vault). Other
  *                           uploads fail too, until the cause is removed
+ *     use a new handle      GLACIER_E_FORKED
+ *     correct the call      GLACIER_E_INVALID, _STATE; in multipart operations also GLACIER_E_TREE_HASH,
+ *                           _INCOMPLETE: put the part again that the message names
  *     give up this upload   any other result. The message says what is wrong and what to do
  *
  *
@@ -366,8 +369,8 @@ typedef enum {
     /** The service rejected the request for a reason that has no result of its own: see glacier_error_service_code. */
     GLACIER_E_SERVICE = 300,
     /**
-     * The credentials lack permission for this operation or do not belong to this account. Also HTTP 401 or 403
-     * without an error code, perhaps from a proxy that forwards requests.
+     * The credentials lack permission for this operation or do not belong to this account. Also HTTP 401, 403
+     * or 407 without an error code, perhaps from a proxy that forwards requests.
      */
     GLACIER_E_ACCESS = 301,
     /**
@@ -1036,8 +1039,8 @@ typedef enum {
     /** No working call has initiated an upload, or used the given upload ID or journal. */
     GLACIER_STATE_NEW = 0,
     /**
-     * The upload has an ID, and no part is sent. The first working call of an attached handle sets this state before
-     * it asks whether the service knows the upload.
+     * The upload has an ID, and this handle has sent no part. The first working call of an attached handle sets this
+     * state before it asks whether the service knows the upload.
      */
     GLACIER_STATE_INITIATED = 1,
     /** Parts are being sent or were sent. */
@@ -1202,9 +1205,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * completed, aborted or freed: others get GLACIER_E_LOCKED.
  *
  * Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
- * nothing and returns GLACIER_OK), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it
- * returned GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the
- * archive ID.
+ * nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
+ * GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
  *
  * A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
  * ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
@@ -1584,7 +1586,7 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  *
  * Results: upload results; and
  *
- * - GLACIER_E_INVALID: the size is unknown
+ * - GLACIER_E_INVALID: the size is unknown, or the archive exists with another size than was set
  * - GLACIER_E_SOURCE_CHANGED: the source differs; the message names the part
  * - GLACIER_E_TREE_HASH: the archive, or a part that this handle sent, has another tree hash than what was sent
  * - GLACIER_E_INCOMPLETE: a gap, a missing end, a short part before the last, or a wrong size; the message names the

@@ -146,7 +146,7 @@ struct progress : glacier_progress_t {
 enum class state : glacier_state_t {
     /** No working call has initiated an upload, or used the given upload ID or journal. */
     created = GLACIER_STATE_NEW,
-    /** The upload has an ID, and no part is sent. The service may not know the ID of an attached upload. */
+    /** The upload has an ID, and this handle has sent no part. The service may not know the ID of an attached upload. */
     initiated = GLACIER_STATE_INITIATED,
     /** Parts are being sent or were sent. */
     transferring = GLACIER_STATE_TRANSFERRING,

@@ -60,8 +60,8 @@ pub enum glacier_result_names {
 
     /// The service rejected the request for a reason that has no result of its own: see glacier_error_service_code.
     GLACIER_E_SERVICE = 300,
-    /// The credentials lack permission for this operation or do not belong to this account. Also HTTP 401 or 403
-    /// without an error code, perhaps from a proxy that forwards requests.
+    /// The credentials lack permission for this operation or do not belong to this account. Also HTTP 401, 403
+    /// or 407 without an error code, perhaps from a proxy that forwards requests.
     GLACIER_E_ACCESS = 301,
     /// The credentials are missing, wrong or expired, or the library cannot correct signatures for a wrong machine
     /// clock.

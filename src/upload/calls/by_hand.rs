@@ -107,8 +107,8 @@ impl Upload {
     /// Completes the upload, after a check that the parts cover the archive.
     ///
     /// # Errors
-    /// `Incomplete` names the part that is missing; `Invalid` if the size of the archive is not known; `OutcomeUnknown`;
-    /// rejections of the service and network errors.
+    /// `Incomplete` names the part that is missing; `Invalid` if the size of the archive is not known, or is not the size
+    /// that was set; `OutcomeUnknown`; rejections of the service and network errors.
     pub fn complete(&self) -> Result<()> {
         self.call(Access::Exclusive, Operation::Complete, complete)
     }
