@@ -98,6 +98,28 @@ impl Entry {
         &self.journal
     }
 
+    /// Moves the journal to the entry of another key. If that has a journal of its own, the journal is removed.
+    ///
+    /// # Errors
+    /// Another process has locked the other entry; the path and the cause.
+    pub(crate) fn move_journal(&self, state: &StateDirectory, key: &UploadKey) -> Result<()> {
+        let journal = state.uploads().join(format!("{}.journal", key.name()));
+        if journal == self.journal {
+            return Ok(());
+        }
+        let _other = Self::lock(state, key)?;
+        if journal.exists() {
+            return remove_file(&self.journal);
+        }
+        fs::rename(&self.journal, &journal).and_then(|()| sync_directory(&state.uploads())).map_err(|cause| {
+            Failure::new(format!(
+                "cannot rename the journal {} to {}: {cause}",
+                shown_path(&self.journal),
+                shown_path(&journal)
+            ))
+        })
+    }
+
     /// Removes the entry with its journal.
     ///
     /// # Errors
@@ -223,6 +245,26 @@ mod tests {
         entry.close();
         Entry::lock(&state, &key).unwrap().remove().unwrap();
         assert_eq!(fs::read_dir(state.uploads()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn moves_a_journal_to_another_key_and_replaces_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state(directory.path());
+        let key = |source| UploadKey::new("v", "e", "-", Path::new(source));
+        for text in ["first", "second"] {
+            let entry = Entry::lock(&state, &key("/old")).unwrap();
+            fs::write(entry.journal(), text).unwrap();
+            entry.move_journal(&state, &key("/new")).unwrap();
+            assert!(!entry.journal().exists());
+            entry.close();
+            let found = unfinished(&state).unwrap();
+            assert_eq!((found.len(), &found[0].0), (1, &key("/new")));
+            assert_eq!(fs::read_to_string(&found[0].1).unwrap(), "first");
+        }
+        let entry = Entry::lock(&state, &key("/new")).unwrap();
+        entry.move_journal(&state, &key("/new")).unwrap();
+        assert!(entry.journal().exists());
     }
 
     #[test]

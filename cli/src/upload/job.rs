@@ -319,7 +319,12 @@ impl Job {
                 .with_hint(format_args!("to abort the upload and upload the source as it is now, run: {restart}")),
             (Kind::SourceChanged, None, None) => Failure { exit: Exit::Failed, ..failure },
             (Kind::NotFound | Kind::OutcomeUnknown, Some(restart), _) => {
-                without_journal_remedy(failure, journal).with_hint(format_args!("to start again, run: {restart}"))
+                let failure = without_journal_remedy(failure, journal);
+                let failure = match journal.assign(self, context) {
+                    Ok(()) => failure,
+                    Err(cause) => failure.with_hint(cause),
+                };
+                failure.with_hint(format_args!("to start again, run: {restart}"))
             }
             _ => failure,
         }

@@ -46,13 +46,21 @@ impl Journal {
     /// Finds and locks the journal of a source.
     ///
     /// # Errors
-    /// Another process uploads the source; the upload ID belongs to another file; the state directory
-    /// cannot be written; the journal is standard input.
+    /// Another process uploads the source; the upload ID belongs to another file, or to a journal of the state directory that
+    /// the options exclude; the state directory cannot be written; the journal is standard input.
     pub(super) fn of(job: &Job, context: &Context) -> Result<Self> {
         let recorded = match (&job.upload_id, &job.source) {
             (Some(id), JobSource::File(path)) => recorded_key(id, path, job, context)?,
             _ => None,
         };
+        if let (Some(_), Some(id)) = (&recorded, &job.upload_id)
+            && !matches!(context.settings.journal, JournalChoice::StateDirectory)
+        {
+            return Err(Failure::usage(format!(
+                "the state directory has the journal of upload {}: leave out --journal and --no-journal",
+                shown(id)
+            )));
+        }
         match (&context.settings.journal, &job.source) {
             // The library detects a source file, but not the file that standard input reads.
             (JournalChoice::At(path), JobSource::Stdin) if Stdin::open().is_ok_and(|input| input.is_file(path)) => {
@@ -118,6 +126,19 @@ impl Journal {
             // The user says that the upload has this source. The library compares the bytes.
             None if job.upload_id.is_some() || is_unchanged(&summary, source) => Ok(Earlier::Unfinished(summary)),
             None => Err(changed(&summary, job, context)),
+        }
+    }
+
+    /// Assigns the journal of a file that was moved to its present path, so that commands with this path find it.
+    ///
+    /// # Errors
+    /// As [`Entry::move_journal`].
+    pub(super) fn assign(&self, job: &Job, context: &Context) -> Result<()> {
+        match (self, &job.source) {
+            (Self::Entry(entry), JobSource::File(path)) => {
+                entry.move_journal(&context.settings.state, &job.key(path, context))
+            }
+            _ => Ok(()),
         }
     }
 

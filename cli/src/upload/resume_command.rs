@@ -13,6 +13,8 @@ use crate::shell;
 
 /// The options that the subcommand `resume` does not have.
 const ONLY_UPLOAD: [&str; 3] = ["--description=", "--part-size=", "--expected-size="];
+/// The options that exclude the journals of the state directory.
+const OTHER_JOURNAL: [&str; 2] = ["--journal=", "--no-journal"];
 
 /// The command line of this process.
 #[derive(Clone, Debug)]
@@ -60,21 +62,23 @@ impl Invocation {
             JobSource::File(path) => default_description(path),
             JobSource::Stdin => String::new(),
         };
-        if self.subcommand != "upload" && unfinished.description != default {
+        if !self.has_option("--description=") && unfinished.description != default {
             extra.push(format!("--description={}", unfinished.description).into());
         }
         shown(&self.command("upload", &job.vault, extra, &[job]).text.to_string_lossy())
     }
 
-    /// Returns the command that resumes an upload whose file was moved, for a message.
+    /// Returns the command that resumes an upload of the state directory whose file was moved, for a message.
     pub(super) fn moved_command(&self, job: &Job, id: &str) -> String {
-        let command = self.command("resume", &job.vault, [format!("--upload-id={id}").into()], &[]);
-        format!("{} NEWPATH", shown(&command.text.to_string_lossy()))
+        let mut words = self.words("resume", &job.vault, &OTHER_JOURNAL);
+        words.push(format!("--upload-id={id}").into());
+        format!("{} NEWPATH", shown(&shell::command(&words).to_string_lossy()))
     }
 
-    /// Returns the command that resumes the upload of a file, for a message.
+    /// Returns the command that resumes the upload of a file that the state directory records, for a message.
     pub(super) fn resume_command(&self, vault: &str, path: &Path) -> String {
-        let words = [self.program.clone(), "resume".into(), format!("--vault={vault}").into(), path.into()];
+        let mut words = self.words("resume", vault, &OTHER_JOURNAL);
+        words.push(path.into());
         shown(&shell::command(&words).to_string_lossy())
     }
 
@@ -85,16 +89,7 @@ impl Invocation {
         extra: impl IntoIterator<Item = OsString>,
         jobs: &[&Job],
     ) -> ResumeCommand {
-        let mut words = vec![self.program.clone(), subcommand.into()];
-        let is_allowed = |option: &&OsString| {
-            let option = option.to_string_lossy();
-            subcommand == "upload" || !ONLY_UPLOAD.iter().any(|only| option.starts_with(only))
-        };
-        words.extend(self.options.iter().filter(is_allowed).cloned());
-        // The vault can come from the environment, which another shell may not have.
-        if !self.options.iter().any(|option| option.to_string_lossy().starts_with("--vault=")) {
-            words.push(format!("--vault={vault}").into());
-        }
+        let mut words = self.words(subcommand, vault, &[]);
         words.extend(extra);
         words.extend(jobs.iter().map(|job| match &job.source {
             JobSource::File(path) => path.clone().into_os_string(),
@@ -102,5 +97,28 @@ impl Invocation {
         }));
         let reads_stdin = jobs.iter().any(|job| job.source == JobSource::Stdin);
         ResumeCommand { text: shell::command(&words), reads_stdin }
+    }
+
+    /// Returns the words of a command up to its options: those that the user gave, without those that the subcommand does
+    /// not have and those that are left out.
+    fn words(&self, subcommand: &str, vault: &str, left_out: &[&str]) -> Vec<OsString> {
+        let mut words = vec![self.program.clone(), subcommand.into()];
+        let is_one_of = |option: &OsString, names: &[&str]| {
+            let option = option.to_string_lossy();
+            names.iter().any(|name| option.starts_with(name))
+        };
+        let only_upload: &[&str] = if subcommand == "upload" { &[] } else { &ONLY_UPLOAD };
+        let is_allowed = |option: &&OsString| !is_one_of(option, only_upload) && !is_one_of(option, left_out);
+        words.extend(self.options.iter().filter(is_allowed).cloned());
+        // The vault can come from the environment, which another shell may not have.
+        if !self.has_option("--vault=") {
+            words.push(format!("--vault={vault}").into());
+        }
+        words
+    }
+
+    /// Returns whether the user gave an option. The name ends with `=`.
+    fn has_option(&self, name: &str) -> bool {
+        self.options.iter().any(|option| option.to_string_lossy().starts_with(name))
     }
 }

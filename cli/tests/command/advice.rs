@@ -5,7 +5,7 @@ use std::fs;
 use glacier_emulator::RequestRecord;
 
 use crate::run::{MIB, Place, Ran, content};
-use crate::service::unfinished;
+use crate::service::{unfinished, unfinished_with};
 use crate::stops::run_printed;
 
 /// Returns the command after "start again, run: " or "as it is now, run: " in a message.
@@ -22,23 +22,23 @@ fn sent_parts(place: &Place) -> usize {
 
 #[test]
 fn rejects_the_upload_id_of_another_file() {
-    let place = Place::new();
-    let id = unfinished(&place, 1).remove(0);
-    let other = place.file("other", &content(MIB));
-    let before = place.glacier.requests().len();
-    for words in [
-        &["resume", "--upload-id", &id, &other][..],
-        &["resume", "--no-journal", "--upload-id", &id, &other],
-        &["resume", "--journal=j", "--upload-id", &id, &other],
-    ] {
-        let ran = place.run(words.iter().copied());
-        assert!(ran.expect(1).is_empty() && ran.stderr.contains("belongs to "), "{ran:?}");
-        assert_eq!(place.glacier.requests().len(), before, "nothing is sent");
+    for state in [&[][..], &["--state-dir=elsewhere"]] {
+        let place = Place::new();
+        let id = unfinished_with(&place, 1, state).remove(0);
+        let other = place.file("other", &content(MIB));
+        let before = place.glacier.requests().len();
+        let mut command = String::new();
+        for journal in [&[][..], &["--no-journal"], &["--journal=j"]] {
+            let words = ["resume", "--upload-id", &id, &other].into_iter().chain(state.iter().copied());
+            let ran = place.run(words.chain(journal.iter().copied()));
+            assert!(ran.expect(1).is_empty() && ran.stderr.contains("belongs to "), "{ran:?}");
+            assert_eq!(place.glacier.requests().len(), before, "nothing is sent");
+            command = ran.stderr.lines().next().unwrap().split_once("run: ").unwrap().1.to_owned();
+        }
+        assert_eq!(run_printed(&place, &command, b"").expect(0).len(), 1, "{command}");
+        let found = place.run(["archives", "--json"].into_iter().chain(state.iter().copied()));
+        assert!(found.expect(0)[0].contains("\"description\":\"f0\""), "{found:?}");
     }
-    let ran = place.run(["resume", "--upload-id", &id, &other]);
-    let command = ran.stderr.split_once("run: ").unwrap().1;
-    assert_eq!(run_printed(&place, command, b"").expect(0).len(), 1);
-    assert_eq!(place.catalog()[0]["description"], "f0");
 }
 
 #[test]
@@ -66,6 +66,42 @@ fn resumes_a_file_that_was_moved() {
 }
 
 #[test]
+fn moved_file_whose_upload_is_gone_is_settled_by_the_printed_command() {
+    let place = Place::new();
+    let id = unfinished(&place, 1).remove(0);
+    let moved = place.directory.path().join("moved");
+    fs::rename(place.directory.path().join("f0"), &moved).unwrap();
+    place.run(["abort", "--state-dir=other", "--yes", &id]).expect(0);
+    let mut restart = String::new();
+    for words in [&["resume", "--upload-id", &id, "moved"][..], &["resume"]] {
+        let ran = place.run(words.iter().copied());
+        assert!(ran.expect(1).is_empty() && !ran.stderr.contains("cannot read"), "{ran:?}");
+        restart = restart_command(&ran);
+    }
+    assert_eq!(run_printed(&place, &restart, b"").expect(0).len(), 1, "{restart}");
+    let catalog = place.catalog();
+    assert_eq!((catalog[0]["description"].as_str(), catalog[0]["source"].as_str()), (Some("f0"), moved.to_str()));
+    let ran = place.run(["resume"]);
+    assert!(ran.expect(0).is_empty() && ran.stderr.contains("is unfinished"), "{ran:?}");
+    assert_eq!(place.unfinished(), 0);
+}
+
+#[test]
+fn rejects_another_journal_for_an_upload_of_the_state_directory() {
+    let place = Place::new();
+    let id = unfinished(&place, 1).remove(0);
+    let before = place.glacier.requests().len();
+    fs::rename(place.directory.path().join("f0"), place.directory.path().join("moved")).unwrap();
+    for option in ["--no-journal", "--journal=j"] {
+        let ran = place.run(["resume", option, "--upload-id", &id, "moved"]);
+        assert!(ran.expect(2).is_empty() && ran.stderr.contains("leave out --journal and --no-journal"), "{ran:?}");
+        assert_eq!(place.glacier.requests().len(), before, "nothing is sent");
+    }
+    assert_eq!(place.run(["resume", "--upload-id", &id, "moved"]).expect(0).len(), 1);
+    assert_eq!(place.unfinished(), 0);
+}
+
+#[test]
 fn notes_the_description_of_an_upload_of_another_machine() {
     let place = Place::new();
     let id = unfinished(&place, 1).remove(0);
@@ -87,6 +123,17 @@ fn changed_file_names_the_command_that_starts_again() {
     assert!(restart_command(&ran).contains("--description=d"), "{ran:?}");
     assert_eq!(run_printed(&place, &restart_command(&resumed), b"").expect(0).len(), 1);
     assert_eq!((place.glacier.uploads().len(), place.archives().len()), (0, 1));
+}
+
+#[test]
+fn command_that_starts_again_keeps_the_description_of_the_unfinished_upload() {
+    let place = Place::new();
+    unfinished_with(&place, 1, &["--description=monday's"]);
+    let file = place.file("f0", &content(MIB + 9));
+    let ran = place.run(["upload", &file]);
+    ran.expect(1);
+    assert_eq!(run_printed(&place, &restart_command(&ran), b"").expect(0).len(), 1);
+    assert_eq!(place.catalog()[0]["description"], "monday's");
 }
 
 #[test]

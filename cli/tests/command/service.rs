@@ -6,12 +6,17 @@ use crate::run::{MIB, Place, content};
 
 /// Leaves unfinished uploads, of which every third ID begins with a hyphen. Returns their IDs.
 pub(crate) fn unfinished(place: &Place, count: usize) -> Vec<String> {
+    unfinished_with(place, count, &[])
+}
+
+/// As [`unfinished`], of commands with these options.
+pub(crate) fn unfinished_with(place: &Place, count: usize, options: &[&str]) -> Vec<String> {
     let body = Some(error_document(403, "AccessDeniedException", "Complete is not allowed"));
     let fault = Fault::new(Action::Status { status: 403, body, content_type: None, headers: Vec::new() });
     place.glacier.add_fault(fault.on(Operation::CompleteMultipartUpload).always());
     for number in 0..count {
         let file = place.file(&format!("f{number}"), &content(MIB + number));
-        let ran = place.run(["upload", "--part-size=1M", &file]);
+        let ran = place.run(["upload", "--part-size=1M", &file].into_iter().chain(options.iter().copied()));
         ran.expect(3);
     }
     place.glacier.clear_faults();
