@@ -1,6 +1,6 @@
-//! Files that the user names.
+//! Regular files that the user names.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -15,10 +15,24 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     // Without O_NONBLOCK, opening a FIFO waits for a writer. The flag has no effect on regular files.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let kind = file.metadata()?.file_type();
-    match kind.is_file() {
-        true => Ok(file),
-        false if kind.is_dir() => Err(io::Error::other("it is a directory")),
-        false => Err(io::Error::other("it is not a regular file")),
+    check_kind(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Returns the metadata of a regular file, which need not be readable.
+///
+/// # Errors
+/// There is no such file, or it is of another kind.
+pub(crate) fn metadata_of(path: &Path) -> io::Result<Metadata> {
+    let metadata = std::fs::metadata(path)?;
+    check_kind(&metadata)?;
+    Ok(metadata)
+}
+
+fn check_kind(metadata: &Metadata) -> io::Result<()> {
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => Err(io::Error::other("it is a directory")),
+        _ => Err(io::Error::other("it is not a regular file")),
     }
 }

@@ -50,8 +50,9 @@ pub(crate) enum Command {
     /// Resume unfinished uploads
     ///
     /// Without files, resumes all unfinished uploads that the state directory records for this endpoint and account. With
-    /// --upload-id, resumes the upload of a file that was moved, or an upload that another machine began: FILE must have the
-    /// same bytes, because parts of another file are replaced.
+    /// --upload-id, resumes the upload of a file that was moved, or an upload that another machine began. The bytes of a moved
+    /// file are compared with the stored parts, and another file is rejected. For an upload of another machine, FILE must have
+    /// the same bytes, because parts of another file are replaced.
     Resume(ResumeArgs),
     /// List the multipart uploads in progress in a vault
     ///
@@ -247,7 +248,7 @@ pub(crate) struct ArchivesArgs {
     /// Print only archives that were finished at most this long ago, such as 7d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub(crate) newer_than: Option<Duration>,
-    /// Print the lines of the catalog, one JSON object for each archive
+    /// Print one JSON object for each archive, with the fields of the catalog
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

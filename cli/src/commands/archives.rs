@@ -16,7 +16,7 @@ use crate::state::catalog::{ArchiveRecord, parse};
 pub(crate) fn run(args: &ArchivesArgs, output: &Output) -> Result<Exit> {
     let catalog = StateDirectory::find(&args.state)?.catalog();
     let mut number = 0;
-    catalog.read(|_, record| {
+    catalog.read(|record| {
         number += 1;
         match record {
             Some(record) if is_wanted(args, &record) => {

@@ -6,18 +6,18 @@ use serde_json::json;
 use crate::args::PlanArgs;
 use crate::console::{Output, count, shown_path};
 use crate::exit::{Exit, Failure, Result};
-use crate::files::open_file;
+use crate::files::metadata_of;
 use crate::size::show_size;
 
 /// Runs the subcommand.
 ///
 /// # Errors
-/// The file cannot be read; the sizes are not allowed.
+/// The file does not exist or is of another kind; the sizes are not allowed.
 pub(crate) fn run(args: &PlanArgs, output: &Output) -> Result<Exit> {
     let size = match (&args.file, args.size) {
         (Some(path), _) => {
-            let metadata = open_file(path).and_then(|file| file.metadata());
-            metadata.map_err(|cause| Failure::new(format!("cannot read {}: {cause}", shown_path(path))))?.len()
+            let metadata = metadata_of(path);
+            metadata.map_err(|cause| Failure::new(format!("cannot plan for {}: {cause}", shown_path(path))))?.len()
         }
         (None, size) => size.unwrap_or_default(),
     };

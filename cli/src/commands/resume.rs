@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::upload::{check_sources, journal_choice};
 use crate::args::ResumeArgs;
-use crate::console::{Output, count, message, path_text, shown};
+use crate::console::{Output, count, message, path_text, shown, shown_path};
 use crate::exit::{Exit, Failure, Result};
 use crate::size::show_size;
 use crate::state::StateDirectory;
@@ -35,7 +35,9 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
     let recorded = recorded_jobs(&state, args.vault.as_deref(), &client, &account_id)?;
     let jobs = match args.files.as_slice() {
         [] => recorded,
-        files if args.upload_id.is_none() && args.transfer.journal.is_none() => jobs_of(files, &recorded)?,
+        files if args.upload_id.is_none() && args.transfer.journal.is_none() => {
+            jobs_of(files, &recorded, args.vault.as_deref())?
+        }
         files => {
             let vault = vault_of(&args, &state)?;
             files.iter().map(|path| job(path, &vault, &args)).collect()
@@ -70,16 +72,29 @@ fn job(path: &Path, vault: &str, args: &ResumeArgs) -> Job {
 }
 
 /// Returns the vault of an upload that its ID or its journal names.
+///
+/// # Errors
+/// The journal is damaged; no journal names the vault.
 fn vault_of(args: &ResumeArgs, state: &StateDirectory) -> Result<String> {
     if let Some(vault) = &args.vault {
         return Ok(vault.clone());
     }
-    let mut journals: Vec<_> = args.transfer.journal.iter().cloned().collect();
-    if args.upload_id.is_some() {
-        journals.extend(unfinished(state)?.into_iter().map(|(_, journal)| journal));
+    let given = args.transfer.journal.as_deref();
+    let summary = given.map(JournalSummary::read).transpose()?.flatten();
+    match (summary, &args.upload_id, given) {
+        (Some(summary), None, _) => return Ok(summary.vault),
+        (None, None, Some(path)) => {
+            return Err(Failure::new(format!(
+                "the journal {} does not exist or records no upload; nothing was sent",
+                shown_path(path)
+            )));
+        }
+        (Some(summary), Some(id), _) if summary.upload_id == *id => return Ok(summary.vault),
+        _ => {}
     }
-    let is_wanted = |summary: &JournalSummary| args.upload_id.as_ref().is_none_or(|id| *id == summary.upload_id);
-    let mut summaries = journals.iter().filter_map(|journal| JournalSummary::read(journal).ok().flatten());
+    let journals = unfinished(state)?.into_iter().map(|(_, journal)| journal);
+    let mut summaries = journals.filter_map(|journal| JournalSummary::read(&journal).ok().flatten());
+    let is_wanted = |summary: &JournalSummary| args.upload_id.as_ref() == Some(&summary.upload_id);
     summaries.find(is_wanted).map(|summary| summary.vault).ok_or_else(|| {
         Failure::usage("no journal names the vault of this upload: add --vault, or set GLACIER_MP_VAULT")
     })
@@ -101,7 +116,11 @@ fn recorded_jobs(state: &StateDirectory, vault: Option<&str>, client: &Client, a
 }
 
 /// Returns the recorded uploads of files. `resume` begins none.
-fn jobs_of(files: &[PathBuf], recorded: &[Job]) -> Result<Vec<Job>> {
+///
+/// # Errors
+/// A file has none.
+fn jobs_of(files: &[PathBuf], recorded: &[Job], vault: Option<&str>) -> Result<Vec<Job>> {
+    let vault = vault.map(|vault| format!(" to vault {}", shown(vault))).unwrap_or_default();
     let mut jobs = Vec::new();
     for path in files {
         let source = JobSource::from_argument(path);
@@ -109,7 +128,7 @@ fn jobs_of(files: &[PathBuf], recorded: &[Job]) -> Result<Vec<Job>> {
         jobs.extend(recorded.iter().filter(|job| job.source == source).cloned());
         if jobs.len() == before {
             return Err(Failure::new(format!(
-                "no unfinished upload of {} is recorded for this vault, endpoint and account; nothing was sent; glacier-mp \
+                "no unfinished upload of {}{vault} is recorded for this endpoint and account; nothing was sent; glacier-mp \
                  resume --list lists all with their IDs; if the file was moved, or another machine began its upload, run: \
                  glacier-mp resume --upload-id=ID FILE",
                 shown(&source.name())

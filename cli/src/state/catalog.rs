@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{FILE_MODE, sync_directory};
 use crate::console::{json_line, shown_path};
@@ -37,6 +38,9 @@ pub(crate) struct ArchiveRecord {
     pub(crate) endpoint: String,
     #[serde(default)]
     pub(crate) account_id: String,
+    /// The fields that a later version added.
+    #[serde(flatten)]
+    pub(crate) later: Map<String, Value>,
 }
 
 /// The catalog file.
@@ -80,15 +84,15 @@ impl Catalog {
     /// As [`Catalog::append`]; the file cannot be read.
     pub(crate) fn append_once(&self, record: &ArchiveRecord, is_waiting: impl Fn(Duration) -> bool) -> Result<()> {
         let mut is_known = false;
-        self.read(|_, known| is_known |= known.is_some_and(|known| known.archive_id == record.archive_id))?;
+        self.read(|known| is_known |= known.is_some_and(|known| known.archive_id == record.archive_id))?;
         if is_known { Ok(()) } else { self.append(record, is_waiting) }
     }
 
-    /// Calls `each` with the text of each line and its record; `None` if the line is damaged.
+    /// Calls `each` with the record of each line; `None` if the line is damaged.
     ///
     /// # Errors
     /// The file exists and cannot be read.
-    pub(crate) fn read(&self, mut each: impl FnMut(&str, Option<ArchiveRecord>)) -> Result<()> {
+    pub(crate) fn read(&self, mut each: impl FnMut(Option<ArchiveRecord>)) -> Result<()> {
         let file = match File::open(&self.path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file.map_err(|cause| self.failed("read", &cause))?,
@@ -96,9 +100,7 @@ impl Catalog {
         let mut lines = BufReader::new(file);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).map_err(|cause| self.failed("read", &cause))? > 0 {
-            let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end_matches('\n');
-            each(text, serde_json::from_str(text).ok());
+            each(serde_json::from_str(&String::from_utf8_lossy(&line)).ok());
             line.clear();
         }
         Ok(())
@@ -112,7 +114,7 @@ impl Catalog {
         let mut last = HashMap::new();
         // Another kind of file may have no end.
         if self.path.is_file() {
-            let read = self.read(|_, record| {
+            let read = self.read(|record| {
                 if let Some(record) = record.filter(&is_wanted) {
                     last.insert((record.vault.clone(), record.source.clone()), record);
                 }
@@ -192,6 +194,7 @@ mod tests {
             source: "/s".to_owned(),
             endpoint: "https://e".to_owned(),
             account_id: "-".to_owned(),
+            later: Map::new(),
         }
     }
 
@@ -201,7 +204,7 @@ mod tests {
 
     fn ids(catalog: &Catalog) -> Vec<Option<String>> {
         let mut ids = Vec::new();
-        catalog.read(|_, record| ids.push(record.map(|record| record.archive_id))).unwrap();
+        catalog.read(|record| ids.push(record.map(|record| record.archive_id))).unwrap();
         ids
     }
 
@@ -215,6 +218,19 @@ mod tests {
         catalog.append_once(&record("b"), |_| true).unwrap();
         assert_eq!(ids(&catalog), [Some("a".to_owned()), Some("b".to_owned())]);
         assert_eq!(std::fs::read_to_string(catalog.path()).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn keeps_the_fields_of_later_versions() {
+        let directory = tempfile::tempdir().unwrap();
+        let catalog = Catalog::new(directory.path().join("archives.jsonl"));
+        let mut line = serde_json::to_value(record("a")).unwrap();
+        assert!(line.as_object().unwrap().values().all(|field| !field.is_object()), "{line}");
+        line["later"] = serde_json::json!({"of": [1, "two"]});
+        std::fs::write(catalog.path(), format!("{line}\n")).unwrap();
+        let mut read = Vec::new();
+        catalog.read(|record| read.push(serde_json::to_value(record.unwrap()).unwrap())).unwrap();
+        assert_eq!(read, [line]);
     }
 
     #[test]

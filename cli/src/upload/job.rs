@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
+use serde_json::Map;
 
 use super::journal::{Earlier, Journal};
 use super::stdin::{ReadError, reader};
@@ -186,6 +187,7 @@ impl Job {
             source: self.name(),
             endpoint: context.client.endpoint().to_owned(),
             account_id: context.account_id.clone(),
+            later: Map::new(),
         };
         record_archive(&record, journal, context)?;
         Ok(record)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use glacier_mp::error::Kind;
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
+use serde_json::Map;
 
 use super::{Context, Job, JobSource};
 use crate::console::{shown, shown_path};
@@ -225,6 +226,7 @@ fn record(summary: &JournalSummary, archive_id: &str, tree_hash: &str, source: &
         source: source.name(),
         endpoint: summary.endpoint.clone(),
         account_id: summary.account_id.clone(),
+        later: Map::new(),
     }
 }
 

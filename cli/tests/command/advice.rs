@@ -166,6 +166,26 @@ fn resumes_uploads_to_all_vaults_without_a_vault() {
 }
 
 #[test]
+fn resume_without_a_vault_names_what_is_wrong_with_its_journal() {
+    let place = Place::new();
+    unfinished(&place, 1);
+    place.file("damaged", b"not a journal\n");
+    let before = place.glacier.requests().len();
+    for (words, says, without) in [
+        (&["resume", "--journal=missing", "f0"][..], "missing does not exist or records no upload", "--vault"),
+        (&["resume", "--journal=damaged", "f0"], "journal ", "names the vault"),
+        (&["resume", "other"], "is recorded for this endpoint and account", "vault"),
+    ] {
+        let mut command = place.command(words.iter().copied());
+        let ran = Ran::of(command.env_remove("GLACIER_MP_VAULT").output().unwrap());
+        assert!(ran.expect(1).is_empty() && ran.stderr.contains(says) && !ran.stderr.contains(without), "{ran:?}");
+    }
+    let ran = place.run(["resume", "other"]);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("to vault examplevault is recorded"), "{ran:?}");
+    assert_eq!(place.glacier.requests().len(), before, "nothing is sent");
+}
+
+#[test]
 fn rejected_keys_name_their_origin() {
     let place = Place::new();
     let mut command = place.command(["list"]);
