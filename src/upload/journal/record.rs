@@ -15,6 +15,7 @@ use crate::decimal::parse_decimal;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{check_part, check_part_size, check_upload_id};
 use crate::plan::Plan;
+use crate::sanitize::{is_unprintable, quoted};
 use crate::source::file::Identity;
 use crate::treehash::Digest;
 use crate::upload::session::parts::StoredPart;
@@ -229,13 +230,16 @@ impl<I, P> Record<I, P> {
 }
 
 impl Record {
-    /// Checks that an upload with this part size can have the part.
+    /// Checks that an upload with this part size can have the part, and that programs can print the archive ID and the location.
     ///
     /// # Errors
     /// `Invalid`.
     pub(crate) fn check(&self, part_size: u64) -> Result<()> {
         match self {
             Self::Part(PartRecord { index, part, .. }) => check_part(*index, part.length, part_size),
+            Self::Completed { archive_id, location, .. } => {
+                check_printable("archive ID", archive_id).and_then(|()| check_printable("location", location))
+            }
             _ => Ok(()),
         }
     }
@@ -285,6 +289,16 @@ impl Replay {
             None => error,
         }
     }
+}
+
+/// Fails if a text has characters that the library never writes.
+fn check_printable(what: &str, text: &str) -> Result<()> {
+    if text.chars().any(|c| c.is_control() || is_unprintable(c)) {
+        let message =
+            format!("{what} {} is not allowed: it must have no control or invisible characters", quoted(text));
+        return Err(Error::invalid(message));
+    }
+    Ok(())
 }
 
 fn not_ours(text: &[u8]) -> Error {

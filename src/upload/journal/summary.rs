@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::upload::journal::file::JournalFile;
-    use crate::upload::journal::record::Record;
+    use crate::upload::journal::record::{FIRST, Record, Version};
 
     const MIB: u64 = 1 << 20;
 
@@ -184,5 +184,23 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "not a journal").unwrap();
         assert_eq!(JournalSummary::read(file.path()).unwrap_err().kind(), Kind::Journal);
+    }
+
+    #[test]
+    fn rejects_control_characters_in_archive_id_and_location() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let tree = Digest([7; 32]);
+        for (archive_id, location, word) in [("a\u{1b}[2J", "l", "archive ID"), ("a", "l\u{202e}", "location")] {
+            let record = Record::Completed { archive_id: archive_id.to_owned(), location: location.to_owned(), tree };
+            let lines = [Version::Two.line_of_header(&header()), Version::Two.line_of_record(&record)];
+            let text = [FIRST, &lines.map(Result::unwrap).concat()].concat();
+            std::fs::write(file.path(), text).unwrap();
+            let error = JournalSummary::read(file.path()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Journal, "{error}");
+            let path = file.path().to_str().unwrap();
+            for word in [path, "line 3", word] {
+                assert!(error.message().contains(word), "{word:?} is not in {error}");
+            }
+        }
     }
 }

@@ -5,7 +5,6 @@ use super::source_record::SourceRecord;
 use super::state::{Operation, State};
 use crate::error::{Error, Kind, Result};
 use crate::ffi_text::to_cstring;
-use crate::sanitize::{is_unprintable, quoted};
 use crate::sync::lock;
 use crate::upload::journal::record::{Header, Outcome, Replay};
 use crate::upload::options::Settings;
@@ -21,7 +20,6 @@ impl Session {
         let Replay { header, source, parts, trusted, completing, end, .. } = replay;
         let Some(header) = header else { return Ok(()) };
         self.check_header(&header, settings)
-            .and_then(|()| check_archive(end.as_ref()))
             .map_err(|error| error.with_context(format_args!("journal {}", file.path().display())))?;
         let state = match (&end, &completing, parts.is_empty()) {
             (Some(Outcome::Completed { .. }), ..) => State::Completed,
@@ -74,16 +72,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-/// Fails if the archive ID or the location has characters that the library never writes: programs print both.
-fn check_archive(end: Option<&Outcome>) -> Result<()> {
-    let Some(Outcome::Completed { archive_id, location, .. }) = end else { return Ok(()) };
-    for (what, text) in [("archive ID", archive_id), ("location", location)] {
-        if text.chars().any(|c| c.is_control() || is_unprintable(c)) {
-            let message = format!("its {what} {} is not allowed: it must have no control characters", quoted(text));
-            return Err(Error::new(Kind::Journal, message));
-        }
-    }
-    Ok(())
 }

@@ -156,10 +156,11 @@ fn round_trips_every_value() {
         let identity =
             Identity { device: u64::MAX, inode: u64::MAX, size: u64::MAX, modified_ns, changed_ns: modified_ns };
         let strange = "\u{0}\n\r\" \\ \u{7f} \u{2028} \u{1f600} ".to_owned();
+        let printable = "\" \\ \u{e9} \u{fffc} \u{1f600} ".to_owned();
         let header = Header {
             endpoint: strange.clone(),
             vault: strange.clone(),
-            description: strange.clone(),
+            description: strange,
             archive_size: None,
             source: None,
             ..header()
@@ -172,7 +173,7 @@ fn round_trips_every_value() {
                 trusted: true,
             }),
             Record::Completing { size: u64::MAX, tree: Digest([0; 32]) },
-            Record::Completed { archive_id: strange.clone(), location: strange, tree: Digest([1; 32]) },
+            Record::Completed { archive_id: printable.clone(), location: printable, tree: Digest([1; 32]) },
         ];
         let text = text(&header, &entries);
         assert_eq!(read(&text).unwrap(), (expected(Some(&header), &entries), text.len()));
@@ -241,6 +242,16 @@ fn rejects_records_out_of_order() {
         format!(r#"{{"part":{{"index":{index},"held":{held},"trusted":true}}}}"#)
     };
     read(&with_lines(&[&part(9_999, 1 << 20)])).unwrap();
+    let completed = |archive_id: &str, location: &str| {
+        let (archive_id, location) = (archive_id.to_owned(), location.to_owned());
+        serde_json::to_string(&Record::<Identity, PartRecord>::Completed {
+            archive_id,
+            location,
+            tree: Digest([0; 32]),
+        })
+        .unwrap()
+    };
+    read(&with_lines(&[&completed("a", "l")])).unwrap();
     let second_head = serde_json::to_string(&header()).unwrap();
     for (json, word) in [
         (second_head.as_str(), "endpoint"),
@@ -258,6 +269,8 @@ fn rejects_records_out_of_order() {
         (&part(1, 1).replace("\"length\"", "\"speed\":9,\"length\""), "speed"),
         ("", "EOF"),
         ("\"refused\" \"refused\"", "trailing"),
+        (&completed("a\u{1b}[2J", "l"), r#"archive ID "a\x1b[2J""#),
+        (&completed("a", "l\u{202e}"), r#"location "l\u{202e}""#),
     ] {
         // The last line included: a record with the right checksum was written as a whole.
         refused(&with_lines(&[&part(0, 1), json]), &["line 4 is damaged", word]);
