@@ -16,7 +16,7 @@ use crate::sys::process::CreatorPid;
 use crate::upload::journal::record::{FIRST, Header, Record, Replay, Version, read};
 
 /// The largest file that is read, in bytes: the records of 10,000 parts have 1.4 MB.
-pub(crate) const SIZE_MAX: u64 = 64 * MIB;
+const SIZE_MAX: u64 = 64 * MIB;
 /// The size up to which records of parts are appended. The rest is reserved for the end of the upload, which must not be lost.
 const PARTS_END: u64 = SIZE_MAX / 2;
 /// Readable by the owner alone: a journal names the source and the vault.
@@ -229,6 +229,19 @@ impl Tail {
     }
 }
 
+/// Reads the file of a journal without locking or changing it. `None`: there is none.
+///
+/// # Errors
+/// `Journal` if it is too large; `Io`, also if it is not a regular file.
+pub(crate) fn read_unlocked(path: &Path) -> Result<Option<Vec<u8>>> {
+    let file = match options().open(path) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|cause| failed("open", path, cause))?,
+    };
+    regular_metadata(&file, path)?;
+    contents(&file, path).map(Some)
+}
+
 fn open_locked(path: &Path, create: bool, source: Option<&Metadata>) -> Result<Option<Locked>> {
     for _ in 0..TRIES {
         let file = match open_file(path, create) {
@@ -246,18 +259,30 @@ fn open_locked(path: &Path, create: bool, source: Option<&Metadata>) -> Result<O
 }
 
 fn open_file(path: &Path, create: bool) -> io::Result<File> {
+    options().append(true).create(create).mode(MODE).open(path)
+}
+
+/// Returns the options of every open: to read, with flags.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
     // Without these flags, opening a FIFO could block, and a terminal could become the controlling one.
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    OpenOptions::new().read(true).append(true).create(create).mode(MODE).custom_flags(flags).open(path)
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options
+}
+
+/// Returns the metadata of an open file. Fails if it is not a regular file.
+fn regular_metadata(file: &File, path: &Path) -> Result<Metadata> {
+    let metadata = file.metadata().map_err(|cause| failed("look at", path, cause))?;
+    if !metadata.is_file() {
+        let what = format!("cannot use {} as a journal: it is not a regular file", path.display());
+        return Err(Error::new(Kind::Io, what));
+    }
+    Ok(metadata)
 }
 
 /// Locks an open file. `None` if the path names another file now: locking the old one would exclude nobody.
 fn lock_file(file: File, path: &Path, source: Option<&Metadata>) -> Result<Option<Locked>> {
-    let opened = file.metadata().map_err(|cause| failed("look at", path, cause))?;
-    if !opened.is_file() {
-        let what = format!("cannot use {} as a journal: it is not a regular file", path.display());
-        return Err(Error::new(Kind::Io, what));
-    }
+    let opened = regular_metadata(&file, path)?;
     if source.is_some_and(|source| is_same_file(source, &opened)) {
         return Err(is_source(path));
     }
@@ -306,7 +331,7 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
 }
 
-pub(crate) fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
+fn failed(to: &str, path: &Path, cause: io::Error) -> Error {
     let kind = Kind::of_io(&cause, Kind::Io);
     Error::new(kind, format!("cannot {to} the journal {}: {cause}", path.display())).caused_by(cause)
 }

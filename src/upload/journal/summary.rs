@@ -1,11 +1,8 @@
 //! What a journal records, for programs that keep several of them.
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::file::{SIZE_MAX, failed};
+use super::file::read_unlocked;
 use super::record::{Header, Outcome, Replay, read};
 use crate::error::Result;
 use crate::source::file::Identity;
@@ -58,15 +55,9 @@ impl JournalSummary {
     /// Reads a journal without locking or changing it. `None`: there is no file, or it records no upload yet.
     ///
     /// # Errors
-    /// `Journal` if the file is damaged, of a later version, or another kind of file; `Io`.
+    /// `Journal` if the file is damaged, of a later version, or another kind of file; `Io`, also if it is not a regular file.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        // Without O_NONBLOCK, opening a FIFO waits for a writer. The flag has no effect on regular files.
-        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|cause| failed("open", path, cause))?,
-        };
-        let mut text = Vec::new();
-        file.take(SIZE_MAX).read_to_end(&mut text).map_err(|cause| failed("read", path, cause))?;
+        let Some(text) = read_unlocked(path)? else { return Ok(None) };
         let (replay, _) =
             read(&text).map_err(|error| error.with_context(format_args!("journal {}", path.display())))?;
         Ok(Self::of(replay))
@@ -115,6 +106,8 @@ impl JournalSummary {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::error::Kind;
     use crate::upload::journal::file::JournalFile;
@@ -184,6 +177,18 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "not a journal").unwrap();
         assert_eq!(JournalSummary::read(file.path()).unwrap_err().kind(), Kind::Journal);
+    }
+
+    #[test]
+    fn rejects_files_that_are_not_regular() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        for path in [fifo.as_path(), Path::new("/dev/null"), directory.path()] {
+            let error = JournalSummary::read(path).unwrap_err();
+            assert_eq!(error.kind(), Kind::Io, "{error}");
+            assert!(error.message().contains("not a regular file"), "{error}");
+        }
     }
 
     #[test]
