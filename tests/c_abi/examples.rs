@@ -413,7 +413,13 @@ fn shows_first_failure_and_retry(build: Build) {
 fn prints_names_without_control_characters(build: Build) {
     let glacier = local_glacier();
     // The last byte is no UTF-8: a terminal of 8 bits interprets it.
-    let missing = OsStr::from_bytes(b"/nonexistent/a\x1b[31m\nb\xc2\x9b\xe2\x80\xae\xc3\xa9\x9b");
+    let missing = [
+        &b"/nonexistent/a\x1b[31m\nb"[..],
+        "\u{9b}\u{202e}\u{fff0}\u{fffb}\u{fffc}\u{e0001}\u{e9}".as_bytes(),
+        b"\x9b",
+    ]
+    .concat();
+    let missing = OsStr::from_bytes(&missing);
     for (name, code) in [("upload", 1), ("by_hand", 1), ("several", 1), ("treehash", 1)] {
         let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
         let mut command = program.command_at(&glacier);
@@ -422,7 +428,9 @@ fn prints_names_without_control_characters(build: Build) {
         }
         let outcome = run(command.arg(missing));
         assert_eq!(outcome.status.code(), Some(code), "{outcome:?}");
-        let own = format!("{name}: /nonexistent/a\\x1b[31m\\nb\\u009b\\u202e\u{e9}\\x9b: ");
+        let escaped =
+            concat!(r"a\x1b[31m\nb\u{9b}\u{202e}\u{fff0}\u{fffb}", "\u{fffc}", r"\u{e0001}", "\u{e9}", r"\x9b");
+        let own = format!("{name}: /nonexistent/{escaped}: ");
         assert!(outcome.stderr.contains(&own), "{outcome:?}");
         let is_printable = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
         assert!(outcome.stderr.chars().all(is_printable), "{outcome:?}");

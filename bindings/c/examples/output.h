@@ -76,7 +76,7 @@ static inline int is_unprintable(unsigned code)
     return code < 0x20 || (code >= 0x7F && code <= 0xA0) || code == 0xAD || code == 0x61C || code == 0x1680 ||
            code == 0x180E || (code >= 0x2000 && code <= 0x200F) || (code >= 0x2028 && code <= 0x202F) ||
            (code >= 0x205F && code <= 0x206F) || code == 0x3000 || (code >= 0xFE00 && code <= 0xFE0F) ||
-           code == 0xFEFF || (code >= 0xE0000 && code <= 0xE0FFF);
+           code == 0xFEFF || (code >= 0xFFF0 && code <= 0xFFFB) || (code >= 0xE0000 && code <= 0xE0FFF);
 }
 
 /* Writes a file name on one line, without characters that a terminal would interpret. */
@@ -91,7 +91,7 @@ static inline void put_name(const char *name, FILE *to)
         else if (length == 0 || (length == 1 && is_unprintable(code)))
             fprintf(to, "\\x%02x", *c);
         else if (is_unprintable(code))
-            fprintf(to, "\\u%04x", code);
+            fprintf(to, "\\u{%x}", code);
         else
             fwrite(c, 1, (size_t)length, to);
         c += length > 0 ? length : 1;
