@@ -26,11 +26,11 @@ const SEARCHED_MAX: usize = 64 << 10;
 const ECHO_MIN: usize = 16;
 /// The minimum length of a secret, in characters. Shorter ones would redact ordinary words. Secrets shorter than
 /// [`ECHO_MIN`] are redacted only as a whole.
-const SECRET_MIN: usize = 8;
+pub(crate) const SECRET_MIN: usize = 8;
 /// The maximum length of a secret that is also found in hexadecimal digits and in base64, in bytes. It bounds the memory.
-const ENCODED_MAX: usize = 8 << 10;
+pub(crate) const ENCODED_MAX: usize = 8 << 10;
 /// The maximum number of secrets kept: those of the latest keys of a client.
-const SECRETS_MAX: usize = 32;
+pub(crate) const SECRETS_MAX: usize = 32;
 
 const REDACTED: &str = "[redacted]";
 

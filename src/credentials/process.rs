@@ -1,6 +1,5 @@
 //! Keys from a program: `credential_process` of a profile.
 
-use std::borrow::Cow;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::documents;
-use super::printed_secrets::printed_secrets;
+use super::printed_secrets::{lossy_text, printed_secrets};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
@@ -26,6 +25,9 @@ const OUTPUT_MAX: usize = 256 << 10;
 const ERRORS_SHOWN: usize = 1 << 10;
 /// The part of standard error that is searched for secrets, in bytes from its end.
 const ERRORS_KEPT: usize = 16 << 10;
+/// The text in place of standard error if a redactor cannot find all secrets.
+const NOT_SHOWN: &str = "its output is not shown: it contains too many or too long values after names such as SessionToken, \
+                         and any of them may be a secret";
 /// The time that a child has to end after SIGTERM.
 const TERMINATE_TIME: Duration = Duration::from_millis(100);
 /// The time that a killed child has to be collected. A child in an uninterruptible system call needs longer and is left.
@@ -83,12 +85,18 @@ impl Provider for Process {
         if result.is_err() {
             end(&mut child);
         }
-        let outcome = result.and_then(|status| match problem(status) {
-            Some(problem) => Err(failure(format!("{source} {problem}"))),
-            None => documents::process_credentials(&source, &output.output).map(Loaded::Keys),
-        });
-        // The client does not know the keys of a program that failed. The program may have printed them as well.
-        outcome.map_err(|error| output.with_errors(error).redacted(context.redactor).redacted(&output.secrets()))
+        let explained = |error| output.explained(error, context.redactor);
+        let status = result.map_err(explained)?;
+        if let Some(problem) = problem(status) {
+            return Err(explained(failure(format!("{source} {problem}"))));
+        }
+        documents::process_credentials(&source, &output.output).map(Loaded::Keys).map_err(|error| {
+            match output.secrets() {
+                Some(_) => explained(error),
+                // The error may show a part of the output.
+                None => explained(failure(format!("the output of {source} is not valid"))),
+            }
+        })
     }
 }
 
@@ -180,24 +188,36 @@ impl CapturedOutput {
         }
     }
 
-    /// Returns a redactor of the secrets in both outputs.
-    fn secrets(&self) -> Redactor {
+    /// Returns a redactor of the secrets in both outputs, or `None` if it cannot find all of them.
+    fn secrets(&self) -> Option<Redactor> {
         printed_secrets([&self.output, &self.errors])
     }
 
-    /// Adds the end of standard error.
-    fn with_errors(&self, error: Error) -> Error {
+    /// Adds the end of standard error, and redacts the secrets of the client and those in both outputs: the client does not
+    /// know the keys of a program that failed.
+    fn explained(&self, error: Error, redactor: &Redactor) -> Error {
         if error.kind() == Kind::Canceled {
-            return error;
+            return error.redacted(redactor);
         }
-        let text = self.errors.trim_ascii_end();
-        let shown = text.get(text.len().saturating_sub(ERRORS_SHOWN)..).unwrap_or_default();
-        let text: Cow<'_, str> = String::from_utf8_lossy(shown.trim_ascii());
-        match text.as_ref() {
+        let Some(secrets) = self.secrets() else {
+            return error.with_hint(NOT_SHOWN).redacted(redactor);
+        };
+        let text = lossy_text(self.errors.trim_ascii());
+        // Redacted before it is cut: the rest of a secret can be too short to be found.
+        let text = redactor.redacted(&text);
+        let text = secrets.redacted(&text);
+        let error = match last_bytes(&text, ERRORS_SHOWN).trim_start() {
             "" => error.with_hint("its standard error is empty"),
             text => error.with_hint(format_args!("its standard error ends with: {text}")),
-        }
+        };
+        error.redacted(redactor).redacted(&secrets)
     }
+}
+
+/// Returns at most the last `max` bytes of a text.
+fn last_bytes(text: &str, max: usize) -> &str {
+    let start = (text.len().saturating_sub(max)..=text.len()).find(|&start| text.is_char_boundary(start));
+    text.get(start.unwrap_or_default()..).unwrap_or_default()
 }
 
 /// Waits until the child ends, within the time limit.
@@ -257,5 +277,49 @@ fn problem(status: ExitStatus) -> Option<String> {
         ExitStatus::Exited(0) | ExitStatus::Unknown => None,
         ExitStatus::Exited(status) => Some(format!("failed with exit status {status}")),
         ExitStatus::Signaled(signal) => Some(format!("was ended by signal {signal}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(output: &str, errors: &str, kind: Kind, redactor: &Redactor) -> String {
+        let captured = CapturedOutput {
+            output: Zeroizing::new(output.as_bytes().to_vec()),
+            errors: Zeroizing::new(errors.as_bytes().to_vec()),
+        };
+        captured.explained(Error::new(kind, "the program failed"), redactor).message().to_owned()
+    }
+
+    #[test]
+    fn redacts_a_secret_that_begins_before_the_shown_part() {
+        let client = Redactor::default();
+        client.add("secret-of-the-client/0123456789");
+        for secret in ["secret-of-the-client/0123456789", "secret-of-the-output/0123456789"] {
+            for shown in 1..=secret.len() {
+                let errors = format!("{secret}{}", "é".repeat(ERRORS_SHOWN).get(..ERRORS_SHOWN - shown & !1).unwrap());
+                let output = "SessionToken=secret-of-the-output/0123456789";
+                let message = explained(output, &errors, Kind::Credentials, &client);
+                assert!(!message.contains('9'), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn shows_the_end_of_standard_error() {
+        let errors = format!("begin{} end \n", "é".repeat(ERRORS_SHOWN));
+        let message = explained("", &errors, Kind::Credentials, &Redactor::default());
+        assert!(!message.contains("begin") && message.ends_with("éé end"), "{message}");
+        assert_eq!(message.chars().filter(|c| *c == 'é').count(), (ERRORS_SHOWN - " end".len()) / 2);
+    }
+
+    #[test]
+    fn shows_no_output_if_it_has_too_many_secrets() {
+        let errors: String = (0..100).map(|number| format!("SessionToken=secret-{number:04}\n")).collect();
+        let message = explained("", &errors, Kind::Credentials, &Redactor::default());
+        assert_eq!(message, format!("the program failed; {NOT_SHOWN}"));
+        let message = explained("", &errors, Kind::Canceled, &Redactor::default());
+        assert_eq!(message, "the program failed");
     }
 }
