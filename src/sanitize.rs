@@ -138,8 +138,9 @@ impl Redactor {
         forms.extend(self.substrings(digits.as_bytes(), 2 * SECRET_MIN, 2 * ECHO_MIN));
         for start in 0..3 {
             let Some(bytes) = secret.as_bytes().get(start..) else { break };
-            let encoded = View::Plain.wiped_characters(&base64_without_ends(bytes));
-            forms.extend(self.substrings(&encoded, ECHO_MIN, ECHO_MIN));
+            let encoded = base64_without_ends(bytes);
+            let Ok(text) = std::str::from_utf8(&encoded) else { break };
+            forms.extend(self.substrings(&View::Plain.wiped_characters(text), ECHO_MIN, ECHO_MIN));
         }
     }
 
@@ -245,11 +246,12 @@ fn truncated(text: &str, max: usize) -> &str {
 
 /// Encodes bytes in base64, without the characters that depend on the bytes before and after them. A base64 text contains
 /// the result for one of three consecutive starts in a secret, whatever surrounds the secret.
-fn base64_without_ends(bytes: &[u8]) -> Zeroizing<String> {
+fn base64_without_ends(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let whole = bytes.get(..bytes.len() / 3 * 3).unwrap_or_default();
-    // Allocated at full size: a growing string would leave copies of the secret in freed memory.
-    let mut encoded = Zeroizing::new(String::with_capacity(whole.len() / 3 * 4));
-    STANDARD_NO_PAD.encode_string(whole, &mut encoded);
+    // Encoded in place: functions that return or extend a string use buffers that nothing wipes.
+    let mut encoded = Zeroizing::new(vec![0; whole.len() / 3 * 4]);
+    let length = STANDARD_NO_PAD.encode_slice(whole, &mut encoded).unwrap_or_default();
+    encoded.truncate(length);
     encoded
 }
 

@@ -105,6 +105,13 @@ fn redacts_echoes_that_were_escaped_before() {
 }
 
 #[test]
+fn encodes_whole_groups_of_three_bytes_in_base64() {
+    for (bytes, expected) in [("", ""), ("ab", ""), ("abc", "YWJj"), ("abcde", "YWJj"), ("abc\u{3ff}~", "YWJjz79+")] {
+        assert_eq!(*base64_without_ends(bytes.as_bytes()), expected.as_bytes());
+    }
+}
+
+#[test]
 fn redacts_echoes_that_look_encoded_in_part() {
     let redactor = redactor();
     let echo = TOKEN.get(44..60).unwrap();
