@@ -131,6 +131,7 @@ struct Details {
     not_sent: bool,
     connect_failure: Option<ConnectFailure>,
     resumable: bool,
+    journal_hint: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -246,6 +247,25 @@ impl Error {
         self
     }
 
+    /// Appends a hint that tells what to do with the journal.
+    #[must_use]
+    pub fn with_journal_hint(mut self, hint: impl fmt::Display) -> Self {
+        let hint = escaped(&hint.to_string(), TEXT_MAX);
+        self.message = format!("{}; {hint}", self.message);
+        self.details.journal_hint = Some(hint);
+        self
+    }
+
+    /// Removes the hint of [`Error::with_journal_hint`] from the message, for a program that does with the journal what the
+    /// hint asks for.
+    #[must_use]
+    pub fn without_journal_hint(mut self) -> Self {
+        if let Some(hint) = self.details.journal_hint.take() {
+            self.message = self.message.replacen(&format!("; {hint}"), "", 1);
+        }
+        self
+    }
+
     /// Prepends a context to the message.
     #[must_use]
     pub fn with_context(mut self, context: impl fmt::Display) -> Self {
@@ -259,8 +279,13 @@ impl Error {
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
         let details = &mut self.details;
-        let texts =
-            [&mut details.service_code, &mut details.service_message, &mut details.request_id, &mut details.date];
+        let texts = [
+            &mut details.service_code,
+            &mut details.service_message,
+            &mut details.request_id,
+            &mut details.date,
+            &mut details.journal_hint,
+        ];
         let mut is_changed = false;
         for text in texts.into_iter().flatten().chain([&mut self.message]) {
             if let Cow::Owned(redacted) = redactor.redacted(text) {

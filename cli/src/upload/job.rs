@@ -306,7 +306,7 @@ impl Job {
     /// Returns the failure of an error that ended an upload, with what to do.
     fn failure_of(&self, error: Error, journal: &Journal, read_error: Option<ReadError>, context: &Context) -> Failure {
         let kind = error.kind();
-        let failure = Failure::from(error);
+        let failure = Failure::from(error.clone());
         if let Some(cause) = read_error.as_ref().and_then(|error| error.get()) {
             return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
         }
@@ -321,7 +321,8 @@ impl Job {
                 .with_hint(format_args!("to abort the upload and upload the source as it is now, run: {restart}")),
             (Kind::SourceChanged, None, None) => Failure { exit: Exit::Failed, ..failure },
             (Kind::NotFound | Kind::OutcomeUnknown, Some(restart), _) => {
-                let failure = without_journal_remedy(failure, journal);
+                // The command that is named settles the journal.
+                let failure = Failure::from(error.without_journal_hint());
                 let failure = match journal.assign(self, context) {
                     Ok(()) => failure,
                     Err(cause) => failure.with_hint(cause),
@@ -379,17 +380,4 @@ fn is_archive_of_earlier_content(journal: &Journal, earlier: &Earlier) -> bool {
     let is_completed =
         || matches!(journal.summary(), Ok(Some(summary)) if matches!(summary.end, Some(JournalEnd::Completed { .. })));
     was_completing && is_completed()
-}
-
-/// Removes the remedy of the library, which is to remove the journal: the command that is named instead does that.
-fn without_journal_remedy(failure: Failure, journal: &Journal) -> Failure {
-    let Some(path) = journal.path().map(Path::display) else { return failure };
-    let remedies = [
-        format!("; to upload again, remove its journal {path}"),
-        format!("; if there is no archive, remove the journal {path} and upload again"),
-    ];
-    match remedies.iter().find_map(|remedy| failure.message.strip_suffix(remedy)) {
-        Some(message) => Failure { message: message.to_owned(), ..failure },
-        None => failure,
-    }
 }

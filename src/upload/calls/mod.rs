@@ -204,7 +204,7 @@ impl Upload {
         let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some())
         {
             Some(path) if is_gone => {
-                error.with_hint(format_args!("to upload again, remove its journal {}", path.display()))
+                error.with_journal_hint(format_args!("to upload again, remove its journal {}", path.display()))
             }
             Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
             None => error,
@@ -219,10 +219,12 @@ impl Upload {
 fn name_journal(error: Error, state: State, settings: &Settings) -> Error {
     match (&settings.journal, state) {
         (Some(path), State::Aborted) => {
-            error.with_hint(format_args!("to upload the archive again, remove the journal {}", path.display()))
+            error.with_journal_hint(format_args!("to upload the archive again, remove the journal {}", path.display()))
         }
-        (Some(path), State::Unknown) => error
-            .with_hint(format_args!("if there is no archive, remove the journal {} and upload again", path.display())),
+        (Some(path), State::Unknown) => error.with_journal_hint(format_args!(
+            "if there is no archive, remove the journal {} and upload again",
+            path.display()
+        )),
         _ => error,
     }
 }
