@@ -298,7 +298,8 @@ mod tests {
         client.add("secret-of-the-client/0123456789");
         for secret in ["secret-of-the-client/0123456789", "secret-of-the-output/0123456789"] {
             for shown in 1..=secret.len() {
-                let errors = format!("{secret}{}", "é".repeat(ERRORS_SHOWN).get(..ERRORS_SHOWN - shown & !1).unwrap());
+                let errors =
+                    format!("{secret}{}", "é".repeat(ERRORS_SHOWN).get(..(ERRORS_SHOWN - shown) & !1).unwrap());
                 let output = "SessionToken=secret-of-the-output/0123456789";
                 let message = explained(output, &errors, Kind::Credentials, &client);
                 assert!(!message.contains('9'), "{message}");
