@@ -59,8 +59,8 @@
  * Function comments list the possible results after "Results:". They refer to these groups by name. Working calls are
  * those that talk to the service: see "Threads".
  *
- *     common results     GLACIER_OK, GLACIER_E_NULL, GLACIER_E_MEMORY, GLACIER_E_PANIC, GLACIER_E_INTERNAL: of every
- *                        function with an err, and not repeated.
+ *     common results     GLACIER_OK, GLACIER_E_NULL, GLACIER_E_MEMORY, GLACIER_E_PANIC, GLACIER_E_INTERNAL: from every
+ *                        function with an err, not repeated.
  *     config results     GLACIER_E_INVALID (value not allowed), GLACIER_E_BUSY (another call is using the config).
  *     setter results     GLACIER_E_INVALID (value not allowed), GLACIER_E_STATE (after the first working call, also a
  *                        failed one: see "Uploads"), GLACIER_E_BUSY, GLACIER_E_FORKED.
@@ -70,8 +70,8 @@
  *                        GLACIER_E_BUSY, GLACIER_E_FORKED, GLACIER_E_CANCELED, GLACIER_E_CALLBACK.
  *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
  *                        GLACIER_E_INVALID (a part size was set that the upload does not have);
- *                        GLACIER_E_STATE (aborted, used in another way, or an upload is required that is not initiated
- *                        or attached: see "Uploads");
+ *                        GLACIER_E_STATE (aborted, used in another way, or the call needs an initiated or attached
+ *                        upload: see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
  *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
  *
@@ -93,19 +93,19 @@
  * == Success ==
  *
  * GLACIER_OK of glacier_upload_run, _transfer, _wait, _finish and _complete means: the service acknowledged, with equal
- * hashes, exactly the bytes of this call's source or, without a source, the parts put by this handle or listed by the
- * service. If the response to Complete is lost, the call finds out whether there is an archive before it returns. If
- * the upload of the handle or its journal is already completed, the call sends nothing and compares the source with the
+ * hashes, exactly the bytes of this call's source; without a source, the parts that this handle put or the service
+ * lists. If the response to Complete is lost, the call finds out whether there is an archive before it returns. If the
+ * upload of the handle or its journal is already completed, the call sends nothing and compares the source with the
  * archive: a file with the recorded identity is not read again, any other source is read to its end.
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
  *
  * - During a call, a different size or mtime is GLACIER_E_SOURCE_CHANGED. If only the ctime differs (rename, hard link,
  *   chmod, or an mtime that was set back), the file is read again and compared before Complete.
- * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again, and
- *   a part whose hash is not the one that this handle or its journal recorded is GLACIER_E_SOURCE_CHANGED. For parts
- *   without a record see "Resuming".
- * - Data that is read less than 2 s after the file's mtime or ctime is read again later and compared.
+ * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again; if
+ *   a part has another hash than this handle or its journal recorded: GLACIER_E_SOURCE_CHANGED. For parts without a
+ *   record see "Resuming".
+ * - If data is read less than 2 s after the file's mtime or ctime, a later read is compared with it.
  *
  * Memory and streams have no identity and are hashed in each call. Memory is compared with the recorded hashes as a
  * file is; for streams see "Streaming".
@@ -116,7 +116,7 @@
  * - a change that is undone before it is read;
  * - a modification that leaves size, mtime and ctime unchanged, because the clock was set back, the clock of a file
  *   server is more than 2 s slow, or the write bypassed the file system;
- * - stores through a shared mapping on a file system that does not record their time, such as tmpfs;
+ * - writes through a shared mapping on a file system that does not record their time, such as tmpfs;
  * - a change of a memory source during a call.
  *
  *
@@ -154,12 +154,12 @@
  *
  * To upload several archives at once, use one client, and one handle for each archive. Run each handle on a thread of
  * the program, or with glacier_upload_start. The handles share the client's memory and bandwidth limits. For a combined
- * display, call glacier_upload_progress on each. A few handles are enough, unless each archive has few parts. For each
- * upload in progress, the library has at most one thread per worker, one per processor, and two more; a started run has
- * one more.
+ * display, call glacier_upload_progress on each. Many handles help only if each archive has few parts. For each upload
+ * in progress, the library has at most one thread per worker, one per processor, and two more; a started run has one
+ * more.
  *
  * pthread_cancel is disabled on the library's threads, in functions that take an err or free something, and in
- * callbacks. The former state is restored on return: a pthread_cancel meanwhile takes effect at the thread's next
+ * callbacks. The former state is restored on return; a pending pthread_cancel takes effect at the thread's next
  * cancellation point. Threads that call the library must not have asynchronous cancelability.
  *
  *
@@ -182,9 +182,9 @@
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
- * - otherwise when another call replaces the callback, or the last handle that uses it is freed: for an upload callback
- *   the upload, for a config callback the config and all its clients and uploads. If a call, started run or stream is
- *   still in progress then, destroy runs after it has ended.
+ * - otherwise when another call replaces the callback, or the last handle that uses it is freed (the upload; for a
+ *   config callback the last of the config, its clients and uploads). If a call, started run or stream is still in
+ *   progress then, destroy runs after it has ended.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -193,10 +193,9 @@
  *
  * glacier_upload_cancel stops all working calls in progress on the handle or, if there are none, the next call.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
- * them at any time, also in a callback or a signal handler. A cancel is cleared once it has stopped a call
- * (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN) or a stream, and no call is in progress. Then the handle can be
- * used again, but it cannot continue that stream: see glacier_upload_write. A cancel that comes too late stops the next
- * working call.
+ * them at any time, also in a callback or a signal handler. A cancel is cleared when no call is in progress and it has
+ * stopped a stream or a call (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN). Then the handle can be used again, but
+ * it cannot continue that stream: see glacier_upload_write. A cancel that comes too late stops the next working call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
@@ -216,8 +215,8 @@
  * them.
  *
  * In a forked child, calls on the parent's handles return GLACIER_E_FORKED. glacier_upload_state and the getters return
- * their values as of the fork, and _free only releases memory and runs destroy functions, except for what a thread of
- * the parent was using. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
+ * their values as of the fork, and _free only releases memory and runs destroy functions, but not for what a parent's
+ * thread was using. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
  * forked inside a callback must not return from it. A child holds the lock of an open journal until it calls exec or
  * ends.
  *
@@ -230,9 +229,9 @@
  * == Memory ==
  *
  * If a part or connection buffer, a thread, a response body, a list or a journal cannot be allocated, the call returns
- * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations that this needs. The process ends
- * only if a small allocation fails after the reserve is used and other threads freed nothing for 2 seconds; if the C
- * library cannot set up a new thread; or if a system that overcommits memory, the Linux default, kills it.
+ * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations of that error. The process ends only
+ * if a small allocation fails after the reserve is used and other threads freed nothing for 2 seconds; if the C library
+ * cannot set up a new thread; or if a system that overcommits memory, the Linux default, kills it.
  *
  *
  * == Secrets and clocks ==
@@ -476,12 +475,12 @@ typedef enum {
  * - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
  *   region of [default].
  * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile, endpoint_url
- *   below "glacier =" of its services section, then endpoint_url of the profile itself; the endpoint of the region.
+ *   below "glacier =" in the services section that it names, then its own endpoint_url; the endpoint of the region.
  *   If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
  *   glacier_config_set_endpoint and the region count.
  * - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
- *   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, any other endpoint
- *   is an error.
+ *   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, a set endpoint is an
+ *   error.
  * - Proxy: glacier_config_set_proxy, then the variables that are listed there.
  * - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
  *
@@ -537,8 +536,8 @@ glacier_result_t glacier_config_set_account_id(glacier_config_t *config,
  * Sets the keys that sign requests: an access key ID, its secret key, and the session token of temporary credentials
  * or NULL. An empty token counts as NULL.
  *
- * The three belong together, and all other sources are ignored. Overrides an earlier
- * glacier_config_set_credentials_provider, and the reverse. See "Credentials".
+ * The three belong together, and all other sources are ignored. Of this and glacier_config_set_credentials_provider,
+ * the later call counts. See "Credentials".
  *
  * Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
  * printable ASCII). Since: 0.1
@@ -589,7 +588,7 @@ glacier_result_t glacier_config_set_ca_file(glacier_config_t *config,
  * For http it receives the whole requests. User and password are sent by Basic authentication in the first request;
  * write special characters in them as %XX. The certificate of an https proxy is checked like that of the service.
  *
- * If the proxy responds to CONNECT with 407 or another 3xx or 4xx, the call fails with GLACIER_E_NETWORK without a
+ * If the proxy responds to CONNECT with 3xx or 4xx, such as 407, the call fails with GLACIER_E_NETWORK without a
  * retry, and glacier_error_http_status returns that status. 5xx responses and lost connections are retried.
  *
  * Results: config results (the URL is not allowed). Since: 0.1
@@ -610,12 +609,12 @@ glacier_result_t glacier_config_set_user_agent(glacier_config_t *config,
 
 /**
  * Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default. Each has its own connection:
- * a client opens up to workers times the number of uploads in progress.
+ * a client opens up to workers connections per upload in progress.
  *
- * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each time as many
- * parts are acknowledged, it grows by 1. The number is also limited to the parts that the measured connection and
- * the bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The
- * log reports each change; see also workers in glacier_progress_t.
+ * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; after that many
+ * acknowledged parts it grows by 1. The number is also limited to the parts that the measured connection and the
+ * bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The log
+ * reports each change; see also workers in glacier_progress_t.
  *
  * Results: config results. Since: 0.1
  */
@@ -659,7 +658,7 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
  * glacier_config_set_give_up_after_ms applies.
  *
- * The default is 10, which an outage alone does not reach: an attempt without a complete response (no connection,
+ * The default is 10, which an outage alone never uses up: an attempt without a complete response (no connection,
  * lost or stalled connection, truncated response) counts only if the client has received a response since the
  * previous attempt. If this function sets a maximum, even 10, every attempt counts.
  *
@@ -679,9 +678,9 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
 
 /**
  * Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
- * 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they are
- * tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts is
- * used, and tried first for the client's next connection, or last if this one fails without a response.
+ * 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
+ * are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts
+ * is used. The client's next connection tries it first, or last if it failed without a response.
  *
  * Results: config results. Since: 0.1
  */
@@ -693,11 +692,11 @@ glacier_result_t glacier_config_set_connect_timeout_ms(glacier_config_t *config,
  * Sets the stall timeout in milliseconds: at least 1, by default 60,000 (60 s). An attempt fails, and the request is
  * retried, if
  *
- * - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
- *   Waiting for the source or the bandwidth limit does not count;
+ * - the peer does not acknowledge 1 KB of the request, or the rest if it is less, within the timeout. Waiting for
+ *   the source or the bandwidth limit does not count;
  * - the response does not begin within the timeout after the request is acknowledged. Only
  *   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a
- *   proxy, which acknowledges bytes that it has yet to send, the time that the request took extends the timeout;
+ *   proxy, which acknowledges bytes before it sends them, the timeout grows by the time the request took;
  * - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
  *   byte;
  * - the body of a list does not end within the timeout after its first byte.
@@ -712,8 +711,8 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
                                                      glacier_error_t **err);
 
 /**
- * Sets how long failed requests are retried without an acknowledged part, in milliseconds: at least 1, by default
- * 1,800,000 (30 min). Each other request, such as Complete, has this time for itself. After it, the call returns the
+ * Sets how long failed parts are retried while none is acknowledged, in milliseconds: at least 1, by default
+ * 1,800,000 (30 min). Any other request, such as Complete, has this time for itself. After it, the call returns the
  * error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
  *
  * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
@@ -790,7 +789,7 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *  2. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; not if the program selects a profile
  *  3. role_arn of the profile, with source_profile or credential_source
  *  4. AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or these settings of the profile, as in pods of EKS
- *  5. the profile: a role of SSO with the token of aws sso login, keys, or a credential_process
+ *  5. the profile: an SSO role (token of aws sso login), keys, or a credential_process
  *  6. the endpoint of a container: ECS, or EKS Pod Identity
  *  7. the role of an EC2 instance; not if AWS_EC2_METADATA_DISABLED is true
  *
@@ -800,8 +799,8 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *
  * Keys are replaced 5 minutes before they expire (for lifetimes under 10 minutes, at half the lifetime), and if the
  * service reports an expired token; profiles are then read again. If no new keys are available, the old ones are used
- * until the service rejects them. Canceling a call ends its search for keys, and kills a running credential_process,
- * which has 60 seconds.
+ * until the service rejects them. Canceling a call ends its search for keys and kills a running credential_process
+ * (limit: 60 seconds).
  *
  * A program that has its own source of keys sets a credentials provider, a callback:
  *
@@ -858,7 +857,7 @@ typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t
 /**
  * Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
  *
- * Overrides an earlier glacier_config_set_credentials, and the reverse; both override all other sources. Clients
+ * Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
  * created from the same config share the callback and may call it at the same time. destroy is also called when other
  * credentials are set.
  *
@@ -893,8 +892,8 @@ void glacier_client_free(glacier_client_t *client);
  * Create a handle, set a source, and call glacier_upload_run. The last source that is set is used. A handle sends parts
  * in one of three ways: glacier_upload_run, _transfer and _start; glacier_upload_write and _finish; or
  * glacier_upload_put_part and _put_part_checked. The first of these calls decides. The other ways then return
- * GLACIER_E_STATE. The first working call fixes the settings, even if it fails, for example because the source does not
- * exist: to change one, create a new handle. A journal that cannot be used fixes nothing.
+ * GLACIER_E_STATE. The first working call freezes the settings, even if it fails, for example because the source does
+ * not exist: to change one, create a new handle. An unusable journal freezes nothing.
  */
 
 /**
@@ -971,7 +970,7 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
  * Then glacier_upload_archive_id is known.
  *
  * Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
- * completed handle or journal nothing is sent: see "Success". The message of an error then has the archive ID.
+ * completed handle or journal nothing is sent (see "Success"); an error's message has the archive ID.
  *
  * The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
  * in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
@@ -1083,9 +1082,9 @@ glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
  *
  * Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
  * call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
- * are still called, possibly after this function returns, and then glacier_upload_wait in progress returns. No call
- * may begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up
- * to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+ * are still called, possibly after this function returns; then waiting glacier_upload_wait calls return. No call may
+ * begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up to
+ * 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
 
@@ -1196,9 +1195,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  */
 
 /**
- * Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
- * of a source file. Working calls open it and continue the upload that it records; those that initiate or send parts
- * create it.
+ * Sets the journal: a file from which a new process resumes the upload, without rereading stored parts of a source
+ * file. Working calls open it and continue the upload that it records; those that initiate or send parts create it.
  *
  * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
  * keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
@@ -1208,23 +1206,23 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
  * GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
  *
- * A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
- * ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
- * source may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
- * changed, nothing is sent, and another journal can be set.
+ * GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (endpoint, region, account, vault
+ * or upload ID differ, or a part size, archive size or description that is set). The path of the source may differ.
+ * A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed, nothing
+ * is sent, and another journal can be set.
  *
- * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
- * nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
- * the upload exists, and the message has its ID. A later write failure does not stop the upload: a log warning reports
- * it. Resuming then re-reads more of the source; if the end of the journal is missing, it may return
- * GLACIER_E_NOT_FOUND instead of the archive ID.
+ * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO
+ * and nothing is initiated. An upload is left only if its ID cannot be written, for example because the disk just
+ * filled up; the message has the ID. A later write failure does not stop the upload: a log warning reports it.
+ * Resuming then re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND
+ * instead of the archive ID.
  *
  * A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
  * differ. To upload the same file again, use a new journal.
  *
- * Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
- * glacier_upload_abort or as GLACIER_E_NOT_FOUND says. A journal of an earlier version is accepted, but the file is
- * read again and compared.
+ * Delete a finished journal only after you store the archive ID. To upload anew, first call glacier_upload_abort (or
+ * see GLACIER_E_NOT_FOUND), then delete the unfinished journal. A journal of an earlier version is accepted, but the
+ * file is read again and compared.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -1367,7 +1365,7 @@ glacier_result_t glacier_upload_write(glacier_upload_t *upload,
  * Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known. On a
  * finished stream it returns GLACIER_OK.
  *
- * If all parts arrived but Complete failed, call it again. After any other failure it returns the same error again.
+ * If all parts arrived but Complete failed, call again. Any other failure is returned again.
  *
  * Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written, nothing is initiated);
  * GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the
@@ -1433,7 +1431,7 @@ typedef void (*glacier_done_fn)(void *user_data, glacier_result_t result, const 
  * waiting. After the run has ended, glacier_upload_start may be called again and resumes, except with a callback
  * source: see glacier_upload_set_source_callback.
  *
- * Calling glacier_upload_wait is optional. Keep what a callback uses, and its code, until its destroy was called.
+ * Calling glacier_upload_wait is optional. Keep a callback's code and data until its destroy was called.
  *
  * Allowed in callbacks of other uploads.
  *
@@ -1600,7 +1598,7 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
 /**
  * Deletes the upload and its parts at the service. This cannot be undone. Result by state:
  *
- * - no upload ID, neither set nor in the journal, or already aborted: GLACIER_OK, nothing is sent
+ * - already aborted, or no upload ID set or in the journal: GLACIER_OK, nothing is sent
  * - completed: GLACIER_E_STATE, because there is an archive
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
@@ -1700,8 +1698,8 @@ glacier_result_t glacier_treehash_update(glacier_treehash_t *treehash,
                                          glacier_error_t **err);
 
 /**
- * Writes the tree hash of all added bytes, 32 bytes, to out. Then the handle has no bytes. The tree hash of no bytes
- * is the SHA-256 of no bytes.
+ * Writes the tree hash of all added bytes, 32 bytes, to out. This empties the handle. The tree hash of no bytes is
+ * the SHA-256 of no bytes.
  *
  * Results: GLACIER_E_BUSY. Since: 0.1
  */

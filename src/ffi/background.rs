@@ -19,7 +19,7 @@ use super::upload::{self, glacier_upload_t};
 /// waiting. After the run has ended, glacier_upload_start may be called again and resumes, except with a callback
 /// source: see glacier_upload_set_source_callback.
 ///
-/// Calling glacier_upload_wait is optional. Keep what a callback uses, and its code, until its destroy was called.
+/// Calling glacier_upload_wait is optional. Keep a callback's code and data until its destroy was called.
 ///
 /// Allowed in callbacks of other uploads.
 ///

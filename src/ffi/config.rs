@@ -47,12 +47,12 @@ impl glacier_config_t {
 /// - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
 ///   region of [default].
 /// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile, endpoint_url
-///   below "glacier =" of its services section, then endpoint_url of the profile itself; the endpoint of the region.
+///   below "glacier =" in the services section that it names, then its own endpoint_url; the endpoint of the region.
 ///   If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
 ///   glacier_config_set_endpoint and the region count.
 /// - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
-///   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, any other endpoint
-///   is an error.
+///   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, a set endpoint is an
+///   error.
 /// - Proxy: glacier_config_set_proxy, then the variables that are listed there.
 /// - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
 ///
@@ -65,8 +65,8 @@ pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
 /// Sets the keys that sign requests: an access key ID, its secret key, and the session token of temporary credentials
 /// or NULL. An empty token counts as NULL.
 ///
-/// The three belong together, and all other sources are ignored. Overrides an earlier
-/// glacier_config_set_credentials_provider, and the reverse. See "Credentials".
+/// The three belong together, and all other sources are ignored. Of this and glacier_config_set_credentials_provider,
+/// the later call counts. See "Credentials".
 ///
 /// Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
 /// printable ASCII). Since: 0.1
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
 
 /// Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
 ///
-/// Overrides an earlier glacier_config_set_credentials, and the reverse; both override all other sources. Clients
+/// Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
 /// created from the same config share the callback and may call it at the same time. destroy is also called when other
 /// credentials are set.
 ///
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn glacier_config_set_ca_file(
 /// For http it receives the whole requests. User and password are sent by Basic authentication in the first request;
 /// write special characters in them as %XX. The certificate of an https proxy is checked like that of the service.
 ///
-/// If the proxy responds to CONNECT with 407 or another 3xx or 4xx, the call fails with GLACIER_E_NETWORK without a
+/// If the proxy responds to CONNECT with 3xx or 4xx, such as 407, the call fails with GLACIER_E_NETWORK without a
 /// retry, and glacier_error_http_status returns that status. 5xx responses and lost connections are retried.
 ///
 /// Results: config results (the URL is not allowed). Since: 0.1
@@ -233,12 +233,12 @@ pub unsafe extern "C" fn glacier_config_set_user_agent(
 }
 
 /// Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default. Each has its own connection:
-/// a client opens up to workers times the number of uploads in progress.
+/// a client opens up to workers connections per upload in progress.
 ///
-/// Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; each time as many
-/// parts are acknowledged, it grows by 1. The number is also limited to the parts that the measured connection and
-/// the bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The
-/// log reports each change; see also workers in glacier_progress_t.
+/// Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; after that many
+/// acknowledged parts it grows by 1. The number is also limited to the parts that the measured connection and the
+/// bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The log
+/// reports each change; see also workers in glacier_progress_t.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
 /// glacier_config_set_give_up_after_ms applies.
 ///
-/// The default is 10, which an outage alone does not reach: an attempt without a complete response (no connection,
+/// The default is 10, which an outage alone never uses up: an attempt without a complete response (no connection,
 /// lost or stalled connection, truncated response) counts only if the client has received a response since the
 /// previous attempt. If this function sets a maximum, even 10, every attempt counts.
 ///
@@ -314,9 +314,9 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
 }
 
 /// Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
-/// 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they are
-/// tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts is
-/// used, and tried first for the client's next connection, or last if this one fails without a response.
+/// 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
+/// are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts
+/// is used. The client's next connection tries it first, or last if it failed without a response.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -331,11 +331,11 @@ pub unsafe extern "C" fn glacier_config_set_connect_timeout_ms(
 /// Sets the stall timeout in milliseconds: at least 1, by default 60,000 (60 s). An attempt fails, and the request is
 /// retried, if
 ///
-/// - the peer acknowledges less than 1 KB of the request within the timeout, or, if less remains, not all of it.
-///   Waiting for the source or the bandwidth limit does not count;
+/// - the peer does not acknowledge 1 KB of the request, or the rest if it is less, within the timeout. Waiting for
+///   the source or the bandwidth limit does not count;
 /// - the response does not begin within the timeout after the request is acknowledged. Only
 ///   glacier_config_set_give_up_after_ms limits the response to Complete, which may take many minutes. Through a
-///   proxy, which acknowledges bytes that it has yet to send, the time that the request took extends the timeout;
+///   proxy, which acknowledges bytes before it sends them, the timeout grows by the time the request took;
 /// - the headers of a response or of an interim response (HTTP 1xx) do not end within the timeout after their first
 ///   byte;
 /// - the body of a list does not end within the timeout after its first byte.
@@ -353,8 +353,8 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
     boundary::call(err, || set(config, |config| config.set_stall_timeout_ms(milliseconds)))
 }
 
-/// Sets how long failed requests are retried without an acknowledged part, in milliseconds: at least 1, by default
-/// 1,800,000 (30 min). Each other request, such as Complete, has this time for itself. After it, the call returns the
+/// Sets how long failed parts are retried while none is acknowledged, in milliseconds: at least 1, by default
+/// 1,800,000 (30 min). Any other request, such as Complete, has this time for itself. After it, the call returns the
 /// error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
 ///
 /// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:

@@ -39,7 +39,7 @@ pub unsafe extern "C" fn glacier_upload_write(
 /// Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known. On a
 /// finished stream it returns GLACIER_OK.
 ///
-/// If all parts arrived but Complete failed, call it again. After any other failure it returns the same error again.
+/// If all parts arrived but Complete failed, call again. Any other failure is returned again.
 ///
 /// Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written, nothing is initiated);
 /// GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the

@@ -47,8 +47,8 @@ pub unsafe extern "C" fn glacier_treehash_update(
     })
 }
 
-/// Writes the tree hash of all added bytes, 32 bytes, to out. Then the handle has no bytes. The tree hash of no bytes
-/// is the SHA-256 of no bytes.
+/// Writes the tree hash of all added bytes, 32 bytes, to out. This empties the handle. The tree hash of no bytes is
+/// the SHA-256 of no bytes.
 ///
 /// Results: GLACIER_E_BUSY. Since: 0.1
 ///

@@ -40,7 +40,7 @@ pub unsafe extern "C" fn glacier_upload_new(
 /// Then glacier_upload_archive_id is known.
 ///
 /// Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
-/// completed handle or journal nothing is sent: see "Success". The message of an error then has the archive ID.
+/// completed handle or journal nothing is sent (see "Success"); an error's message has the archive ID.
 ///
 /// The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
 /// in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
@@ -89,9 +89,9 @@ pub unsafe extern "C" fn glacier_upload_transfer(
 ///
 /// Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
 /// call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
-/// are still called, possibly after this function returns, and then glacier_upload_wait in progress returns. No call
-/// may begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up
-/// to 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+/// are still called, possibly after this function returns; then waiting glacier_upload_wait calls return. No call may
+/// begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up to
+/// 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     infallible::run((), || {

@@ -65,9 +65,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
     })
 }
 
-/// Sets the journal: a file from which a new process resumes the upload, without reading again what the service holds
-/// of a source file. Working calls open it and continue the upload that it records; those that initiate or send parts
-/// create it.
+/// Sets the journal: a file from which a new process resumes the upload, without rereading stored parts of a source
+/// file. Working calls open it and continue the upload that it records; those that initiate or send parts create it.
 ///
 /// The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
 /// keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
@@ -77,23 +76,23 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
 /// GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
 ///
-/// A file that is not a journal, is damaged, or belongs to another upload (endpoint, region, account, vault, upload
-/// ID, or a part size, archive size or description that is set and differs) is GLACIER_E_JOURNAL. The path of the
-/// source may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
-/// changed, nothing is sent, and another journal can be set.
+/// GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (endpoint, region, account, vault
+/// or upload ID differ, or a part size, archive size or description that is set). The path of the source may differ.
+/// A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed, nothing
+/// is sent, and another journal can be set.
 ///
-/// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO and
-/// nothing is initiated. Only if the upload ID itself cannot be written, for example because the disk just filled up,
-/// the upload exists, and the message has its ID. A later write failure does not stop the upload: a log warning reports
-/// it. Resuming then re-reads more of the source; if the end of the journal is missing, it may return
-/// GLACIER_E_NOT_FOUND instead of the archive ID.
+/// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO
+/// and nothing is initiated. An upload is left only if its ID cannot be written, for example because the disk just
+/// filled up; the message has the ID. A later write failure does not stop the upload: a log warning reports it.
+/// Resuming then re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND
+/// instead of the archive ID.
 ///
 /// A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
 /// differ. To upload the same file again, use a new journal.
 ///
-/// Delete a finished journal only after you store the archive ID. Delete an unfinished one to upload anew, after
-/// glacier_upload_abort or as GLACIER_E_NOT_FOUND says. A journal of an earlier version is accepted, but the file is
-/// read again and compared.
+/// Delete a finished journal only after you store the archive ID. To upload anew, first call glacier_upload_abort (or
+/// see GLACIER_E_NOT_FOUND), then delete the unfinished journal. A journal of an earlier version is accepted, but the
+/// file is read again and compared.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]
