@@ -207,28 +207,36 @@ static void what_cannot_be_started(void)
 
 /* ---- During the run ----------------------------------------------------------------------------------------- */
 
-/* The signals that each thread blocks, except the program's own threads. */
-static void check_that_signals_are_blocked(void)
+/* Returns true if a thread blocks the signals, or has ended. The mask of a thread that is just ending reads as 0. */
+static int blocks_signals_or_ended(const char *thread)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM, SIGPIPE};
-    DIR *tasks = opendir("/proc/self/task");
+    unsigned long long blocked = 0;
     char path[300], line[256];
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
+    FILE *status = fopen(path, "r");
+    if (status == NULL)
+        return 1;
+    while (fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+            break;
+    fclose(status);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        if ((blocked >> (signals[i] - 1) & 1) == 0)
+            return 0;
+    return 1;
+}
+
+/* Checks the threads of the library: all except the program's own thread. */
+static void check_that_signals_are_blocked(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
     int looked_at = 0;
     CHECK(tasks != NULL);
     for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
-        unsigned long long blocked = 0;
         if (task->d_name[0] == '.' || atol(task->d_name) == (long)getpid())
             continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
-        FILE *status = fopen(path, "r");
-        if (status == NULL)
-            continue; /* the thread has just ended */
-        while (fgets(line, sizeof line, status) != NULL)
-            if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
-                break;
-        fclose(status);
-        for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-            CHECK((blocked >> (signals[i] - 1) & 1) == 1);
+        WAIT_UNTIL(blocks_signals_or_ended(task->d_name));
         looked_at++;
     }
     closedir(tasks);
