@@ -34,7 +34,7 @@ pub(crate) struct Part {
     pub(crate) tree_hash: Digest,
 }
 
-/// An upload. Its lock is held while the archive is assembled, so that a concurrent Complete waits.
+/// An upload. Its lock is held until the archive is assembled and added, so that a concurrent Complete waits.
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) info: UploadInfo,
@@ -121,13 +121,14 @@ impl Upload {
         Ok(())
     }
 
-    /// Creates the archive, or returns the existing one. The flag is true if the archive is new.
+    /// Creates the archive and gives it to `add`, or returns the existing one. The flag is true if the archive is new.
     pub(crate) fn complete(
         &self,
         disk: Option<&Disk>,
         size: u64,
         tree_hash: Digest,
         archive_id: String,
+        add: impl FnOnce(ArchiveRecord),
     ) -> Result<(ArchiveRecord, bool), Refusal> {
         let mut state = lock(&self.state);
         match &state.phase {
@@ -160,6 +161,7 @@ impl Upload {
         }
         state.phase = Phase::Completed(stored.archive.clone());
         state.parts.clear();
+        add(stored.archive.clone());
         Ok((stored.archive, true))
     }
 
@@ -233,4 +235,33 @@ fn check_size(held: u64, given: u64) -> Result<(), Refusal> {
 fn check_tree_hash(held: &str, given: Digest) -> Result<(), Refusal> {
     let given = hex::encode(given);
     if held == given { Ok(()) } else { Err(Refusal::wrong_tree_hash(&given)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise a concurrent Complete could return the ID of an archive that is not added yet.
+    #[test]
+    fn is_locked_until_its_archive_is_added() {
+        let info = UploadInfo {
+            upload_id: "u".to_owned(),
+            vault: "v".to_owned(),
+            part_size: 1 << 20,
+            description: None,
+            created: String::new(),
+        };
+        let tree_hash = [1; 32];
+        let upload = Upload::open(info, vec![Part { first: 0, last: 0, tree_hash }], Instant::LONG_AGO);
+        let mut added = Vec::new();
+        let add = |archive| {
+            assert!(upload.state.try_lock().is_err());
+            added.push(archive);
+        };
+        let (archive, new) = upload.complete(None, 1, tree_hash, "a".to_owned(), add).unwrap();
+        assert_eq!((archive.archive_id.as_str(), new), ("a", true));
+        assert_eq!(added, [archive.clone()]);
+        let again = upload.complete(None, 1, tree_hash, "b".to_owned(), |_| panic!("the archive exists")).unwrap();
+        assert_eq!(again, (archive, false));
+    }
 }

@@ -66,10 +66,8 @@ impl Call<'_> {
             number::unsigned(size).ok_or_else(|| Refusal::invalid(format!("Invalid x-amz-archive-size: {size}")))?;
         let store = &self.service.store;
         let archive_id = self.service.ids.archive_id();
-        let (archive, new) = upload.complete(store.disk(), size, self.tree_hash()?, archive_id)?;
-        if new {
-            store.add_archive(archive.clone());
-        }
+        let add = |archive| store.add_archive(archive);
+        let (archive, new) = upload.complete(store.disk(), size, self.tree_hash()?, archive_id, add)?;
         Ok(Done { response: self.archive_created(&archive), changed: new })
     }
 
