@@ -1,8 +1,7 @@
 //! Messages that say what to do, and the commands that they name.
 
 use std::fs;
-
-use glacier_emulator::RequestRecord;
+use std::path::PathBuf;
 
 use crate::run::{MIB, Place, Ran, content};
 use crate::service::{unfinished, unfinished_with};
@@ -16,8 +15,11 @@ pub(crate) fn restart_command(ran: &Ran) -> String {
     command
 }
 
-fn sent_parts(place: &Place) -> usize {
-    place.glacier.requests().iter().filter(|request: &&RequestRecord| request.part.is_some()).count()
+/// Renames the source `f0`. Returns the new path.
+fn move_source(place: &Place) -> PathBuf {
+    let moved = place.directory.path().join("moved");
+    fs::rename(place.directory.path().join("f0"), &moved).unwrap();
+    moved
 }
 
 #[test]
@@ -45,15 +47,14 @@ fn rejects_the_upload_id_of_another_file() {
 fn resumes_a_file_that_was_moved() {
     let place = Place::new();
     let id = unfinished(&place, 1).remove(0);
-    let moved = place.directory.path().join("moved");
-    fs::rename(place.directory.path().join("f0"), &moved).unwrap();
+    let moved = move_source(&place);
     let lost = place.run(["resume"]);
     assert!(lost.expect(1).is_empty(), "{lost:?}");
     let (_, command) = lost.stderr.split_once("resume its upload by: ").unwrap_or_else(|| panic!("{lost:?}"));
     let unknown = place.run(["resume", "moved"]);
     assert!(unknown.expect(1).is_empty() && unknown.stderr.contains("if the file was moved"), "{unknown:?}");
     let wrong = place.file("wrong", &[b'x'; MIB]);
-    let sent = sent_parts(&place);
+    let sent = place.sent_parts();
     let command = command.lines().next().unwrap();
     let ran = run_printed(&place, &command.replace("NEWPATH", &wrong), b"");
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("has other bytes than this file"), "{ran:?}");
@@ -62,15 +63,14 @@ fn resumes_a_file_that_was_moved() {
     let catalog = place.catalog();
     let record = &catalog[0];
     assert_eq!((record["description"].as_str(), record["source"].as_str()), (Some("f0"), moved.to_str()), "{id}");
-    assert_eq!((sent_parts(&place), place.unfinished()), (sent, 0), "stored parts are not sent again");
+    assert_eq!((place.sent_parts(), place.unfinished()), (sent, 0), "stored parts are not sent again");
 }
 
 #[test]
 fn moved_file_whose_upload_is_gone_is_settled_by_the_printed_command() {
     let place = Place::new();
     let id = unfinished(&place, 1).remove(0);
-    let moved = place.directory.path().join("moved");
-    fs::rename(place.directory.path().join("f0"), &moved).unwrap();
+    let moved = move_source(&place);
     place.run(["abort", "--state-dir=other", "--yes", &id]).expect(0);
     let mut restart = String::new();
     for words in [&["resume", "--upload-id", &id, "moved"][..], &["resume"]] {
@@ -91,7 +91,7 @@ fn rejects_another_journal_for_an_upload_of_the_state_directory() {
     let place = Place::new();
     let id = unfinished(&place, 1).remove(0);
     let before = place.glacier.requests().len();
-    fs::rename(place.directory.path().join("f0"), place.directory.path().join("moved")).unwrap();
+    move_source(&place);
     for option in ["--no-journal", "--journal=j"] {
         let ran = place.run(["resume", option, "--upload-id", &id, "moved"]);
         assert!(ran.expect(2).is_empty() && ran.stderr.contains("leave out --journal and --no-journal"), "{ran:?}");
@@ -141,13 +141,13 @@ fn other_options_than_those_of_the_unfinished_upload_name_both_remedies() {
     for (option, says) in [("--part-size=2M", "part size 1048576"), ("--description=other", "description \"f0\"")] {
         let place = Place::new();
         unfinished(&place, 1);
-        let sent = sent_parts(&place);
+        let sent = place.sent_parts();
         let ran = place.run(["upload", option, "f0"]);
         assert!(ran.expect(3).is_empty() && ran.stderr.contains(says), "{ran:?}");
         restart_command(&ran);
         let resume = ran.stderr.lines().last().unwrap();
         assert_eq!(run_printed(&place, resume, b"").expect(0).len(), 1, "{ran:?}");
-        assert_eq!((sent_parts(&place), place.unfinished()), (sent, 0));
+        assert_eq!((place.sent_parts(), place.unfinished()), (sent, 0));
     }
 }
 

@@ -100,6 +100,11 @@ impl Place {
         std::fs::read_dir(self.state().join("uploads")).unwrap().count()
     }
 
+    /// Returns the number of requests that sent a part.
+    pub(crate) fn sent_parts(&self) -> usize {
+        self.glacier.requests().iter().filter(|request| request.part.is_some()).count()
+    }
+
     /// Returns the archive IDs at the service.
     pub(crate) fn archives(&self) -> Vec<String> {
         self.glacier.archives().into_iter().map(|archive| archive.archive_id).collect()

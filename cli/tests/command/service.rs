@@ -53,10 +53,13 @@ fn resumes_all_unfinished_uploads_of_the_vault() {
     assert_eq!(place.run(["resume", "--list"]).expect(0).len(), 2);
     let other = place.run(["resume", "--vault", "other"]);
     assert!(other.expect(0).is_empty() && other.stderr.contains("no upload to vault other is unfinished"), "{other:?}");
-    let sent = |place: &Place| place.glacier.requests().iter().filter(|request| request.part.is_some()).count();
-    let before = sent(&place);
+    let before = place.sent_parts();
     assert_eq!(place.run(["resume"]).expect(0).len(), 2);
-    assert_eq!((sent(&place), place.catalog().len(), place.unfinished()), (before, 2, 0), "no part is sent again");
+    assert_eq!(
+        (place.sent_parts(), place.catalog().len(), place.unfinished()),
+        (before, 2, 0),
+        "no part is sent again"
+    );
 }
 
 #[test]

@@ -74,6 +74,19 @@ pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
 }
 
 /// Waits until a command ends. A command that does not end is killed, and the test fails.
+/// Asks for the status line until it has a text: the command may not have read the last response yet.
+fn wait_for_status(child: &Child, stderr: &mut impl BufRead, expected: &str) {
+    let start = Instant::now();
+    let mut line = String::new();
+    while !line.contains(expected) {
+        assert!(start.elapsed() < Duration::from_secs(60), "{line}");
+        line.clear();
+        signal(child, "USR1");
+        stderr.read_line(&mut line).unwrap();
+        assert!(line.contains(" of 4.0 MiB, "), "{line}");
+    }
+}
+
 fn wait_for_end(mut child: Child) -> Ran {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -133,18 +146,10 @@ fn signal_that_is_ignored_at_the_start_stays_ignored() {
         let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         wait_for_parts(&place, 3);
         signal(&child, name);
-        let mut line = String::new();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let start = Instant::now();
-        // The response to the third part may not have been read yet.
-        while !line.contains("3/4 parts") {
-            assert!(start.elapsed() < Duration::from_secs(60), "{name}: {line}");
-            line.clear();
-            signal(&child, "USR1");
-            stderr.read_line(&mut line).unwrap();
-            assert!(line.contains(" of 4.0 MiB, "), "{name}: {line}");
-        }
+        wait_for_status(&child, &mut stderr, "3/4 parts");
         signal(&child, "TERM");
+        let mut line = String::new();
         stderr.read_to_string(&mut line).unwrap();
         assert!(line.contains("stopping") && line.contains("to resume, run:"), "{name}: {line}");
         assert_eq!(child.wait().unwrap().code(), Some(3));
@@ -271,17 +276,8 @@ fn sigusr1_prints_the_status_and_the_upload_goes_on() {
     let place = Place::new();
     place.file("f", &content(4 * MIB));
     let mut child = start_stalled(&place, ["upload", "--quiet", "--part-size=1M", "f"]);
-    let mut line = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let start = Instant::now();
-    // The response to the third part may not have been read yet.
-    while !line.contains("3/4 parts") {
-        assert!(start.elapsed() < Duration::from_secs(60), "{line}");
-        line.clear();
-        signal(&child, "USR1");
-        stderr.read_line(&mut line).unwrap();
-        assert!(line.contains(" of 4.0 MiB, "), "{line}");
-    }
+    wait_for_status(&child, &mut stderr, "3/4 parts");
     signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(3));
 }
