@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from glacier_mp import testing
 from glacier_mp.testing import LocalGlacier
 from local import child_environment
 
 
 def test_fixture_serves_a_test_of_a_program(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["glacier_mp.testing"]\n')
-    # The example of the module.
-    (tmp_path / "test_backup.py").write_text(
-        """
-def test_backup_is_complete(local_glacier, tmp_path):
-    source = tmp_path / "backup.tar"
-    source.write_bytes(b"content")
-    local_glacier.fault({"kind": "status", "status": 503}, operation="UploadMultipartPart")
-    with local_glacier.client() as client:
-        archive = client.upload(local_glacier.vault_name, source)
-    assert local_glacier.archive(archive.archive_id) == b"content"
-    assert len(local_glacier.requests("UploadMultipartPart")) == 2
-"""
-    )
+    assert testing.__doc__ is not None
+    example = testing.__doc__.partition("# test_backup.py\n")[2].partition("\n\n")[0]
+    check = 'assert len(local_glacier.requests("UploadMultipartPart")) == 2'
+    (tmp_path / "test_backup.py").write_text(textwrap.dedent(f"{example}\n        {check}\n"))
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=tmp_path, env=child_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
