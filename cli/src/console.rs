@@ -67,7 +67,7 @@ pub(crate) fn shown_path(path: impl AsRef<Path>) -> String {
     shown(&path_text(path))
 }
 
-/// Returns a path as text: unchanged, except that each byte that is not UTF-8 becomes `\xNN`. Two paths can thus be told apart.
+/// Returns a path as text. Each byte that is not UTF-8 becomes `\xNN`, so that the texts of two paths differ.
 pub(crate) fn path_text(path: impl AsRef<Path>) -> String {
     let mut text = String::new();
     for chunk in path.as_ref().as_os_str().as_bytes().utf8_chunks() {

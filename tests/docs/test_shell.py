@@ -93,6 +93,6 @@ def test_pytest_example_runs(block: Snippet, tmp_path: Path) -> None:
 
 
 def test_enough_blocks_run() -> None:
-    # Each page with commands for a user who has the programs.
+    # Each page that has commands for users of the installed programs.
     pages = {block.page.name for block in RUN}
     assert {"command.md", "first-upload.md", "certificates.md", EMULATOR_PAGE.name} <= pages, pages
