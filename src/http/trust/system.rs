@@ -1,8 +1,8 @@
 //! The trust store of the system: files that OpenSSL and curl use as well.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
@@ -45,6 +45,20 @@ impl Found {
         }
         Ok(())
     }
+
+    /// Returns true if a location may be loaded. Records why it may not.
+    ///
+    /// # Errors
+    /// As [`Found::add`].
+    fn may_load(&mut self, checked: Checked) -> Result<bool> {
+        let Err(Unreadable { path, cause }) = checked else { return Ok(true) };
+        let problem = format!("{}: {cause}", path.display());
+        if is_exhausted(&cause) {
+            return Err(no_resources(&problem).caused_by(cause));
+        }
+        self.problems.push(problem);
+        Ok(false)
+    }
 }
 
 impl SystemStore {
@@ -77,18 +91,18 @@ impl SystemStore {
     /// `Memory` if file descriptors or memory are exhausted.
     pub(super) fn load(&self) -> Result<Found> {
         let mut found = Found { certificates: Vec::new(), problems: Vec::new() };
-        for directory in &self.directories {
-            // Below, a directory that cannot be opened is skipped.
-            if let Err(error) = fs::read_dir(directory)
-                && is_exhausted(&error)
-            {
-                return Err(no_resources(&problem(directory, &error)).caused_by(error));
+        let mut file = None;
+        if let Some(path) = self.file.as_deref()
+            && found.may_load(check_file(path))?
+        {
+            file = Some(path);
+        }
+        let mut directories = Vec::new();
+        for path in &self.directories {
+            if found.may_load(check_directory(path))? {
+                directories.push(path.as_path());
             }
         }
-        let mut is_allowed = |checked: Checked| checked.map_err(|problem| found.problems.push(problem)).is_ok();
-        let file = self.file.as_deref().filter(|path| is_allowed(check_file(path)));
-        let directories: Vec<_> =
-            self.directories.iter().map(PathBuf::as_path).filter(|path| is_allowed(check_directory(path))).collect();
         // One call with the file and a directory reads the file once if the directory contains it, as on Debian.
         let (first, others) =
             directories.split_first().map_or((None, &[][..]), |(first, others)| (Some(*first), others));
@@ -139,13 +153,29 @@ fn no_resources(problem: &str) -> Error {
     Error::new(Kind::Memory, format!("no resources to read the trusted certificates: {problem}"))
 }
 
-type Checked = std::result::Result<(), String>;
+/// A file or directory that cannot be read, or must not be.
+struct Unreadable {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl Unreadable {
+    fn new(path: &Path, cause: io::Error) -> Self {
+        Self { path: path.to_owned(), cause }
+    }
+
+    fn by_rule(path: &Path, rule: impl Into<String>) -> Self {
+        Self::new(path, io::Error::other(rule.into()))
+    }
+}
+
+type Checked = std::result::Result<(), Unreadable>;
 
 /// Checks that a file can be read without blocking, into bounded memory.
 fn check_file(path: &Path) -> Checked {
-    let metadata = fs::metadata(path).map_err(|error| problem(path, error))?;
+    let metadata = fs::metadata(path).map_err(|cause| Unreadable::new(path, cause))?;
     if !metadata.is_file() {
-        return Err(problem(path, "it is not a regular file"));
+        return Err(Unreadable::by_rule(path, "it is not a regular file"));
     }
     check_size(path, &metadata)
 }
@@ -153,7 +183,7 @@ fn check_file(path: &Path) -> Checked {
 /// Checks the sizes of the files of a directory. The loader skips what is not a regular file, and reports what it cannot
 /// read.
 fn check_directory(path: &Path) -> Checked {
-    for entry in fs::read_dir(path).map_err(|error| problem(path, error))?.flatten() {
+    for entry in fs::read_dir(path).map_err(|cause| Unreadable::new(path, cause))?.flatten() {
         let path = entry.path();
         if let Ok(metadata) = fs::metadata(&path) {
             check_size(&path, &metadata)?;
@@ -164,19 +194,13 @@ fn check_directory(path: &Path) -> Checked {
 
 fn check_size(path: &Path, metadata: &Metadata) -> Checked {
     if metadata.is_file() && metadata.len() > CA_FILE_MAX {
-        return Err(problem(path, format_args!("it is larger than {CA_FILE_MAX} bytes (16 MiB)")));
+        return Err(Unreadable::by_rule(path, format!("it is larger than {CA_FILE_MAX} bytes (16 MiB)")));
     }
     Ok(())
 }
 
-fn problem(path: &Path, reason: impl fmt::Display) -> String {
-    format!("{}: {reason}", path.display())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use rustls_native_certs::Error as LoadError;
 
     use super::*;
@@ -195,7 +219,9 @@ mod tests {
             loaded.errors.push(LoadError { context: "reading", kind: ErrorKind::Io { inner, path: "/ca.pem".into() } });
             let mut found = Found { certificates: Vec::new(), problems: Vec::new() };
             assert_eq!(found.add(loaded).err().map(|error| error.kind()), kind, "{code}");
-            assert_eq!(found.problems.len(), usize::from(kind.is_none()), "{code}");
+            let location = Unreadable::new(Path::new("/certs"), io::Error::from_raw_os_error(code));
+            assert_eq!(found.may_load(Err(location)).err().map(|error| error.kind()), kind, "{code}");
+            assert_eq!(found.problems.len(), 2 * usize::from(kind.is_none()), "{code}");
         }
     }
 }
