@@ -103,7 +103,7 @@ pub(crate) fn check_stream_memory(part_size: u64, memory_limit: u64) -> Result<(
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "a stream with part size {part_size} needs a memory limit of at least {} (twice the part size), and it is \
+        "a stream with part size {part_size} needs a memory limit of at least {} (twice the part size), not \
          {memory_limit}: set a smaller part size or a larger memory limit",
         part_size.saturating_mul(2)
     )))

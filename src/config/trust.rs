@@ -55,7 +55,7 @@ impl TrustSettings {
             // As in the AWS CLI. It may be a failed attempt to restrict the trusted certificates.
             if value.is_empty() {
                 return Err(Error::invalid(
-                    "AWS_CA_BUNDLE is empty; set it to the path of a CA file, a file of certificates in PEM, or unset it",
+                    "AWS_CA_BUNDLE is empty; set it to the path of a CA file (certificates in PEM), or unset it",
                 ));
             }
             return named(Path::new(value), "AWS_CA_BUNDLE", environment).map(Some);

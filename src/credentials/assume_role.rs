@@ -114,8 +114,8 @@ fn source_of(
     }
     if visited.len() == CHAIN_MAX {
         return Err(Error::invalid(format!(
-            "the chain of source profiles, which begins with profile {}, has more than {CHAIN_MAX} profiles: select a profile \
-             that is nearer to the keys",
+            "the chain of source profiles, which begins with profile {}, has more than {CHAIN_MAX} profiles: select a later \
+             profile of the chain",
             visited.first().map(|name| quoted(name)).unwrap_or_default()
         )));
     }
@@ -143,7 +143,7 @@ fn named_source(name: &str, settings: &Settings<'_>, profile: &Profile) -> Resul
         "Ec2InstanceMetadata" => instance_metadata::configure(settings.environment, profile)?,
         _ => {
             return Err(Error::invalid(format!(
-                "{} is not allowed: it must be Environment, Ec2InstanceMetadata or EcsContainer, in this case of letters",
+                "{} is not allowed: it must be Environment, Ec2InstanceMetadata or EcsContainer (case-sensitive)",
                 quoted(name)
             )));
         }

@@ -191,8 +191,8 @@ impl Authorization {
         match token.expose().bytes().position(|byte| !is_valid(byte)) {
             None => Ok(Some(token)),
             Some(offset) => Err(failure(format!(
-                "the authorization token in {place} has a line break or another character at offset {offset} that a header \
-                 must not have: remove it"
+                "the authorization token in {place} has a character that is not allowed in a header, such as a line break, at \
+                 offset {offset}: remove it"
             ))),
         }
     }

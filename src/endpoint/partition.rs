@@ -139,8 +139,8 @@ pub fn check_region(region: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "region {} is not allowed: it must be 1 to 63 letters, digits and inner hyphens, not only digits, such as us-east-1, without \
-         quotes",
+        "region {} is not allowed: it must be 1 to 63 letters, digits and inner hyphens, not only digits, without quotes, such as \
+         us-east-1",
         quoted(region)
     )))
 }

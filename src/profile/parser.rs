@@ -209,8 +209,8 @@ impl OpenEntry<'_> {
                 violation(
                     number,
                     format!(
-                        "the indented line has no \"=\": write it as key = value, or put the value of the key in line {} behind \
-                         its \"=\"",
+                        "the indented line has no \"=\": write it as key = value, or put the value behind the \"=\" of line \
+                         {}",
                         self.line
                     ),
                 )

@@ -242,7 +242,7 @@ impl fmt::Display for Absorbed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "line {} of {} is indented deeper than the key {} above it and so continues that value: remove the indentation",
+            "line {} of {} is indented deeper than the key {} above it and so continues its value: remove the indentation",
             self.line,
             self.file.display(),
             quoted(self.key_above)

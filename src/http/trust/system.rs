@@ -131,7 +131,7 @@ impl SystemStore {
         Err(Error::new(
             kind,
             format!(
-                "no trusted certificate can be read: {} has none: {}; {help}, or set a CA file ({CA_FILE_SETTINGS})",
+                "no trusted certificate can be read from {}: {}; {help}, or set a CA file ({CA_FILE_SETTINGS})",
                 self.name(),
                 problem.unwrap_or("it must contain at least one certificate in PEM (-----BEGIN CERTIFICATE-----)")
             ),
