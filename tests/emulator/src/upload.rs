@@ -260,7 +260,7 @@ mod tests {
         };
         let (archive, new) = upload.complete(None, 1, tree_hash, "a".to_owned(), add).unwrap();
         assert_eq!((archive.archive_id.as_str(), new), ("a", true));
-        assert_eq!(added, [archive.clone()]);
+        assert_eq!(added, std::slice::from_ref(&archive));
         let again = upload.complete(None, 1, tree_hash, "b".to_owned(), |_| panic!("the archive exists")).unwrap();
         assert_eq!(again, (archive, false));
     }
