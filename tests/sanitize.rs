@@ -5,10 +5,9 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
@@ -18,6 +17,7 @@ use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::log::Level;
 use glacier_mp::sign::Key;
 use glacier_mp::upload::Upload;
+use support::acceptor::Acceptor;
 use support::glacier::{CapturedLog, VAULT, client, config, file};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -40,16 +40,8 @@ const CALLS: [Call; 6] =
     [Call::Initiate, Call::PutPart, Call::ListParts, Call::Complete, Call::Abort, Call::ListUploads];
 
 /// Starts a service that returns `response` for `call`, and success for the requests that precede it.
-fn service(call: Call, response: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let response = response.clone();
-            thread::spawn(move || serve(&stream.unwrap(), call, &response));
-        }
-    });
-    endpoint
+fn service(call: Call, response: String) -> Acceptor {
+    Acceptor::start(move |stream| serve(&stream, call, &response))
 }
 
 fn serve(mut stream: &TcpStream, call: Call, response: &str) {
@@ -105,10 +97,10 @@ fn fail(call: Call, config: Config, lines: &CapturedLog) -> Error {
     outcome.expect_err("must be rejected")
 }
 
-fn config_at(endpoint: &str) -> Config {
+fn config_at(service: &Acceptor) -> Config {
     let mut config = Config::new(Environment::isolated());
     config.set_region("us-east-1").unwrap();
-    config.set_endpoint(endpoint).unwrap();
+    config.set_endpoint(&format!("http://{}", service.address)).unwrap();
     config.set_credentials("AKIDEXAMPLE", SECRET, Some(TOKEN)).unwrap();
     config
 }
@@ -184,16 +176,17 @@ fn hides_secrets_that_service_echoes_in_errors() {
 fn hides_secrets_in_success_responses() {
     let accepted = json(201, &format!("x-amz-multipart-upload-id: id\r\nLocation: /-/{TOKEN}\r\n"), "");
     let upload = |response: &str, lines: &CapturedLog| {
-        let config = config_at(&service(Call::Initiate, response.to_owned()));
-        Upload::new(&client(config, lines), VAULT).unwrap()
+        let service = service(Call::Initiate, response.to_owned());
+        (Upload::new(&client(config_at(&service), lines), VAULT).unwrap(), service)
     };
     let lines = CapturedLog::default();
-    let initiated = upload(&accepted, &lines);
+    let (initiated, _service) = upload(&accepted, &lines);
     initiated.initiate().unwrap();
     assert_eq!(initiated.location().unwrap().to_str().unwrap(), "/-/[redacted]");
 
     let rejected = json(201, &format!("x-amz-multipart-upload-id: {TOKEN}\r\nLocation: /-/\r\n"), "");
-    let error = upload(&rejected, &lines).initiate().unwrap_err();
+    let (upload, _service) = upload(&rejected, &lines);
+    let error = upload.initiate().unwrap_err();
     assert_eq!(error.kind(), Kind::Protocol);
     assert_sanitized(&error, &lines, &[SECRET, TOKEN]);
 
@@ -201,15 +194,16 @@ fn hides_secrets_in_success_responses() {
         r#"{{"Marker":null,"UploadsList":[{{"ArchiveDescription":"{SECRET}","CreationDate":"2012-03-20T17:03:43Z",
         "MultipartUploadId":"id","PartSizeInBytes":1048576}}]}}"#
     );
-    let config = config_at(&service(Call::ListUploads, json(200, "", &list)));
-    let uploads = client(config, &lines).list_uploads(VAULT).unwrap();
+    let service = service(Call::ListUploads, json(200, "", &list));
+    let uploads = client(config_at(&service), &lines).list_uploads(VAULT).unwrap();
     assert_eq!(uploads[0].description.as_deref(), Some("[redacted]"));
 }
 
 #[test]
 fn hides_secrets_of_replaced_keys() {
     let echo = format!(r#"{{"code":"ExpiredTokenException","message":"{TOKEN} {SECRET}"}}"#);
-    let mut config = config_at(&service(Call::Initiate, json(403, "", &echo)));
+    let service = service(Call::Initiate, json(403, "", &echo));
+    let mut config = config_at(&service);
     let calls = std::sync::atomic::AtomicU32::new(0);
     let provider = move || -> Result<Credentials> {
         let number = calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //! plays Glacier and records the keys.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use glacier_mp::credentials::{Route, Transports};
 use glacier_mp::environment::Environment;
 use glacier_mp::error::Result;
 use glacier_mp::http::{Connection, Endpoint, Payload, Request, RequestContext, Response, Transport};
+
+use crate::support::acceptor::Acceptor;
 
 /// A request that the server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ type Respond = dyn Fn(&Received, usize) -> Reply + Send + Sync;
 
 /// The server.
 pub(crate) struct Fake {
-    address: SocketAddr,
+    acceptor: Acceptor,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
@@ -88,21 +90,13 @@ const ENDPOINT_HEADER: &str = "x-test-endpoint";
 impl Fake {
     /// Starts a server. `respond` gets a request and the number of requests before it.
     pub(crate) fn start(respond: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
-        let (log, respond): (_, Arc<Respond>) = (Arc::clone(&received), Arc::new(respond));
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(std::result::Result::ok) {
-                let (log, respond) = (Arc::clone(&log), Arc::clone(&respond));
-                thread::spawn(move || serve(stream, &log, &*respond));
-            }
-        });
-        Self { address, received }
+        let log = Arc::clone(&received);
+        Self { acceptor: Acceptor::start(move |stream| serve(stream, &log, &respond)), received }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.acceptor.address)
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
@@ -115,7 +109,6 @@ impl Fake {
 }
 
 fn serve(stream: TcpStream, log: &Mutex<Vec<Received>>, respond: &Respond) {
-    stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Some(received) = read_request(&mut reader) {

@@ -14,7 +14,8 @@ use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::{Endpoint, RequestContext};
 
 use crate::client::{Settings, Source, connect, connection, context, get, put, settings};
-use crate::server::{Peer, Server, always, named};
+use crate::server::{Peer, Server, always};
+use crate::support::acceptor::named;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 /// The guarantee is 250 ms. The rest is for a busy machine.

@@ -8,7 +8,8 @@ use glacier_mp::error::{ConnectFailure, Error, Kind};
 use glacier_mp::http::{Connection, LookupError, Resolver, Transport, UreqTransport};
 
 use crate::client::{Settings, context, get, settings_at};
-use crate::server::{Server, always, named};
+use crate::server::{Server, always};
+use crate::support::acceptor::named;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 

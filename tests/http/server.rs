@@ -1,16 +1,17 @@
 //! A server that sends and receives raw bytes. Each test has a script for its connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
-/// A server that runs a script for each connection on a separate thread. The threads end with the process.
+use crate::support::acceptor::Acceptor;
+
+/// A server that runs a script for each connection on a separate thread. It accepts connections until it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) connections: Arc<AtomicUsize>,
@@ -18,6 +19,7 @@ pub(crate) struct Server {
     pub(crate) heads: Arc<Mutex<Vec<String>>>,
     /// The certificate authority, if the server speaks TLS.
     pub(crate) ca_pem: Option<String>,
+    _acceptor: Acceptor,
 }
 
 impl Server {
@@ -68,29 +70,19 @@ impl Server {
         ca_pem: Option<String>,
         script: impl Fn(&mut Peer) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let script = Arc::new(script);
         let (count, log) = (connections.clone(), heads.clone());
-        named("server", move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                // Without this, a response may still be in the kernel when a script resets the connection.
-                stream.set_nodelay(true).unwrap();
-                count.fetch_add(1, Ordering::SeqCst);
-                let (tls, script, log) = (tls.clone(), script.clone(), log.clone());
-                named("server", move || {
-                    let socket = stream.try_clone().unwrap();
-                    let stream: Box<dyn Stream> = match tls {
-                        None => Box::new(stream),
-                        Some(config) => Box::new(StreamOwned::new(ServerConnection::new(config).unwrap(), stream)),
-                    };
-                    script(&mut Peer { stream: BufReader::new(stream), socket, heads: log });
-                });
-            }
+        let acceptor = Acceptor::start(move |stream| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let socket = stream.try_clone().unwrap();
+            let stream: Box<dyn Stream> = match &tls {
+                None => Box::new(stream),
+                Some(config) => Box::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)),
+            };
+            script(&mut Peer { stream: BufReader::new(stream), socket, heads: log.clone() });
         });
-        Self { address, connections, heads, ca_pem }
+        Self { address: acceptor.address, connections, heads, ca_pem, _acceptor: acceptor }
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -196,11 +188,6 @@ pub(crate) fn always(response: &'static str) -> impl Fn(&mut Peer) + Send + Sync
         }
     }
 }
-
-pub(crate) fn named(name: &str, run: impl FnOnce() + Send + 'static) {
-    thread::Builder::new().name(name.to_owned()).spawn(run).unwrap();
-}
-
 /// Creates a self-signed certificate for a name. Also returns it in PEM.
 pub(crate) fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();

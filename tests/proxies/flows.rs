@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glacier_emulator::{Action, AfterResponse, ConnectionEnd, Emulator, Fault, Operation};
 use glacier_mp::client::Client;
 use glacier_mp::error::{ConnectFailure, Kind};
+use glacier_mp::log::Level;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
 use tempfile::NamedTempFile;
@@ -23,6 +24,7 @@ fn content() -> &'static [u8] {
 struct Flows {
     glacier: Emulator,
     client: Arc<Client>,
+    lines: CapturedLog,
     file: NamedTempFile,
     journals: tempfile::TempDir,
 }
@@ -54,7 +56,8 @@ impl Flows {
         upload.run().unwrap();
         self.check(&upload);
         let progress = upload.progress().unwrap();
-        assert_eq!((progress.bytes_sent, progress.retries), (content().len() as u64, 0));
+        let warnings = self.lines.of(Level::Warn);
+        assert_eq!((progress.bytes_sent, progress.retries), (content().len() as u64, 0), "{warnings:?}");
         let upload = self.upload();
         upload.set_source_memory(content()).unwrap();
         upload.run().unwrap();
@@ -134,8 +137,9 @@ fn run(program: Program, access: Access) {
         let (proxy, glacier) = (Proxy::start(program, access), glacier(tls));
         let mut config = through(&proxy, &proxy.url(), &glacier);
         config.set_give_up_after_ms(20_000).unwrap();
-        let client = client(config, &CapturedLog::default());
-        let flows = Flows { glacier, client, file: file(content()), journals: tempfile::tempdir().unwrap() };
+        let lines = CapturedLog::default();
+        let client = client(config, &lines);
+        let flows = Flows { glacier, client, lines, file: file(content()), journals: tempfile::tempdir().unwrap() };
         flows.file_and_memory();
         flows.stream();
         flows.by_hand();

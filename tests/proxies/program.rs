@@ -57,23 +57,30 @@ impl Proxy {
         // As root, squid changes to the user proxy, who must be able to read the files.
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let ca_pem = (program == Program::SquidTls).then(|| write_certificate(directory.path()));
-        let file = directory.path().join("proxy.conf");
+        // The programs run in the directory and get relative names: the path may contain spaces.
+        let file = "proxy.conf";
+        let write = |settings| write_public(&directory.path().join(file), settings);
         let mut command = match program {
             Program::Tinyproxy => {
-                std::fs::write(&file, tinyproxy_settings(port, access, directory.path())).unwrap();
+                write(&tinyproxy_settings(port, access));
                 let mut command = Command::new("tinyproxy");
-                command.arg("-d").arg("-c").arg(&file);
+                command.args(["-d", "-c", file]);
                 command
             }
             Program::Squid | Program::SquidTls => {
-                std::fs::write(&file, squid_settings(program, port, access, directory.path())).unwrap();
+                write(&squid_settings(program, port, access, directory.path()));
                 // /usr/sbin is not in the search path of every user. The name separates the shared memory of several squids.
                 let mut command = Command::new("/usr/sbin/squid");
-                command.args(["-N", "-n", &format!("glacier{port}"), "-f"]).arg(&file);
+                command.args(["-N", "-n", &format!("glacier{port}"), "-f", file]);
                 command
             }
         };
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = command
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         let child = child.unwrap_or_else(|error| {
             panic!("{program:?} cannot be started: {error}; run scripts/prerequisites test-rust to install it")
         });
@@ -127,12 +134,9 @@ impl Drop for Proxy {
     }
 }
 
-fn tinyproxy_settings(port: u16, access: Access, directory: &Path) -> String {
-    let log = directory.join("log");
-    let mut text = format!(
-        "Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 100\nLogLevel Critical\nLogFile \"{}\"\n",
-        log.display()
-    );
+fn tinyproxy_settings(port: u16, access: Access) -> String {
+    let mut text =
+        format!("Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 100\nLogLevel Critical\nLogFile \"log\"\n");
     match access {
         Access::Open => {}
         Access::Authenticated => writeln!(text, "BasicAuth {USER} {PASSWORD}").unwrap(),
@@ -142,10 +146,9 @@ fn tinyproxy_settings(port: u16, access: Access, directory: &Path) -> String {
 }
 
 fn squid_settings(program: Program, port: u16, access: Access, directory: &Path) -> String {
-    let path = |name: &str| directory.join(name).display().to_string();
     let mut text = match program {
         Program::SquidTls => {
-            format!("https_port 127.0.0.1:{port} tls-cert={} tls-key={}\n", path("certificate.pem"), path("key.pem"))
+            format!("https_port 127.0.0.1:{port} tls-cert=certificate.pem tls-key=key.pem\n")
         }
         _ => format!("http_port 127.0.0.1:{port}\n"),
     };
@@ -157,24 +160,28 @@ fn squid_settings(program: Program, port: u16, access: Access, directory: &Path)
                 "while read -r user password; do\n  case $user:$password in {USER}:{PASSWORD}) echo OK ;; *) echo ERR ;; esac\n\
                  done\n"
             );
-            std::fs::write(path("helper.sh"), helper).unwrap();
-            format!(
-                "auth_param basic program /bin/sh {}\nauth_param basic realm tests\nacl known proxy_auth REQUIRED\n\
-                 http_access allow known\nhttp_access deny all\n",
-                path("helper.sh")
-            )
+            write_public(&directory.join("helper.sh"), &helper);
+            "auth_param basic program /bin/sh helper.sh\nauth_param basic realm tests\nacl known proxy_auth REQUIRED\n\
+             http_access allow known\nhttp_access deny all\n"
+                .to_owned()
         }
     };
     let rest = "cache deny all\naccess_log none\ncache_log /dev/null\ncache_store_log none\npid_filename none\npinger_enable off\n\
         shutdown_lifetime 0 seconds\n";
-    text + &format!("coredump_dir {}\n", directory.display()) + rest
+    text + rest
+}
+
+/// Writes a file that other users can read, also if the umask denies it.
+fn write_public(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
 }
 
 /// Writes a certificate for localhost and its key. Returns the certificate.
 fn write_certificate(directory: &Path) -> String {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = certified.cert.pem();
-    std::fs::write(directory.join("certificate.pem"), &pem).unwrap();
-    std::fs::write(directory.join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+    write_public(&directory.join("certificate.pem"), &pem);
+    write_public(&directory.join("key.pem"), &certified.signing_key.serialize_pem());
     pem
 }

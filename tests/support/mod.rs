@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 #[cfg(test)]
+pub(crate) mod acceptor;
+#[cfg(test)]
 pub(crate) mod command;
 #[cfg(test)]
 pub(crate) mod compiler;

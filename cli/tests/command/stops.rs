@@ -34,7 +34,10 @@ pub(crate) fn wait_for_parts(place: &Place, count: usize) {
 }
 
 pub(crate) fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap().success());
+    // In a Turkish locale, kill does not find INT without regard to case.
+    let mut kill = Command::new("kill");
+    kill.env("LC_ALL", "C").args([format!("-{name}"), child.id().to_string()]);
+    assert!(kill.status().unwrap().success());
 }
 
 #[test]
