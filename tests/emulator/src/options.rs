@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::operations::is_vault_name;
 use crate::random_faults::RandomFaults;
 use crate::scripted_faults::Fault;
+use crate::unspecified::PAGE_MAX;
 
 /// The settings of an emulator. The defaults are the values in the examples of the developer guide.
 #[derive(Clone)]
@@ -71,8 +73,30 @@ impl Default for Options {
             faults: Vec::new(),
             random_faults: None,
             vaults: vec!["examplevault".to_owned()],
-            page_max: crate::unspecified::PAGE_MAX,
+            page_max: PAGE_MAX,
         }
+    }
+}
+
+impl Options {
+    /// Checks the values that would make the emulator differ from the service.
+    ///
+    /// # Errors
+    /// The value and its rule.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some(name) = self.vaults.iter().find(|name| !is_vault_name(name)) {
+            return Err(format!("{name} is no vault name: it has 1 to 255 of the characters A-Z a-z 0-9 _ - ."));
+        }
+        if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{} is no account ID: it has 12 digits", self.account));
+        }
+        if !(1..=PAGE_MAX).contains(&self.page_max) {
+            return Err(format!(
+                "{} entries on a page are outside the limits of the service: 1 to {PAGE_MAX}",
+                self.page_max
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -162,7 +162,8 @@ fn created() -> Response {
     Response::json(201, &serde_json::json!({}))
 }
 
-fn is_vault_name(name: &str) -> bool {
+/// Returns true for the names that a vault can have.
+pub(crate) fn is_vault_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
     (1..=255).contains(&name.len()) && name.bytes().all(legal)
 }

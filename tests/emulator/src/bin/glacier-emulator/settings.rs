@@ -17,13 +17,13 @@ Usage: glacier-emulator [OPTION]...
   --storage KIND          disk: stores all bytes, without --data in a temporary directory (default)
                           hashes: stores hashes only    count: counts bytes, without hashes
   --region NAME           the region, by default us-east-1
-  --account ID            the account, by default 111122223333
+  --account ID            the account: 12 digits, by default 111122223333
   --access-key ID         the access key, by default AKIAIOSFODNN7EXAMPLE
   --secret-key KEY        its secret, by default wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
   --session-token TOKEN   requires this session token
   --token-seconds N       the token expires after N seconds of the service's clock
   --vault NAME            creates this vault instead of examplevault; may be repeated
-  --page-max N            the maximum number of entries on a page of a list, at most 50
+  --page-max N            the maximum number of entries on a page of a list, 1 to 50
   --clock-offset N        the service's clock is N seconds ahead of the real time; negative: behind it
   --requests-per-second N throttles requests above this rate
   --fault JSON            adds a fault, as POST /.admin/faults does; may be repeated
@@ -111,6 +111,7 @@ impl Settings {
         if settings.background && settings.until_stdin_closes {
             return Err("--background and --until-stdin-closes exclude each other".to_owned());
         }
+        settings.options.check()?;
         Ok(Some(settings))
     }
 }
