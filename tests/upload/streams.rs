@@ -181,6 +181,21 @@ fn expected_size_sets_part_size_of_stream() {
 }
 
 #[test]
+fn expected_size_sets_part_size_of_stream_that_is_initiated_first() {
+    let glacier = Emulator::start(Options { storage: Storage::Count, ..Options::default() }).unwrap();
+    for (expected, part_size) in [(None, 16 * MIB), (Some(8_000 * 64 * MIB + 1), 128 * MIB)] {
+        let upload = upload(&glacier);
+        if let Some(bytes) = expected {
+            upload.set_expected_size(bytes).unwrap();
+        }
+        upload.initiate().unwrap();
+        upload.write(b"x").unwrap();
+        upload.finish().unwrap();
+        assert_eq!(upload.part_size(), part_size, "{expected:?}");
+    }
+}
+
+#[test]
 fn stream_above_10000_parts_warns_then_fails() {
     let glacier = Emulator::start(Options { storage: Storage::Count, ..Options::default() }).unwrap();
     let lines = CapturedLog::default();
