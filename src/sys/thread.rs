@@ -1,4 +1,5 @@
-//! Threads with asynchronous signals blocked: the host program handles its signals on its own threads. Inside the library,
+//! Threads with asynchronous signals blocked: the host program handles its signals on its own threads. A thread that runs
+//! callbacks leaves real-time signals unblocked, with which runtimes stop the threads that run their code. Inside the library,
 //! thread cancellation (pthread_cancel) is disabled: unwinding through Rust code aborts the process.
 
 #![allow(unsafe_code)] // std has no signal masks and no thread cancellation.
@@ -10,10 +11,27 @@ use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 use super::emergency_memory;
 use crate::error::{Error, Kind, Result};
 
-/// The stack size of worker threads, in bytes: enough for TLS, small enough for many threads.
-pub(crate) const WORKER_STACK_SIZE: usize = 512 * 1024;
-/// The stack size of threads that run callbacks, in bytes: the usual size of a main thread.
-pub(crate) const CALLBACK_STACK_SIZE: usize = 8 << 20;
+/// The kind of a thread. It decides the stack size and the signal mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ThreadKind {
+    /// Runs only code of the library. All asynchronous signals are blocked.
+    Worker,
+    /// Runs callbacks of the program. Real-time signals are blocked only if the thread that starts it blocks them: a garbage
+    /// collector stops a thread with such a signal, and would wait forever for one that blocks it.
+    Callbacks,
+}
+
+impl ThreadKind {
+    /// Returns the stack size in bytes.
+    const fn stack_size(self) -> usize {
+        match self {
+            // Enough for TLS, small enough for many threads.
+            Self::Worker => 512 * 1024,
+            // The usual size of a main thread.
+            Self::Callbacks => 8 << 20,
+        }
+    }
+}
 
 /// Starts a scoped thread with all asynchronous signals blocked.
 ///
@@ -24,32 +42,33 @@ pub(crate) fn spawn_scoped<'scope, T: Send + 'scope>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>> {
-    emergency_memory::ensure_beside(WORKER_STACK_SIZE)?;
+    let kind = ThreadKind::Worker;
+    emergency_memory::ensure_beside(kind.stack_size())?;
     // A new thread inherits the mask of its creator, so its signals are blocked from the start.
-    let _blocked = BlockedSignals::now();
+    let _blocked = BlockedSignals::now(kind);
     let run = || {
         let _cancellation = CancellationDisabled::now();
         run()
     };
-    Builder::new().name(name.to_owned()).stack_size(WORKER_STACK_SIZE).spawn_scoped(scope, run).map_err(no_thread)
+    Builder::new().name(name.to_owned()).stack_size(kind.stack_size()).spawn_scoped(scope, run).map_err(no_thread)
 }
 
-/// Starts a thread that may outlive the caller, with all asynchronous signals blocked.
+/// Starts a thread that may outlive the caller.
 ///
 /// # Errors
 /// `Memory` if the system cannot start a thread.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
-    stack: usize,
+    kind: ThreadKind,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>> {
-    emergency_memory::ensure_beside(stack)?;
-    let _blocked = BlockedSignals::now();
+    emergency_memory::ensure_beside(kind.stack_size())?;
+    let _blocked = BlockedSignals::now(kind);
     let run = || {
         let _cancellation = CancellationDisabled::now();
         run()
     };
-    Builder::new().name(name.to_owned()).stack_size(stack).spawn(run).map_err(no_thread)
+    Builder::new().name(name.to_owned()).stack_size(kind.stack_size()).spawn(run).map_err(no_thread)
 }
 
 /// Joins threads and resumes their panics.
@@ -98,7 +117,7 @@ impl Drop for CancellationDisabled {
     }
 }
 
-/// A scope in which the calling thread's asynchronous signals are blocked.
+/// A scope in which the calling thread has the signal mask of a thread that it starts.
 struct BlockedSignals {
     before: libc::sigset_t,
 }
@@ -108,17 +127,25 @@ const SYNCHRONOUS: [libc::c_int; 6] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT];
 
 impl BlockedSignals {
-    fn now() -> Self {
-        let mut all = empty_set();
-        // SAFETY: `all` is a valid, exclusively borrowed signal set.
-        unsafe { libc::sigfillset(&raw mut all) };
-        for signal in SYNCHRONOUS {
-            // SAFETY: as above; the signal number is valid.
-            unsafe { libc::sigdelset(&raw mut all, signal) };
-        }
+    fn now(kind: ThreadKind) -> Self {
         let mut before = empty_set();
-        // SAFETY: both sets are valid; only the mask of this thread changes.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+        // SAFETY: a null pointer changes no mask, and `before` is valid for the output.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut before) };
+        let mut blocked = empty_set();
+        // SAFETY: `blocked` is a valid, exclusively borrowed signal set.
+        unsafe { libc::sigfillset(&raw mut blocked) };
+        // SAFETY: `before` is a valid signal set; the signal number is valid.
+        let is_inherited = |signal: &libc::c_int| unsafe { libc::sigismember(&raw const before, *signal) } == 0;
+        let real_time = match kind {
+            ThreadKind::Worker => 0..0,
+            ThreadKind::Callbacks => libc::SIGRTMIN()..libc::SIGRTMAX() + 1,
+        };
+        for signal in real_time.filter(is_inherited).chain(SYNCHRONOUS) {
+            // SAFETY: `blocked` is a valid, exclusively borrowed signal set; the signal number is valid.
+            unsafe { libc::sigdelset(&raw mut blocked, signal) };
+        }
+        // SAFETY: the set is valid; only the mask of this thread changes; a null pointer requests no old mask.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut()) };
         Self { before }
     }
 }

@@ -227,6 +227,53 @@ static int blocks_signals_or_ended(const char *thread)
     return 1;
 }
 
+/* Returns whether the thread with this name blocks a signal; -1 if there is no such thread. */
+static int thread_blocks(const char *name, int signal_number)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int blocks = -1;
+    CHECK(tasks != NULL);
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        char path[300], line[256];
+        unsigned long long blocked = 0;
+        int is_wanted = 0;
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *status = fopen(path, "r");
+        if (status == NULL)
+            continue;
+        while (fgets(line, sizeof line, status) != NULL) {
+            if (strncmp(line, "Name:\t", 6) == 0)
+                is_wanted = strncmp(line + 6, name, strlen(name)) == 0;
+            if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+                break;
+        }
+        fclose(status);
+        if (is_wanted)
+            blocks = (int)(blocked >> (signal_number - 1) & 1);
+    }
+    closedir(tasks);
+    return blocks;
+}
+
+/* A garbage collector stops threads with real-time signals: the callback thread has those of the thread that started it. */
+static void real_time_signals_are_inherited(void)
+{
+    sigset_t one, before;
+    CHECK_NUMBER(sigemptyset(&one), 0);
+    CHECK_NUMBER(sigaddset(&one, SIGRTMIN + 1), 0);
+    CHECK_NUMBER(pthread_sigmask(SIG_BLOCK, &one, &before), 0);
+    struct run run = run_of(local_upload(client));
+    start_stalled(&run);
+    CHECK_NUMBER(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    CHECK_NUMBER(thread_blocks("glacier-run", SIGRTMIN + 1), 1);
+    CHECK_NUMBER(thread_blocks("glacier-run", SIGRTMIN), 0);
+    CHECK_NUMBER(thread_blocks("glacier-run", SIGUSR1), 1);
+    CHECK_NUMBER(thread_blocks("glacier-job", SIGRTMIN), 1);
+    glacier_upload_cancel(run.upload);
+    ended(&run, GLACIER_E_CANCELED);
+    glacier_upload_free(run.upload);
+}
+
 /* Checks the threads of the library: all except the program's own thread. */
 static void check_that_signals_are_blocked(void)
 {
@@ -460,6 +507,7 @@ int main(void)
     waited_for_by_many();
     nobody_is_told();
     what_cannot_be_started();
+    real_time_signals_are_inherited();
     in_use_and_told_about();
     stopped_by_its_callback();
     aborted();

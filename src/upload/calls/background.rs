@@ -8,7 +8,7 @@ use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::reentrancy::CallbackScope;
 use crate::sync::lock;
-use crate::sys::thread::{CALLBACK_STACK_SIZE, spawn};
+use crate::sys::thread::{ThreadKind, spawn};
 use crate::upload::admission::Access;
 use crate::upload::background::DoneFn;
 use crate::upload::handle::Upload;
@@ -25,7 +25,7 @@ impl Upload {
         let (report_start, start) = sync_channel(1);
         let (give_thread, own_thread) = sync_channel(1);
         let upload = Arc::clone(self);
-        let thread = spawn("glacier-run", CALLBACK_STACK_SIZE, move || {
+        let thread = spawn("glacier-run", ThreadKind::Callbacks, move || {
             let check_mode = |admission| upload.check_mode(&lock(&upload.options), Mode::Run).map(|()| admission);
             let admission = match upload.enter(Access::Exclusive).and_then(check_mode) {
                 Ok(admission) => admission,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::callback_loop::{CallbackPump, WakeEvent, catch_panic, pump_until};
 use crate::error::{Error, Kind, Result};
 use crate::sync::lock;
-use crate::sys::thread::{WORKER_STACK_SIZE, spawn};
+use crate::sys::thread::{ThreadKind, spawn};
 use crate::upload::admission::{Access, Admission};
 use crate::upload::complete::complete;
 use crate::upload::handle::Upload;
@@ -104,7 +104,7 @@ impl Upload {
         let stream = Arc::new(WriteSession::new());
         *lock(&self.write_session) = Some(Arc::clone(&stream));
         let (upload, writing) = (Arc::clone(self), Arc::clone(&stream));
-        let thread = spawn("glacier-push", WORKER_STACK_SIZE, move || {
+        let thread = spawn("glacier-push", ThreadKind::Worker, move || {
             let send = || {
                 upload
                     .work(Operation::Write, |call, action| run_stream(call, action, &writing.pipe, None, Goal::Archive))
