@@ -186,6 +186,7 @@ fn range_of(range: Option<PartRange>, plan: &Plan) -> Result<Range<u32>> {
 /// Reads a stream whose archive exists, and fails if the archive has other bytes.
 fn compare_stream_with_archive(call: &Call<'_>, pipe: &Pipe, announced: Option<u64>) -> Result<()> {
     let (session, cancel) = (call.session, &call.context.cancel);
+    session.count_archive();
     let announced = announced_size(call, announced).map_err(|error| name_archive(session, error))?;
     let archive = session.archive_tree()?;
     let (mut hasher, mut size) = (TreeHasher::new(), 0);

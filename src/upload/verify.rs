@@ -83,6 +83,7 @@ fn unproved_parts(session: &Session, plan: &Plan, range: Range<u32>) -> Vec<Pend
 /// # Errors
 /// `SourceChanged`; `Io` if the source cannot be read. Both name the archive.
 pub(crate) fn check_archive(call: &Call<'_>) -> Result<()> {
+    call.session.count_archive();
     if call.is_stream {
         return call.session.check_stream();
     }

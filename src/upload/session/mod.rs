@@ -277,6 +277,16 @@ impl Session {
         self.counters.parts_total.store(plan.part_count().into(), Ordering::Relaxed);
     }
 
+    /// Counts the parts of an archive that exists, so that the progress reaches its totals.
+    pub(crate) fn count_archive(&self) {
+        let plan = self.archive_size().and_then(|size| Plan::new(size, Some(self.part_size())).ok());
+        let Some(plan) = plan else { return };
+        self.set_totals(&plan);
+        for (index, range) in (0..plan.part_count()).filter_map(|index| Some((index, plan.range(index)?))) {
+            self.counters.part_done(index, range.length(), false);
+        }
+    }
+
     /// Returns the progress.
     pub(crate) fn progress(&self) -> Progress {
         self.counters.snapshot(self.client.service.clock.monotonic())

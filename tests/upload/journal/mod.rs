@@ -100,7 +100,11 @@ fn finished_journal_returns_archive_and_sends_nothing() {
     assert_eq!((second.archive_id(), second.tree_hash()), (first.archive_id(), first.tree_hash()));
     assert_eq!((second.id(), second.archive_location()), (first.id(), first.archive_location()));
     assert_eq!(second.part_size(), first.part_size());
-    assert_eq!(second.progress().unwrap().bytes_hashed, 0, "the source is not read");
+    let progress = second.progress().unwrap();
+    assert_eq!(progress.bytes_hashed, 0, "the source is not read");
+    let size = content.len() as u64;
+    assert_eq!((progress.bytes_total, progress.bytes_done, progress.bytes_resumed), (size, 0, size));
+    assert_eq!(progress.parts_done, progress.parts_total);
     first.run().unwrap();
     assert_eq!(first.progress().unwrap().bytes_hashed, content.len() as u64, "the first handle does not read it again");
     assert_eq!(glacier.requests().len(), requests);
