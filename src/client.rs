@@ -110,6 +110,7 @@ impl Client {
         let service = Service {
             account_id: resolved.account_id,
             host: resolved.endpoint.authority_for_host_header(),
+            endpoint_place: resolved.endpoint_place,
             keys: Keys::with_services(resolved.credentials, key_services),
             signer: Signer::new(resolved.region),
             connections: ConnectionPool::new(transport),

@@ -43,6 +43,7 @@ impl ScriptedTransport {
         Service {
             account_id: "-".to_owned(),
             host: "glacier.us-east-1.amazonaws.com".to_owned(),
+            endpoint_place: "the region us-east-1".to_owned(),
             keys: Keys::new(CredentialsSource::Key(Arc::new(Key::new("AK", "secret", None)))),
             signer: Signer::new("us-east-1"),
             connections: ConnectionPool::new(Arc::new(self.clone())),

@@ -277,7 +277,7 @@ fn gives_up_an_endpoint_that_was_never_reached_soon() {
         upload.set_source_memory(b"x").unwrap();
         let error = upload.run().unwrap_err();
         assert_eq!(error.kind(), Kind::Network, "{error}");
-        assert!(error.message().contains("region"), "{error}");
+        assert!(error.message().contains("the endpoint, which is from the program"), "{error}");
         let progress = upload.progress().unwrap();
         assert_eq!(progress.retries + 1, (usize::MAX - left.load(Ordering::Relaxed)) as u64);
         (progress.retries + 1, Duration::from_millis(progress.elapsed_ms))
@@ -430,7 +430,10 @@ fn reports_an_unknown_region_or_endpoint_soon() {
     config.set_endpoint(&format!("http://{}.example", "a".repeat(64))).unwrap();
     let error = client(config, &lines).list_uploads(VAULT).unwrap_err();
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::NameNotFound)), "{error}");
-    assert!(error.message().contains("does not exist") && error.message().contains("region"), "{error}");
+    assert!(
+        error.message().contains("does not exist") && error.message().contains("the endpoint, which is"),
+        "{error}"
+    );
     assert_eq!(lines.of(Level::Warn).len(), 2, "three attempts");
 }
 

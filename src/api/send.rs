@@ -177,7 +177,8 @@ impl Service {
                 1 => error,
                 _ if contact.connected => error.with_hint(format_args!("given up after {number} attempts")),
                 _ => error.with_hint(format_args!(
-                    "given up after {number} attempts without any connection: check region, endpoint and network"
+                    "given up after {number} attempts without any connection: check the network and the endpoint, which is from {}",
+                    if self.endpoint_place.is_empty() { "the program" } else { &self.endpoint_place }
                 )),
             });
         };

@@ -62,6 +62,8 @@ pub struct Service {
     pub account_id: String,
     /// The `Host` header: the host of the endpoint, with the port unless it is the default of the scheme.
     pub host: String,
+    /// The place of the setting of the endpoint. Empty: the program.
+    pub endpoint_place: String,
     /// The keys that requests are signed with.
     pub keys: Keys,
     /// The signer for the region.

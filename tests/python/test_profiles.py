@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import socket
 from pathlib import Path
 
 import pytest
 
-from glacier_mp import Client, Config, LocalError, UsageError
+from glacier_mp import Client, Config, GlacierError, LocalError, UsageError
 from local import VAULT, Glacier
 
 
@@ -27,6 +28,21 @@ def test_profile_supplies_region_and_endpoint(glacier: Glacier, config_file: Pat
     assert "profile_name='work'" in repr(config)
     with Client(config) as client:
         assert client.list_uploads(VAULT) == []
+
+
+def test_giving_up_without_connection_names_the_setting_of_the_endpoint(
+    glacier: Glacier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        settings = glacier.settings(max_attempts=2)
+        del settings["endpoint_url"]
+        for explicit, place in ((endpoint, "the program"), (None, "the environment variable AWS_ENDPOINT_URL_GLACIER")):
+            monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", "" if explicit else endpoint)
+            with Client(Config(endpoint_url=explicit, **settings)) as client:
+                with pytest.raises(GlacierError, match=f"check the network and the endpoint, which is from {place}"):
+                    client.list_uploads(VAULT)
 
 
 def test_variable_selects_the_profile(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
