@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// Without files, resumes all unfinished uploads that the state directory records for this endpoint and account. With
     /// --upload-id, resumes the upload of a file that was moved, or an upload that another machine began. The bytes of a moved
     /// file are compared with the stored parts, and another file is rejected. For an upload of another machine, FILE must have
-    /// the same bytes, because parts of another file are replaced.
+    /// the same bytes: stored parts that differ are replaced.
     Resume(ResumeArgs),
     /// List the multipart uploads in progress in a vault
     ///

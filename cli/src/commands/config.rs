@@ -82,7 +82,7 @@ fn credentials_line(source: &CredentialsSource) -> Line {
 fn limit_lines(args: &ConnectionArgs, resolved: &ResolvedConfig) -> Vec<Line> {
     let place = |is_given: bool, option: &str| if is_given { option.to_owned() } else { DEFAULT.to_owned() };
     let attempts = resolved.policy.max_attempts;
-    let attempts = attempts.map_or_else(|| "10, without outages".to_owned(), |count| count.to_string());
+    let attempts = attempts.map_or_else(|| "10, outages not counted".to_owned(), |count| count.to_string());
     vec![
         (
             "connect timeout",

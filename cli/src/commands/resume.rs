@@ -71,25 +71,25 @@ fn job(path: &Path, vault: &str, args: &ResumeArgs) -> Job {
     }
 }
 
-/// Returns the vault of an upload that its ID or its journal names.
+/// Returns the vault of an upload that its ID or its journal names. `resume` begins no upload.
 ///
 /// # Errors
-/// The journal is damaged; no journal names the vault.
+/// The journal is damaged, or records no upload and no ID is given; no journal names the vault.
 fn vault_of(args: &ResumeArgs, state: &StateDirectory) -> Result<String> {
+    let given = args.transfer.journal.as_deref();
+    let summary = given.map(JournalSummary::read).transpose()?.flatten();
+    if let (None, None, Some(path)) = (&summary, &args.upload_id, given) {
+        return Err(Failure::new(format!(
+            "the journal {} does not exist or records no upload; nothing was sent",
+            shown_path(path)
+        )));
+    }
     if let Some(vault) = &args.vault {
         return Ok(vault.clone());
     }
-    let given = args.transfer.journal.as_deref();
-    let summary = given.map(JournalSummary::read).transpose()?.flatten();
-    match (summary, &args.upload_id, given) {
-        (Some(summary), None, _) => return Ok(summary.vault),
-        (None, None, Some(path)) => {
-            return Err(Failure::new(format!(
-                "the journal {} does not exist or records no upload; nothing was sent",
-                shown_path(path)
-            )));
-        }
-        (Some(summary), Some(id), _) if summary.upload_id == *id => return Ok(summary.vault),
+    match (summary, &args.upload_id) {
+        (Some(summary), None) => return Ok(summary.vault),
+        (Some(summary), Some(id)) if summary.upload_id == *id => return Ok(summary.vault),
         _ => {}
     }
     let journals = unfinished(state)?.into_iter().map(|(_, journal)| journal);

@@ -76,7 +76,7 @@ pub(crate) fn line(file: &Snapshot, limit: u64, width: usize, is_colored: bool) 
 /// Returns the line below a progress line, which says why attempts were retried; `None` without a retry.
 pub(crate) fn retry_line(file: &Snapshot, width: usize, is_colored: bool) -> Option<String> {
     let cause = file.last_retry.as_ref().filter(|_| file.retries > 0 && file.phase == Phase::Running)?;
-    let text = cut_end(&format!("  {}, the last after: {cause}", retries(file.retries)), width);
+    let text = cut_end(&format!("  {}, last error: {cause}", retries(file.retries)), width);
     Some(if is_colored { format!("{YELLOW}{text}{RESET}") } else { text })
 }
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn names_the_cause_of_the_last_retry() {
         let file = Snapshot { retries: 1, last_retry: Some("part 0: HTTP status 503".to_owned()), ..snapshot() };
-        assert_eq!(retry_line(&file, 80, false).as_deref(), Some("  1 retry, the last after: part 0: HTTP status 503"));
+        assert_eq!(retry_line(&file, 80, false).as_deref(), Some("  1 retry, last error: part 0: HTTP status 503"));
         assert_eq!(retry_line(&snapshot(), 80, false), None);
     }
 

@@ -130,7 +130,7 @@ fn status_lines(status: &Status) -> Vec<String> {
 
 fn status_line(file: &Snapshot, limit: u64) -> String {
     let cause = file.last_retry.as_ref().filter(|_| file.retries > 0);
-    let cause = cause.map(|cause| format!(", the last after: {cause}")).unwrap_or_default();
+    let cause = cause.map(|cause| format!(", last error: {cause}")).unwrap_or_default();
     format!("{}: {}{cause}", shown(&file.name), fields(file, limit).join(", "))
 }
 
@@ -166,8 +166,8 @@ mod tests {
         assert_eq!(
             status_lines(&status),
             [
-                "backup.tar: 45 %, 52.0 MiB/s, 1:49 left, 4.5 GiB of 10.0 GiB, 288/640 parts, 8 in flight, 2 retries, the last \
-                 after: part 1: reset",
+                "backup.tar: 45 %, 52.0 MiB/s, 1:49 left, 4.5 GiB of 10.0 GiB, 288/640 parts, 8 in flight, 2 retries, last \
+                 error: part 1: reset",
                 "all 0/2: 45 %, 1.0 MiB/s, 3:07:44 left, 9.0 GiB of 20.0 GiB, 576 parts, 16 in flight, 2 retries, limit \
                  5.0 MiB/s"
             ]

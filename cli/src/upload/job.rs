@@ -234,7 +234,7 @@ impl Job {
             && description != default_description(path)
         {
             let message = format!(
-                "{}: the description of upload {} is \"{}\"; the parts of another file are replaced",
+                "{}: the description of upload {} is \"{}\"; stored parts that differ are replaced",
                 shown(&self.name()),
                 shown(id),
                 shown(&description)

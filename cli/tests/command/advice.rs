@@ -56,9 +56,9 @@ fn resumes_a_file_that_was_moved() {
     let wrong = place.file("wrong", &[b'x'; MIB]);
     let sent = place.sent_parts();
     let command = command.lines().next().unwrap();
-    let ran = run_printed(&place, &command.replace("NEWPATH", &wrong), b"");
+    let ran = run_printed(&place, &command.replace("NEWPATH", &format!("'{wrong}'")), b"");
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("has other bytes than this file"), "{ran:?}");
-    let ran = run_printed(&place, &command.replace("NEWPATH", moved.to_str().unwrap()), b"");
+    let ran = run_printed(&place, &command.replace("NEWPATH", &format!("'{}'", moved.display())), b"");
     assert_eq!(ran.expect(0).len(), 1, "{ran:?}");
     let catalog = place.catalog();
     let record = &catalog[0];
@@ -108,7 +108,7 @@ fn notes_the_description_of_an_upload_of_another_machine() {
     let other = place.file("other", &content(MIB));
     let ran = place.run(["resume", "--state-dir=other-state", "--upload-id", &id, &other]);
     assert_eq!(ran.expect(0).len(), 1);
-    assert!(ran.stderr.contains("is \"f0\"; the parts of another file are replaced"), "{ran:?}");
+    assert!(ran.stderr.contains("is \"f0\"; stored parts that differ are replaced"), "{ran:?}");
 }
 
 #[test]
@@ -180,6 +180,8 @@ fn resume_without_a_vault_names_what_is_wrong_with_its_journal() {
         let ran = Ran::of(command.env_remove("GLACIER_MP_VAULT").output().unwrap());
         assert!(ran.expect(1).is_empty() && ran.stderr.contains(says) && !ran.stderr.contains(without), "{ran:?}");
     }
+    let ran = place.run(["resume", "--journal=missing", "f0"]);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("does not exist or records no upload"), "{ran:?}");
     let ran = place.run(["resume", "other"]);
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("to vault examplevault is recorded"), "{ran:?}");
     assert_eq!(place.glacier.requests().len(), before, "nothing is sent");

@@ -105,7 +105,7 @@ fn wide_terminal_shows_a_bar_for_each_file_and_one_for_all() {
     let (_place, terminal) = two_files(140, &[]);
     let screen = terminal.wait_for("6 parts, 2 in flight");
     assert!(screen.contains("all 0/2") && screen.contains("limit 50.0 MiB/s"), "{screen}");
-    assert!(screen.contains("1 retry, the last after: "), "{screen}");
+    assert!(screen.contains("1 retry, last error: "), "{screen}");
     assert!(terminal.has_color());
 }
 
