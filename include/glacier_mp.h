@@ -43,17 +43,18 @@
  * only on GLACIER_OK.
  *
  * Its last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores NULL there,
- * without reading or freeing the old value. On failure it stores an error, never NULL. Free the error with
- * glacier_error_free before err is used again. There is no thread-local "last error".
+ * without reading or freeing the old value. On failure it stores an error, never NULL; it may do so after callbacks
+ * have run, so the memory must not move meanwhile. Free the error with glacier_error_free before err is used again.
+ * There is no thread-local "last error".
  *
  * Wrong use is an error, and nothing is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
  * parameter. A value that is not allowed is GLACIER_E_INVALID. A call out of order is GLACIER_E_STATE. These pointers
- * may be NULL: err, user_data, destroy, token_or_null, data of 0 bytes, and a callback if its function says so. All
- * others are required. The library cannot detect other invalid pointers, such as a freed handle.
+ * may be NULL: err, user_data, destroy, token_or_null, url_or_null, data of 0 bytes, and a callback if its function
+ * says so. All others are required. The library cannot detect other invalid pointers, such as a freed handle.
  *
  * A defect that the library detects becomes GLACIER_E_PANIC or GLACIER_E_INTERNAL, not a crash.
  *
- * A function of another type does nothing, or returns NULL or 0, if the handle is NULL or a defect occurs. Getters also
+ * A function without err does nothing, or returns NULL or 0, if the handle is NULL or a defect occurs. Getters also
  * return NULL or 0 for an index past the end and for a value that is not known.
  *
  * Function comments list the possible results after "Results:". They refer to these groups by name. Working calls are
@@ -70,8 +71,8 @@
  *                        GLACIER_E_BUSY, GLACIER_E_FORKED, GLACIER_E_CANCELED, GLACIER_E_CALLBACK.
  *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
  *                        GLACIER_E_INVALID (a part size was set that the upload does not have);
- *                        GLACIER_E_STATE (aborted, used in another way, or the call needs an initiated or attached
- *                        upload: see "Uploads");
+ *                        GLACIER_E_STATE (aborted, parts are sent in another way, or the call needs an upload ID:
+ *                        see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
  *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
  *
@@ -80,12 +81,13 @@
  *
  *     call again            GLACIER_E_CANCELED, GLACIER_E_CALLBACK; and GLACIER_E_OUTCOME_UNKNOWN if
  *                           glacier_error_is_resumable returns 1
- *     call again later      any result if glacier_error_is_retryable returns 1; GLACIER_E_BUSY, _LOCKED, _MEMORY, _IO
+ *     call again later      any result if glacier_error_is_retryable returns 1; GLACIER_E_BUSY, _LOCKED, _MEMORY, _IO,
+ *                           _PENDING
  *     stop all uploads      the transport results, GLACIER_E_ACCESS, _CREDENTIALS, _NO_LONGER_SUPPORTED; and
  *                           _NOT_FOUND if glacier_error_operation is "InitiateMultipartUpload" (the vault). Other
  *                           uploads fail too, until the cause is removed
  *     use a new handle      GLACIER_E_FORKED
- *     correct the call      GLACIER_E_INVALID, _STATE; in multipart operations also GLACIER_E_TREE_HASH,
+ *     correct the call      GLACIER_E_NULL, _INVALID, _STATE; in multipart operations also GLACIER_E_TREE_HASH,
  *                           _INCOMPLETE: put the part again that the message names
  *     give up this upload   any other result. The message says what is wrong and what to do
  *
@@ -93,10 +95,11 @@
  * == Success ==
  *
  * GLACIER_OK of glacier_upload_run, _transfer, _wait, _finish and _complete means: the service acknowledged, with equal
- * hashes, exactly the bytes of this call's source; without a source, the parts that this handle put or the service
- * lists. If the response to Complete is lost, the call finds out whether there is an archive before it returns. If the
- * upload of the handle or its journal is already completed, the call sends nothing and compares the source with the
- * archive: a file with the recorded identity is not read again, any other source is read to its end.
+ * hashes, exactly the bytes of this call's source; without a source, each part that this handle put or the service
+ * lists. If the response to Complete is lost, the call finds out whether there is an archive, or returns
+ * GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing and
+ * compares the source with the archive: a file with the recorded identity is not read again, any other source is read
+ * to its end.
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
  *
@@ -105,7 +108,7 @@
  * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again; if
  *   a part has another hash than this handle or its journal recorded: GLACIER_E_SOURCE_CHANGED. For parts without a
  *   record see "Resuming".
- * - If data is read less than 2 s after the file's mtime or ctime, a later read is compared with it.
+ * - Data that is read less than 2 s after the file's mtime or ctime is read again before Complete and compared.
  *
  * Memory and streams have no identity and are hashed in each call. Memory is compared with the recorded hashes as a
  * file is; for streams see "Streaming".
@@ -149,8 +152,9 @@
  *   finished or fails. Meanwhile the only working calls allowed are glacier_upload_abort, which cancels the run or
  *   stream, and glacier_upload_write and _finish for the stream. glacier_upload_set_progress is allowed between two
  *   writes.
- * - At any time, on any thread: glacier_upload_wait, _cancel, _state, _progress, _set_bandwidth_limit and the getters
- *   (_id, _location, _archive_id, _archive_location, _tree_hash, _vault, _part_size).
+ * - At any time, on any thread (for callbacks see "Callbacks"): glacier_upload_wait, _cancel, _state, _progress,
+ *   _set_bandwidth_limit and the getters (_id, _location, _archive_id, _archive_location, _tree_hash, _vault,
+ *   _part_size).
  *
  * To upload several archives at once, use one client, and one handle for each archive. Run each handle on a thread of
  * the program, or with glacier_upload_start. The handles share the client's memory and bandwidth limits. For a combined
@@ -171,7 +175,7 @@
  * network I/O. Progress is reported at least 4 times a second, unless a callback takes longer.
  *
  * A callback that can stop the work returns GLACIER_CONTINUE to continue. Any other value, 0 and -1 included, stops the
- * call with GLACIER_E_CALLBACK.
+ * call with GLACIER_E_CALLBACK, unless its work was already done.
  *
  * Inside a callback of an upload, only these functions of that upload are allowed: glacier_upload_cancel, _state,
  * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Inside a log
@@ -183,8 +187,8 @@
  *
  * - before the call returns, if the call fails or the callback is NULL;
  * - otherwise when another call replaces the callback, or the last handle that uses it is freed (the upload; for a
- *   config callback the last of the config, its clients and uploads). If a call, started run or stream is still in
- *   progress then, destroy runs after it has ended.
+ *   config callback the last of the config, its clients and uploads), or after done has returned. If a call, started
+ *   run or stream is still in progress then, destroy runs after it has ended.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -193,9 +197,10 @@
  *
  * glacier_upload_cancel stops all working calls in progress on the handle or, if there are none, the next call.
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
- * them at any time, also in a callback or a signal handler. A cancel is cleared when no call is in progress and it has
- * stopped a stream or a call (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN). Then the handle can be used again, but
- * it cannot continue that stream: see glacier_upload_write. A cancel that comes too late stops the next working call.
+ * them at any time, also in a callback or a signal handler. A cancel that stopped a stream or a call
+ * (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN) is cleared when no call is in progress. Then the handle can be used
+ * again, but it cannot continue that stream: see glacier_upload_write. A cancel that comes too late stops the next
+ * working call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
@@ -212,11 +217,12 @@
  *
  * Library threads exist only during a call or a started run, and from the first glacier_upload_write until the stream
  * is finished, fails, is canceled or freed. They block asynchronous signals, so that the program's threads receive
- * them.
+ * them. The thread of a started run leaves real-time signals as they are in the thread that started it: runtimes with
+ * a garbage collector stop threads with them.
  *
  * In a forked child, calls on the parent's handles return GLACIER_E_FORKED. glacier_upload_state and the getters return
- * their values as of the fork, and _free only releases memory and runs destroy functions, but not for what a parent's
- * thread was using. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
+ * their values as of the fork, and _free only releases memory and runs destroy functions. It skips what a thread of the
+ * parent was using. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
  * forked inside a callback must not return from it. A child holds the lock of an open journal until it calls exec or
  * ends.
  *
@@ -382,7 +388,8 @@ typedef enum {
     /**
      * The service reports that the vault does not exist in this region and account, or that the upload does not
      * exist: it was completed, aborted or removed. Before you upload again, look for the archive in an inventory of
-     * the vault. A 404 from a proxy is retried, then GLACIER_E_SERVICE.
+     * the vault, which the service makes as a job of the type inventory-retrieval (InitiateJob). A 404 from a proxy
+     * is retried, then GLACIER_E_SERVICE.
      */
     GLACIER_E_NOT_FOUND = 304,
     /** A limit of the service was or would be exceeded. */
@@ -391,9 +398,11 @@ typedef enum {
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /**
      * Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
-     * with this handle or with one that has the same journal. Without a journal, do so before the program ends: a
-     * new handle attached to the ID gets GLACIER_E_NOT_FOUND if there is an archive. If glacier_error_is_resumable
-     * returns 0, look for the archive in an inventory of the vault before you upload again.
+     * with this handle or with one that has the same journal: the library repeats Complete, and the service repeats
+     * the archive ID. Without a journal, do so before the program ends: a new handle attached to the ID does not
+     * know that Complete was sent, and gets GLACIER_E_NOT_FOUND if there is an archive. If
+     * glacier_error_is_resumable returns 0, look for the archive in an inventory of the vault before you upload
+     * again.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the expected one. */
@@ -474,15 +483,15 @@ typedef enum {
  * - Keys: see "Credentials".
  * - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
  *   region of [default].
- * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile, endpoint_url
- *   below "glacier =" in the services section that it names, then its own endpoint_url; the endpoint of the region.
- *   If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
+ * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; endpoint_url below "glacier
+ *   =" in the services section that the profile names; endpoint_url in the profile; the endpoint of the region. If
+ *   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
  *   glacier_config_set_endpoint and the region count.
  * - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
- *   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, a set endpoint is an
- *   error.
+ *   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. Either one together with an
+ *   endpoint setting that counts is an error.
  * - Proxy: glacier_config_set_proxy, then the variables that are listed there.
- * - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
+ * - Certificates: see glacier_config_set_ca_file.
  *
  * Returns NULL if out of memory. Since: 0.1
  */
@@ -609,12 +618,12 @@ glacier_result_t glacier_config_set_user_agent(glacier_config_t *config,
 
 /**
  * Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default. Each has its own connection:
- * a client opens up to workers connections per upload in progress.
+ * an upload in progress uses at most one connection per worker.
  *
- * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; after that many
- * acknowledged parts it grows by 1. The number is also limited to the parts that the measured connection and the
- * bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The log
- * reports each change; see also workers in glacier_progress_t.
+ * Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1. A number N grows by 1
+ * after N acknowledged parts. The number is also limited to the parts that the measured connection and the bandwidth
+ * limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The log reports
+ * each change; see also workers in glacier_progress_t.
  *
  * Results: config results. Since: 0.1
  */
@@ -659,8 +668,8 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * glacier_config_set_give_up_after_ms applies.
  *
  * The default is 10, which an outage alone never uses up: an attempt without a complete response (no connection,
- * lost or stalled connection, truncated response) counts only if the client has received a response since the
- * previous attempt. If this function sets a maximum, even 10, every attempt counts.
+ * lost or stalled connection, truncated response) counts only if the client has received a response to any request
+ * since the previous attempt. If this function sets a maximum, even 10, every attempt counts.
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
  * a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
@@ -799,8 +808,8 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *
  * Keys are replaced 5 minutes before they expire (for lifetimes under 10 minutes, at half the lifetime), and if the
  * service reports an expired token; profiles are then read again. If no new keys are available, the old ones are used
- * until the service rejects them. Canceling a call ends its search for keys and kills a running credential_process
- * (limit: 60 seconds).
+ * until the service rejects them. A credential_process may run for 60 seconds. Canceling a call ends its search for
+ * keys and kills a running credential_process.
  *
  * A program that has its own source of keys sets a credentials provider, a callback:
  *
@@ -825,7 +834,7 @@ typedef struct glacier_credentials_t glacier_credentials_t;
  * Passes keys from a credentials provider to the library: an access key ID, its secret key, the session token of
  * temporary credentials (NULL or empty: none), and their expiry in seconds since 1970-01-01 UTC, 0 for never.
  *
- * Only inside the callback, with its out, on any thread. The last successful call counts.
+ * Any thread may call it with the callback's out, until the callback returns. The last successful call counts.
  *
  * Results: GLACIER_E_INVALID (a text is empty, or has a space or a character that is not printable ASCII; or
  * expires_unix is negative). Since: 0.1
@@ -855,7 +864,7 @@ glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
 typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t *out);
 
 /**
- * Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
+ * Sets a credentials provider. If callback is NULL, the library uses the other sources: see "Credentials".
  *
  * Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
  * created from the same config share the callback and may call it at the same time. destroy is also called when other
@@ -875,10 +884,10 @@ glacier_result_t glacier_config_set_credentials_provider(glacier_config_t *confi
  * Creates a client from a copy of the config: later changes to config do not affect it. Reads the AWS config and
  * credentials files and the CA file. Nothing is sent.
  *
- * Results: config results (the profile does not exist; a line of a file cannot be parsed; no region; a region without
- * Glacier; a value in the environment or the profile is not allowed; no certificate in the CA file);
- * GLACIER_E_CREDENTIALS (the source of the keys is incomplete, such as one half of a key, or needs MFA); GLACIER_E_IO
- * (the CA file, or an AWS file, cannot be read); GLACIER_E_TLS. Since: 0.1
+ * Results: config results (the profile does not exist; a line of a file cannot be parsed; no region; a region
+ * without Glacier; a value in the environment or the profile is not allowed; no certificate in the CA file);
+ * GLACIER_E_CREDENTIALS (the source of the keys is incomplete, such as one half of a key, or needs MFA);
+ * GLACIER_E_IO (the CA file, or an AWS file, cannot be read); GLACIER_E_TLS (TLS cannot be set up). Since: 0.1
  */
 glacier_result_t glacier_client_new(const glacier_config_t *config,
                                     glacier_client_t **out,
@@ -972,10 +981,10 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
  * Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
  * completed handle or journal nothing is sent (see "Success"); an error's message has the archive ID.
  *
- * The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
- * in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
- * glacier_upload_run again (file and memory sources), or see "Resuming". To give up, call glacier_upload_abort. An
- * upload that the service no longer knows is never replaced by a new one.
+ * The source is opened and measured first: if this fails, nothing is initiated. After a later failure, if
+ * glacier_error_is_resumable returns 1, the upload is in the vault and the message has the upload ID. To resume,
+ * call glacier_upload_run again (file and memory sources), or see "Resuming". To give up, call glacier_upload_abort.
+ * An upload that the service no longer knows is never replaced by a new one.
  *
  * If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
  * up to 3 times.
@@ -1080,11 +1089,11 @@ glacier_result_t glacier_upload_set_bandwidth_limit(glacier_upload_t *upload,
 /**
  * Frees a handle. The upload stays in the vault; glacier_upload_abort deletes it.
  *
- * Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
- * call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
- * are still called, possibly after this function returns; then waiting glacier_upload_wait calls return. No call may
- * begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up to
- * 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+ * Uses no network and never waits. A call in progress is canceled: see "Cancellation". This includes the call that
+ * the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run are still
+ * called, possibly after this function returns; then waiting glacier_upload_wait calls return. No call may begin on
+ * a freed handle. Another handle can use the journal, except while Complete waits for its response, up to 10 s
+ * (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
  */
 void glacier_upload_free(glacier_upload_t *upload);
 
@@ -1105,7 +1114,7 @@ typedef struct {
     uint64_t bytes_total;
     /**
      * The bytes in parts that the service acknowledged to this handle. bytes_done plus bytes_resumed reaches
-     * bytes_total; both grow by whole parts.
+     * bytes_total; both grow by whole parts. A part that is sent again counts once.
      */
     uint64_t bytes_done;
     /** The bytes in parts that the service held before. */
@@ -1164,8 +1173,8 @@ glacier_result_t glacier_upload_set_progress(glacier_upload_t *upload,
  * Writes the progress of the upload to *out, at any time.
  *
  * size_of_it is sizeof(glacier_progress_t) as the program was compiled, at least 8. Exactly that many bytes are
- * written: fields unknown to the program are left out, and fields unknown to the library are 0. out->struct_size is
- * the number of bytes filled.
+ * written: fields unknown to the program are left out; fields unknown to the library are 0 and not counted in
+ * out->struct_size.
  *
  * Results: GLACIER_E_INVALID (size_of_it is below 8, or more than memory can hold); GLACIER_E_FORKED. Since: 0.1
  */
@@ -1220,9 +1229,9 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
  * differ. To upload the same file again, use a new journal.
  *
- * Delete a finished journal only after you store the archive ID. To upload anew, first call glacier_upload_abort (or
- * see GLACIER_E_NOT_FOUND), then delete the unfinished journal. A journal of an earlier version is accepted, but the
- * file is read again and compared.
+ * Delete a finished journal only after you store the archive ID. To give up an unfinished upload and start a new
+ * one, first call glacier_upload_abort, then delete the journal; after GLACIER_E_NOT_FOUND, first read there. A
+ * journal of an earlier version is accepted, but the file is read again and compared.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -1320,7 +1329,8 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *
  * Part size, the first that applies: the one of glacier_upload_set_part_size; one selected for
  * glacier_upload_set_archive_size or the total of the callback; one selected for glacier_upload_set_expected_size; 64
- * MiB, for at most 671,088,640,000 bytes. More than 10,000 parts are GLACIER_E_LIMIT.
+ * MiB, for at most 671,088,640,000 bytes. After glacier_upload_initiate, the part size is the one selected there. More
+ * than 10,000 parts are GLACIER_E_LIMIT.
  *
  * Resuming: after a failure, create a new handle with the same journal or upload ID and restart the stream at byte 0.
  * Parts that the service holds with the same hash are not sent again; others are replaced, also if a journal records
@@ -1367,7 +1377,7 @@ glacier_result_t glacier_upload_write(glacier_upload_t *upload,
  *
  * If all parts arrived but Complete failed, call again. Any other failure is returned again.
  *
- * Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written, nothing is initiated);
+ * Results: those of glacier_upload_write; and GLACIER_E_INVALID (no bytes were written; nothing is initiated);
  * GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the
  * service holds). Since: 0.1
  */
@@ -1375,9 +1385,9 @@ glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
                                        glacier_error_t **err);
 
 /**
- * Reads the next bytes of a source into buf, at most cap (never 0), and stores their number in *out_len, which starts
- * at 0. Fewer than cap are allowed, as with read() of a pipe. 0 with GLACIER_CONTINUE ends the source: the callback is
- * not called again.
+ * Reads the next bytes of a source into buf, at most cap, and stores their number in *out_len, initially 0. cap is
+ * never 0. Fewer than cap are allowed, as with read() of a pipe. 0 with GLACIER_CONTINUE ends the source: the
+ * callback is not called again.
  *
  * Returns GLACIER_CONTINUE to continue. Anything else, or a number above cap, stops the call with GLACIER_E_CALLBACK.
  * buf is valid only inside the callback.
@@ -1512,9 +1522,9 @@ glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
 /**
  * Initiates the upload. Then glacier_upload_id is known, and parts can be put.
  *
- * The part size is the one that was set, else the one that glacier_plan_new selects for the source, else 16 MiB. If
- * the response is lost, the library initiates again: an empty upload may stay in the vault, which costs nothing and
- * expires.
+ * The part size is the first that applies: the one that was set; one selected for the source, the archive size or
+ * the expected size that was set; 16 MiB, also for a stream. If the response is lost, the library initiates again:
+ * an empty upload may stay in the vault, which costs nothing and expires.
  *
  * Results: upload results; and GLACIER_E_INVALID (the source is empty, or needs more than 10,000 parts);
  * GLACIER_E_STATE (the upload ID is already known); GLACIER_E_NOT_FOUND (the vault). Since: 0.1
@@ -1529,8 +1539,8 @@ glacier_result_t glacier_upload_initiate(glacier_upload_t *upload,
  * the archive may be shorter, from 1 byte. Parts may come in any order, and a repeated part replaces the earlier one.
  * data is not copied, is not read after the return, and does not count against the memory limit.
  *
- * Call glacier_upload_initiate or glacier_upload_set_upload_id first. Any number of threads may put different parts at
- * once, each over its own connection.
+ * First call glacier_upload_initiate, or set the upload ID or a journal that has it. Any number of threads may put
+ * different parts at once, each over its own connection.
  *
  * Results: upload results; and
  *
@@ -1603,13 +1613,12 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
  *
- * A started run or a stream is canceled first and ends with GLACIER_E_CANCELED; the call waits for its parts in
- * flight. The journal records the abort.
+ * A started run or a stream is canceled first, and the call waits until it has ended: see "Cancellation". The
+ * journal records the abort.
  *
  * Results: upload results. Since: 0.1
  */
-glacier_result_t glacier_upload_abort(glacier_upload_t *upload,
-                                      glacier_error_t **err);
+glacier_result_t glacier_upload_abort(glacier_upload_t *upload, glacier_error_t **err);
 
 /** The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets. */
 typedef struct glacier_parts_t glacier_parts_t;
@@ -1725,7 +1734,8 @@ glacier_result_t glacier_treehash_combine(const uint8_t *digests,
 
 /**
  * Computes the tree hash of a regular file with the given number of threads, 0 for one per core, and writes 32 bytes
- * to out. Each thread uses at most 16 MiB of memory.
+ * to out. At most 256 threads are used, each with at most 16 MiB of memory. The hash of an empty file is that of no
+ * bytes.
  *
  * callback may be NULL. It runs on the calling thread, at least 4 times a second and once at the end, with
  * bytes_total, bytes_hashed and elapsed_ms; the other fields are 0. user_data stays the caller's. All threads end
@@ -1770,7 +1780,7 @@ uint32_t glacier_plan_request_count(const glacier_plan_t *plan);
 
 /**
  * Returns the smallest memory limit in bytes, for glacier_config_set_memory_limit, with which no part is read twice
- * with this number of workers. A lower limit also works: see there. Since: 0.1
+ * with this number of workers; 0 counts as 1. A lower limit also works: see there. Since: 0.1
  */
 uint64_t glacier_plan_memory(const glacier_plan_t *plan,
                              uint32_t workers);

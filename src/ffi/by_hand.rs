@@ -11,9 +11,9 @@ use super::upload::{self, glacier_upload_t};
 
 /// Initiates the upload. Then glacier_upload_id is known, and parts can be put.
 ///
-/// The part size is the one that was set, else the one that glacier_plan_new selects for the source, else 16 MiB. If
-/// the response is lost, the library initiates again: an empty upload may stay in the vault, which costs nothing and
-/// expires.
+/// The part size is the first that applies: the one that was set; one selected for the source, the archive size or
+/// the expected size that was set; 16 MiB, also for a stream. If the response is lost, the library initiates again:
+/// an empty upload may stay in the vault, which costs nothing and expires.
 ///
 /// Results: upload results; and GLACIER_E_INVALID (the source is empty, or needs more than 10,000 parts);
 /// GLACIER_E_STATE (the upload ID is already known); GLACIER_E_NOT_FOUND (the vault). Since: 0.1
@@ -31,8 +31,8 @@ pub unsafe extern "C" fn glacier_upload_initiate(
 /// the archive may be shorter, from 1 byte. Parts may come in any order, and a repeated part replaces the earlier one.
 /// data is not copied, is not read after the return, and does not count against the memory limit.
 ///
-/// Call glacier_upload_initiate or glacier_upload_set_upload_id first. Any number of threads may put different parts at
-/// once, each over its own connection.
+/// First call glacier_upload_initiate, or set the upload ID or a journal that has it. Any number of threads may put
+/// different parts at once, each over its own connection.
 ///
 /// Results: upload results; and
 ///
@@ -141,8 +141,8 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
 ///   GLACIER_E_OUTCOME_UNKNOWN
 ///
-/// A started run or a stream is canceled first and ends with GLACIER_E_CANCELED; the call waits for its parts in
-/// flight. The journal records the abort.
+/// A started run or a stream is canceled first, and the call waits until it has ended: see "Cancellation". The
+/// journal records the abort.
 ///
 /// Results: upload results. Since: 0.1
 #[unsafe(no_mangle)]

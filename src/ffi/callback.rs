@@ -38,7 +38,7 @@ pub struct glacier_progress_t {
     /// for a stream of unknown length until its end.
     pub bytes_total: u64,
     /// The bytes in parts that the service acknowledged to this handle. bytes_done plus bytes_resumed reaches
-    /// bytes_total; both grow by whole parts.
+    /// bytes_total; both grow by whole parts. A part that is sent again counts once.
     pub bytes_done: u64,
     /// The bytes in parts that the service held before.
     pub bytes_resumed: u64,
@@ -88,9 +88,9 @@ impl From<&Progress> for glacier_progress_t {
 pub type glacier_progress_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const glacier_progress_t) -> i32>;
 
-/// Reads the next bytes of a source into buf, at most cap (never 0), and stores their number in *out_len, which starts
-/// at 0. Fewer than cap are allowed, as with read() of a pipe. 0 with GLACIER_CONTINUE ends the source: the callback is
-/// not called again.
+/// Reads the next bytes of a source into buf, at most cap, and stores their number in *out_len, initially 0. cap is
+/// never 0. Fewer than cap are allowed, as with read() of a pipe. 0 with GLACIER_CONTINUE ends the source: the
+/// callback is not called again.
 ///
 /// Returns GLACIER_CONTINUE to continue. Anything else, or a number above cap, stops the call with GLACIER_E_CALLBACK.
 /// buf is valid only inside the callback.

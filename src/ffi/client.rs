@@ -20,10 +20,10 @@ pub struct glacier_client_t(pub(super) Arc<Client>);
 /// Creates a client from a copy of the config: later changes to config do not affect it. Reads the AWS config and
 /// credentials files and the CA file. Nothing is sent.
 ///
-/// Results: config results (the profile does not exist; a line of a file cannot be parsed; no region; a region without
-/// Glacier; a value in the environment or the profile is not allowed; no certificate in the CA file);
-/// GLACIER_E_CREDENTIALS (the source of the keys is incomplete, such as one half of a key, or needs MFA); GLACIER_E_IO
-/// (the CA file, or an AWS file, cannot be read); GLACIER_E_TLS. Since: 0.1
+/// Results: config results (the profile does not exist; a line of a file cannot be parsed; no region; a region
+/// without Glacier; a value in the environment or the profile is not allowed; no certificate in the CA file);
+/// GLACIER_E_CREDENTIALS (the source of the keys is incomplete, such as one half of a key, or needs MFA);
+/// GLACIER_E_IO (the CA file, or an AWS file, cannot be read); GLACIER_E_TLS (TLS cannot be set up). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_client_new(
     config: *const glacier_config_t,

@@ -46,15 +46,15 @@ impl glacier_config_t {
 /// - Keys: see "Credentials".
 /// - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
 ///   region of [default].
-/// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; in the profile, endpoint_url
-///   below "glacier =" in the services section that it names, then its own endpoint_url; the endpoint of the region.
-///   If AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
+/// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; endpoint_url below "glacier
+///   =" in the services section that the profile names; endpoint_url in the profile; the endpoint of the region. If
+///   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
 ///   glacier_config_set_endpoint and the region count.
 /// - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
-///   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. With either, a set endpoint is an
-///   error.
+///   one with IPv6 if AWS_USE_DUALSTACK_ENDPOINT or use_dualstack_endpoint is true. Either one together with an
+///   endpoint setting that counts is an error.
 /// - Proxy: glacier_config_set_proxy, then the variables that are listed there.
-/// - Certificates: glacier_config_set_ca_file, AWS_CA_BUNDLE, ca_bundle in the profile, those of the system.
+/// - Certificates: see glacier_config_set_ca_file.
 ///
 /// Returns NULL if out of memory. Since: 0.1
 #[unsafe(no_mangle)]
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
     })
 }
 
-/// Sets a credentials provider. callback may be NULL: then the library looks for credentials again. See "Credentials".
+/// Sets a credentials provider. If callback is NULL, the library uses the other sources: see "Credentials".
 ///
 /// Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
 /// created from the same config share the callback and may call it at the same time. destroy is also called when other
@@ -233,12 +233,12 @@ pub unsafe extern "C" fn glacier_config_set_user_agent(
 }
 
 /// Sets the maximum number of parts in flight per upload: 1 to 32 workers, 8 by default. Each has its own connection:
-/// a client opens up to workers connections per upload in progress.
+/// an upload in progress uses at most one connection per worker.
 ///
-/// Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1; after that many
-/// acknowledged parts it grows by 1. The number is also limited to the parts that the measured connection and the
-/// bandwidth limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The log
-/// reports each change; see also workers in glacier_progress_t.
+/// Throttling (HTTP 408, 429, 500, 503, throttling codes) halves the number in use, down to 1. A number N grows by 1
+/// after N acknowledged parts. The number is also limited to the parts that the measured connection and the bandwidth
+/// limits can send in 4 minutes, because a signature is valid for 5. Each upload adapts on its own. The log reports
+/// each change; see also workers in glacier_progress_t.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -255,8 +255,8 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// glacier_config_set_give_up_after_ms applies.
 ///
 /// The default is 10, which an outage alone never uses up: an attempt without a complete response (no connection,
-/// lost or stalled connection, truncated response) counts only if the client has received a response since the
-/// previous attempt. If this function sets a maximum, even 10, every attempt counts.
+/// lost or stalled connection, truncated response) counts only if the client has received a response to any request
+/// since the previous attempt. If this function sets a maximum, even 10, every attempt counts.
 ///
 /// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
 /// a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier

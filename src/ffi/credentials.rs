@@ -29,7 +29,7 @@ impl glacier_credentials_t {
 /// Passes keys from a credentials provider to the library: an access key ID, its secret key, the session token of
 /// temporary credentials (NULL or empty: none), and their expiry in seconds since 1970-01-01 UTC, 0 for never.
 ///
-/// Only inside the callback, with its out, on any thread. The last successful call counts.
+/// Any thread may call it with the callback's out, until the callback returns. The last successful call counts.
 ///
 /// Results: GLACIER_E_INVALID (a text is empty, or has a space or a character that is not printable ASCII; or
 /// expires_unix is negative). Since: 0.1

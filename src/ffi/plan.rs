@@ -51,7 +51,7 @@ pub unsafe extern "C" fn glacier_plan_request_count(plan: *const glacier_plan_t)
 }
 
 /// Returns the smallest memory limit in bytes, for glacier_config_set_memory_limit, with which no part is read twice
-/// with this number of workers. A lower limit also works: see there. Since: 0.1
+/// with this number of workers; 0 counts as 1. A lower limit also works: see there. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_plan_memory(plan: *const glacier_plan_t, workers: u32) -> u64 {
     infallible::read(plan, 0, |plan| plan.0.memory(workers))

@@ -67,8 +67,8 @@ pub unsafe extern "C" fn glacier_upload_state(upload: *const glacier_upload_t) -
 /// Writes the progress of the upload to *out, at any time.
 ///
 /// size_of_it is sizeof(glacier_progress_t) as the program was compiled, at least 8. Exactly that many bytes are
-/// written: fields unknown to the program are left out, and fields unknown to the library are 0. out->struct_size is
-/// the number of bytes filled.
+/// written: fields unknown to the program are left out; fields unknown to the library are 0 and not counted in
+/// out->struct_size.
 ///
 /// Results: GLACIER_E_INVALID (size_of_it is below 8, or more than memory can hold); GLACIER_E_FORKED. Since: 0.1
 #[unsafe(no_mangle)]

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn glacier_upload_write(
 ///
 /// If all parts arrived but Complete failed, call again. Any other failure is returned again.
 ///
-/// Results: those of glacier_upload_write; and GLACIER_E_INVALID (nothing was written, nothing is initiated);
+/// Results: those of glacier_upload_write; and GLACIER_E_INVALID (no bytes were written; nothing is initiated);
 /// GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the
 /// service holds). Since: 0.1
 #[unsafe(no_mangle)]

@@ -98,7 +98,8 @@ pub unsafe extern "C" fn glacier_treehash_combine(
 }
 
 /// Computes the tree hash of a regular file with the given number of threads, 0 for one per core, and writes 32 bytes
-/// to out. Each thread uses at most 16 MiB of memory.
+/// to out. At most 256 threads are used, each with at most 16 MiB of memory. The hash of an empty file is that of no
+/// bytes.
 ///
 /// callback may be NULL. It runs on the calling thread, at least 4 times a second and once at the end, with
 /// bytes_total, bytes_hashed and elapsed_ms; the other fields are 0. user_data stays the caller's. All threads end

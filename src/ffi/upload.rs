@@ -42,10 +42,10 @@ pub unsafe extern "C" fn glacier_upload_new(
 /// Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
 /// completed handle or journal nothing is sent (see "Success"); an error's message has the archive ID.
 ///
-/// The source is opened and measured first: if this fails, nothing is initiated. After a later failure the upload stays
-/// in the vault, glacier_error_is_resumable returns 1, and the message has the upload ID. To resume, call
-/// glacier_upload_run again (file and memory sources), or see "Resuming". To give up, call glacier_upload_abort. An
-/// upload that the service no longer knows is never replaced by a new one.
+/// The source is opened and measured first: if this fails, nothing is initiated. After a later failure, if
+/// glacier_error_is_resumable returns 1, the upload is in the vault and the message has the upload ID. To resume,
+/// call glacier_upload_run again (file and memory sources), or see "Resuming". To give up, call glacier_upload_abort.
+/// An upload that the service no longer knows is never replaced by a new one.
 ///
 /// If the service rejects Complete, the library lists the parts, sends missing and different ones again, and retries,
 /// up to 3 times.
@@ -87,11 +87,11 @@ pub unsafe extern "C" fn glacier_upload_transfer(
 
 /// Frees a handle. The upload stays in the vault; glacier_upload_abort deletes it.
 ///
-/// Uses no network and never waits. A call in progress is canceled and returns GLACIER_E_CANCELED. This includes the
-/// call that the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run
-/// are still called, possibly after this function returns; then waiting glacier_upload_wait calls return. No call may
-/// begin on a freed handle. Another handle can use the journal, except while Complete waits for its response, up to
-/// 10 s (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
+/// Uses no network and never waits. A call in progress is canceled: see "Cancellation". This includes the call that
+/// the current callback runs in. A started run or unfinished stream is canceled; done and destroy of a run are still
+/// called, possibly after this function returns; then waiting glacier_upload_wait calls return. No call may begin on
+/// a freed handle. Another handle can use the journal, except while Complete waits for its response, up to 10 s
+/// (GLACIER_E_LOCKED). Allowed in callbacks. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     infallible::run((), || {

@@ -90,9 +90,9 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
 /// differ. To upload the same file again, use a new journal.
 ///
-/// Delete a finished journal only after you store the archive ID. To upload anew, first call glacier_upload_abort (or
-/// see GLACIER_E_NOT_FOUND), then delete the unfinished journal. A journal of an earlier version is accepted, but the
-/// file is read again and compared.
+/// Delete a finished journal only after you store the archive ID. To give up an unfinished upload and start a new
+/// one, first call glacier_upload_abort, then delete the journal; after GLACIER_E_NOT_FOUND, first read there. A
+/// journal of an earlier version is accepted, but the file is read again and compared.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]

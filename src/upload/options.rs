@@ -80,7 +80,9 @@ impl Options {
             return Err(Error::new(Kind::State, message));
         }
         match (mode, &self.settings.source, self.settings.part_range) {
-            (Mode::Run | Mode::Transfer, None, _) => Err(state("no source is set: there is nothing to upload")),
+            (Mode::Run | Mode::Transfer, None, _) => Err(state(
+                "no source is set: set a file, memory or a callback (glacier_upload_set_source_...) before run or transfer",
+            )),
             (Mode::Write, Some(_), _) => Err(state("a source is set: a stream cannot be written as well")),
             (Mode::Transfer, Some(SourceSpec::Callback(..)), Some(_)) => {
                 Err(state("a part range is set: it needs a source that can be read at any offset, a file or memory"))

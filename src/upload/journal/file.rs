@@ -313,7 +313,7 @@ pub(crate) fn is_source(path: &Path) -> Error {
 fn contents(file: &File, path: &Path) -> Result<Vec<u8>> {
     let size = file.metadata().map_err(|cause| failed("look at", path, cause))?.len();
     if size > SIZE_MAX {
-        let what = format!("it has {size} bytes, more than the {SIZE_MAX} of a journal; it is not overwritten");
+        let what = format!("it has {size} bytes, but a journal has at most {SIZE_MAX}; it is not overwritten");
         return Err(Error::new(Kind::Journal, what).with_context(format_args!("journal {}", path.display())));
     }
     let mut text = Vec::new();
