@@ -159,7 +159,7 @@ static glacier_result_t run(glacier_upload_t *upload, glacier_error_t **err)
 static void report_speed(const glacier_progress_t *p)
 {
     double seconds = (double)p->elapsed_ms / 1000;
-    if (p->parts_done == 0) {
+    if (p->bytes_done == 0) {
         fprintf(stderr, "all parts were already stored\n");
         return;
     }
