@@ -1,10 +1,11 @@
 'use strict';
 
+const { fstatSync, statSync } = require('node:fs');
 const { fileURLToPath } = require('node:url');
 const { pipeline } = require('node:stream/promises');
 const { functions } = require('./native');
 const { hold } = require('./callbacks');
-const { call, callAsync, createAsync, create } = require('./errors');
+const { GlacierError, call, callAsync, createAsync, create } = require('./errors');
 const { Watch, readProgress } = require('./progress');
 const { UploadStream } = require('./stream');
 
@@ -16,11 +17,25 @@ const forgotten = new FinalizationRegistry((handle) => functions.upload_free(han
 const isBytes = (source) => source instanceof Uint8Array;
 const isStream = (source) => typeof source?.[Symbol.asyncIterator] === 'function';
 
+/** Returns whether a stream reads the file of the journal. The library cannot detect it: it gets only bytes. */
+function readsJournal(stream, journal) {
+  if (journal === undefined) return false;
+  try {
+    const bigint = true;
+    const read = typeof stream.fd === 'number' ? fstatSync(stream.fd, { bigint }) : statSync(stream.path, { bigint });
+    const other = statSync(journal, { bigint });
+    return read.dev === other.dev && read.ino === other.ino;
+  } catch {
+    return false;
+  }
+}
+
 /** One multipart upload. `index.d.ts` describes its members. */
 class Upload {
   constructor(client, vault, options = {}) {
     this._client = client;
     this._vault = vault;
+    this._journal = options.journal;
     this._source = undefined;
     this._handle = create('upload_new', client._openHandle(), vault);
     forgotten.register(this, this._handle, this);
@@ -67,7 +82,17 @@ class Upload {
     return this._archive();
   }
 
-  createWriteStream({ signal, onProgress } = {}) { return new UploadStream(this, { signal, onProgress }); }
+  createWriteStream({ signal, onProgress } = {}) {
+    const stream = new UploadStream(this, { signal, onProgress });
+    stream.on('pipe', (source) => {
+      if (!readsJournal(source, this._journal)) return;
+      const message = `the journal ${JSON.stringify(this._journal)} is the source file: set another path for the journal`;
+      const none = { operation: null, httpStatus: null, serviceCode: null, requestId: null };
+      const code = 'GLACIER_E_INVALID';
+      stream.destroy(new GlacierError({ message, code, ...none, isRetryable: false, isResumable: false }));
+    });
+    return stream;
+  }
 
   async listParts() {
     await this._client._credentials?.refresh();

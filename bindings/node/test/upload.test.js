@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
-const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const { createReadStream, linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { Readable } = require('node:stream');
@@ -348,4 +348,19 @@ test('trusts the authority of the CA file', async (t) => {
   t.after(() => clients.forEach((client) => client.close()));
   assert.deepEqual(await clients[0].listUploads(VAULT), []);
   await assert.rejects(clients[1].listUploads(VAULT), { code: 'GLACIER_E_TLS', message: /its issuer is not in the/ });
+});
+
+test('rejects a stream that reads the journal', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  const path = join(glacier.directory, 'both');
+  const link = join(glacier.directory, 'link');
+  writeFileSync(path, '');
+  linkSync(path, link);
+  for (const journal of [path, link]) {
+    const upload = client.upload(VAULT, createReadStream(path), { ...options, journal });
+    await assert.rejects(upload, { name: 'GlacierError', code: 'GLACIER_E_INVALID', message: /is the source file/ });
+  }
+  assert.equal(readFileSync(path, 'utf8'), '');
 });
