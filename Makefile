@@ -38,6 +38,50 @@ endef
 
 all: library examples
 
+# Prints the targets.
+define HELP
+  all                builds the library and the C examples: the default
+  command            builds the command glacier-mp, its manual pages and completions
+  build-emulator     builds the local Glacier for make install
+  install            copies what was built: PREFIX, DESTDIR, libdir and more
+  uninstall          removes what make install copied with the same variables
+  demo               FILE=any-file: uploads a file to a local Glacier, is killed, resumes
+  emulator           runs a local Glacier for other programs
+
+  test               test-rust, test-python, test-clients, models
+  test-rust          tests in Rust, C and C++
+  test-python        tests in Python
+  test-clients       tests boto3 and the AWS CLI with the local Glacier
+  models             checks interleavings of threads
+  check              checks formats, lints, documentation, header and ABI
+  test-node          tests the Node.js package
+  test-docs          builds the manual and runs its programs
+  test-dask          uploads from Dask clusters whose workers are killed
+  test-languages     builds and runs the programs of examples/
+  test-install       builds programs with an installed library
+  test-wheel         tests the wheel with each installed Python
+  test-deb           installs, uses and removes the Debian packages; needs root
+  test-reproducible  compares two builds of the release library
+  test-aarch64       tests the library for 64-bit ARM under qemu
+  stress             repeats the tests under adverse conditions
+  stress-one         TEST=part-of-a-name: repeats some tests 200 times
+  fuzz               runs each fuzz target for FUZZ_SECONDS=60
+  bench              compares the CPU time with that of other programs
+
+  wheel              builds a Python wheel
+  deb                builds the Debian packages
+  docs               builds the manual
+  screens            draws the pictures of the command
+
+  header             writes include/glacier_mp.h
+  abi                adds new functions to abi/
+  notices            writes THIRD-PARTY-NOTICES
+  clean              removes what was built
+endef
+.PHONY: help
+help:
+	@: $(info $(HELP))
+
 # Optimized builds: the same sources, toolchain and Cargo.lock give the same file in each directory.
 RELEASE_FLAGS = --locked --release --config "$$(scripts/remap-paths "$(TARGET_DIR)")"
 

@@ -49,6 +49,17 @@ fn prerequisites_requires_the_minimum_rust_version() {
 }
 
 #[test]
+fn help_names_every_target() {
+    let output = Command::new("make").args(["--no-print-directory", "help"]).current_dir(root()).output().unwrap();
+    let named: Vec<_> = text(&output.stdout).lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let checked = makefile.lines().filter(|line| line.starts_with("CHECKED "));
+    let targets = checked.flat_map(|line| line.split_once('=').unwrap().1.split_whitespace());
+    let missing: Vec<_> = targets.filter(|target| !named.contains(target)).collect();
+    assert!(output.status.success() && missing.is_empty(), "{missing:?} of {output:?}");
+}
+
+#[test]
 fn emulator_prints_only_its_exports_on_standard_output() {
     let target = TempDir::new().unwrap();
     let tools = Tools::new(&[]);
