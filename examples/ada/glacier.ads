@@ -7,7 +7,10 @@ with System;               use System;
 package Glacier is
 
    Glacier_OK       : constant int := 0;
+   Glacier_Stop     : constant int := 0;
    Glacier_Continue : constant int := 1;
+
+   Unknown_Length : constant Unsigned_64 := Unsigned_64'Last;
 
    type Progress is record
       Struct_Size, Bytes_Total, Bytes_Done, Bytes_Resumed, Bytes_Hashed,
@@ -43,6 +46,11 @@ package Glacier is
    with Import, Convention => C,
         External_Name => "glacier_upload_set_source_file";
 
+   function Set_Journal
+     (Handle : Address; Path : char_array; Err : access Address) return int
+   with Import, Convention => C,
+        External_Name => "glacier_upload_set_journal";
+
    function Set_Progress
      (Handle    : Address;
       Callback  : Progress_Callback;
@@ -60,9 +68,6 @@ package Glacier is
 
    procedure Upload_Free (Handle : Address)
    with Import, Convention => C, External_Name => "glacier_upload_free";
-
-   function Error_Code (Error : Address) return int
-   with Import, Convention => C, External_Name => "glacier_error_code";
 
    function Error_Message (Error : Address) return chars_ptr
    with Import, Convention => C, External_Name => "glacier_error_message";

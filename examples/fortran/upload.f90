@@ -1,6 +1,6 @@
 ! Uploads a file to a vault.
 !
-! usage: upload VAULT FILE
+! usage: upload VAULT FILE [JOURNAL]
 !
 ! Keys and region come from the environment.
 module glacier
@@ -9,6 +9,8 @@ module glacier
     implicit none
 
     integer(c_int32_t), parameter :: glacier_ok = 0, glacier_continue = 1
+    ! 2**64 - 1: Fortran has no unsigned integers.
+    integer(c_int64_t), parameter :: unknown = -1
 
     type, bind(c) :: glacier_progress
         integer(c_int64_t) :: struct_size, bytes_total, bytes_done, bytes_resumed, bytes_hashed, bytes_sent
@@ -44,6 +46,13 @@ module glacier
             integer(c_int32_t) :: code
         end function
         function glacier_upload_set_source_file(upload, path, err) bind(c) result(code)
+            import c_ptr, c_char, c_int32_t
+            type(c_ptr), value :: upload
+            character(kind=c_char), intent(in) :: path(*)
+            type(c_ptr), intent(inout) :: err
+            integer(c_int32_t) :: code
+        end function
+        function glacier_upload_set_journal(upload, path, err) bind(c) result(code)
             import c_ptr, c_char, c_int32_t
             type(c_ptr), value :: upload
             character(kind=c_char), intent(in) :: path(*)
@@ -112,10 +121,17 @@ contains
         type(c_ptr), value :: user_data
         type(glacier_progress), intent(in) :: progress
         integer(c_int32_t) :: flow
+        integer :: ignored
+        ! The empty block uses user_data, so that the compiler does not warn about it.
         associate (unused => user_data)
         end associate
-        write (error_unit, '(i0, a, i0, a)') progress%bytes_done + progress%bytes_resumed, &
-            ' of ', progress%bytes_total, ' bytes'
+        ! With iostat, the program continues if standard error cannot be written.
+        if (progress%bytes_total == unknown) then
+            write (error_unit, '(i0, a)', iostat=ignored) progress%bytes_done + progress%bytes_resumed, ' bytes'
+        else
+            write (error_unit, '(i0, a, i0, a)', iostat=ignored) progress%bytes_done + progress%bytes_resumed, &
+                ' of ', progress%bytes_total, ' bytes'
+        end if
         flow = glacier_continue
     end function
 end module
@@ -127,8 +143,8 @@ program upload_file
     integer(c_int32_t) :: code
     integer :: status
 
-    if (command_argument_count() /= 2) then
-        write (error_unit, '(a)') 'usage: upload VAULT FILE'
+    if (command_argument_count() < 2 .or. command_argument_count() > 3) then
+        write (error_unit, '(a)') 'usage: upload VAULT FILE [JOURNAL]'
         stop 2, quiet=.true.
     end if
     client = c_null_ptr
@@ -139,6 +155,9 @@ program upload_file
     code = glacier_client_new(config, client, err)
     if (code == glacier_ok) code = glacier_upload_new(client, argument(1), upload, err)
     if (code == glacier_ok) code = glacier_upload_set_source_file(upload, argument(2), err)
+    if (code == glacier_ok .and. command_argument_count() == 3) then
+        code = glacier_upload_set_journal(upload, argument(3), err)
+    end if
     if (code == glacier_ok) then
         code = glacier_upload_set_progress(upload, c_funloc(on_progress), c_null_ptr, c_null_funptr, err)
     end if

@@ -1,6 +1,6 @@
 // Uploads a file to a vault.
 //
-// usage: upload VAULT FILE
+// usage: upload VAULT FILE [JOURNAL]
 //
 // The program uses cgo. Keys and region come from the environment.
 package main
@@ -17,8 +17,8 @@ static int32_t on_progress(void *user_data, const glacier_progress_t *progress) 
 	return goProgress(user_data, (glacier_progress_t *)progress);
 }
 
-static glacier_result_t set_progress(glacier_upload_t *upload, glacier_error_t **err) {
-	return glacier_upload_set_progress(upload, on_progress, NULL, NULL, err);
+static glacier_result_t set_progress(glacier_upload_t *upload, uintptr_t display, glacier_error_t **err) {
+	return glacier_upload_set_progress(upload, on_progress, (void *)display, NULL, err);
 }
 */
 import "C"
@@ -26,14 +26,13 @@ import "C"
 import (
 	"fmt"
 	"os"
-	"runtime"
+	"runtime/cgo"
 	"unsafe"
 )
 
 // Error is the error of a function of the library.
 type Error struct {
 	Code, Message string
-	Resumable     bool
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -42,26 +41,47 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 func takeError(err *C.glacier_error_t) error {
 	defer C.glacier_error_free(err)
 	return &Error{
-		Code:      C.GoString(C.glacier_result_name(C.glacier_error_code(err))),
-		Message:   C.GoString(C.glacier_error_message(err)),
-		Resumable: C.glacier_error_is_resumable(err) == 1,
+		Code:    C.GoString(C.glacier_result_name(C.glacier_error_code(err))),
+		Message: C.GoString(C.glacier_error_message(err)),
 	}
 }
 
+// display is the user_data of the callback.
+type display struct {
+	failure any
+}
+
+func (d *display) show(progress *C.glacier_progress_t) {
+	total := ""
+	if progress.bytes_total != C.GLACIER_UNKNOWN_LENGTH {
+		total = fmt.Sprintf(" of %d", progress.bytes_total)
+	}
+	fmt.Fprintf(os.Stderr, "%d%s bytes\n", progress.bytes_done+progress.bytes_resumed, total)
+}
+
+// goProgress stops the upload if it panics: a panic must not leave a callback.
+//
 //export goProgress
-func goProgress(_ unsafe.Pointer, progress *C.glacier_progress_t) C.int32_t {
-	done := uint64(progress.bytes_done) + uint64(progress.bytes_resumed)
-	fmt.Fprintf(os.Stderr, "%d of %d bytes\n", done, uint64(progress.bytes_total))
+func goProgress(userData unsafe.Pointer, progress *C.glacier_progress_t) (flow C.int32_t) {
+	d := cgo.Handle(userData).Value().(*display)
+	defer func() {
+		if d.failure = recover(); d.failure != nil {
+			flow = C.GLACIER_STOP
+		}
+	}()
+	d.show(progress)
 	return C.GLACIER_CONTINUE
 }
 
-func upload(vault, file string) (string, error) {
-	// The callback runs on the thread that calls glacier_upload_run.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	cVault, cFile := C.CString(vault), C.CString(file)
+func upload(vault, file, journal string) (string, error) {
+	cVault, cFile, cJournal := C.CString(vault), C.CString(file), C.CString(journal)
 	defer C.free(unsafe.Pointer(cVault))
 	defer C.free(unsafe.Pointer(cFile))
+	defer C.free(unsafe.Pointer(cJournal))
+	shown := &display{}
+	// C code must not keep the address of a Go value. A handle stands for it.
+	userData := cgo.NewHandle(shown)
+	defer userData.Delete()
 
 	var err *C.glacier_error_t
 	config := C.glacier_config_new()
@@ -76,20 +96,37 @@ func upload(vault, file string) (string, error) {
 		return "", takeError(err)
 	}
 	defer C.glacier_upload_free(handle)
-	if C.glacier_upload_set_source_file(handle, cFile, &err) != C.GLACIER_OK ||
-		C.set_progress(handle, &err) != C.GLACIER_OK ||
-		C.glacier_upload_run(handle, &err) != C.GLACIER_OK {
+	result := C.glacier_upload_set_source_file(handle, cFile, &err)
+	if result == C.GLACIER_OK && journal != "" {
+		result = C.glacier_upload_set_journal(handle, cJournal, &err)
+	}
+	if result == C.GLACIER_OK {
+		result = C.set_progress(handle, C.uintptr_t(userData), &err)
+	}
+	if result == C.GLACIER_OK {
+		result = C.glacier_upload_run(handle, &err)
+	}
+	if shown.failure != nil {
+		C.glacier_error_free(err)
+		panic(shown.failure)
+	}
+	if result != C.GLACIER_OK {
 		return "", takeError(err)
 	}
 	return C.GoString(C.glacier_upload_archive_id(handle)), nil
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: upload VAULT FILE")
+	arguments := os.Args[1:]
+	if len(arguments) < 2 || len(arguments) > 3 {
+		fmt.Fprintln(os.Stderr, "usage: upload VAULT FILE [JOURNAL]")
 		os.Exit(2)
 	}
-	archive, err := upload(os.Args[1], os.Args[2])
+	journal := ""
+	if len(arguments) == 3 {
+		journal = arguments[2]
+	}
+	archive, err := upload(arguments[0], arguments[1], journal)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

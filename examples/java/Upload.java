@@ -9,13 +9,15 @@ import java.util.Map;
 /**
  * Uploads a file to a vault.
  *
- * <p>usage: java -cp jna.jar:. Upload VAULT FILE
+ * <p>usage: java -cp jna.jar:. Upload VAULT FILE [JOURNAL]
  *
  * <p>The program uses JNA. Keys and region come from the environment.
  */
 public final class Upload {
     private static final int OK = 0;
+    private static final int STOP = 0;
     private static final int CONTINUE = 1;
+    private static final long UNKNOWN = -1; // 2^64 - 1
 
     /** The functions of the library that this program uses. */
     public interface Glacier extends Library {
@@ -34,6 +36,8 @@ public final class Upload {
         int glacier_upload_new(Pointer client, String vault, PointerByReference out, PointerByReference err);
 
         int glacier_upload_set_source_file(Pointer upload, String path, PointerByReference err);
+
+        int glacier_upload_set_journal(Pointer upload, String path, PointerByReference err);
 
         int glacier_upload_set_progress(
                 Pointer upload, ProgressFn callback, Pointer userData, Pointer destroy, PointerByReference err);
@@ -77,8 +81,11 @@ public final class Upload {
     public static final class GlacierException extends Exception {
         private static final long serialVersionUID = 1;
 
-        GlacierException(String message) {
+        public final String code;
+
+        GlacierException(String code, String message) {
             super(message);
+            this.code = code;
         }
 
         /** Copies an error of the library, and frees it. */
@@ -87,7 +94,7 @@ public final class Upload {
             String code = library.glacier_result_name(library.glacier_error_code(error));
             String message = library.glacier_error_message(error);
             library.glacier_error_free(error);
-            return new GlacierException(code + ": " + message);
+            return new GlacierException(code, message);
         }
     }
 
@@ -97,25 +104,54 @@ public final class Upload {
         }
     }
 
-    private static String upload(String vault, String file) throws GlacierException {
+    /** Shows the progress. No throwable leaves the callback: it is stored. */
+    private static final class Display implements ProgressFn {
+        private Throwable failure;
+
+        @Override
+        public int invoke(Pointer userData, Pointer address) {
+            try {
+                show(new Progress(address));
+                return CONTINUE;
+            } catch (Throwable thrown) {
+                failure = thrown;
+                return STOP;
+            }
+        }
+
+        private static void show(Progress progress) {
+            String total = progress.bytesTotal == UNKNOWN ? "" : " of " + Long.toUnsignedString(progress.bytesTotal);
+            System.err.println((progress.bytesDone + progress.bytesResumed) + total + " bytes");
+        }
+
+        void throwFailure() {
+            if (failure != null) {
+                throw new IllegalStateException("the progress callback failed", failure);
+            }
+        }
+    }
+
+    private static String upload(String vault, String file, String journal) throws GlacierException {
         Glacier library = Glacier.LIBRARY;
         PointerByReference client = new PointerByReference();
         PointerByReference upload = new PointerByReference();
         PointerByReference err = new PointerByReference();
-        // The variable keeps the callback alive. The callback must not throw.
-        ProgressFn onProgress = (userData, address) -> {
-            Progress progress = new Progress(address);
-            System.err.println((progress.bytesDone + progress.bytesResumed) + " of "
-                    + Long.toUnsignedString(progress.bytesTotal) + " bytes");
-            return CONTINUE;
-        };
+        // The variable keeps the callback alive.
+        Display display = new Display();
         Pointer config = library.glacier_config_new();
         try {
             check(library.glacier_client_new(config, client, err), err);
             check(library.glacier_upload_new(client.getValue(), vault, upload, err), err);
             check(library.glacier_upload_set_source_file(upload.getValue(), file, err), err);
-            check(library.glacier_upload_set_progress(upload.getValue(), onProgress, null, null, err), err);
-            check(library.glacier_upload_run(upload.getValue(), err), err);
+            if (journal != null) {
+                check(library.glacier_upload_set_journal(upload.getValue(), journal, err), err);
+            }
+            check(library.glacier_upload_set_progress(upload.getValue(), display, null, null, err), err);
+            try {
+                check(library.glacier_upload_run(upload.getValue(), err), err);
+            } finally {
+                display.throwFailure();
+            }
             return library.glacier_upload_archive_id(upload.getValue());
         } finally {
             // These functions accept NULL.
@@ -126,14 +162,14 @@ public final class Upload {
     }
 
     public static void main(String[] arguments) {
-        if (arguments.length != 2) {
-            System.err.println("usage: java -cp jna.jar:. Upload VAULT FILE");
+        if (arguments.length < 2 || arguments.length > 3) {
+            System.err.println("usage: java -cp jna.jar:. Upload VAULT FILE [JOURNAL]");
             System.exit(2);
         }
         try {
-            System.out.println(upload(arguments[0], arguments[1]));
+            System.out.println(upload(arguments[0], arguments[1], arguments.length == 3 ? arguments[2] : null));
         } catch (GlacierException exception) {
-            System.err.println(exception.getMessage());
+            System.err.println(exception.code + ": " + exception.getMessage());
             System.exit(1);
         }
     }

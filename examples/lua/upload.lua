@@ -1,6 +1,6 @@
 -- Uploads a file to a vault.
 --
--- usage: luajit upload.lua VAULT FILE
+-- usage: luajit upload.lua VAULT FILE [JOURNAL]
 --
 -- The program uses the FFI of LuaJIT. Keys and region come from the environment.
 local ffi = require("ffi")
@@ -21,6 +21,7 @@ int32_t glacier_client_new(const glacier_config_t *config, glacier_client_t **ou
 void glacier_client_free(glacier_client_t *client);
 int32_t glacier_upload_new(glacier_client_t *client, const char *vault, glacier_upload_t **out, glacier_error_t **err);
 int32_t glacier_upload_set_source_file(glacier_upload_t *upload, const char *path, glacier_error_t **err);
+int32_t glacier_upload_set_journal(glacier_upload_t *upload, const char *path, glacier_error_t **err);
 int32_t glacier_upload_set_progress(glacier_upload_t *upload, glacier_progress_fn callback, void *user_data,
                                     void (*destroy)(void *), glacier_error_t **err);
 int32_t glacier_upload_run(glacier_upload_t *upload, glacier_error_t **err);
@@ -28,13 +29,14 @@ const char *glacier_upload_archive_id(const glacier_upload_t *upload);
 void glacier_upload_free(glacier_upload_t *upload);
 int32_t glacier_error_code(const glacier_error_t *error);
 const char *glacier_error_message(const glacier_error_t *error);
-int32_t glacier_error_is_resumable(const glacier_error_t *error);
 void glacier_error_free(glacier_error_t *error);
 const char *glacier_result_name(int32_t result);
+void (*signal(int number, void (*handler)(int)))(int);
 ]]
 
 local glacier = ffi.load("libglacier_mp.so.0")
-local OK, CONTINUE = 0, 1
+local OK, STOP, CONTINUE, UNKNOWN = 0, 0, 1, -1ULL
+local SIGINT = 2
 
 local err = ffi.new("glacier_error_t *[1]")
 
@@ -44,7 +46,6 @@ local function check(result)
         local failure = {
             code = ffi.string(glacier.glacier_result_name(result)),
             message = ffi.string(glacier.glacier_error_message(err[0])),
-            resumable = glacier.glacier_error_is_resumable(err[0]) == 1,
         }
         glacier.glacier_error_free(err[0])
         error(failure)
@@ -55,11 +56,17 @@ local function decimal(number)
     return (tostring(number):gsub("ULL$", ""))
 end
 
--- An error inside a callback must not leave it. The callback is anchored here, so that it is not collected.
+local function show(progress)
+    local total = progress.bytes_total ~= UNKNOWN and " of " .. decimal(progress.bytes_total) or ""
+    io.stderr:write(decimal(progress.bytes_done + progress.bytes_resumed), total, " bytes\n")
+end
+
+-- The callback is anchored here, so that it is not collected. An error must not leave it.
+local failure
 local on_progress = ffi.cast("glacier_progress_fn", function(_, progress)
-    io.stderr:write(decimal(progress.bytes_done + progress.bytes_resumed), " of ",
-        decimal(progress.bytes_total), " bytes\n")
-    return CONTINUE
+    local shown, raised = pcall(show, progress)
+    if not shown then failure = raised end
+    return shown and CONTINUE or STOP
 end)
 
 -- A function that LuaJIT has compiled must not call C code that calls back into Lua.
@@ -68,7 +75,7 @@ local function run(upload)
 end
 jit.off(run)
 
-local function upload_file(vault, file)
+local function upload_file(vault, file, journal)
     -- ffi.gc frees the handles, in any order.
     local config = ffi.gc(glacier.glacier_config_new(), glacier.glacier_config_free)
     local out = ffi.new("glacier_client_t *[1]")
@@ -78,16 +85,20 @@ local function upload_file(vault, file)
     check(glacier.glacier_upload_new(client, vault, out, err))
     local upload = ffi.gc(out[0], glacier.glacier_upload_free)
     check(glacier.glacier_upload_set_source_file(upload, file, err))
+    if journal then check(glacier.glacier_upload_set_journal(upload, journal, err)) end
     check(glacier.glacier_upload_set_progress(upload, on_progress, nil, nil, err))
-    check(run(upload))
+    local done, raised = pcall(check, run(upload))
+    if failure or not done then error(failure or raised, 0) end
     return ffi.string(glacier.glacier_upload_archive_id(upload))
 end
 
-if #arg ~= 2 then
-    io.stderr:write("usage: luajit upload.lua VAULT FILE\n")
+if #arg < 2 or #arg > 3 then
+    io.stderr:write("usage: luajit upload.lua VAULT FILE [JOURNAL]\n")
     os.exit(2)
 end
-local done, result = pcall(upload_file, arg[1], arg[2])
+-- The handler of luajit raises an error in the callback before its pcall begins. The default action ends the program.
+ffi.C.signal(SIGINT, nil)
+local done, result = pcall(upload_file, arg[1], arg[2], arg[3])
 if done then
     print(result)
 elseif type(result) == "table" then

@@ -2,18 +2,20 @@
 /**
  * Uploads a file to a vault.
  *
- * usage: php upload.php VAULT FILE
+ * usage: php upload.php VAULT FILE [JOURNAL]
  *
  * The program uses the extension FFI. Keys and region come from the environment.
  */
 declare(strict_types=1);
 
+const STOP_UPLOAD = 0;
 const CONTINUE_UPLOAD = 1;
+const UNKNOWN = -1; // 2^64 - 1
 
 /** The error of a function of the library. */
 final class GlacierException extends Exception
 {
-    public function __construct(public readonly string $result, string $message, public readonly bool $resumable)
+    public function __construct(public readonly string $result, string $message)
     {
         parent::__construct($message);
     }
@@ -37,6 +39,7 @@ final class Glacier
         void glacier_client_free(glacier_client_t *client);
         int32_t glacier_upload_new(glacier_client_t *client, const char *vault, glacier_upload_t **out, glacier_error_t **err);
         int32_t glacier_upload_set_source_file(glacier_upload_t *upload, const char *path, glacier_error_t **err);
+        int32_t glacier_upload_set_journal(glacier_upload_t *upload, const char *path, glacier_error_t **err);
         int32_t glacier_upload_set_progress(glacier_upload_t *upload, glacier_progress_fn callback, void *user_data,
                                             void *destroy, glacier_error_t **err);
         int32_t glacier_upload_run(glacier_upload_t *upload, glacier_error_t **err);
@@ -44,7 +47,6 @@ final class Glacier
         void glacier_upload_free(glacier_upload_t *upload);
         int32_t glacier_error_code(const glacier_error_t *error);
         const char *glacier_error_message(const glacier_error_t *error);
-        int32_t glacier_error_is_resumable(const glacier_error_t *error);
         void glacier_error_free(glacier_error_t *error);
         const char *glacier_result_name(int32_t result);
         C;
@@ -57,24 +59,38 @@ final class Glacier
     }
 
     /** Uploads a file, and returns the archive ID. */
-    public function upload(string $vault, string $file): string
+    public function upload(string $vault, string $file, ?string $journal = null): string
     {
         $library = $this->library;
         $config = $library->glacier_config_new();
         $client = $library->new('glacier_client_t *');
         $upload = $library->new('glacier_upload_t *');
-        // An exception inside the callback would end the process.
-        $onProgress = function ($userData, $progress): int {
-            $done = $progress->bytes_done + $progress->bytes_resumed;
-            fwrite(STDERR, sprintf("%u of %u bytes\n", $done, $progress->bytes_total));
-            return CONTINUE_UPLOAD;
+        // An exception that leaves the callback ends the process.
+        $failure = null;
+        $onProgress = function ($userData, $progress) use (&$failure): int {
+            try {
+                self::show($progress);
+                return CONTINUE_UPLOAD;
+            } catch (Throwable $raised) {
+                $failure = $raised;
+                return STOP_UPLOAD;
+            }
         };
         try {
             $this->call('glacier_client_new', $config, FFI::addr($client));
             $this->call('glacier_upload_new', $client, $vault, FFI::addr($upload));
             $this->call('glacier_upload_set_source_file', $upload, $file);
+            if ($journal !== null) {
+                $this->call('glacier_upload_set_journal', $upload, $journal);
+            }
             $this->call('glacier_upload_set_progress', $upload, $onProgress, null, null);
-            $this->call('glacier_upload_run', $upload);
+            try {
+                $this->call('glacier_upload_run', $upload);
+            } finally {
+                if ($failure !== null) {
+                    throw $failure;
+                }
+            }
             return $library->glacier_upload_archive_id($upload);
         } finally {
             // These functions accept NULL.
@@ -82,6 +98,13 @@ final class Glacier
             $library->glacier_client_free($client);
             $library->glacier_config_free($config);
         }
+    }
+
+    private static function show(FFI\CData $progress): void
+    {
+        $total = $progress->bytes_total === UNKNOWN ? '' : " of $progress->bytes_total";
+        // The operator @ hides the warning if standard error cannot be written.
+        @fwrite(STDERR, $progress->bytes_done + $progress->bytes_resumed . "$total bytes\n");
     }
 
     /** Calls a function whose last parameter is the error. */
@@ -93,19 +116,18 @@ final class Glacier
         if ($result !== 0) {
             $name = $library->glacier_result_name($result);
             $message = $library->glacier_error_message($err);
-            $resumable = $library->glacier_error_is_resumable($err) === 1;
             $library->glacier_error_free($err);
-            throw new GlacierException($name, $message, $resumable);
+            throw new GlacierException($name, $message);
         }
     }
 }
 
-if ($argc !== 3) {
-    fwrite(STDERR, "usage: php upload.php VAULT FILE\n");
+if ($argc < 3 || $argc > 4) {
+    fwrite(STDERR, "usage: php upload.php VAULT FILE [JOURNAL]\n");
     exit(2);
 }
 try {
-    echo (new Glacier())->upload($argv[1], $argv[2]), "\n";
+    echo (new Glacier())->upload(...array_slice($argv, 1)), "\n";
 } catch (GlacierException $exception) {
     fwrite(STDERR, "{$exception->result}: {$exception->getMessage()}\n");
     exit(1);

@@ -1,6 +1,6 @@
 # Uploads a file to a vault.
 #
-# usage: ruby upload.rb VAULT FILE
+# usage: ruby upload.rb VAULT FILE [JOURNAL]
 #
 # The program uses Fiddle, which is a part of Ruby. Keys and region come from the environment.
 require "fiddle"
@@ -16,17 +16,19 @@ module Glacier
   extern "void glacier_client_free(void *)"
   extern "int glacier_upload_new(void *, const char *, void *, void *)"
   extern "int glacier_upload_set_source_file(void *, const char *, void *)"
+  extern "int glacier_upload_set_journal(void *, const char *, void *)"
   extern "int glacier_upload_set_progress(void *, void *, void *, void *, void *)"
   extern "int glacier_upload_run(void *, void *)"
   extern "char *glacier_upload_archive_id(void *)"
   extern "void glacier_upload_free(void *)"
   extern "int glacier_error_code(void *)"
   extern "char *glacier_error_message(void *)"
-  extern "int glacier_error_is_resumable(void *)"
   extern "void glacier_error_free(void *)"
   extern "char *glacier_result_name(int)"
 
+  STOP = 0
   CONTINUE = 1
+  UNKNOWN = 2**64 - 1
   # glacier_progress_t: 12 fields of 64 bits.
   Progress = Struct.new(:struct_size, :bytes_total, :bytes_done, :bytes_resumed, :bytes_hashed, :bytes_sent,
                         :parts_total, :parts_done, :parts_in_flight, :retries, :workers, :elapsed_ms) do
@@ -34,11 +36,10 @@ module Glacier
   end
 
   class Error < StandardError
-    attr_reader :code, :resumable
+    attr_reader :code
 
     def initialize(error)
       @code = Glacier.glacier_result_name(Glacier.glacier_error_code(error)).to_s
-      @resumable = Glacier.glacier_error_is_resumable(error) == 1
       super(Glacier.glacier_error_message(error).to_s.force_encoding("UTF-8"))
       Glacier.glacier_error_free(error)
     end
@@ -58,19 +59,36 @@ module Glacier
   end
 end
 
-def upload(vault, file)
+def show(progress)
+  total = " of #{progress.bytes_total}" unless progress.bytes_total == Glacier::UNKNOWN
+  warn "#{progress.bytes_done + progress.bytes_resumed}#{total} bytes"
+rescue SystemCallError
+  # Standard error cannot be written. The upload does not need it.
+end
+
+def upload(vault, file, journal = nil)
+  failure = nil
+  # The default handler raises Interrupt where Fiddle calls the block, so that no rescue in the block is reached.
+  trap("INT") { failure = Interrupt.new("stopped by Ctrl-C") }
   config = Glacier.glacier_config_new
   client = Glacier.create(:glacier_client_new, config)
   upload = Glacier.create(:glacier_upload_new, client, vault)
   Glacier.call(:glacier_upload_set_source_file, upload, file)
-  # The variable keeps the closure alive until the upload is freed. An exception inside the block must not leave it.
+  Glacier.call(:glacier_upload_set_journal, upload, journal) if journal
+  # The variable keeps the closure alive until the upload is freed. An exception must not leave the block.
   on_progress = Fiddle::Closure::BlockCaller.new(Fiddle::TYPE_INT, [Fiddle::TYPE_VOIDP, Fiddle::TYPE_VOIDP]) do |_, address|
-    progress = Glacier::Progress.read(address)
-    warn "#{progress.bytes_done + progress.bytes_resumed} of #{progress.bytes_total} bytes"
-    Glacier::CONTINUE
+    show(Glacier::Progress.read(address))
+    failure ? Glacier::STOP : Glacier::CONTINUE
+  rescue Exception => error
+    failure = error
+    Glacier::STOP
   end
   Glacier.call(:glacier_upload_set_progress, upload, on_progress, nil, nil)
-  Glacier.call(:glacier_upload_run, upload)
+  begin
+    Glacier.call(:glacier_upload_run, upload)
+  ensure
+    raise failure if failure
+  end
   Glacier.glacier_upload_archive_id(upload).to_s
 ensure
   # These functions accept NULL.
@@ -79,8 +97,8 @@ ensure
   Glacier.glacier_config_free(config)
 end
 
-unless ARGV.length == 2
-  warn "usage: ruby upload.rb VAULT FILE"
+unless ARGV.length.between?(2, 3)
+  warn "usage: ruby upload.rb VAULT FILE [JOURNAL]"
   exit 2
 end
 begin
