@@ -70,14 +70,15 @@
  *                        GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND, GLACIER_E_LIMIT, GLACIER_E_NO_LONGER_SUPPORTED;
  *                        GLACIER_E_BUSY, GLACIER_E_FORKED, GLACIER_E_CANCELED, GLACIER_E_CALLBACK.
  *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
- *                        GLACIER_E_INVALID (a part size was set that the upload does not have);
+ *                        GLACIER_E_INVALID (a part size was set that the upload does not have; with a journal that
+ *                        records the upload, GLACIER_E_JOURNAL);
  *                        GLACIER_E_STATE (aborted, parts are sent in another way, or the call needs an upload ID:
  *                        see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
  *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
  *
- * After a failed upload call, the first line that applies says what to do. The same call resumes the upload; a stream,
- * a handle whose settings must change, and GLACIER_E_FORKED need a new handle with the same journal or upload ID.
+ * After a failed upload call, the first line that applies says what to do. The same call resumes the upload. A stream
+ * with parts missing, a change of settings and GLACIER_E_FORKED need a new handle with the same journal or upload ID.
  *
  *     call again            GLACIER_E_CANCELED, GLACIER_E_CALLBACK; and GLACIER_E_OUTCOME_UNKNOWN if
  *                           glacier_error_is_resumable returns 1
@@ -95,11 +96,11 @@
  * == Success ==
  *
  * GLACIER_OK of glacier_upload_run, _transfer, _wait, _finish and _complete means: the service acknowledged, with equal
- * hashes, exactly the bytes of this call's source; without a source, each part that this handle put or the service
- * lists. If the response to Complete is lost, the call finds out whether there is an archive, or returns
- * GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing and
- * compares the source with the archive: a file with the recorded identity is not read again, any other source is read
- * to its end.
+ * hashes, exactly the bytes of this call's source or part range; without a source, those of the parts that this handle
+ * put or the service lists. If the response to Complete is lost, the call finds out whether there is an archive, or
+ * returns GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing
+ * and compares the source with the archive: a file with the recorded identity is not read again, any other source is
+ * read to its end.
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
  *
@@ -178,17 +179,18 @@
  * call with GLACIER_E_CALLBACK, unless its work was already done.
  *
  * Inside a callback of an upload, only these functions of that upload are allowed: glacier_upload_cancel, _state,
- * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Inside a log
- * callback or a credentials provider, this holds for all uploads of the client, and on the client only
- * glacier_client_cancel and _free are allowed. A callback must not leave by longjmp, pthread_exit or a C++ exception.
+ * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Functions of the
+ * client and of other uploads are allowed. Inside a log callback or a credentials provider, this holds for all uploads
+ * of the client, and on the client only glacier_client_cancel and _free are allowed. A callback must not leave by
+ * longjmp, pthread_exit or a C++ exception.
  *
  * user_data: the library passes it to the callback unchanged, and owns it from the start of the call that sets it. Its
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
  * - otherwise when another call replaces the callback, or the last handle that uses it is freed (the upload; for a
- *   config callback the last of the config, its clients and uploads), or after done has returned. If a call, started
- *   run or stream is still in progress then, destroy runs after it has ended.
+ *   config callback the last of the config, its clients and uploads), or, for done, after it has returned. If a call,
+ *   started run or stream is still in progress then, destroy runs after it has ended.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -199,8 +201,8 @@
  * glacier_client_cancel does the same for glacier_client_list_uploads. Both are one atomic store: any thread may call
  * them at any time, also in a callback or a signal handler. A cancel that stopped a stream or a call
  * (GLACIER_E_CANCELED or GLACIER_E_OUTCOME_UNKNOWN) is cleared when no call is in progress. Then the handle can be used
- * again, but it cannot continue that stream: see glacier_upload_write. A cancel that comes too late stops the next
- * working call.
+ * again, but not to continue that stream: see glacier_upload_write. A cancel that comes too late stops the next working
+ * call.
  *
  * Calls return within 250 ms, except that they wait for a running callback or name lookup and, if Complete was sent, up
  * to 10 s for its response. The upload stays in the vault and can be resumed. For Ctrl-C:
@@ -237,7 +239,7 @@
  * If a part or connection buffer, a thread, a response body, a list or a journal cannot be allocated, the call returns
  * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations of that error. The process ends only
  * if a small allocation fails after the reserve is used and other threads freed nothing for 2 seconds; if the C library
- * cannot set up a new thread; or if a system that overcommits memory, the Linux default, kills it.
+ * aborts while it starts a thread; or if a system that overcommits memory, the Linux default, kills it.
  *
  *
  * == Secrets and clocks ==
@@ -397,12 +399,11 @@ typedef enum {
     /** The service no longer serves this account. */
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
     /**
-     * Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
-     * with this handle or with one that has the same journal: the library repeats Complete, and the service repeats
-     * the archive ID. Without a journal, do so before the program ends: a new handle attached to the ID does not
-     * know that Complete was sent, and gets GLACIER_E_NOT_FOUND if there is an archive. If
-     * glacier_error_is_resumable returns 0, look for the archive in an inventory of the vault before you upload
-     * again.
+     * Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, repeat the call, with
+     * this handle or with one that has the same journal: the library repeats Complete, and the service repeats the
+     * archive ID. Without a journal, do so before the program ends: a new handle attached to the ID does not know
+     * that Complete was sent, and gets GLACIER_E_NOT_FOUND if there is an archive. If glacier_error_is_resumable
+     * returns 0, look for the archive in an inventory of the vault before you upload again.
      */
     GLACIER_E_OUTCOME_UNKNOWN = 307,
     /** A tree hash differs from the expected one. */
@@ -672,9 +673,9 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * since the previous attempt. If this function sets a maximum, even 10, every attempt counts.
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
- * a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
- * error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not count as an
- * attempt.
+ * a response that is not HTTP, and any other error response that is probably from a proxy, because it has neither a
+ * Glacier error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not
+ * count as an attempt.
  *
  * Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to
  * 20 s. A longer Retry-After of the service is followed, up to 300 s.
@@ -797,7 +798,8 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *  1. glacier_config_set_credentials or glacier_config_set_credentials_provider, the one called last
  *  2. AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; not if the program selects a profile
  *  3. role_arn of the profile, with source_profile or credential_source
- *  4. AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or these settings of the profile, as in pods of EKS
+ *  4. AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (like 2, not if the program selects a profile), or these settings
+ *     of the profile, as in pods of EKS
  *  5. the profile: an SSO role (token of aws sso login), keys, or a credential_process
  *  6. the endpoint of a container: ECS, or EKS Pod Identity
  *  7. the role of an EC2 instance; not if AWS_EC2_METADATA_DISABLED is true
@@ -864,7 +866,7 @@ glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
 typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t *out);
 
 /**
- * Sets a credentials provider. If callback is NULL, the library uses the other sources: see "Credentials".
+ * Sets a credentials provider. If callback is NULL, sources 2 to 7 of "Credentials" apply.
  *
  * Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
  * created from the same config share the callback and may call it at the same time. destroy is also called when other
@@ -908,8 +910,8 @@ void glacier_client_free(glacier_client_t *client);
 /**
  * Creates a handle for an upload to an existing vault. Nothing is sent.
  *
- * Results: GLACIER_E_INVALID (vault name not allowed, see "Service limits"); GLACIER_E_BUSY (inside a callback of this
- * client); GLACIER_E_FORKED. Since: 0.1
+ * Results: GLACIER_E_INVALID (vault name: see "Service limits"); GLACIER_E_BUSY (inside this client's log callback
+ * or credentials provider); GLACIER_E_FORKED. Since: 0.1
  */
 glacier_result_t glacier_upload_new(glacier_client_t *client,
                                     const char *vault,
@@ -1109,12 +1111,12 @@ typedef struct {
     uint64_t struct_size;
     /**
      * The archive size. UINT64_MAX until the source is open and, for an existing upload, the service has responded;
-     * for a stream of unknown length until its end.
+     * for a stream of unknown length until its end; in multipart operations until glacier_upload_complete.
      */
     uint64_t bytes_total;
     /**
      * The bytes in parts that the service acknowledged to this handle. bytes_done plus bytes_resumed reaches
-     * bytes_total; both grow by whole parts. A part that is sent again counts once.
+     * bytes_total, unless a part range is set; both grow by whole parts. A part that is sent again counts once.
      */
     uint64_t bytes_done;
     /** The bytes in parts that the service held before. */
@@ -1143,8 +1145,8 @@ typedef struct {
      */
     uint64_t workers;
     /**
-     * Milliseconds since the start of the first working call that moved data. Like all counts, it continues when the
-     * handle runs again.
+     * Milliseconds since the first working call that moved data began, time between calls included. No call resets a
+     * count.
      */
     uint64_t elapsed_ms;
 } glacier_progress_t;
@@ -1208,15 +1210,16 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * file. Working calls open it and continue the upload that it records; those that initiate or send parts create it.
  *
  * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
- * keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
- * completed, aborted or freed: others get GLACIER_E_LOCKED.
+ * keys and no data. It must be on a local disk: the locks of a network file system may not keep out a second writer.
+ * It is locked from the first working call until the upload is completed, aborted or freed: others get
+ * GLACIER_E_LOCKED.
  *
  * Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
  * nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
  * GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
  *
- * GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (endpoint, region, account, vault
- * or upload ID differ, or a part size, archive size or description that is set). The path of the source may differ.
+ * GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (another endpoint, region, account,
+ * vault or upload ID or, if set, another part size, archive size or description). The path of the source may differ.
  * A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed, nothing
  * is sent, and another journal can be set.
  *
@@ -1230,8 +1233,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * differ. To upload the same file again, use a new journal.
  *
  * Delete a finished journal only after you store the archive ID. To give up an unfinished upload and start a new
- * one, first call glacier_upload_abort, then delete the journal; after GLACIER_E_NOT_FOUND, first read there. A
- * journal of an earlier version is accepted, but the file is read again and compared.
+ * one, first call glacier_upload_abort, then delete the journal; after GLACIER_E_NOT_FOUND, see its comment. A
+ * journal of an earlier version works, but the source is read again and compared.
  *
  * Results: setter results (path is empty). Since: 0.1
  */
@@ -1332,10 +1335,11 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  * MiB, for at most 671,088,640,000 bytes. After glacier_upload_initiate, the part size is the one selected there. More
  * than 10,000 parts are GLACIER_E_LIMIT.
  *
- * Resuming: after a failure, create a new handle with the same journal or upload ID and restart the stream at byte 0.
- * Parts that the service holds with the same hash are not sent again; others are replaced, also if a journal records
- * them. A stream shorter than what the service holds is GLACIER_E_SOURCE_CHANGED. If no part arrives for 24 hours, the
- * service may remove the upload, and the stream fails with GLACIER_E_NOT_FOUND: for slow streams set a small part size.
+ * Resuming: after a failure with parts missing, create a new handle with the same journal or upload ID and restart the
+ * stream at byte 0. Parts that the service holds with the same hash are not sent again; others are replaced, also if a
+ * journal records them. A stream shorter than what the service holds is GLACIER_E_SOURCE_CHANGED. If no part arrives
+ * for 24 hours, the service may remove the upload, and the stream fails with GLACIER_E_NOT_FOUND: for slow streams set
+ * a small part size.
  */
 
 /**
@@ -1678,9 +1682,9 @@ const char *glacier_error_request_id(const glacier_error_t *error);
 int32_t glacier_error_is_retryable(const glacier_error_t *error);
 
 /**
- * Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this handle (a
- * stream: with a new one); else 0. See "Resuming". It does not check the source. After GLACIER_E_OUTCOME_UNKNOWN
- * only this handle, or one with the same journal, can resume. Since: 0.1
+ * Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this handle (a stream
+ * with parts missing: with a new one); else 0. See "Resuming". It does not check the source. After
+ * GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can resume. Since: 0.1
  */
 int32_t glacier_error_is_resumable(const glacier_error_t *error);
 

@@ -35,10 +35,10 @@ pub struct glacier_progress_t {
     /// The number of bytes of this struct that are filled.
     pub struct_size: u64,
     /// The archive size. UINT64_MAX until the source is open and, for an existing upload, the service has responded;
-    /// for a stream of unknown length until its end.
+    /// for a stream of unknown length until its end; in multipart operations until glacier_upload_complete.
     pub bytes_total: u64,
     /// The bytes in parts that the service acknowledged to this handle. bytes_done plus bytes_resumed reaches
-    /// bytes_total; both grow by whole parts. A part that is sent again counts once.
+    /// bytes_total, unless a part range is set; both grow by whole parts. A part that is sent again counts once.
     pub bytes_done: u64,
     /// The bytes in parts that the service held before.
     pub bytes_resumed: u64,
@@ -59,8 +59,8 @@ pub struct glacier_progress_t {
     /// The maximum number of parts in flight: the number that was set, or fewer if the service throttles or the
     /// connection is slow. If memory is short, fewer parts are in flight.
     pub workers: u64,
-    /// Milliseconds since the start of the first working call that moved data. Like all counts, it continues when the
-    /// handle runs again.
+    /// Milliseconds since the first working call that moved data began, time between calls included. No call resets a
+    /// count.
     pub elapsed_ms: u64,
 }
 

@@ -87,7 +87,7 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
     })
 }
 
-/// Sets a credentials provider. If callback is NULL, the library uses the other sources: see "Credentials".
+/// Sets a credentials provider. If callback is NULL, sources 2 to 7 of "Credentials" apply.
 ///
 /// Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
 /// created from the same config share the callback and may call it at the same time. destroy is also called when other
@@ -259,9 +259,9 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// since the previous attempt. If this function sets a maximum, even 10, every attempt counts.
 ///
 /// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
-/// a response that is not HTTP, and an error response that is probably from a proxy, because it has neither a Glacier
-/// error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not count as an
-/// attempt.
+/// a response that is not HTTP, and any other error response that is probably from a proxy, because it has neither a
+/// Glacier error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not
+/// count as an attempt.
 ///
 /// Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to
 /// 20 s. A longer Retry-After of the service is followed, up to 300 s.

@@ -77,12 +77,11 @@ pub enum glacier_result_names {
     GLACIER_E_LIMIT = 305,
     /// The service no longer serves this account.
     GLACIER_E_NO_LONGER_SUPPORTED = 306,
-    /// Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, run or complete again,
-    /// with this handle or with one that has the same journal: the library repeats Complete, and the service repeats
-    /// the archive ID. Without a journal, do so before the program ends: a new handle attached to the ID does not
-    /// know that Complete was sent, and gets GLACIER_E_NOT_FOUND if there is an archive. If
-    /// glacier_error_is_resumable returns 0, look for the archive in an inventory of the vault before you upload
-    /// again.
+    /// Complete was sent, but its outcome is unknown. If glacier_error_is_resumable returns 1, repeat the call, with
+    /// this handle or with one that has the same journal: the library repeats Complete, and the service repeats the
+    /// archive ID. Without a journal, do so before the program ends: a new handle attached to the ID does not know
+    /// that Complete was sent, and gets GLACIER_E_NOT_FOUND if there is an archive. If glacier_error_is_resumable
+    /// returns 0, look for the archive in an inventory of the vault before you upload again.
     GLACIER_E_OUTCOME_UNKNOWN = 307,
 
     /// A tree hash differs from the expected one.

@@ -18,8 +18,8 @@ pub struct glacier_upload_t(pub(super) Arc<Upload>);
 
 /// Creates a handle for an upload to an existing vault. Nothing is sent.
 ///
-/// Results: GLACIER_E_INVALID (vault name not allowed, see "Service limits"); GLACIER_E_BUSY (inside a callback of this
-/// client); GLACIER_E_FORKED. Since: 0.1
+/// Results: GLACIER_E_INVALID (vault name: see "Service limits"); GLACIER_E_BUSY (inside this client's log callback
+/// or credentials provider); GLACIER_E_FORKED. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_new(
     client: *mut glacier_client_t,

@@ -69,15 +69,16 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// file. Working calls open it and continue the upload that it records; those that initiate or send parts create it.
 ///
 /// The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
-/// keys and no data. It must be on a local disk. It is locked from the first working call until the upload is
-/// completed, aborted or freed: others get GLACIER_E_LOCKED.
+/// keys and no data. It must be on a local disk: the locks of a network file system may not keep out a second writer.
+/// It is locked from the first working call until the upload is completed, aborted or freed: others get
+/// GLACIER_E_LOCKED.
 ///
 /// Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
 /// nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
 /// GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
 ///
-/// GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (endpoint, region, account, vault
-/// or upload ID differ, or a part size, archive size or description that is set). The path of the source may differ.
+/// GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (another endpoint, region, account,
+/// vault or upload ID or, if set, another part size, archive size or description). The path of the source may differ.
 /// A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed, nothing
 /// is sent, and another journal can be set.
 ///
@@ -91,8 +92,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// differ. To upload the same file again, use a new journal.
 ///
 /// Delete a finished journal only after you store the archive ID. To give up an unfinished upload and start a new
-/// one, first call glacier_upload_abort, then delete the journal; after GLACIER_E_NOT_FOUND, first read there. A
-/// journal of an earlier version is accepted, but the file is read again and compared.
+/// one, first call glacier_upload_abort, then delete the journal; after GLACIER_E_NOT_FOUND, see its comment. A
+/// journal of an earlier version works, but the source is read again and compared.
 ///
 /// Results: setter results (path is empty). Since: 0.1
 #[unsafe(no_mangle)]

@@ -61,11 +61,12 @@ pub(crate) fn complete_with_repair(call: &Call<'_>, source: &Source, plan: &Plan
 pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> {
     let session = call.session;
     let tree = lock(session.parts()).archive_hash(size)?;
+    let plan = Plan::new(size, Some(session.part_size()))?;
+    session.set_totals(&plan);
     let rejection = match session.complete_once(size, tree, call.context) {
         Err(error) if rejected_parts(&error) => error,
         outcome => return outcome,
     };
-    let plan = Plan::new(size, Some(session.part_size()))?;
     if let Some(part) = different_parts(call, &plan)?.first() {
         return Err(rejection.with_kind(Kind::Incomplete).with_hint(format_args!(
             "the service lacks part {} (bytes {}), or holds it with another hash: send it again",

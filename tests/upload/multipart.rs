@@ -39,6 +39,9 @@ fn puts_parts_from_many_threads() {
     let lists = of(&glacier, Operation::ListParts).len();
     upload.complete().unwrap();
     assert_eq!(of(&glacier, Operation::ListParts).len(), lists, "this handle put every part");
+    let progress = upload.progress().unwrap();
+    assert_eq!((progress.bytes_total, progress.bytes_done), (16_200_000, 16_200_000));
+    assert_eq!((progress.parts_total, progress.parts_done), (16, 16));
     assert_eq!(archive(&glacier), content);
 }
 

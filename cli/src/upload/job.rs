@@ -234,7 +234,7 @@ impl Job {
             && description != default_description(path)
         {
             let message = format!(
-                "{}: the description of upload {} is \"{}\"; stored parts that differ are replaced",
+                "{}: upload {} has another description, \"{}\"; stored parts that differ are replaced",
                 shown(&self.name()),
                 shown(id),
                 shown(&description)
@@ -270,7 +270,7 @@ impl Job {
         let Some(record) = context.uploaded.get(&(self.vault.clone(), self.name())) else { return };
         if matches!(self.source, JobSource::File(_)) && self.size() == Some(record.size) {
             let message = format!(
-                "{}: the catalog has an archive of this path with the same size, {} of {}; the file is uploaded again as a new archive",
+                "{}: the catalog has archive {} of {} with this path and size; the file is uploaded again as a new archive",
                 shown(&self.name()),
                 shown(&record.archive_id),
                 shown(&record.time)

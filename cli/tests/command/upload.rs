@@ -45,7 +45,7 @@ fn same_file_becomes_a_new_archive_the_next_time() {
     let second = place.run(["upload", &file]);
     second.expect(0);
     let known = &place.catalog()[0]["archive_id"];
-    let says = format!("an archive of this path with the same size, {} of ", known.as_str().unwrap());
+    let says = format!("the catalog has archive {} of ", known.as_str().unwrap());
     assert!(second.stderr.contains(&says), "{second:?}");
     assert_eq!((place.archives().len(), place.catalog().len()), (2, 2));
     let other = place.file("f", b"other size");

@@ -81,9 +81,9 @@ impl Session {
     /// Returns the error of a call after which the archive may exist.
     pub(super) fn outcome_unknown(&self, cause: Error) -> Error {
         let next = if self.state().is_resumable() && self.journal.is_open() {
-            "run or complete again, with this handle or with another one that has the same journal, to learn the outcome"
+            "repeat the call, with this handle or with another one that has the same journal, to learn the outcome"
         } else if self.state().is_resumable() {
-            "run or complete again with this handle to learn the outcome; after the handle is freed, only an inventory of the \
+            "repeat the call with this handle to learn the outcome; after the handle is freed, only an inventory of the \
              vault shows the outcome"
         } else {
             "only an inventory of the vault shows whether the archive exists"
