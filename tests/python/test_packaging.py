@@ -110,11 +110,11 @@ def test_wheel_contains_library_command_and_licenses(source: Path, tmp_path: Pat
     assert all("extra ==" in requirement for requirement in metadata.get_all("Requires-Dist", []))
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     environment.pop("GLACIER_MP_LIBRARY", None)
-    program = "import glacier_mp; print(glacier_mp.__version__, glacier_mp._ffi.path)"
+    program = "import glacier_mp; print(glacier_mp.__version__, glacier_mp._ffi.path, sep=chr(10))"
     output = subprocess.run(
         [sys.executable, "-c", program], cwd="/", env=environment, check=True, capture_output=True, text=True
     ).stdout
-    assert output.split() == [metadata["Version"], str(package / LIBRARY.name)]
+    assert output.splitlines() == [metadata["Version"], str(package / LIBRARY.name)]
     assert wheel.name == f"glacier_mp-{metadata['Version']}-py3-none-manylinux_2_34_x86_64.whl"
 
 
