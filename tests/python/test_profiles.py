@@ -40,9 +40,9 @@ def test_giving_up_without_connection_names_the_setting_of_the_endpoint(
         del settings["endpoint_url"]
         for explicit, place in ((endpoint, "the program"), (None, "the environment variable AWS_ENDPOINT_URL_GLACIER")):
             monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", "" if explicit else endpoint)
-            with Client(Config(endpoint_url=explicit, **settings)) as client:
-                with pytest.raises(GlacierError, match=f"check the network and the endpoint, which is from {place}"):
-                    client.list_uploads(VAULT)
+            says = f"check the network and the endpoint, which is from {place}"
+            with Client(Config(endpoint_url=explicit, **settings)) as client, pytest.raises(GlacierError, match=says):
+                client.list_uploads(VAULT)
 
 
 def test_variable_selects_the_profile(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
