@@ -59,11 +59,10 @@ module Glacier
   end
 end
 
+# `warn` ignores that standard error cannot be written.
 def show(progress)
   total = " of #{progress.bytes_total}" unless progress.bytes_total == Glacier::UNKNOWN
   warn "#{progress.bytes_done + progress.bytes_resumed}#{total} bytes"
-rescue SystemCallError
-  # Standard error cannot be written. The upload does not need it.
 end
 
 def upload(vault, file, journal = nil)

@@ -38,11 +38,13 @@ class Language:
 
     In commands, SRC is the program's directory, and OUT that of its outputs. The defect makes the display of the
     progress fail. There is none if the callback cannot raise: Fortran has no exceptions, and Nim checks the callback.
+    The text after SIGINT is a part of "status N: standard error" if the program sets what SIGINT does.
     """
 
     run: str
     build: str = ""
     defect: Optional[Defect] = None
+    after_sigint: str = ""
 
 
 # Some defects have a condition that always holds, because the compiler rejects statements that are never reached.
@@ -74,9 +76,15 @@ LANGUAGES = {
         Defect("String total", f'if (progress.workers != 0) throw new IllegalArgumentException("{DISPLAY_FAILED}");'),
     ),
     "lisp": Language(
-        "sbcl --script SRC/upload.lisp", defect=Defect("(handler-case (format *error", f'(error "{DISPLAY_FAILED}")')
+        "sbcl --script SRC/upload.lisp",
+        defect=Defect("(handler-case (format *error", f'(error "{DISPLAY_FAILED}")'),
+        after_sigint=f"status {-signal.SIGINT}:",
     ),
-    "lua": Language("luajit SRC/upload.lua", defect=Defect("local total", f'error("{DISPLAY_FAILED}")')),
+    "lua": Language(
+        "luajit SRC/upload.lua",
+        defect=Defect("local total", f'error("{DISPLAY_FAILED}")'),
+        after_sigint=f"status {-signal.SIGINT}:",
+    ),
     "nim": Language("OUT/upload", "nim c --hints:off --nimcache:OUT/cache -o:OUT/upload SRC/upload.nim"),
     "pascal": Language(
         "OUT/upload",
@@ -87,8 +95,16 @@ LANGUAGES = {
     "php": Language(
         "php SRC/upload.php", defect=Defect("$total =", f'throw new RuntimeException("{DISPLAY_FAILED}");')
     ),
-    "racket": Language("racket SRC/upload.rkt", defect=Defect("(define total", f'(error "{DISPLAY_FAILED}")')),
-    "ruby": Language("ruby -w SRC/upload.rb", defect=Defect('total = "', f'raise "{DISPLAY_FAILED}";')),
+    "racket": Language(
+        "racket SRC/upload.rkt",
+        defect=Defect("(define total", f'(error "{DISPLAY_FAILED}")'),
+        after_sigint=f"status {-signal.SIGINT}:",
+    ),
+    "ruby": Language(
+        "ruby -w SRC/upload.rb",
+        defect=Defect('total = "', f'raise "{DISPLAY_FAILED}";'),
+        after_sigint="stopped by Ctrl-C",
+    ),
 }
 
 
@@ -96,6 +112,7 @@ class Program:
     """A program that is built."""
 
     def __init__(self, language: str, out: Path, source: Optional[Path] = None) -> None:
+        self.language = language
         self._out, self._source = out, source or EXAMPLES / language
         self._command = self._words(LANGUAGES[language].run)
         library = str(PREFIX / "lib")
@@ -160,8 +177,8 @@ def receive_sigint() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def program_with_defect(language: str, directory: Path) -> Program:
-    """Builds a copy of a program that has the defect of its language."""
+def program_with_defect(language: str, directory: Path, statement: Optional[str] = None) -> Program:
+    """Builds a copy of a program with the defect of its language, or with another statement at the same place."""
     defect = LANGUAGES[language].defect
     assert defect is not None
     source, out = directory / "source", directory / "out"
@@ -173,6 +190,8 @@ def program_with_defect(language: str, directory: Path) -> Program:
         if language == "ada" and path.name != "reports.adb":
             continue
         changed += text.count(defect.before)
-        path.write_text(text.replace(defect.before, f"{defect.statement} {defect.before}", 1), encoding="utf-8")
+        path.write_text(
+            text.replace(defect.before, f"{statement or defect.statement} {defect.before}", 1), encoding="utf-8"
+        )
     assert changed == 1, f"{defect.before!r} occurs {changed} times in {EXAMPLES / language}"
     return Program(language, out, source)

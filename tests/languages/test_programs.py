@@ -105,6 +105,8 @@ def test_resumes_with_the_journal_after_a_signal(
     assert (output, acknowledged) == ("", f"{SIZE - upload['part_size']} of {SIZE} bytes"), errors
     assert running.returncode not in (0, -signal.SIGABRT, 128 + signal.SIGABRT), errors
     assert "fatal runtime error" not in errors
+    if number == signal.SIGINT:
+        assert LANGUAGES[program.language].after_sigint in f"status {running.returncode}: {errors}"
     glacier.clear_faults()
     earlier = len(glacier.requests("UploadMultipartPart"))
 
@@ -149,9 +151,22 @@ def test_raises_an_exception_of_the_callback_again(
     done = program_with_defect(language, tmp_path).run(settings(glacier), VAULT, str(archive))
     assert done.returncode > 0, done.stderr
     assert DISPLAY_FAILED in done.stdout + done.stderr
-    assert "fatal runtime error" not in done.stderr
+    # Messages of Rust, PHP and SBCL about an exception that left the callback.
+    assert not re.search("fatal runtime error|FFI callbacks|foreign function", done.stdout + done.stderr), done.stderr
     assert "GLACIER_E_CALLBACK" not in done.stderr
     assert glacier.archives() == []
+
+
+def test_reports_error_in_racket_after_a_collection_in_the_callback(
+    glacier: LocalGlacier, archive: Path, tmp_path: Path
+) -> None:
+    # The collector moves memory while the library holds the address of the error pointer.
+    program = program_with_defect("racket", tmp_path, "(collect-garbage)")
+    done = program.run(settings(glacier), "other-vault", str(archive))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(r"^0 of .*\nGLACIER_E_NOT_FOUND: .*other-vault", done.stderr, re.MULTILINE | re.DOTALL), (
+        done.stderr
+    )
 
 
 def test_reports_usage(program: Program) -> None:
