@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -167,6 +168,21 @@ def test_reports_error_in_racket_after_a_collection_in_the_callback(
     assert re.search(r"^0 of .*\nGLACIER_E_NOT_FOUND: .*other-vault", done.stderr, re.MULTILINE | re.DOTALL), (
         done.stderr
     )
+
+
+def test_uploads_in_racket_if_standard_error_is_a_full_pipe(
+    glacier: LocalGlacier, archive: Path, tmp_path: Path
+) -> None:
+    # A callback runs in atomic mode. Racket ends a program that blocks there.
+    reader, writer = os.pipe()
+    with open(reader), open(writer, "wb", buffering=0) as full:
+        os.set_blocking(writer, False)
+        while full.write(bytes(4096)):
+            pass
+        os.set_blocking(writer, True)
+        done = Program("racket", tmp_path).run(settings(glacier), VAULT, str(archive), stderr=full)
+    assert done.returncode == 0
+    assert glacier.archive(done.stdout.strip()) == archive.read_bytes()
 
 
 def test_reports_usage(program: Program) -> None:
