@@ -39,12 +39,12 @@
  *
  * == Errors ==
  *
- * A function that can fail returns a glacier_result_t: GLACIER_OK (0) or one of GLACIER_E_.... It writes its outputs
- * only on GLACIER_OK.
+ * A function with an err returns a glacier_result_t: GLACIER_OK (0) or one of GLACIER_E_.... It writes its outputs only
+ * on GLACIER_OK.
  *
  * Its last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores NULL there,
- * without reading or freeing the old value. On failure it stores an error, never NULL; it may do so after callbacks
- * have run, so the memory must not move meanwhile. Free the error with glacier_error_free before err is used again.
+ * without reading or freeing the old value. On failure it stores an error, never NULL, perhaps after callbacks have
+ * run: the pointer must not move during the call. Free the error with glacier_error_free before err is used again.
  * There is no thread-local "last error".
  *
  * Wrong use is an error, and nothing is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
@@ -70,8 +70,8 @@
  *                        GLACIER_E_THROTTLED, GLACIER_E_NOT_FOUND, GLACIER_E_LIMIT, GLACIER_E_NO_LONGER_SUPPORTED;
  *                        GLACIER_E_BUSY, GLACIER_E_FORKED, GLACIER_E_CANCELED, GLACIER_E_CALLBACK.
  *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
- *                        GLACIER_E_INVALID (a part size was set that the upload does not have; with a journal that
- *                        records the upload, GLACIER_E_JOURNAL);
+ *                        GLACIER_E_INVALID (a part size was set that the upload does not have; GLACIER_E_JOURNAL
+ *                        instead if a journal records the upload);
  *                        GLACIER_E_STATE (aborted, parts are sent in another way, or the call needs an upload ID:
  *                        see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
@@ -96,9 +96,9 @@
  * == Success ==
  *
  * GLACIER_OK of glacier_upload_run, _transfer, _wait, _finish and _complete means: the service acknowledged, with equal
- * hashes, exactly the bytes of this call's source or part range; without a source, those of the parts that this handle
- * put or the service lists. If the response to Complete is lost, the call finds out whether there is an archive, or
- * returns GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing
+ * hashes, exactly the bytes of this call's source or part range; without a source, the bytes of the parts that this
+ * handle put or the service lists. If the response to Complete is lost, the call finds out whether there is an archive,
+ * or returns GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing
  * and compares the source with the archive: a file with the recorded identity is not read again, any other source is
  * read to its end.
  *
@@ -147,8 +147,8 @@
  * - Config, tree hash: one thread at a time. Another gets GLACIER_E_BUSY.
  * - Clients, errors, lists, plans: any number of threads at once. Errors, lists and plans never change.
  * - Upload: any number of threads may be in glacier_upload_put_part and _put_part_checked at once. Every other working
- *   call and every setter needs exclusive use of the handle. If the handle is in use, the call returns GLACIER_E_BUSY
- *   at once.
+ *   call and, except as below, every setter needs exclusive use of the handle. If the handle is in use, it returns
+ *   GLACIER_E_BUSY at once.
  * - A started run uses the handle until it ends. A stream uses it from the first glacier_upload_write until it is
  *   finished or fails. Meanwhile the only working calls allowed are glacier_upload_abort, which cancels the run or
  *   stream, and glacier_upload_write and _finish for the stream. glacier_upload_set_progress is allowed between two
@@ -188,9 +188,9 @@
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
- * - otherwise when another call replaces the callback, or the last handle that uses it is freed (the upload; for a
- *   config callback the last of the config, its clients and uploads), or, for done, after it has returned. If a call,
- *   started run or stream is still in progress then, destroy runs after it has ended.
+ * - otherwise when no handle uses the callback any more. A handle uses it until it is freed or gets another one; a
+ *   callback of a config is also used by the clients created from the config and by their uploads; done is used until
+ *   it has returned. If a call, started run or stream is still in progress then, destroy runs after it has ended.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *
@@ -237,7 +237,7 @@
  * == Memory ==
  *
  * If a part or connection buffer, a thread, a response body, a list or a journal cannot be allocated, the call returns
- * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations of that error. The process ends only
+ * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations that report it. The process ends only
  * if a small allocation fails after the reserve is used and other threads freed nothing for 2 seconds; if the C library
  * aborts while it starts a thread; or if a system that overcommits memory, the Linux default, kills it.
  *
@@ -331,7 +331,7 @@ typedef enum {
     GLACIER_OK = 0,
     /** A required pointer is NULL. */
     GLACIER_E_NULL = 1,
-    /** A value is not allowed. The message has the value and the rule. Nothing was sent. */
+    /** A value is not allowed. The message has the value and the rule. No part was sent. */
     GLACIER_E_INVALID = 2,
     /** The call is not allowed in the handle's state, or after earlier calls. Nothing was sent. */
     GLACIER_E_STATE = 3,
@@ -549,8 +549,8 @@ glacier_result_t glacier_config_set_account_id(glacier_config_t *config,
  * The three belong together, and all other sources are ignored. Of this and glacier_config_set_credentials_provider,
  * the later call counts. See "Credentials".
  *
- * Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
- * printable ASCII). Since: 0.1
+ * Results: config results (the key ID or the secret is empty; a text is longer than 32,768 bytes, or has a space or
+ * a character that is not printable ASCII). Since: 0.1
  */
 glacier_result_t glacier_config_set_credentials(glacier_config_t *config,
                                                 const char *key_id,
@@ -838,8 +838,8 @@ typedef struct glacier_credentials_t glacier_credentials_t;
  *
  * Any thread may call it with the callback's out, until the callback returns. The last successful call counts.
  *
- * Results: GLACIER_E_INVALID (a text is empty, or has a space or a character that is not printable ASCII; or
- * expires_unix is negative). Since: 0.1
+ * Results: GLACIER_E_INVALID (the key ID or the secret is empty; a text is longer than 32,768 bytes, or has a space
+ * or a character that is not printable ASCII; or expires_unix is negative). Since: 0.1
  */
 glacier_result_t glacier_credentials_set(glacier_credentials_t *out,
                                          const char *key_id,
@@ -869,8 +869,8 @@ typedef int32_t (*glacier_credentials_fn)(void *user_data, glacier_credentials_t
  * Sets a credentials provider. If callback is NULL, sources 2 to 7 of "Credentials" apply.
  *
  * Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
- * created from the same config share the callback and may call it at the same time. destroy is also called when other
- * credentials are set.
+ * created from the same config share the callback and may call it at the same time. Setting other credentials also
+ * releases it.
  *
  * Results: config results. Since: 0.1
  */
@@ -981,7 +981,7 @@ glacier_result_t glacier_upload_set_archive_size(glacier_upload_t *upload,
  * Then glacier_upload_archive_id is known.
  *
  * Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
- * completed handle or journal nothing is sent (see "Success"); an error's message has the archive ID.
+ * completed handle or journal the call only compares (see "Success"), and its errors name the archive ID.
  *
  * The source is opened and measured first: if this fails, nothing is initiated. After a later failure, if
  * glacier_error_is_resumable returns 1, the upload is in the vault and the message has the upload ID. To resume,
@@ -1210,24 +1210,23 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * file. Working calls open it and continue the upload that it records; those that initiate or send parts create it.
  *
  * The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
- * keys and no data. It must be on a local disk: the locks of a network file system may not keep out a second writer.
- * It is locked from the first working call until the upload is completed, aborted or freed: others get
- * GLACIER_E_LOCKED.
+ * keys and no data. It must be on a local disk: the locks of a network file system can let a second writer in. It is
+ * locked from the first working call until the upload is completed, aborted or freed: others get GLACIER_E_LOCKED.
  *
- * Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
+ * These calls need only a journal and no source: glacier_upload_complete (if the upload is completed, it sends
  * nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
  * GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
  *
  * GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (another endpoint, region, account,
- * vault or upload ID or, if set, another part size, archive size or description). The path of the source may differ.
- * A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed, nothing
- * is sent, and another journal can be set.
+ * vault or upload ID or, if set, another part size, description or recorded archive size). The path of the source
+ * may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
+ * changed, nothing is sent, and another journal can be set.
  *
- * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO
- * and nothing is initiated. An upload is left only if its ID cannot be written, for example because the disk just
- * filled up; the message has the ID. A later write failure does not stop the upload: a log warning reports it.
- * Resuming then re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND
- * instead of the archive ID.
+ * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO.
+ * An upload is then in the vault only if just its ID could not be written, for example because the disk filled up;
+ * the message has the ID. A later write failure does not stop the upload: a log warning reports it. Resuming then
+ * re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND instead of
+ * the archive ID.
  *
  * A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
  * differ. To upload the same file again, use a new journal.
@@ -1244,7 +1243,8 @@ glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
 
 /**
  * Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
- * working call takes part size and description from the service; a description set here is ignored.
+ * working call takes part size and description from the service. A description set here is checked only by a journal
+ * that records the upload.
  *
  * The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
  * 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
@@ -1305,8 +1305,8 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
 
 /* ==== Streaming ====================================================================================================
  *
- * For sources that can be read only once. Their length may be unknown. A program that produces data writes it. No
- * archive is created until glacier_upload_finish is called; if your program fails, do not call it:
+ * For sources that can be read only once. Their length may be unknown. To push the data, call glacier_upload_write. No
+ * archive is created until you call glacier_upload_finish; if your program fails, do not call it:
  *
  *     while (result == GLACIER_OK && (n = fread(buf, 1, sizeof buf, in)) > 0)
  *         result = glacier_upload_write(upload, buf, n, &err);

@@ -68,8 +68,8 @@ pub extern "C" fn glacier_config_new() -> *mut glacier_config_t {
 /// The three belong together, and all other sources are ignored. Of this and glacier_config_set_credentials_provider,
 /// the later call counts. See "Credentials".
 ///
-/// Results: config results (a text is empty, longer than 32,768 bytes, or has a space or a character that is not
-/// printable ASCII). Since: 0.1
+/// Results: config results (the key ID or the secret is empty; a text is longer than 32,768 bytes, or has a space or
+/// a character that is not printable ASCII). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_config_set_credentials(
     config: *mut glacier_config_t,
@@ -90,8 +90,8 @@ pub unsafe extern "C" fn glacier_config_set_credentials(
 /// Sets a credentials provider. If callback is NULL, sources 2 to 7 of "Credentials" apply.
 ///
 /// Of this and glacier_config_set_credentials, the later call counts; both override all other sources. Clients
-/// created from the same config share the callback and may call it at the same time. destroy is also called when other
-/// credentials are set.
+/// created from the same config share the callback and may call it at the same time. Setting other credentials also
+/// releases it.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]

@@ -31,8 +31,8 @@ impl glacier_credentials_t {
 ///
 /// Any thread may call it with the callback's out, until the callback returns. The last successful call counts.
 ///
-/// Results: GLACIER_E_INVALID (a text is empty, or has a space or a character that is not printable ASCII; or
-/// expires_unix is negative). Since: 0.1
+/// Results: GLACIER_E_INVALID (the key ID or the secret is empty; a text is longer than 32,768 bytes, or has a space
+/// or a character that is not printable ASCII; or expires_unix is negative). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_credentials_set(
     out: *mut glacier_credentials_t,

@@ -21,7 +21,7 @@ pub enum glacier_result_names {
 
     /// A required pointer is NULL.
     GLACIER_E_NULL = 1,
-    /// A value is not allowed. The message has the value and the rule. Nothing was sent.
+    /// A value is not allowed. The message has the value and the rule. No part was sent.
     GLACIER_E_INVALID = 2,
     /// The call is not allowed in the handle's state, or after earlier calls. Nothing was sent.
     GLACIER_E_STATE = 3,

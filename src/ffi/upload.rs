@@ -40,7 +40,7 @@ pub unsafe extern "C" fn glacier_upload_new(
 /// Then glacier_upload_archive_id is known.
 ///
 /// Stored parts are skipped only if their tree hash equals the source's; others are sent again and replaced. On a
-/// completed handle or journal nothing is sent (see "Success"); an error's message has the archive ID.
+/// completed handle or journal the call only compares (see "Success"), and its errors name the archive ID.
 ///
 /// The source is opened and measured first: if this fails, nothing is initiated. After a later failure, if
 /// glacier_error_is_resumable returns 1, the upload is in the vault and the message has the upload ID. To resume,

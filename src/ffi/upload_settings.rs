@@ -45,7 +45,8 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
 }
 
 /// Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
-/// working call takes part size and description from the service; a description set here is ignored.
+/// working call takes part size and description from the service. A description set here is checked only by a journal
+/// that records the upload.
 ///
 /// The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
 /// 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
@@ -69,24 +70,23 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// file. Working calls open it and continue the upload that it records; those that initiate or send parts create it.
 ///
 /// The journal holds names, sizes, hashes, the upload ID and finally the archive ID, about 150 bytes per part, but no
-/// keys and no data. It must be on a local disk: the locks of a network file system may not keep out a second writer.
-/// It is locked from the first working call until the upload is completed, aborted or freed: others get
-/// GLACIER_E_LOCKED.
+/// keys and no data. It must be on a local disk: the locks of a network file system can let a second writer in. It is
+/// locked from the first working call until the upload is completed, aborted or freed: others get GLACIER_E_LOCKED.
 ///
-/// Calls that need no source work with a journal alone: glacier_upload_complete (if the upload is completed, it sends
+/// These calls need only a journal and no source: glacier_upload_complete (if the upload is completed, it sends
 /// nothing), glacier_upload_abort and glacier_upload_list_parts. After any of them, even if it returned
 /// GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
 ///
 /// GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (another endpoint, region, account,
-/// vault or upload ID or, if set, another part size, archive size or description). The path of the source may differ.
-/// A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed, nothing
-/// is sent, and another journal can be set.
+/// vault or upload ID or, if set, another part size, description or recorded archive size). The path of the source
+/// may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
+/// changed, nothing is sent, and another journal can be set.
 ///
-/// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO
-/// and nothing is initiated. An upload is left only if its ID cannot be written, for example because the disk just
-/// filled up; the message has the ID. A later write failure does not stop the upload: a log warning reports it.
-/// Resuming then re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND
-/// instead of the archive ID.
+/// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO.
+/// An upload is then in the vault only if just its ID could not be written, for example because the disk filled up;
+/// the message has the ID. A later write failure does not stop the upload: a log warning reports it. Resuming then
+/// re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND instead of
+/// the archive ID.
 ///
 /// A file or memory source of a later call must have the same bytes (see "Success"); a stream replaces parts that
 /// differ. To upload the same file again, use a new journal.

@@ -43,7 +43,7 @@ pub(crate) struct ConnectionArgs {
     /// The maximum time without any acknowledged part, such as 30m
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) give_up_after: Option<Duration>,
-    /// The maximum number of attempts per request, also in outages; 0: only --give-up-after applies
+    /// The maximum attempts per request, those in outages included; 0: only --give-up-after applies
     #[arg(long, value_name = "COUNT", value_parser = count_in(0..=u32::MAX))]
     pub(crate) max_attempts: Option<u32>,
 }

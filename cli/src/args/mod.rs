@@ -104,7 +104,7 @@ pub(crate) struct UploadArgs {
     pub(crate) description: Option<String>,
     /// The part size: a power of two from 1M to 4G
     ///
-    /// The default is the smallest size from 16M that needs at most 10,000 parts.
+    /// The default is the smallest size from 16M that needs at most 10,000 parts, and 64M if the size is not known.
     #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
     pub(crate) part_size: Option<u64>,
     /// Start again: abort the unfinished uploads of these files

@@ -234,7 +234,7 @@ impl Job {
             && description != default_description(path)
         {
             let message = format!(
-                "{}: upload {} has another description, \"{}\"; stored parts that differ are replaced",
+                "{}: upload {} has the description \"{}\", perhaps of another file; stored parts that differ are replaced",
                 shown(&self.name()),
                 shown(id),
                 shown(&description)

@@ -205,7 +205,7 @@ fn recorded_key(id: &str, path: &Path, job: &Job, context: &Context) -> Result<O
             return Ok(Some(key));
         }
         return Err(Failure::new(format!(
-            "upload {} belongs to {}, and not to this file, of which nothing was sent; to resume that upload, run: {}",
+            "upload {} belongs to {}, not to this file; this command sent nothing; to resume that upload, run: {}",
             shown(id),
             shown_path(&source),
             context.invocation.resume_command(&job.vault, &source)
