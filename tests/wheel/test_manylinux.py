@@ -104,7 +104,7 @@ def test_python_tests_pass_with_the_wheel(version: str, wheel: Path, tmp_path: P
         pytest.skip(f"{version} is not installed, or has no venv")
     venv = create_venv(tmp_path / "venv", python)
     requirements = ROOT / "tests" / "python" / "requirements.txt"
-    if version in ("3.9", "pypy3"):
+    if version in ("3.9", "3.10", "pypy3"):
         requirements = ROOT / "tests" / "wheel" / "requirements-3.9.txt"
     run(venv, "-m", "pip", "install", "--quiet", "-r", requirements, wheel)
     print(run(venv, "-c", "import glacier_mp, sys; print(sys.version); print(glacier_mp._ffi.path)"))
