@@ -44,7 +44,7 @@
  *
  * Its last parameter, err, is NULL or the address of a glacier_error_t pointer. The function first stores NULL there,
  * without reading or freeing the old value. On failure it stores an error, never NULL, perhaps after callbacks have
- * run: the pointer must not move during the call. Free the error with glacier_error_free before err is used again.
+ * run: the address err must stay valid meanwhile. Free the error with glacier_error_free before err is used again.
  * There is no thread-local "last error".
  *
  * Wrong use is an error, and nothing is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
@@ -72,7 +72,7 @@
  *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
  *                        GLACIER_E_INVALID (a part size was set that the upload does not have; GLACIER_E_JOURNAL
  *                        instead if a journal records the upload);
- *                        GLACIER_E_STATE (aborted, parts are sent in another way, or the call needs an upload ID:
+ *                        GLACIER_E_STATE (aborted, parts are sent by other calls, or the call needs an upload ID:
  *                        see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
  *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
@@ -100,7 +100,7 @@
  * handle put or the service lists. If the response to Complete is lost, the call finds out whether there is an archive,
  * or returns GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing
  * and compares the source with the archive: a file with the recorded identity is not read again, any other source is
- * read to its end.
+ * read to its end (glacier_upload_complete reads no callback source).
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
  *
@@ -180,9 +180,9 @@
  *
  * Inside a callback of an upload, only these functions of that upload are allowed: glacier_upload_cancel, _state,
  * _progress, _set_bandwidth_limit, _free and the getters. Any other call on it returns GLACIER_E_BUSY. Functions of the
- * client and of other uploads are allowed. Inside a log callback or a credentials provider, this holds for all uploads
- * of the client, and on the client only glacier_client_cancel and _free are allowed. A callback must not leave by
- * longjmp, pthread_exit or a C++ exception.
+ * client and of other uploads are allowed. Inside a log callback or a credentials provider, the restriction covers all
+ * uploads of the client, and on the client only glacier_client_cancel and _free are allowed. A callback must not leave
+ * by longjmp, pthread_exit or a C++ exception.
  *
  * user_data: the library passes it to the callback unchanged, and owns it from the start of the call that sets it. Its
  * destroy function, if not NULL, runs exactly once:
@@ -219,14 +219,14 @@
  *
  * Library threads exist only during a call or a started run, and from the first glacier_upload_write until the stream
  * is finished, fails, is canceled or freed. They block asynchronous signals, so that the program's threads receive
- * them. The thread of a started run leaves real-time signals as they are in the thread that started it: runtimes with
- * a garbage collector stop threads with them.
+ * them. The thread of a started run inherits the mask of the real-time signals from the thread that starts it: runtimes
+ * with a garbage collector stop threads with these signals.
  *
- * In a forked child, calls on the parent's handles return GLACIER_E_FORKED. glacier_upload_state and the getters return
- * their values as of the fork, and _free only releases memory and runs destroy functions. It skips what a thread of the
- * parent was using. Do not fork while a call runs on another thread, unless the child calls exec at once. A child
- * forked inside a callback must not return from it. A child holds the lock of an open journal until it calls exec or
- * ends.
+ * In a forked child, calls on the parent's clients and uploads return GLACIER_E_FORKED. glacier_upload_state and the
+ * getters return their values as of the fork, and _free only releases memory and runs destroy functions. It skips what
+ * a thread of the parent was using. Do not fork while a call runs on another thread, unless the child calls exec at
+ * once. A child forked inside a callback must not return from it. A child holds the lock of an open journal until it
+ * calls exec or ends.
  *
  * The library needs no initialization, installs no signal handler, raises no SIGPIPE and never calls exit. If the
  * program exits during a started run or a stream, it ends as in a killed process: done and destroy are not called, and
@@ -237,7 +237,7 @@
  * == Memory ==
  *
  * If a part or connection buffer, a thread, a response body, a list or a journal cannot be allocated, the call returns
- * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations that report it. The process ends only
+ * GLACIER_E_MEMORY. 2 MiB of address space are reserved for the small allocations of this error. The process ends only
  * if a small allocation fails after the reserve is used and other threads freed nothing for 2 seconds; if the C library
  * aborts while it starts a thread; or if a system that overcommits memory, the Linux default, kills it.
  *
@@ -689,8 +689,8 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
 /**
  * Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
  * 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
- * are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts
- * is used. The client's next connection tries it first, or last if it failed without a response.
+ * are tried 250 ms apart, or right after a failure, IPv6 and IPv4 alternately (RFC 8305). The first to accept is
+ * used. The client's next connection tries this address first, or last if it did not respond.
  *
  * Results: config results. Since: 0.1
  */
@@ -804,14 +804,15 @@ glacier_result_t glacier_config_set_log(glacier_config_t *config,
  *  6. the endpoint of a container: ECS, or EKS Pod Identity
  *  7. the role of an EC2 instance; not if AWS_EC2_METADATA_DISABLED is true
  *
- * glacier_client_new reports errors of the settings. The first call that needs the service gets the keys, on a thread
- * of the library; if there are none, it returns GLACIER_E_CREDENTIALS with the reason of each source. A source that
- * fails ends the call: the next source would be another identity. The log names the source (GLACIER_LOG_INFO).
+ * glacier_client_new reports errors of the settings. The first call that needs the service gets the keys, those of
+ * sources 2 to 7 on a thread of the library; if there are none, it returns GLACIER_E_CREDENTIALS with the reason of
+ * each source. A source that fails ends the call: the next source would be another identity. The log names the source
+ * (GLACIER_LOG_INFO).
  *
  * Keys are replaced 5 minutes before they expire (for lifetimes under 10 minutes, at half the lifetime), and if the
- * service reports an expired token; profiles are then read again. If no new keys are available, the old ones are used
- * until the service rejects them. A credential_process may run for 60 seconds. Canceling a call ends its search for
- * keys and kills a running credential_process.
+ * service reports an expired token. In both cases, profiles are read again. If no new keys are available, the old ones
+ * are used until the service rejects them. A credential_process may run for 60 seconds. Canceling a call ends its
+ * search for keys and kills a running credential_process.
  *
  * A program that has its own source of keys sets a credentials provider, a callback:
  *
@@ -1223,8 +1224,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * changed, nothing is sent, and another journal can be set.
  *
  * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO.
- * An upload is then in the vault only if just its ID could not be written, for example because the disk filled up;
- * the message has the ID. A later write failure does not stop the upload: a log warning reports it. Resuming then
+ * An upload is then in the vault only if the write of its ID failed, for example because the disk filled up; the
+ * message has the ID. A later write failure does not stop the upload: a log warning reports it. Resuming then
  * re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND instead of
  * the archive ID.
  *
@@ -1243,8 +1244,8 @@ glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
 
 /**
  * Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
- * working call takes part size and description from the service. A description set here is checked only by a journal
- * that records the upload.
+ * working call takes part size and description from the service. Only a journal that records the upload checks a
+ * description that is set on this handle.
  *
  * The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
  * 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
@@ -1324,11 +1325,11 @@ void glacier_uploads_free(glacier_uploads_t *uploads);
  *     glacier_upload_set_source_callback(upload, read_stdin, GLACIER_UNKNOWN_LENGTH, stdin, NULL, &err);
  *     glacier_upload_run(upload, &err);
  *
- * Memory: each part stays in memory until the service acknowledges it, and the next part is filled meanwhile. Twice the
- * part size must fit in the memory limit of the client; otherwise the first call returns GLACIER_E_INVALID, and nothing
- * is initiated. The default limit allows parts of up to 128 MiB. One buffer is reserved for each stream, so other
- * uploads cannot block it. The limit divided by the part size is the number of streams that a client can have at once,
- * by default 4; the next one gets GLACIER_E_MEMORY, and nothing is initiated.
+ * Memory: each part stays in memory until the service acknowledges it. If memory is free, the next part is filled
+ * meanwhile. Twice the part size must fit in the memory limit of the client; otherwise the first call returns
+ * GLACIER_E_INVALID, and nothing is initiated. The default limit allows parts of up to 128 MiB. One buffer is reserved
+ * for each stream, so other uploads cannot block it. The limit divided by the part size is the number of streams that a
+ * client can have at once, by default 4; the next one gets GLACIER_E_MEMORY, and nothing is initiated.
  *
  * Part size, the first that applies: the one of glacier_upload_set_part_size; one selected for
  * glacier_upload_set_archive_size or the total of the callback; one selected for glacier_upload_set_expected_size; 64

@@ -315,8 +315,8 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
 
 /// Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
 /// 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
-/// are tried 250 ms apart, or at once after a failure, IPv6 and IPv4 alternately (RFC 8305). The first that accepts
-/// is used. The client's next connection tries it first, or last if it failed without a response.
+/// are tried 250 ms apart, or right after a failure, IPv6 and IPv4 alternately (RFC 8305). The first to accept is
+/// used. The client's next connection tries this address first, or last if it did not respond.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]

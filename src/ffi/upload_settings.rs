@@ -45,8 +45,8 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
 }
 
 /// Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
-/// working call takes part size and description from the service. A description set here is checked only by a journal
-/// that records the upload.
+/// working call takes part size and description from the service. Only a journal that records the upload checks a
+/// description that is set on this handle.
 ///
 /// The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
 /// 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
@@ -83,8 +83,8 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// changed, nothing is sent, and another journal can be set.
 ///
 /// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO.
-/// An upload is then in the vault only if just its ID could not be written, for example because the disk filled up;
-/// the message has the ID. A later write failure does not stop the upload: a log warning reports it. Resuming then
+/// An upload is then in the vault only if the write of its ID failed, for example because the disk filled up; the
+/// message has the ID. A later write failure does not stop the upload: a log warning reports it. Resuming then
 /// re-reads more of the source; if the end of the journal is missing, it may return GLACIER_E_NOT_FOUND instead of
 /// the archive ID.
 ///

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     /// List the multipart uploads in progress in a vault
     ///
     /// Prints one line for each upload: its ID, the time of its initiation, its part size and its description. The service
-    /// does not tell how much was uploaded: the subcommand parts lists that.
+    /// does not tell how much was uploaded: glacier-mp parts lists that.
     List(ListArgs),
     /// List the parts of an upload that the service holds
     ///
