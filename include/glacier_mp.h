@@ -47,7 +47,7 @@
  * run: the address err must stay valid meanwhile. Free the error with glacier_error_free before err is used again.
  * There is no thread-local "last error".
  *
- * Wrong use is an error, and nothing is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
+ * Wrong use is an error, and no part is sent. NULL for a required pointer is GLACIER_E_NULL, and the message names the
  * parameter. A value that is not allowed is GLACIER_E_INVALID. A call out of order is GLACIER_E_STATE. These pointers
  * may be NULL: err, user_data, destroy, token_or_null, url_or_null, data of 0 bytes, and a callback if its function
  * says so. All others are required. The library cannot detect other invalid pointers, such as a freed handle.
@@ -72,7 +72,7 @@
  *     upload results     the request results (GLACIER_E_NOT_FOUND: the service does not know the upload);
  *                        GLACIER_E_INVALID (a part size was set that the upload does not have; GLACIER_E_JOURNAL
  *                        instead if a journal records the upload);
- *                        GLACIER_E_STATE (aborted, parts are sent by other calls, or the call needs an upload ID:
+ *                        GLACIER_E_STATE (aborted, parts are sent in another way, or the call needs an upload ID:
  *                        see "Uploads");
  *                        GLACIER_E_OUTCOME_UNKNOWN (also if the state is GLACIER_STATE_UNKNOWN);
  *                        for source and journal GLACIER_E_IO, GLACIER_E_JOURNAL, GLACIER_E_LOCKED.
@@ -484,8 +484,8 @@ typedef enum {
  * - Keys: see "Credentials".
  * - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
  *   region of [default].
- * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; endpoint_url below "glacier
- *   =" in the services section that the profile names; endpoint_url in the profile; the endpoint of the region. If
+ * - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; endpoint_url in the services
+ *   section that the profile names, below "glacier ="; endpoint_url in the profile; the endpoint of the region. If
  *   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
  *   glacier_config_set_endpoint and the region count.
  * - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
@@ -690,7 +690,7 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
  * Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
  * 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
  * are tried 250 ms apart, or right after a failure, IPv6 and IPv4 alternately (RFC 8305). The first to accept is
- * used. The client's next connection tries this address first, or last if it did not respond.
+ * used. The client's next connection tries it first, or last if it failed before a response.
  *
  * Results: config results. Since: 0.1
  */
@@ -968,8 +968,8 @@ glacier_result_t glacier_upload_set_part_size(glacier_upload_t *upload,
 
 /**
  * Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source before anything is
- * sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it
- * to complete, because the library could not detect a missing end.
+ * sent, with the end of a stream, and with the parts before Complete. An attached handle without a source or a
+ * recorded size needs it to complete, because the library could not detect a missing end.
  *
  * Results: setter results. Since: 0.1
  */
@@ -1219,9 +1219,9 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
  * GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
  *
  * GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (another endpoint, region, account,
- * vault or upload ID or, if set, another part size, description or recorded archive size). The path of the source
- * may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
- * changed, nothing is sent, and another journal can be set.
+ * vault or upload ID or, if set and recorded, part size, description or archive size). The path of the source may
+ * differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed,
+ * nothing is sent, and another journal can be set.
  *
  * If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO.
  * An upload is then in the vault only if the write of its ID failed, for example because the disk filled up; the
@@ -1244,8 +1244,8 @@ glacier_result_t glacier_upload_set_journal(glacier_upload_t *upload,
 
 /**
  * Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
- * working call takes part size and description from the service. Only a journal that records the upload checks a
- * description that is set on this handle.
+ * working call takes part size and description from the service. A description that is set on this handle is checked
+ * only if a journal records the upload.
  *
  * The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
  * 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
@@ -1377,14 +1377,13 @@ glacier_result_t glacier_upload_write(glacier_upload_t *upload,
                                       glacier_error_t **err);
 
 /**
- * Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known. On a
- * finished stream it returns GLACIER_OK.
+ * Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known.
  *
  * If all parts arrived but Complete failed, call again. Any other failure is returned again.
  *
- * Results: those of glacier_upload_write; and GLACIER_E_INVALID (no bytes were written; nothing is initiated);
- * GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the
- * service holds). Since: 0.1
+ * Results: those of glacier_upload_write, but GLACIER_OK on a finished stream; and GLACIER_E_INVALID (no bytes were
+ * written; nothing is initiated); GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set);
+ * GLACIER_E_SOURCE_CHANGED (fewer than the service holds). Since: 0.1
  */
 glacier_result_t glacier_upload_finish(glacier_upload_t *upload,
                                        glacier_error_t **err);
@@ -1483,8 +1482,8 @@ glacier_result_t glacier_upload_wait(glacier_upload_t *upload,
  *     glacier_upload_set_part_range(upload, 0, 500, &err);
  *     glacier_upload_transfer(upload, &err);
  *
- * Each may use its own journal. When all have returned, one calls glacier_upload_complete, which needs the source or
- * glacier_upload_set_archive_size.
+ * Each may use its own journal. When all have returned, one calls glacier_upload_complete, which must know the archive
+ * size: see there.
  */
 
 /**
@@ -1613,7 +1612,7 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
 /**
  * Deletes the upload and its parts at the service. This cannot be undone. Result by state:
  *
- * - already aborted, or no upload ID set or in the journal: GLACIER_OK, nothing is sent
+ * - already aborted, or handle and journal have no upload ID: GLACIER_OK, nothing is sent
  * - completed: GLACIER_E_STATE, because there is an archive
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN

@@ -136,7 +136,7 @@ pub unsafe extern "C" fn glacier_upload_complete(
 
 /// Deletes the upload and its parts at the service. This cannot be undone. Result by state:
 ///
-/// - already aborted, or no upload ID set or in the journal: GLACIER_OK, nothing is sent
+/// - already aborted, or handle and journal have no upload ID: GLACIER_OK, nothing is sent
 /// - completed: GLACIER_E_STATE, because there is an archive
 /// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
 ///   GLACIER_E_OUTCOME_UNKNOWN

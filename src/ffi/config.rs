@@ -46,8 +46,8 @@ impl glacier_config_t {
 /// - Keys: see "Credentials".
 /// - Region: glacier_config_set_region, AWS_REGION, AWS_DEFAULT_REGION, region in the profile. No profile inherits the
 ///   region of [default].
-/// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; endpoint_url below "glacier
-///   =" in the services section that the profile names; endpoint_url in the profile; the endpoint of the region. If
+/// - Endpoint: glacier_config_set_endpoint, AWS_ENDPOINT_URL_GLACIER, AWS_ENDPOINT_URL; endpoint_url in the services
+///   section that the profile names, below "glacier ="; endpoint_url in the profile; the endpoint of the region. If
 ///   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or ignore_configured_endpoint_urls in the profile is true, only
 ///   glacier_config_set_endpoint and the region count.
 /// - Endpoint of the region: the FIPS one if AWS_USE_FIPS_ENDPOINT or use_fips_endpoint in the profile is true, the
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
 /// Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
 /// 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
 /// are tried 250 ms apart, or right after a failure, IPv6 and IPv4 alternately (RFC 8305). The first to accept is
-/// used. The client's next connection tries this address first, or last if it did not respond.
+/// used. The client's next connection tries it first, or last if it failed before a response.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]

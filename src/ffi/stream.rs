@@ -36,14 +36,13 @@ pub unsafe extern "C" fn glacier_upload_write(
     })
 }
 
-/// Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known. On a
-/// finished stream it returns GLACIER_OK.
+/// Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known.
 ///
 /// If all parts arrived but Complete failed, call again. Any other failure is returned again.
 ///
-/// Results: those of glacier_upload_write; and GLACIER_E_INVALID (no bytes were written; nothing is initiated);
-/// GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set); GLACIER_E_SOURCE_CHANGED (fewer than the
-/// service holds). Since: 0.1
+/// Results: those of glacier_upload_write, but GLACIER_OK on a finished stream; and GLACIER_E_INVALID (no bytes were
+/// written; nothing is initiated); GLACIER_E_SOURCE_SHORT (fewer bytes than the archive size that was set);
+/// GLACIER_E_SOURCE_CHANGED (fewer than the service holds). Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_finish(
     upload: *mut glacier_upload_t,

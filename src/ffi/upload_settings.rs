@@ -45,8 +45,8 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
 }
 
 /// Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
-/// working call takes part size and description from the service. Only a journal that records the upload checks a
-/// description that is set on this handle.
+/// working call takes part size and description from the service. A description that is set on this handle is checked
+/// only if a journal records the upload.
 ///
 /// The ID comes from glacier_upload_id, also after a failure, or from glacier_uploads_id. The service's IDs have about
 /// 90 letters, digits, "-" and "_", and may begin with "-". Any text of 1 to 1,024 bytes without control characters is
@@ -78,9 +78,9 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
 /// GLACIER_E_STATE, the getters and glacier_upload_state return what the journal records, such as the archive ID.
 ///
 /// GLACIER_E_JOURNAL: the file is no journal, is damaged, or is of another upload (another endpoint, region, account,
-/// vault or upload ID or, if set, another part size, description or recorded archive size). The path of the source
-/// may differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not
-/// changed, nothing is sent, and another journal can be set.
+/// vault or upload ID or, if set and recorded, part size, description or archive size). The path of the source may
+/// differ. A journal path that leads to the source file is GLACIER_E_INVALID. In each case the file is not changed,
+/// nothing is sent, and another journal can be set.
 ///
 /// If the journal cannot be opened, created or written before the first part is sent, the call returns GLACIER_E_IO.
 /// An upload is then in the vault only if the write of its ID failed, for example because the disk filled up; the
@@ -126,8 +126,8 @@ pub unsafe extern "C" fn glacier_upload_set_part_range(
 }
 
 /// Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source before anything is
-/// sent, with the end of a stream, and with the parts before Complete. An attached handle without a source needs it
-/// to complete, because the library could not detect a missing end.
+/// sent, with the end of a stream, and with the parts before Complete. An attached handle without a source or a
+/// recorded size needs it to complete, because the library could not detect a missing end.
 ///
 /// Results: setter results. Since: 0.1
 #[unsafe(no_mangle)]

@@ -147,7 +147,7 @@ impl Exchange {
             }),
             bypassed if bypassed == bytes.len() => Ok(()),
             bypassed => {
-                let text = format!("{bypassed} bytes of payload were sent, but ureq passed {} bytes down", bytes.len());
+                let text = format!("{bypassed} bytes of payload were sent, but ureq supplied {} bytes", bytes.len());
                 Err(Error::new(Kind::Internal, text))
             }
         }
@@ -160,7 +160,7 @@ impl Exchange {
         let proxy = transport.forward_proxy().filter(|_| std::mem::take(&mut self.request.awaits_absolute_form));
         let Some(proxy) = proxy else { return self.send_all(bytes, is_last) };
         let head = in_absolute_form(bytes, &transport.endpoint, proxy)
-            .ok_or_else(|| Error::new(Kind::Internal, "ureq passed down an incomplete request line"))?;
+            .ok_or_else(|| Error::new(Kind::Internal, "ureq supplied an incomplete request line"))?;
         self.send_all(&head, is_last)
     }
 
