@@ -1126,7 +1126,7 @@ typedef struct {
     uint64_t bytes_hashed;
     /**
      * The bytes of parts sent on the wire, retries included, headers excluded. It grows steadily, unlike bytes_done,
-     * and may exceed bytes_total.
+     * and may exceed bytes_total. For a smooth display, show bytes_resumed plus bytes_sent, at most bytes_total.
      */
     uint64_t bytes_sent;
     /** The number of parts of the archive; UINT64_MAX while unknown. */

@@ -45,7 +45,7 @@ pub struct glacier_progress_t {
     /// The bytes hashed. A part that is read again counts again.
     pub bytes_hashed: u64,
     /// The bytes of parts sent on the wire, retries included, headers excluded. It grows steadily, unlike bytes_done,
-    /// and may exceed bytes_total.
+    /// and may exceed bytes_total. For a smooth display, show bytes_resumed plus bytes_sent, at most bytes_total.
     pub bytes_sent: u64,
     /// The number of parts of the archive; UINT64_MAX while unknown.
     pub parts_total: u64,

@@ -24,6 +24,7 @@ fn content() -> &'static [u8] {
 struct Flows {
     glacier: Emulator,
     client: Arc<Client>,
+    program: Program,
     lines: CapturedLog,
     file: NamedTempFile,
     journals: tempfile::TempDir,
@@ -56,8 +57,13 @@ impl Flows {
         upload.run().unwrap();
         self.check(&upload);
         let progress = upload.progress().unwrap();
-        let warnings = self.lines.of(Level::Warn);
-        assert_eq!((progress.bytes_sent, progress.retries), (content().len() as u64, 0), "{warnings:?}");
+        let (warnings, size) = (self.lines.of(Level::Warn), content().len() as u64);
+        match self.program {
+            // It closes each connection after a response without a "Connection: close". A request that was sent on such a
+            // connection before the close arrived is sent again.
+            Program::Tinyproxy => assert!(progress.bytes_sent >= size, "{warnings:?}"),
+            _ => assert_eq!((progress.bytes_sent, progress.retries), (size, 0), "{warnings:?}"),
+        }
         let upload = self.upload();
         upload.set_source_memory(content()).unwrap();
         upload.run().unwrap();
@@ -139,7 +145,8 @@ fn run(program: Program, access: Access) {
         config.set_give_up_after_ms(20_000).unwrap();
         let lines = CapturedLog::default();
         let client = client(config, &lines);
-        let flows = Flows { glacier, client, lines, file: file(content()), journals: tempfile::tempdir().unwrap() };
+        let flows =
+            Flows { program, glacier, client, lines, file: file(content()), journals: tempfile::tempdir().unwrap() };
         flows.file_and_memory();
         flows.stream();
         flows.by_hand();
