@@ -76,7 +76,6 @@ pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
     }
 }
 
-/// Waits until a command ends. A command that does not end is killed, and the test fails.
 /// Asks for the status line until it has a text: the command may not have read the last response yet.
 fn wait_for_status(child: &Child, stderr: &mut impl BufRead, expected: &str) {
     let start = Instant::now();
@@ -90,6 +89,7 @@ fn wait_for_status(child: &Child, stderr: &mut impl BufRead, expected: &str) {
     }
 }
 
+/// Waits until a command ends. A command that does not end is killed, and the test fails.
 fn wait_for_end(mut child: Child) -> Ran {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
