@@ -80,18 +80,18 @@ pub(crate) const STREAM_PART_SIZE: u64 = 64 * MIB;
 /// stream of the expected size does not reach it.
 pub(crate) const STREAM_WARNING_PART: u32 = 8_000;
 
-/// Returns the part size of a stream: the requested one, otherwise the default for its size. If only the expected size is
-/// known, a stream of that size stays below [`STREAM_WARNING_PART`].
+/// Returns the part size of an upload: the requested one, otherwise the default for its size. If only the expected size is
+/// known, a stream of that size stays below [`STREAM_WARNING_PART`]. If no size is known, it is `default`.
 ///
 /// # Errors
 /// As [`Plan::new`].
-pub(crate) fn stream_part_size(requested: Option<u64>, size: Option<u64>, expected: Option<u64>) -> Result<u64> {
+pub(crate) fn part_size(requested: Option<u64>, size: Option<u64>, expected: Option<u64>, default: u64) -> Result<u64> {
     if let Some(size) = size {
         return Ok(Plan::new(size, requested)?.part_size());
     }
     let smallest = |bytes: u64| bytes.div_ceil(STREAM_WARNING_PART.into()).next_power_of_two();
-    let default = expected.map(|bytes| smallest(bytes).clamp(DEFAULT_PART_SIZE_MIN, PART_SIZE_MAX));
-    Ok(requested.or(default).unwrap_or(STREAM_PART_SIZE))
+    let selected = expected.map(|bytes| smallest(bytes).clamp(DEFAULT_PART_SIZE_MIN, PART_SIZE_MAX));
+    Ok(requested.or(selected).unwrap_or(default))
 }
 
 /// Checks that two parts of a stream fit in the memory limit: one is filled while another is sent.

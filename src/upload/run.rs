@@ -70,7 +70,7 @@ pub(crate) fn run_stream(
     let listed = if is_new { None } else { Some(session.stored_parts(settings.part_size, context)?) };
     let part_size = match &listed {
         Some(_) => session.part_size(),
-        None => plan::stream_part_size(settings.part_size, announced, settings.expected_size)?,
+        None => plan::part_size(settings.part_size, announced, settings.expected_size, plan::STREAM_PART_SIZE)?,
     };
     let memory = &session.client.memory;
     plan::check_stream_memory(part_size, memory.limit())?;

@@ -2,7 +2,7 @@
 
 use crate::api::ListedPart;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{DEFAULT_PART_SIZE_MIN, Plan, stream_part_size};
+use crate::plan::{self, DEFAULT_PART_SIZE_MIN};
 use crate::source::Source;
 use crate::sync::cancel::Reason;
 use crate::sync::lock;
@@ -40,13 +40,8 @@ impl Upload {
             let Call { session, settings, context, .. } = *call;
             let source = call.open_source()?;
             let size = call.archive_size(source.as_ref())?;
-            let part_size = match size {
-                Some(size) => Plan::new(size, settings.part_size)?.part_size(),
-                None if settings.expected_size.is_some() => {
-                    stream_part_size(settings.part_size, None, settings.expected_size)?
-                }
-                None => settings.part_size.unwrap_or(DEFAULT_PART_SIZE_MIN),
-            };
+            let expected = settings.expected_size;
+            let part_size = plan::part_size(settings.part_size, size, expected, DEFAULT_PART_SIZE_MIN)?;
             let identity = source.as_ref().and_then(Source::identity);
             session.initiate(&settings.description, part_size, size, identity, context)?;
             match source {
