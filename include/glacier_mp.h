@@ -188,9 +188,9 @@
  * destroy function, if not NULL, runs exactly once:
  *
  * - before the call returns, if the call fails or the callback is NULL;
- * - otherwise when no handle uses the callback any more. A handle uses it until it is freed or gets another one; a
- *   callback of a config is also used by the clients created from the config and by their uploads; done is used until
- *   it has returned. If a call, started run or stream is still in progress then, destroy runs after it has ended.
+ * - otherwise when the last handle that uses the callback is freed or gets another one. Clients and uploads use the
+ *   callbacks of the config that they were created from. done is used until it has returned. If a call, started run or
+ *   stream is still in progress then, destroy runs after it has ended.
  *
  * destroy never runs while the callback runs. It may run on any thread, and must call no function of this library.
  *

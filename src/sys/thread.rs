@@ -135,12 +135,12 @@ impl BlockedSignals {
         // SAFETY: `blocked` is a valid, exclusively borrowed signal set.
         unsafe { libc::sigfillset(&raw mut blocked) };
         // SAFETY: `before` is a valid signal set; the signal number is valid.
-        let is_inherited = |signal: &libc::c_int| unsafe { libc::sigismember(&raw const before, *signal) } == 0;
+        let is_unblocked = |signal: &libc::c_int| unsafe { libc::sigismember(&raw const before, *signal) } == 0;
         let real_time = match kind {
             ThreadKind::Worker => 0..0,
             ThreadKind::Callbacks => libc::SIGRTMIN()..libc::SIGRTMAX() + 1,
         };
-        for signal in real_time.filter(is_inherited).chain(SYNCHRONOUS) {
+        for signal in real_time.filter(is_unblocked).chain(SYNCHRONOUS) {
             // SAFETY: `blocked` is a valid, exclusively borrowed signal set; the signal number is valid.
             unsafe { libc::sigdelset(&raw mut blocked, signal) };
         }

@@ -51,8 +51,8 @@ pub(crate) enum Command {
     ///
     /// Without files, resumes all unfinished uploads that the state directory records for this endpoint and account. With
     /// --upload-id, resumes the upload of a file that was moved, or an upload that another machine began. The bytes of a moved
-    /// file are compared with the stored parts, and another file is rejected. An upload of another
-    /// machine needs the same bytes in FILE: stored parts that differ are replaced without an error.
+    /// file are compared with the stored parts, and another file is rejected. An upload of another machine needs
+    /// the same bytes in FILE: stored parts that differ are replaced without an error.
     Resume(ResumeArgs),
     /// List the multipart uploads in progress in a vault
     ///
