@@ -4,18 +4,19 @@
 mod support;
 
 use std::collections::VecDeque;
+use std::io::BufRead;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use glacier_mp::api::{ClockSkew, Part, Service, UploadName};
+use glacier_mp::api::{ClockSkew, Service, UploadName};
 use glacier_mp::client::Client;
 use glacier_mp::config::Config;
 use glacier_mp::credentials::{CredentialsSource, Keys};
 use glacier_mp::dates::amz_date;
 use glacier_mp::environment::Environment;
 use glacier_mp::error::{Error, Kind, Result};
-use glacier_mp::http::{BODY_MAX, Connection, ConnectionPool, Payload, Request, RequestContext, Response, Transport};
+use glacier_mp::http::{BODY_MAX, Connection, ConnectionPool, Request, RequestContext, Response, Transport};
 use glacier_mp::log::Log;
 use glacier_mp::plan::ByteRange;
 use glacier_mp::reachability::Reachability;
@@ -67,10 +68,8 @@ impl Connection for ScriptedTransport {
         Ok(())
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, _: &RequestContext) -> Result<Response> {
-        if let Payload::Reader { reader, .. } = payload {
-            reader.read_to_end(&mut Vec::new()).unwrap();
-        }
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, _: &RequestContext) -> Result<Response> {
+        payload.read_to_end(&mut Vec::new()).unwrap();
         self.requests.lock().unwrap().push(request.clone());
         let mut responses = self.responses.lock().unwrap();
         let next = responses.front().unwrap().clone();
@@ -98,8 +97,8 @@ fn initiate(response: Response) -> Error {
 
 fn upload_part(service: &Service, tree: Digest) -> Result<()> {
     let hashes = PartHashes { linear: Digest([0; 32]), tree };
-    let part = Part { index: 0, range: ByteRange { first: 0, last: 0 }, hashes: &hashes, attempt: 1 };
-    service.upload_part(UPLOAD, &part, &mut &b"x"[..], &context())
+    let request = service.part_request(UPLOAD, 0, ByteRange { first: 0, last: 0 }, &hashes);
+    service.upload_part(&request, tree, 1, &mut &b"x"[..], &context())
 }
 
 fn text(value: &Value, name: &str) -> Option<String> {
@@ -480,7 +479,7 @@ impl Connection for Endless {
         Ok(())
     }
 
-    fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, _: &Request, _: &mut dyn BufRead, _: &RequestContext) -> Result<Response> {
         let n = self.pages.fetch_add(1, Ordering::Relaxed);
         assert!(n < 20_000, "the library requests pages without end");
         let entries = (self.entries)(n);

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::BufRead;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use glacier_emulator::{Action, ConnectionEnd, Emulator, Fault, Operation, Options, ResponsePrefix};
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
-use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
+use glacier_mp::http::{Connection, Request, RequestContext, Response, Transport, UreqTransport};
 use glacier_mp::log::Level;
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
@@ -230,7 +231,7 @@ impl Connection for OutageConnection {
         }
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, context: &RequestContext) -> Result<Response> {
         self.connection.exchange(request, payload, context)
     }
 }

@@ -15,4 +15,5 @@ mod signature_errors;
 pub use self::clock_skew::ClockSkew;
 pub use self::json::{ListedPart, ListedUpload};
 pub use self::lists::UploadParts;
-pub use self::service::{Completed, Initiated, Part, Service, ServiceOperation, UploadName};
+pub use self::send::PreparedRequest;
+pub use self::service::{Completed, Initiated, Service, ServiceOperation, UploadName};

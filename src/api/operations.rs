@@ -1,13 +1,14 @@
 //! The operations of the service, typed.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use super::response;
 use super::send::PreparedRequest;
-use super::service::{Completed, Initiated, Part, Service, ServiceOperation, UploadName};
+use super::service::{Completed, Initiated, Service, ServiceOperation, UploadName};
 use crate::error::Result;
-use crate::http::{Method, Payload, RequestContext, Response};
-use crate::treehash::Digest;
+use crate::http::{Method, RequestContext, Response};
+use crate::plan::ByteRange;
+use crate::treehash::{Digest, PartHashes};
 
 impl Service {
     /// Creates a multipart upload with parts of one size (API page "Initiate Multipart Upload"). An empty description is not
@@ -40,25 +41,35 @@ impl Service {
         })
     }
 
-    /// Sends one part in one attempt (API page "Upload Part"). Idempotent: a part with the same range is overwritten.
+    /// Returns the request that sends a part (API page "Upload Part"), for [`Service::upload_part`].
+    pub fn part_request(
+        &self,
+        upload: UploadName<'_>,
+        index: u32,
+        range: ByteRange,
+        hashes: &PartHashes,
+    ) -> PreparedRequest {
+        PreparedRequest::new(ServiceOperation::UploadPart, Method::Put, self.upload_path(upload), 204)
+            .header("content-range", range.content_range())
+            .header("x-amz-content-sha256", hashes.linear.to_string())
+            .header("x-amz-sha256-tree-hash", hashes.tree.to_string())
+            .part(index, range.length())
+    }
+
+    /// Sends a part with the tree hash `tree`, in one attempt. Idempotent: a part with the same range is overwritten.
     ///
     /// # Errors
     /// `TreeHash` if the service computed another hash. Otherwise the error of the attempt.
     pub fn upload_part(
         &self,
-        upload: UploadName<'_>,
-        part: &Part<'_>,
-        body: &mut dyn BufRead,
+        request: &PreparedRequest,
+        tree: Digest,
+        attempt: u32,
+        payload: &mut dyn BufRead,
         context: &RequestContext,
     ) -> Result<()> {
-        let request = PreparedRequest::new(ServiceOperation::UploadPart, Method::Put, self.upload_path(upload), 204)
-            .header("content-range", part.range.content_range())
-            .header("x-amz-content-sha256", part.hashes.linear.to_string())
-            .header("x-amz-sha256-tree-hash", part.hashes.tree.to_string())
-            .part(part.index);
-        let payload = Payload::Reader { length: part.range.length(), reader: body };
-        let response = self.attempt(&request, part.attempt, payload, context)?;
-        response::compare_tree_hash(&response, part.hashes.tree).map_err(|error| self.finish_error(&request, error))
+        let response = self.attempt(request, attempt, payload, context)?;
+        response::compare_tree_hash(&response, tree).map_err(|error| self.finish_error(request, error))
     }
 
     /// Assembles the parts into an archive, in one attempt (API page "Complete Multipart Upload"). Idempotent for a limited
@@ -84,7 +95,7 @@ impl Service {
                 tree_hash: response::tree_hash(response)?,
             })
         };
-        let response = self.attempt(&request, attempt, Payload::Empty, context)?;
+        let response = self.attempt(&request, attempt, &mut io::empty(), context)?;
         read(&response).map_err(|error| self.finish_error(&request, error))
     }
 

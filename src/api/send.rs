@@ -1,5 +1,6 @@
 //! Sends one request: common headers, signature, log message, and the delay before a retry.
 
+use std::io::{self, BufRead};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::service::{Service, ServiceOperation};
 use super::signature_errors::Signed;
 use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Connection, Method, Payload, PooledConnection, Request, RequestContext, Response};
+use crate::http::{Connection, Method, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
 use crate::retry::{Attempts, had_no_effect};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
@@ -20,18 +21,20 @@ const API_VERSION: &str = "2012-06-01";
 
 /// A request of an operation, before it is signed.
 #[derive(Debug)]
-pub(super) struct PreparedRequest {
+pub struct PreparedRequest {
     pub(super) operation: ServiceOperation,
     part: Option<u32>,
     method: Method,
     target: String,
     headers: Vec<(&'static str, String)>,
+    /// The length of the payload.
+    length: u64,
     success: u16,
 }
 
 impl PreparedRequest {
     pub(super) fn new(operation: ServiceOperation, method: Method, target: String, success: u16) -> Self {
-        Self { operation, part: None, method, target, headers: Vec::new(), success }
+        Self { operation, part: None, method, target, headers: Vec::new(), length: 0, success }
     }
 
     pub(super) fn header(mut self, name: &'static str, value: String) -> Self {
@@ -39,8 +42,10 @@ impl PreparedRequest {
         self
     }
 
-    pub(super) fn part(mut self, index: u32) -> Self {
+    /// Makes it the request that sends a part of `length` bytes.
+    pub(super) fn part(mut self, index: u32, length: u64) -> Self {
         self.part = Some(index);
+        self.length = length;
         self
     }
 
@@ -67,7 +72,7 @@ impl Service {
         &self,
         request: &PreparedRequest,
         number: u32,
-        payload: Payload<'_>,
+        payload: &mut dyn BufRead,
         context: &RequestContext,
     ) -> Result<Response> {
         let start = self.clock.monotonic();
@@ -113,7 +118,7 @@ impl Service {
     fn exchange(
         &self,
         request: &PreparedRequest,
-        payload: Payload<'_>,
+        payload: &mut dyn BufRead,
         context: &RequestContext,
     ) -> Result<(Response, Signed)> {
         let (mut connection, NumberedKey { key, number }) =
@@ -152,7 +157,7 @@ impl Service {
         };
         let signature = self.signer.sign(&to_sign, key, now.unix_time);
         headers.extend(signature);
-        Request { method: request.method, target: request.target.clone(), headers }
+        Request { method: request.method, target: request.target.clone(), headers, length: request.length }
     }
 
     /// Waits for the delay before the next attempt. `idle` is the active time since the last progress.
@@ -203,7 +208,7 @@ impl Service {
         let mut attempts = Attempts::new(self.reachability.contact());
         loop {
             let outcome = self
-                .attempt(request, attempts.number(), Payload::Empty, context)
+                .attempt(request, attempts.number(), &mut io::empty(), context)
                 .and_then(|response| read(&response).map_err(|error| self.finish_error(request, error)));
             let error = match outcome {
                 Ok(value) => return Ok(value),

@@ -11,12 +11,11 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{ConnectionPool, Response};
 use crate::log::Log;
 use crate::percent;
-use crate::plan::ByteRange;
 use crate::reachability::Reachability;
 use crate::retry::Policy;
 use crate::sanitize::TEXT_MAX;
 use crate::sign::Signer;
-use crate::treehash::{Digest, PartHashes};
+use crate::treehash::Digest;
 
 /// The operations of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,19 +108,6 @@ pub struct Completed {
     pub location: String,
     /// The archive's tree hash as the service computed it.
     pub tree_hash: Digest,
-}
-
-/// The description of one part.
-#[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
-    /// Its index, from 0.
-    pub index: u32,
-    /// Its byte range in the archive.
-    pub range: ByteRange,
-    /// Its hashes.
-    pub hashes: &'a PartHashes,
-    /// The number of the attempt, from 1.
-    pub attempt: u32,
 }
 
 impl Service {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::provider::LoadContext;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Endpoint, Method, Network, Payload, Request, RequestContext, Transport};
+use crate::http::{Endpoint, Method, Network, Request, RequestContext, Transport};
 use crate::secret::Secret;
 use crate::sync::cancel::Cancel;
 
@@ -80,23 +80,19 @@ impl Fetch<'_> {
         let request_context = RequestContext { cancel: Arc::new(limited), ..RequestContext::default() };
         let mut headers = vec![("host", self.endpoint.authority_for_host_header())];
         headers.extend(self.headers);
-        let request = Request { method: self.method, target: self.target.to_owned(), headers };
-        let mut bytes = self.body.map(|body| body.expose().as_bytes()).unwrap_or_default();
-        let payload = match bytes.len() {
-            0 => Payload::Empty,
-            length => Payload::Reader { length: length as u64, reader: &mut bytes },
-        };
+        let mut payload = self.body.map(|body| body.expose().as_bytes()).unwrap_or_default();
+        let length = payload.len() as u64;
+        let request = Request { method: self.method, target: self.target.to_owned(), headers, length };
         // The connection is dropped here, so that its buffers are wiped with the other memory of the provider.
-        let response =
-            transport.connection().exchange(&request, payload, &request_context).map_err(|error| {
-                match error.kind() {
-                    Kind::Canceled if context.cancel.is_raised() => error,
-                    Kind::Canceled | Kind::Timeout => {
-                        Error::new(Kind::Timeout, format!("{name} timed out after {}", seconds(self.time_limit)))
-                    }
-                    _ => error.with_context(&name),
+        let response = transport.connection().exchange(&request, &mut payload, &request_context).map_err(|error| {
+            match error.kind() {
+                Kind::Canceled if context.cancel.is_raised() => error,
+                Kind::Canceled | Kind::Timeout => {
+                    Error::new(Kind::Timeout, format!("{name} timed out after {}", seconds(self.time_limit)))
                 }
-            })?;
+                _ => error.with_context(&name),
+            }
+        })?;
         Ok(Fetched { status: response.status, headers: response.headers, body: Zeroizing::new(response.body) })
     }
 

@@ -1,24 +1,24 @@
 //! A connection that uses ureq. It is opened when needed, carries one exchange after another, and is reopened after it closed.
+//!
+//! ureq asks for the payload of a request. It would copy the payload to a buffer of its own and send it from there. To save the
+//! copy, [`Payload`] sends the payload itself and leaves ureq's buffer unchanged.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use ureq::http::{self, HeaderValue, Request as HttpRequest};
-use ureq::{Agent, Body, SendBody};
-use zeroize::Zeroizing;
+use ureq::http::Request as HttpRequest;
+use ureq::{Agent, SendBody};
 
 use super::dial::dial;
 use super::exchange::{Exchange, SharedExchange};
 use super::interface::Connection;
-use super::message::{Method, Payload, Request, Response};
-use super::payload::ThrottledBody;
+use super::message::{Method, Request, Response};
 use super::proxy::{PROXY_AUTHENTICATE, schemes};
 use super::request_context::RequestContext;
 use super::transport_context::TransportContext;
-use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter};
+use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter, header_value, headers, read_body, unwrap_error};
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
 
@@ -74,12 +74,17 @@ impl Connection for UreqConnection {
         self.ready_exchange(context).map(|_| ())
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, context: &RequestContext) -> Result<Response> {
         let transport = self.transport.clone();
         let (open, shared) = self.ready_exchange(context).map_err(Error::not_sent)?;
-        lock(&shared).begin(context, payload.length());
-        let result = exchange(&transport, &open.agent, &shared, request, payload, context)
-            .map_err(|error| unwrap_error(&transport, error));
+        lock(&shared).begin(context, request.length);
+        let result = exchange(
+            &transport,
+            &open.agent,
+            request,
+            Payload { exchange: &shared, context, reader: payload, left: request.length },
+        )
+        .map_err(|error| unwrap_error(&transport, error));
         open.last_use = Instant::now();
         match &result {
             Ok(_) => open.has_responded = true,
@@ -118,28 +123,21 @@ impl Open {
 fn exchange(
     transport: &TransportContext,
     agent: &Agent,
-    exchange: &SharedExchange,
     request: &Request,
-    payload: Payload<'_>,
-    context: &RequestContext,
+    mut payload: Payload<'_>,
 ) -> std::result::Result<Response, ureq::Error> {
     let mut head =
         HttpRequest::builder().method(request.method.as_str()).uri(format!("{}{}", transport.endpoint, request.target));
     for (name, value) in &request.headers {
         head = head.header(*name, header_value(value)?);
     }
-    let response = match payload {
-        Payload::Reader { length, reader } => {
-            let mut reader = ThrottledBody::new(exchange.clone(), context, reader, length);
-            agent.run(head.header("content-length", length).body(SendBody::from_reader(&mut reader))?)
-        }
-        Payload::Empty => {
-            // Without a length, ureq sends an empty POST in chunks.
-            if matches!(request.method, Method::Post | Method::Put) {
-                head = head.header("content-length", 0);
-            }
-            agent.run(head.body(SendBody::none())?)
-        }
+    // Without a length, ureq sends an empty POST in chunks.
+    if request.length > 0 || matches!(request.method, Method::Post | Method::Put) {
+        head = head.header("content-length", request.length);
+    }
+    let response = match request.length {
+        0 => agent.run(head.body(SendBody::none())?),
+        _ => agent.run(head.body(SendBody::from_reader(&mut payload))?),
     }?;
     let (parts, body) = response.into_parts();
     Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
@@ -162,39 +160,71 @@ fn check_proxy(transport: &TransportContext, response: Response) -> Result<Respo
     }
 }
 
-/// Creates a header value whose bytes are wiped when its last copy is dropped: one of the headers is the session token.
-fn header_value(text: &str) -> std::result::Result<HeaderValue, ureq::Error> {
-    let bytes = Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()));
-    Ok(HeaderValue::from_maybe_shared(bytes).map_err(http::Error::from)?)
+/// The rest of the payload of an exchange, as a reader for ureq. It has exactly the announced length, keeps to the bandwidth
+/// limit, and is no longer read after an early response.
+struct Payload<'a> {
+    exchange: &'a SharedExchange,
+    context: &'a RequestContext,
+    reader: &'a mut dyn BufRead,
+    /// The number of bytes left.
+    left: u64,
 }
 
-fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
-    map.iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect()
-}
-
-/// Reads a body to its end. The response reader has limited its size.
-fn read_body(body: Body) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    body.into_reader().read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Converts an error of ureq. An error of this library inside of it is returned unchanged.
-fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> Error {
-    match error {
-        ureq::Error::Io(error) => match error.downcast::<Error>() {
-            Ok(ours) => ours,
-            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                transport.error(Kind::Memory, "out of memory for the body of the response").caused_by(error)
-            }
-            Err(error) => transport.error(Kind::Network, format_args!("the exchange failed: {error}")).caused_by(error),
-        },
-        ureq::Error::ConnectionFailed => transport.error(Kind::Network, "the peer closed the connection"),
-        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => {
-            transport.error(Kind::Protocol, format_args!("the response is not HTTP: {error}")).caused_by(error)
+impl Read for Payload<'_> {
+    /// Sends at most `buf.len()` bytes and returns their number. Does not write to `buf`.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let max = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if max == 0 {
+            return Ok(0);
         }
-        error => transport.error(Kind::Internal, format_args!("the request cannot be sent: {error}")).caused_by(error),
+        let length = if self.has_early_response()? { max } else { self.send_within_limit(max)? };
+        self.left -= length as u64;
+        Ok(length)
     }
+}
+
+impl Payload<'_> {
+    /// Returns true if an early response was received. ureq still reads the rest of the payload, which is not sent.
+    fn has_early_response(&self) -> io::Result<bool> {
+        let mut exchange = lock(self.exchange);
+        if exchange.has_early_response() {
+            exchange.check_cancel().map_err(io::Error::other)?;
+        }
+        Ok(exchange.has_early_response())
+    }
+
+    /// Sends as many bytes as the bandwidth limit admits. Waits without holding the lock of the exchange.
+    fn send_within_limit(&mut self, max: usize) -> io::Result<usize> {
+        let Some(bandwidth) = &self.context.bandwidth else { return self.send(max) };
+        let admitted = bandwidth.take(max, &self.context.cancel).map_err(io::Error::other)?;
+        let length = self.send(admitted)?;
+        bandwidth.refund(admitted.saturating_sub(length));
+        Ok(length)
+    }
+
+    fn send(&mut self, max: usize) -> io::Result<usize> {
+        let bytes = loop {
+            match self.reader.fill_buf() {
+                // ureq would retry without end.
+                Ok([]) => return Err(io::Error::other(ended_early(self.left))),
+                Ok(bytes) => break bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => return Err(error),
+                Err(error) => return Err(io::Error::other(read_failed(error))),
+            }
+        };
+        let bytes = bytes.get(..max).unwrap_or(bytes);
+        let length = bytes.len();
+        lock(self.exchange).send_payload(bytes).map_err(io::Error::other)?;
+        self.reader.consume(length);
+        Ok(length)
+    }
+}
+
+fn ended_early(left: u64) -> Error {
+    Error::new(Kind::SourceShort, format!("the payload ended {left} bytes before its announced length"))
+}
+
+fn read_failed(error: io::Error) -> Error {
+    Error::new(Kind::Io, format!("the payload could not be read: {error}")).caused_by(error)
 }

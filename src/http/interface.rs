@@ -1,8 +1,9 @@
 //! The interface of a transport. Its implementation uses ureq; tests have others.
 
 use std::fmt;
+use std::io::BufRead;
 
-use super::message::{Payload, Request, Response};
+use super::message::{Request, Response};
 use super::request_context::RequestContext;
 use crate::error::Result;
 
@@ -22,7 +23,10 @@ pub trait Connection: Send + fmt::Debug {
 
     /// Sends a request and receives the complete response. A response of any status is a success, including a redirect.
     ///
+    /// `payload`: at least `request.length` bytes, sent from the reader's own buffer. An [`Error`](crate::error::Error) inside its `io::Error` is returned
+    /// unchanged.
+    ///
     /// # Errors
-    /// `Network`, `Tls`, `Timeout`, `Protocol`, `Canceled`, and errors of the payload reader.
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response>;
+    /// `Network`, `Tls`, `Timeout`, `Protocol`, `Canceled`, and errors of `payload`; `SourceShort` if it ends early.
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, context: &RequestContext) -> Result<Response>;
 }

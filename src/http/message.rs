@@ -1,8 +1,5 @@
 //! Requests and responses.
 
-use std::fmt;
-use std::io::BufRead;
-
 use zeroize::Zeroize;
 
 /// The methods that Glacier uses.
@@ -30,7 +27,7 @@ impl Method {
     }
 }
 
-/// A request without its payload. The headers include `Host`, but not `Content-Length`, which depends on the payload.
+/// A request without its payload. The headers include `Host`, but not `Content-Length`, which comes from `length`.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The HTTP method.
@@ -39,6 +36,8 @@ pub struct Request {
     pub target: String,
     /// The headers. Names are in lower case.
     pub headers: Vec<(&'static str, String)>,
+    /// The length of the payload, in bytes. With 0, GET and DELETE have no body, POST and PUT have an empty one.
+    pub length: u64,
 }
 
 // The headers of a signed request contain the session token.
@@ -46,39 +45,6 @@ impl Drop for Request {
     fn drop(&mut self) {
         for (_, value) in &mut self.headers {
             value.zeroize();
-        }
-    }
-}
-
-/// The payload of a request.
-pub enum Payload<'a> {
-    /// No payload: GET and DELETE have no body, POST and PUT have length 0.
-    Empty,
-    /// Exactly `length` bytes of a reader, sent from the reader's own buffer. A reader that ends early must return an error,
-    /// not an empty buffer.
-    Reader {
-        /// The number of bytes.
-        length: u64,
-        /// The source of the bytes. A [`crate::error::Error`] inside its `io::Error` is returned by `exchange` unchanged.
-        reader: &'a mut dyn BufRead,
-    },
-}
-
-impl Payload<'_> {
-    /// Returns the number of bytes.
-    pub fn length(&self) -> u64 {
-        match self {
-            Self::Empty => 0,
-            Self::Reader { length, .. } => *length,
-        }
-    }
-}
-
-impl fmt::Debug for Payload<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("Empty"),
-            Self::Reader { length, .. } => write!(f, "Reader({length} bytes)"),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! If no descriptor is available for another connection, a request waits for a connection in use, unless none is in use.
 
+use std::io::BufRead;
 use std::sync::Arc;
 
 use super::interface::{Connection, Transport};
-use super::message::{Payload, Request, Response};
+use super::message::{Request, Response};
 use super::request_context::RequestContext;
 use crate::error::{ConnectFailure, Result};
 use crate::limits::WORKERS_MAX;
@@ -63,7 +64,7 @@ impl Connection for PooledConnection {
         }
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, context: &RequestContext) -> Result<Response> {
         self.connection().exchange(request, payload, context)
     }
 }

@@ -1,16 +1,21 @@
-//! The adapter that gives ureq an open connection as its transport.
+//! The adapter to ureq: an open connection as its transport, and the conversions of headers, bodies and errors.
 
 use std::fmt;
+use std::io::{self, Read};
 
+use bytes::Bytes;
+use ureq::Body;
 use ureq::config::Config;
-use ureq::http::Uri;
+use ureq::http::{self, HeaderValue, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport as UreqSocket};
+use zeroize::Zeroizing;
 
 use super::buffers::{ExchangeBuffers, SEND_BUFFER};
 use super::exchange::SharedExchange;
 use super::response::HEAD_MAX;
-use crate::error::Error;
+use super::transport_context::TransportContext;
+use crate::error::{Error, Kind};
 use crate::sync::{Mutex, lock};
 
 /// The size of ureq's input buffer, in bytes. It must hold a header section and the few bytes that normalizing adds.
@@ -73,9 +78,27 @@ impl fmt::Debug for UreqAdapter {
     }
 }
 
-/// Wraps an error of this library so that ureq passes it on. `unwrap_error` in connection.rs extracts it.
+/// Wraps an error of this library so that ureq passes it on. [`unwrap_error`] extracts it.
 pub(crate) fn wrap_error(error: Error) -> ureq::Error {
-    ureq::Error::Io(std::io::Error::other(error))
+    ureq::Error::Io(io::Error::other(error))
+}
+
+/// Converts an error of ureq. An error of this library inside of it is returned unchanged.
+pub(crate) fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> Error {
+    match error {
+        ureq::Error::Io(error) => match error.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                transport.error(Kind::Memory, "out of memory for the body of the response").caused_by(error)
+            }
+            Err(error) => transport.error(Kind::Network, format_args!("the exchange failed: {error}")).caused_by(error),
+        },
+        ureq::Error::ConnectionFailed => transport.error(Kind::Network, "the peer closed the connection"),
+        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => {
+            transport.error(Kind::Protocol, format_args!("the response is not HTTP: {error}")).caused_by(error)
+        }
+        error => transport.error(Kind::Internal, format_args!("the request cannot be sent: {error}")).caused_by(error),
+    }
 }
 
 /// A connector that gives ureq one open connection and never another: a new connection must be opened before the next request
@@ -107,4 +130,24 @@ impl Resolver for NoDns {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         Ok(self.empty())
     }
+}
+
+/// Creates a header value whose bytes are wiped when its last copy is dropped: one of the headers is the session token.
+pub(crate) fn header_value(text: &str) -> std::result::Result<HeaderValue, ureq::Error> {
+    let bytes = Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()));
+    Ok(HeaderValue::from_maybe_shared(bytes).map_err(http::Error::from)?)
+}
+
+/// Returns the headers of a response. Bytes that are not UTF-8 are replaced.
+pub(crate) fn headers(map: &http::HeaderMap) -> Vec<(String, String)> {
+    map.iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+/// Reads a body to its end. The response reader has limited its size.
+pub(crate) fn read_body(body: Body) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    body.into_reader().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -11,7 +11,7 @@ use glacier_mp::config::Config;
 use glacier_mp::credentials::{Route, Transports};
 use glacier_mp::environment::Environment;
 use glacier_mp::error::Result;
-use glacier_mp::http::{Connection, Endpoint, Payload, Request, RequestContext, Response, Transport};
+use glacier_mp::http::{Connection, Endpoint, Request, RequestContext, Response, Transport};
 
 use crate::support::acceptor::Acceptor;
 
@@ -209,7 +209,7 @@ impl Connection for NamingConnection {
         self.inner.open(context)
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, context: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, context: &RequestContext) -> Result<Response> {
         let mut request = request.clone();
         request.headers.push((ENDPOINT_HEADER, self.endpoint.clone()));
         self.inner.exchange(&request, payload, context)
@@ -235,7 +235,7 @@ impl Connection for EmptyVault {
         Ok(())
     }
 
-    fn exchange(&mut self, request: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, _: &mut dyn BufRead, _: &RequestContext) -> Result<Response> {
         self.requests.lock().unwrap().push(request.clone());
         let mut errors = self.errors.lock().unwrap();
         let (status, body) = match errors.is_empty() {

@@ -1,5 +1,6 @@
 //! Network outages, with a virtual clock.
 
+use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use glacier_emulator::Options;
 use glacier_mp::clock::Clock;
 use glacier_mp::error::{ConnectFailure, Error, Kind, Result};
-use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
+use glacier_mp::http::{Connection, Request, RequestContext, Response, Transport, UreqTransport};
 
 use crate::fixture::{Content, Fixture, MIB, Setup, SourceKind};
 use crate::support::glacier::{CapturedLog, VirtualClock, client_with_transport};
@@ -73,7 +74,7 @@ impl Connection for OutageConnection {
         self.connection.open(watch)
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, watch: &RequestContext) -> Result<Response> {
         let lost = || Error::new(Kind::Network, "the connection is lost in an outage");
         if !self.network.begins_now() {
             return self.connection.exchange(request, payload, watch);

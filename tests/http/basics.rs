@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::http::response::ERROR_BODY_MAX;
-use glacier_mp::http::{Endpoint, Method, Payload};
+use glacier_mp::http::{Endpoint, Method};
 
 use crate::client::{
     Settings, Source, connect, connection, context, get, put, put_buffered, request, settings, settings_at,
@@ -59,7 +59,7 @@ fn sends_an_empty_payload() {
     for (method, says_length) in
         [(Method::Post, true), (Method::Put, true), (Method::Get, false), (Method::Delete, false)]
     {
-        let response = connection.exchange(&request(method), Payload::Empty, &context()).unwrap();
+        let response = connection.exchange(&request(method, 0), &mut io::empty(), &context()).unwrap();
         assert_eq!((response.status, response.body.len()), (201, 0));
         let head = server.heads.lock().unwrap().pop().unwrap();
         assert!(head.starts_with(&format!("{} ", method.as_str())), "{head}");

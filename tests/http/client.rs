@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use glacier_mp::error::Result;
 use glacier_mp::http::{
-    CaFile, Connection, Endpoint, Method, Network, NetworkSettings, Payload, ProxyRules, Request, RequestContext,
-    Response, SystemStore, Transport, TrustStore, UreqTransport,
+    CaFile, Connection, Endpoint, Method, Network, NetworkSettings, ProxyRules, Request, RequestContext, Response,
+    SystemStore, Transport, TrustStore, UreqTransport,
 };
 use glacier_mp::log::Log;
 
@@ -82,13 +82,13 @@ pub(crate) fn context() -> RequestContext {
     RequestContext::default()
 }
 
-pub(crate) fn request(method: Method) -> Request {
+pub(crate) fn request(method: Method, length: u64) -> Request {
     let headers = vec![("host", "glacier.example:8080".to_owned()), ("x-amz-glacier-version", "2012-06-01".to_owned())];
-    Request { method, target: "/-/vaults/v%20v?limit=50".to_owned(), headers }
+    Request { method, target: "/-/vaults/v%20v?limit=50".to_owned(), headers, length }
 }
 
 pub(crate) fn get(connection: &mut dyn Connection) -> Result<Response> {
-    connection.exchange(&request(Method::Get), Payload::Empty, &context())
+    connection.exchange(&request(Method::Get, 0), &mut io::empty(), &context())
 }
 
 pub(crate) fn put(
@@ -106,7 +106,7 @@ pub(crate) fn put_buffered(
     reader: &mut dyn BufRead,
     context: &RequestContext,
 ) -> Result<Response> {
-    connection.exchange(&request(Method::Put), Payload::Reader { length, reader }, context)
+    connection.exchange(&request(Method::Put, length), reader, context)
 }
 
 /// An endless source of different bytes, which counts the bytes read.

@@ -1,10 +1,11 @@
 //! A transport that calls a function before each request.
 
 use std::fmt;
+use std::io::BufRead;
 use std::sync::Arc;
 
 use glacier_mp::error::Result;
-use glacier_mp::http::{Connection, Payload, Request, RequestContext, Response, Transport, UreqTransport};
+use glacier_mp::http::{Connection, Request, RequestContext, Response, Transport, UreqTransport};
 
 type Hook = Arc<dyn Fn(&Request) + Send + Sync>;
 
@@ -36,7 +37,7 @@ impl Connection for HookedConnection {
         self.connection.open(watch)
     }
 
-    fn exchange(&mut self, request: &Request, payload: Payload<'_>, watch: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, request: &Request, payload: &mut dyn BufRead, watch: &RequestContext) -> Result<Response> {
         (self.hook)(request);
         self.connection.exchange(request, payload, watch)
     }

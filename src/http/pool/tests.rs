@@ -1,3 +1,4 @@
+use std::io::{self, BufRead};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -22,14 +23,14 @@ impl Connection for NumberedConnection {
         Ok(())
     }
 
-    fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, _: &Request, _: &mut dyn BufRead, _: &RequestContext) -> Result<Response> {
         Ok(Response { status: u16::try_from(self.0).unwrap(), ..Response::default() })
     }
 }
 
 fn number(pooled: &mut PooledConnection) -> u16 {
-    let request = Request { method: super::super::Method::Get, target: "/".to_owned(), headers: Vec::new() };
-    pooled.exchange(&request, Payload::Empty, &RequestContext::default()).unwrap().status
+    let request = Request { method: super::super::Method::Get, target: "/".to_owned(), headers: Vec::new(), length: 0 };
+    pooled.exchange(&request, &mut io::empty(), &RequestContext::default()).unwrap().status
 }
 
 #[test]
@@ -98,7 +99,7 @@ impl Connection for LimitedConnection {
         Ok(())
     }
 
-    fn exchange(&mut self, _: &Request, _: Payload<'_>, _: &RequestContext) -> Result<Response> {
+    fn exchange(&mut self, _: &Request, _: &mut dyn BufRead, _: &RequestContext) -> Result<Response> {
         if self.closes {
             self.close();
         }

@@ -1,30 +1,73 @@
-//! A working call: admitted to the handle, decided by the state machine, run on threads of the library while the caller's own
-//! thread runs the callbacks.
+//! The working calls of a handle. Each is admitted, decided by the state machine, and runs on a thread of the library while the
+//! caller's own thread runs the callbacks. `run` and `transfer` upload a source.
 
 pub(crate) mod background;
 pub(crate) mod by_hand;
-mod run;
+mod callbacks;
+mod final_error;
 mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::callbacks::ReadPump;
+use self::final_error::add_journal_hint;
 use super::admission::{Access, Admission};
 use super::call::Call;
 use super::handle::Upload;
 use super::options::{Mode, Options, Settings};
-use super::progress::Flow;
+use super::run::{Goal, finish_stream, run, run_stream};
 use super::session::state::{Action, Event, Operation, State};
+use super::stream::pipe::Pipe;
 use crate::callback_loop::{CallbackPump, WakeEvent, run_on_worker};
 use crate::error::{Error, Kind, Result};
 use crate::http::RequestContext;
-use crate::log::Level;
-use crate::reentrancy::CallbackScope;
 use crate::source::SourceSpec;
-use crate::sync::cancel::Reason;
 use crate::sync::lock;
 
 impl Upload {
+    /// Initiates the upload or resumes it, sends the missing parts, and completes it.
+    ///
+    /// # Errors
+    /// All; [`Error::is_resumable`](crate::error::Error::is_resumable) says whether the upload can be resumed.
+    pub fn run(&self) -> Result<()> {
+        self.check_callable()?;
+        let admission = self.enter(Access::Exclusive)?;
+        self.run_source(&admission, Goal::Archive)
+    }
+
+    /// Does the same as [`Upload::run`], without completing.
+    ///
+    /// # Errors
+    /// As [`Upload::run`].
+    pub fn transfer(&self) -> Result<()> {
+        self.check_callable()?;
+        let admission = self.enter(Access::Exclusive)?;
+        self.run_source(&admission, Goal::Parts)
+    }
+
+    /// Uploads the source to a goal, in a call that is admitted.
+    fn run_source(&self, admission: &Admission<'_>, goal: Goal) -> Result<()> {
+        let operation = match goal {
+            Goal::Parts => Operation::Transfer,
+            Goal::Archive => Operation::Run,
+        };
+        let source = lock(&self.options).settings.source.clone();
+        let wake = Arc::new(WakeEvent::default());
+        let Some(SourceSpec::Callback(reader, size)) = source else {
+            let job = |call: &Call<'_>, action| run(call, action, goal);
+            return self.run_call(admission, operation, &wake, || self.deliver(), job);
+        };
+        let pipe = Pipe::new(Arc::clone(&wake));
+        let was_read = reader.was_read();
+        let job = |call: &Call<'_>, action: Action| match was_read {
+            true => finish_stream(call, action, goal),
+            false => run_stream(call, action, &pipe, size, goal),
+        };
+        let pump = ReadPump { upload: self, pipe: &pipe, reader: &reader };
+        self.run_call(admission, operation, &wake, pump, job)
+    }
+
     /// Admits a working call, unless a stream is being written.
     fn enter(&self, access: Access) -> Result<Admission<'_>> {
         let admission = self.lock.enter(access, &self.cancel)?;
@@ -87,7 +130,7 @@ impl Upload {
         let state = session.state();
         let is_attached = state == State::New && session.id().is_some();
         let state = if is_attached { state.after(Event::Known)? } else { state };
-        let action = state.action_for(operation).map_err(|error| name_journal(error, state, &options.settings))?;
+        let action = state.action_for(operation).map_err(|error| add_journal_hint(error, state, &options.settings))?;
         // A call that has nothing to do, as on a completed upload, is allowed in every mode.
         if action == Action::Nothing {
             session.check_archive_hash()?;
@@ -127,104 +170,5 @@ impl Upload {
     /// Returns true while a stream is being written.
     fn is_being_written(&self) -> bool {
         lock(&self.write_session).as_ref().is_some_and(|stream| stream.is_running())
-    }
-
-    /// Runs the log callback on the caller's own thread.
-    fn deliver_log(&self) {
-        let _scope = CallbackScope::enter(self);
-        self.session.client.deliver_log();
-    }
-
-    /// Runs the callbacks that are due on the caller's own thread: log, credentials, then progress. Of several threads in
-    /// calls, one runs each callback.
-    fn deliver(&self) {
-        self.deliver_log();
-        self.session.client.request_credentials(&self.cancel);
-        let _scope = CallbackScope::enter(self);
-        // A callback that asked to stop is not called again by the same call.
-        if self.cancel.is_raised_for(Reason::Callback) {
-            return;
-        }
-        // Taken out, so that no lock is held while the caller's code runs.
-        let Some(mut report) = self.progress_callback.replace(None) else { return };
-        if report(&self.session.progress()) == Flow::Stop {
-            self.stop_for("the progress callback did not return GLACIER_CONTINUE");
-        }
-        self.progress_callback.replace(Some(report));
-    }
-
-    /// Stops the call because a callback asked for it. `why` is the text of the error.
-    fn stop_for(&self, why: &'static str) {
-        *lock(&self.stopped_by) = why;
-        self.cancel.raise_for(Reason::Callback);
-    }
-
-    /// Turns a cancel that a callback asked for into the error of the callback.
-    fn as_callback_error(&self, error: Error) -> Error {
-        if error.kind() == Kind::Canceled && self.cancel.is_raised_for(Reason::Callback) {
-            return Error::new(Kind::Callback, *lock(&self.stopped_by));
-        }
-        error
-    }
-
-    /// Gives an error its final form: without secrets, with whether the upload can be resumed, and with its ID and journal.
-    fn finalize_error(&self, error: Error, admission: &Admission<'_>) -> Error {
-        let session = &self.session;
-        let error = self.as_callback_error(error).redacted(session.client.service.keys.redactor());
-        if matches!(error.kind(), Kind::Canceled | Kind::OutcomeUnknown) {
-            admission.was_canceled();
-        }
-        let is_misuse = matches!(error.kind(), Kind::Invalid | Kind::State | Kind::Busy);
-        let is_gone = error.kind() == Kind::NotFound;
-        let is_resumable = session.state().is_resumable() && !is_gone;
-        let error = error.resumable(is_resumable);
-        // With an unknown outcome, either the upload or the archive exists.
-        let is_named = !is_misuse && error.kind() != Kind::OutcomeUnknown;
-        let error = match session.id().filter(|_| is_named) {
-            Some(id) if is_resumable => error.with_hint(format_args!(
-                "the upload is kept and can be resumed: upload ID {} in vault {}",
-                id.to_string_lossy(),
-                session.vault_name()
-            )),
-            Some(id) if is_gone => error.with_hint(format_args!(
-                "the service does not know upload ID {} in vault {}: it was completed or aborted, expired 24 hours after its \
-                 last part, or never existed; look for its archive in an inventory of the vault before you upload it again",
-                id.to_string_lossy(),
-                session.vault_name()
-            )),
-            _ => error,
-        };
-        let error = match session.archive_id() {
-            Some(archive) if matches!(error.kind(), Kind::Canceled | Kind::Callback) => error.with_hint(format_args!(
-                "the upload is completed as archive {}; its comparison with the source was stopped: repeat the call to compare",
-                archive.to_string_lossy()
-            )),
-            _ => error,
-        };
-        let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some())
-        {
-            Some(path) if is_gone => {
-                error.with_journal_hint(format_args!("to upload again, remove its journal {}", path.display()))
-            }
-            Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
-            None => error,
-        };
-        session.log(Level::Error, format_args!("{error}"));
-        self.deliver_log();
-        error
-    }
-}
-
-/// Adds to the error of an upload that ended without a known archive what to do with its journal.
-fn name_journal(error: Error, state: State, settings: &Settings) -> Error {
-    match (&settings.journal, state) {
-        (Some(path), State::Aborted) => {
-            error.with_journal_hint(format_args!("to upload the archive again, remove the journal {}", path.display()))
-        }
-        (Some(path), State::Unknown) => error.with_journal_hint(format_args!(
-            "if there is no archive, remove the journal {} and upload again",
-            path.display()
-        )),
-        _ => error,
     }
 }

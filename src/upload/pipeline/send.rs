@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limiter::SendLimiter;
 use super::part::{HashedPart, PartBytes, RangeReader};
-use crate::api::Part;
+use crate::api::PreparedRequest;
 use crate::error::{Error, Kind, Result};
 use crate::http::RequestContext;
 use crate::retry::{Attempts, Class, classify};
@@ -30,6 +30,7 @@ pub(crate) fn send_part(
     let service = &session.client.service;
     let index = part.pending.index;
     let label = format!("part {index}");
+    let request = service.part_request(session.name()?, index, part.pending.range, &part.hashes);
     let mut attempts = Attempts::new(service.reachability.contact());
     // The time in which the source delivered the part does not count as time without progress.
     let start = service.clock.active();
@@ -37,7 +38,7 @@ pub(crate) fn send_part(
         let mut was_alone = false;
         let mut attempt = || {
             let flight = InFlight::new(&session.counters);
-            let sent = send_once(session, part, attempts.number(), context);
+            let sent = send_once(session, &request, part, attempts.number(), context);
             was_alone = flight.was_alone();
             sent
         };
@@ -67,10 +68,16 @@ pub(crate) fn send_part(
     Ok(())
 }
 
-fn send_once(session: &Session, part: &mut HashedPart<'_>, attempt: u32, context: &RequestContext) -> Result<()> {
+fn send_once(
+    session: &Session,
+    request: &PreparedRequest,
+    part: &HashedPart<'_>,
+    attempt: u32,
+    context: &RequestContext,
+) -> Result<()> {
     let HashedPart { pending, hashes, bytes } = part;
-    let request = Part { index: pending.index, range: pending.range, hashes, attempt };
-    let send = |body: &mut dyn BufRead| session.client.service.upload_part(session.name()?, &request, body, context);
+    let service = &session.client.service;
+    let send = |payload: &mut dyn BufRead| service.upload_part(request, hashes.tree, attempt, payload, context);
     match bytes {
         PartBytes::ReadTwice(source, window) => {
             send(&mut RangeReader::new(source, pending.range, *window, &context.cancel)?)

@@ -1,0 +1,72 @@
+//! The final form of an error of a working call.
+
+use crate::error::{Error, Kind};
+use crate::log::Level;
+use crate::sync::lock;
+use crate::upload::admission::Admission;
+use crate::upload::handle::Upload;
+use crate::upload::options::Settings;
+use crate::upload::session::state::State;
+
+impl Upload {
+    /// Gives an error its final form: without secrets, with whether the upload can be resumed, and with its ID and journal.
+    pub(super) fn finalize_error(&self, error: Error, admission: &Admission<'_>) -> Error {
+        let session = &self.session;
+        let error = self.as_callback_error(error).redacted(session.client.service.keys.redactor());
+        if matches!(error.kind(), Kind::Canceled | Kind::OutcomeUnknown) {
+            admission.was_canceled();
+        }
+        let is_misuse = matches!(error.kind(), Kind::Invalid | Kind::State | Kind::Busy);
+        let is_gone = error.kind() == Kind::NotFound;
+        let is_resumable = session.state().is_resumable() && !is_gone;
+        let error = error.resumable(is_resumable);
+        // With an unknown outcome, either the upload or the archive exists.
+        let is_named = !is_misuse && error.kind() != Kind::OutcomeUnknown;
+        let error = match session.id().filter(|_| is_named) {
+            Some(id) if is_resumable => error.with_hint(format_args!(
+                "the upload is kept and can be resumed: upload ID {} in vault {}",
+                id.to_string_lossy(),
+                session.vault_name()
+            )),
+            Some(id) if is_gone => error.with_hint(format_args!(
+                "the service does not know upload ID {} in vault {}: it was completed or aborted, expired 24 hours after its \
+                 last part, or never existed; look for its archive in an inventory of the vault before you upload it again",
+                id.to_string_lossy(),
+                session.vault_name()
+            )),
+            _ => error,
+        };
+        let error = match session.archive_id() {
+            Some(archive) if matches!(error.kind(), Kind::Canceled | Kind::Callback) => error.with_hint(format_args!(
+                "the upload is completed as archive {}; its comparison with the source was stopped: repeat the call to compare",
+                archive.to_string_lossy()
+            )),
+            _ => error,
+        };
+        let error = match lock(&self.options).settings.journal.as_deref().filter(|_| is_named && session.id().is_some())
+        {
+            Some(path) if is_gone => {
+                error.with_journal_hint(format_args!("to upload again, remove its journal {}", path.display()))
+            }
+            Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
+            None => error,
+        };
+        session.log(Level::Error, format_args!("{error}"));
+        self.deliver_log();
+        error
+    }
+}
+
+/// Adds to the error of an upload that ended without a known archive what to do with its journal.
+pub(super) fn add_journal_hint(error: Error, state: State, settings: &Settings) -> Error {
+    match (&settings.journal, state) {
+        (Some(path), State::Aborted) => {
+            error.with_journal_hint(format_args!("to upload the archive again, remove the journal {}", path.display()))
+        }
+        (Some(path), State::Unknown) => error.with_journal_hint(format_args!(
+            "if there is no archive, remove the journal {} and upload again",
+            path.display()
+        )),
+        _ => error,
+    }
+}
