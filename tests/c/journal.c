@@ -61,7 +61,7 @@ static void carried_on_by_another_process(const char *journal)
 {
     service_fault(STALLED_PART(2));
     pid_t killed = start_mode("run", journal);
-    WAIT_UNTIL(lines_in(journal, "{\"part\":") == PARTS - 1);
+    WAIT_UNTIL(lines_in(journal, "{\"part\":") == PARTS - 1 && stalled_requests() == 1);
     kill_process(killed);
     service_works();
     glacier_upload_t *upload = upload_with(journal), *again = upload_with(journal);

@@ -68,6 +68,13 @@ static inline unsigned requests_with(const char *text)
     return count;
 }
 
+/* Returns the number of requests that the service has begun to read and to which a stall applies. A request that it reads
+ * only after service_works is served. */
+static inline unsigned stalled_requests(void)
+{
+    return requests_with("\"stall\"");
+}
+
 static inline unsigned requests_so_far(void)
 {
     return requests_with("\"operation\"");

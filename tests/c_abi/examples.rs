@@ -149,6 +149,8 @@ fn resumes_from_journal(build: Build) {
     wait_until("all other parts are noted", || {
         fs::read_to_string(&journal).is_ok_and(|text| text.matches("{\"part\":").count() == 10)
     });
+    // The emulator would serve a request that it reads only after the fault was removed.
+    wait_until("the stall began", || glacier.requests().iter().any(|request| request.part == Some(9)));
     signal("KILL", child.id());
     assert_eq!(finish(child).status.code(), None);
     glacier.clear_faults();

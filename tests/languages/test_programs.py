@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Optional
@@ -98,6 +99,8 @@ def test_resumes_with_the_journal_after_a_signal(
     with program.start(settings(glacier), *arguments) as running:
         try:
             acknowledged = first_acknowledged(running.stderr)
+            while not glacier.stalled() and running.poll() is None:
+                time.sleep(0.01)
             (upload,) = glacier.uploads()
             running.send_signal(number)
             output, errors = running.communicate(timeout=TIMEOUT)

@@ -212,8 +212,8 @@ def test_new_process_resumes_after_sigkill(glacier: Glacier, path: Path, journal
         glacier.fault("stall", PART, skip=3, always=True)
         command = [sys.executable, "-c", KILLED, *arguments]
         process = subprocess.Popen(command, env=child_environment(), stdout=subprocess.PIPE)
-        arrived = 3 * run_number
-        wait_until(lambda: len(acknowledged(glacier)) == arrived)  # noqa: B023
+        done, stalled = 3 * run_number, 2 * run_number
+        wait_until(lambda: (len(acknowledged(glacier)), len(glacier.stalled())) == (done, stalled))  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.communicate()
         glacier.clear_faults()

@@ -85,6 +85,17 @@ class LocalGlacier:
         requests = json.loads(self.admin("GET", "requests"))
         return [request for request in requests if operation in (None, request["operation"])]
 
+    def stalled(self, operation: Optional[str] = None) -> list[dict[str, Any]]:
+        """Returns the requests that the emulator has begun to read and to which a stall applies.
+
+        A request that it reads only after `clear_faults` is served. A test that kills a client waits for the stall first.
+        """
+        return [
+            request
+            for request in self.requests(operation)
+            if any(action["kind"] == "stall" for action in request["faults"])
+        ]
+
     def uploads(self) -> list[dict[str, Any]]:
         uploads: list[dict[str, Any]] = json.loads(self.admin("GET", "uploads"))
         return uploads
