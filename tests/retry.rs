@@ -4,7 +4,6 @@
 mod support;
 
 use std::io::BufRead;
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use glacier_mp::log::Level;
 use glacier_mp::sync::cancel::Cancel;
 use glacier_mp::upload::Upload;
 use glacier_mp::upload::state::State;
+use support::closed_port::ClosedPort;
 use support::glacier::{CapturedLog, VAULT, VirtualClock, client, client_with_transport, config, file};
 use support::operations::{OPERATIONS, perform, prepared_upload, requests};
 
@@ -176,15 +176,11 @@ fn waits_as_long_as_retry_after() {
 
 #[test]
 fn waits_for_a_service_that_starts_late() {
-    // The socket is bound, so no other program gets the port, but not listening, so connections are refused.
-    let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    closed.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    let port = closed.local_addr().unwrap().as_socket().unwrap().port();
-
+    let closed = ClosedPort::new();
+    let port = closed.address.port();
     let started = Arc::new(Mutex::new(None));
     let into = Arc::clone(&started);
     let start = move || {
-        drop(closed);
         *into.lock().unwrap() = Some(Emulator::start(Options { port, ..Options::default() }).unwrap());
     };
     let clock = Arc::new(RecordingClock::default());

@@ -13,6 +13,7 @@ use crate::client::{
     Settings, Source, connect, connection, context, get, put, put_buffered, request, settings, settings_at,
 };
 use crate::server::{Peer, Server, always};
+use crate::support::closed_port::ClosedPort;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nX-Amzn-RequestId: id 1\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -184,12 +185,12 @@ fn rejects_an_endless_header_section() {
 #[test]
 fn reports_a_closed_port() {
     let server = Server::plain(always(OK));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+    let closed = ClosedPort::new();
+    let endpoint = Endpoint::parse(&format!("http://{}", closed.address)).unwrap();
     let mut connection = connection(Settings { endpoint, ..settings(&server) });
     for error in [connection.open(&context()).unwrap_err(), get(&mut *connection).unwrap_err()] {
         assert_eq!(error.kind(), Kind::Network);
-        assert!(error.message().contains(&format!("127.0.0.1:{port}")), "{error}");
+        assert!(error.message().contains(&closed.address.to_string()), "{error}");
     }
 }
 

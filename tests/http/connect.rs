@@ -1,6 +1,6 @@
 //! Connecting to hosts with several addresses, some of which do not work, and to hosts without an address.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use glacier_mp::http::{Connection, LookupError, Resolver, Transport, UreqTranspo
 use crate::client::{Settings, context, get, settings_at};
 use crate::server::{Server, always};
 use crate::support::acceptor::named;
+use crate::support::closed_port::ClosedPort;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -64,11 +65,6 @@ fn open_error(connection: &mut dyn Connection) -> Error {
     connection.open(&context()).unwrap_err()
 }
 
-/// Returns an address that refuses connections: its listener is closed.
-pub(crate) fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// An address that never responds, because the queue of its listener is full.
 pub(crate) struct Silent {
     pub(crate) address: SocketAddr,
@@ -107,17 +103,16 @@ fn connects_to_another_address_if_the_first_does_not_respond() {
 #[test]
 fn connects_to_another_address_if_the_first_refuses() {
     let server = Server::plain(always(OK));
-    let names = Names::of(&[closed(), closed(), server.address, closed()]);
+    let closed = [ClosedPort::new(), ClosedPort::new(), ClosedPort::new()];
+    let names = Names::of(&[closed[0].address, closed[1].address, server.address, closed[2].address]);
     assert_eq!(get(&mut *transport(&names, LONG).connection()).unwrap().body, b"ok");
 }
 
 #[test]
 fn connects_over_ipv6_and_over_ipv4() {
-    let Ok(v6) = TcpListener::bind("[::1]:0") else { return };
-    let unused_v6 = v6.local_addr().unwrap();
-    drop(v6);
+    let Ok(closed) = ClosedPort::at((Ipv6Addr::LOCALHOST, 0).into()) else { return };
     let server = Server::plain(always(OK));
-    let names = Names::of(&[unused_v6, server.address]);
+    let names = Names::of(&[closed.address, server.address]);
     assert_eq!(get(&mut *transport(&names, LONG).connection()).unwrap().body, b"ok");
 }
 
@@ -154,7 +149,8 @@ fn tries_an_address_whose_connections_fail_last() {
 
 #[test]
 fn reports_every_address_that_refuses() {
-    let addresses = [closed(), closed()];
+    let closed = [ClosedPort::new(), ClosedPort::new()];
+    let addresses = closed.each_ref().map(|port| port.address);
     let error = open_error(&mut *transport(&Names::of(&addresses), LONG).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Tcp)), "{error}");
     assert!(error.is_not_sent());
@@ -165,8 +161,8 @@ fn reports_every_address_that_refuses() {
 
 #[test]
 fn connect_timeout_limits_all_attempts_together() {
-    let (one, two) = (Silent::new(), Silent::new());
-    let names = Names::of(&[closed(), one.address, two.address]);
+    let (closed, one, two) = (ClosedPort::new(), Silent::new(), Silent::new());
+    let names = Names::of(&[closed.address, one.address, two.address]);
     let error = open_error(&mut *transport(&names, Duration::from_millis(300)).connection());
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Timeout, Some(ConnectFailure::Tcp)), "{error}");
     assert!(error.is_not_sent());

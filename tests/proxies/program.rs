@@ -1,7 +1,8 @@
 //! Starts and stops the proxy programs, each with its own configuration in a temporary directory.
 
 use std::fmt::Write;
-use std::net::{TcpListener, TcpStream};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -88,10 +89,10 @@ impl Proxy {
         proxy.listens().then_some(proxy)
     }
 
-    /// Waits until the program listens. Returns false if it has ended.
+    /// Waits until the program listens. Returns false if it has ended, as it does if another program has the port.
     fn listens(&mut self) -> bool {
         let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !self.has_listener() {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
@@ -99,6 +100,23 @@ impl Proxy {
             sleep(Duration::from_millis(10));
         }
         true
+    }
+
+    /// Returns true if the listener of the port is a descriptor of the program.
+    fn has_listener(&self) -> bool {
+        const LISTEN: &str = "0A";
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let own = format!("{:08X}:{:04X}", u32::from(Ipv4Addr::LOCALHOST).to_be(), self.port);
+        let listener = table.lines().find_map(|line| {
+            let fields: Vec<_> = line.split_ascii_whitespace().collect();
+            (fields.get(1) == Some(&own.as_str()) && fields.get(3) == Some(&LISTEN))
+                .then(|| format!("socket:[{}]", fields[9]))
+        });
+        let Some(listener) = listener else { return false };
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fd", self.child.id())) else { return false };
+        descriptors.flatten().any(|descriptor| {
+            fs::read_link(descriptor.path()).is_ok_and(|target| target.as_os_str() == listener.as_str())
+        })
     }
 
     /// Returns the URL, with user name and password if the proxy requires them.

@@ -1,13 +1,12 @@
 //! Proxies that refuse a request or cannot reach the service.
 
-use std::net::TcpListener;
-
 use glacier_emulator::Emulator;
 use glacier_mp::error::{ConnectFailure, Error, Kind};
 use glacier_mp::log::Level;
 use glacier_mp::retry::is_retryable;
 
 use crate::program::{Access, Program, Proxy};
+use crate::support::closed_port::ClosedPort;
 use crate::support::glacier::{CapturedLog, VAULT, client};
 use crate::{glacier, through};
 
@@ -76,8 +75,8 @@ fn forbidden_tunnel_is_permanent() {
 fn unreachable_service_is_transient() {
     for program in PROGRAMS {
         let (proxy, glacier) = (Proxy::start(program, Access::Open), glacier(true));
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let (error, log) = error_through(&proxy, &proxy.url(), &glacier, &format!("https://{closed}"));
+        let closed = ClosedPort::new();
+        let (error, log) = error_through(&proxy, &proxy.url(), &glacier, &format!("https://{}", closed.address));
         assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Proxy)), "{error}");
         assert!(error.http_status().is_some_and(|status| status >= 500), "{error}");
         assert!(is_retryable(&error));

@@ -6,6 +6,8 @@
 #[cfg(test)]
 pub(crate) mod acceptor;
 #[cfg(test)]
+pub(crate) mod closed_port;
+#[cfg(test)]
 pub(crate) mod command;
 #[cfg(test)]
 pub(crate) mod compiler;

@@ -8,8 +8,9 @@ use glacier_mp::retry::{Class, classify, is_throttling};
 
 use super::{ESTABLISHED, HIDDEN, assert_hides_password, hidden_server, proxy_to, through, to_hidden};
 use crate::client::{Settings, connection, context, settings_at};
-use crate::connect::{Names, closed, resolving};
+use crate::connect::{Names, resolving};
 use crate::server::{Peer, Server, always};
+use crate::support::closed_port::ClosedPort;
 
 fn open(settings: Settings) -> Error {
     let error = connection(settings).open(&context()).unwrap_err();
@@ -229,7 +230,8 @@ fn rejects_an_https_url_for_a_proxy_without_tls() {
 
 #[test]
 fn names_the_proxy_that_refuses_the_connection() {
-    let closed = closed();
+    let port = ClosedPort::new();
+    let closed = port.address;
     let error = open(Settings { proxy: Some(format!("http://{closed}")), ..settings_at(HIDDEN) });
     assert_eq!((error.kind(), error.connect_failure()), (Kind::Network, Some(ConnectFailure::Tcp)), "{error}");
     for word in [format!("the proxy http://{closed} (glacier_config_set_proxy)"), "Connection refused".to_owned()] {

@@ -10,8 +10,9 @@ use glacier_mp::retry::is_retryable;
 
 use super::{ESTABLISHED, HIDDEN, OK, TOKEN, endpoint, hidden_server, proxy_to, relay, through, to_hidden};
 use crate::client::{Settings, Source, connection, context, get, put};
-use crate::connect::{Names, Silent, closed, resolving};
+use crate::connect::{Names, Silent, resolving};
 use crate::server::{Server, always};
+use crate::support::closed_port::ClosedPort;
 
 const REFUSED: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nrefused";
 
@@ -178,9 +179,9 @@ fn early_bytes_of_the_tunnel_are_not_trusted() {
 
 #[test]
 fn connects_to_the_address_of_the_proxy_that_responds() {
-    let (silent, server) = (Silent::new(), hidden_server(always(OK)));
+    let (silent, closed, server) = (Silent::new(), ClosedPort::new(), hidden_server(always(OK)));
     let proxy = proxy_to(false, &server);
-    let names = Names::of(&[silent.address, closed(), proxy.address]);
+    let names = Names::of(&[silent.address, closed.address, proxy.address]);
     let transport = resolving(&through(&proxy, HIDDEN, Some(&server)), names);
     assert_eq!(get(&mut *transport.connection()).unwrap().body, b"ok");
 }
