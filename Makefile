@@ -295,6 +295,7 @@ run-check:
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings -D clippy::incompatible_msrv
 	@scripts/check-msrv "$(TARGET_DIR)/msrv"
+	$(PYTHON) scripts/check_imports.py
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) test --test header --test symbols

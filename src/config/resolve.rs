@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Config;
 use super::region::find_region;
+use super::settings::Config;
 use crate::credentials::{Chain, CredentialsSource};
 use crate::endpoint::{AwsService, ServiceEndpoints, locate_endpoint};
 use crate::environment::Environment;

@@ -7,9 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::key::Credentials;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::settings::Settings;
-use super::source::Credentials;
 use super::{assume_role, container, environment_keys, instance_metadata, profile_steps, web_identity};
 use crate::endpoint::ServiceEndpoints;
 use crate::environment::Environment;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::documents;
-use super::fetch::{Fetch, Fetched, Route, describe_status};
+use super::fetch::{Fetch, Fetched, describe_status};
 use super::files;
+use super::key::Credentials;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::retries::retry;
-use super::source::Credentials;
+use super::transports::Route;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
 
-use super::source::{Credentials, named_key};
+use super::key::{Credentials, named_key};
 use crate::dates;
 use crate::error::{Error, Kind, Result};
 use crate::sanitize::quoted;

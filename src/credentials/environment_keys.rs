@@ -1,7 +1,7 @@
 //! Keys in environment variables.
 
+use super::key::{Credentials, named_key};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
-use super::source::{Credentials, named_key};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::sign::Key;

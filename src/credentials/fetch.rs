@@ -6,39 +6,11 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::provider::LoadContext;
+use super::transports::Route;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Endpoint, Method, Network, Request, RequestContext, Transport};
+use crate::http::{Endpoint, Method, Request, RequestContext};
 use crate::secret::Secret;
 use crate::sync::cancel::Cancel;
-
-/// How a request reaches its endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// Through the proxy that the proxy rules give for the endpoint.
-    Proxied,
-    /// Never through a proxy: the endpoint is on this machine, and a proxy would respond with its own identity.
-    Direct,
-}
-
-/// Creates the transports of providers. Tests redirect them to a local server.
-pub trait Transports: Send + Sync + std::fmt::Debug {
-    /// Creates a transport to an endpoint. `time_limit` bounds the time to connect, and each wait without progress.
-    ///
-    /// # Errors
-    /// As [`Network::transport`].
-    fn transport(&self, endpoint: &Endpoint, route: Route, time_limit: Duration) -> Result<Arc<dyn Transport>>;
-}
-
-impl Transports for Network {
-    fn transport(&self, endpoint: &Endpoint, route: Route, time_limit: Duration) -> Result<Arc<dyn Transport>> {
-        let network = self.with_timeouts(time_limit, time_limit);
-        let transport = match route {
-            Route::Proxied => network.transport(endpoint)?,
-            Route::Direct => network.direct_transport(endpoint)?,
-        };
-        Ok(Arc::new(transport))
-    }
-}
 
 /// A request.
 pub(super) struct Fetch<'a> {

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::documents;
-use super::fetch::{Fetch, Fetched, Route, describe_status};
+use super::fetch::{Fetch, Fetched, describe_status};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
+use super::transports::Route;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};

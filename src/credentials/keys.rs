@@ -5,60 +5,24 @@
 
 use std::sync::Arc;
 
-use super::refresh::{Failures, KeyServices};
-use super::source::{Credentials, CredentialsSource};
+use super::key_services::KeyServices;
+use super::key_state::{Failures, NumberedKey, State};
+use super::refresh::ChainKeys;
+use super::source::CredentialsSource;
 use crate::callback_loop::catch_panic;
 use crate::error::{Error, Result};
 use crate::log::Level;
 use crate::sanitize::Redactor;
-use crate::sign::Key;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel, canceled};
 use crate::sync::{Condvar, Mutex, lock, wait_at_most};
-
-/// The remaining lifetime at which a key is replaced, in seconds. A key with less than twice this lifetime is replaced after
-/// half of its lifetime. A request that was signed before still arrives in time.
-const REPLACE_BEFORE: i64 = 5 * 60;
 
 /// The keys of a client, of which one is current.
 #[derive(Debug)]
 pub struct Keys {
     source: CredentialsSource,
-    pub(super) state: Mutex<State>,
-    pub(super) changed: Condvar,
-    pub(super) services: KeyServices,
-}
-
-/// A key and its number among the keys of the client.
-#[derive(Clone, Debug)]
-pub struct NumberedKey {
-    /// The key.
-    pub key: Arc<Key>,
-    /// The number, from 1. Each key from the provider gets the next number.
-    pub number: u64,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// `None` before the first key, and after the service reported that it has expired.
-    pub(super) current: Option<Arc<Key>>,
-    /// The last key that the service reported as expired.
-    pub(super) rejected: Option<Arc<Key>>,
-    /// The number of the last key.
-    pub(super) number: u64,
-    /// The time to replace the current key, in seconds since 1970-01-01 UTC.
-    replace_at: Option<i64>,
-    /// The expiry of the current key.
-    pub(super) expires: Option<i64>,
-    /// Whether a thread is calling the provider.
-    pub(super) is_refreshing: bool,
-    /// The number of threads that wait for the next call of the program's provider to complete.
-    waiters: usize,
-    /// The number of completed calls of the provider.
-    pub(super) refreshes: u64,
-    /// The error of the last call of the provider, if it failed.
-    pub(super) failure: Option<Error>,
-    /// The failed calls of the chain since the last success.
-    pub(super) failures: Failures,
+    state: Mutex<State>,
+    changed: Condvar,
+    services: KeyServices,
 }
 
 impl Keys {
@@ -78,8 +42,7 @@ impl Keys {
             }
             CredentialsSource::Callback(_) | CredentialsSource::Chain(_) => None,
         };
-        let state = State { number: u64::from(current.is_some()), current, ..State::default() };
-        Self { source, state: Mutex::new(state), changed: Condvar::new(), services }
+        Self { source, state: Mutex::new(State::new(current)), changed: Condvar::new(), services }
     }
 
     /// Returns where the keys come from, for errors.
@@ -103,7 +66,10 @@ impl Keys {
     /// `Canceled`. The errors of the provider; `Panic` if it panics.
     pub fn acquire(&self, now: &dyn Fn() -> i64, cancel: &Arc<Cancel>) -> Result<NumberedKey> {
         match &self.source {
-            CredentialsSource::Chain(chain) => self.acquire_from_chain(chain, now, cancel),
+            CredentialsSource::Chain(chain) => {
+                let Self { state, changed, services, .. } = self;
+                ChainKeys { chain, state, changed, services }.acquire(now, cancel)
+            }
             CredentialsSource::Key(_) | CredentialsSource::Callback(_) => self.acquire_from_program(now(), cancel),
         }
     }
@@ -184,30 +150,6 @@ impl Keys {
         drop(state);
         self.changed.notify_all();
     }
-}
-
-impl State {
-    fn needs_refresh(&self) -> bool {
-        self.waiters > 0 && !self.is_refreshing
-    }
-
-    pub(super) fn is_due(&self, now: i64) -> bool {
-        self.replace_at.is_some_and(|replace_at| now >= replace_at)
-    }
-
-    pub(super) fn set_key(&mut self, credentials: Credentials, now: i64) {
-        self.expires = credentials.expires;
-        self.replace_at = credentials.expires.and_then(|expires| replacement_time(expires, now));
-        self.current = Some(Arc::new(credentials.key));
-        self.number += 1;
-    }
-}
-
-/// Returns the time to replace a key. Returns `None` if the key has already expired: the clock may be wrong, so only the service
-/// decides.
-fn replacement_time(expires: i64, now: i64) -> Option<i64> {
-    let lifetime = expires.saturating_sub(now);
-    (lifetime > 0).then(|| expires - (lifetime / 2).min(REPLACE_BEFORE))
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ mod files;
 #[cfg(feature = "test-fuzzing")]
 pub mod fuzzing;
 mod instance_metadata;
+mod key;
+mod key_services;
+mod key_state;
 mod keys;
 mod printed_secrets;
 mod process;
@@ -27,12 +30,15 @@ mod source;
 mod sso;
 mod sts;
 mod sts_document;
+mod transports;
 mod web_identity;
 
 pub use self::chain::{Chain, PROCESS_TIME_LIMIT};
-pub use self::fetch::{Route, Transports};
-pub use self::keys::{Keys, NumberedKey};
-pub use self::refresh::KeyServices;
+pub use self::key::{Credentials, key};
+pub use self::key_services::KeyServices;
+pub use self::key_state::NumberedKey;
+pub use self::keys::Keys;
 #[cfg(all(test, feature = "test-models"))]
 pub(crate) use self::refresh::tests::keys_from as keys_from_function;
-pub use self::source::{Credentials, CredentialsCallback, CredentialsSource, key};
+pub use self::source::{CredentialsCallback, CredentialsSource};
+pub use self::transports::{Route, Transports};

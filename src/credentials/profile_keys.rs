@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::key::{Credentials, named_key};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
-use super::source::{Credentials, named_key};
 use crate::error::Result;
 use crate::profile::{KeySettings, Profile, Section};
 use crate::sanitize::quoted;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fetch::Transports;
-use super::source::Credentials;
+use super::key::Credentials;
+use super::transports::Transports;
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};

@@ -10,11 +10,12 @@ use serde::Deserialize;
 use sha1::{Digest, Sha1};
 
 use super::documents::{self, JsonSecret};
-use super::fetch::{Fetch, Route, describe_status};
+use super::fetch::{Fetch, describe_status};
 use super::files;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::retries::retry;
 use super::settings::Settings;
+use super::transports::Route;
 use crate::dates;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::documents;
-use super::fetch::{Fetch, Fetched, Route, describe_status};
+use super::fetch::{Fetch, Fetched, describe_status};
+use super::key::Credentials;
 use super::provider::{LoadContext, failure};
 use super::retries::retry;
-use super::source::Credentials;
 use super::sts_document::{self, StsError};
+use super::transports::Route;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};
 use crate::retry::backoff;

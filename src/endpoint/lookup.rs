@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::AwsService;
 use super::partition::{Variant, url_of_region};
+use super::service::AwsService;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::Endpoint;

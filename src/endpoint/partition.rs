@@ -1,6 +1,6 @@
 //! The host names of the services in each AWS partition.
 
-use super::AwsService;
+use super::service::AwsService;
 use crate::error::{Error, Result};
 use crate::limits::quoted;
 

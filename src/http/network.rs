@@ -6,12 +6,10 @@ use std::time::Duration;
 use ureq::http::HeaderValue;
 
 use super::endpoint::Endpoint;
-use super::proxy::{Proxy, ProxyRules};
+use super::proxy::ProxyRules;
 use super::resolve::{Resolver, SystemResolver};
 use super::tls::Tls;
 use super::tls_failure::ServerRole;
-use super::transport::UreqTransport;
-use super::transport_context::TransportContext;
 use super::trust::TrustStore;
 use crate::error::{Error, Result};
 use crate::limits::quoted;
@@ -32,6 +30,8 @@ pub struct NetworkSettings {
 }
 
 /// Creates the transports of a client: one for each endpoint that it uses. A clone is cheap and shares the settings.
+///
+/// `transport.rs` has the methods that create them.
 #[derive(Clone, Debug)]
 pub struct Network {
     settings: Arc<NetworkSettings>,
@@ -64,29 +64,6 @@ impl Network {
     pub fn with_timeouts(&self, connect_timeout: Duration, stall_timeout: Duration) -> Self {
         let settings = NetworkSettings { connect_timeout, stall_timeout, ..(*self.settings).clone() };
         Self { settings: Arc::new(settings), resolver: Arc::clone(&self.resolver) }
-    }
-
-    /// Creates the transport to an endpoint, through the proxy that the proxy rules give for it.
-    ///
-    /// # Errors
-    /// As [`Network::direct_transport`]; also [`Kind::Invalid`](crate::error::Kind::Invalid) if the environment variable for
-    /// the endpoint is not a proxy URL.
-    pub fn transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
-        self.transport_through(endpoint, self.settings.proxies.proxy_for(endpoint)?)
-    }
-
-    /// Creates the transport to an endpoint without a proxy.
-    ///
-    /// # Errors
-    /// [`Kind::Invalid`](crate::error::Kind::Invalid) if no certificate can contain the host of the endpoint. With TLS also
-    /// [`Kind::Io`](crate::error::Kind::Io) or [`Kind::Invalid`](crate::error::Kind::Invalid) if the trusted certificates of
-    /// the system cannot be read.
-    pub fn direct_transport(&self, endpoint: &Endpoint) -> Result<UreqTransport> {
-        self.transport_through(endpoint, None)
-    }
-
-    fn transport_through(&self, endpoint: &Endpoint, proxy: Option<Arc<Proxy>>) -> Result<UreqTransport> {
-        Ok(UreqTransport::new(TransportContext::new(self.clone(), endpoint.clone(), proxy)?))
     }
 
     pub(super) fn settings(&self) -> &NetworkSettings {

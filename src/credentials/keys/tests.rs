@@ -1,5 +1,7 @@
+use super::super::key::Credentials;
 use super::*;
 use crate::error::Kind;
+use crate::sign::Key;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;

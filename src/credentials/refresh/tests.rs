@@ -2,9 +2,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use super::super::keys::Keys;
 use super::super::provider::{Loaded, Provider};
 use super::super::source::CredentialsSource;
 use super::*;
+use crate::error::Error;
+use crate::log::Log;
 use crate::sign::Key;
 use crate::sync::Mutex;
 
