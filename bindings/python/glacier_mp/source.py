@@ -83,34 +83,45 @@ def _set_stream(handle: UploadHandle, source: Any, archive_size: Optional[int], 
     return archive_size is not None
 
 
+class CancelCount:
+    """The number of cancels of an upload. Any thread and a signal handler may change it."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
 class StreamReader:
     """Reads a stream for one call."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, cancels: CancelCount) -> None:
         self._stream = stream
+        self._cancels = cancels
         self._ended = False
         self._pending = _NO_BYTES
 
     def read(self, size: int) -> memoryview:
         """Returns the next bytes, at most `size`; no bytes at the end."""
-        deadline = time.monotonic() + _COALESCE_SECONDS
+        deadline, cancels = time.monotonic() + _COALESCE_SECONDS, self._cancels.value
         if not self._pending:
             self._pending = self._next(size)
         if len(self._pending) < min(size, _COALESCE_SIZE):
-            self._coalesce(size, deadline)
+            self._coalesce(size, deadline, cancels)
         # Release a piece that is returned whole: its owner may reuse or resize the memory.
         piece = self._pending[:size]
         self._pending = self._pending[size:] if len(self._pending) > size else _NO_BYTES
         return piece
 
-    def _coalesce(self, size: int, deadline: float) -> None:
+    def _coalesce(self, size: int, deadline: float, cancels: int) -> None:
         """Combines small pieces, because each response to the library costs two thread switches.
 
-        It stops at the deadline: the library may not need more bytes, so it must not wait for a slow source.
+        It stops at the deadline, and if the number of cancels is no longer `cancels`: the library may not need more
+        bytes, so it must not wait for a slow source.
         """
         combined = bytearray(self._pending)
         self._pending = _NO_BYTES
-        while not self._ended and len(combined) < size and time.monotonic() < deadline:
+        while (
+            not self._ended and len(combined) < size and time.monotonic() < deadline and self._cancels.value == cancels
+        ):
             combined += self._next(size - len(combined))
         self._pending = memoryview(combined)
 

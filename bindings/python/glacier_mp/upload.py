@@ -31,7 +31,7 @@ from ._os_errors import os_errors_for
 from .background import Background, in_background
 from .errors import GlacierError
 from .progress import Progress, progress_of
-from .source import Data, Source, StreamReader, check_journal, set_source
+from .source import CancelCount, Data, Source, StreamReader, check_journal, set_source
 from .stream import UploadStream, WriteBuffer
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ class Upload:
         if expected_size is not None:
             lib.glacier_upload_set_expected_size(handle, _arguments.u64("expected_size", expected_size))
         self._source = None if source is None else set_source(handle, source, archive_size, expected_size)
+        self._cancels = CancelCount()
         self._paths = _paths_of(source, journal)
         self._open_handle: Optional[UploadHandle] = handle
         self._final_properties: dict[str, Any] = {}
@@ -507,6 +508,7 @@ class Upload:
         handle = self._open_handle
         if handle is not None:
             lib.glacier_upload_cancel(handle)
+            self._cancels.value += 1
 
     def close(self) -> None:
         """Closes the object and releases its source. The upload in the vault is not changed.
@@ -636,7 +638,7 @@ class Upload:
             progress=self._progress,
             log=self._log,
             get_credentials=self._get_credentials,
-            read=None if source is None else StreamReader(source).read,
+            read=None if source is None else StreamReader(source, self._cancels).read,
         )
 
 
