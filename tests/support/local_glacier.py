@@ -88,7 +88,8 @@ class LocalGlacier:
     def stalled(self, operation: Optional[str] = None) -> list[dict[str, Any]]:
         """Returns the requests that the emulator has begun to read and to which a stall applies.
 
-        A request that it reads only after `clear_faults` is served. A test that kills a client waits for the stall first.
+        A request that it reads only after `clear_faults` is served. A test that kills a client waits for the stall
+        first.
         """
         return [
             request
