@@ -53,7 +53,7 @@ def imports(module: tuple[str, ...], file: Path, known: dict[tuple[str, ...], Pa
     code = VISIBILITY.sub("pub", COMMENT.sub("", INLINE_TESTS.sub("", file.read_text())))
     declared = [path for tree in USE.findall(code) for path in expanded(" ".join(tree.split()))]
     imported = set()
-    for path in [*declared, *PATH.findall(code)]:
+    for path in [*declared, *PATH.findall(USE.sub("", code))]:
         first, *rest = path.split("::")
         roots = {"crate": (), "self": module, "super": module[:-1]}
         if (*module, first) in known:

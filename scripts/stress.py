@@ -171,7 +171,8 @@ def failed_tests(log: Path) -> list[str]:
 
 def main() -> int:
     directory = Path(os.environ["STRESS_TARGET_DIR"]) / "stress"
-    logs = directory / time.strftime("%Y-%m-%d-%H-%M-%S")
+    # Several runs can start in the same second.
+    logs = directory / f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{os.getpid()}"
     logs.mkdir(parents=True)
     known = conditions(directory)
     chosen = (os.environ.get("STRESS_CONDITIONS") or " ".join(known)).split()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Optional
 
 import pytest
 
-from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
+from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content, wait_until
 from programs import DISPLAY_FAILED, EXAMPLES, LANGUAGES, TIMEOUT, Program, program_with_defect
 
 SIZE = 20 * MIB + 1
@@ -99,8 +98,7 @@ def test_resumes_with_the_journal_after_a_signal(
     with program.start(settings(glacier), *arguments) as running:
         try:
             acknowledged = first_acknowledged(running.stderr)
-            while not glacier.stalled() and running.poll() is None:
-                time.sleep(0.01)
+            wait_until(lambda: glacier.stalled() or running.poll() is not None)
             (upload,) = glacier.uploads()
             running.send_signal(number)
             output, errors = running.communicate(timeout=TIMEOUT)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from typing import Any, Callable, TypeVar
+from typing import Any
 
 import glacier_mp
-from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content
+from local_glacier import KEY, MIB, REGION, ROOT, VAULT, LocalGlacier, content, wait_until
 
 __all__ = ["MIB", "ROOT", "VAULT", "Glacier", "child", "child_environment", "content", "settings", "wait_until"]
-
-T = TypeVar("T")
 
 
 class Glacier(LocalGlacier):
@@ -41,10 +38,3 @@ def child(program: str, *arguments: str, **settings: Any) -> subprocess.Complete
 def child_environment() -> dict[str, str]:
     """Returns the environment for a child process that imports the package and these helpers."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def wait_until(condition: Callable[[], T]) -> T:
-    """Waits until a condition is true, and returns its value."""
-    while not (result := condition()):
-        time.sleep(0.01)
-    return result

@@ -6,9 +6,10 @@ import json
 import os
 import ssl
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,8 @@ KEY = {
     "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
+
+T = TypeVar("T")
 
 
 class LocalGlacier:
@@ -123,3 +126,10 @@ class LocalGlacier:
 def content(size: int) -> bytes:
     """Returns `size` bytes in which no two parts are equal."""
     return b"".join(number.to_bytes(8, "big") for number in range(-(-size // 8)))[:size]
+
+
+def wait_until(condition: Callable[[], T]) -> T:
+    """Waits until a condition is true, and returns its value."""
+    while not (result := condition()):
+        time.sleep(0.01)
+    return result
