@@ -136,7 +136,7 @@ check-file:
 # Standard output has these commands only.
 run-emulator:
 	@$(MAKE) --no-print-directory build-emulator >&2
-	@echo "Run the following lines in another terminal. The vault is examplevault, or those of EMULATOR_FLAGS. Ctrl-C stops." >&2
+	@echo "Run the following lines in another terminal. The local Glacier has the vault examplevault, unless EMULATOR_FLAGS names others. Ctrl-C stops it." >&2
 	@exec "$(RELEASE)/glacier-emulator" --print-exports $(EMULATOR_FLAGS)
 
 run-test: run-test-rust run-test-python run-test-clients run-models

@@ -33,8 +33,9 @@ impl Emulator {
     /// Starts an emulator.
     ///
     /// # Errors
-    /// The port is in use, or the storage directory cannot be used.
+    /// `InvalidInput` if [`Options::check`] rejects a value; the port is in use, or the storage directory cannot be used.
     pub fn start(options: Options) -> io::Result<Self> {
+        options.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let service = Arc::new(Service::new(&options)?);
         let identity = if options.tls { Some(Identity::generate()?) } else { None };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;

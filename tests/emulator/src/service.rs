@@ -43,7 +43,7 @@ impl Service {
         let service = Self {
             region: options.region.clone(),
             account: options.account.clone(),
-            page_max: options.page_max.clamp(1, crate::unspecified::PAGE_MAX),
+            page_max: options.page_max,
             verifier: Verifier::new(&options.region, &options.access_key, &options.secret_key),
             scripted_faults: ScriptedFaults::default(),
             random_faults: RandomFaultSource::default(),

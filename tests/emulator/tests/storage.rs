@@ -4,6 +4,7 @@
 
 mod client;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -29,6 +30,20 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn start_rejects_options_that_the_service_does_not_have() {
+    for (options, message) in [
+        (Options { page_max: 0, ..Options::default() }, "0 entries on a page are outside the limits"),
+        (Options { page_max: 51, ..Options::default() }, "51 entries on a page are outside the limits"),
+        (Options { account: "1".to_owned(), ..Options::default() }, "1 is no account ID"),
+        (Options { vaults: vec!["a/b".to_owned()], ..Options::default() }, "a/b is no vault name"),
+    ] {
+        let Err(error) = Emulator::start(options) else { panic!("started with an invalid option: {message}") };
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with(message), "{error}");
     }
 }
 
