@@ -98,7 +98,7 @@ def test_resumes_with_the_journal_after_a_signal(
     with program.start(settings(glacier), *arguments) as running:
         try:
             acknowledged = first_acknowledged(running.stderr)
-            wait_until(lambda: glacier.stalled() or running.poll() is not None)
+            wait_until(glacier.stalled, running)
             (upload,) = glacier.uploads()
             running.send_signal(number)
             output, errors = running.communicate(timeout=TIMEOUT)

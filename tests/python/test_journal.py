@@ -213,7 +213,7 @@ def test_new_process_resumes_after_sigkill(glacier: Glacier, path: Path, journal
         command = [sys.executable, "-c", KILLED, *arguments]
         process = subprocess.Popen(command, env=child_environment(), stdout=subprocess.PIPE)
         done, stalled = 3 * run_number, 2 * run_number
-        wait_until(lambda: (len(acknowledged(glacier)), len(glacier.stalled())) == (done, stalled))  # noqa: B023
+        wait_until(lambda: (len(acknowledged(glacier)), len(glacier.stalled())) == (done, stalled), process)  # noqa: B023
         process.send_signal(signal.SIGKILL)
         process.communicate()
         glacier.clear_faults()

@@ -145,7 +145,7 @@ def read_line(child: subprocess.Popen[str]) -> str:
 def test_signal_stops_the_call(glacier: Glacier, operation: str, pieces: dict[str, str]) -> None:
     glacier.fault("stall", operation)
     with started(glacier, **pieces) as child:
-        wait_until(lambda: glacier.requests(operation))
+        wait_until(lambda: glacier.requests(operation), child)
         child.send_signal(signal.SIGINT)
         assert read_line(child) == "signal"
         assert read_line(child) == "stopped None"
@@ -160,7 +160,7 @@ def test_ctrl_c_stops_list_uploads(glacier: Glacier) -> None:
     check = "say(str(len(glacier_mp._calls._running_calls))); client.list_uploads(VAULT); upload.run()"
     program = PROGRAM.replace("    upload.run()\n    say", f"    {check}\n    say")
     with started(glacier, program, call="client.list_uploads(VAULT)") as child:
-        wait_until(lambda: glacier.requests("ListMultipartUploads"))
+        wait_until(lambda: glacier.requests("ListMultipartUploads"), child)
         child.send_signal(signal.SIGINT)
         assert read_line(child) == "signal"
         assert read_line(child) == "stopped None"
@@ -172,7 +172,7 @@ def test_second_signal_ends_the_wait_for_complete(glacier: Glacier) -> None:
     """A canceled call waits 10 s for the response to Complete. A second signal ends that wait."""
     glacier.fault("stall", "CompleteMultipartUpload")
     with started(glacier, call="threading.Thread(target=interrupt_wait).start(); upload.run()") as child:
-        wait_until(lambda: glacier.requests("CompleteMultipartUpload"))
+        wait_until(lambda: glacier.requests("CompleteMultipartUpload"), child)
         child.send_signal(signal.SIGINT)
         assert read_line(child) == "signal"
         assert read_line(child) == "signal"
@@ -193,7 +193,7 @@ def test_ctrl_c_ends_the_program(glacier: Glacier) -> None:
     with started(
         glacier, exception="OSError", call="signal.signal(2, signal.default_int_handler); upload.run()"
     ) as child:
-        wait_until(lambda: glacier.requests(PART))
+        wait_until(lambda: glacier.requests(PART), child)
         assert_ended_by_ctrl_c(child)
     assert len(glacier.uploads()) == 2, "the uploads stay in the vault"
 
@@ -222,7 +222,7 @@ RESUME = """
 def test_signal_stops_streams_and_background_runs(glacier: Glacier, call: str, then: str) -> None:
     glacier.fault("stall", PART, always=True)
     with started(glacier, STREAM_PROGRAM, call=call, then=then) as child:
-        wait_until(lambda: len(glacier.requests(PART)) >= 2)
+        wait_until(lambda: len(glacier.requests(PART)) >= 2, child)
         child.send_signal(signal.SIGINT)
         assert read_line(child) == "stopped"
         glacier.clear_faults()
@@ -246,5 +246,5 @@ def test_ctrl_c_ends_a_program_with_a_background_run(glacier: Glacier, source: s
     glacier.fault("stall", PART, always=True)
     call = f"{source}.start().result()"
     with started(glacier, STREAM_PROGRAM, call=call, exception="OSError", then="") as child:
-        wait_until(lambda: read_line(child) == "reads" if source == "piped" else glacier.requests(PART))
+        wait_until(lambda: read_line(child) == "reads" if source == "piped" else glacier.requests(PART), child)
         assert_ended_by_ctrl_c(child)

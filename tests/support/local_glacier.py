@@ -128,8 +128,10 @@ def content(size: int) -> bytes:
     return b"".join(number.to_bytes(8, "big") for number in range(-(-size // 8)))[:size]
 
 
-def wait_until(condition: Callable[[], T]) -> T:
-    """Waits until a condition is true, and returns its value."""
+def wait_until(condition: Callable[[], T], process: Optional[subprocess.Popen[Any]] = None) -> T:
+    """Waits until a condition is true, and returns its value. Fails if `process` ends first."""
     while not (result := condition()):
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"the program ended with status {process.returncode}: {process.communicate()}")
         time.sleep(0.01)
     return result
