@@ -416,6 +416,7 @@ install: check-directories
 	$(foreach file,$(MAN_PAGES),$(call copy,644,$(file),$(call man_directory,$(file))/$(notdir $(file))))
 	$(foreach file,$(DOCUMENTS),$(call copy,644,$(file),$(DESTDIR)$(docdir)/$(notdir $(file))))
 	$(if $(filter glacier-mp,$(BUILT_PROGRAMS)),@$(MAKE) --no-print-directory install-command)
+	@$(if $(DESTDIR),,scripts/check-pkg-config-path "$(libdir)/pkgconfig")
 	@$(if $(DESTDIR),,scripts/refresh-linker-cache "$(libdir)")
 
 # Removes the files that make install with the same variables installs.

@@ -1,4 +1,5 @@
-//! The cache of the dynamic linker after `make install` and `make uninstall`, with stand-ins for `ldconfig` and `id`.
+//! The cache of the dynamic linker after `make install` and `make uninstall`, and the hints for directories that the linker or
+//! pkg-config does not search. The tests have stand-ins for the programs.
 
 use std::env;
 use std::fs;
@@ -39,6 +40,23 @@ fn other_users_learn_that_root_must_update_the_cache() {
     let expected = format!("run ldconfig as root: the library in {} is not in the cache", directory(&tree).display());
     assert!(said.contains(&expected), "{expected} is not in {said}");
     assert_eq!(system.updates(), 0);
+}
+
+#[test]
+fn install_names_the_directory_that_pkg_config_does_not_search() {
+    let tree = Tree::install("lib");
+    let system = System::new("0", Path::new("/usr/lib"));
+    let installed = directory(&tree).join("pkgconfig");
+    let expected = format!("set PKG_CONFIG_PATH={}", installed.display());
+    // It finds no library of this name, or another one.
+    for line in ["exit 1".to_owned(), "echo /usr/lib".to_owned()] {
+        system.script("pkg-config", &line);
+        let said = system.make(&tree, "install");
+        assert!(said.contains(&expected), "{expected} is not in {said}");
+    }
+    system.script("pkg-config", &format!("echo '{}'", installed.display()));
+    let said = system.make(&tree, "install");
+    assert!(!said.contains("PKG_CONFIG_PATH"), "{said}");
 }
 
 /// The library directory of the tree, without symbolic links.
