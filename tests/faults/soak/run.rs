@@ -47,9 +47,11 @@ pub(crate) fn run_scenario(seed: u64) -> Checked<Stats> {
 /// The requests, one per line.
 fn describe(requests: &[RequestRecord]) -> String {
     let line = |request: &RequestRecord| {
-        let RequestRecord { number, operation, part, faults, changed, status, over, .. } = request;
+        let RequestRecord { number, operation, part, connection, faults, changed, status, over, .. } = request;
         let agent = request.header("user-agent").unwrap_or_default().split(' ').next().unwrap_or_default();
-        format!("{number} {agent} {operation:?} {part:?} {faults:?} changed {changed} {status:?} over {over}\n")
+        format!(
+            "{number} {agent} connection {connection} {operation:?} {part:?} {faults:?} changed {changed} {status:?} over {over}\n"
+        )
     };
     requests.iter().map(line).collect()
 }
