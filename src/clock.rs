@@ -2,8 +2,10 @@
 //!
 //! Deadlines use active time (`ActiveInstant`), which excludes time in which the process was stopped.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use once_cell::race::OnceBox;
 
 use crate::error::Result;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
@@ -91,11 +93,19 @@ impl ActiveInstant {
     /// Returns the current active time. Each call is a tick. A waiting thread must call this at least once per
     /// [`CANCEL_POLL_INTERVAL`].
     pub(crate) fn now() -> Self {
-        static START: OnceLock<Instant> = OnceLock::new();
-        static TICKS: Mutex<ActiveTime> = Mutex::new(ActiveTime::new());
-        // A mutex instead of two atomics: a reader between the updates of `last_tick` and `excluded` would see a jump.
-        let mut ticks = TICKS.lock().unwrap_or_else(PoisonError::into_inner);
-        Self(ticks.tick(START.get_or_init(Instant::now).elapsed()))
+        // No lock: a forked child could copy it in its locked state, and would wait for ever.
+        static START: OnceBox<Instant> = OnceBox::new();
+        static TICKS: AtomicU64 = AtomicU64::new(0);
+        let now = START.get_or_init(|| Box::new(Instant::now())).elapsed();
+        let mut before = TICKS.load(Ordering::Acquire);
+        loop {
+            let mut time = ActiveTime::unpack(before);
+            let active = time.tick(now);
+            match TICKS.compare_exchange_weak(before, time.pack(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Self(active),
+                Err(changed) => before = changed,
+            }
+        }
     }
 
     /// Returns the active time since this point.
@@ -104,28 +114,38 @@ impl ActiveInstant {
     }
 }
 
-/// The computation of active time from ticks. The time between two ticks counts unless it exceeds [`TICK_GAP_MAX`].
-#[derive(Debug, Default)]
+/// The computation of active time from ticks, in milliseconds. The time between two ticks counts unless it exceeds
+/// [`TICK_GAP_MAX`]. Of a longer gap, the whole seconds are excluded.
+#[derive(Clone, Copy, Debug, Default)]
 struct ActiveTime {
-    last_tick: Duration,
-    excluded: Duration,
+    last_tick_ms: u64,
+    excluded_seconds: u64,
 }
 
+/// The bits of [`ActiveTime::excluded_seconds`] in a packed time: 194 days. The other bits hold 34 years.
+const EXCLUDED_BITS: u32 = 24;
+
 impl ActiveTime {
-    const fn new() -> Self {
-        Self { last_tick: Duration::ZERO, excluded: Duration::ZERO }
+    fn unpack(packed: u64) -> Self {
+        Self { last_tick_ms: packed >> EXCLUDED_BITS, excluded_seconds: packed & ((1 << EXCLUDED_BITS) - 1) }
+    }
+
+    /// Returns both numbers as one, which threads can replace atomically: a thread that saw only one of them change would see
+    /// a jump.
+    fn pack(self) -> u64 {
+        self.last_tick_ms << EXCLUDED_BITS | self.excluded_seconds
     }
 
     /// Processes a tick at the monotonic time `now` and returns the active time.
     fn tick(&mut self, now: Duration) -> Duration {
         // A thread that was stopped between reading the clock and this call passes an old time.
-        let now = now.max(self.last_tick);
-        let gap = now.saturating_sub(self.last_tick);
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(self.last_tick_ms);
+        let gap = Duration::from_millis(now - self.last_tick_ms);
         if gap > TICK_GAP_MAX {
-            self.excluded += gap;
+            self.excluded_seconds = (self.excluded_seconds + gap.as_secs()).min((1 << EXCLUDED_BITS) - 1);
         }
-        self.last_tick = now;
-        now.saturating_sub(self.excluded)
+        self.last_tick_ms = now.min(u64::MAX >> EXCLUDED_BITS);
+        Duration::from_millis(now).saturating_sub(Duration::from_secs(self.excluded_seconds))
     }
 }
 
@@ -139,7 +159,7 @@ mod tests {
 
     #[test]
     fn counts_time_between_ticks() {
-        let mut time = ActiveTime::new();
+        let mut time = ActiveTime::default();
         for second in 0..100 {
             assert_eq!(time.tick(seconds(second)), seconds(second));
         }
@@ -148,7 +168,7 @@ mod tests {
 
     #[test]
     fn excludes_time_without_ticks() {
-        let mut time = ActiveTime::new();
+        let mut time = ActiveTime::default();
         assert_eq!(time.tick(seconds(3)), seconds(3));
         assert_eq!(time.tick(seconds(3 + 3600)), seconds(3), "stopped for an hour");
         assert_eq!(time.tick(seconds(3 + 3601)), seconds(4));
@@ -157,12 +177,28 @@ mod tests {
 
     #[test]
     fn excludes_each_stop_once_and_never_moves_back() {
-        let mut time = ActiveTime::new();
+        let mut time = ActiveTime::default();
         time.tick(seconds(1));
         let before = time.tick(seconds(2));
         assert_eq!(time.tick(seconds(1000)), before);
         assert_eq!(time.tick(seconds(2)), before, "clock read before the stop, tick after it");
         assert_eq!(time.tick(seconds(1001)), before + seconds(1));
+    }
+
+    #[test]
+    fn excludes_the_whole_seconds_of_a_gap() {
+        let mut time = ActiveTime::default();
+        time.tick(Duration::from_millis(1_000));
+        assert_eq!(time.tick(Duration::from_millis(7_999)), Duration::from_millis(1_999));
+        assert_eq!(time.tick(Duration::from_millis(8_000)), Duration::from_millis(2_000));
+    }
+
+    #[test]
+    fn pack_keeps_both_numbers() {
+        for (last_tick_ms, excluded_seconds) in [(0, 0), (1, 0), (0, 1), ((1 << 40) - 1, (1 << 24) - 1), (7 << 30, 3)] {
+            let unpacked = ActiveTime::unpack(ActiveTime { last_tick_ms, excluded_seconds }.pack());
+            assert_eq!((unpacked.last_tick_ms, unpacked.excluded_seconds), (last_tick_ms, excluded_seconds));
+        }
     }
 
     #[test]

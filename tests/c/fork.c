@@ -145,14 +145,60 @@ static void in_a_callback(glacier_client_t *client)
     glacier_upload_free(upload);
 }
 
-int main(void)
+static void *write_until_canceled(void *upload)
 {
+    while (glacier_upload_write((glacier_upload_t *)upload, data, 1, NULL) == GLACIER_OK) {
+    }
+    return NULL;
+}
+
+/* The other threads may hold any lock of the library at the time of the fork. A client that the child creates needs none of
+ * them. */
+static void beside_calls_of_other_threads(glacier_client_t *client, int forks)
+{
+    enum { THREADS = 4, SECONDS_MAX = 120 };
+    glacier_upload_t *uploads[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        uploads[i] = local_upload(client);
+        threads[i] = start(write_until_canceled, uploads[i]);
+    }
+    while (forks-- > 0) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(SECONDS_MAX); /* ends a child that waits for a lock */
+            if (CAN_ALLOCATE_BESIDE_THREADS) {
+                glacier_client_t *own = local_client(1);
+                glacier_upload_t *upload = local_upload(own);
+                OK(glacier_upload_initiate(upload, &err));
+                OK(glacier_upload_put_part(upload, 0, data, MIB, &err));
+                OK(glacier_upload_abort(upload, &err));
+                glacier_upload_free(upload);
+                glacier_client_free(own);
+            }
+            leave_without_counting();
+        }
+        ends_well(child);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        glacier_upload_cancel(uploads[i]);
+        join(threads[i]);
+        glacier_upload_free(uploads[i]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
     data = local_data(MIB);
     glacier_client_t *client = local_client(1);
     between_two_calls(client);
     during_a_started_run(client);
     during_a_stream(client);
     in_a_callback(client);
+    if (atoi(argv[1]) > 0)
+        beside_calls_of_other_threads(client, atoi(argv[1]));
     glacier_client_free(client);
     free(data);
     return 0;

@@ -16,7 +16,7 @@ mod sha_ni;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")))]
 mod two_states;
 
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 
 use self::lanes::{LANES, States};
 use super::sha256::{Block, State};
@@ -84,8 +84,9 @@ impl Kernels {
 
     /// Returns all kernels that this processor can run, slowest first. For tests and benchmarks.
     pub fn all() -> &'static [Self] {
-        static ALL: OnceLock<Vec<Kernels>> = OnceLock::new();
-        ALL.get_or_init(detect)
+        // No lock: a forked child could copy it in its locked state. Several threads may detect the kernels; one result counts.
+        static ALL: OnceBox<Vec<Kernels>> = OnceBox::new();
+        ALL.get_or_init(|| Box::new(detect()))
     }
 
     /// Returns the name, for tests and benchmarks.
