@@ -93,19 +93,18 @@ impl ActiveInstant {
     /// Returns the current active time. Each call is a tick. A waiting thread must call this at least once per
     /// [`CANCEL_POLL_INTERVAL`].
     pub(crate) fn now() -> Self {
-        // No lock: a forked child could copy it in its locked state, and would wait for ever.
+        // No lock: a forked child could inherit it in its locked state, and nothing would ever unlock it.
         static START: OnceBox<Instant> = OnceBox::new();
         static TICKS: AtomicU64 = AtomicU64::new(0);
         let now = START.get_or_init(|| Box::new(Instant::now())).elapsed();
-        let mut before = TICKS.load(Ordering::Acquire);
-        loop {
-            let mut time = ActiveTime::unpack(before);
-            let active = time.tick(now);
-            match TICKS.compare_exchange_weak(before, time.pack(), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Self(active),
-                Err(changed) => before = changed,
-            }
-        }
+        let mut active = Duration::ZERO;
+        // The closure always returns a value, so the update cannot fail.
+        let _ = TICKS.fetch_update(Ordering::AcqRel, Ordering::Acquire, |packed| {
+            let mut time = ActiveTime::unpack(packed);
+            active = time.tick(now);
+            Some(time.pack())
+        });
+        Self(active)
     }
 
     /// Returns the active time since this point.
@@ -122,16 +121,17 @@ struct ActiveTime {
     excluded_seconds: u64,
 }
 
-/// The bits of [`ActiveTime::excluded_seconds`] in a packed time: 194 days. The other bits hold 34 years.
+/// The number of bits of [`ActiveTime::excluded_seconds`] in a packed time. They hold 194 days. The other bits hold 34 years.
 const EXCLUDED_BITS: u32 = 24;
+const EXCLUDED_MAX: u64 = (1 << EXCLUDED_BITS) - 1;
 
 impl ActiveTime {
     fn unpack(packed: u64) -> Self {
-        Self { last_tick_ms: packed >> EXCLUDED_BITS, excluded_seconds: packed & ((1 << EXCLUDED_BITS) - 1) }
+        Self { last_tick_ms: packed >> EXCLUDED_BITS, excluded_seconds: packed & EXCLUDED_MAX }
     }
 
-    /// Returns both numbers as one, which threads can replace atomically: a thread that saw only one of them change would see
-    /// a jump.
+    /// Returns both numbers in one, so that threads can replace them atomically. A thread that reads one old and one new number
+    /// would compute a wrong time.
     fn pack(self) -> u64 {
         self.last_tick_ms << EXCLUDED_BITS | self.excluded_seconds
     }
@@ -142,7 +142,7 @@ impl ActiveTime {
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(self.last_tick_ms);
         let gap = Duration::from_millis(now - self.last_tick_ms);
         if gap > TICK_GAP_MAX {
-            self.excluded_seconds = (self.excluded_seconds + gap.as_secs()).min((1 << EXCLUDED_BITS) - 1);
+            self.excluded_seconds = (self.excluded_seconds + gap.as_secs()).min(EXCLUDED_MAX);
         }
         self.last_tick_ms = now.min(u64::MAX >> EXCLUDED_BITS);
         Duration::from_millis(now).saturating_sub(Duration::from_secs(self.excluded_seconds))

@@ -1,5 +1,5 @@
 //! The cache of the dynamic linker after `make install` and `make uninstall`, and the hints for directories that the linker or
-//! pkg-config does not search. The tests have stand-ins for the programs.
+//! pkg-config does not search. Scripts stand in for `ldconfig`, `id` and `pkg-config`.
 
 use std::env;
 use std::fs;
@@ -48,7 +48,7 @@ fn install_names_the_directory_that_pkg_config_does_not_search() {
     let system = System::new("0", Path::new("/usr/lib"));
     let installed = directory(&tree).join("pkgconfig");
     let expected = format!("set PKG_CONFIG_PATH={}", installed.display());
-    // It finds no library of this name, or another one.
+    // pkg-config finds no glacier_mp.pc, or one in another directory.
     for line in ["exit 1".to_owned(), "echo /usr/lib".to_owned()] {
         system.script("pkg-config", &line);
         let said = system.make(&tree, "install");

@@ -367,7 +367,7 @@ def test_cancel_ends_reading(glacier: Glacier, monkeypatch: pytest.MonkeyPatch) 
         os.write(writing, b"data")
         wait_until(lambda: len(read) == 2)
         upload.cancel()
-        # The pending read gets its bytes. There is no further read, also if the pending one was short.
+        # The pending read gets its bytes. There is no further read, even though the pending one was short.
         os.write(writing, b"data")
         error = running.exception()
         assert isinstance(error, StoppedError)

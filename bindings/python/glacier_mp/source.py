@@ -114,8 +114,8 @@ class StreamReader:
     def _coalesce(self, size: int, deadline: float, cancels: int) -> None:
         """Combines small pieces, because each response to the library costs two thread switches.
 
-        It stops at the deadline, and if the number of cancels is no longer `cancels`: the library may not need more
-        bytes, so it must not wait for a slow source.
+        It stops at the deadline, and after a cancel (the number of cancels is no longer `cancels`). The library may not
+        need more bytes, so this method must not wait for a slow source.
         """
         combined = bytearray(self._pending)
         self._pending = _NO_BYTES

@@ -84,7 +84,7 @@ impl Kernels {
 
     /// Returns all kernels that this processor can run, slowest first. For tests and benchmarks.
     pub fn all() -> &'static [Self] {
-        // No lock: a forked child could copy it in its locked state. Several threads may detect the kernels; one result counts.
+        // No lock: a forked child could inherit it in its locked state. If several threads detect the kernels, one result is kept.
         static ALL: OnceBox<Vec<Kernels>> = OnceBox::new();
         ALL.get_or_init(|| Box::new(detect()))
     }
