@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use glacier_emulator::{Action, AfterResponse, Emulator, Operation, RequestRecord};
+use glacier_emulator::{Action, Emulator, Operation, RequestRecord};
 use glacier_mp::http::response::INTERIM_MAX;
 
 /// One client with its handle. The user agent identifies its requests.
@@ -61,10 +61,6 @@ impl RequestHistory<'_> {
     /// Checks that the session had a reason to send this part.
     fn check_reason(&self, request: &RequestRecord) -> Result<(), String> {
         let session = self.session_of(request)?;
-        // The client may have sent the part again before the service read this request.
-        if self.follows_leftover_bytes(request) {
-            return Ok(());
-        }
         let of_this_part = |other: &&RequestRecord| {
             other.part == request.part && other.upload_id == request.upload_id && other.number < request.number
         };
@@ -80,7 +76,7 @@ impl RequestHistory<'_> {
             .filter(of_this_part)
             .any(|other| session.unfinished.contains(&other.number) && damages_stored_part(other));
         let before = match self.parts().filter(of_this_part).filter(|other| session.sent(other)).last() {
-            Some(own) => (self.is_acknowledged(own) && !may_be_overwritten).then_some(own),
+            Some(own) => (is_acknowledged(own) && !may_be_overwritten).then_some(own),
             None => {
                 let before = || self.parts().filter(of_this_part).filter(|other| other.number < session.from);
                 let is_settled = !before().any(|other| session.unfinished.contains(&other.number));
@@ -124,33 +120,13 @@ impl RequestHistory<'_> {
         });
         let mut orphans = BTreeSet::new();
         for initiate in initiates {
-            let is_answered = initiate.status.is_some() && !self.is_unreadable(initiate);
+            let is_answered = initiate.status.is_some() && !is_unreadable(initiate);
             if is_answered && !self.session_of(initiate)?.canceled && !used.is_empty() {
                 return Err(format!("an upload was initiated, its ID was received, and it was not used: {initiate:?}"));
             }
             orphans.extend(initiate.upload_id.clone());
         }
         Ok(orphans)
-    }
-
-    /// Whether the part is stored and its client received a correct acknowledgement.
-    fn is_acknowledged(&self, request: &RequestRecord) -> bool {
-        let has_bad_tree_hash = |action: &Action| matches!(action, Action::WrongTreeHash | Action::MissingTreeHash);
-        let is_answered = request.status == Some(204) && !self.is_unreadable(request);
-        is_answered && !damages_stored_part(request) && !request.faults.iter().any(has_bad_tree_hash)
-    }
-
-    /// Whether a client must reject the response.
-    fn is_unreadable(&self, request: &RequestRecord) -> bool {
-        has_invalid_response(request) || self.follows_leftover_bytes(request)
-    }
-
-    /// Whether an earlier request left bytes on the connection. A client that sends before these bytes arrive takes them for
-    /// the response.
-    fn follows_leftover_bytes(&self, request: &RequestRecord) -> bool {
-        let is_before =
-            |other: &&RequestRecord| other.connection == request.connection && other.number < request.number;
-        self.requests.iter().filter(is_before).any(leaves_bytes)
     }
 
     fn parts(&self) -> impl Iterator<Item = &RequestRecord> {
@@ -164,28 +140,21 @@ impl RequestHistory<'_> {
     }
 }
 
-/// Whether the response is one that a client must reject: too many interim responses, or contradicting headers.
-fn has_invalid_response(request: &RequestRecord) -> bool {
+/// Whether the part is stored and its client received a correct acknowledgement.
+fn is_acknowledged(request: &RequestRecord) -> bool {
+    let has_bad_tree_hash = |action: &Action| matches!(action, Action::WrongTreeHash | Action::MissingTreeHash);
+    let is_answered = request.status == Some(204) && !is_unreadable(request);
+    is_answered && !damages_stored_part(request) && !request.faults.iter().any(has_bad_tree_hash)
+}
+
+/// Whether a client must reject the response: too many interim responses, or contradicting headers.
+fn is_unreadable(request: &RequestRecord) -> bool {
     let interim_responses = request.faults.iter().map(|action| match action {
         Action::InterimResponse { count, .. } => count.unwrap_or(u64::MAX),
         _ => 0,
     });
     let is_repeated = |action: &Action| matches!(action, Action::RepeatedHeader { .. });
     interim_responses.fold(0, u64::saturating_add) > INTERIM_MAX.into() || request.faults.iter().any(is_repeated)
-}
-
-/// Whether interim responses follow the response. The service sends the response early, and reads the rest of the request.
-fn leaves_bytes(request: &RequestRecord) -> bool {
-    let early = request.faults.iter().find_map(|action| match action {
-        Action::EarlyAnswer { after_bytes, then: AfterResponse::Drain, .. }
-        | Action::EarlySuccess { after_bytes, then: AfterResponse::Drain } => Some(*after_bytes),
-        _ => None,
-    });
-    let is_later = |action: &Action, early| match action {
-        Action::InterimResponse { after_bytes, .. } => after_bytes.is_none_or(|after_bytes| after_bytes >= early),
-        _ => false,
-    };
-    early.is_some_and(|early| request.faults.iter().any(|action| is_later(action, early)))
 }
 
 /// Whether the service stores other bytes than those that were sent, or none.

@@ -27,6 +27,8 @@ type HookFn<'a> = Box<dyn FnOnce(&mut Wire) -> io::Result<()> + 'a>;
 /// A function that runs after a number of bytes of the body.
 struct Hook<'a> {
     after_bytes: u64,
+    /// Whether it runs only until the response is sent.
+    precedes_response: bool,
     run: HookFn<'a>,
 }
 
@@ -78,10 +80,21 @@ impl<'a> Body<'a> {
     }
 
     /// Runs `hook` after this many bytes. `None`, or a number above the length, means after the last byte.
-    pub(crate) fn add_hook(&mut self, after_bytes: Option<u64>, hook: impl FnOnce(&mut Wire) -> io::Result<()> + 'a) {
+    /// `precedes_response`: it does not run after [`Self::response_sent`].
+    pub(crate) fn add_hook(
+        &mut self,
+        after_bytes: Option<u64>,
+        precedes_response: bool,
+        hook: impl FnOnce(&mut Wire) -> io::Result<()> + 'a,
+    ) {
         let after_bytes = after_bytes.unwrap_or(u64::MAX).min(self.read + self.remaining);
-        self.hooks.push(Hook { after_bytes, run: Box::new(hook) });
+        self.hooks.push(Hook { after_bytes, precedes_response, run: Box::new(hook) });
         self.hooks.sort_by_key(|hook| hook.after_bytes);
+    }
+
+    /// Removes the hooks that precede the response.
+    pub(crate) fn response_sent(&mut self) {
+        self.hooks.retain(|hook| !hook.precedes_response);
     }
 
     /// The connection, on which the response is sent.
@@ -155,14 +168,14 @@ mod tests {
         let mut body = Body::new(&mut wire, &stop, &head, 30);
         for (after_bytes, name) in [(None, "end"), (Some(99), "beyond"), (Some(20), "20"), (Some(0), "0")] {
             let seen = &seen;
-            body.add_hook(after_bytes, move |_| {
+            body.add_hook(after_bytes, false, move |_| {
                 seen.borrow_mut().push(name);
                 Ok(())
             });
         }
         body.skip(20).unwrap();
         assert_eq!(*seen.borrow(), ["0", "20"]);
-        body.add_hook(Some(25), |_| {
+        body.add_hook(Some(25), false, |_| {
             seen.borrow_mut().push("25");
             Ok(())
         });

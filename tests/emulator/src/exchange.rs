@@ -123,7 +123,8 @@ impl<'a> Exchange<'a> {
             self.body.slow_down(rate);
         }
         for (after_bytes, action) in plan.mid_body {
-            self.body.add_hook(after_bytes, move |wire| {
+            let is_interim = matches!(action, MidBodyAction::Interim(_));
+            self.body.add_hook(after_bytes, is_interim, move |wire| {
                 match action {
                     MidBodyAction::Pause(time) => drop(service.stop.wait(time)),
                     MidBodyAction::Clock(offset) => service.set_clock_offset(offset),
@@ -257,6 +258,7 @@ impl<'a> Exchange<'a> {
         self.update_record(false);
         let response = self.service.with_common_headers(response);
         self.framing.send(&response, None, self.body.wire(), &self.service.stop)?;
+        self.body.response_sent();
         Ok(if self.body_not_requested { CLOSE } else { None })
     }
 

@@ -552,6 +552,30 @@ fn interim_responses_precede_the_response() {
 }
 
 #[test]
+fn no_interim_response_follows_the_response() {
+    for then in [AfterResponse::Drain, AfterResponse::Close] {
+        for early in [
+            Action::EarlyAnswer { after_bytes: 500, status: 503, body: None, then },
+            Action::EarlySuccess { after_bytes: 500, then },
+        ] {
+            let (emulator, mut client, id) = upload();
+            emulator.add_fault(Fault::new(early).and(interim(Some(100))).and(interim(Some(1000))).and(interim(None)));
+            let request = Request::part(&id, 0, &data(MIB));
+            client.write(&request.head(&client.host)).unwrap();
+            client.write(&request.body[..500]).unwrap();
+            assert_eq!(client.read_response().unwrap().status, 100, "after 100 bytes");
+            assert!(matches!(client.read_response().unwrap().status, 503 | 204));
+            if then == AfterResponse::Drain {
+                client.write(&request.body[500..]).unwrap();
+                assert_eq!(client.send(&Request::list_parts(&id, "")).status, 200);
+            } else {
+                assert_eq!(client.read_to_end().0, "");
+            }
+        }
+    }
+}
+
+#[test]
 fn endless_interim_responses_end_with_the_connection() {
     let (emulator, mut client, id) = upload();
     let endless: Fault = serde_json::from_str(r#"{"action": {"kind": "interim_response", "count": null}}"#).unwrap();
