@@ -15,7 +15,8 @@ fn prerequisites_prints_the_command_that_installs_what_is_missing() {
     let tools = Tools::new(&["cargo", "rustc"]);
     for (target, missing) in [
         ("demo", &["a C compiler"][..]),
-        ("test", &["a C compiler", "clang", "valgrind", "venv"]),
+        ("test", &["a C compiler", "gcc", "g++", "clang", "clang++", "valgrind", "venv"]),
+        ("check", &["a C compiler", "gcc", "g++", "clang", "clang++", "nm and readelf", "clang-format 14"]),
         ("test-install", &["cmake", "meson", "pkg-config"]),
         ("abi", &["abidw and abidiff"]),
         ("deb", &["debhelper 13", "lintian"]),
