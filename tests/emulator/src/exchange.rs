@@ -37,8 +37,6 @@ pub(crate) struct Exchange<'a> {
     initiated_upload: Option<String>,
     changed: bool,
     status: Option<u16>,
-    /// Whether the client still waits for `100 Continue`. It may send the body or not, so the connection is unusable.
-    body_not_requested: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -91,7 +89,6 @@ impl<'a> Exchange<'a> {
             initiated_upload: None,
             changed: false,
             status: None,
-            body_not_requested: false,
         }
     }
 
@@ -197,13 +194,14 @@ impl<'a> Exchange<'a> {
 
     /// Sends a response before the body has been read.
     fn respond_early(&mut self, response: Response, then: AfterResponse) -> io::Result<Next> {
-        self.respond(response)?;
+        let next = self.respond(response)?;
         let stop = &self.service.stop;
         match then {
             AfterResponse::Close => {}
             AfterResponse::Hold => self.body.wire().hold(stop, Duration::MAX),
             AfterResponse::HoldFor { millis } => self.body.wire().hold(stop, Duration::from_millis(millis)),
-            AfterResponse::Drain => return self.read(None).map(|()| None),
+            AfterResponse::Drain if next.is_none() => return self.read(None).map(|()| None),
+            AfterResponse::Drain => {}
         }
         Ok(CLOSE)
     }
@@ -218,10 +216,7 @@ impl<'a> Exchange<'a> {
                 self.update_record(false);
                 Ok(response)
             }
-            Err(Failure::Refused(refusal)) if self.body.is_awaiting_continue() => {
-                self.body_not_requested = true;
-                Ok(Response::from(refusal).with("Connection", "close"))
-            }
+            Err(Failure::Refused(refusal)) if self.body.is_awaiting_continue() => Ok(refusal.into()),
             Err(Failure::Refused(refusal)) => self.body.skip(u64::MAX).map(|()| refusal.into()),
             Err(Failure::Broken(error)) => Err(error),
         }
@@ -251,15 +246,20 @@ impl<'a> Exchange<'a> {
         self.body.skip(bytes.unwrap_or(u64::MAX))
     }
 
-    /// Sends the whole response.
-    fn respond(&mut self, response: Response) -> io::Result<Next> {
+    /// Sends the whole response. A client that still waits for `100 Continue` may send the body or not, so its connection
+    /// ends.
+    fn respond(&mut self, mut response: Response) -> io::Result<Next> {
+        let next = if self.body.is_awaiting_continue() { CLOSE } else { None };
+        if next.is_some() {
+            response = response.with("Connection", "close");
+        }
         // The record is updated first: a client that has the response may query the record at once.
         self.status = Some(response.status);
         self.update_record(false);
         let response = self.service.with_common_headers(response);
         self.framing.send(&response, None, self.body.wire(), &self.service.stop)?;
         self.body.response_sent();
-        Ok(if self.body_not_requested { CLOSE } else { None })
+        Ok(next)
     }
 
     /// Sends a prefix of the response.

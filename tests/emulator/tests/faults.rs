@@ -575,6 +575,20 @@ fn no_interim_response_follows_the_response() {
     }
 }
 
+/// The client may send the body or not, so the server cannot find the next request.
+#[test]
+fn early_response_instead_of_continue_ends_the_connection() {
+    for then in [AfterResponse::Drain, AfterResponse::Close] {
+        let (emulator, mut client, id) = upload();
+        emulator.add_fault(Fault::new(Action::EarlyAnswer { after_bytes: 0, status: 503, body: None, then }));
+        let request = Request::part(&id, 0, &data(MIB)).header("expect", "100-continue");
+        client.write(&request.head(&client.host)).unwrap();
+        let response = client.read_response().unwrap();
+        assert_eq!((response.status, response.header("connection")), (503, Some("close")));
+        assert_eq!(client.read_to_end().0, "");
+    }
+}
+
 #[test]
 fn endless_interim_responses_end_with_the_connection() {
     let (emulator, mut client, id) = upload();
