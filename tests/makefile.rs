@@ -5,7 +5,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -46,6 +46,41 @@ fn prerequisites_requires_the_minimum_rust_version() {
         let output = tools.prerequisites("demo");
         let is_old = text(&output.stderr).contains(&format!("cargo is {version}: run rustup update"));
         assert_eq!(is_old, !accepted, "{version}: {output:?}");
+    }
+}
+
+/// The tests of a fresh machine find each program that they run: it is part of a bare Debian system, or
+/// scripts/prerequisites asks for it.
+#[test]
+fn prerequisites_ask_for_every_program_of_the_tests() {
+    const BARE_SYSTEM: [&str; 4] = ["env", "make", "mkfifo", "sh"];
+    let script = fs::read_to_string(root().join("scripts/prerequisites")).unwrap();
+    let words: Vec<_> = script.split(|c: char| !c.is_ascii_alphanumeric() && !"+-_./".contains(c)).collect();
+    let mut sources = Vec::new();
+    for directory in ["tests", "cli"] {
+        rust_files(&root().join(directory), &mut sources);
+    }
+    let mut programs = 0;
+    for source in sources {
+        let text = fs::read_to_string(&source).unwrap();
+        for call in text.split("Command::new(\"").skip(1) {
+            let program = call.split('"').next().unwrap();
+            let asked = words.windows(2).any(|pair| pair == ["has", program] || pair == ["-x", program]);
+            assert!(asked || BARE_SYSTEM.contains(&program), "{}: {program}", source.display());
+            programs += 1;
+        }
+    }
+    assert!(programs > 10, "only {programs} programs found");
+}
+
+fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
     }
 }
 
