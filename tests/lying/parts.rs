@@ -1,5 +1,7 @@
 //! False acknowledgements of parts, with 1 and 8 workers, HTTP and HTTPS, buffered parts and parts that are read twice.
 
+use std::sync::{Arc, LazyLock};
+
 use glacier_mp::config::Config;
 use glacier_mp::environment::Environment;
 use glacier_mp::error::Result;
@@ -12,6 +14,9 @@ use crate::support::glacier::{CapturedLog, MIB, VAULT, client, file};
 
 /// The number of false acknowledgements of a service that becomes correct.
 const SOME: usize = 3;
+
+/// The bytes from which all sources are taken.
+static SOURCE: LazyLock<Vec<u8>> = LazyLock::new(|| generate("sha256ctr:17", 16 << 20));
 
 #[test]
 fn detects_early_acknowledgements_over_http() {
@@ -71,9 +76,9 @@ fn run(
     false_acks: usize,
     workers: u32,
     memory_limit: Option<u64>,
-) -> (Vec<u8>, Result<()>, std::sync::Arc<Service>) {
+) -> (&'static [u8], Result<()>, Arc<Service>) {
     let (part_size, count) = if false_ack.is_some_and(FalseAck::is_early) { (8 * MIB, 2) } else { (2 * MIB, 5) };
-    let source = generate("sha256ctr:17", usize::try_from(part_size * count).unwrap());
+    let source = &SOURCE[..usize::try_from(part_size * count).unwrap()];
     let parts: Vec<_> = source.chunks(usize::try_from(part_size).unwrap()).collect();
     let (server, service) = Service::start(tls, false_ack, false_acks, &parts);
     let mut config = config(&server);
@@ -88,7 +93,7 @@ fn run(
     if let Some(ca) = &ca {
         config.set_ca_file(ca.path()).unwrap();
     }
-    let content = file(&source);
+    let content = file(source);
     let upload = Upload::new(&client(config, &CapturedLog::default()), VAULT).unwrap();
     upload.set_part_size(part_size).unwrap();
     upload.set_source_file(content.path()).unwrap();

@@ -153,7 +153,7 @@ impl Service {
         let is_initiated = self.part_size.load(Ordering::SeqCst) > 0;
         if self.false_ack == Some(FalseAck::Unrequested)
             && is_initiated
-            && self.all_stored().is_none()
+            && !self.has_all_parts()
             && self.take_false_ack()
         {
             peer.send(acknowledgement(&self.hashes[0]));
@@ -257,15 +257,14 @@ impl Service {
         }
     }
 
-    fn all_stored(&self) -> Option<Vec<u8>> {
-        let stored = self.stored.lock().unwrap();
-        (stored.len() == self.hashes.len()).then(|| stored.values().flatten().copied().collect())
+    fn has_all_parts(&self) -> bool {
+        self.stored.lock().unwrap().len() == self.hashes.len()
     }
 
     /// Creates an archive from the stored parts, complete or not, and acknowledges the requested tree hash.
     fn complete(&self, peer: &mut Peer, request: &Request<'_>) -> bool {
         self.completes.fetch_add(1, Ordering::SeqCst);
-        let bytes: Vec<u8> = self.stored.lock().unwrap().values().flatten().copied().collect();
+        let bytes = self.stored.lock().unwrap().values().map(Vec::as_slice).collect::<Vec<_>>().concat();
         *self.archive.lock().unwrap() = Some(bytes);
         let requested_hash = request.header("x-amz-sha256-tree-hash").unwrap();
         (self.on_complete)(peer, &Archive { head: completion(requested_hash) });
