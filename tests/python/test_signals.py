@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ PYTHON_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_
 
 # `call` runs when the signal arrives. The rest of the program runs after it.
 PROGRAM = """
-import logging, os, signal, sys, threading
+import logging, signal, sys, threading
 import glacier_mp
 from glacier_mp import Client, Config, Upload
 from local import MIB, VAULT, content, settings, wait_until
@@ -31,6 +32,15 @@ def on_signal(number, frame):
 def say(text):
     print(text, flush=True)
 
+# Sends a signal to this thread. The main thread runs its handler, but nothing interrupts a wait of the main thread. A
+# signal that arrives just before a wait has the same effect.
+def signal_from_thread():
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+def signal_after_line():
+    sys.stdin.readline()
+    signal_from_thread()
+
 # Interrupts the wait for the end of a stopped call.
 def interrupt_wait():
     main = threading.main_thread().ident
@@ -41,7 +51,7 @@ def interrupt_wait():
             frame = frame.f_back
         return {{"result", "wait"}} <= set(names)
     wait_until(waits)
-    os.kill(os.getpid(), signal.SIGINT)
+    signal_from_thread()
 
 signal.signal(signal.SIGINT, on_signal)
 client = Client(Config(**settings(sys.argv[1], {settings})))
@@ -59,7 +69,7 @@ except {exception} as error:
 
 
 STREAM_PROGRAM = """
-import asyncio, os, signal, sys
+import asyncio, os, signal, sys, time
 from glacier_mp import Client, Config, GlacierError, Upload
 from local import MIB, VAULT, content, settings
 
@@ -73,6 +83,17 @@ def endless():
 def write_forever(upload):
     while True:
         upload.write(content(70_001))
+
+# Python does not interrupt a blocking function by a signal that arrives just before it. Therefore the test repeats the
+# signal, and this handler raises one exception only.
+def interrupt_once(number, frame):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+# For the same reason, this is not future.result().
+def wait_for(future):
+    while not future.done():
+        time.sleep(0.01)
 
 class Pipe:
     def __init__(self):
@@ -154,6 +175,29 @@ def test_signal_stops_the_call(glacier: Glacier, operation: str, pieces: dict[st
     assert len(glacier.archives()) == 1
 
 
+@pytest.mark.parametrize(
+    ("operation", "call"),
+    [
+        (PART, "upload.run()"),
+        (PART, "by_hand.put_part(0, content(MIB))"),
+        ("ListMultipartUploads", "client.list_uploads(VAULT)"),
+    ],
+    ids=["run", "put_part", "list_uploads"],
+)
+def test_signal_that_another_thread_receives_stops_the_call(glacier: Glacier, operation: str, call: str) -> None:
+    glacier.fault("stall", operation)
+    with started(glacier, call=f"threading.Thread(target=signal_after_line).start(); {call}") as child:
+        wait_until(lambda: glacier.requests(operation), child)
+        assert child.stdin is not None
+        child.stdin.write("signal\n")
+        child.stdin.flush()
+        assert read_line(child) == "signal"
+        assert read_line(child) == "stopped None"
+        output, errors = child.communicate("continue\n")
+        assert (output, errors, child.returncode) == ("completed\n", "", 0)
+    assert len(glacier.archives()) == 1
+
+
 def test_ctrl_c_stops_list_uploads(glacier: Glacier) -> None:
     """The C function has returned, and the next call is not affected."""
     glacier.fault("stall", "ListMultipartUploads")
@@ -212,7 +256,7 @@ RESUME = """
         ("written.write(content(3 * MIB)); written.finish()", RESUME),
         ("written.write(content(3 * MIB)); written.finish()", "written.abort(); upload.run()"),
         ("endlessly.run()", "upload.run()"),
-        ("upload.start().result()", "upload.cancel(); upload._background.done.wait(); upload.run()"),
+        ("wait_for(upload.start())", "upload.cancel(); upload._background.done.wait(); upload.run()"),
         ("asyncio.run(upload.run_async())", "upload.run()"),
         ("asyncio.run(asyncio.wait_for(upload.run_async(), 600))", "asyncio.run(upload.run_async())"),
         ("asyncio.run(endlessly.run_async())", "upload.run()"),
@@ -232,9 +276,13 @@ def test_signal_stops_streams_and_background_runs(glacier: Glacier, call: str, t
 
 
 def test_signal_interrupts_a_read(glacier: Glacier) -> None:
-    with started(glacier, STREAM_PROGRAM, call="piped.run()", then="upload.run()") as child:
+    call = "signal.signal(signal.SIGINT, interrupt_once); piped.run()"
+    with started(glacier, STREAM_PROGRAM, call=call, then="upload.run()") as child:
         assert read_line(child) == "reads"
         child.send_signal(signal.SIGINT)
+        assert child.stdout is not None
+        while not select.select([child.stdout], [], [], 0.1)[0]:
+            child.send_signal(signal.SIGINT)
         assert read_line(child) == "stopped"
         output, errors = child.communicate("continue\n")
         assert (output, errors, child.returncode) == ("completed\n", "", 0)
@@ -244,7 +292,7 @@ def test_signal_interrupts_a_read(glacier: Glacier) -> None:
 def test_ctrl_c_ends_a_program_with_a_background_run(glacier: Glacier, source: str) -> None:
     """The program waits neither for the run nor for a blocking source."""
     glacier.fault("stall", PART, always=True)
-    call = f"{source}.start().result()"
+    call = f"wait_for({source}.start())"
     with started(glacier, STREAM_PROGRAM, call=call, exception="OSError", then="") as child:
         wait_until(lambda: read_line(child) == "reads" if source == "piped" else glacier.requests(PART), child)
         assert_ended_by_ctrl_c(child)

@@ -14,6 +14,7 @@ import importlib
 import os
 import posix
 import sys
+import threading
 import weakref
 from collections import deque
 from contextlib import suppress
@@ -41,7 +42,7 @@ def inbox() -> Inbox[Any]:
         return _GeventInbox()
     if _is_patched_by_eventlet():
         return _EventletInbox()
-    return SimpleQueue()
+    return _MainThreadInbox() if native_ident() == threading.main_thread().ident else SimpleQueue()
 
 
 class Completion:
@@ -98,6 +99,31 @@ def is_shutdown(error: RuntimeError) -> bool:
 _FinalizationError: Any = getattr(builtins, "PythonFinalizationError", ())
 
 
+class _MainThreadInbox(Generic[T]):
+    """An Inbox of the main thread, which runs the signal handlers.
+
+    Python runs a signal handler between two instructions. A signal that arrives just before a wait, or that another
+    thread receives, does not end the wait. It would delay Ctrl-C until the call returns, so each wait is short.
+    """
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._has_items = allocate_lock()
+        self._has_items.acquire()
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        # The lock is released already if the reader has not read the last item yet.
+        with suppress(RuntimeError):
+            self._has_items.release()
+
+    def get(self) -> T:
+        # No exception is handled here: it would become the context of a signal handler's exception.
+        while not self._items:
+            self._has_items.acquire(timeout=_SIGNAL_SECONDS)
+        return self._items.popleft()
+
+
 class _GeventInbox(Generic[T]):
     """An Inbox of a gevent greenlet."""
 
@@ -149,6 +175,8 @@ class _EventletInbox(Generic[T]):
 
 
 _KEEP_ALIVE_SECONDS = 3600.0
+# As long as the library may take to stop a call.
+_SIGNAL_SECONDS = 0.25
 
 
 def _is_patched_by_gevent() -> bool:
