@@ -28,8 +28,9 @@ VARIABLES = ("CARGO", "CC", "GLACIER_MP_BUILD_COMMAND", "GLACIER_MP_BUILD_LIBRAR
 
 
 def hatchling(project: Path, target: str, output: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Builds a target of a project. Python writes no bytecode files into it."""
+    """Builds a target of a project."""
     inherited = {name: value for name, value in child_environment().items() if name not in VARIABLES}
+    # Bytecode files would count as files of the source distribution.
     inherited["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(output)]
     return subprocess.run(

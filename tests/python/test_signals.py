@@ -90,10 +90,21 @@ def interrupt_once(number, frame):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
-# For the same reason, this is not future.result().
+# For the same reason, the programs call neither future.result() nor asyncio.run() without a timer.
 def wait_for(future):
     while not future.done():
         time.sleep(0.01)
+
+# Runs the event loop every 10 ms.
+async def beside_ticks(awaitable):
+    async def tick():
+        while True:
+            await asyncio.sleep(0.01)
+    ticks = asyncio.create_task(tick())
+    try:
+        return await awaitable
+    finally:
+        ticks.cancel()
 
 class Pipe:
     def __init__(self):
@@ -257,9 +268,9 @@ RESUME = """
         ("written.write(content(3 * MIB)); written.finish()", "written.abort(); upload.run()"),
         ("endlessly.run()", "upload.run()"),
         ("wait_for(upload.start())", "upload.cancel(); upload._background.done.wait(); upload.run()"),
-        ("asyncio.run(upload.run_async())", "upload.run()"),
-        ("asyncio.run(asyncio.wait_for(upload.run_async(), 600))", "asyncio.run(upload.run_async())"),
-        ("asyncio.run(endlessly.run_async())", "upload.run()"),
+        ("asyncio.run(beside_ticks(upload.run_async()))", "upload.run()"),
+        ("asyncio.run(beside_ticks(asyncio.wait_for(upload.run_async(), 600)))", "asyncio.run(upload.run_async())"),
+        ("asyncio.run(beside_ticks(endlessly.run_async()))", "upload.run()"),
     ],
     ids=["write", "finish", "finish and abort", "iterable", "future", "run_async", "wait_for", "iterable awaited"],
 )
