@@ -237,7 +237,8 @@ pub enum AfterResponse {
         /// The duration.
         millis: u64,
     },
-    /// The rest of the body is read. The connection then accepts the next request.
+    /// The rest of the body is read. The connection then accepts the next request. If the client still waits for
+    /// `100 Continue`, the connection closes instead.
     Drain,
 }
 
