@@ -95,7 +95,7 @@ def wait_for(future):
     while not future.done():
         time.sleep(0.01)
 
-# Runs the event loop every 10 ms.
+# Wakes the event loop every 10 ms, so that it handles signals.
 async def beside_ticks(awaitable):
     async def tick():
         while True:
