@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
-use glacier_mp::error::Kind;
+use glacier_mp::error::{Kind, Result};
+use glacier_mp::source::ReadOutcome;
 use glacier_mp::upload::state::State;
 use glacier_mp::upload::{Flow, Upload};
 
@@ -246,6 +248,59 @@ fn cancel_without_call_stops_next_call_once() {
     assert_eq!(code(upload.run()), Kind::Canceled);
     assert!(glacier.requests().is_empty());
     upload.run().unwrap();
+}
+
+/// A handle knows the upload from its ID or from a journal before a call sends anything.
+#[test]
+fn canceled_call_of_known_upload_is_resumable_before_it_sends_anything() {
+    type Call = fn(&Arc<Upload>) -> Result<()>;
+    let calls: [(&str, Call); 9] = [
+        ("run", |upload| upload.run()),
+        ("transfer", |upload| upload.transfer()),
+        ("start", |upload| upload.start(None).and_then(|()| upload.wait(Duration::MAX))),
+        ("run with a callback", |upload| {
+            upload.set_source_callback(Box::new(|_| ReadOutcome::Stop), None)?;
+            upload.run()
+        }),
+        ("write", |upload| upload.write(b"x")),
+        ("put_part", |upload| upload.put_part(0, b"x", None)),
+        ("list_parts", |upload| upload.list_parts().map(drop)),
+        ("complete", |upload| upload.complete()),
+        ("abort", |upload| upload.abort()),
+    ];
+    let glacier = start();
+    let directory = tempfile::tempdir().unwrap();
+    for (name, call) in calls {
+        for has_journal in [false, true] {
+            let journal = directory.path().join(format!("{name}.journal"));
+            let handle = || {
+                let upload = upload(&glacier);
+                if has_journal {
+                    upload.set_journal(&journal).unwrap();
+                }
+                if !matches!(name, "write" | "put_part") {
+                    upload.set_source_memory(b"x").unwrap();
+                }
+                upload
+            };
+            let first = handle();
+            first.initiate().unwrap();
+            let id = first.id().unwrap().to_str().unwrap().to_owned();
+            drop(first);
+            let requests = glacier.requests().len();
+
+            let upload = handle();
+            if !has_journal {
+                upload.set_upload_id(&id).unwrap();
+            }
+            upload.cancel();
+            let error = call(&upload).unwrap_err();
+            assert_eq!(error.kind(), Kind::Canceled, "{name}, journal {has_journal}");
+            assert!(error.is_resumable(), "{name}, journal {has_journal}");
+            assert!(error.message().contains(&id), "{name}, journal {has_journal}: {error}");
+            assert_eq!(glacier.requests().len(), requests, "{name}, journal {has_journal}");
+        }
+    }
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl Upload {
                 done.call(&outcome);
             }
             upload.background.finished(outcome, own_thread.recv().ok(), || drop(admission));
-        })?;
+        });
+        let thread = thread.map_err(|error| self.with_upload(error))?;
         let internal = |_| Err(Error::new(Kind::Internal, "the upload thread exited without a result"));
         let started = start.recv().unwrap_or_else(internal);
         let _ = give_thread.send(thread);

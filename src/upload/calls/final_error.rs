@@ -11,14 +11,20 @@ use crate::upload::session::state::State;
 impl Upload {
     /// Gives an error its final form: without secrets, with whether the upload can be resumed, and with its ID and journal.
     pub(super) fn finalize_error(&self, error: Error, admission: &Admission<'_>) -> Error {
-        let session = &self.session;
-        let error = self.as_callback_error(error).redacted(session.client.service.keys.redactor());
+        let error = self.as_callback_error(error);
         if matches!(error.kind(), Kind::Canceled | Kind::OutcomeUnknown) {
             admission.was_canceled();
         }
+        self.with_upload(error)
+    }
+
+    /// Adds to an error what the handle knows of the upload, removes secrets, and logs it.
+    pub(super) fn with_upload(&self, error: Error) -> Error {
+        let session = &self.session;
+        let error = error.redacted(session.client.service.keys.redactor());
         let is_misuse = matches!(error.kind(), Kind::Invalid | Kind::State | Kind::Busy);
         let is_gone = error.kind() == Kind::NotFound;
-        let is_resumable = session.state().is_resumable() && !is_gone;
+        let is_resumable = session.is_resumable() && !is_gone;
         let error = error.resumable(is_resumable);
         // With an unknown outcome, either the upload or the archive exists.
         let is_named = !is_misuse && error.kind() != Kind::OutcomeUnknown;

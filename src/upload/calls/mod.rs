@@ -128,7 +128,7 @@ impl Upload {
         let session = &self.session;
         session.load_journal(&options.settings, operation)?;
         let state = session.state();
-        let is_attached = state == State::New && session.id().is_some();
+        let is_attached = session.is_attached();
         let state = if is_attached { state.after(Event::Known)? } else { state };
         let action = state.action_for(operation).map_err(|error| add_journal_hint(error, state, &options.settings))?;
         // A call that has nothing to do, as on a completed upload, is allowed in every mode.

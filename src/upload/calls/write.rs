@@ -99,8 +99,12 @@ impl Upload {
             return Ok(stream);
         }
         lock(&self.options).check_mode(Mode::Write)?;
-        // A cancel from before stops this call, not the stream that it would begin.
-        self.cancel.check().map_err(|error| self.finalize_error(error, admission))?;
+        self.cancel.check().map_err(|canceled| {
+            // A cancel from before stops this call, not the stream that it would begin. The journal says whether the upload
+            // can be resumed; its own error, if any, is that of the next call.
+            let _ = self.start_call(Operation::Write);
+            self.finalize_error(canceled, admission)
+        })?;
         let stream = Arc::new(WriteSession::new());
         *lock(&self.write_session) = Some(Arc::clone(&stream));
         let (upload, writing) = (Arc::clone(self), Arc::clone(&stream));
@@ -115,7 +119,10 @@ impl Upload {
             }
             writing.finished(outcome);
         });
-        let thread = thread.inspect_err(|_| *lock(&self.write_session) = None)?;
+        let thread = thread.map_err(|error| {
+            *lock(&self.write_session) = None;
+            self.finalize_error(error, admission)
+        })?;
         stream.set_thread(thread);
         Ok(stream)
     }

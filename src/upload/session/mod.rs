@@ -105,6 +105,16 @@ impl Session {
         self.state.get()
     }
 
+    /// Returns true if the handle was attached to an upload, and no call has begun.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.state() == State::New && self.id().is_some()
+    }
+
+    /// Returns true if, as far as the handle knows, the service keeps an upload that can be resumed.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.is_attached() || self.state().is_resumable()
+    }
+
     pub(crate) fn vault(&self) -> &CStr {
         &self.vault
     }
