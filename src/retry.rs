@@ -13,7 +13,7 @@
 //! | the expected 2xx without a required header (tree hash, ID, location) | ambiguous | ambiguous |
 //! | another 2xx | ambiguous | ambiguous |
 //! | 3xx | permanent | ambiguous |
-//! | 408, 429, 500, 502, 503, 504, 509, throttling codes | transient | transient |
+//! | 408, 429, 500, 502, 503, 504, 509, throttling codes, the error codes of a timeout or an overload | transient | transient |
 //! | 404 | permanent: not found | transient |
 //! | 400, 403 without an error code: no document, or a truncated one | ambiguous | ambiguous |
 //! | any other 4xx or 5xx | permanent | ambiguous |
@@ -115,6 +115,7 @@ pub fn classify(error: &Error) -> Class {
         (Kind::TreeHash, Some(_)) => Class::HashMismatch,
         (Kind::Network | Kind::Timeout | Kind::Throttled, _) => Class::Transient,
         (_, Some(408 | 429 | 500 | 502 | 503 | 504 | 509)) => Class::Transient,
+        _ if has_transient_code(error) => Class::Transient,
         (_, Some(404)) if !error.is_from_service() => Class::Transient,
         (Kind::Protocol, None | Some(200..=299)) => Class::Ambiguous,
         // The truncated part of the response may contain an error code that a new signature would resolve.
@@ -122,6 +123,23 @@ pub fn classify(error: &Error) -> Class {
         (_, Some(_)) if !error.is_from_service() => Class::Ambiguous,
         _ => Class::Permanent,
     }
+}
+
+/// Returns true if the error code alone says that the service could not handle the request in time. The status may be
+/// another one: gateways send these codes with 400.
+fn has_transient_code(error: &Error) -> bool {
+    matches!(
+        error.service_code(),
+        Some(
+            "RequestTimeout"
+                | "RequestTimeoutException"
+                | "PriorRequestNotComplete"
+                | "ServiceUnavailable"
+                | "ServiceUnavailableException"
+                | "InternalFailure"
+                | "InternalServerError"
+        )
+    )
 }
 
 /// Returns true if an attempt ended without a response of the service: no connection, lost connection, stall, truncated
@@ -139,7 +157,7 @@ fn status_through_connection(error: &Error) -> Option<u16> {
 pub fn is_throttling(error: &Error) -> bool {
     let status = status_through_connection(error);
     let overloaded = error.kind() == Kind::Throttled || matches!(status, Some(408 | 429 | 500 | 503));
-    overloaded || classify(error) == Class::TooSlow
+    overloaded || has_transient_code(error) || classify(error) == Class::TooSlow
 }
 
 /// Returns true if the same call may succeed later.
@@ -152,16 +170,16 @@ pub fn is_retryable(error: &Error) -> bool {
 }
 
 /// Returns true if the request certainly had no effect: it was never sent, or the service itself rejected it with a 4xx
-/// status other than 408. A response of a proxy proves nothing.
+/// status other than 408, and not because of a timeout. A response of a proxy proves nothing.
 pub fn had_no_effect(error: &Error) -> bool {
     let rejected = error.http_status().is_some_and(|status| (400..500).contains(&status) && status != 408);
-    error.is_not_sent() || (rejected && error.is_from_service())
+    error.is_not_sent() || (rejected && error.is_from_service() && !has_transient_code(error))
 }
 
 /// Returns true if the service rejected Complete because of its parts: some are missing, or their hashes differ.
 pub fn rejected_parts(error: &Error) -> bool {
     let of_parts = matches!(error.kind(), Kind::Service | Kind::TreeHash | Kind::Incomplete);
-    of_parts && error.http_status() == Some(400) && error.service_code().is_some()
+    of_parts && error.http_status() == Some(400) && error.service_code().is_some() && !has_transient_code(error)
 }
 
 /// Returns the delay after `attempt` failed attempts: exponential backoff with full jitter, at least `retry_after`.

@@ -47,6 +47,20 @@ fn each_operation_is_signed_again_with_the_service_time() {
     }
 }
 
+/// Gateways in front of the service have error codes of their own for the time of a signature.
+#[test]
+fn codes_of_gateways_correct_the_clock() {
+    for (code, offset) in [("RequestTimeTooSkewed", HOUR), ("RequestExpired", HOUR), ("RequestInTheFuture", -HOUR)] {
+        let (glacier, lines) = (start(), CapturedLog::default());
+        glacier.set_clock_offset(offset);
+        glacier.add_fault(Fault::new(Action::error(403, code, "x")).on(Operation::InitiateMultipartUpload));
+        let upload = Upload::new(&client(config(&glacier), &lines), VAULT).unwrap();
+        upload.initiate().unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert_eq!(requests(&glacier, Operation::InitiateMultipartUpload), 2, "{code}");
+        assert_eq!(corrections(&lines).len(), 1, "{code}");
+    }
+}
+
 #[test]
 fn keeps_the_correction_for_all_requests() {
     let (glacier, lines) = (start(), CapturedLog::default());

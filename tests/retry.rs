@@ -81,6 +81,7 @@ fn each_operation_retries_transient_failures() {
         Action::error(400, "ThrottlingException", "Rate exceeded"),
         Action::error(403, "ThrottlingException", "Rate exceeded"),
         Action::error(408, "RequestTimeoutException", "Request timed out."),
+        Action::error(400, "RequestTimeoutException", "Request timed out."),
         Action::error(500, "ServiceUnavailableException", "Try again."),
         Action::status(400),
         Action::status(429),

@@ -58,6 +58,7 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         | "IncompleteSignature"
         | "IncompleteSignatureException"
         | "RequestExpired"
+        | "RequestInTheFuture"
         | "RequestTimeTooSkewed"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
@@ -95,10 +96,14 @@ pub(super) fn is_expired_token(code: &str) -> bool {
     matches!(code, "ExpiredTokenException" | "ExpiredToken")
 }
 
-/// Returns why the time of a signature was rejected, or `None` if the time was not the reason. The code is the same for
-/// all bad signatures, so only the message tells.
+/// Returns why the time of a signature was rejected, or `None` if the time was not the reason. Glacier's code is the same
+/// for all bad signatures, so only the message tells. Gateways have codes of their own.
 pub(super) fn signature_time(code: &str, message: &str) -> Option<SignatureTime> {
-    if !is_signature_mismatch(code) {
+    if matches!(code, "RequestExpired" | "RequestTimeTooSkewed") {
+        Some(SignatureTime::TooOld)
+    } else if code == "RequestInTheFuture" {
+        Some(SignatureTime::InFuture)
+    } else if !is_signature_mismatch(code) {
         None
     } else if message.contains("Signature expired") {
         Some(SignatureTime::TooOld)

@@ -24,6 +24,20 @@ fn retries_transient_failures() {
 }
 
 #[test]
+fn transient_error_codes_count_with_each_status() {
+    for code in ["RequestTimeoutException", "RequestTimeout", "PriorRequestNotComplete", "ServiceUnavailableException"]
+    {
+        for status in [400, 403, 500] {
+            let error = response_error(Kind::Service, status, Some(code));
+            assert_eq!(classify(&error), Class::Transient, "{status} {code}");
+            assert!(is_throttling(&error), "{status} {code}");
+            assert!(!had_no_effect(&error), "{status} {code}");
+            assert!(!rejected_parts(&error), "{status} {code}");
+        }
+    }
+}
+
+#[test]
 fn does_not_retry_permanent_failures() {
     for (status, code) in [(400, "InvalidParameterValueException"), (403, "AccessDeniedException"), (404, "x")] {
         assert_eq!(classify(&response_error(Kind::Service, status, Some(code))), Class::Permanent, "{code}");
