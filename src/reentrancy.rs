@@ -2,12 +2,14 @@
 //! handle would wait for itself, so it is rejected.
 
 use std::cell::RefCell;
+use std::mem::{self, ManuallyDrop};
 
 use crate::error::{Error, Kind, Result};
 
 thread_local! {
-    /// The addresses of the objects whose callbacks this thread is running, innermost last.
-    static ACTIVE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The addresses of the objects whose callbacks this thread is running, innermost last. Never dropped: a program may make
+    /// calls in its exit handlers, after the values with a destructor are gone.
+    static ACTIVE: RefCell<ManuallyDrop<Vec<usize>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// A scope in which the calling thread runs a callback of an object. It ends on drop.
@@ -24,7 +26,13 @@ impl CallbackScope {
 
 impl Drop for CallbackScope {
     fn drop(&mut self) {
-        ACTIVE.with_borrow_mut(|active| active.pop());
+        ACTIVE.with_borrow_mut(|active| {
+            active.pop();
+            // An empty list owns no memory, so that the end of the thread leaks nothing.
+            if active.is_empty() {
+                drop(mem::take(&mut **active));
+            }
+        });
     }
 }
 

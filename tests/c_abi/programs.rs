@@ -39,7 +39,8 @@ in_both_builds!(
     background,
     journal,
     shared,
-    pthread_cancel
+    pthread_cancel,
+    exit
 );
 
 under_valgrind!(
@@ -80,6 +81,17 @@ pub(crate) fn upload_file(program: &Program, description: &str) -> Outcome {
     assert_eq!(answered(&glacier, Operation::CompleteMultipartUpload, 201), 1);
     assert_eq!(glacier.requests().len(), 13);
     outcome
+}
+
+fn exit(build: Build) {
+    let glacier = local_glacier();
+    let program = Program::c("tests/c/exit.c", build);
+    program.check(&mut program.command_at(&glacier));
+    // Five times: on two threads, in the key destructor, in the exit handler and in the destructor.
+    let archives = glacier.archives();
+    assert_eq!(archives.len(), 5 * 3);
+    archives.iter().for_each(|archive| assert_holds(archive, &data(1000)));
+    assert!(glacier.uploads().is_empty());
 }
 
 fn run_memory(build: Build) {
