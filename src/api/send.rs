@@ -15,6 +15,7 @@ use crate::log::Level;
 use crate::retry::{Attempts, had_no_effect};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 use crate::sync::lock;
+use crate::sys::wiping::WipedFrees;
 
 /// The API version. Only one exists.
 const API_VERSION: &str = "2012-06-01";
@@ -77,6 +78,8 @@ impl Service {
     ) -> Result<Response> {
         let start = self.clock.monotonic();
         let outcome = self.exchange(request, payload, context);
+        // An error response can repeat the session token, until its text is redacted below.
+        let _wiped = WipedFrees::begin();
         if self.log.is_enabled(Level::Debug) {
             let elapsed = self.clock.monotonic().saturating_sub(start).as_millis();
             let result = match &outcome {

@@ -21,6 +21,7 @@ use super::transport_context::TransportContext;
 use super::ureq_adapter::{NoDns, SingleConnection, UreqAdapter, header_value, headers, read_body, unwrap_error};
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
+use crate::sys::wiping::WipedFrees;
 
 /// The maximum idle time of a connection. After a longer time the service may close it while the next request is sent.
 const IDLE_MAX: Duration = Duration::from_secs(15);
@@ -60,12 +61,26 @@ impl UreqConnection {
         {
             return Ok((self.open.insert(open), shared));
         }
-        // Closes the old connection before another one is opened.
-        self.open = None;
+        // The old connection is closed before another one is opened.
+        self.close();
         let (address, channel) = dial(&self.transport, &context.cancel)?;
         let shared = Arc::new(Mutex::new(Exchange::new(self.transport.clone(), channel, context)));
         let open = Open::new(&self.transport, &shared, address)?;
         Ok((self.open.insert(open), shared))
+    }
+}
+
+impl UreqConnection {
+    /// Closes the connection. Its buffers can contain secrets of responses.
+    fn close(&mut self) {
+        let _wiped = WipedFrees::begin();
+        self.open = None;
+    }
+}
+
+impl Drop for UreqConnection {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -92,7 +107,7 @@ impl Connection for UreqConnection {
                 if !open.has_responded && is_of_peer(error) {
                     lock(&transport.addresses).failed(open.address);
                 }
-                self.open = None;
+                self.close();
             }
         }
         result.and_then(|response| check_proxy(&transport, response))
@@ -139,6 +154,7 @@ fn exchange(
         0 => agent.run(head.body(SendBody::none())?),
         _ => agent.run(head.body(SendBody::from_reader(&mut payload))?),
     }?;
+    let _wiped = WipedFrees::begin();
     let (parts, body) = response.into_parts();
     Ok(Response { status: parts.status.as_u16(), headers: headers(&parts.headers), body: read_body(body)? })
 }

@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::sync::Mutex;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
 use crate::sys::socket::{Interest, Ready};
+use crate::sys::wiping::WipedFrees;
 
 /// An exchange that the payload reader above ureq and the adapter below ureq share. Both run on the thread inside the exchange.
 pub(crate) type SharedExchange = Arc<Mutex<Exchange>>;
@@ -101,8 +102,9 @@ impl Exchange {
         let awaits_absolute_form = self.transport.forward_proxy().is_some();
         self.request =
             RequestProgress { length, start_offset: written, awaits_absolute_form, ..RequestProgress::default() };
+        let _wiped = WipedFrees::begin();
         self.reader = ResponseReader::default();
-        self.response.clear();
+        self.response = Vec::new();
         self.delivered = 0;
     }
 
@@ -233,6 +235,7 @@ impl Exchange {
 
     /// Copies bytes of the normalized response to `buf`, for ureq. Receives the response first.
     pub(crate) fn receive(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let _wiped = WipedFrees::begin();
         if self.response.is_empty() {
             self.receive_response()?;
             self.is_persistent = self.reader.is_persistent() && self.request.received_at_end.is_some();
@@ -277,6 +280,8 @@ impl Exchange {
 
     /// Receives bytes of the response. Returns their number, or 0 if the peer closed the connection properly.
     fn receive_some(&mut self) -> std::result::Result<usize, ReceiveError> {
+        // A response can contain secrets: keys in those of STS, and texts of the request in error messages.
+        let _wiped = WipedFrees::begin();
         let mut buffer = [0; RECEIVE_CHUNK];
         let length = loop {
             match self.channel.receive(&mut buffer) {
@@ -288,7 +293,6 @@ impl Exchange {
         };
         let received = buffer.get_mut(..length).unwrap_or_default();
         let pushed = self.reader.push(received);
-        // The responses of STS contain keys.
         received.zeroize();
         pushed.map_err(|error| ReceiveError::Invalid(self.parse_failed(error)))?;
         self.deadlines.receive(self.time.now(), self.reader.interim(), self.reader.phase());

@@ -1,5 +1,5 @@
 /*
- * secrets_in_memory CA_FILE|- key|provider|proxy|SOURCE: counts the copies of the secret key and of the session token in
+ * secrets_in_memory CA_FILE|- key|echo|provider|proxy|SOURCE: counts the copies of the secret key and of the session token in
  * the writable memory of this process, while a client is alive and after all handles are freed. Also counts those in
  * the blocks that are freed: later allocations overwrite only some of them. SOURCE is a source that
  * the environment selects. Both are in the environment variables SECRET and TOKEN with each byte inverted, so that the
@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     glacier_client_t *client = NULL;
     if (strcmp(argv[2], "provider") == 0) {
         OK(glacier_config_set_credentials_provider(config, provide, NULL, NULL, &err));
-    } else if (strcmp(argv[2], "key") == 0) {
+    } else if (strcmp(argv[2], "key") == 0 || strcmp(argv[2], "echo") == 0) {
         char *secret = plain("SECRET"), *token = plain("TOKEN");
         OK(glacier_config_set_credentials(config, getenv("KEY_ID"), secret, token, &err));
         wipe(secret);

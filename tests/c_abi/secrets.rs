@@ -9,7 +9,7 @@ use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use glacier_emulator::{Emulator, Options};
+use glacier_emulator::{Action, Emulator, Fault, Operation, Options};
 use tempfile::TempDir;
 
 use crate::harness::{Build, Outcome, Program, succeed};
@@ -22,6 +22,12 @@ const PROXY_PASSWORD: &str = "Kq7vX2mR9tLw4ZbN8cHy5GdS3fJp6TaU1eVo0QiB";
 #[test]
 fn wipes_set_credentials() {
     check_copies("key");
+}
+
+/// AWS repeats the canonical request, with the token, in the message about a wrong signature.
+#[test]
+fn wipes_responses_that_repeat_the_token() {
+    check_copies("echo");
 }
 
 #[test]
@@ -96,6 +102,9 @@ fn check_copies(mode: &str) {
         if mode == "environment" {
             command.env("AWS_SESSION_TOKEN", TOKEN);
         }
+        if mode == "echo" {
+            repeat_token_in_errors(&glacier);
+        }
         let _proxy = (mode == "proxy").then(|| configure_proxy(&mut command, &glacier));
         let _server = configure(mode, &mut command, &options, tls, directory.path());
         let outcome = succeed(command.arg(if tls { ca_file.as_os_str() } else { "-".as_ref() }).arg(mode));
@@ -107,6 +116,20 @@ fn check_copies(mode: &str) {
         assert!(secrets > own[0] && tokens > own[1], "the search finds the copies of a living client: {outcome:?}");
         assert_eq!(counts(&outcome, "freed"), own, "{outcome:?}");
         assert_eq!(counts(&outcome, "in freed blocks"), [0, 0], "{outcome:?}");
+    }
+}
+
+/// Makes the local Glacier reject each operation twice, with the token in the message. An escape makes the parser copy the text.
+fn repeat_token_in_errors(glacier: &Emulator) {
+    for operation in [
+        Operation::InitiateMultipartUpload,
+        Operation::UploadMultipartPart,
+        Operation::CompleteMultipartUpload,
+        Operation::ListMultipartUploads,
+    ] {
+        let message = format!("The canonical request is\nx-amz-security-token:{TOKEN}\n");
+        glacier
+            .add_fault(Fault::new(Action::error(503, "ServiceUnavailableException", &message)).on(operation).times(2));
     }
 }
 
