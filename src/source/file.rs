@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
+use crate::sys::descriptor::above_standard_streams;
 use crate::sys::fadvise;
 
 /// The metadata that reveal whether a file was replaced or modified. Times are in nanoseconds since 1970-01-01 UTC.
@@ -93,6 +94,7 @@ impl SourceFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         // Without O_NONBLOCK, opening a FIFO waits for a writer. The flag has no effect on regular files.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let file = file.and_then(above_standard_streams);
         let file = file.map_err(|cause| failed("open", path, cause))?;
         let metadata = file.metadata().map_err(|cause| failed("get the metadata of", path, cause))?;
         if !metadata.is_file() {

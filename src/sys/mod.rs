@@ -3,6 +3,7 @@
 #[cfg(feature = "global-allocator")]
 mod allocator;
 pub(crate) mod child;
+pub(crate) mod descriptor;
 pub(crate) mod emergency_memory;
 pub(crate) mod fadvise;
 pub(crate) mod home;

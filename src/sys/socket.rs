@@ -10,6 +10,8 @@ use std::time::Duration;
 use libc::c_int;
 use socket2::{Domain, Protocol, TcpKeepalive, Type};
 
+use super::descriptor::above_standard_streams;
+
 /// The idle time before the kernel sends a TCP keepalive probe. Some responses take many minutes. Only the probes detect
 /// a peer that disappears meanwhile, and they keep NAT mappings open.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -46,6 +48,7 @@ impl Socket {
     /// Starts to connect. When the socket is ready to write, [`Socket::connect_result`] returns the result.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = above_standard_streams(socket)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;

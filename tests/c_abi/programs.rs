@@ -40,6 +40,7 @@ in_both_builds!(
     journal,
     shared,
     pthread_cancel,
+    closed_streams,
     exit
 );
 
@@ -81,6 +82,14 @@ pub(crate) fn upload_file(program: &Program, description: &str) -> Outcome {
     assert_eq!(answered(&glacier, Operation::CompleteMultipartUpload, 201), 1);
     assert_eq!(glacier.requests().len(), 13);
     outcome
+}
+
+fn closed_streams(build: Build) {
+    let glacier = local_glacier();
+    let (directory, file) = data_file("file", 3 * MIB);
+    let program = Program::c("tests/c/closed_streams.c", build);
+    program.check(program.command_at(&glacier).arg(file).arg(directory.path().join("journal")));
+    assert_holds(&only_archive(&glacier), &data(3 * MIB));
 }
 
 fn exit(build: Build) {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Kind, Result};
 use crate::limits::MIB;
 use crate::sync::{Mutex, lock};
+use crate::sys::descriptor::above_standard_streams;
 use crate::sys::process::CreatorPid;
 use crate::upload::journal::record::{FIRST, Header, Record, Replay, Version, read};
 
@@ -259,7 +260,7 @@ fn open_locked(path: &Path, create: bool, source: Option<&Metadata>) -> Result<O
 }
 
 fn open_file(path: &Path, create: bool) -> io::Result<File> {
-    options().append(true).create(create).mode(MODE).open(path)
+    options().append(true).create(create).mode(MODE).open(path).and_then(above_standard_streams)
 }
 
 /// Returns the options of every open: to read, with flags.
@@ -321,14 +322,19 @@ fn contents(file: &File, path: &Path) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Syncs the directory, which makes the file's name durable.
+/// Syncs the directory, if that is possible, which makes the file's name durable.
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     let file = fs::canonicalize(path)?;
-    match File::open(file.parent().unwrap_or(&file))?.sync_all() {
-        // Some file systems do not support syncing a directory.
-        Err(cause) if cause.kind() == ErrorKind::InvalidInput => Ok(()),
+    match File::open(file.parent().unwrap_or(&file)).and_then(|directory| directory.sync_all()) {
+        Err(cause) if is_not_syncable(&cause) => Ok(()),
         result => result,
     }
+}
+
+/// Returns true if a directory cannot be synced at all: some file systems do not support it, and a directory that may be
+/// written but not read cannot be opened.
+fn is_not_syncable(cause: &io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied)
 }
 
 fn failed(to: &str, path: &Path, cause: io::Error) -> Error {

@@ -226,6 +226,14 @@ fn syncs_current_directory_for_bare_file_name() {
     sync_directory_of(Path::new("missing")).unwrap_err();
 }
 
+/// A directory with mode 0300 cannot be opened, except by the superuser.
+#[test]
+fn directory_that_cannot_be_opened_is_not_synced() {
+    assert!(is_not_syncable(&io::Error::from(ErrorKind::PermissionDenied)));
+    assert!(!is_not_syncable(&io::Error::from(ErrorKind::NotFound)));
+    assert!(!is_not_syncable(&io::Error::from_raw_os_error(libc::EIO)));
+}
+
 #[test]
 fn locks_out_a_second_handle() {
     let (_directory, path) = directory();
