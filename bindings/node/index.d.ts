@@ -189,7 +189,7 @@ export class Client implements AsyncDisposable {
   createUpload(vault: string, options?: UploadOptions): Upload;
   /** Returns all multipart uploads in progress in a vault. The signal also stops other calls of this method at the client. */
   listUploads(vault: string, options?: { signal?: AbortSignal }): Promise<ListedUpload[]>;
-  /** Releases the client. Its uploads keep working. */
+  /** Releases the client. Its uploads and lists keep working. */
   close(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -225,12 +225,21 @@ export class Upload implements AsyncDisposable {
   listParts(): Promise<StoredPart[]>;
   /** Deletes the upload and its parts at the service. */
   abort(): Promise<void>;
-  /** Releases the handle, and stops `run` or a stream. The upload stays in the vault. */
+  /**
+   * Closes the object, and stops its calls. The upload stays in the vault. A call in progress is rejected with the code
+   * `GLACIER_E_CANCELED`, unless it was already done; other calls throw a `TypeError`. The journal is released when the last
+   * call has ended.
+   */
   close(): void;
+  /** Closes the object, and waits until its calls have ended and the journal is released. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A stream whose end creates an archive. */
+/**
+ * A stream whose end creates an archive. If it is destroyed, the events `error` and `close` follow after the write in
+ * progress has ended: within 250 ms, or up to 10 s while Complete waits for its response. A write that waits for a worker
+ * thread ends after it gets one.
+ */
 export class UploadStream extends Writable {
   private constructor();
   /** The archive; `null` until the event `finish`. */

@@ -2,7 +2,8 @@
 
 const { functions } = require('./native');
 const { hold } = require('./callbacks');
-const { call, create, createAsync, explainAbort } = require('./errors');
+const { call, create, explainAbort } = require('./errors');
+const { Handle } = require('./handle');
 const { CredentialsCache } = require('./credentials');
 const { Upload } = require('./upload');
 
@@ -24,8 +25,6 @@ const SETTERS = {
   giveUpAfterMs: 'config_set_give_up_after_ms',
 };
 const OPTIONS = new Set([...Object.keys(SETTERS), 'credentials', 'log', 'logLevel']);
-/** Frees the handles of clients that the program did not close. */
-const forgotten = new FinalizationRegistry((handle) => functions.client_free(handle));
 
 /** A client of the service. `index.d.ts` describes its members. */
 class Client {
@@ -37,11 +36,10 @@ class Client {
     if (!config) throw new Error('out of memory');
     try {
       this._configure(config, options);
-      this._handle = create('client_new', config);
+      this._handle = new Handle(this, 'client', create('client_new', config));
     } finally {
       functions.config_free(config);
     }
-    forgotten.register(this, this._handle, this);
   }
 
   createUpload(vault, options) { return new Upload(this, vault, options); }
@@ -66,11 +64,12 @@ class Client {
     signal?.throwIfAborted();
     await this._credentials?.refresh();
     signal?.throwIfAborted();
-    const cancel = () => functions.client_cancel(this._openHandle());
+    const handle = this._open();
+    const cancel = () => handle.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     let uploads;
     try {
-      uploads = await createAsync('client_list_uploads', this._openHandle(), vault);
+      uploads = await handle.createAsync('client_list_uploads', vault);
     } catch (error) {
       throw this._explain(explainAbort(error, signal));
     } finally {
@@ -88,19 +87,11 @@ class Client {
     }
   }
 
-  close() {
-    if (!this._handle) return;
-    forgotten.unregister(this);
-    functions.client_free(this._handle);
-    this._handle = null;
-  }
+  close() { this._handle.close(); }
 
   async [Symbol.asyncDispose]() { this.close(); }
 
-  _openHandle() {
-    if (!this._handle) throw new TypeError('the client is closed');
-    return this._handle;
-  }
+  _open() { return this._handle.open(); }
 
   /** Adds the error of the credentials function, which the library cannot know, as the cause. */
   _explain(error) {

@@ -55,7 +55,7 @@ function create(name, ...parameters) {
   return out[0];
 }
 
-/** As `call`, on a worker thread. */
+/** As `call`, on a worker thread. For a function of a client or upload, use `Handle.callAsync`. */
 function callAsync(name, ...parameters) {
   return new Promise((resolve, reject) => {
     const err = [null];
@@ -67,11 +67,4 @@ function callAsync(name, ...parameters) {
   });
 }
 
-/** As `create`, on a worker thread. */
-async function createAsync(name, ...parameters) {
-  const out = [null];
-  await callAsync(name, ...parameters, out);
-  return out[0];
-}
-
-module.exports = { GlacierError, call, callAsync, create, createAsync, explainAbort };
+module.exports = { GlacierError, call, callAsync, create, explainAbort };

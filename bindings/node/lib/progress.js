@@ -1,7 +1,7 @@
 'use strict';
 
-const { koffi, functions, Progress } = require('./native');
-const { call, explainAbort } = require('./errors');
+const { koffi, Progress } = require('./native');
+const { explainAbort } = require('./errors');
 
 /** The interval of progress reports, in milliseconds. */
 const INTERVAL = 250;
@@ -11,7 +11,7 @@ const known = (count) => (BigInt(count) === UNKNOWN ? null : Number(count));
 /** Returns the progress of an upload. */
 function readProgress(handle) {
   const out = {};
-  call('upload_progress', handle, out, koffi.sizeof(Progress));
+  handle.call('upload_progress', out, koffi.sizeof(Progress));
   return {
     bytesTotal: known(out.bytes_total),
     bytesDone: Number(out.bytes_done),
@@ -29,7 +29,7 @@ function readProgress(handle) {
 
 /**
  * Watches an upload while it works: reports the progress, and cancels the upload if the signal is aborted or the progress
- * callback throws. Its timer keeps the event loop alive.
+ * callback throws. Its timer keeps the event loop alive, and ends with the handle.
  */
 class Watch {
   constructor(handle, { signal, onProgress }, everyInterval = () => {}) {
@@ -38,7 +38,7 @@ class Watch {
     this._onProgress = onProgress;
     this._everyInterval = everyInterval;
     this._failure = null;
-    this._cancel = () => functions.upload_cancel(handle);
+    this._cancel = () => handle.cancel();
     this._timer = setInterval(() => this._report(), INTERVAL);
     signal?.addEventListener('abort', this._cancel, { once: true });
     if (signal?.aborted) this._cancel();
@@ -47,6 +47,10 @@ class Watch {
   /** Reports the progress for the last time, and stops watching. */
   end() {
     this._report();
+    this._stop();
+  }
+
+  _stop() {
     clearInterval(this._timer);
     this._signal?.removeEventListener('abort', this._cancel);
   }
@@ -62,13 +66,17 @@ class Watch {
   }
 
   _report() {
+    if (this._handle.isFreed) {
+      this._stop();
+      return;
+    }
     this._everyInterval();
     if (!this._onProgress || this._failure) return;
     try {
       this._onProgress(readProgress(this._handle));
     } catch (error) {
       this._failure = { error };
-      functions.upload_cancel(this._handle);
+      this._handle.cancel();
     }
   }
 }

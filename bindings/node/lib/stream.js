@@ -1,8 +1,6 @@
 'use strict';
 
 const { Writable } = require('node:stream');
-const { functions } = require('./native');
-const { callAsync } = require('./errors');
 const { Watch } = require('./progress');
 
 /**
@@ -15,6 +13,7 @@ class UploadStream extends Writable {
     this._upload = upload;
     this._options = { signal, onProgress };
     this._watch = null;
+    this._pending = null;
     this.archive = null;
   }
 
@@ -28,7 +27,7 @@ class UploadStream extends Writable {
   }
 
   _write(chunk, _encoding, callback) {
-    this._call('upload_write', chunk, chunk.byteLength).then(() => callback(), callback);
+    this._call(callback, 'upload_write', chunk, chunk.byteLength);
   }
 
   _writev(chunks, callback) {
@@ -36,22 +35,28 @@ class UploadStream extends Writable {
   }
 
   _final(callback) {
-    this._call('upload_finish')
-      .then(() => {
-        this.archive = this._upload._archive();
-      })
-      .then(() => callback(), callback);
+    this._call(callback, 'upload_finish');
   }
 
   _destroy(error, callback) {
-    if (!this.archive && this._upload._handle) functions.upload_cancel(this._upload._handle);
+    if (!this.archive) this._upload._handle.cancel();
     this._watch?.end();
-    callback(error);
+    // A canceled call still holds the journal until it returns.
+    if (this._pending) this._pending.then(() => callback(error));
+    else callback(error);
   }
 
-  async _call(name, ...parameters) {
+  _call(callback, name, ...parameters) {
+    this._pending = this._work(name, ...parameters)
+      .finally(() => { this._pending = null; })
+      .then(() => callback(), callback);
+  }
+
+  async _work(name, ...parameters) {
+    const handle = this._upload._handle;
     try {
-      await callAsync(name, this._upload._open(), ...parameters);
+      await handle.open().callAsync(name, ...parameters);
+      if (name === 'upload_finish') this.archive = this._upload._archive();
       this._watch.check();
     } catch (error) {
       throw this._upload._client._explain(this._watch.explain(error));

@@ -5,14 +5,13 @@ const { fileURLToPath } = require('node:url');
 const { pipeline } = require('node:stream/promises');
 const { functions } = require('./native');
 const { hold } = require('./callbacks');
-const { GlacierError, call, callAsync, createAsync, create } = require('./errors');
+const { GlacierError, create } = require('./errors');
+const { Handle } = require('./handle');
 const { Watch, readProgress } = require('./progress');
 const { UploadStream } = require('./stream');
 
 const FOREVER = 0xffffffffffffffffn;
 const STATES = ['new', 'initiated', 'transferring', 'completing', 'completed', 'aborted', 'unknown'];
-/** Frees the handles of uploads that the program did not close. */
-const forgotten = new FinalizationRegistry((handle) => functions.upload_free(handle));
 
 const isBytes = (source) => source instanceof Uint8Array;
 const isStream = (source) => typeof source?.[Symbol.asyncIterator] === 'function';
@@ -36,9 +35,7 @@ class Upload {
     this._client = client;
     this._vault = vault;
     this._journal = options.journal;
-    this._source = undefined;
-    this._handle = create('upload_new', client._openHandle(), vault);
-    forgotten.register(this, this._handle, this);
+    this._handle = new Handle(this, 'upload', create('upload_new', client._open().address, vault));
     try {
       this._apply(options);
     } catch (error) {
@@ -48,38 +45,43 @@ class Upload {
   }
 
   get vault() { return this._vault; }
-  get id() { return functions.upload_id(this._open()); }
-  get archiveId() { return functions.upload_archive_id(this._open()); }
-  get treeHash() { return functions.upload_tree_hash(this._open()); }
-  get partSize() { return Number(functions.upload_part_size(this._open())) || null; }
-  get state() { return STATES[functions.upload_state(this._open())] ?? 'unknown'; }
+  get id() { return functions.upload_id(this._open().address); }
+  get archiveId() { return functions.upload_archive_id(this._open().address); }
+  get treeHash() { return functions.upload_tree_hash(this._open().address); }
+  get partSize() { return Number(functions.upload_part_size(this._open().address)) || null; }
+  get state() { return STATES[functions.upload_state(this._open().address)] ?? 'unknown'; }
 
   progress() { return readProgress(this._open()); }
 
-  cancel() { functions.upload_cancel(this._open()); }
+  cancel() { this._open().cancel(); }
 
-  setBandwidthLimit(bytesPerSecond) { call('upload_set_bandwidth_limit', this._open(), bytesPerSecond); }
+  setBandwidthLimit(bytesPerSecond) { this._open().call('upload_set_bandwidth_limit', bytesPerSecond); }
 
   async run(source, { signal, onProgress } = {}) {
     signal?.throwIfAborted();
     if (isStream(source) && !isBytes(source)) {
-      await pipeline(source, this.createWriteStream({ signal, onProgress }));
-      return this._archive();
+      const stream = this.createWriteStream({ signal, onProgress });
+      await pipeline(source, stream);
+      return stream.archive;
     }
     if (source !== undefined) this._setSource(source);
     const credentials = this._client._credentials;
     await credentials?.refresh();
-    const watch = new Watch(this._open(), { signal, onProgress }, () => credentials?.refreshInBackground());
+    const handle = this._open();
+    handle.hold();
+    const watch = new Watch(handle, { signal, onProgress }, () => credentials?.refreshInBackground());
     try {
       await this._start();
       // The run has ended. This returns its result at once.
-      await callAsync('upload_wait', this._open(), FOREVER);
+      await handle.callAsync('upload_wait', FOREVER);
+      watch.end();
+      return this._archive();
     } catch (error) {
       watch.end();
       throw this._client._explain(watch.explain(error));
+    } finally {
+      handle.release();
     }
-    watch.end();
-    return this._archive();
   }
 
   createWriteStream({ signal, onProgress } = {}) {
@@ -96,7 +98,7 @@ class Upload {
 
   async listParts() {
     await this._client._credentials?.refresh();
-    const parts = await createAsync('upload_list_parts', this._open());
+    const parts = await this._open().createAsync('upload_list_parts');
     try {
       return Array.from({ length: Number(functions.parts_count(parts)) }, (_, index) => ({
         offset: Number(functions.parts_offset(parts, index)),
@@ -110,23 +112,14 @@ class Upload {
 
   async abort() {
     await this._client._credentials?.refresh();
-    await callAsync('upload_abort', this._open());
+    await this._open().callAsync('upload_abort');
   }
 
-  close() {
-    if (!this._handle) return;
-    forgotten.unregister(this);
-    functions.upload_free(this._handle);
-    this._handle = null;
-    this._source = undefined;
-  }
+  close() { this._handle.close(); }
 
-  async [Symbol.asyncDispose]() { this.close(); }
+  async [Symbol.asyncDispose]() { await this._handle.closeAndWait(); }
 
-  _open() {
-    if (!this._handle) throw new TypeError('the upload is closed');
-    return this._handle;
-  }
+  _open() { return this._handle.open(); }
 
   _apply(options) {
     const setters = {
@@ -139,17 +132,16 @@ class Upload {
       bandwidthLimit: 'upload_set_bandwidth_limit',
     };
     for (const [name, setter] of Object.entries(setters)) {
-      if (options[name] !== undefined) call(setter, this._handle, options[name]);
+      if (options[name] !== undefined) this._handle.call(setter, options[name]);
     }
   }
 
   _setSource(source) {
-    if (typeof source === 'string') call('upload_set_source_file', this._open(), source);
-    else if (source instanceof URL) call('upload_set_source_file', this._open(), fileURLToPath(source));
+    if (typeof source === 'string') this._open().call('upload_set_source_file', source);
+    else if (source instanceof URL) this._open().call('upload_set_source_file', fileURLToPath(source));
     else if (isBytes(source)) {
-      call('upload_set_source_memory', this._open(), source, source.byteLength);
-      // The library reads the memory until the handle is freed.
-      this._source = source;
+      this._open().call('upload_set_source_memory', source, source.byteLength);
+      this._handle.keep(source);
     } else throw new TypeError('the source must be a path, a file URL, a Uint8Array or an async iterable of Uint8Array');
   }
 
@@ -159,7 +151,7 @@ class Upload {
       let failure = null;
       const parameters = hold('done', () => {}, () => (failure ? reject(failure) : resolve()));
       try {
-        call('upload_start', this._open(), ...parameters);
+        this._handle.call('upload_start', ...parameters);
       } catch (error) {
         failure = error;
       }
@@ -167,7 +159,7 @@ class Upload {
   }
 
   _archive() {
-    const handle = this._open();
+    const handle = this._handle.address;
     return {
       archiveId: functions.upload_archive_id(handle),
       location: functions.upload_archive_location(handle),
