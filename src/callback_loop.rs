@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::clock::ActiveInstant;
+use crate::active_time::ActiveInstant;
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Condvar, Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};

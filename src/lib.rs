@@ -22,6 +22,7 @@
 //! With the default feature `global-allocator`, the crate sets the global allocator of the program. The C library needs it
 //! to survive a lack of memory. A Rust program that chooses its own allocator disables the default features.
 
+mod active_time;
 pub mod api;
 pub mod bandwidth;
 mod callback_loop;

@@ -1,7 +1,7 @@
 //! One HTTP request of a provider, within a time limit. Redirects are not followed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -16,7 +16,7 @@ use crate::sync::cancel::Cancel;
 pub(super) struct Fetch<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) route: Route,
-    /// The time limit from the name lookup to the end of the response.
+    /// The active time from the name lookup to the end of the response.
     pub(super) time_limit: Duration,
     pub(super) method: Method,
     /// Path and query.
@@ -48,7 +48,7 @@ impl Fetch<'_> {
     pub(super) fn send(self, context: &LoadContext<'_>) -> Result<Fetched> {
         let name = self.name();
         let transport = context.transports.transport(self.endpoint, self.route, self.time_limit)?;
-        let limited = Cancel::with_deadline(Arc::clone(context.cancel), Instant::now() + self.time_limit);
+        let limited = Cancel::with_time_limit(Arc::clone(context.cancel), self.time_limit);
         let request_context = RequestContext { cancel: Arc::new(limited), ..RequestContext::default() };
         let mut headers = vec![("host", self.endpoint.authority_for_host_header())];
         headers.extend(self.headers);

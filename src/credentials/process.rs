@@ -4,13 +4,14 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zeroize::{Zeroize, Zeroizing};
 
 use super::documents;
 use super::printed_secrets::{lossy_text, printed_secrets};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
+use crate::active_time::ActiveInstant;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::profile::Profile;
@@ -220,7 +221,8 @@ fn last_bytes(text: &str, max: usize) -> &str {
     text.get(start.unwrap_or_default()..).unwrap_or_default()
 }
 
-/// Waits until the child ends, within the time limit.
+/// Waits until the child ends, within the time limit. Time in which this process was stopped does not count: whatever stopped it
+/// may have stopped the child too.
 fn wait(
     child: &mut Child,
     captured: &mut CapturedOutput,
@@ -230,7 +232,7 @@ fn wait(
     let broken = |cause: io::Error| {
         Error::new(Kind::of_io(&cause, Kind::Credentials), format!("cannot read the output of {source}: {cause}"))
     };
-    let deadline = Instant::now() + context.process_time_limit;
+    let start = context.clock.active();
     loop {
         // Checked before the output is read: what an ended child wrote is then complete.
         let status = child.try_wait().map_err(broken)?;
@@ -243,7 +245,8 @@ fn wait(
         if context.cancel.is_raised() {
             return Err(canceled());
         }
-        let left = deadline.saturating_duration_since(Instant::now());
+        let elapsed = context.clock.active().saturating_sub(start);
+        let left = context.process_time_limit.saturating_sub(elapsed);
         if left.is_zero() {
             let limit = context.process_time_limit.as_secs_f64();
             return Err(failure(format!("{source} did not end within {limit} s and was killed")));
@@ -265,9 +268,9 @@ fn end(child: &mut Child) {
 }
 
 fn wait_until(limit: Duration, is_done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + limit;
+    let start = ActiveInstant::now();
     let mut is_done = is_done;
-    while !is_done() && Instant::now() < deadline {
+    while !is_done() && start.elapsed() < limit {
         std::thread::sleep(EXIT_POLL_INTERVAL);
     }
 }

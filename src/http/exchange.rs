@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zeroize::Zeroize;
 
@@ -19,6 +19,7 @@ use super::request_context::RequestContext;
 use super::response::{ParseError, Phase, ResponseReader};
 use super::stopwatch::Stopwatch;
 use super::transport_context::TransportContext;
+use crate::active_time::ActiveInstant;
 use crate::error::{Error, Kind, Result};
 use crate::sync::Mutex;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
@@ -40,7 +41,7 @@ pub(crate) struct Exchange {
     is_persistent: bool,
     context: RequestContext,
     /// The time when the exchange first noticed the cancel.
-    canceled_at: Option<Instant>,
+    canceled_at: Option<ActiveInstant>,
     time: Stopwatch,
     deadlines: Deadlines,
     request: RequestProgress,
@@ -135,7 +136,7 @@ impl Exchange {
         if !self.context.cancel.is_raised() {
             return Ok(());
         }
-        let since = *self.canceled_at.get_or_insert_with(Instant::now);
+        let since = *self.canceled_at.get_or_insert_with(ActiveInstant::now);
         if since.elapsed() < self.context.grace { Ok(()) } else { Err(canceled()) }
     }
 

@@ -9,7 +9,7 @@ use super::proxy::{self, ConnectError, ConnectReader, ConnectResponse, Proxy};
 use super::tls::Tls;
 use super::tls_failure;
 use super::transport_context::TransportContext;
-use crate::clock::ActiveInstant;
+use crate::active_time::ActiveInstant;
 use crate::error::{ConnectFailure, Error, Kind, Result};
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, Cancel};
 use crate::sys::socket::{Interest, Socket};

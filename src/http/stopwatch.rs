@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::ActiveInstant;
+use crate::active_time::ActiveInstant;
 
 /// Measures the time of one exchange.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Cancellation. The token is one atomic byte, so that a signal handler can set it; threads that wait poll it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::active_time::ActiveInstant;
 use crate::error::{Error, Kind, Result};
 use crate::sync::atomic::{AtomicU8, Ordering};
 
@@ -30,8 +31,8 @@ pub(crate) enum Reason {
 pub struct Cancel {
     reasons: AtomicU8,
     parent: Option<Arc<Cancel>>,
-    /// The time from which the token counts as canceled.
-    deadline: Option<Instant>,
+    /// The start of a time limit, and the active time after which the token counts as canceled.
+    time_limit: Option<(ActiveInstant, Duration)>,
 }
 
 impl Cancel {
@@ -40,9 +41,9 @@ impl Cancel {
         Self { parent: Some(parent), ..Self::default() }
     }
 
-    /// Creates a token that is also canceled when `parent` is, and at `deadline`.
-    pub(crate) fn with_deadline(parent: Arc<Self>, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), ..Self::child_of(parent) }
+    /// Creates a token that is also canceled when `parent` is, and after `time_limit` of active time.
+    pub(crate) fn with_time_limit(parent: Arc<Self>, time_limit: Duration) -> Self {
+        Self { time_limit: Some((ActiveInstant::now(), time_limit)), ..Self::child_of(parent) }
     }
 
     /// Cancels, as requested by the caller. This is one atomic operation: safe in a signal handler.
@@ -60,11 +61,11 @@ impl Cancel {
         self.reasons.fetch_and(!(reason as u8), Ordering::AcqRel);
     }
 
-    /// Returns whether this token or its parent is canceled, or the deadline has passed.
+    /// Returns whether this token or its parent is canceled, or the time limit has passed.
     pub fn is_raised(&self) -> bool {
         self.reasons.load(Ordering::Acquire) != 0
             || self.parent.as_ref().is_some_and(|parent| parent.is_raised())
-            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            || self.time_limit.is_some_and(|(start, limit)| start.elapsed() >= limit)
     }
 
     /// Returns whether this token itself is canceled for `reason`.

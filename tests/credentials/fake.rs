@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use glacier_mp::clock::{Clock, SystemClock};
 use glacier_mp::config::Config;
 use glacier_mp::credentials::{Route, Transports};
 use glacier_mp::environment::Environment;
@@ -14,6 +15,7 @@ use glacier_mp::error::Result;
 use glacier_mp::http::{Connection, Endpoint, Request, RequestContext, Response, Transport};
 
 use crate::support::acceptor::Acceptor;
+use crate::time::iso8601;
 
 /// A request that the server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +76,17 @@ impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         Self::Response { status, headers: vec![], body: body.into() }
     }
+}
+
+/// Returns keys in the document of containers and instances, which expire after `seconds`.
+pub(crate) fn metadata_keys(id: &str, seconds: i64) -> Reply {
+    let expires = iso8601(SystemClock::new().unix_time() + seconds);
+    Reply::new(
+        200,
+        format!(
+            r#"{{"Code":"Success","AccessKeyId":"{id}","SecretAccessKey":"s","Token":"t","Expiration":"{expires}"}}"#
+        ),
+    )
 }
 
 type Respond = dyn Fn(&Received, usize) -> Reply + Send + Sync;

@@ -6,6 +6,7 @@ mod cases;
 mod fake;
 mod providers;
 mod region_and_endpoint;
+mod stopped;
 #[path = "../support/mod.rs"]
 mod support;
 mod time;

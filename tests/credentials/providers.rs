@@ -17,9 +17,9 @@ use glacier_mp::http::Request;
 use glacier_mp::log::Level;
 use tempfile::TempDir;
 
-use crate::fake::{EmptyVault, Fake, Received, Redirecting, Reply};
+use crate::fake::{EmptyVault, Fake, Received, Redirecting, Reply, metadata_keys};
 use crate::support::glacier::{CapturedLog, VirtualClock};
-use crate::time::{MovedClock, iso8601};
+use crate::time::{MovedClock, StoppedClock, iso8601};
 
 /// The guarantee is 250 ms. The rest is for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
@@ -194,16 +194,6 @@ fn sts_error(status: u16, code: &str, message: &str) -> Reply {
         status,
         format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-        ),
-    )
-}
-
-fn metadata_keys(id: &str, seconds: i64) -> Reply {
-    let expires = iso8601(SystemClock::new().unix_time() + seconds);
-    Reply::new(
-        200,
-        format!(
-            r#"{{"Code":"Success","AccessKeyId":"{id}","SecretAccessKey":"s","Token":"t","Expiration":"{expires}"}}"#
         ),
     )
 }
@@ -685,6 +675,16 @@ fn process_is_ended_at_its_limits() {
     let setup =
         Setup::offline().with_process("sh -c 'while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done'");
     assert_contains(&setup.error(), &["more than 262144 bytes"]);
+}
+
+#[test]
+fn process_has_its_time_without_the_time_in_which_the_library_was_stopped() {
+    let mut setup = Setup::offline().with_process("sh -c 'sleep 0.5; cat \"$0\"' {dir}/keys.json");
+    setup.file("keys.json", PROCESS_KEYS);
+    setup.process_time_limit = Some(Duration::from_millis(100));
+    let (client, _) = setup.client_at(Arc::new(StoppedClock::default())).unwrap();
+    client.list_uploads("vault").unwrap();
+    assert_eq!(setup.key_ids(), ["AKIDPROCESS"]);
 }
 
 #[test]

@@ -35,6 +35,30 @@ impl Clock for MovedClock {
     }
 }
 
+/// A clock whose active time stands still, as while the process is stopped.
+#[derive(Debug, Default)]
+pub(crate) struct StoppedClock {
+    real: SystemClock,
+}
+
+impl Clock for StoppedClock {
+    fn unix_time(&self) -> i64 {
+        self.real.unix_time()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic()
+    }
+
+    fn active(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn wait(&self, _: Duration, cancel: &Cancel) -> Result<()> {
+        cancel.check()
+    }
+}
+
 /// Returns a time, in seconds since 1970-01-01 UTC, as an ISO 8601 date.
 pub(crate) fn iso8601(time: i64) -> String {
     let date = glacier_mp::dates::amz_date(time);
