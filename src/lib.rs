@@ -46,6 +46,7 @@ pub mod plan;
 pub mod profile;
 pub mod reachability;
 mod reentrancy;
+mod request_id;
 pub mod retry;
 pub mod sanitize;
 pub mod secret;

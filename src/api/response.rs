@@ -10,6 +10,7 @@ use crate::decimal::parse_decimal;
 use crate::error::{Error, Kind, Result};
 use crate::http::Response;
 use crate::limits::check_upload_id;
+use crate::request_id;
 use crate::sanitize::{NAME_MAX, escaped, quoted};
 use crate::treehash::Digest;
 
@@ -27,8 +28,7 @@ pub fn expect_status(response: &Response, status: u16) -> Result<()> {
 
 /// Returns the request ID that the service assigned.
 pub fn request_id(response: &Response) -> Option<&str> {
-    let header = |name| response.header(name).filter(|id| !id.is_empty());
-    header("x-amzn-requestid").or_else(|| header("x-amzn-request-id"))
+    request_id::request_id(&response.headers)
 }
 
 /// Returns a header that the operation requires.
@@ -128,7 +128,7 @@ fn describe_without_code(response: &Response) -> String {
     };
     match request_id(response) {
         Some(_) => body,
-        None => format!("{body}; the response has no request ID, so a proxy or another server may have sent it"),
+        None => format!("{body}; {}", request_id::MISSING),
     }
 }
 

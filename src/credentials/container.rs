@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::documents;
-use super::fetch::{Fetch, Fetched, describe_status};
+use super::fetch::{Fetch, Fetched, describe_status, is_transient};
 use super::files;
 use super::key::Credentials;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
@@ -132,7 +132,8 @@ impl Provider for Container {
         // Read once: a missing or invalid token stays so.
         let token = self.authorization.read()?;
         let load = || self.load_once(token.as_ref(), context);
-        retry(&self.source(), ATTEMPTS, context, load, |_, error| may_succeed_later(error).then_some(DELAY))
+        // A JSON document without keys stays so.
+        retry(&self.source(), ATTEMPTS, context, load, |_, error| is_transient(error).then_some(DELAY))
             .map(Loaded::Keys)
             .map_err(|error| finish(error, context))
     }
@@ -163,11 +164,6 @@ impl Container {
         documents::check_json(&name, &response.body)?;
         documents::metadata_credentials(&self.source(), &response.body)
     }
-}
-
-/// Returns whether another attempt may succeed. A JSON document without keys stays so.
-fn may_succeed_later(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Protocol | Kind::Service)
 }
 
 /// Returns the error of the last attempt. It is permanent at the first use, and if the endpoint refuses.

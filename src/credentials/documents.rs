@@ -89,6 +89,11 @@ pub(super) fn process_credentials(source: &str, output: &[u8]) -> Result<Credent
     credentials(source, &id, &secret.0, token, document.expiration.as_deref())
 }
 
+/// Returns whether a document has the fields of GetRoleCredentials.
+pub(super) fn is_of_sso(body: &[u8]) -> bool {
+    serde_json::from_slice::<SsoDocument>(body).is_ok()
+}
+
 /// Reads the response of GetRoleCredentials.
 ///
 /// # Errors

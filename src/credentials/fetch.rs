@@ -9,6 +9,7 @@ use super::provider::LoadContext;
 use super::transports::Route;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method, Request, RequestContext};
+use crate::request_id::{self, request_id};
 use crate::secret::Secret;
 use crate::sync::cancel::Cancel;
 
@@ -37,6 +38,29 @@ impl Fetched {
     /// Returns the value of a header, whose name is in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns whether the response has the request ID of an AWS service.
+    pub(super) fn has_request_id(&self) -> bool {
+        request_id(&self.headers).is_some()
+    }
+
+    /// Returns the error of a response that has neither a document of `service` nor its request ID: a proxy, a captive portal or
+    /// a load balancer has probably sent it. Such an error is transient.
+    pub(super) fn not_from_service(&self, source: &str, service: &str) -> Error {
+        let kind = match self.status {
+            429 => Kind::Throttled,
+            200..300 => Kind::Protocol,
+            _ => Kind::Service,
+        };
+        // The body is not shown: it may contain a part of the request, which has secrets.
+        let text = format!(
+            "{source} failed: {}; its body of {} bytes is not a document of {service}; {}",
+            describe_status(self.status),
+            self.body.len(),
+            request_id::MISSING
+        );
+        Error::new(kind, text).with_response(self.status, None, None)
     }
 }
 
@@ -77,6 +101,12 @@ impl Fetch<'_> {
 
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
+}
+
+/// Returns whether another attempt may succeed: the service was not reached, something else responded, or the service is
+/// overloaded.
+pub(super) fn is_transient(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Protocol | Kind::Throttled | Kind::Service)
 }
 
 /// Describes the status of a response that is not a success.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha1::{Digest, Sha1};
 
 use super::documents::{self, JsonSecret};
-use super::fetch::{Fetch, describe_status};
+use super::fetch::{Fetch, describe_status, is_transient};
 use super::files;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::retries::retry;
@@ -121,8 +121,7 @@ impl Provider for Sso {
         context.redactor.add(token.expose());
         let load = || self.load_once(&token, context);
         retry("SSO", ATTEMPTS, context, load, |failed, error| {
-            let is_transient = matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Throttled | Kind::Service);
-            is_transient.then(|| backoff(failed, fastrand::f64(), None))
+            is_transient(error).then(|| backoff(failed, fastrand::f64(), None))
         })
     }
 }
@@ -163,21 +162,26 @@ impl Sso {
             headers: vec![("x-amz-sso_bearer_token", token.expose().to_owned())],
             body: None,
         };
-        let name = fetch.name();
+        let (name, source) = (fetch.name(), self.source());
         let response = fetch.send(context)?;
         if response.status == 200 {
-            return documents::sso_credentials(&self.source(), &response.body).map(Loaded::Keys);
+            if !documents::is_of_sso(&response.body) && !response.has_request_id() {
+                return Err(response.not_from_service(&format!("{source}: {name}"), "SSO"));
+            }
+            return documents::sso_credentials(&source, &response.body).map(Loaded::Keys);
         }
         let message = serde_json::from_slice::<SsoError>(&response.body).ok().and_then(|error| error.message);
+        if message.is_none() && !response.has_request_id() {
+            return Err(response.not_from_service(&format!("{source}: {name}"), "SSO"));
+        }
         let message = escaped(&message.unwrap_or_else(|| describe_status(response.status)), TEXT_MAX);
         match response.status {
             401 => Err(self.needs_login(&format!("{name} rejects the token: {message}"))),
             status @ (429 | 500..) => {
                 let kind = if status == 429 { Kind::Throttled } else { Kind::Service };
-                Err(Error::new(kind, format!("{}: {name} failed: {message}", self.source()))
-                    .with_response(status, None, None))
+                Err(Error::new(kind, format!("{source}: {name} failed: {message}")).with_response(status, None, None))
             }
-            _ => Err(failure(format!("{}: {name} failed: {message}", self.source()))),
+            _ => Err(failure(format!("{source}: {name} failed: {message}"))),
         }
     }
 

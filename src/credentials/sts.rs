@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::documents;
-use super::fetch::{Fetch, Fetched, describe_status};
+use super::fetch::{Fetch, Fetched, describe_status, is_transient};
 use super::key::Credentials;
 use super::provider::{LoadContext, failure};
 use super::retries::retry;
@@ -112,7 +112,9 @@ impl Sts {
             if clock_skew.get() != 0 && is_signature_error(error) {
                 return Some(Duration::ZERO);
             }
-            is_transient(error).then(|| backoff(failed, fastrand::f64(), error.retry_after()))
+            // STS could not reach the identity provider.
+            let is_transient = is_transient(error) || error.service_code() == Some("IDPCommunicationError");
+            is_transient.then(|| backoff(failed, fastrand::f64(), error.retry_after()))
         })
         .map_err(finish)
     }
@@ -144,8 +146,10 @@ impl Sts {
     fn read(&self, action: &str, role: &Role, response: &Fetched) -> Result<Credentials> {
         let source = format!("{action} for role {} at {}", escaped(&role.arn, TEXT_MAX), self.endpoint);
         if response.status == 200 {
-            let keys = sts_document::keys(&response.body)
-                .map_err(|problem| failure(format!("{source}: the response is not a document of STS: {problem}")))?;
+            let keys = sts_document::keys(&response.body).map_err(|problem| match response.has_request_id() {
+                true => failure(format!("{source}: the response is not a document of STS: {problem}")),
+                false => response.not_from_service(&source, "STS"),
+            })?;
             return documents::credentials(
                 &source,
                 &keys.access_key_id,
@@ -154,7 +158,11 @@ impl Sts {
                 Some(&keys.expiration),
             );
         }
-        let StsError { code, message } = sts_document::error(&response.body).unwrap_or_default();
+        let document = sts_document::error(&response.body);
+        if document.is_none() && !response.has_request_id() {
+            return Err(response.not_from_service(&source, "STS"));
+        }
+        let StsError { code, message } = document.unwrap_or_default();
         let text = match code.as_str() {
             "" => format!("{source} failed: {}", describe_status(response.status)),
             _ => format!(
@@ -197,13 +205,6 @@ fn sha256(text: &str) -> String {
     hex::encode(Sha256::digest(text))
 }
 
-/// Returns whether another attempt may succeed.
-fn is_transient(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Throttled | Kind::Service)
-        // STS could not reach the identity provider.
-        || error.service_code() == Some("IDPCommunicationError")
-}
-
 fn is_throttling(code: &str) -> bool {
     [
         "Throttling",
@@ -231,9 +232,9 @@ fn skew(response: &Fetched, now: i64) -> i64 {
 /// error transient.
 fn finish(error: Error) -> Error {
     let finished = Error::new(error.kind(), error.message());
-    match (error.kind(), error.connect_failure()) {
-        (Kind::Service, _) => finished.with_response(error.http_status().unwrap_or(500), None, None),
-        (_, Some(failure)) => finished.not_connected(failure),
+    match (error.kind(), error.http_status(), error.connect_failure()) {
+        (Kind::Service | Kind::Protocol, Some(status), _) => finished.with_response(status, None, None),
+        (_, _, Some(failure)) => finished.not_connected(failure),
         _ => finished,
     }
 }

@@ -15,6 +15,7 @@ use glacier_mp::environment::Environment;
 use glacier_mp::error::{Error, Kind, Result};
 use glacier_mp::http::Request;
 use glacier_mp::log::Level;
+use glacier_mp::retry;
 use tempfile::TempDir;
 
 use crate::fake::{EmptyVault, Fake, Received, Redirecting, Reply, metadata_keys};
@@ -187,6 +188,11 @@ fn sts_keys(id: &str) -> Reply {
              <Expiration>{expires}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
         ),
     )
+}
+
+fn sso_keys() -> Reply {
+    let keys = r#"{"roleCredentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":4102444800000}}"#;
+    Reply::new(200, keys)
 }
 
 fn sts_error(status: u16, code: &str, message: &str) -> Reply {
@@ -368,17 +374,69 @@ fn sts_refusal_ends_the_call_at_once_and_names_role_and_code() {
     assert_eq!(setup.fake.received().len(), 1);
 }
 
+/// Returns responses of a proxy, a captive portal or a load balancer in front of a service.
+fn responses_of_proxies() -> Vec<(u16, Reply)> {
+    let page = |status| (status, Reply::new(status, "<html>no</html>"));
+    let mut replies: Vec<_> = [200, 302, 400, 401, 403, 404, 408, 429, 500, 502, 503, 511].map(page).into();
+    replies.extend([(200, Reply::new(200, "")), (403, Reply::new(403, "")), (302, redirect())]);
+    // The service's own documents, damaged.
+    replies.push((200, Reply::new(200, "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA")));
+    replies.push((200, Reply::new(200, "{\"roleCredentials\":{\"accessKeyId\":\"ASIA\"")));
+    replies
+}
+
+/// Checks that responses of proxies before the service's own one, `keys`, are retried, and that the error of a service behind
+/// a proxy names the proxy.
+fn check_responses_of_proxies(with_source: fn(Setup) -> Setup, keys: fn() -> Reply) {
+    for (status, reply) in responses_of_proxies() {
+        let reply = Mutex::new(Some(reply));
+        let setup = with_source(Setup::new(move |_, _| reply.lock().unwrap().take().unwrap_or_else(keys)));
+        assert_eq!(setup.call().unwrap_or_else(|error| panic!("{status}: {error}")), "ASIA");
+        assert_eq!(setup.fake.received().len(), 2, "{status}");
+    }
+    for index in 0..responses_of_proxies().len() {
+        let setup = with_source(Setup::new(move |_, _| responses_of_proxies().remove(index).1));
+        let mut config = setup.config();
+        config.set_max_attempts(1).unwrap();
+        let clock = Arc::new(VirtualClock::default());
+        let vault = Arc::new(EmptyVault::default());
+        let client = Client::with_transports(config.resolve().unwrap(), vault, setup.fake.transports(), clock);
+        let error = client.list_uploads("vault").unwrap_err();
+        let status = responses_of_proxies()[index].0;
+        assert_contains(&error, &[&format!("HTTP status {status}"), "is not a document of S", MAYBE_A_PROXY]);
+        assert!(!error.message().contains("aws sso login") && retry::is_retryable(&error), "{error}");
+        assert_eq!(setup.fake.received().len(), 3, "{error}");
+    }
+}
+
+const MAYBE_A_PROXY: &str = "the response has no request ID, so a proxy or another server may have sent it";
+
+/// Adds a request ID to a response.
+fn identified(reply: Reply) -> Reply {
+    let Reply::Response { status, mut headers, body } = reply else { panic!() };
+    headers.push(("x-amzn-RequestId".to_owned(), "1".to_owned()));
+    Reply::Response { status, headers, body }
+}
+
+#[test]
+fn sts_is_asked_again_after_a_response_of_a_proxy() {
+    check_responses_of_proxies(Setup::with_role, || sts_keys("ASIA"));
+}
+
 #[test]
 fn sts_responses_that_are_no_keys_are_errors() {
     for (reply, expected) in [
-        (Reply::new(200, "<html>login</html>"), "is not a document of STS"),
+        (Reply::new(200, "<html>login</html>"), "is not a document of STS: it has no Credentials"),
         (Reply::new(200, "<a><b></a>"), "is not XML"),
         (Reply::new(200, ""), "is not a document of STS"),
+        (Reply::new(403, ""), "HTTP status 403"),
         (redirect(), "redirects are not followed"),
     ] {
-        let reply = Mutex::new(Some(reply));
+        let reply = Mutex::new(Some(identified(reply)));
         let setup = Setup::new(move |_, _| reply.lock().unwrap().take().unwrap()).with_role();
-        assert_contains(&setup.error(), &[expected]);
+        let error = setup.error();
+        assert_contains(&error, &[expected]);
+        assert!(!error.message().contains("proxy"), "{error}");
         assert_eq!(setup.fake.received().len(), 1);
     }
 }
@@ -612,13 +670,34 @@ fn sso_without_a_valid_token_names_the_commands() {
 
 #[test]
 fn sso_is_asked_three_times_through_the_proxy() {
-    let keys = r#"{"roleCredentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":4102444800000}}"#;
-    let setup =
-        Setup::new(move |_, number| if number < 2 { Reply::new(503, "") } else { Reply::new(200, keys) }).with_sso();
+    let setup = Setup::new(|_, number| if number < 2 { Reply::new(503, "") } else { sso_keys() }).with_sso();
     let (client, transports) = setup.client().unwrap();
     client.list_uploads("vault").unwrap();
     let expected = vec![("https://portal.sso.eu-west-1.amazonaws.com".to_owned(), Route::Proxied); 3];
     assert_eq!(*transports.routes.lock().unwrap(), expected);
+}
+
+#[test]
+fn sso_is_asked_again_after_a_response_of_a_proxy() {
+    check_responses_of_proxies(Setup::with_sso, sso_keys);
+}
+
+#[test]
+fn sso_refusal_ends_the_call_at_once() {
+    for (reply, expected) in [
+        (Reply::new(401, r#"{"message":"Session token not found or invalid"}"#), "needs a login at SSO"),
+        (Reply::new(403, r#"{"message":"No access"}"#), "failed: No access"),
+        (identified(Reply::new(401, "")), "needs a login at SSO"),
+        (identified(Reply::new(404, "")), "HTTP status 404"),
+        (identified(Reply::new(200, "<html>")), "is not a JSON object"),
+    ] {
+        let reply = Mutex::new(Some(reply));
+        let setup = Setup::new(move |_, _| reply.lock().unwrap().take().unwrap()).with_sso();
+        let error = setup.error();
+        assert_eq!(error.kind(), Kind::Credentials);
+        assert_contains(&error, &[expected]);
+        assert_eq!(setup.fake.received().len(), 1);
+    }
 }
 
 // Processes
