@@ -2,7 +2,7 @@
 
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::settings::Settings;
-use super::sts::{Role, Sts};
+use super::sts::{Role, Sts, role_setting};
 use super::{container, environment_keys, instance_metadata, profile_steps};
 use crate::decimal::parse_decimal;
 use crate::error::{Error, Kind, Result};
@@ -88,11 +88,10 @@ fn role(profile: &Profile) -> Result<Role> {
             ))
         })
     });
-    let get = |key| profile.get(key).map(str::to_owned);
     Ok(Role {
-        arn: get("role_arn").unwrap_or_default(),
-        session_name: get("role_session_name"),
-        external_id: get("external_id"),
+        arn: role_setting(profile, "role_arn")?.unwrap_or_default(),
+        session_name: role_setting(profile, "role_session_name")?,
+        external_id: role_setting(profile, "external_id")?,
         duration_seconds: duration.transpose()?,
     })
 }

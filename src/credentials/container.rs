@@ -8,6 +8,7 @@ use super::documents;
 use super::fetch::{Fetch, Fetched, describe_status, is_transient};
 use super::files;
 use super::key::Credentials;
+use super::limits;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::retries::retry;
 use super::transports::Route;
@@ -63,7 +64,10 @@ impl std::fmt::Debug for Authorization {
 /// # Errors
 /// `Invalid` for a URI that is not allowed.
 pub(super) fn configure(environment: &Environment) -> Result<Configured> {
-    let (variable, uri) = match (environment.get(RELATIVE_URI), environment.get(FULL_URI)) {
+    let (relative, full) = (environment.get(RELATIVE_URI), environment.get(FULL_URI));
+    limits::check_url(RELATIVE_URI, relative.unwrap_or_default())?;
+    limits::check_url(FULL_URI, full.filter(|_| relative.is_none()).unwrap_or_default())?;
+    let (variable, uri) = match (relative, full) {
         (Some(path), _) if path.starts_with('/') => (RELATIVE_URI, format!("{ECS_ENDPOINT}{path}")),
         (Some(path), _) => {
             return Err(Error::invalid(format!(
@@ -184,6 +188,7 @@ impl Authorization {
                 (files::read_secret(path, &format!("the authorization token file {place}"))?, place)
             }
         };
+        limits::check_token(format_args!("the authorization token in {place}"), token.expose())?;
         let is_valid = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
         match token.expose().bytes().position(|byte| !is_valid(byte)) {
             None => Ok(Some(token)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::documents;
 use super::fetch::{Fetch, Fetched, describe_status};
+use super::limits::METADATA_TEXT_MAX;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::transports::Route;
 use crate::environment::Environment;
@@ -28,8 +29,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 4;
 /// The lifetime of a session token, in seconds. The service allows at most 6 hours.
 const TOKEN_LIFETIME: &str = "21600";
-/// The maximum length of a session token or a role name, in bytes.
-const TEXT_MAX: usize = 4096;
 
 /// The metadata service.
 pub(super) struct InstanceMetadata {
@@ -199,7 +198,7 @@ fn server_error(name: &str, response: &Fetched) -> Error {
 fn text(response: &Fetched) -> Option<&str> {
     let text = std::str::from_utf8(&response.body).ok()?;
     let line = text.lines().next().unwrap_or_default().trim();
-    (line.len() <= TEXT_MAX && line.bytes().all(|byte| byte.is_ascii_graphic())).then_some(line)
+    (line.len() <= METADATA_TEXT_MAX && line.bytes().all(|byte| byte.is_ascii_graphic())).then_some(line)
 }
 
 #[cfg(test)]

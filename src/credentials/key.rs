@@ -1,5 +1,6 @@
 //! A key with its expiry, and the rules for its parts.
 
+use super::limits::{TOKEN_MAX, too_long};
 use crate::error::{Error, Result};
 use crate::sign::Key;
 
@@ -32,17 +33,13 @@ pub(super) fn named_key(names: [impl AsRef<str>; 3], id: &str, secret: &str, tok
     Ok(Key::new(id, secret, token.map(str::to_owned)))
 }
 
-/// The maximum length of a part of a key, in bytes. Session tokens have up to a few thousand. Servers reject requests with much
-/// larger headers.
-const KEY_PART_MAX: usize = 32 << 10;
-
 /// Checks a part of a key. Each part is used in headers, which a line break would end.
 fn check_part(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         return Err(Error::invalid(format!("{name} is empty")));
     }
-    if value.len() > KEY_PART_MAX {
-        return Err(Error::invalid(format!("{name} has {} bytes: it must have at most {KEY_PART_MAX}", value.len())));
+    if let Some(text) = too_long(name, value, TOKEN_MAX) {
+        return Err(Error::invalid(text));
     }
     let Some((offset, invalid)) = value.char_indices().find(|(_, c)| !c.is_ascii_graphic()) else { return Ok(()) };
     let what = match invalid {

@@ -18,6 +18,7 @@ mod key;
 mod key_services;
 mod key_state;
 mod keys;
+mod limits;
 mod printed_secrets;
 mod process;
 mod profile_keys;

@@ -12,6 +12,7 @@ use sha1::{Digest, Sha1};
 use super::documents::{self, JsonSecret};
 use super::fetch::{Fetch, describe_status, is_transient};
 use super::files;
+use super::limits;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::retries::retry;
 use super::settings::Settings;
@@ -86,6 +87,9 @@ pub(super) fn configure(profile: &Profile, settings: &Settings<'_>) -> Result<Co
         }
     };
     let (account_id, role_name, region, start_url) = (get(ACCOUNT_ID)?, get(ROLE_NAME)?, get(REGION)?, get(START_URL)?);
+    for (key, value) in [(ACCOUNT_ID, &account_id), (ROLE_NAME, &role_name)] {
+        limits::check_name(format_args!("{key} of profile {name}"), value)?;
+    }
     let cache_key = profile.get(SESSION).unwrap_or(&start_url);
     let Some(home) = settings.environment.home() else {
         return Err(Error::invalid(format!(
@@ -143,6 +147,8 @@ impl Sso {
         if token.access_token.0.expose().bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err(self.needs_login(&format!("{what} has an invalid accessToken")));
         }
+        limits::check_token(format_args!("accessToken in {what}"), token.access_token.0.expose())
+            .map_err(|error| self.needs_login(error.message()))?;
         Ok(token.access_token.0)
     }
 

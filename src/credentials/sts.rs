@@ -6,14 +6,16 @@ use std::time::Duration;
 use super::documents;
 use super::fetch::{Fetch, Fetched, describe_status, is_transient};
 use super::key::Credentials;
+use super::limits;
 use super::provider::{LoadContext, failure};
 use super::retries::retry;
 use super::sts_document::{self, StsError};
 use super::transports::Route;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Endpoint, Method};
+use crate::profile::Profile;
 use crate::retry::backoff;
-use crate::sanitize::{NAME_MAX, TEXT_MAX, escaped};
+use crate::sanitize::{NAME_MAX, TEXT_MAX, escaped, quoted};
 use crate::secret::Secret;
 use crate::sign::{Key, Signer, UnsignedRequest};
 use crate::{dates, percent};
@@ -43,6 +45,16 @@ pub(super) struct Role {
     pub(super) session_name: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) duration_seconds: Option<u32>,
+}
+
+/// Returns a setting of a role in a profile.
+///
+/// # Errors
+/// `Invalid` if it is too long.
+pub(super) fn role_setting(profile: &Profile, key: &str) -> Result<Option<String>> {
+    let Some(setting) = profile.setting(key) else { return Ok(None) };
+    limits::check_name(format_args!("profile {}, {setting}", quoted(profile.name())), setting.value)?;
+    Ok(Some(setting.value.to_owned()))
 }
 
 impl Role {

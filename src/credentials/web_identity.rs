@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::files;
+use super::limits;
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::settings::Settings;
-use super::sts::{Role, Sts};
+use super::sts::{Role, Sts, role_setting};
 use crate::error::{Error, Result};
 use crate::profile::Profile;
 use crate::sanitize::quoted;
@@ -28,9 +29,12 @@ pub(super) struct WebIdentity {
 /// `Invalid` for a token file without a role.
 pub(super) fn configure(settings: &Settings<'_>, profile: &Profile, uses_variables: bool) -> Result<Configured> {
     let environment = settings.environment;
-    let get = |variable: &str, key: &str| {
-        let value = environment.get(variable).filter(|_| uses_variables);
-        value.or_else(|| profile.get(key)).map(str::to_owned)
+    let get = |variable: &str, key: &str| -> Result<Option<String>> {
+        if let Some(value) = environment.get(variable).filter(|_| uses_variables) {
+            limits::check_name(variable, value)?;
+            return Ok(Some(value.to_owned()));
+        }
+        role_setting(profile, key)
     };
     let variable = environment.raw(TOKEN_FILE).filter(|path| uses_variables && !path.is_empty()).map(PathBuf::from);
     let Some(token_file) = variable.or_else(|| profile.get("web_identity_token_file").map(PathBuf::from)) else {
@@ -39,7 +43,7 @@ pub(super) fn configure(settings: &Settings<'_>, profile: &Profile, uses_variabl
             false => "the profile has no web_identity_token_file".to_owned(),
         }));
     };
-    let Some(arn) = get(ROLE_ARN, "role_arn") else {
+    let Some(arn) = get(ROLE_ARN, "role_arn")? else {
         return Err(Error::invalid(format!(
             "no role is set for the web identity token file {}: set {ROLE_ARN}, or role_arn in profile {}",
             token_file.display(),
@@ -47,7 +51,7 @@ pub(super) fn configure(settings: &Settings<'_>, profile: &Profile, uses_variabl
         )));
     };
     let role =
-        Role { arn, session_name: get(SESSION_NAME, "role_session_name"), external_id: None, duration_seconds: None };
+        Role { arn, session_name: get(SESSION_NAME, "role_session_name")?, external_id: None, duration_seconds: None };
     Ok(Configured::provider(WebIdentity { sts: settings.sts()?, role, token_file }))
 }
 
@@ -63,6 +67,7 @@ impl Provider for WebIdentity {
         if token.expose().is_empty() {
             return Err(failure(format!("{what} is empty")));
         }
+        limits::check_token(&what, token.expose())?;
         context.redactor.add(token.expose());
         let hint = format!("the token is from {}", self.token_file.display());
         let credentials = self.sts.assume_role_with_web_identity(&self.role, &token, context);

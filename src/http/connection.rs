@@ -99,7 +99,11 @@ impl Connection for UreqConnection {
             request,
             Payload { exchange: &shared, context, reader: payload, left: request.length },
         )
-        .map_err(|error| unwrap_error(&transport, error));
+        .map_err(|error| {
+            let exchange = lock(&shared);
+            let error = unwrap_error(&transport, error, exchange.has_delivered());
+            if exchange.is_begun() { error } else { error.not_sent() }
+        });
         open.last_use = Instant::now();
         match &result {
             Ok(_) => open.has_responded = true,

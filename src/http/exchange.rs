@@ -126,6 +126,16 @@ impl Exchange {
         is_idle && self.is_persistent
     }
 
+    /// Whether a byte of the request was sent.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.channel.written().0 != self.request.start_offset
+    }
+
+    /// Whether ureq has received a byte of the response.
+    pub(crate) fn has_delivered(&self) -> bool {
+        self.delivered > 0
+    }
+
     /// Whether an error response arrived before the request was sent completely.
     pub(crate) fn has_early_response(&self) -> bool {
         self.request.has_early_response
@@ -144,10 +154,7 @@ impl Exchange {
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         match std::mem::take(&mut self.request.bypassed) {
             0 if bytes.is_empty() => Ok(()),
-            0 => self.send_head(bytes).map_err(|error| {
-                let is_not_sent = self.channel.written().0 == self.request.start_offset;
-                if is_not_sent { error.not_sent() } else { error }
-            }),
+            0 => self.send_head(bytes),
             bypassed if bypassed == bytes.len() => Ok(()),
             bypassed => {
                 let text = format!("{bypassed} bytes of payload were sent, but ureq supplied {} bytes", bytes.len());
@@ -304,7 +311,7 @@ impl Exchange {
 
     /// Fails if bytes arrived before the request, or a success before the end of the request.
     fn check_order(&self) -> Result<()> {
-        if self.reader.received() > 0 && self.channel.written().0 == self.request.start_offset {
+        if self.reader.received() > 0 && !self.is_begun() {
             return Err(self.out_of_order("the peer sent bytes before the request"));
         }
         let is_early = self.request.received_at_end.is_none_or(|received_at_end| self.reader.start() < received_at_end);

@@ -83,8 +83,9 @@ pub(crate) fn wrap_error(error: Error) -> ureq::Error {
     ureq::Error::Io(io::Error::other(error))
 }
 
-/// Converts an error of ureq. An error of this library inside of it is returned unchanged.
-pub(crate) fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> Error {
+/// Converts an error of ureq. An error of this library inside of it is returned unchanged. `has_response`: ureq has received a
+/// byte of the response.
+pub(crate) fn unwrap_error(transport: &TransportContext, error: ureq::Error, has_response: bool) -> Error {
     match error {
         ureq::Error::Io(error) => match error.downcast::<Error>() {
             Ok(ours) => ours,
@@ -94,6 +95,10 @@ pub(crate) fn unwrap_error(transport: &TransportContext, error: ureq::Error) -> 
             Err(error) => transport.error(Kind::Network, format_args!("the exchange failed: {error}")).caused_by(error),
         },
         ureq::Error::ConnectionFailed => transport.error(Kind::Network, "the peer closed the connection"),
+        // A URL or a header that is too long, or has a character that is not allowed.
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BadUri(_) if !has_response => {
+            transport.error(Kind::Invalid, format_args!("the request cannot be sent: {error}")).caused_by(error)
+        }
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::BodyStalled => {
             transport.error(Kind::Protocol, format_args!("the response is not HTTP: {error}")).caused_by(error)
         }

@@ -350,6 +350,99 @@ fn secret_key_alone_is_reported_if_nothing_else_is_found() {
     assert_eq!(setup.call().unwrap(), "AKIDFILE");
 }
 
+/// Checks that a text that is too long for a request is an error that names its place, before anything is sent.
+fn check_too_long(setup: &Setup, kind: Kind, words: &[&str]) {
+    let error = setup.error();
+    assert_eq!(error.kind(), kind, "{error}");
+    assert_contains(&error, words);
+    assert!(!error.message().contains("xxxxxxxx"), "{error}");
+    assert!(setup.fake.received().is_empty(), "nothing is sent");
+}
+
+#[test]
+fn settings_that_are_too_long_for_a_request_are_invalid() {
+    let long = "x".repeat(70_000);
+    let rule = "has 70000 bytes: it must have at most 2048";
+    for key in ["sso_account_id", "sso_role_name"] {
+        let setup = Setup::offline().with_sso();
+        let config = std::fs::read_to_string(setup.path("config")).unwrap();
+        let value = config.lines().find_map(|line| line.strip_prefix(&format!("{key} = "))).unwrap();
+        setup.file("config", &config.replace(value, &long));
+        check_too_long(&setup, Kind::Invalid, &[key, "profile \"default\"", rule]);
+    }
+    for key in ["role_arn", "role_session_name", "external_id"] {
+        let setup = Setup::offline().with_role();
+        let role = "role_arn = arn:aws:iam::1:role/r\n".repeat(usize::from(key != "role_arn"));
+        setup.file("config", &format!("[default]\nsource_profile = base\n{role}{key} = {long}\n"));
+        check_too_long(&setup, Kind::Invalid, &[&format!("{key} in line "), "profile \"default\"", rule]);
+    }
+    for variable in ["AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"] {
+        let mut setup = Setup::offline();
+        setup.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere").set("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+        setup.set(variable, &long);
+        check_too_long(&setup, Kind::Invalid, &[variable, rule]);
+    }
+    for variable in ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"] {
+        let mut setup = Setup::offline();
+        let prefix = if variable.contains("FULL") { "http://127.0.0.1/" } else { "/" };
+        setup.set(variable, &format!("{prefix}{}", &long[prefix.len()..]));
+        check_too_long(&setup, Kind::Invalid, &[variable, "has 70000 bytes: it must have at most 8192"]);
+    }
+}
+
+#[test]
+fn tokens_that_are_too_long_for_a_request_are_errors() {
+    let long = "x".repeat(200_000);
+    let rule = "has 200000 bytes: it must have at most 32768";
+    let setup = Setup::offline().with_sso();
+    let file = "home/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+    let cache = std::fs::read_to_string(setup.path(file)).unwrap();
+    setup.file(file, &cache.replace("token-of-the-login", &long));
+    check_too_long(&setup, Kind::Credentials, &["accessToken in the SSO token file", rule, "aws sso login"]);
+
+    let mut setup = Setup::offline().with_container();
+    setup.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", &long);
+    let words = ["the authorization token in AWS_CONTAINER_AUTHORIZATION_TOKEN", rule];
+    check_too_long(&setup, Kind::Credentials, &words);
+
+    setup.file("token", &long);
+    let path = setup.path("token").to_str().unwrap().to_owned();
+    setup.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &path);
+    let words = ["the authorization token in ", &path, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", rule];
+    check_too_long(&setup, Kind::Credentials, &words);
+
+    let mut setup = Setup::offline();
+    setup.file("token", &long);
+    let path = setup.path("token").to_str().unwrap().to_owned();
+    setup.set("AWS_WEB_IDENTITY_TOKEN_FILE", &path).set("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+    check_too_long(&setup, Kind::Credentials, &["the web identity token file ", &path, rule]);
+}
+
+#[test]
+fn settings_of_the_maximum_length_are_sent() {
+    let name = "x".repeat(2048);
+    let setup = Setup::new(|_, _| sso_keys()).with_sso();
+    let config = std::fs::read_to_string(setup.path("config")).unwrap();
+    setup.file("config", &config.replace("123456789012", &name).replace("Backup", &"é".repeat(1024)));
+    let file = "home/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+    let cache = std::fs::read_to_string(setup.path(file)).unwrap();
+    setup.file(file, &cache.replace("token-of-the-login", &"t".repeat(32 << 10)));
+    assert_eq!(setup.call().unwrap(), "ASIA");
+
+    let mut setup = Setup::new(|_, _| metadata_keys("ASIA", 3600)).with_container();
+    setup.set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", &format!("/{}", "x".repeat(8191)));
+    setup.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", &"t".repeat(32 << 10));
+    assert_eq!(setup.call().unwrap(), "ASIA");
+
+    let setup = Setup::new(|_, _| sts_keys("ASIA")).with_role();
+    let keys =
+        format!("aws_access_key_id = {0}\naws_secret_access_key = s\naws_session_token = {0}\n", "A".repeat(32 << 10));
+    setup.file("credentials", &format!("[base]\n{keys}"));
+    let role = format!("role_arn = {name}\nrole_session_name = {name}\nexternal_id = {name}\n");
+    setup.file("config", &format!("[default]\nsource_profile = base\n{role}"));
+    assert_eq!(setup.call().unwrap(), "ASIA");
+}
+
 // STS
 
 #[test]

@@ -223,6 +223,24 @@ fn rejects_a_payload_that_ends_early() {
     assert_eq!(error.kind(), Kind::SourceShort, "{error}");
 }
 
+#[test]
+fn request_that_is_too_long_is_not_sent_completely() {
+    let server = Server::plain(always(OK));
+    for (target, header, is_begun) in
+        [("/x".repeat(40_000), String::new(), false), ("/".to_owned(), "x".repeat(200_000), true)]
+    {
+        let mut connection = connect(&server);
+        let mut too_long = request(Method::Get, 0);
+        too_long.target = target;
+        too_long.headers.push(("x-amz-security-token", header));
+        let error = connection.exchange(&too_long, &mut io::empty(), &context()).unwrap_err();
+        assert_eq!((error.kind(), error.is_not_sent()), (Kind::Invalid, !is_begun), "{error}");
+        assert!(error.message().contains("the request cannot be sent"), "{error}");
+        assert!(!error.message().contains("HTTP"), "{error}");
+    }
+    assert!(server.heads.lock().unwrap().is_empty());
+}
+
 /// With some timeouts, ureq resolves names on a thread that it abandons. The code of that thread would still run after the
 /// library is unloaded.
 #[cfg(target_os = "linux")]
