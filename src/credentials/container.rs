@@ -139,7 +139,7 @@ impl Provider for Container {
         // A JSON document without keys stays so.
         retry(&self.source(), ATTEMPTS, context, load, |_, error| is_transient(error).then_some(DELAY))
             .map(Loaded::Keys)
-            .map_err(|error| finish(error, context))
+            .map_err(|error| finish(error, context.is_refresh))
     }
 }
 
@@ -170,11 +170,12 @@ impl Container {
     }
 }
 
-/// Returns the error of the last attempt. It is permanent at the first use, and if the endpoint refuses.
-fn finish(error: Error, context: &LoadContext<'_>) -> Error {
+/// Returns the error of the last attempt. It is permanent at the first use, and if the endpoint refuses, but not if the process
+/// lacks descriptors or memory.
+fn finish(error: Error, is_refresh: bool) -> Error {
     let is_refusal = error.http_status().is_some_and(|status| status < 500);
-    let is_permanent = error.kind() != Kind::Canceled && (is_refusal || !context.is_refresh);
-    if is_permanent { failure(error.message()) } else { error }
+    let is_of_endpoint = !matches!(error.kind(), Kind::Canceled | Kind::Memory);
+    if is_of_endpoint && (is_refusal || !is_refresh) { failure(error.message()) } else { error }
 }
 
 impl Authorization {

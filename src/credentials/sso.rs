@@ -134,7 +134,7 @@ impl Sso {
     /// Reads the cached token.
     fn token(&self, context: &LoadContext<'_>) -> Result<Secret> {
         let what = format!("the SSO token file {}", self.cache_file.display());
-        let text = files::read_secret(&self.cache_file, &what).map_err(|error| self.needs_login(error.message()))?;
+        let text = files::read_secret(&self.cache_file, &what).map_err(|error| self.unreadable(error))?;
         let token: CachedToken =
             documents::parse(&what, text.expose().as_bytes()).map_err(|error| self.needs_login(error.message()))?;
         let invalid = || self.needs_login(&format!("{what} has the invalid expiresAt {}", quoted(&token.expires_at)));
@@ -189,6 +189,11 @@ impl Sso {
             }
             _ => Err(failure(format!("{source}: {name} failed: {message}"))),
         }
+    }
+
+    /// Returns the error if the token file cannot be read. Only a login creates the file, but it gives no descriptors.
+    fn unreadable(&self, error: Error) -> Error {
+        if error.kind() == Kind::Memory { error } else { self.needs_login(error.message()) }
     }
 
     /// Returns the error if there is no valid token.

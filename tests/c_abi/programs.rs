@@ -29,6 +29,7 @@ in_both_builds!(
     credentials,
     cancel,
     descriptors,
+    no_descriptor_for_keys,
     stopped,
     threads,
     freeing,
@@ -205,6 +206,36 @@ fn descriptors(build: Build) {
     assert_eq!(answered(&glacier, Operation::InitiateMultipartUpload, 201), 3);
     assert_eq!(answered(&glacier, Operation::UploadMultipartPart, 204), 1 + 1 + 24);
     assert_eq!(glacier.requests().len(), 3 + 26 + 3, "nothing is sent without descriptors, and no part twice");
+}
+
+fn no_descriptor_for_keys(build: Build) {
+    let program = Program::c("tests/c/no_descriptor_for_keys.c", build);
+    let home = tempfile::tempdir().unwrap();
+    let cache = home.path().join(".aws/sso/cache");
+    fs::create_dir_all(&cache).unwrap();
+    let token = r#"{"accessToken": "t", "expiresAt": "2099-01-01T00:00:00Z"}"#;
+    // The name is the SHA-1 of the start URL.
+    fs::write(cache.join("98df91031e87f97bfc088c045be6442dc5d70b2a.json"), token).unwrap();
+    let config = home.path().join("config");
+    let sso = "sso_start_url = https://sso.example/start\nsso_region = us-east-1\nsso_account_id = 111122223333\n";
+    fs::write(&config, format!("[default]\n{sso}sso_role_name = reader\n")).unwrap();
+    let metadata = "http://169.254.169.254:1";
+    let token_file = cache.join("token");
+    fs::write(&token_file, "t").unwrap();
+    for (name, value) in [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/keys"),
+        ("AWS_CONFIG_FILE", config.to_str().unwrap()),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token_file.to_str().unwrap()),
+    ] {
+        let mut command = program.command_at(&local_glacier());
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("HOME", home.path());
+        if name == "AWS_EC2_METADATA_SERVICE_ENDPOINT" {
+            command.env_remove("AWS_EC2_METADATA_DISABLED");
+        }
+        command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r").env(name, value);
+        program.check(&mut command);
+    }
 }
 
 /// Two processes are stopped when the part is sent, for longer than their timeouts and than any gap that counts as busy.
