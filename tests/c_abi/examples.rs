@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -315,39 +315,52 @@ fn rejects_wrong_usage(build: Build) {
     assert!(nothing.stderr.contains("/nonexistent"), "{nothing:?}");
 }
 
-/// Returns a standard output whose reader is closed, and one on a full disk.
-fn failing_outputs() -> [Stdio; 2] {
+/// Returns standard outputs that fail, each with the cause: its reader is closed, its disk is full, or it is a file that has
+/// the maximum size of [`with_file_limit`].
+fn failing_outputs() -> [(Stdio, &'static str); 3] {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    [writer.into(), fs::File::options().write(true).open("/dev/full").unwrap().into()]
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut large = tempfile::tempfile().unwrap();
+    large.set_len(4 * MIB as u64).unwrap();
+    large.seek(SeekFrom::End(0)).unwrap();
+    [(writer.into(), "Broken pipe"), (full.into(), "No space left on device"), (large.into(), "File too large")]
+}
+
+/// Returns a command that runs a program with a maximum size of its files, 1 or 2 MiB by the unit of the shell. SIGXFSZ has its
+/// default action, which this test program may have changed.
+fn with_file_limit(program: &Program) -> Command {
+    let mut shell = clean(Command::new("sh"));
+    let script = r#"ulimit -f 2048 && exec env --default-signal=XFSZ "$@""#;
+    shell.args(["-c", script, "sh"]).arg(program.path()).stdin(Stdio::null()).stderr(Stdio::piped());
+    shell
 }
 
 fn prints_archive_id_to_stderr_if_stdout_fails(build: Build) {
     let (_directory, file) = data_file("file", MIB + 1);
     for (name, code) in [("upload", 5), ("by_hand", 1), ("several", 1)] {
         let program = Program::c(&format!("bindings/c/examples/{name}.c"), build);
-        for (output, cause) in failing_outputs().into_iter().zip(["Broken pipe", "No space left on device"]) {
+        for (output, cause) in failing_outputs() {
             let glacier = local_glacier();
             let _ = fs::remove_file(file.with_extension("journal"));
-            let mut command = program.command_at(&glacier);
-            command.arg("examplevault").arg(&file).stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
-            let outcome = command.output().unwrap();
+            let mut command = at(with_file_limit(&program), &glacier);
+            let outcome = command.arg("examplevault").arg(&file).stdout(output).output().unwrap();
             let stderr = String::from_utf8(outcome.stderr).unwrap();
-            assert_eq!(outcome.status.code(), Some(code), "{stderr}");
+            assert_eq!(outcome.status.code(), Some(code), "{name}, {cause}: {}: {stderr}", outcome.status);
             assert!(stderr.contains(&format!("{name}: standard output: {cause}\n")), "{stderr}");
             assert!(stderr.contains(&only_archive(&glacier).archive_id), "{stderr}");
         }
     }
     // An upload that stays in the vault.
     let program = upload(build);
-    for output in failing_outputs() {
+    for (output, cause) in failing_outputs() {
         let glacier = local_glacier();
         let refusal = Action::error(403, "AccessDeniedException", "No.");
         glacier.add_fault(Fault::new(refusal).on(Operation::UploadMultipartPart));
-        let mut command = upload_command(&program, &glacier, &file);
-        let outcome = command.stdin(Stdio::null()).stdout(output).stderr(Stdio::piped()).output().unwrap();
+        let mut command = at(with_file_limit(&program), &glacier);
+        let outcome = command.args(["--part-size=1M", "examplevault"]).arg(&file).stdout(output).output().unwrap();
         let stderr = String::from_utf8(outcome.stderr).unwrap();
-        assert_eq!(outcome.status.code(), Some(3), "{stderr}");
+        assert_eq!(outcome.status.code(), Some(3), "{cause}: {}: {stderr}", outcome.status);
         assert!(stderr.contains(&format!("\nupload-id: {}\n", glacier.uploads()[0].upload_id)), "{stderr}");
     }
 }
@@ -373,11 +386,10 @@ fn does_not_write_output_into_file_with_descriptor_of_closed_stdout(build: Build
 fn treehash_stops_if_stdout_fails(build: Build) {
     let (_directory, file) = data_file("file", MIB);
     let program = Program::c("bindings/c/examples/treehash.c", build);
-    for (output, cause) in failing_outputs().into_iter().zip(["Broken pipe", "No space left on device"]) {
-        let mut command = program.command();
+    for (output, cause) in failing_outputs() {
+        let mut command = with_file_limit(&program);
         // The program would report the second file as missing.
-        command.arg(&file).arg("/nonexistent").stdin(Stdio::null()).stdout(output).stderr(Stdio::piped());
-        let outcome = command.output().unwrap();
+        let outcome = command.arg(&file).arg("/nonexistent").stdout(output).output().unwrap();
         let stderr = String::from_utf8(outcome.stderr).unwrap();
         assert_eq!((outcome.status.code(), stderr), (Some(1), format!("treehash: standard output: {cause}\n")));
     }

@@ -16,13 +16,15 @@
 enum { EXIT_USAGE = 2 };
 
 /*
- * Call it first in main. SIGPIPE would end the program in `program | true`, and the archive ID would be lost. A closed
- * standard stream is opened read-only, so that no file of the upload gets its descriptor and the output.
+ * Call it first in main. SIGPIPE would end the program in `program | true`, and SIGXFSZ at the maximum size of a file
+ * (`ulimit -f`). The archive ID would be lost. Without the signals, the write fails. A closed standard stream is opened
+ * read-only, so that no file of the upload gets its descriptor and the output.
  */
 static inline void prepare_output(void)
 {
     int fd;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
         continue;
     if (fd >= 0)
