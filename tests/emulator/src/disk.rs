@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A part is received in its own file and renamed after its hashes are verified. Attempts that fail or run concurrently
-//! thus never damage an acknowledged part. Complete joins the parts.
+//! thus never damage an acknowledged part. Complete joins the parts. The properties are written and renamed in the same way, so
+//! that a failed write leaves nothing that the next start cannot read.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::hash;
 use crate::number;
 use crate::record::ArchiveRecord;
+use crate::refusal::Refusal;
 use crate::upload::{Part, UploadInfo};
 
 /// The storage directory.
@@ -60,11 +62,19 @@ impl Disk {
         Ok(Incoming { file: File::options().read(true).write(true).create_new(true).open(&path)?, path })
     }
 
+    /// Reports an error on standard error and returns the response to the request.
+    pub(crate) fn failed(&self, error: &io::Error) -> Refusal {
+        // In the background, standard error may be closed.
+        let _ = writeln!(io::stderr(), "glacier-emulator: the storage {:?} failed: {error}", self.root);
+        Refusal::storage(error)
+    }
+
     /// Adds an upload.
     pub(crate) fn add_upload(&self, info: &UploadInfo) -> io::Result<()> {
+        let document = self.document(info)?;
         let directory = self.upload(&info.upload_id);
         fs::create_dir(&directory)?;
-        fs::write(directory.join("upload.json"), serde_json::to_vec(info)?)
+        fs::rename(&document.path, directory.join("upload.json"))
     }
 
     /// Stores a part and replaces the one with the same first byte.
@@ -98,9 +108,10 @@ impl Disk {
 
     /// Makes an archive of received bytes and returns its path.
     pub(crate) fn store_archive(&self, bytes: &Incoming, stored: &StoredArchive) -> io::Result<PathBuf> {
+        let document = self.document(stored)?;
         let path = self.path("archives").join(&stored.archive.archive_id);
         fs::rename(&bytes.path, &path)?;
-        fs::write(describing(&path), serde_json::to_vec(stored)?)?;
+        fs::rename(&document.path, describing(&path))?;
         Ok(path)
     }
 
@@ -130,6 +141,13 @@ impl Disk {
             }
         }
         Ok(archives)
+    }
+
+    /// Writes properties to a file for incoming bytes. Renaming it stores all of them or none.
+    fn document(&self, properties: &impl Serialize) -> io::Result<Incoming> {
+        let mut document = self.receive()?;
+        document.write(&serde_json::to_vec(properties)?)?;
+        Ok(document)
     }
 
     fn upload(&self, upload_id: &str) -> PathBuf {

@@ -59,7 +59,7 @@ impl Store {
 
     pub(crate) fn add_upload(&self, info: UploadInfo, now: Instant) -> Result<(), Refusal> {
         if let Some(disk) = &self.disk {
-            disk.add_upload(&info).map_err(|e| Refusal::storage(&e))?;
+            disk.add_upload(&info).map_err(|e| disk.failed(&e))?;
         }
         lock(&self.uploads).insert(info.upload_id.clone(), Arc::new(Upload::open(info, Vec::new(), now)));
         Ok(())
@@ -97,7 +97,7 @@ impl Store {
     pub(crate) fn store_archive(&self, mut archive: ArchiveRecord, bytes: Option<&Incoming>) -> Result<(), Refusal> {
         if let (Some(disk), Some(bytes)) = (&self.disk, bytes) {
             let stored = StoredArchive { archive: archive.clone(), upload: None };
-            archive.path = Some(disk.store_archive(bytes, &stored).map_err(|e| Refusal::storage(&e))?);
+            archive.path = Some(disk.store_archive(bytes, &stored).map_err(|e| disk.failed(&e))?);
         }
         self.add_archive(archive);
         Ok(())

@@ -115,7 +115,7 @@ impl Upload {
         }
         if let Some((disk, bytes)) = disk {
             let old = state.parts.get(&part.first);
-            disk.store_part(&self.info.upload_id, bytes, &part, old).map_err(|e| Refusal::storage(&e))?;
+            disk.store_part(&self.info.upload_id, bytes, &part, old).map_err(|e| disk.failed(&e))?;
         }
         state.parts.insert(part.first, part);
         Ok(())
@@ -157,7 +157,7 @@ impl Upload {
                 disk.remove_upload(&self.info.upload_id)?;
                 Ok(path)
             };
-            stored.archive.path = Some(keep().map_err(|e| Refusal::storage(&e))?);
+            stored.archive.path = Some(keep().map_err(|e| disk.failed(&e))?);
         }
         state.phase = Phase::Completed(stored.archive.clone());
         state.parts.clear();
@@ -174,7 +174,7 @@ impl Upload {
             Phase::Aborted => return Ok(false),
         }
         if let Some(disk) = disk {
-            disk.remove_upload(&self.info.upload_id).map_err(|e| Refusal::storage(&e))?;
+            disk.remove_upload(&self.info.upload_id).map_err(|e| disk.failed(&e))?;
         }
         state.phase = Phase::Aborted;
         state.parts.clear();

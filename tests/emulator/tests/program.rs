@@ -195,6 +195,118 @@ fn signals_remove_the_temporary_directory() {
     }
 }
 
+/// Returns a command that starts the program with this maximum size of its files, in units of 512 or 1024 bytes by the shell.
+/// SIGXFSZ has its default action. Its temporary directory is in `directory`.
+fn with_file_limit(units: usize, directory: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!(r#"ulimit -f {units} && exec env --default-signal=XFSZ,TERM "$@""#);
+    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_glacier-emulator")]).env("TMPDIR", directory);
+    shell
+}
+
+/// Runs `requests` with a program that may not write large files, ends the program, and returns its standard error.
+fn run_with_file_limit(
+    units: usize,
+    arguments: &[&str],
+    directory: &Path,
+    requests: impl FnOnce(&mut Client),
+) -> String {
+    let mut command = with_file_limit(units, directory);
+    let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut endpoint = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
+    requests(&mut Client::connect_without_tls(endpoint.trim_end()));
+    send_signal("TERM", &child.id().to_string());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(15), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn expect_storage_failure(client: &mut Client, request: &Request) {
+    client.send(request).expect_refusal(500, "ServiceUnavailableException", "The storage failed: File too large");
+}
+
+#[test]
+fn standard_output_of_maximum_size_is_an_error() {
+    for options in [&["--help"][..], &["--until-stdin-closes"], &["--print-exports"], &["--background"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = with_file_limit(0, directory.path());
+        let output = command.args(options).stdout(tempfile::tempfile().unwrap()).output().unwrap();
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {}: {why}", output.status);
+        assert!(why.starts_with("glacier-emulator: standard output: File too large"), "{options:?}: {why}");
+        assert_eq!(entries(directory.path()), 0, "{options:?}");
+    }
+}
+
+#[test]
+fn certificate_file_of_maximum_size_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    let mut command = with_file_limit(0, directory.path());
+    let output = command.args(["--tls", "--ca-out"]).arg(ca.path()).output().unwrap();
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}: {why}", output.status);
+    let says = format!("glacier-emulator: cannot write {}: File too large", ca.path().display());
+    assert!(why.starts_with(&says), "{why}");
+    assert_eq!(entries(directory.path()), 0);
+}
+
+/// Each file that the storage writes: an upload, a part, an archive of parts, an archive of one request and its properties.
+#[test]
+fn failed_write_to_storage_refuses_request_and_is_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let reported = run_with_file_limit(0, &[], directory.path(), |client| {
+        expect_storage_failure(client, &Request::initiate(MIB));
+        expect_storage_failure(client, &Request::archive(b"abc"));
+        assert_eq!(client.send(&Request::list_uploads("")).json()["UploadsList"], serde_json::json!([]));
+    });
+    let lines: Vec<_> = reported.lines().collect();
+    let start = format!(r#"glacier-emulator: the storage "{}/glacier-emulator-"#, directory.path().display());
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.starts_with(&start)), "{reported}");
+    assert!(lines.iter().all(|line| line.contains(r#"" failed: File too large"#)), "{reported}");
+    assert_eq!(entries(directory.path()), 0);
+
+    // 1 or 2 MiB.
+    run_with_file_limit(2048, &[], directory.path(), |client| {
+        let whole = client::data(3 * MIB);
+        let id = client.initiate(4 * MIB);
+        expect_storage_failure(client, &Request::part(&id, 0, &whole));
+        let id = client.initiate(MIB);
+        for (index, part) in whole.chunks(MIB).enumerate() {
+            assert_eq!(client.send(&Request::part(&id, index * MIB, part)).status, 204);
+        }
+        expect_storage_failure(client, &Request::complete(&id, &whole));
+        // The parts are still stored.
+        assert_eq!(client.send(&Request::list_parts(&id, "")).json()["Parts"].as_array().unwrap().len(), 3);
+    });
+    assert_eq!(entries(directory.path()), 0);
+}
+
+#[test]
+fn data_directory_can_be_used_after_failed_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let arguments = ["--data", data.to_str().unwrap()];
+    let limited = |units, requests: &dyn Fn(&mut Client)| {
+        run_with_file_limit(units, &arguments, directory.path(), |client| requests(client));
+    };
+    limited(0, &|client| expect_storage_failure(client, &Request::initiate(MIB)));
+    // The archive fits. Its properties do not: the description alone is longer than 512 bytes, or 1024.
+    let archive = Request::archive(b"abc").header("x-amz-archive-description", "d".repeat(1024));
+    limited(1, &|client| expect_storage_failure(client, &archive));
+    for folder in ["incoming", "uploads", "archives"] {
+        assert_eq!(entries(&data.join(folder)), 0, "{folder}");
+    }
+    let running = Program::start(&["--storage", "disk", "--data", arguments[1]]);
+    let admin =
+        |path: &str| Request::new("GET", format!("/.admin/{path}")).with(|request| request.authorization = false);
+    for path in ["uploads", "archives"] {
+        assert_eq!(running.client().send(&admin(path)).json(), serde_json::json!([]), "{path}");
+    }
+    assert_eq!(running.client().send(&archive).status, 201);
+}
+
 #[test]
 fn ignored_signal_stays_ignored() {
     let directory = tempfile::tempdir().unwrap();

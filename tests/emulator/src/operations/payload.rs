@@ -18,7 +18,7 @@ pub(super) struct Received {
     pub(super) bytes: Option<Incoming>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Reads a payload and compares its hashes with the hashes in the headers.
     pub(super) fn receive(&self, body: &mut Body<'_>) -> Result<Received, Failure> {
         let tree_hash = self.tree_hash()?;
@@ -27,8 +27,8 @@ impl Call<'_> {
             return Err(Failure::from(Refusal::signature("The request has no x-amz-content-sha256")));
         }
         let length = body.remaining();
-        let receive = |disk: &Disk| disk.receive().map_err(|e| Refusal::storage(&e));
-        let mut bytes = self.service.store.disk().map(receive).transpose()?;
+        let receive = |disk: &'a Disk| Ok::<_, Refusal>((disk, disk.receive().map_err(|e| disk.failed(&e))?));
+        let mut incoming = self.service.store.disk().map(receive).transpose()?;
         let mut damaged = (self.corruption == Some(Corruption::Damage)).then(Hasher::default);
         while let Some(piece) = body.next().map_err(Failure::Broken)? {
             let mut stored = Cow::Borrowed(piece);
@@ -36,8 +36,8 @@ impl Call<'_> {
                 stored.to_mut().iter_mut().for_each(|byte| *byte ^= 1);
                 damaged.update(&stored);
             }
-            if let Some(bytes) = &mut bytes {
-                bytes.write(&stored).map_err(|e| Refusal::storage(&e))?;
+            if let Some((disk, bytes)) = &mut incoming {
+                bytes.write(&stored).map_err(|e| disk.failed(&e))?;
             }
         }
         self.signed.check_clock(self.service.clock.now())?;
@@ -51,6 +51,6 @@ impl Call<'_> {
             }
         }
         let stored = damaged.map_or(tree_hash, |hasher| hasher.finish().1);
-        Ok(Received { length, tree_hash, stored, bytes })
+        Ok(Received { length, tree_hash, stored, bytes: incoming.map(|(_, bytes)| bytes) })
     }
 }

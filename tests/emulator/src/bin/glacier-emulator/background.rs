@@ -2,8 +2,11 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::exit;
 use crate::exports::PID;
 
 /// Starts a process with the same arguments and prints its exports. The process keeps running in its own process group, so
@@ -29,7 +32,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<(), String> {
                 let printed = out.write_all(exports.as_bytes()).and_then(|()| out.flush());
                 if printed.is_err() {
                     // The exports with the process ID did not arrive, so nobody could end the process.
-                    let _ = child.kill();
+                    end(&mut child);
                 }
                 return printed.map_err(|e| format!("standard output: {e}"));
             }
@@ -42,4 +45,12 @@ pub(crate) fn start(arguments: &[String]) -> Result<(), String> {
     child.wait().map_err(|e| format!("cannot wait for the background: {e}"))?;
     let why = why.trim_end();
     Err(why.strip_prefix("glacier-emulator: ").unwrap_or(why).to_owned())
+}
+
+/// Ends the process and waits until it has removed its temporary directory.
+fn end(child: &mut Child) {
+    let signal = exit::handled_signals().find_map(Signal::from_named_raw);
+    // This fails if the process has already ended.
+    let _ = kill_process(Pid::from_child(child), signal.unwrap_or(Signal::KILL));
+    let _ = child.wait();
 }

@@ -1,10 +1,12 @@
 //! Waits for an event that ends the program: a signal, or the end of standard input.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -24,9 +26,7 @@ impl ExitWaiter {
     /// `nohup`. A second signal ends the program at once.
     pub(crate) fn new(until_stdin_closes: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let ignored = ignored_signals();
-        let handled = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
-        let mut signals = Signals::new(handled)?;
+        let mut signals = Signals::new(handled_signals())?;
         let for_signals = sender.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for (number, signal) in signals.forever().enumerate() {
@@ -51,6 +51,18 @@ impl ExitWaiter {
         let broken = || ExitReason::Input(Err(io::ErrorKind::BrokenPipe.into()));
         self.receiver.recv().unwrap_or_else(|_| broken())
     }
+}
+
+/// Lets a write beyond the maximum size of a file (`ulimit -f`) fail, instead of ending the program by SIGXFSZ.
+pub(crate) fn survive_file_limit() -> io::Result<()> {
+    // A handler has the same effect as ignoring the signal. Nothing reads the flag that it sets.
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
+}
+
+/// Returns the signals that end the program in order, also in a process that it starts.
+pub(crate) fn handled_signals() -> impl Iterator<Item = i32> {
+    let ignored = ignored_signals();
+    [SIGTERM, SIGINT, SIGHUP, SIGQUIT].into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
 /// Ends the program by the signal's default action, so that the parent process sees the signal.

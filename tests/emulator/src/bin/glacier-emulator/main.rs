@@ -26,6 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
+    exit::survive_file_limit().map_err(|e| format!("cannot handle signals: {e}"))?;
     let arguments = std::env::args_os().skip(1).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
     let arguments = arguments.map_err(|bad| format!("the argument {} is not UTF-8", bad.to_string_lossy()))?;
     let Some(settings) = Settings::parse(arguments.iter().cloned())? else {
