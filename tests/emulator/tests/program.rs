@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use client::{Client, MIB, Request, start};
@@ -115,13 +115,66 @@ fn arguments_with_other_bytes_are_errors_on_one_line() {
 
 #[test]
 fn full_standard_output_is_an_error() {
-    for option in ["--help", "--until-stdin-closes"] {
+    for option in ["--help", "--until-stdin-closes", "--print-exports", "--background"] {
+        let directory = tempfile::tempdir().unwrap();
         let full = std::fs::File::create("/dev/full").unwrap();
-        let output = program().arg(option).stdout(full).output().unwrap();
+        let output = program().arg(option).env("TMPDIR", directory.path()).stdout(full).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{option}");
         let why = String::from_utf8(output.stderr).unwrap();
         assert!(why.starts_with("glacier-emulator: standard output: No space left"), "{option}: {why}");
+        assert_eq!(entries(directory.path()), 0, "{option}");
     }
+}
+
+/// Runs the program with options and a redirection of the shell. Its temporary directory is in `directory`.
+fn redirected(options: &str, redirection: &str, directory: &Path) -> Output {
+    let script = format!("exec \"$0\" {options} {redirection}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_glacier-emulator")]).env("TMPDIR", directory).output().unwrap()
+}
+
+#[test]
+fn closed_standard_output_is_an_error_if_only_it_has_the_result() {
+    for (options, what) in [
+        ("--help", "--help prints the options"),
+        ("--background", "--background prints the process ID"),
+        ("--background --port 1", "--background prints the process ID"),
+        ("--print-exports --until-stdin-closes", "--print-exports prints the variables"),
+        ("--print-exports --until-stdin-closes --port 1", "--print-exports prints the variables"),
+        ("--until-stdin-closes", "without --port, the program prints the chosen port"),
+        ("--until-stdin-closes --port 0", "without --port, the program prints the chosen port"),
+    ] {
+        for redirection in [">&-", ">&- <&-"] {
+            let directory = tempfile::tempdir().unwrap();
+            let output = redirected(options, redirection, directory.path());
+            let why = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{options} {redirection}: {why}");
+            let says = format!("glacier-emulator: {what} on standard output, which is closed: redirect it\n");
+            assert_eq!(why, says, "{options} {redirection}");
+            assert_eq!(entries(directory.path()), 0, "{options} {redirection}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(redirected(options, ">&- 2>&-", directory.path()).status.code(), Some(1), "{options}");
+    }
+}
+
+#[test]
+fn closed_or_discarded_standard_output_is_no_error_if_the_result_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    for options in ["--help", "--print-exports --until-stdin-closes", "--until-stdin-closes"] {
+        // The runtime replaces a closed stream by /dev/null for reading and writing.
+        for redirection in [">/dev/null", "1<>/dev/null"] {
+            let output = redirected(options, redirection, directory.path());
+            assert!(output.status.success() && output.stderr.is_empty(), "{options} {redirection}: {output:?}");
+        }
+    }
+    // Another process may take the port first.
+    let mut outputs = (0..100).map(|_| {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        redirected(&format!("--until-stdin-closes --port {free}"), ">&-", directory.path())
+    });
+    let output = outputs.find(|output| !String::from_utf8_lossy(&output.stderr).contains("in use")).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Starts the program again in the background.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::exit;
 use crate::exports::PID;
+use crate::stdout::print;
 
 /// Starts a process with the same arguments and prints its exports. The process keeps running in its own process group, so
 /// that Ctrl-C in the terminal does not end it.
@@ -28,13 +29,12 @@ pub(crate) fn start(arguments: &[String]) -> Result<(), String> {
             let line = line.map_err(|e| format!("cannot read from the background: {e}"))?;
             exports.push_str(&format!("{line}\n"));
             if line.starts_with(&format!("export {PID}=")) {
-                let mut out = io::stdout();
-                let printed = out.write_all(exports.as_bytes()).and_then(|()| out.flush());
+                let printed = print(&exports);
                 if printed.is_err() {
                     // The exports with the process ID did not arrive, so nobody could end the process.
                     end(&mut child);
                 }
-                return printed.map_err(|e| format!("standard output: {e}"));
+                return printed;
             }
         }
     }

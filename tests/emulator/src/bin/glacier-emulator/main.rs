@@ -5,6 +5,7 @@ mod background;
 mod exit;
 mod exports;
 mod settings;
+mod stdout;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use exit::{ExitReason, ExitWaiter};
 use glacier_emulator::Emulator;
 use settings::{Settings, USAGE};
+use stdout::print;
 
 fn main() -> ExitCode {
     match run() {
@@ -30,8 +32,12 @@ fn run() -> Result<(), String> {
     let arguments = std::env::args_os().skip(1).map(OsString::into_string).collect::<Result<Vec<_>, _>>();
     let arguments = arguments.map_err(|bad| format!("the argument {} is not UTF-8", bad.to_string_lossy()))?;
     let Some(settings) = Settings::parse(arguments.iter().cloned())? else {
+        stdout::require("--help prints the options")?;
         return print(USAGE);
     };
+    if let Some(what) = settings.only_printed() {
+        stdout::require(what)?;
+    }
     if settings.background {
         return background::start(&arguments);
     }
@@ -54,11 +60,6 @@ fn run() -> Result<(), String> {
         ExitReason::Input(read) => read.map_err(|e| format!("standard input: {e}")),
         ExitReason::Signal(signal) => exit::raise(signal).map_err(|e| format!("signal {signal}: {e}")),
     }
-}
-
-fn print(text: &str) -> Result<(), String> {
-    let mut out = io::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| format!("standard output: {e}"))
 }
 
 /// Escapes control and format characters of arguments and file names, which a terminal would interpret.

@@ -114,6 +114,16 @@ impl Settings {
         settings.options.check()?;
         Ok(Some(settings))
     }
+
+    /// Says what the caller can learn only from the output. `None` if the caller knows the endpoint and needs no output.
+    pub(crate) fn only_printed(&self) -> Option<&'static str> {
+        match self {
+            Self { background: true, .. } => Some("--background prints the process ID"),
+            Self { print_exports: true, .. } => Some("--print-exports prints the variables"),
+            Self { options: Options { port: 0, .. }, .. } => Some("without --port, the program prints the chosen port"),
+            _ => None,
+        }
+    }
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
