@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::body::Body;
 use crate::head::{Head, percent_decode};
 use crate::number;
+use crate::options::check_session_token;
 use crate::random_faults::RandomFaults;
 use crate::refusal::Refusal;
 use crate::response::{Content, Response};
@@ -87,9 +88,14 @@ fn response(service: &Service, head: &Head, document: &[u8]) -> Result<Response,
         ("POST", "random") => service.random_faults.set(Some(parse::<RandomFaults>(document)?)),
         ("DELETE", "random") => service.random_faults.set(None),
         ("POST", "clock") => service.set_clock_offset(parse::<ClockSetting>(document)?.offset),
-        ("POST", "token") => service.verifier.replace_tokens(&parse::<TokenSetting>(document)?.session_token),
+        ("POST", "token") => {
+            let TokenSetting { session_token } = parse(document)?;
+            check_session_token(&session_token)?;
+            service.verifier.replace_tokens(&session_token);
+        }
         ("POST", "tokens") => {
             let FurtherToken { session_token, seconds } = parse(document)?;
+            check_session_token(&session_token)?;
             service.add_session_token(&session_token, seconds);
         }
         ("POST", "rate") => service.limit_requests(parse::<RateSetting>(document)?.per_second),
@@ -104,7 +110,7 @@ fn response(service: &Service, head: &Head, document: &[u8]) -> Result<Response,
 
 fn requests(service: &Service, head: &Head) -> Result<Response, String> {
     let from = head.query("from").unwrap_or_else(|| "0".to_owned());
-    let from = number::unsigned(&from).ok_or_else(|| format!("from takes digits only, not {from}"))?;
+    let from = number::setting("from", &from, 0..=usize::MAX)?;
     Ok(Response::json(200, &service.log.from(from)))
 }
 

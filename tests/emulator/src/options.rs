@@ -79,16 +79,35 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Checks the values that would make the emulator differ from the service.
+    /// Checks the values: the service has them, and clients accept them.
     ///
     /// # Errors
-    /// The value and its rule.
+    /// The value and its rule. The secret key and the session token are named without their values.
     pub fn check(&self) -> Result<(), String> {
         if let Some(name) = self.vaults.iter().find(|name| !is_vault_name(name)) {
+            let name = visible(name);
             return Err(format!("{name} is no vault name: it has 1 to 255 of the characters A-Z a-z 0-9 _ - ."));
         }
         if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(format!("{} is no account ID: it has 12 digits", self.account));
+            return Err(format!("{} is no account ID: it has 12 digits", visible(&self.account)));
+        }
+        if !is_region(&self.region) {
+            return Err(format!(
+                "{} is no region: it has 1 to 63 letters, digits and inner hyphens, not only digits, such as us-east-1",
+                visible(&self.region)
+            ));
+        }
+        // These characters end the access key in a signature.
+        if !is_key_part(&self.access_key) || self.access_key.contains(['/', ',']) {
+            return Err(format!(
+                "{} is no access key: it has printable ASCII characters without spaces, / and ,",
+                visible(&self.access_key)
+            ));
+        }
+        check_secret("secret key", &self.secret_key)?;
+        self.session_token.as_deref().map_or(Ok(()), check_session_token)?;
+        if self.storage == Storage::Disk(PathBuf::new()) {
+            return Err("\"\" is no directory for the data: name a directory, such as . for the current one".to_owned());
         }
         if !(1..=PAGE_MAX).contains(&self.page_max) {
             return Err(format!(
@@ -98,6 +117,38 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Checks a session token.
+pub(crate) fn check_session_token(token: &str) -> Result<(), String> {
+    check_secret("session token", token)
+}
+
+/// The error has no value, so that no secret appears in logs.
+fn check_secret(name: &str, value: &str) -> Result<(), String> {
+    if is_key_part(value) {
+        return Ok(());
+    }
+    let wrong = if value.is_empty() { "is empty" } else { "has a character that is not allowed" };
+    Err(format!("the {name} {wrong}: it must have only printable ASCII characters without spaces"))
+}
+
+/// Whether clients accept a part of a key, which they send in a header or sign with.
+fn is_key_part(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether clients accept a region, which can be part of a host name.
+fn is_region(region: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let has_outer_hyphen = region.starts_with('-') || region.ends_with('-');
+    let is_number = region.bytes().all(|byte| byte.is_ascii_digit());
+    (1..=63).contains(&region.len()) && region.bytes().all(is_allowed) && !has_outer_hyphen && !is_number
+}
+
+/// Returns a value for a message, in which an empty value must be visible.
+pub(crate) fn visible(value: &str) -> &str {
+    if value.is_empty() { "\"\"" } else { value }
 }
 
 impl fmt::Debug for Options {

@@ -71,7 +71,9 @@ fn rejects_invalid_command_line() {
         (&["--port"], "--port takes a number in digits only, not --until-stdin-closes"),
         (&["--port", "x"], "--port takes a number in digits only, not x"),
         (&["--port", "+0"], "--port takes a number in digits only, not +0"),
-        (&["--port", "65536"], "--port takes a number in digits only, not 65536"),
+        (&["--port", ""], "--port takes a number in digits only, not \"\""),
+        (&["--port", "65536"], "--port takes a number from 0 to 65535, not 65536"),
+        (&["--port", "99999999999999999999"], "--port takes a number from 0 to 65535, not 99999999999999999999"),
         (&["--page-max", "+5"], "--page-max takes a number in digits only, not +5"),
         (&["--storage", "tape"], "unknown storage tape"),
         (&["--ca-out", "f"], "--ca-out needs --tls"),
@@ -80,14 +82,43 @@ fn rejects_invalid_command_line() {
         (&["--clock-offset", "noon"], "--clock-offset takes a number in digits only, with - or without, not noon"),
         (&["--clock-offset", "+5"], "--clock-offset takes a number in digits only, with - or without, not +5"),
         (&["--requests-per-second", "-1"], "--requests-per-second takes a number in digits only, not -1"),
-        (&["--page-max", "0"], "0 entries on a page are outside the limits of the service: 1 to 50"),
-        (&["--page-max", "51"], "51 entries on a page are outside the limits of the service: 1 to 50"),
+        (&["--page-max", "0"], "--page-max takes a number from 1 to 50, not 0"),
+        (&["--page-max", "51"], "--page-max takes a number from 1 to 50, not 51"),
+        (&["--page-max", "99999999999999999999"], "--page-max takes a number from 1 to 50, not 99999999999999999999"),
+        (
+            &["--session-token", "t", "--token-seconds", "9223372036854775808"],
+            "--token-seconds takes a number from 0 to 9223372036854775807, not 9223372036854775808",
+        ),
+        (
+            &["--clock-offset", "9223372036854775808"],
+            "--clock-offset takes a number from -9223372036854775808 to 9223372036854775807, not 9223372036854775808",
+        ),
+        (
+            &["--clock-offset", "-99999999999999999999"],
+            "--clock-offset takes a number from -9223372036854775808 to 9223372036854775807, not -99999999999999999999",
+        ),
+        (
+            &["--requests-per-second", "18446744073709551616"],
+            "--requests-per-second takes a number from 0 to 18446744073709551615, not 18446744073709551616",
+        ),
+        (&["--region", "a b"], "a b is no region: it has 1 to 63 letters, digits and inner hyphens, not only digits"),
+        (&["--region", ""], "\"\" is no region"),
+        (&["--access-key", "a b"], "a b is no access key: it has printable ASCII characters without spaces, / and ,"),
+        (&["--access-key", ""], "\"\" is no access key"),
+        (&["--secret-key", ""], "the secret key is empty: it must have only printable ASCII characters without spaces"),
+        (
+            &["--session-token", "se cret"],
+            "the session token has a character that is not allowed: it must have only printable ASCII characters",
+        ),
+        (&["--account", ""], "\"\" is no account ID: it has 12 digits"),
+        (&["--data", ""], "\"\" is no directory for the data"),
+        (&["--tls", "--ca-out", ""], "--ca-out needs the name of a file, not \"\""),
         (&["--account", "1111-2222-3333"], "1111-2222-3333 is no account ID: it has 12 digits"),
         (
             &["--vault", "a", "--vault", "a/b"],
             "a/b is no vault name: it has 1 to 255 of the characters A-Z a-z 0-9 _ - .",
         ),
-        (&["--vault", ""], " is no vault name"),
+        (&["--vault", ""], "\"\" is no vault name"),
         (&["--background"], "--background and --until-stdin-closes exclude each other"),
         (&["--fault", "{}"], "--fault {}: missing field `action`"),
         (&["--fault", r#"{"action": {"kind": "flood"}}"#], "unknown variant `flood`"),
@@ -98,6 +129,7 @@ fn rejects_invalid_command_line() {
         assert!(!output.status.success() && output.stdout.is_empty(), "{wrong:?}");
         let why = String::from_utf8(output.stderr).unwrap();
         assert!(why.starts_with("glacier-emulator: ") && why.contains(says), "{wrong:?}: {why}");
+        assert!(!why.contains("se cret"), "{why}");
     }
 }
 

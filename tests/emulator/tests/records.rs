@@ -121,7 +121,7 @@ fn requests_from_skips_earlier_records() {
     assert_eq!(client.send(&admin("?from=1")).json()[0]["number"], 1);
     assert_eq!(client.send(&admin("?from=2")).json(), serde_json::json!([]));
     assert_eq!(client.send(&admin("")).json().as_array().unwrap().len(), 2);
-    client.send(&admin("?from=x")).expect_refusal(400, "BadRequest", "from takes digits only, not x");
+    client.send(&admin("?from=x")).expect_refusal(400, "BadRequest", "from takes a number in digits only, not x");
 }
 
 #[test]

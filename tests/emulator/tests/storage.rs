@@ -40,11 +40,42 @@ fn start_rejects_options_that_the_service_does_not_have() {
         (Options { page_max: 51, ..Options::default() }, "51 entries on a page are outside the limits"),
         (Options { account: "1".to_owned(), ..Options::default() }, "1 is no account ID"),
         (Options { vaults: vec!["a/b".to_owned()], ..Options::default() }, "a/b is no vault name"),
+        (Options { vaults: vec![String::new()], ..Options::default() }, "\"\" is no vault name"),
+        (Options { storage: Storage::Disk(PathBuf::new()), ..Options::default() }, "\"\" is no directory"),
     ] {
         let Err(error) = Emulator::start(options) else { panic!("started with an invalid option: {message}") };
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().starts_with(message), "{error}");
     }
+}
+
+/// Values that no client accepts, or that the parts of a signature cannot have.
+#[test]
+fn start_rejects_region_and_keys_that_no_client_accepts() {
+    let long = "a".repeat(64);
+    for region in ["", "a b", "us-east-1 ", "a/b", "-a", "a-", "123", "\u{fc}", "a\nb", &long] {
+        let error = Options { region: region.to_owned(), ..Options::default() }.check().unwrap_err();
+        assert!(error.contains(" is no region: ") && error.contains(region), "{error}");
+    }
+    for region in ["a", "US-EAST-1", "eu-isoe-west-1", "1a", &long[1..]] {
+        Options { region: region.to_owned(), ..Options::default() }.check().unwrap();
+    }
+    for wrong in ["", "a b", " a", "a\t", "a\r\n", "\u{7f}", "\u{fc}"] {
+        let wrong = wrong.to_owned();
+        let error = Options { access_key: wrong.clone(), ..Options::default() }.check().unwrap_err();
+        assert!(error.contains(" is no access key: ") && error.contains(&wrong), "{error}");
+        let error = Options { secret_key: wrong.clone(), ..Options::default() }.check().unwrap_err();
+        assert!(error.starts_with("the secret key "), "{error}");
+        let error = Options { session_token: Some(wrong), ..Options::default() }.check().unwrap_err();
+        assert!(error.starts_with("the session token "), "{error}");
+    }
+    // Signatures separate the access key from other values by these characters.
+    for access_key in ["a/b", "a,b"] {
+        assert!(Options { access_key: access_key.to_owned(), ..Options::default() }.check().is_err(), "{access_key}");
+    }
+    let other = "!/,~+=".to_owned();
+    let options = Options { access_key: "a+=".to_owned(), secret_key: other.clone(), ..Options::default() };
+    Options { session_token: Some(other), ..options }.check().unwrap();
 }
 
 #[test]
@@ -191,6 +222,14 @@ fn admin_paths_correspond_to_methods() {
     assert_eq!(client.send(&admin("POST", "tokens", r#"{"session_token": "further"}"#)).status, 204);
     assert_eq!(client.send(&admin("POST", "tokens", r#"{"session_token": "late", "seconds": 0}"#)).status, 204);
     assert_eq!(["new", "further", "late"].map(|token| client.send(&list(token)).status), [200, 200, 403]);
+    for path in ["token", "tokens"] {
+        let response = client.send(&admin("POST", path, r#"{"session_token": ""}"#));
+        response.expect_refusal(400, "BadRequest", "the session token is empty");
+    }
+    assert_eq!(client.send(&list("new")).status, 200);
+    let from = |number: &str| admin("GET", &format!("requests?from={number}"), "");
+    let message = "from takes a number from 0 to 18446744073709551615, not 18446744073709551616";
+    client.send(&from("18446744073709551616")).expect_refusal(400, "BadRequest", message);
     assert_eq!(client.send(&admin("POST", "rate", r#"{"per_second": 0}"#)).status, 204);
     client.send(&list("new")).expect_refusal(400, "ThrottlingException", "Rate exceeded");
     assert_eq!(client.send(&admin("POST", "rate", r#"{"per_second": null}"#)).status, 204);

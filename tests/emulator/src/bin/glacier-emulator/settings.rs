@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use glacier_emulator::unspecified::PAGE_MAX;
 use glacier_emulator::{Options, Storage, number};
 use serde::de::DeserializeOwned;
 
@@ -71,8 +72,8 @@ impl Settings {
                 _ => {
                     let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
                     match name.as_str() {
-                        "--port" => options.port = number(&name, &value()?)?,
-                        "--page-max" => options.page_max = number(&name, &value()?)?,
+                        "--port" => options.port = number::setting(&name, &value()?, 0..=u16::MAX)?,
+                        "--page-max" => options.page_max = number::setting(&name, &value()?, 1..=PAGE_MAX)?,
                         "--ca-out" => settings.ca_out = Some(value()?.into()),
                         "--data" => data = Some(PathBuf::from(value()?)),
                         "--storage" => storage = value()?,
@@ -81,9 +82,13 @@ impl Settings {
                         "--access-key" => options.access_key = value()?,
                         "--secret-key" => options.secret_key = value()?,
                         "--session-token" => options.session_token = Some(value()?),
-                        "--token-seconds" => options.session_token_seconds = Some(number(&name, &value()?)?),
-                        "--clock-offset" => options.clock_offset = signed(&name, &value()?)?,
-                        "--requests-per-second" => options.requests_per_second = Some(number(&name, &value()?)?),
+                        "--token-seconds" => {
+                            options.session_token_seconds = Some(number::setting(&name, &value()?, 0..=i64::MAX)?);
+                        }
+                        "--clock-offset" => options.clock_offset = number::signed_setting(&name, &value()?)?,
+                        "--requests-per-second" => {
+                            options.requests_per_second = Some(number::setting(&name, &value()?, 0..=u64::MAX)?);
+                        }
                         "--fault" => options.faults.push(json(&name, &value()?)?),
                         "--random-faults" => options.random_faults = Some(json(&name, &value()?)?),
                         "--vault" => vaults.push(value()?),
@@ -101,6 +106,9 @@ impl Settings {
         };
         if !vaults.is_empty() {
             settings.options.vaults = vaults;
+        }
+        if settings.ca_out.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err("--ca-out needs the name of a file, not \"\"".to_owned());
         }
         if settings.ca_out.is_some() && !settings.options.tls {
             return Err("--ca-out needs --tls".to_owned());
@@ -124,14 +132,6 @@ impl Settings {
             _ => None,
         }
     }
-}
-
-fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
-    number::unsigned(text).ok_or_else(|| format!("{name} takes a number in digits only, not {text}"))
-}
-
-fn signed(name: &str, text: &str) -> Result<i64, String> {
-    number::signed(text).ok_or_else(|| format!("{name} takes a number in digits only, with - or without, not {text}"))
 }
 
 fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, String> {
