@@ -29,6 +29,7 @@ pub(crate) struct ConnectionArgs {
     /// The proxy, http://[user:password@]host[:port] or https://...; empty: no proxy
     ///
     /// Other users of the machine can read a password on the command line. The environment variable https_proxy hides it.
+    /// Commands that are printed have USER:PASSWORD in its place.
     #[arg(long, value_name = "URL", value_parser = parse_text)]
     pub(crate) proxy: Option<String>,
     /// A file of PEM certificates to trust instead of those of the system

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use self::connection::ConnectionArgs;
-pub(crate) use self::given::given_options;
+pub(crate) use self::given::{PROXY_USER, given_options};
 pub(crate) use self::transfer::TransferArgs;
 use crate::hyphens::{parse_text, unmarked};
 use crate::size::{count_in, parse_part_size, parse_size, parse_time};

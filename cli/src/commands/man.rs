@@ -10,7 +10,7 @@ use crate::console::shown_path;
 use crate::exit::{Exit, Failure, Result};
 
 /// The date of the pages. It is that of the text, so that two builds write the same pages.
-const DATE: &str = "2026-11-27";
+const DATE: &str = "2026-11-28";
 
 /// Writes a page for the command and one for each subcommand.
 ///

@@ -80,7 +80,10 @@ impl Display for JsonEvents {
             }
             Event::Stopped(command) => {
                 let (text, reads_stdin) = (command.text.to_string_lossy(), command.reads_stdin);
-                self.write(json!({"event": "stopped", "resume": text, "standard_input": reads_stdin}));
+                let password = command.needs_proxy_password;
+                self.write(json!({
+                    "event": "stopped", "resume": text, "standard_input": reads_stdin, "proxy_password": password,
+                }));
             }
             Event::Finished { done, failed, stopped } => {
                 self.write(json!({"event": "end", "done": done, "failed": failed, "unfinished": stopped}));

@@ -11,6 +11,7 @@ use super::{Display, Event, Phase, Snapshot, Status};
 use crate::args::TransferArgs;
 use crate::console::{Output, count, message, raw_line, shown};
 use crate::every::Every;
+use crate::upload::ResumeCommand;
 
 /// The time between two progress lines.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -46,11 +47,7 @@ impl Messages {
             }
             Event::Failed { source, failure } => message(&format!("{}: {failure}", shown(source))),
             Event::Stopped(command) => {
-                message(if command.reads_stdin {
-                    "to resume, run this with the same standard input, from its start:"
-                } else {
-                    "to resume, run:"
-                });
+                message(introduction(command));
                 let mut line = OsString::from("  ");
                 line.push(&command.text);
                 raw_line(&line);
@@ -80,6 +77,21 @@ impl Messages {
         match std::mem::take(&mut warnings.suppressed) {
             0 => message(&format!("warning: {text}")),
             more => message(&format!("warning: {text} ({}; --verbose shows all)", count(more, "more warning"))),
+        }
+    }
+}
+
+/// Returns the line before a command that resumes: what the user supplies with it.
+fn introduction(command: &ResumeCommand) -> &'static str {
+    match (command.reads_stdin, command.needs_proxy_password) {
+        (false, false) => "to resume, run:",
+        (true, false) => "to resume, run this with the same standard input, from its start:",
+        (false, true) => {
+            "to resume, run this with the user name and the password of the proxy in place of USER:PASSWORD:"
+        }
+        (true, true) => {
+            "to resume, run this with the user name and the password of the proxy in place of USER:PASSWORD, and with the \
+             same standard input, from its start:"
         }
     }
 }

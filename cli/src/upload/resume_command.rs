@@ -7,6 +7,7 @@ use std::path::Path;
 use glacier_mp::upload::JournalSummary;
 
 use super::{Job, JobSource, Outcome, default_description};
+use crate::args::PROXY_USER;
 use crate::console::shown;
 use crate::exit::Exit;
 use crate::shell;
@@ -33,6 +34,8 @@ pub(crate) struct ResumeCommand {
     pub(crate) text: OsString,
     /// Whether it needs the bytes that this process read from standard input, from the first one.
     pub(crate) reads_stdin: bool,
+    /// Whether [`PROXY_USER`] stands in it for the user name and the password of the proxy.
+    pub(crate) needs_proxy_password: bool,
 }
 
 impl Invocation {
@@ -96,7 +99,10 @@ impl Invocation {
             JobSource::Stdin => "-".into(),
         }));
         let reads_stdin = jobs.iter().any(|job| job.source == JobSource::Stdin);
-        ResumeCommand { text: shell::command(&words), reads_stdin }
+        let needs_proxy_password = words.iter().any(|word| {
+            word.to_str().and_then(|word| word.strip_prefix("--proxy=")).is_some_and(|url| url.contains(PROXY_USER))
+        });
+        ResumeCommand { text: shell::command(&words), reads_stdin, needs_proxy_password }
     }
 
     /// Returns the words of a command up to its options: those that the user gave, without those that the subcommand does

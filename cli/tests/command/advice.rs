@@ -1,6 +1,8 @@
 //! Messages that say what to do, and the commands that they name.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use crate::run::{MIB, Place, Ran, content};
@@ -206,4 +208,53 @@ fn directory_names_a_command_that_uploads_it() {
     let place = Place::new();
     let ran = place.run(["upload", "."]);
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("tar c DIR | glacier-mp upload -"), "{ran:?}");
+}
+
+/// Starts a proxy that rejects all requests. It runs until the test program ends.
+fn proxy_that_rejects() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // A client that closes the connection early gets no response.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[test]
+fn printed_commands_have_no_user_name_and_no_password_of_a_proxy() {
+    let place = Place::new();
+    unfinished(&place, 1);
+    let address = proxy_that_rejects();
+    let shown = format!("--proxy=http://USER:PASSWORD@{address}");
+    for given in [
+        "bob:hush-hush@",
+        "http:bob:hush-hush@",
+        r"http:\\bob:hush-hush@",
+        "http://hush-hush@",
+        "HTTP://bob:hush-hush@",
+    ] {
+        let proxy = format!("--proxy={given}{address}");
+        let ran = place.run(["upload", "--max-attempts=1", &proxy, "f0"]);
+        assert!(ran.expect(3).is_empty(), "{ran:?}");
+        assert!(ran.stderr.contains("with the user name and the password of the proxy"), "{ran:?}");
+        let json = place.run(["resume", "--json", "--max-attempts=1", &proxy]);
+        let events = json.expect(3).into_iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let stopped = events.into_iter().find(|event| event["event"] == "stopped").unwrap();
+        assert_eq!(stopped["proxy_password"], true);
+        let restart = place.run(["upload", "--part-size=2M", &proxy, "f0"]);
+        assert!(restart_command(&restart).contains(&shown), "{restart:?}");
+        for (text, ran) in [(&ran.stderr, &ran), (&json.stdout, &json), (&restart.stderr, &restart)] {
+            assert!(text.contains(&shown), "{ran:?}");
+            let all = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(!all.contains("hush-hush") && !all.contains("bob"), "{ran:?}");
+        }
+    }
+    let ran = place.run(["upload", "--max-attempts=1", &format!("--proxy={address}"), "f0"]);
+    assert!(ran.expect(3).is_empty() && ran.stderr.contains("to resume, run:"), "{ran:?}");
+    assert!(ran.stderr.contains(&format!(" --proxy={address} ")), "{ran:?}");
 }
