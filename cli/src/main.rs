@@ -43,6 +43,8 @@ use crate::exit::{Exit, Failure};
 use crate::upload::Invocation;
 
 fn main() -> ExitCode {
+    // A system that refuses the handler ends the program at the limit, as before.
+    let _ = signals::report_file_size_limit();
     let arguments = hyphens::mark_ids(std::env::args_os());
     let (cli, invocation) = match parse(&arguments) {
         Ok(parsed) => parsed,

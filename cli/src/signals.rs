@@ -1,11 +1,11 @@
-//! Signals: SIGINT, SIGTERM and SIGHUP stop the uploads, SIGUSR1 prints their status.
+//! Signals: SIGINT, SIGTERM and SIGHUP stop the uploads, SIGUSR1 prints their status. SIGXFSZ has no effect.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
 
@@ -60,6 +60,16 @@ impl Drop for SignalWatch {
             let _ = thread.join();
         }
     }
+}
+
+/// Makes a write beyond the limit of file sizes fail with EFBIG, so that it is reported like other failed writes. By default,
+/// the signal SIGXFSZ ends the process.
+///
+/// # Errors
+/// The system refuses the signal handler.
+pub(crate) fn report_file_size_limit() -> io::Result<()> {
+    // Programs that this process starts get the default action again, which they would not if the signal were ignored.
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Returns the signals that the parent process set to be ignored, one bit each, from the text of `/proc/self/status`. On a

@@ -99,3 +99,41 @@ fn upload_that_is_gone_names_restart() {
     assert_eq!(run_printed(&place, &restart, b"").expect(0).len(), 1);
     assert_recorded(&place, 1);
 }
+
+/// Returns a script that runs the command with this rest of its line. No file may become larger than 8 KiB, or 16 KiB in
+/// shells that count in KiB.
+fn limited(line: &str) -> String {
+    // The test program can ignore the signal of the limit, as programs in Python do.
+    format!("ulimit -f 16; exec env --default-signal=XFSZ \"$0\" {line}")
+}
+
+#[test]
+fn catalog_at_the_limit_of_file_sizes_loses_no_archive() {
+    let place = Place::new();
+    let file = place.file("f", &content(MIB));
+    fs::create_dir_all(place.state()).unwrap();
+    fs::write(place.state().join("archives.jsonl"), "{}\n".repeat(32 << 10)).unwrap();
+    let ran = shell(&place, &limited("upload f"));
+    assert!(ran.expect(1).is_empty(), "{ran:?}");
+    let id = &place.archives()[0];
+    assert!(ran.stderr.contains("File too large") && ran.stderr.contains(id.as_str()), "{ran:?}");
+    assert_eq!(place.unfinished(), 2, "the journal is kept");
+    let requests = place.glacier.requests().len();
+    assert_eq!(place.run(["upload", "f"]).expect(0), [format!("{id}  {file}")]);
+    assert_eq!((place.glacier.requests().len(), place.unfinished()), (requests, 0));
+    assert_eq!(place.catalog().last().unwrap()["archive_id"].as_str(), Some(id.as_str()));
+}
+
+#[test]
+fn output_at_the_limit_of_file_sizes_is_a_failed_write() {
+    let place = Place::new();
+    place.file("f", b"x");
+    place.file("out", &[b'x'; 32 << 10]);
+    for line in ["upload f >>out", "upload --json f >>out", "treehash f >>out", "plan f >>out"] {
+        let ran = shell(&place, &limited(line));
+        ran.expect(1);
+        assert!(ran.stderr.contains("cannot write to standard output: File too large"), "{line}: {ran:?}");
+        shell(&place, &limited(&format!("{line} 2>&1"))).expect(1);
+    }
+    assert_recorded(&place, 4);
+}
