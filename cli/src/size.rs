@@ -52,6 +52,10 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let scale = 10u128.pow(u32::try_from(fraction.len()).map_err(|_| rule())?);
     let fraction: u128 = fraction.parse().map_err(|_| rule())?;
     let bytes = u128::from(whole) * u128::from(unit) + fraction * u128::from(unit) / scale;
+    // Rounded down, it would be 0, which means no limit for a rate.
+    if bytes == 0 && fraction != 0 {
+        return Err(format!("{text:?} is less than 1 byte: write 0, or at least 1 byte"));
+    }
     u64::try_from(bytes).map_err(|_| too_large())
 }
 
@@ -163,6 +167,15 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn rejects_fractions_that_round_to_zero() {
+        for text in ["0.5", "0.9B", "0.0009K", "0.000000001 MB", "0.999999999"] {
+            let rule = parse_size(text).unwrap_err();
+            assert_eq!(rule, format!("{text:?} is less than 1 byte: write 0, or at least 1 byte"));
+        }
+        assert_eq!(["0.0", "0.000K", "0.001K", "1.9"].map(parse_size), [Ok(0), Ok(0), Ok(1), Ok(1)]);
     }
 
     #[test]

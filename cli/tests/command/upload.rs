@@ -85,6 +85,7 @@ fn rejects_invalid_command_lines() {
         (&["b\x1b[2J\u{9b}"], r"unrecognized subcommand 'b\x1b[2J\u{9b}'"),
         (&["list", "-hGj3WZerNPYabcdefghijklmnop"], "unexpected argument '-hGj3WZerNPYabcdefghijklmnop'"),
         (&["upload", "--limit-rate", "8-9=1M", &file], "HH:MM-HH:MM=RATE"),
+        (&["upload", "--limit-rate", "0.5", &file], "\"0.5\" is less than 1 byte"),
         (&["upload", "--region", "EU WEST", &file], "region"),
         (&["resume", "--upload-id", "x"], "needs one FILE"),
         (&["abort", "x"], "add --yes"),
