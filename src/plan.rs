@@ -74,7 +74,7 @@ impl Plan {
 }
 
 /// The part size of a stream of unknown length, in bytes.
-pub(crate) const STREAM_PART_SIZE: u64 = 64 * MIB;
+pub const STREAM_PART_SIZE: u64 = 64 * MIB;
 
 /// The part index of a stream of unknown length at which a warning is logged: an upload has at most [`PARTS_MAX`] parts. A
 /// stream of the expected size does not reach it.
@@ -85,7 +85,7 @@ pub(crate) const STREAM_WARNING_PART: u32 = 8_000;
 ///
 /// # Errors
 /// As [`Plan::new`].
-pub(crate) fn part_size(requested: Option<u64>, size: Option<u64>, expected: Option<u64>, default: u64) -> Result<u64> {
+pub fn part_size(requested: Option<u64>, size: Option<u64>, expected: Option<u64>, default: u64) -> Result<u64> {
     if let Some(size) = size {
         return Ok(Plan::new(size, requested)?.part_size());
     }
@@ -98,7 +98,7 @@ pub(crate) fn part_size(requested: Option<u64>, size: Option<u64>, expected: Opt
 ///
 /// # Errors
 /// `Invalid` names both sizes.
-pub(crate) fn check_stream_memory(part_size: u64, memory_limit: u64) -> Result<()> {
+pub fn check_stream_memory(part_size: u64, memory_limit: u64) -> Result<()> {
     if part_size.saturating_mul(2) <= memory_limit {
         return Ok(());
     }

@@ -56,6 +56,11 @@ impl Failure {
         Self { exit: Exit::Usage, message: message.into() }
     }
 
+    /// Creates the failure of an option whose value the library rejects.
+    pub(crate) fn of_option(error: Error) -> Self {
+        Self { exit: Exit::Usage, ..error.into() }
+    }
+
     /// Appends what to do.
     pub(crate) fn with_hint(mut self, hint: impl fmt::Display) -> Self {
         self.message = format!("{}; {hint}", self.message);

@@ -78,12 +78,22 @@ fn main() -> ExitCode {
 /// terminal would interpret.
 fn print_error(error: clap::Error, arguments: &[OsString]) {
     let other = parse(&hyphens::printable(arguments)).err().filter(|other| other.kind() == error.kind());
-    let error = other.unwrap_or(error);
+    let error = other.unwrap_or_else(|| with_printable_value(error));
     match hyphens::without_marks(&error.to_string()) {
         Some(text) => console::raw_line(text.trim_end().as_ref()),
         // A failed write is ignored: there is no other stream for the message.
         None => drop(error.print()),
     }
+}
+
+/// Removes the characters that a terminal would interpret from the value that an error repeats. Without them, the value can be
+/// valid.
+fn with_printable_value(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let value = console::shown(value);
+        error.insert(ContextKind::InvalidValue, ContextValue::String(value));
+    }
+    error
 }
 
 fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {

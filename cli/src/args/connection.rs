@@ -7,7 +7,7 @@ use clap::Args;
 use glacier_mp::config::Config;
 
 use super::path;
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{Failure, Result};
 use crate::hyphens::parse_text;
 use crate::size::{count_in, parse_time};
 
@@ -55,7 +55,7 @@ impl ConnectionArgs {
     /// # Errors
     /// An invalid option.
     pub(crate) fn config(&self) -> Result<Config> {
-        self.try_config().map_err(|error| Failure { exit: Exit::Usage, ..error.into() })
+        self.try_config().map_err(Failure::of_option)
     }
 
     /// Returns the account ID in requests: 12 digits, or `-`.

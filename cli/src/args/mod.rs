@@ -3,20 +3,20 @@
 mod connection;
 mod given;
 mod transfer;
+mod values;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use self::connection::ConnectionArgs;
 pub(crate) use self::given::{PROXY_USER, given_options};
 pub(crate) use self::transfer::TransferArgs;
-use crate::hyphens::{parse_text, unmarked};
-use crate::size::{count_in, parse_part_size, parse_size, parse_time};
+use self::values::{parse_archive_size, parse_description, parse_upload_id, parse_vault, path};
+use crate::hyphens::parse_text;
+use crate::size::{count_in, parse_part_size, parse_time};
 
 /// The text after the help and in the manual page.
 const AFTER_HELP: &str = "\
@@ -100,7 +100,7 @@ pub(crate) struct UploadArgs {
     /// The description that the vault keeps with the archive, by default the name of the file
     ///
     /// At most 1024 printable ASCII characters. Other characters of a file name are percent-encoded.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = parse_text)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = parse_description)]
     pub(crate) description: Option<String>,
     /// The part size: a power of two from 1M to 4G
     ///
@@ -111,7 +111,7 @@ pub(crate) struct UploadArgs {
     #[arg(long)]
     pub(crate) restart: bool,
     /// The expected size of standard input, which chooses the part size
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_archive_size)]
     pub(crate) expected_size: Option<u64>,
     #[command(flatten)]
     pub(crate) transfer: TransferArgs,
@@ -127,14 +127,14 @@ pub(crate) struct ResumeArgs {
         value_name = "VAULT",
         env = "GLACIER_MP_VAULT",
         allow_hyphen_values = true,
-        value_parser = parse_text
+        value_parser = parse_vault
     )]
     pub(crate) vault: Option<String>,
     /// The files whose uploads are resumed; - is standard input
     #[arg(value_name = "FILE", value_parser = path())]
     pub(crate) files: Vec<PathBuf>,
     /// The ID of the upload to resume, which needs one FILE
-    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_text)]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_upload_id)]
     pub(crate) upload_id: Option<String>,
     /// List the unfinished uploads that the state directory records, of all vaults, and send nothing
     #[arg(long, conflicts_with_all = ["files", "upload_id"])]
@@ -164,7 +164,7 @@ pub(crate) struct PartsArgs {
     #[command(flatten)]
     pub(crate) vault: VaultArgs,
     /// The upload ID
-    #[arg(allow_hyphen_values = true, value_name = "UPLOAD_ID", value_parser = parse_text)]
+    #[arg(allow_hyphen_values = true, value_name = "UPLOAD_ID", value_parser = parse_upload_id)]
     pub(crate) id: String,
     /// Print one JSON object for each part
     #[arg(long)]
@@ -178,7 +178,7 @@ pub(crate) struct AbortArgs {
     #[command(flatten)]
     pub(crate) vault: VaultArgs,
     /// The upload IDs
-    #[arg(value_name = "UPLOAD_ID", value_parser = parse_text,
+    #[arg(value_name = "UPLOAD_ID", value_parser = parse_upload_id,
         required_unless_present = "older_than", conflicts_with = "older_than")]
     pub(crate) ids: Vec<String>,
     /// Abort all uploads in the vault that were initiated at least this long ago, such as 7d
@@ -213,7 +213,7 @@ pub(crate) struct PlanArgs {
         value_parser = path())]
     pub(crate) file: Option<PathBuf>,
     /// The archive size, instead of a file
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_archive_size)]
     pub(crate) size: Option<u64>,
     /// The part size: a power of two from 1M to 4G
     #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
@@ -258,7 +258,7 @@ pub(crate) struct ArchivesArgs {
 #[derive(Args, Debug)]
 pub(crate) struct VaultArgs {
     /// The vault
-    #[arg(long = "vault", value_name = "VAULT", env = "GLACIER_MP_VAULT", allow_hyphen_values = true, value_parser = parse_text)]
+    #[arg(long = "vault", value_name = "VAULT", env = "GLACIER_MP_VAULT", allow_hyphen_values = true, value_parser = parse_vault)]
     pub(crate) name: String,
 }
 
@@ -269,13 +269,10 @@ pub(crate) struct StateArgs {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// Parses a path, which can look like an ID.
-fn path() -> ValueParser {
-    OsStringValueParser::new().map(|path: OsString| PathBuf::from(unmarked(path))).into()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;

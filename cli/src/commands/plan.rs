@@ -21,7 +21,9 @@ pub(crate) fn run(args: &PlanArgs, output: &Output) -> Result<Exit> {
         }
         (None, size) => size.unwrap_or_default(),
     };
-    let plan = Plan::new(size, args.part_size)?;
+    // Without a file, the options alone decide.
+    let plan = Plan::new(size, args.part_size);
+    let plan = plan.map_err(|error| if args.file.is_some() { error.into() } else { Failure::of_option(error) })?;
     let last = size - u64::from(plan.part_count() - 1) * plan.part_size();
     let memory = plan.memory(args.concurrency);
     if args.json {

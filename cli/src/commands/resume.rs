@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::size::show_size;
 use crate::state::StateDirectory;
 use crate::state::entry::{UploadKey, unfinished};
-use crate::upload::{Context, Invocation, Job, JobSource, Settings, client, new_display, run as run_uploads};
+use crate::upload::{Context, Invocation, Job, JobSource, Settings, config, new_display, run as run_uploads};
 
 /// Runs the subcommand.
 ///
@@ -28,9 +28,8 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
     if args.upload_id.is_some() && args.files.len() != 1 {
         return Err(Failure::usage("--upload-id needs one FILE, or - for standard input"));
     }
-    state.prepare()?;
     let display = new_display(&args.transfer, output);
-    let client = client(args.connection.config()?, &args.transfer, &display)?;
+    let client = Client::new(&config(&args.connection, &args.transfer, &display)?)?;
     let account_id = args.connection.account_id();
     let recorded = recorded_jobs(&state, args.vault.as_deref(), &client, &account_id)?;
     let jobs = match args.files.as_slice() {
@@ -43,6 +42,7 @@ pub(crate) fn run(args: ResumeArgs, invocation: &Invocation, output: &Arc<Output
             files.iter().map(|path| job(path, &vault, &args)).collect()
         }
     };
+    state.prepare()?;
     if jobs.is_empty() {
         message(&match &args.vault {
             Some(vault) => format!("no upload to vault {} is unfinished", shown(vault)),

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use glacier_mp::client::Client;
+use glacier_mp::plan::{STREAM_PART_SIZE, check_stream_memory, part_size as part_size_of};
+
 use crate::args::{TransferArgs, UploadArgs};
 use crate::console::{Output, shown};
 use crate::exit::{Exit, Failure, Result};
 use crate::state::StateDirectory;
 use crate::upload::{
-    Context, Invocation, Job, JobSource, JournalChoice, Settings, client, new_display, run as run_uploads,
+    Context, Invocation, Job, JobSource, JournalChoice, Settings, config, new_display, run as run_uploads,
 };
 
 /// Runs the subcommand.
@@ -25,6 +28,7 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
     };
     let jobs: Vec<_> = files.iter().map(job).collect();
     check_sources(&jobs, &transfer)?;
+    check_standard_input(&jobs, part_size, expected_size, &transfer)?;
     let settings = Settings {
         part_size,
         expected_size,
@@ -32,12 +36,34 @@ pub(crate) fn run(args: UploadArgs, invocation: &Invocation, output: &Arc<Output
         journal: journal_choice(&transfer),
         state: StateDirectory::find(&transfer.state)?,
     };
-    settings.state.prepare()?;
     let display = new_display(&transfer, output);
-    let client = client(connection.config()?, &transfer, &display)?;
+    let config = config(&connection, &transfer, &display)?;
+    settings.state.prepare()?;
+    let client = Client::new(&config)?;
     let account_id = connection.account_id();
     let context = Context::new(settings, client, account_id, &jobs, display, invocation);
     run_uploads(context, &jobs, &transfer, output)
+}
+
+/// Checks the options of standard input.
+///
+/// # Errors
+/// The rule.
+fn check_standard_input(
+    jobs: &[Job],
+    part_size: Option<u64>,
+    expected: Option<u64>,
+    transfer: &TransferArgs,
+) -> Result<()> {
+    if !jobs.iter().any(|job| job.source == JobSource::Stdin) {
+        return Ok(());
+    }
+    // A journal can name another part size.
+    if part_size.is_none() && transfer.journal.is_some() {
+        return Ok(());
+    }
+    let part_size = part_size_of(part_size, None, expected, STREAM_PART_SIZE);
+    part_size.and_then(|bytes| check_stream_memory(bytes, transfer.memory)).map_err(Failure::of_option)
 }
 
 /// Checks that the sources differ, and that a journal has one source.

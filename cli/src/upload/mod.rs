@@ -21,9 +21,9 @@ pub(crate) use self::description::default_description;
 pub(crate) use self::job::{Job, JobSource, Outcome};
 pub(crate) use self::journal::JournalChoice;
 pub(crate) use self::resume_command::{Invocation, ResumeCommand};
-use crate::args::TransferArgs;
+use crate::args::{ConnectionArgs, TransferArgs};
 use crate::console::{Output, message, shown_path};
-use crate::exit::{Exit, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::limit::{Change, Limit};
 use crate::progress::{Display, Event, Phase, Tracker, display};
 use crate::signals::SignalWatch;
@@ -106,11 +106,11 @@ fn keeps_waiting(time: Duration, is_stopped: bool) -> bool {
     time < CATALOG_NOTE_AFTER || !is_stopped
 }
 
-/// Creates the client of uploads. Its log goes to the display.
+/// Returns the settings of the client of uploads. Its log goes to the display.
 ///
 /// # Errors
-/// An invalid or missing setting.
-pub(crate) fn client(mut config: Config, args: &TransferArgs, display: &Arc<dyn Display>) -> Result<Arc<Client>> {
+/// An invalid option.
+pub(crate) fn config(connection: &ConnectionArgs, args: &TransferArgs, display: &Arc<dyn Display>) -> Result<Config> {
     let level = if args.verbose { Level::Info } else { Level::Warn };
     let lines = Arc::clone(display);
     let sink = move |level: Level, line: &std::ffi::CStr| {
@@ -122,10 +122,14 @@ pub(crate) fn client(mut config: Config, args: &TransferArgs, display: &Arc<dyn 
             });
         }
     };
-    config.set_log(level, Some(Box::new(sink)))?;
-    config.set_concurrency(args.concurrency)?;
-    config.set_memory_limit(args.memory)?;
-    Ok(Client::new(&config)?)
+    let mut config = connection.config()?;
+    let set = || {
+        config.set_log(level, Some(Box::new(sink)))?;
+        config.set_concurrency(args.concurrency)?;
+        config.set_memory_limit(args.memory)
+    };
+    set().map_err(Failure::of_option)?;
+    Ok(config)
 }
 
 /// Runs the jobs. Returns the exit status that follows from their outcomes.

@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
+use glacier_emulator::{Action, Fault, Operation, error_document};
+
 use crate::run::{MIB, Place, Ran, content};
 use crate::service::{unfinished, unfinished_with};
 use crate::stops::run_printed;
@@ -257,4 +259,18 @@ fn printed_commands_have_no_user_name_and_no_password_of_a_proxy() {
     let ran = place.run(["upload", "--max-attempts=1", &format!("--proxy={address}"), "f0"]);
     assert!(ran.expect(3).is_empty() && ran.stderr.contains("to resume, run:"), "{ran:?}");
     assert!(ran.stderr.contains(&format!(" --proxy={address} ")), "{ran:?}");
+}
+
+#[test]
+fn part_size_of_a_journal_counts_for_the_memory_of_standard_input() {
+    let place = Place::new();
+    let body = Some(error_document(403, "AccessDeniedException", "Complete is not allowed"));
+    let fault = Fault::new(Action::Status { status: 403, body, content_type: None, headers: Vec::new() });
+    place.glacier.add_fault(fault.on(Operation::CompleteMultipartUpload).always());
+    let words = ["upload", "--memory=8M", "--journal=j", "-", "--part-size=1M"];
+    place.run_with_input(words, &content(2 * MIB)).expect(3);
+    place.glacier.clear_faults();
+    let sent = place.sent_parts();
+    assert_eq!(place.run_with_input(words[..4].iter().copied(), &content(2 * MIB)).expect(0).len(), 1);
+    assert_eq!(place.sent_parts(), sent, "stored parts are not sent again");
 }

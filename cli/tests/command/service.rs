@@ -95,7 +95,7 @@ fn plans_without_a_service() {
     let plan: serde_json::Value = serde_json::from_str(plan.expect(0)[0]).unwrap();
     assert_eq!((plan["part_size"].as_u64(), plan["parts"].as_u64()), (Some(128 << 20), Some(8192)));
     let ran = place.run(["plan", "--size", "1T", "--part-size", "1M"]);
-    assert!(ran.expect(1).is_empty() && ran.stderr.contains("too small"), "{ran:?}");
+    assert!(ran.expect(2).is_empty() && ran.stderr.contains("too small"), "{ran:?}");
     let empty = place.run_with_input(["treehash", "-"], b"");
     assert_eq!(empty.expect(0), ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  -"]);
     assert!(place.glacier.requests().is_empty());

@@ -87,6 +87,34 @@ fn rejects_invalid_command_lines() {
         (&["upload", "--limit-rate", "8-9=1M", &file], "HH:MM-HH:MM=RATE"),
         (&["upload", "--limit-rate", "0.5", &file], "\"0.5\" is less than 1 byte"),
         (&["upload", "--region", "EU WEST", &file], "region"),
+        (&["upload", "--profile=", &file], "profile"),
+        (&["upload", "--account-id=1", &file], "account ID"),
+        (&["upload", "--endpoint=x", &file], "endpoint"),
+        (&["upload", "--proxy=socks5://x", &file], "proxy"),
+        (&["upload", "--stall-timeout=0s", &file], "at least 1 millisecond"),
+        (&["upload", "--vault", "a b", &file], "vault name \"a b\" is not allowed"),
+        (&["list", "--vault", "a b"], "vault name \"a b\" is not allowed"),
+        (&["resume", "--vault", ".."], "vault name \"..\" is not allowed"),
+        (&["upload", "--description", "\u{fc}", &file], "byte 0xC3 at offset 0"),
+        (&["upload", "--description", " x", &file], "begins or ends with a space"),
+        (&["upload", "--description", "\x1b[2J\nforged", &file], r"'\x1b[2J\nforged'"),
+        (&["upload", "--memory=1", &file], "memory limit 1 is not allowed"),
+        (&["resume", "--memory=1"], "memory limit 1 is not allowed"),
+        (&["upload", "--memory=100M", "-"], "a memory limit of at least 134217728"),
+        (&["upload", "--part-size=256M", "-", &file], "a memory limit of at least 536870912"),
+        (&["upload", "--expected-size=0", "-"], "at least 1 byte"),
+        (&["upload", "--expected-size=50T", "-"], "at most 42949672960000 bytes"),
+        (&["plan", "--size=0"], "at least 1 byte"),
+        (&["plan", "--size=50T"], "at most 42949672960000 bytes"),
+        (&["plan", "--size=1T", "--part-size=1M"], "too small"),
+        (&["parts", ""], "upload ID \"\" is not allowed"),
+        (&["abort", "--yes", "."], "upload ID \".\" is not allowed"),
+        (&["resume", "--upload-id=.", &file], "upload ID \".\" is not allowed"),
+        (&["upload", ""], "the path is empty"),
+        (&["upload", "--journal=", &file], "the path is empty"),
+        (&["upload", "--limit-file=", &file], "the path is empty"),
+        (&["upload", "--ca-file=", &file], "the path is empty"),
+        (&["upload", "--state-dir=", &file], "the path is empty"),
         (&["resume", "--upload-id", "x"], "needs one FILE"),
         (&["abort", "x"], "add --yes"),
     ] {
@@ -97,6 +125,8 @@ fn rejects_invalid_command_lines() {
         let ran = Ran::of(command.output().unwrap());
         ran.expect(2);
         assert!(ran.stderr.contains(says), "{says}: {ran:?}");
+        assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains("\nforged"), "{ran:?}");
+        assert!(!place.state().exists(), "{words:?} wrote to the state directory");
     }
     assert!(place.glacier.requests().is_empty());
 }
