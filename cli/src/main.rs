@@ -33,9 +33,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::builder::StyledStr;
+use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Arg, CommandFactory, FromArgMatches};
 
 use crate::args::{Cli, Command, given_options};
 use crate::console::Output;
@@ -97,7 +97,7 @@ fn with_printable_value(mut error: clap::Error) -> clap::Error {
 }
 
 fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
-    let mut command = Cli::command();
+    let mut command = without_empty_variables(Cli::command());
     let matches = command.try_get_matches_from_mut(arguments).map_err(with_tips)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let program = arguments.first().cloned().unwrap_or_else(|| "glacier-mp".into());
@@ -109,6 +109,16 @@ fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
         None => Default::default(),
     };
     Ok((cli, Invocation { program, subcommand, options }))
+}
+
+/// Removes the environment variables that are empty from the options: an empty variable counts as not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |option: &Arg| {
+        option.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
+    };
+    command.mut_subcommands(|command| {
+        command.mut_args(|option| if is_empty(&option) { option.env(Resettable::Reset) } else { option })
+    })
 }
 
 /// Adds to the error of a missing argument what else supplies it.

@@ -1,6 +1,6 @@
 //! `glacier-mp config`.
 
-use crate::run::Place;
+use crate::run::{Place, Ran};
 
 #[test]
 fn names_the_origin_of_each_setting_and_shows_no_secret() {
@@ -28,4 +28,20 @@ fn takes_settings_from_the_profile() {
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find(|line| line.contains("\"region\"")).unwrap_or_else(|| panic!("{text}"));
     assert!(line.contains("eu-central-1") && line.contains("region in line 2 of"), "{line}");
+}
+
+#[test]
+fn empty_variable_counts_as_not_set() {
+    let place = Place::new();
+    let run =
+        |name: &str, words: &[&str]| Ran::of(place.command(words.iter().copied()).env(name, "").output().unwrap());
+    let ran = run("GLACIER_MP_STATE_DIR", &["config"]);
+    let line = ran.expect(0).into_iter().find(|line| line.starts_with("state directory")).unwrap();
+    assert!(line.contains(place.state().to_str().unwrap()) && line.ends_with("(XDG_STATE_HOME)"), "{line}");
+    run("GLACIER_MP_STATE_DIR", &["archives"]).expect(0);
+    run("GLACIER_MP_VAULT", &["resume"]).expect(0);
+    let ran = run("GLACIER_MP_VAULT", &["list"]);
+    assert!(ran.expect(2).is_empty() && ran.stderr.contains("--vault <VAULT>"), "{ran:?}");
+    assert!(ran.stderr.contains("the environment variable GLACIER_MP_VAULT also sets the vault"), "{ran:?}");
+    run("GLACIER_MP_VAULT", &["list", "--vault=examplevault"]).expect(0);
 }
