@@ -56,7 +56,12 @@ fn check_standard_input(
     transfer: &TransferArgs,
 ) -> Result<()> {
     if !jobs.iter().any(|job| job.source == JobSource::Stdin) {
-        return Ok(());
+        return match expected {
+            Some(_) => Err(Failure::usage(
+                "--expected-size is the size of standard input, and no source is -: leave it out, the size of a file is known",
+            )),
+            None => Ok(()),
+        };
     }
     // A journal can name another part size.
     if part_size.is_none() && transfer.journal.is_some() {

@@ -14,6 +14,8 @@ use crate::shell;
 
 /// The options that the subcommand `resume` does not have.
 const ONLY_UPLOAD: [&str; 3] = ["--description=", "--part-size=", "--expected-size="];
+/// The options that apply to standard input alone.
+const ONLY_STDIN: [&str; 1] = ["--expected-size="];
 /// The options that exclude the journals of the state directory.
 const OTHER_JOURNAL: [&str; 2] = ["--journal=", "--no-journal"];
 
@@ -92,13 +94,13 @@ impl Invocation {
         extra: impl IntoIterator<Item = OsString>,
         jobs: &[&Job],
     ) -> ResumeCommand {
-        let mut words = self.words(subcommand, vault, &[]);
+        let reads_stdin = jobs.iter().any(|job| job.source == JobSource::Stdin);
+        let mut words = self.words(subcommand, vault, if reads_stdin { &[] } else { &ONLY_STDIN });
         words.extend(extra);
         words.extend(jobs.iter().map(|job| match &job.source {
             JobSource::File(path) => path.clone().into_os_string(),
             JobSource::Stdin => "-".into(),
         }));
-        let reads_stdin = jobs.iter().any(|job| job.source == JobSource::Stdin);
         let needs_proxy_password = words.iter().any(|word| {
             word.to_str().and_then(|word| word.strip_prefix("--proxy=")).is_some_and(|url| url.contains(PROXY_USER))
         });

@@ -262,6 +262,17 @@ fn printed_commands_have_no_user_name_and_no_password_of_a_proxy() {
 }
 
 #[test]
+fn printed_command_without_standard_input_has_no_expected_size() {
+    let place = Place::new();
+    unfinished(&place, 1);
+    let words = ["upload", "--part-size=2M", "--expected-size=4M", "-", "f0"];
+    let ran = place.run_with_input(words, &content(MIB));
+    assert_eq!(ran.expect(3).len(), 1, "{ran:?}");
+    assert!(!restart_command(&ran).contains("--expected-size"), "{ran:?}");
+    assert_eq!(run_printed(&place, &restart_command(&ran), b"").expect(0).len(), 1);
+}
+
+#[test]
 fn part_size_of_a_journal_counts_for_the_memory_of_standard_input() {
     let place = Place::new();
     let body = Some(error_document(403, "AccessDeniedException", "Complete is not allowed"));

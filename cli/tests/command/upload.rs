@@ -115,6 +115,7 @@ fn rejects_invalid_command_lines() {
         (&["upload", "--limit-file=", &file], "the path is empty"),
         (&["upload", "--ca-file=", &file], "the path is empty"),
         (&["upload", "--state-dir=", &file], "the path is empty"),
+        (&["upload", "--expected-size=1G", &file], "--expected-size is the size of standard input"),
         (&["resume", "--upload-id", "x"], "needs one FILE"),
         (&["abort", "x"], "add --yes"),
     ] {
