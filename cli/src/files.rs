@@ -1,4 +1,4 @@
-//! Regular files that the user names.
+//! Regular files. Other kinds are an error: a FIFO would make the command wait, and a device can have no end.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -12,9 +12,17 @@ use rustix::fs::OFlags;
 /// # Errors
 /// The file cannot be read, or is of another kind.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    open_with(OpenOptions::new().read(true), path)
+}
+
+/// Opens a regular file, in the way that the options describe.
+///
+/// # Errors
+/// The file cannot be opened, or is of another kind.
+pub(crate) fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     // Without O_NONBLOCK, opening a FIFO waits for a writer. The flag has no effect on regular files.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = options.custom_flags(flags).open(path)?;
     check_kind(&file.metadata()?)?;
     Ok(file)
 }

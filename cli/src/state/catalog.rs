@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::{FILE_MODE, sync_directory};
 use crate::console::{json_line, shown_path};
 use crate::exit::{Failure, Result};
+use crate::files::{open_file, open_with};
 
 /// How often a catalog that another process has locked is tried again.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
@@ -59,7 +60,7 @@ impl Catalog {
         &self.path
     }
 
-    /// Creates the file if there is none, and checks that it can be written and locked.
+    /// Creates the file if there is none, and checks that it is a regular file that can be written and locked.
     pub(super) fn check_writable(&self) -> Result<()> {
         let checked = self.open().and_then(|file| match file.try_lock() {
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
@@ -93,7 +94,7 @@ impl Catalog {
     /// # Errors
     /// The file exists and cannot be read.
     pub(crate) fn read(&self, mut each: impl FnMut(Option<ArchiveRecord>)) -> Result<()> {
-        let file = match File::open(&self.path) {
+        let file = match open_file(&self.path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file.map_err(|cause| self.failed("read", &cause))?,
         };
@@ -112,16 +113,13 @@ impl Catalog {
         is_wanted: impl Fn(&ArchiveRecord) -> bool,
     ) -> HashMap<(String, String), ArchiveRecord> {
         let mut last = HashMap::new();
-        // Another kind of file may have no end.
-        if self.path.is_file() {
-            let read = self.read(|record| {
-                if let Some(record) = record.filter(&is_wanted) {
-                    last.insert((record.vault.clone(), record.source.clone()), record);
-                }
-            });
-            // The upload itself reports a catalog that it cannot write.
-            drop(read);
-        }
+        let read = self.read(|record| {
+            if let Some(record) = record.filter(&is_wanted) {
+                last.insert((record.vault.clone(), record.source.clone()), record);
+            }
+        });
+        // The upload itself reports a catalog that it cannot write.
+        drop(read);
         last
     }
 
@@ -144,7 +142,8 @@ impl Catalog {
 
     fn open(&self) -> io::Result<File> {
         let is_new = !self.path.exists();
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(&self.path)?;
+        let options = &mut OpenOptions::new();
+        let file = open_with(options.read(true).append(true).create(true).mode(FILE_MODE), &self.path)?;
         if let Some(directory) = self.path.parent().filter(|_| is_new) {
             sync_directory(directory)?;
         }
@@ -275,9 +274,12 @@ mod tests {
     }
 
     #[test]
-    fn full_disk_is_an_error() {
+    fn device_is_no_catalog() {
         let catalog = Catalog::new(PathBuf::from("/dev/full"));
-        let failure = append(&catalog, "a").unwrap_err();
-        assert!(failure.message.contains("cannot write the catalog /dev/full: No space left on device"), "{failure}");
+        for failure in [append(&catalog, "a").unwrap_err(), catalog.check_writable().unwrap_err()] {
+            assert_eq!(failure.message, "cannot write the catalog /dev/full: it is not a regular file");
+        }
+        let failure = catalog.read(|_| panic!()).unwrap_err();
+        assert_eq!(failure.message, "cannot read the catalog /dev/full: it is not a regular file");
     }
 }

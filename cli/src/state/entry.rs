@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{FILE_MODE, StateDirectory, is_named, sync_directory};
 use crate::console::{shown, shown_path};
 use crate::exit::{Failure, Result};
+use crate::files::{open_file, open_with};
 
 /// How often a file that is removed while it is opened is opened again.
 const TRIES: u32 = 8;
@@ -155,7 +156,7 @@ pub(crate) fn unfinished(state: &StateDirectory) -> Result<Vec<(UploadKey, PathB
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     let read = |path: PathBuf| {
-        let key = serde_json::from_slice::<UploadKey>(&fs::read(&path).ok()?).ok()?;
+        let key = serde_json::from_reader::<_, UploadKey>(BufReader::new(open_file(&path).ok()?)).ok()?;
         let journal = path.with_extension("journal");
         journal.exists().then_some((key, journal))
     };
@@ -183,7 +184,8 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
 /// Opens and locks a file. `None`: another process has locked it.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     for _ in 0..TRIES {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
+        let options = &mut OpenOptions::new();
+        let file = open_with(options.read(true).append(true).create(true).mode(FILE_MODE), path)?;
         match file.try_lock() {
             Ok(()) if is_named(path, &file.metadata()?) => return Ok(Some(file)),
             // The process that had locked it removed it.

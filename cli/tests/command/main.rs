@@ -15,6 +15,7 @@ mod names;
 mod output;
 mod run;
 mod service;
+mod state;
 mod stops;
 mod terminal;
 mod upload;

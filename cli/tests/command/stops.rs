@@ -89,7 +89,7 @@ fn wait_for_status(child: &Child, stderr: &mut impl BufRead, expected: &str) {
 }
 
 /// Waits until a command ends. A command that does not end is killed, and the test fails.
-fn wait_for_end(mut child: Child) -> Ran {
+pub(crate) fn wait_for_end(mut child: Child) -> Ran {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if start.elapsed() > Duration::from_secs(60) {

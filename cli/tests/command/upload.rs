@@ -1,7 +1,7 @@
 //! Uploads, the catalog and the journals.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use glacier_emulator::{Action, Fault, Operation};
@@ -211,24 +211,6 @@ fn unwritable_state_directory_is_reported_before_anything_is_sent() {
     assert!(ran.expect(1).is_empty());
     assert!(ran.stderr.contains("cannot create the state directory") && ran.stderr.contains("--state-dir"), "{ran:?}");
     assert!(place.glacier.requests().is_empty());
-}
-
-#[test]
-fn full_disk_of_the_catalog_loses_no_archive() {
-    let place = Place::new();
-    let file = place.file("f", &content(MIB));
-    fs::create_dir_all(place.state()).unwrap();
-    let catalog = place.state().join("archives.jsonl");
-    symlink("/dev/full", &catalog).unwrap();
-    let ran = place.run(["upload", &file]);
-    let id = &place.archives()[0];
-    ran.expect(1);
-    assert!(ran.stderr.contains("No space left on device") && ran.stderr.contains(id.as_str()), "{ran:?}");
-    assert_eq!(place.unfinished(), 2, "the journal is kept");
-    fs::remove_file(&catalog).unwrap();
-    let requests = place.glacier.requests().len();
-    assert_eq!(place.run(["upload", &file]).expect(0), [format!("{id}  {file}")]);
-    assert_eq!((place.glacier.requests().len(), place.catalog().len(), place.unfinished()), (requests, 1, 0));
 }
 
 #[test]
