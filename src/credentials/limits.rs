@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use super::provider::failure;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// The maximum length of a part of a key and of other tokens, in bytes. Session tokens have up to a few thousand. Servers reject
 /// requests with much larger headers.
@@ -38,7 +37,7 @@ pub(super) fn check_url(place: impl fmt::Display, url: &str) -> Result<()> {
 /// # Errors
 /// `Credentials` names the place and the rule.
 pub(super) fn check_token(what: impl fmt::Display, token: &str) -> Result<()> {
-    too_long(what, token, TOKEN_MAX).map_or(Ok(()), |text| Err(failure(text)))
+    too_long(what, token, TOKEN_MAX).map_or(Ok(()), |text| Err(Error::new(Kind::Credentials, text)))
 }
 
 /// Returns the message for a text that is too long. It does not contain the text, which may be a secret.
@@ -50,7 +49,6 @@ pub(super) fn too_long(what: impl fmt::Display, text: &str, max: usize) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
 
     #[test]
     fn rejects_long_texts_without_showing_them() {

@@ -78,7 +78,12 @@ fn stopped_process_gets_keys_after_it_is_continued() {
 
 /// Calls the service once, with keys of the source that this variable selects.
 fn get_keys(variable: &str, url: &str) {
-    let mut config = Config::new(Environment::from_pairs([(variable, url), ("AWS_REGION", "us-east-1")]));
+    let mut config = Config::new(Environment::from_pairs([
+        (variable, url),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_CONFIG_FILE", ""),
+        ("AWS_SHARED_CREDENTIALS_FILE", ""),
+    ]));
     config.set_max_attempts(1).unwrap();
     let resolved = config.resolve().unwrap();
     let transports = Arc::new(resolved.network().unwrap());
