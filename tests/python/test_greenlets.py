@@ -203,6 +203,31 @@ with Upload(client, VAULT, data, part_size=MIB) as upload:
     assert join([running]) == ["GLACIER_E_CANCELED"]
 """
 
+# The file object is in non-blocking mode. It gets bytes only if another greenlet runs.
+NON_BLOCKING = """
+import os, posix
+reader, writer = os.pipe()
+for end in (reader, writer):
+    os.set_blocking(end, False)
+
+def write():
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[posix.write(writer, rest):]
+        except BlockingIOError:
+            pass
+        sleep(0.001)
+    os.close(writer)
+
+spawn(write)
+with {open}(reader, "rb") as file:
+    archive = client.upload(VAULT, file, part_size=MIB)
+glacier = Glacier.__new__(Glacier)
+glacier.endpoint = sys.argv[1]
+assert glacier.archive(archive.archive_id) == data
+"""
+
 NATIVE_THREADS = {
     "gevent": """
 pool = gevent.get_hub().threadpool
@@ -273,3 +298,11 @@ def test_credentials_callable_may_switch_greenlets(glacier: Glacier, library: st
 
 def test_calls_from_native_threads(glacier: Glacier, library: str) -> None:
     run(glacier, library, NATIVE_THREADS[library])
+
+
+def test_others_run_while_a_file_object_has_no_bytes(glacier: Glacier, library: str) -> None:
+    run(glacier, library, NON_BLOCKING.format(open="os.fdopen"))
+
+
+def test_reads_file_objects_of_gevent(glacier: Glacier) -> None:
+    run(glacier, "gevent", "from gevent.fileobject import FileObject" + NON_BLOCKING.format(open="FileObject"))

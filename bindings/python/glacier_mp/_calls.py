@@ -42,7 +42,8 @@ from .progress import Progress, progress_of
 
 ReportProgress = Callable[[Progress], object]
 WriteLog = Callable[[int, str], object]
-Read = Callable[[int], memoryview]
+# Gets a size and whether the call must stop. Returns None if it stopped for that or another reason.
+Read = Callable[[int, Callable[[], bool]], Optional[memoryview]]
 # Returns the arguments of glacier_credentials_set: key ID, secret key, session token or None, expiration.
 GetCredentials = Callable[[], tuple[bytes, bytes, Optional[bytes], int]]
 T = TypeVar("T")
@@ -157,8 +158,8 @@ class Call(Generic[T]):
         if self._stopped or self._read is None:
             return None
         # The program never gets the library's buffer: it could keep it, or still use it after the call is stopped.
-        data = self._run_callback(self._read, len(buffer))
-        if data is _STOPPED:
+        data = self._run_callback(self._read, len(buffer), self._is_stopping)
+        if data is _STOPPED or data is None:
             return None
         buffer[: len(data)] = data
         return len(data)
@@ -184,6 +185,9 @@ class Call(Generic[T]):
             self._run_callback(_raise, error)
             return STOP
         return CONTINUE
+
+    def _is_stopping(self) -> bool:
+        return self._stopped or self._cancel is not None
 
     def _run_callback(self, callback: Callable[..., object], *arguments: Any) -> Any:
         """Runs `callback` on the waiting thread. Returns its result, or _STOPPED if the call must stop."""

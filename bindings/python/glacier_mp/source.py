@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional, Protocol, Union
 from . import _arguments, _length
 from ._calls import ON_READ
 from ._ffi import E_INVALID, E_SOURCE_SHORT, LARGEST_ARCHIVE, NO_DESTROY, UNKNOWN_LENGTH, UploadHandle, error_of, lib
+from ._files import FileReader
 from ._memory import Memory
 
 Data = Union[bytes, bytearray, memoryview, mmap.mmap]
@@ -32,8 +33,11 @@ Source = Union[str, "os.PathLike[str]", "os.PathLike[bytes]", Data, Readable, It
 class Stream(Protocol):
     """A source that is read once, from its current position to its end."""
 
-    def next(self, size: int) -> memoryview:
-        """Returns the next bytes, about `size` at most; no bytes at the end."""
+    def next(self, size: int) -> Optional[memoryview]:
+        """Returns the next bytes, about `size` at most; no bytes at the end; None if there are no bytes yet."""
+
+    def wait(self) -> None:
+        """Waits until there may be bytes, at most 100 ms. It is called only after next() returned None."""
 
 
 def set_source(
@@ -96,40 +100,62 @@ class StreamReader:
     def __init__(self, stream: Stream, cancels: CancelCount) -> None:
         self._stream = stream
         self._cancels = cancels
+        self._cancels_before = cancels.value
         self._ended = False
         self._pending = _NO_BYTES
+        # Whether a cancel ended the wait for bytes.
+        self.was_canceled = False
 
-    def read(self, size: int) -> memoryview:
-        """Returns the next bytes, at most `size`; no bytes at the end."""
-        deadline, cancels = time.monotonic() + _COALESCE_SECONDS, self._cancels.value
-        if not self._pending:
-            self._pending = self._next(size)
+    def read(self, size: int, is_stopping: Callable[[], bool]) -> Optional[memoryview]:
+        """Returns the next bytes, at most `size`; no bytes at the end; None if the wait for bytes was stopped.
+
+        A cancel, or is_stopping() after it became true, stops the wait within 100 ms.
+        """
+        deadline = time.monotonic() + _COALESCE_SECONDS
+        if not self._pending and not self._wait_for_bytes(size, is_stopping):
+            return None
         if len(self._pending) < min(size, _COALESCE_SIZE):
-            self._coalesce(size, deadline, cancels)
+            self._coalesce(size, deadline)
         # Release a piece that is returned whole: its owner may reuse or resize the memory.
         piece = self._pending[:size]
         self._pending = self._pending[size:] if len(self._pending) > size else _NO_BYTES
         return piece
 
-    def _coalesce(self, size: int, deadline: float, cancels: int) -> None:
+    def _wait_for_bytes(self, size: int, is_stopping: Callable[[], bool]) -> bool:
+        """Gets the next bytes, or the end. Returns False if the wait was stopped."""
+        while (piece := self._next(size)) is None:
+            self.was_canceled = self._is_canceled()
+            if self.was_canceled or is_stopping():
+                return False
+            self._stream.wait()
+        self._pending = piece
+        return True
+
+    def _coalesce(self, size: int, deadline: float) -> None:
         """Combines small pieces, because each response to the library costs two thread switches.
 
-        It stops at the deadline, and after a cancel (the number of cancels is no longer `cancels`). The library may not
-        need more bytes, so this method must not wait for a slow source.
+        It stops at the deadline, after a cancel, and if there are no bytes yet. The library may not need more bytes, so
+        this method must not wait for a slow source.
         """
         combined = bytearray(self._pending)
         self._pending = _NO_BYTES
-        while (
-            not self._ended and len(combined) < size and time.monotonic() < deadline and self._cancels.value == cancels
-        ):
-            combined += self._next(size - len(combined))
+        while not self._ended and len(combined) < size and time.monotonic() < deadline and not self._is_canceled():
+            piece = self._next(size - len(combined))
+            if piece is None:
+                break
+            combined += piece
+            # Release it before the next one: its owner may resize the memory.
+            del piece
         self._pending = memoryview(combined)
 
-    def _next(self, size: int) -> memoryview:
+    def _is_canceled(self) -> bool:
+        return self._cancels.value != self._cancels_before
+
+    def _next(self, size: int) -> Optional[memoryview]:
         if self._ended:
             return _NO_BYTES
         piece = self._stream.next(size)
-        self._ended = not piece
+        self._ended = piece is not None and not piece
         return piece
 
 
@@ -137,13 +163,12 @@ class _FileStream:
     """The bytes of a file object, from its current position."""
 
     def __init__(self, file: Any) -> None:
-        self._read = _read_function(file)
+        self._reader = FileReader(file)
+        self.wait = self._reader.wait
 
-    def next(self, size: int) -> memoryview:
-        data = self._read(size)
-        if data is None:
-            raise BlockingIOError("read() of the source returned None: it must block until there are bytes")
-        return _as_bytes(data)
+    def next(self, size: int) -> Optional[memoryview]:
+        data = self._reader.read(size)
+        return None if data is None else _as_bytes(data)
 
 
 class _IterableStream:
@@ -159,6 +184,9 @@ class _IterableStream:
             self._iterator = iter(self._pieces)
         return next(filter(None, map(_as_bytes, self._iterator)), _NO_BYTES)
 
+    def wait(self) -> None:
+        """Returns at once: there are always bytes until the end."""
+
 
 class _LengthChecked:
     """A stream that fails if it ends before the length that its source declares."""
@@ -170,17 +198,21 @@ class _LengthChecked:
         self._declared: Optional[int] = None
         self._bytes_read = 0
 
-    def next(self, size: int) -> memoryview:
+    def next(self, size: int) -> Optional[memoryview]:
         if not self._started:
             # The program may have changed the file position since it created the Upload.
             declared = _length.declared_length(self._source)
             self._declared = None if declared is None else declared.size
             self._started = True
         piece = self._stream.next(size)
-        self._bytes_read += len(piece)
-        if not piece:
-            self._check_end()
+        if piece is not None:
+            self._bytes_read += len(piece)
+            if not piece:
+                self._check_end()
         return piece
+
+    def wait(self) -> None:
+        self._stream.wait()
 
     def _check_end(self) -> None:
         if self._declared is not None and self._bytes_read < self._declared:
@@ -212,32 +244,6 @@ def _stream(source: Any) -> Stream:
     if isinstance(source, Iterable):
         return _IterableStream(source)
     raise TypeError(f"source must be a path, bytes-like, a file object or an iterable of bytes, not {_kind(source)}")
-
-
-def _read_function(file: Any) -> Callable[[int], Any]:
-    """Returns a function that reads from a file object by the most derived of read1, read and readinto.
-
-    read1 is preferred: it returns the bytes that are available, where read waits for the requested number. But if a
-    class overrides one method only, the others may return the bytes of its base class or of a file that it wraps.
-    """
-    for namespace in (getattr(file, "__dict__", {}), *map(vars, type(file).__mro__)):
-        for name in ("read1", "read", "readinto"):
-            if name in namespace:
-                return _method_as_read(file, name)
-    return _method_as_read(file, "read" if hasattr(file, "read") else "readinto")
-
-
-def _method_as_read(file: Any, name: str) -> Callable[[int], Any]:
-    method: Callable[[Any], Any] = getattr(file, name)
-    if name != "readinto":
-        return method
-
-    def read(size: int) -> Optional[memoryview]:
-        buffer = bytearray(size)
-        length = method(buffer)
-        return None if length is None else memoryview(buffer)[:length]
-
-    return read
 
 
 def _as_bytes(data: Any) -> memoryview:

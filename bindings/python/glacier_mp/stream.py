@@ -41,7 +41,9 @@ class UploadStream(_File):
     do not create an archive either, because wrappers such as io.TextIOWrapper also close the stream after errors.
     Without a ``with`` block, call Upload.finish().
 
-    A copy loop cannot detect a connection that ends early: set the Upload's archive_size if the size is known.
+    A copy loop cannot detect a connection that ends early: set the Upload's archive_size if the size is known. In a
+    file in non-blocking mode, such as a shared standard input, shutil.copyfileobj takes a lack of bytes for the end:
+    make the file object the source of the Upload instead.
 
     The stream is not readable and not seekable. flush() does nothing: a part is sent when it is full. After close() all
     methods except close() raise ValueError. The Upload remains open.

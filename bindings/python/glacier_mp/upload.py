@@ -176,12 +176,16 @@ class Upload:
             memoryview and mmap are content, never a path. They must not change until the upload is completed. Until the
             Upload is closed, a bytearray cannot be resized and an mmap cannot be closed.
 
-            A file object must have read() or readinto(), in blocking mode. It is read from its current position to its
-            end, and is not closed. Other iterables must return bytes-like objects of any size. Both are read on the
-            thread of the call. An exception in them stops the call and is raised from it. Each part stays in memory
-            until the service has stored it, so twice the part size must fit in the memory limit. They are read once: to
-            resume after a failure, create another Upload with the journal or the upload ID and a source that starts at
-            its first byte again.
+            A file object must have read() or readinto(). It is read from its current position to its end, and is not
+            closed. In non-blocking mode the call waits for bytes; cancel, close and Ctrl-C end the wait. If the object
+            has no file descriptor to wait for, or hides whether it has reached its end, as decompressors do, the call
+            raises BlockingIOError, and no archive is created.
+
+            Other iterables must return bytes-like objects of any size. Both are read on the thread of the call. An
+            exception in them stops the call and is raised from it. Each part stays in memory until the service has
+            stored it, so twice the part size must fit in the memory limit. They are read once: to resume after a
+            failure, create another Upload with the journal or the upload ID and a source that starts at its first byte
+            again.
 
             A file object or iterable that ends before its declared length raises LocalError with
             GLACIER_E_SOURCE_SHORT, and no archive is created. archive_size takes precedence over a declared length.
@@ -629,16 +633,16 @@ class Upload:
 
     def _call(self, function: Callable[..., T], *arguments: Any, kept_alive: Optional[object] = None) -> Call[T]:
         """Returns a working call."""
-        source = self._source
+        reader = None if self._source is None else StreamReader(self._source, self._cancels)
         return Call(
-            partial(_call_with_details, function, self._paths),
+            partial(_call_with_details, function, self._paths, reader),
             self._handle,
             *arguments,
             kept_alive=kept_alive,
             progress=self._progress,
             log=self._log,
             get_credentials=self._get_credentials,
-            read=None if source is None else StreamReader(source, self._cancels).read,
+            read=None if reader is None else reader.read,
         )
 
 
@@ -667,11 +671,22 @@ def _paths_of(source: Optional[Source], journal: Optional[_arguments.StrPath]) -
 
 
 def _call_with_details(
-    function: Callable[..., T], paths: tuple[bytes, ...], handle: UploadHandle, *arguments: Any
+    function: Callable[..., T],
+    paths: tuple[bytes, ...],
+    reader: Optional[StreamReader],
+    handle: UploadHandle,
+    *arguments: Any,
 ) -> T:
     """Calls a function. Adds the upload ID, and for file errors the filename, to an error."""
     try:
         with os_errors_for(*paths):
+            try:
+                return function(handle, *arguments)
+            except GlacierError:
+                if reader is None or not reader.was_canceled:
+                    raise
+            # If the read callback stops a call, the library keeps the cancel for the next call. This second call uses
+            # the cancel and raises the error for it. It sends nothing: the source was read.
             return function(handle, *arguments)
     except GlacierError as error:
         error.upload_id = decoded(lib.glacier_upload_id(handle))
