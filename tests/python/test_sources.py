@@ -64,6 +64,21 @@ class OnlyReadInto:
         return self.file.readinto(memoryview(buffer)[:70_001])
 
 
+class ReadsMore:
+    """A file object that returns more bytes than requested."""
+
+    def __init__(self) -> None:
+        self.file = io.BytesIO(DATA)
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(2 * size + 1)
+
+
+class ReadsMoreAtOnce(ReadsMore):
+    def read1(self, size: int) -> bytes:
+        return self.read(size)
+
+
 class Raw(io.RawIOBase):
     def __init__(self) -> None:
         self.file = io.BytesIO(DATA)
@@ -169,6 +184,8 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "raw": lambda path: Raw(),
     "buffered": lambda path: Buffered(),
     "only read": lambda path: OnlyRead(),
+    "read returns more": lambda path: ReadsMore(),
+    "read1 returns more": lambda path: ReadsMoreAtOnce(),
     "only readinto": lambda path: OnlyReadInto(),
     "wrapping": lambda path: DecodedWrapper(),
     "derived": lambda path: DecodedSubclass(DATA.translate(SECRET)),
@@ -269,6 +286,38 @@ def test_rejects_source_that_returns_no_bytes(glacier: Glacier, wrong: Callable[
     with glacier.client() as client, pytest.raises(TypeError, match=f"returned {kind}, not bytes"):
         client.upload(VAULT, wrong())
     assert glacier.requests() == []
+
+
+@pytest.mark.parametrize("number", [-1, -MIB, 5 * MIB, 1.5, "1", True, False])
+def test_rejects_wrong_number_of_bytes_read(glacier: Glacier, number: Any) -> None:
+    numbers = [5, number, 0]
+
+    class Wrong:
+        def readinto(self, buffer: Any) -> Any:
+            return numbers.pop(0)
+
+    wrong: Any = Wrong()
+    kind = ValueError if type(number) is int else TypeError
+    with glacier.client() as client, pytest.raises(kind, match=rf"readinto\(\).* returned {number!r}, "):
+        client.upload(VAULT, wrong)
+    assert glacier.archives() == []
+
+
+@pytest.mark.parametrize("buffered", [False, True])
+def test_rejects_wrong_number_of_bytes_of_raw_file(glacier: Glacier, buffered: bool) -> None:
+    class Wrong(io.RawIOBase):
+        reads = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            self.reads += 1
+            return len(buffer) + 1 if self.reads == 1 else 0
+
+    with glacier.client() as client, pytest.raises((OSError, ValueError), match="returned"):
+        client.upload(VAULT, io.BufferedReader(Wrong()) if buffered else Wrong())
+    assert glacier.archives() == []
 
 
 def test_rejects_file_that_is_not_readable(glacier: Glacier, tmp_path: Path) -> None:

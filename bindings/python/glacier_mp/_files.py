@@ -7,6 +7,7 @@ end. An end is therefore confirmed before it becomes the end of an archive.
 from __future__ import annotations
 
 import io
+import operator
 import os
 import select
 import socket
@@ -91,9 +92,19 @@ def _readinto_as_read(file: Any) -> Read:
     def read(size: int) -> Optional[memoryview]:
         buffer = bytearray(size)
         length = readinto(buffer)
-        return None if length is None else memoryview(buffer)[:length]
+        return None if length is None else memoryview(buffer)[: _checked_length(length, size)]
 
     return read
+
+
+def _checked_length(length: Any, size: int) -> int:
+    # True and False are no numbers of bytes, although Python has them as integers.
+    if isinstance(length, bool) or not hasattr(length, "__index__"):
+        raise TypeError(f"readinto() of the source returned {length!r}, not a number of bytes")
+    number = operator.index(length)
+    if not 0 <= number <= size:
+        raise ValueError(f"readinto() of the source returned {number}, but must return a number from 0 to {size}")
+    return number
 
 
 def _confirmed_read1(file: Any) -> Read:
