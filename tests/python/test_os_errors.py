@@ -105,6 +105,21 @@ def test_missing_directory_is_file_not_found_error(glacier: Glacier, tmp_path: P
     assert raised(glacier, call, FileNotFoundError, path).errno == errno.ENOENT
 
 
+@pytest.mark.parametrize(
+    "name", ["d (os error 13)", "x: Permission denied (os error 13)", "2", "os error 2", "(os error 2)"]
+)
+@pytest.mark.parametrize("call", ALL)
+def test_path_with_text_of_an_os_error_does_not_set_the_errno(
+    glacier: Glacier, tmp_path: Path, call: Call, name: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    path = tmp_path / "archive" / name / "missing"
+    if call is of_journal_beside_its_source:
+        path = tmp_path / name
+        path.symlink_to(tmp_path / "missing" / name)
+    assert raised(glacier, call, FileNotFoundError, path).errno == errno.ENOENT
+
+
 @pytest.mark.parametrize("call", ALL)
 def test_directory_is_is_a_directory_error(glacier: Glacier, tmp_path: Path, call: Call) -> None:
     path = tmp_path / "directory"
@@ -231,8 +246,24 @@ def test_errors_can_be_pickled_and_copied(number: Optional[int], kind: type[OSEr
 
 
 @pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["a (os error 13)"], "cannot open a (os error 13): no such file (os error 2)"),
+        (["a (os error 13)"], "cannot open another (os error 13): no such file (os error 2)"),
+        (["a", "b (os error 13)"], "cannot open a: no such file (os error 2); its journal is b (os error 13)"),
+        (["a\n(os error 13)"], "cannot open a\\n(os error 13): no such file (os error 2)"),
+        (["2", "(os error 2)"], "cannot open 2: no such file (os error 2)"),
+    ],
+)
+def test_errno_is_not_taken_from_a_path(paths: list[str], message: str) -> None:
+    with pytest.raises(FileNotFoundError), _os_errors.os_errors_for(*map(os.fsencode, paths)):
+        raise LocalError(message, code=100)
+
+
+@pytest.mark.parametrize(
     ("paths", "message", "expected"),
     [
+        (["a (os error 13)", "a"], "cannot open a (os error 13): no such file (os error 2)", "a (os error 13)"),
         (["a", "a.journal"], "cannot open the journal a.journal: no such file (os error 2)", "a.journal"),
         (["a", "a.journal"], "cannot open a: no such file (os error 2); its journal is a.journal", "a"),
         (["a b", "b"], "cannot open a b: no such file (os error 2)", "a b"),

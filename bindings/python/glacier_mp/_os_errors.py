@@ -30,40 +30,50 @@ def os_errors_for(*paths: Optional[bytes], has_other_paths: bool = False) -> Ite
         if error.code != E_IO or isinstance(error, OSError):
             raise
         given = [path for path in paths if path is not None]
-        path = given[0] if len(given) == 1 and not has_other_paths else _path_in(error.message, given)
-        errno = _errno_in(error.message)
+        number = _number_in(error.message, given)
+        path = given[0] if len(given) == 1 and not has_other_paths else _path_in(error.message, given, number)
+        errno = None if number is None else int(number.group(1))
         if errno is None and path is not None:
             errno = _errno_of_open(path)
         filename = None if path is None else os.fsdecode(path)
         raise os_error(error, errno, None if errno is None else os.strerror(errno), filename) from None
 
 
-def _path_in(message: str, paths: list[bytes]) -> Optional[bytes]:
+def _number_in(message: str, paths: list[bytes]) -> Optional[re.Match[str]]:
+    """Returns the place of the operating system's number in the message: the last one that is not part of a path."""
+    numbers = list(re.finditer(r"\(os error ([0-9]+)\)", message))
+    in_paths = [place.span() for path in paths for place in _places_of(path, message)]
+    outside = [
+        number
+        for number in numbers
+        if not any(start <= number.start() and number.end() <= end for start, end in in_paths)
+    ]
+    return next(reversed(outside or numbers), None)
+
+
+def _path_in(message: str, paths: list[bytes], number: Optional[re.Match[str]]) -> Optional[bytes]:
     """Returns the path that occurs last in the message, before the operating system's text.
 
     If two paths end at the same position, returns the longer one.
     """
-    before, is_os_error, _ = message.partition(" (os error")
-    if is_os_error:
-        # Remove the operating system's text.
-        before = before.rpartition(": ")[0]
+    # Remove the operating system's text.
+    before = message if number is None else message[: number.start()].rpartition(": ")[0]
     # Remove the place of a setting, such as "(ca_bundle in line 2 of PATH)": the file of the setting was read.
     before = re.sub(r" \(\w+ in line [0-9]+ of .*\)", "", before)
 
     def end_and_length(path: bytes) -> tuple[int, int]:
-        # The message has control characters and most other unprintable characters in escaped form.
-        text = path.decode("utf-8", "replace")
-        pattern = "".join(re.escape(c) if c.isprintable() else rf"(?:{re.escape(c)}|\\[a-z0-9{{}}]+?)" for c in text)
-        pattern = rf"(?<!\w){pattern}(?!\w)"
-        return max(((match.end(), len(text)) for match in re.finditer(pattern, before)), default=(-1, 0))
+        return max(((place.end(), len(path)) for place in _places_of(path, before)), default=(-1, 0))
 
     best = max(paths, key=end_and_length, default=None)
     return best if best is not None and end_and_length(best)[0] >= 0 else None
 
 
-def _errno_in(message: str) -> Optional[int]:
-    match = re.search(r"\(os error ([0-9]+)\)", message)
-    return int(match.group(1)) if match else None
+def _places_of(path: bytes, message: str) -> Iterator[re.Match[str]]:
+    """Returns the places of a path in a message."""
+    # The message has control characters and most other unprintable characters in escaped form.
+    text = path.decode("utf-8", "replace")
+    pattern = "".join(re.escape(c) if c.isprintable() else rf"(?:{re.escape(c)}|\\[a-z0-9{{}}]+?)" for c in text)
+    return re.finditer(rf"(?<!\w){pattern}(?!\w)", message)
 
 
 def _errno_of_open(path: bytes) -> Optional[int]:
