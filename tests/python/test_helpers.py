@@ -12,13 +12,13 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Union, get_origin
+from typing import Any, Union, get_origin
 
 import pytest
 
 import glacier_mp
 from glacier_mp import Client, Config, TreeHash, Upload, UsageError, plan
-from local import MIB, ROOT, VAULT, content, settings
+from local import MIB, ROOT, VAULT, Glacier, content, settings
 
 KNOWN = ROOT / "tests" / "data"
 SMALLEST, GIB = 16 * MIB, 1 << 30
@@ -74,10 +74,27 @@ def test_hashes_large_buffers_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None
     assert TreeHash(data).finish() == expected
 
 
+@pytest.mark.parametrize(
+    "wrong", [32, True, None, 1.5, [0] * 32, range(32), "zz" * 32, "00" * 31, bytes(31), bytes(33)]
+)
+def test_rejects_what_is_no_tree_hash(glacier: Glacier, wrong: Any) -> None:
+    with pytest.raises(ValueError, match="64 hexadecimal digits or 32 bytes"):
+        TreeHash.combine([wrong])
+    with glacier.client() as client, Upload(client, VAULT, part_size=MIB) as upload:
+        upload.initiate()
+        if wrong is not None:
+            with pytest.raises(ValueError, match="64 hexadecimal digits or 32 bytes"):
+                upload.put_part(0, b"data", wrong)
+        assert upload.list_parts() == []
+
+
 def test_combines_tree_hashes_of_parts() -> None:
     data = content(5 * MIB + 7)
     parts = [TreeHash(data[start : start + 2 * MIB]).finish() for start in range(0, len(data), 2 * MIB)]
     assert TreeHash.combine(iter(parts)) == TreeHash(data).finish()
+    kinds: Any = (bytearray, memoryview)
+    for kind in kinds:
+        assert TreeHash.combine(map(kind, parts)) == TreeHash(data).finish()
     with pytest.raises(UsageError):
         TreeHash.combine([])
 

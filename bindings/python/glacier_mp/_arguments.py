@@ -60,7 +60,8 @@ def unix_time(name: str, value: Union[datetime, float]) -> int:
 def tree_hash(name: str, value: Union[str, bytes]) -> Any:
     """Returns a C array with a tree hash that is given as 64 hexadecimal digits or 32 bytes."""
     try:
-        digest = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
+        # bytes(value) would accept an int, as a number of zeros.
+        digest = bytes.fromhex(value) if isinstance(value, str) else memoryview(value).tobytes()
     except (TypeError, ValueError):
         digest = b""
     if len(digest) != HASH_LENGTH:
