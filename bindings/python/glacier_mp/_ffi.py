@@ -38,15 +38,22 @@ ALL_PARTS = (1 << 32) - 1
 LARGEST_ARCHIVE = 10_000 << 32
 
 
-class Handle(c_void_p):
+class NotCopyable:
+    """A handle, or an object that owns one.
+
+    A copy would share the handle: close() and other calls on one would affect the other. ctypes would copy the address
+    of a handle. It is invalid in another process, and a copy would be freed twice.
+    """
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("glacier_mp objects cannot be pickled or copied")
+
+
+class Handle(NotCopyable, c_void_p):
     """A handle of the library. Each C type has its own class, so ctypes rejects a handle of the wrong type."""
 
     # Objects that the library uses through this handle. They are released after the handle is freed.
     kept_alive: list[Any]
-
-    def __reduce__(self) -> NoReturn:
-        # ctypes would copy the address. It is invalid in another process, and a copy would be freed twice.
-        raise TypeError("glacier_mp objects cannot be pickled or copied")
 
 
 class ConfigHandle(Handle):

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from . import _arguments
 from ._calls import Call, ReportProgress
-from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, decoded, error_of, lib
+from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, NotCopyable, decoded, error_of, lib
 from ._os_errors import os_errors_for
 from .config import Config
 from .errors import GlacierError
@@ -35,7 +35,7 @@ class UploadInfo:
     part_size: int
 
 
-class Client:
+class Client(NotCopyable):
     """A client: the endpoint, account and credentials of requests, and the memory and bandwidth limits of its uploads.
 
     Any number of threads may use a client at once. To upload several archives in parallel, create one client and one

@@ -8,13 +8,13 @@ from typing import Any, Callable, Optional, Union
 
 from . import _arguments
 from ._calls import ON_CREDENTIALS, ON_LOG, GetCredentials, WriteLog
-from ._ffi import NO_DESTROY, ConfigHandle, lib
+from ._ffi import NO_DESTROY, ConfigHandle, NotCopyable, lib
 from .credentials import Provider, credentials_source
 
 Log = Union[logging.Logger, Callable[[int, str], object]]
 
 
-class Config:
+class Config(NotCopyable):
     """Settings for clients. A setting that is not given comes from the environment or a profile, or has its default.
 
     The constructor captures all environment variables. An empty variable counts as not set. Client reads the AWS config

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Optional
 
 from . import _arguments
-from ._ffi import PlanHandle, lib
+from ._ffi import NotCopyable, PlanHandle, lib
 
 
-class Plan:
+class Plan(NotCopyable):
     """The division of an archive into parts. It is computed, not requested from the service, and never changes.
 
     The limits are from the developer guide, "Uploading Large Archives in Parts".

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Callable, Optional, Protocol
 
 from . import _threads
-from ._ffi import E_BUSY, E_STATE, error_of
+from ._ffi import E_BUSY, E_STATE, NotCopyable, error_of
 from .errors import GlacierError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Destination(Protocol):
     def finish(self) -> object: ...
 
 
-class UploadStream(_File):
+class UploadStream(NotCopyable, _File):
     """A writable file object for an Upload, for use with shutil.copyfileobj, tarfile ("w|"), gzip and others. ::
 
         with upload.stream() as stream:

@@ -7,7 +7,7 @@ from typing import Optional
 
 from . import _arguments
 from ._calls import ON_PROGRESS, Call, ReportProgress
-from ._ffi import TreeHashHandle, lib
+from ._ffi import NotCopyable, TreeHashHandle, lib
 from ._memory import Memory
 from ._os_errors import os_errors_for
 from .source import Data
@@ -16,7 +16,7 @@ from .source import Data
 _PIECE_SIZE = 64 << 20
 
 
-class TreeHash:
+class TreeHash(NotCopyable):
     """An incremental tree hash: SHA-256 hashes of 1 MiB leaves, combined in pairs up to a root. ::
 
         tree_hash = TreeHash()

@@ -19,6 +19,7 @@ from ._ffi import (
     E_BUSY,
     E_STATE,
     NO_DESTROY,
+    NotCopyable,
     RawProgress,
     UploadHandle,
     decoded,
@@ -113,7 +114,7 @@ class Part:
     checksum: str
 
 
-class Upload:
+class Upload(NotCopyable):
     """One multipart upload, and the archive that it creates.
 
     Upload a source with one call::
