@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from glacier_mp import testing
+from glacier_mp import Client, Config, testing
 from glacier_mp.testing import LocalGlacier
 from local import child_environment
 
@@ -33,6 +34,67 @@ def test_environment_serves_other_programs(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert glacier.archive(done.stdout.strip()) == b"content"
         assert [archive["archive_id"] for archive in glacier.archives()] == [done.stdout.strip()]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"http_proxy": "http://127.0.0.1:1"},
+        {"all_proxy": "no URL"},
+        {"AWS_PROFILE": "missing"},
+        {"AWS_USE_FIPS_ENDPOINT": "true"},
+        {"AWS_CONFIG_FILE": __file__},
+        {"AWS_SHARED_CREDENTIALS_FILE": __file__},
+        {"AWS_CA_BUNDLE": __file__},
+        {"AWS_SESSION_TOKEN": "token"},
+        {"HOME": "{home}"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_client_does_not_depend_on_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("no section")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format(home=tmp_path))
+    before = dict(os.environ)
+    with LocalGlacier() as glacier, glacier.client(max_attempts=1) as client:
+        archive = client.upload(glacier.vault_name, b"content")
+        assert glacier.archive(archive.archive_id) == b"content"
+    assert os.environ == before
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({}, "127.0.0.1"),
+        ({"no_proxy": "a.example", "NO_PROXY": "b.example"}, "127.0.0.1,a.example"),
+        ({"NO_PROXY": "b.example"}, "127.0.0.1,b.example"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_environment_exempts_the_local_glacier_from_proxies(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str], expected: str
+) -> None:
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    with LocalGlacier() as glacier:
+        environment = glacier.environment
+    assert (environment["no_proxy"], environment["NO_PROXY"]) == (expected, expected)
+
+
+def test_environment_replaces_proxy_token_and_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    with LocalGlacier() as glacier:
+        for name, value in glacier.environment.items():
+            monkeypatch.setenv(name, value)
+        with Client(Config(max_attempts=1)) as client:
+            client.upload(glacier.vault_name, b"content")
 
 
 def test_clear_faults_removes_faults() -> None:

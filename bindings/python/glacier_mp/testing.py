@@ -25,8 +25,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Optional, Union
 from urllib.parse import quote
@@ -90,24 +92,40 @@ class LocalGlacier:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables for programs that use the local Glacier: endpoint, region and key."""
+        """The variables for programs that use the local Glacier: endpoint, region and key, and no proxy for it.
+
+        AWS_PROFILE and the AWS files of the environment still apply.
+        """
+        no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        if no_proxy != "*":
+            # "*" exempts all hosts, but only alone.
+            no_proxy = f"127.0.0.1,{no_proxy}" if no_proxy else "127.0.0.1"
         return {
             "AWS_ENDPOINT_URL_GLACIER": self.endpoint_url,
+            "AWS_USE_FIPS_ENDPOINT": "false",
             "AWS_REGION": self.region_name,
             "AWS_DEFAULT_REGION": self.region_name,
             "AWS_ACCESS_KEY_ID": _KEY_ID,
             "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_SESSION_TOKEN": "",
+            "no_proxy": no_proxy,
+            "NO_PROXY": no_proxy,
         }
 
     def config(self, **settings: Any) -> Config:
-        """Returns a Config for the local Glacier, with these settings of Config in addition."""
+        """Returns a Config for the local Glacier, with these settings of Config in addition.
+
+        The environment and the AWS files have no effect. The method hides their variables for a moment, also from other
+        threads.
+        """
         defaults: dict[str, Any] = {
             "region_name": self.region_name,
             "endpoint_url": self.endpoint_url,
             "aws_access_key_id": _KEY_ID,
             "aws_secret_access_key": _SECRET,
         }
-        return Config(**{**defaults, **settings})
+        with _without_settings():
+            return Config(**{**defaults, **settings})
 
     def client(self, **settings: Any) -> Client:
         """Returns a Client of the local Glacier, with these settings of Config in addition."""
@@ -172,6 +190,30 @@ class LocalGlacier:
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _without_settings() -> Iterator[None]:
+    """Removes the variables that have an effect on a Config. An empty path means no file."""
+    with _environment_lock:
+        hidden = {name: value for name, value in os.environ.items() if _is_setting(name)}
+        for name in hidden:
+            del os.environ[name]
+        os.environ.update(_NO_FILES)
+        try:
+            yield
+        finally:
+            for name in _NO_FILES:
+                del os.environ[name]
+            os.environ.update(hidden)
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(("AWS_", "SSL_CERT_")) or name.lower().endswith("_proxy")
+
+
+_NO_FILES = {"AWS_CONFIG_FILE": "", "AWS_SHARED_CREDENTIALS_FILE": ""}
+_environment_lock = threading.Lock()
 
 
 try:
