@@ -1,11 +1,12 @@
 """Shared fixtures: a local Glacier for each test, and local clusters of worker processes."""
 
 import os
+from contextlib import ExitStack
 
-import distributed
 import pytest
 
-from local_glacier import KEY, REGION, LocalGlacier
+from common import SIZE, running_cluster
+from local_glacier import KEY, REGION, LocalGlacier, content
 
 for name in list(os.environ):
     if name.startswith("AWS_") or name.lower().endswith("_proxy"):
@@ -26,22 +27,17 @@ def glacier():
 
 
 @pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source"
+    path.write_bytes(content(SIZE))
+    return path
+
+
+@pytest.fixture
 def start_cluster():
-    """Starts clusters of processes on loopback, and returns their clients. They are stopped after the test."""
-    opened = []
-
-    def start(workers):
-        cluster = distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-        )
-        opened.append(cluster)
-        client = distributed.Client(cluster)
-        opened.append(client)
-        return client
-
-    yield start
-    for one in reversed(opened):
-        one.close()
+    """Starts clusters, and returns their clients. They are stopped after the test."""
+    with ExitStack() as opened:
+        yield lambda workers: opened.enter_context(running_cluster(workers))
 
 
 @pytest.fixture
