@@ -7,14 +7,15 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any, Callable, Optional
 
 import distributed
 
 from .. import _arguments
-from .._ffi import E_STATE
-from ..errors import GlacierError, IntegrityError
+from .._ffi import E_OUTCOME_UNKNOWN, E_SOURCE_CHANGED, E_STATE, E_TREE_HASH, error_of
+from ..errors import GlacierError
 from ..plan import Plan
 from ..treehash import TreeHash
 from ..upload import Archive, Part, State, Upload
@@ -23,7 +24,7 @@ from ._errors import WorkerLostError, WorkerSourceError
 from ._progress import DistributedProgress, Totals
 from ._settings import ConfigSource, Settings
 from ._source import DistributedSource, View, view_of
-from ._worker import Job, Range
+from ._worker import Job, Range, Reading
 
 # The longest time between two calls of progress, in seconds.
 _PROGRESS_INTERVAL = 0.5
@@ -31,6 +32,9 @@ _PROGRESS_INTERVAL = 0.5
 # more evenly, but each task lists all stored parts, 50 per request.
 _RANGES = 64
 _RANGES_PER_THREAD = 4
+# How often ranges are hashed again at most while the ctime of the source changes. Each equal hash proves that the
+# source had these bytes since the hash before, so a source whose attributes change all the time does not fail.
+_MAX_PASSES = 3
 
 
 def upload(
@@ -56,9 +60,14 @@ def upload(
     stored. A range whose worker is lost is sent by another worker, which skips the stored parts. New workers take part
     as soon as they join, also in an adaptive cluster.
 
-    Each worker compares the source with the reference before it sends its first part: the size, and 16 samples of 1 MiB
-    that are spread over the source. The reference is what this process sees, or, if it cannot open the path or the
-    source is a function, what the first worker sees.
+    Each worker compares the source with the reference before it sends its first part: the size, the modification time
+    of a file, and 16 samples of 1 MiB that are spread over the source. The reference is what this process sees, or, if
+    it cannot open the path or the source is a function, what the first worker sees.
+
+    The archive has exactly the bytes of the source of this call. Each task compares the modification time of the file,
+    or the ETag and Last-Modified of each HTTP response, and this process does so again before Complete, together with
+    the samples. If the journal is of a finished upload, the workers read the source and no part is sent. If the
+    response to an earlier Complete was lost, the call first determines the outcome.
 
     After a failure the parts stay in the vault, and the call can be repeated with the same journal, or with
     ``upload_id=error.upload_id``. Ctrl-C and an exception in `progress` stop the tasks and are raised.
@@ -68,8 +77,10 @@ def upload(
         vault_name (str): an existing vault.
         source (path or callable): a path that leads to the same regular file on all workers; or a function that is
             called with an offset and a length in bytes, on a worker, and returns these bytes or a binary file object
-            that supplies them. The function must return the same bytes each time. It is called by several threads. For
-            a function, each part is in memory while it is sent.
+            that ends after them. An HTTP response must have status 206 and the Content-Range that was requested, or
+            status 200 if the range is the whole source. The function must return the same bytes each time: a change
+            between two calls that no ETag shows is found only in the samples, or with `checksum` or `verify`. It is
+            called by several threads. For a function, each part is in memory while it is sent.
         size (int): the size of the source in bytes. A function needs it. For a path it is compared with the file.
         config (mapping or callable): the settings of the client in this process and in each worker process: the
             arguments of Config, or a function that returns a Config. The arguments pass through the scheduler, so let
@@ -77,8 +88,8 @@ def upload(
         archive_description, part_size, upload_id (see glacier_mp.Upload): as there.
         journal (path): a file on a local disk of this process. It has the upload ID, so that the same call resumes
             after this process has died.
-        checksum (str): the expected tree hash of the archive, 64 hexadecimal digits. If the stored parts have another
-            one, no archive is created.
+        checksum (str): the expected tree hash of the archive, 64 hexadecimal digits. If the source and its parts have
+            another one, no archive is created.
         verify (bool): whether each part is hashed once more after it is stored, on another worker if there is one. It
             detects workers that see other bytes anywhere, and reads the source twice.
         parts_per_range (int): the number of parts per task. Default: such that there are at least 64 ranges, and 4
@@ -87,15 +98,18 @@ def upload(
         progress (callable): called with a DistributedProgress on this thread, at least twice a second.
 
     Raises:
-        WorkerSourceError: a worker cannot read the source or sees another one. The message and `worker` name it.
+        WorkerSourceError: a worker cannot read the source or sees another one, and the message and `worker` name it; or
+            the source changed.
+        LocalError: with GLACIER_E_SOURCE_CHANGED also if the archive exists and the source has other bytes.
         WorkerLostError: the workers of one range were lost too often.
-        IntegrityError: the stored parts do not have the `checksum`.
+        IntegrityError: the source does not have the `checksum`, or another program replaced a stored part.
         GlacierError: as Upload.run. If a worker raised it, it has the attribute `worker`, the worker's address.
         Exception: any exception that `progress` or the source function raised.
     """
     if dask_client.asynchronous:
         raise TypeError("dask_client must be synchronous: create it with asynchronous=False")
     settings = Settings(config)
+    expected = None if checksum is None else bytes(_arguments.tree_hash("checksum", checksum))
     reference = _reference(dask_client, source, size)
     with Upload(
         settings.client(),
@@ -107,9 +121,7 @@ def upload(
         archive_size=reference.size,
     ) as handle:
         try:
-            _open(handle, attached=upload_id is not None)
-            if handle.state is State.COMPLETED:
-                return handle.complete()
+            _open(handle)
             job = Job(
                 f"glacier-mp-{uuid.uuid4().hex}",
                 vault_name,
@@ -120,45 +132,67 @@ def upload(
                 settings,
             )
             ranges = _ranges(reference.size, job.part_size, parts_per_range or _default_count(dask_client, job))
-            senders = _send(dask_client, job, ranges, max_losses, progress)
+            if handle.state is State.COMPLETED:
+                readings = _hash(dask_client, job, ranges, {}, max_losses)
+            else:
+                readings = _send(dask_client, job, ranges, max_losses, progress)
             if verify:
-                _verify(dask_client, job, ranges, senders, handle.list_parts(), max_losses)
-            if checksum is not None:
-                _check(checksum, handle.list_parts())
-            return handle.complete()
+                readings = _hash(dask_client, job, ranges, readings, max_losses)
+            _check_source(dask_client, job, readings, max_losses)
+            checksums = [checksum for part in ranges for checksum in readings[part].checksums]
+            return _complete(handle, job, checksums, expected)
         except GlacierError as error:
             error.upload_id = handle.upload_id
             error.resumable = error.resumable or handle.state in (State.INITIATED, State.TRANSFERRING)
+            if error.code == E_OUTCOME_UNKNOWN and journal is None:
+                # As in Client.upload: the service does not know an upload ID that has become an archive.
+                error.resumable = False
             raise
 
 
 def _reference(dask_client: distributed.Client, source: DistributedSource, size: Optional[int]) -> View:
     """Returns the view of the source with which those of all workers are compared."""
-    is_path = isinstance(source, (str, os.PathLike))
-    if not is_path and size is None:
+    if not isinstance(source, (str, os.PathLike)) and size is None:
         raise TypeError("a source that is a function needs size")
-    if is_path and os.path.isfile(source):  # type: ignore[arg-type]
-        view = view_of(source, None, f"the process that calls upload() on {socket.gethostname()}")
-    else:
-        future = dask_client.submit(_worker.view, source, size, pure=False)
-        view = future.result()
+    view = _own_view(source) or dask_client.submit(_worker.view, source, size, pure=False).result()
     if size is not None and view.size != size:
         raise WorkerSourceError(f"{view.where} sees a source of {view.size} bytes, but size is {size}")
     return view
 
 
-def _open(handle: Upload, *, attached: bool) -> None:
-    """Initiates the upload, or attaches to the existing one. Then its ID and part size are known."""
-    if not attached:
-        try:
-            handle.initiate()
-        except GlacierError as error:
-            if error.code != E_STATE or handle.upload_id is None:
-                raise
-            # The journal has an upload.
-            attached = True
-    if attached and handle.state is not State.COMPLETED:
+def _own_view(source: DistributedSource) -> Optional[View]:
+    """Returns what this process sees of the source; None if it is a function, or if this process cannot open it."""
+    if not isinstance(source, (str, os.PathLike)) or not os.path.isfile(source) or not os.access(source, os.R_OK):
+        return None
+    return view_of(source, None, f"the process that calls upload() on {socket.gethostname()}")
+
+
+def _open(handle: Upload) -> None:
+    """Initiates the upload, or attaches to the existing one. Then its ID and part size are known.
+
+    If the response to an earlier Complete was lost, its outcome is determined first. Then the state is COMPLETED, or
+    the service rejected Complete and the upload continues.
+    """
+    try:
+        handle.initiate()
+        return
+    except GlacierError as error:
+        if error.code != E_STATE or handle.upload_id is None:
+            raise
+    # The upload exists. The call has loaded the journal, if there is one.
+    if handle.state is State.COMPLETING:
+        _repeat_complete(handle)
+    if handle.state is not State.COMPLETED:
         handle.list_parts()
+
+
+def _repeat_complete(handle: Upload) -> None:
+    try:
+        handle.complete()
+    except GlacierError:
+        # After a rejection the upload is as before Complete.
+        if handle.state is not State.TRANSFERRING:
+            raise
 
 
 def _default_count(dask_client: distributed.Client, job: Job) -> int:
@@ -178,10 +212,10 @@ def _send(
     ranges: list[Range],
     max_losses: int,
     progress: Optional[Callable[[DistributedProgress], object]],
-) -> dict[Range, str]:
-    """Sends all ranges. Returns the worker that sent each."""
+) -> dict[Range, Reading]:
+    """Sends all ranges. Returns what was read of each."""
     totals = Totals(job.reference.size, {part.first: job.bytes_of(part.first, part.count)[1] for part in ranges})
-    senders = {}
+    readings = {}
 
     def report() -> None:
         if progress is not None:
@@ -191,47 +225,113 @@ def _send(
     try:
         tasks = _Tasks(dask_client, job, max_losses)
         with tasks.running(_worker.send_range, [(part, {}) for part in ranges]):
-            for part, worker in tasks.results(report):
-                senders[part] = worker
+            for part, reading in tasks.results(report):
+                readings[part] = reading
                 totals.finish(part.first)
         report()
     finally:
         dask_client.unsubscribe_topic(job.name)
-    return senders
+    return readings
 
 
-def _verify(
+def _hash(
     dask_client: distributed.Client,
     job: Job,
     ranges: list[Range],
-    senders: dict[Range, str],
-    stored: list[Part],
+    before: dict[Range, Reading],
     max_losses: int,
-) -> None:
-    """Hashes all parts again, on other workers, and compares them with the stored parts."""
-    checksums = {part.offset: part.checksum for part in stored}
+) -> dict[Range, Reading]:
+    """Hashes ranges, if possible on other workers than before, and compares them with what was read before."""
+    readings = {}
     workers = list(dask_client.nthreads())
+    options = []
+    for part in ranges:
+        others = [worker for worker in workers if part in before and worker != before[part].worker]
+        options.append((part, {"workers": others} if others else {}))
     tasks = _Tasks(dask_client, job, max_losses)
-    others = {sender: [worker for worker in workers if worker != sender] for sender in set(senders.values())}
-    options = [(part, {"workers": others[senders[part]]} if others[senders[part]] else {}) for part in ranges]
     with tasks.running(_worker.hash_range, options):
-        for part, (worker, hashes) in tasks.results(lambda: None):
-            for index, checksum in enumerate(hashes, part.first):
-                if checksums.get(index * job.part_size) != checksum:
-                    raise WorkerSourceError(
-                        f"part {index} differs between workers: {senders[part]} sent other bytes than {worker} sees",
-                        worker=senders[part],
-                    )
+        for part, reading in tasks.results(lambda: None):
+            if part in before:
+                _compare(part, before[part], reading)
+                # Equal hashes prove that the source had these bytes in between.
+                reading = replace(reading, version=reading.version and replace(reading.version, is_trusted=True))
+            readings[part] = reading
+    return readings
 
 
-def _check(checksum: str, stored: list[Part]) -> None:
-    expected = _arguments.tree_hash("checksum", checksum)
-    found = TreeHash.combine(bytes.fromhex(part.checksum) for part in stored)
-    if found != bytes(expected):
-        raise IntegrityError(
-            f"the stored parts have the tree hash {found.hex()}, but checksum is {bytes(expected).hex()}",
-            code=400,
-            name="GLACIER_E_TREE_HASH",
+def _compare(part: Range, before: Reading, now: Reading) -> None:
+    for index, (old, new) in enumerate(zip(before.checksums, now.checksums), part.first):
+        if old == new:
+            continue
+        if before.worker == now.worker:
+            message = f"part {index} changed: {now.worker} reads other bytes than before"
+        else:
+            message = (
+                f"part {index} differs between workers: {before.worker} read other bytes than {now.worker} sees;"
+                " one of them sees another file, or the source changed"
+            )
+        raise WorkerSourceError(message, worker=before.worker)
+
+
+def _check_source(dask_client: distributed.Client, job: Job, readings: dict[Range, Reading], max_losses: int) -> None:
+    """Fails unless the ranges, which were read at different times, are those of the source as it is now.
+
+    Ranges that were read before a change of ctime, or less than 2 s after a change of the file, are hashed again.
+    """
+    for passes_left in reversed(range(_MAX_PASSES + 1)):
+        now = _own_view(job.source) or _worker_view(dask_client, job, max_losses)
+        difference = job.reference.difference(now)
+        if difference is not None:
+            raise WorkerSourceError(f"the source changed during the upload: {difference}")
+        unproved = [part for part, reading in readings.items() if not reading.is_proved(now.version)]
+        if not unproved or not passes_left:
+            return
+        readings.update(_hash(dask_client, job, unproved, readings, max_losses))
+
+
+def _worker_view(dask_client: distributed.Client, job: Job, max_losses: int) -> View:
+    tasks = _Tasks(dask_client, job, max_losses)
+    with tasks.running(_worker.view_range, [(Range(0, Plan(job.reference.size, job.part_size).part_count), {})]):
+        ((_, view),) = tasks.results(lambda: None)
+    return view  # type: ignore[no-any-return]
+
+
+def _complete(handle: Upload, job: Job, checksums: list[str], expected: Optional[bytes]) -> Archive:
+    """Completes the upload. Fails unless the archive has exactly the parts of the source, with these tree hashes."""
+    tree = TreeHash.combine(bytes.fromhex(checksum) for checksum in checksums)
+    if handle.state is State.COMPLETED:
+        _check_archive(handle.complete(), tree)
+    else:
+        _check_stored(handle.list_parts(), job, checksums)
+    if expected is not None and tree != expected:
+        raise error_of(
+            E_TREE_HASH, f"the source and its parts have the tree hash {tree.hex()}, but checksum is {expected.hex()}"
+        )
+    archive = handle.complete()
+    _check_archive(archive, tree)
+    return archive
+
+
+def _check_stored(stored: list[Part], job: Job, checksums: list[str]) -> None:
+    """Fails if a part was replaced since it was stored. Complete itself finds missing parts."""
+    found = {part.offset: part.checksum for part in stored}
+    for index, checksum in enumerate(checksums):
+        held = found.get(index * job.part_size, checksum)
+        if held != checksum:
+            raise error_of(
+                E_TREE_HASH,
+                f"the service holds part {index} with the tree hash {held}, but the source has {checksum}: another"
+                " program sends parts of this upload; stop it, and call upload() again",
+            )
+
+
+def _check_archive(archive: Archive, tree: bytes) -> None:
+    if archive.checksum != tree.hex():
+        raise error_of(
+            E_SOURCE_CHANGED,
+            f"the source has the tree hash {tree.hex()}, but the archive has {archive.checksum}: the source was"
+            f" replaced or modified; the upload is completed as archive {archive.archive_id}; to upload another"
+            " archive, use another journal",
         )
 
 
@@ -315,8 +415,9 @@ class _Tasks:
     def _lost(self, part: Range) -> None:
         losses = self._losses[part] = self._losses.get(part, 0) + 1
         if losses > self._max_losses:
+            verb = "sent" if self._function is _worker.send_range else "read"
             raise WorkerLostError(
-                f"parts {part.first} to {part.first + part.count - 1} were not sent: their workers were lost"
+                f"parts {part.first} to {part.first + part.count - 1} were not {verb}: their workers were lost"
                 f" {losses} times in a row beyond the retries of Dask; see the logs of the workers"
             )
         self._submit(part)

@@ -8,10 +8,13 @@ from ..errors import LocalError, TransportError
 
 
 class WorkerSourceError(LocalError):
-    """A worker cannot read the source, or sees another file (GLACIER_E_SOURCE_CHANGED). No archive was created.
+    """A worker cannot read the source or sees another file, or the source changed (GLACIER_E_SOURCE_CHANGED).
+
+    The call created no archive, unless it determined the outcome of an earlier Complete.
 
     Attributes:
-        worker (str): the address of the worker, such as "tcp://10.0.0.7:41234".
+        worker (str): the address of the worker, such as "tcp://10.0.0.7:41234"; empty if the error is of no
+            single worker.
     """
 
     def __init__(self, message: str, *, worker: str = "", **details: Any) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable, Optional, Union
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 ReadRange = Callable[[int, int], Union["ReadableBuffer", IO[bytes]]]
-"""Called with an offset and a length in bytes. Returns these bytes, or a binary file object that supplies them."""
+"""Called with an offset and a length in bytes. Returns these bytes, or a binary file object that ends after them."""
 
 DistributedSource = Union[str, "os.PathLike[str]", ReadRange]
 """A path that all workers see, or a function that reads a range of the source."""
@@ -26,70 +28,172 @@ _SAMPLE_SIZE = 1 << 20
 _SAMPLES = 16
 # A large read is fast, and no part of 4 GiB is kept in memory to be hashed.
 _PIECE_SIZE = 16 << 20
+# The minimum age of trusted file times. File systems round times by up to 2 s, so two modifications in quick succession
+# can leave the same times.
+_TRUSTED_AGE_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Version:
+    """What shows that the source changed without reading all of it.
+
+    Attributes:
+        validator (str): of a file its modification time, of HTTP responses their ETag and Last-Modified. Another one
+            means that the source changed. Empty for a function that returns anything else.
+        changed_ns (int): the ctime of a file in nanoseconds. Another one means that the source may have changed: a
+            chmod changes it too. 0 for a function.
+        is_trusted (bool): whether every later modification changes the validator or the ctime.
+    """
+
+    validator: str
+    changed_ns: int = 0
+    is_trusted: bool = True
 
 
 @dataclass(frozen=True)
 class View:
-    """What one process sees of the source. Two processes that see the same file have equal sizes and samples.
+    """What one process sees of the source. If two see the same file, their sizes, samples and validators are equal.
 
     Attributes:
         where (str): the process, for messages.
         size (int): the size of the source in bytes.
         samples (tuple of bytes): the SHA-256 hashes of samples that are spread over the source.
+        version (Version): its version.
     """
 
     where: str
     size: int
     samples: tuple[bytes, ...]
+    version: Version
 
     def difference(self, other: View) -> Optional[str]:
-        """Returns how the other view differs, or None if it does not."""
+        """Returns how a later view differs, or None if it does not."""
         if other.size != self.size:
-            return f"{other.where} sees {other.size} bytes, but {self.where} sees {self.size} bytes"
+            return f"{other.where} sees {other.size} bytes, but {self.where} saw {self.size} bytes"
         for (offset, length), mine, its in zip(_sample_ranges(self.size), self.samples, other.samples):
             if mine != its:
                 return f"bytes {offset} to {offset + length} of {other.where} differ from those of {self.where}"
+        if other.version.validator != self.version.validator:
+            before, now = _shown(self.version.validator), _shown(other.version.validator)
+            return f"{other.where} sees {now}, but {self.where} saw {before}"
         return None
+
+
+class SourceReader:
+    """Reads ranges of the source, all of the same version. Several threads may use it.
+
+    Args:
+        source (DistributedSource): the source.
+        size (int): its size in bytes.
+        validator (str): the expected validator. None: that of the first range, which only one thread may read.
+    """
+
+    def __init__(self, source: DistributedSource, size: int, validator: Optional[str] = None) -> None:
+        self._source = source
+        self._size = size
+        self.validator = validator
+
+    def read(self, offset: int, length: int) -> Data:
+        """Returns a range of the source. It is in memory once, if the function returns a bytes-like object or a file.
+
+        Raises:
+            EOFError: the source has fewer bytes, or the function supplies more than this range.
+            OSError, Exception: the source cannot be read or has another validator, or an HTTP response another range.
+        """
+        if isinstance(self._source, (str, os.PathLike)):
+            with open(self._source, "rb", buffering=0) as file:
+                self._check_validator(_validator_of(os.fstat(file.fileno())))
+                file.seek(offset)
+                data: Data = _read(file, length)
+        else:
+            result: Any = self._source(offset, length)
+            if hasattr(result, "read"):
+                with closing(result):
+                    self._check_validator(_check_response(result, offset, length, self._size))
+                    data = _read(result, length + 1)
+            else:
+                self._check_validator("")
+                data = memoryview(result).cast("B")
+        if len(data) > length:
+            raise EOFError(f"the function supplies more than the {length} bytes at offset {offset}")
+        if len(data) < length:
+            raise EOFError(f"the source has {len(data)} bytes at offset {offset} instead of {length}")
+        return data
+
+    def tree_hash(self, offset: int, length: int) -> str:
+        """Returns the tree hash of a range of the source, 64 hexadecimal digits."""
+        tree_hash = TreeHash()
+        for start in range(offset, offset + length, _PIECE_SIZE):
+            tree_hash.update(self.read(start, min(_PIECE_SIZE, offset + length - start)))
+        return tree_hash.finish().hex()
+
+    def _check_validator(self, found: str) -> None:
+        if self.validator is None:
+            self.validator = found
+        if found != self.validator:
+            raise OSError(
+                f"it has {_shown(found)}, but had {_shown(self.validator)}: the source was replaced or modified"
+            )
 
 
 def view_of(source: DistributedSource, size: Optional[int], where: str) -> View:
     """Returns what this process sees of the source. `size` is that of a function, which has no size of its own."""
+    version = None
     if isinstance(source, (str, os.PathLike)):
-        size = os.stat(source).st_size
+        size, version = file_version(source)
     assert size is not None
-    samples = [hashlib.sha256(read_range(source, *sample)).digest() for sample in _sample_ranges(size)]
-    return View(where, size, tuple(samples))
+    reader = SourceReader(source, size, None if version is None else version.validator)
+    samples = [hashlib.sha256(reader.read(*sample)).digest() for sample in _sample_ranges(size)]
+    return View(where, size, tuple(samples), version or Version(reader.validator or ""))
 
 
-def read_range(source: DistributedSource, offset: int, length: int) -> Data:
-    """Returns a range of the source. It is in memory once, if the function returns a bytes-like object or a file.
+def file_version(path: Union[str, os.PathLike[str]]) -> tuple[int, Version]:
+    """Returns the size of a file in bytes, and its version."""
+    # A network file system may cache the metadata of a path, but not those of a file that was just opened.
+    with open(path, "rb", buffering=0) as file:
+        is_synced = False
+        with suppress(OSError):
+            # A store through a shared mapping changes the times only if the page was clean. fsync cleans all pages.
+            os.fsync(file.fileno())
+            is_synced = True
+        status = os.fstat(file.fileno())
+    age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
+    return status.st_size, Version(_validator_of(status), status.st_ctime_ns, is_synced and age >= _TRUSTED_AGE_NS)
+
+
+def _validator_of(status: os.stat_result) -> str:
+    return f"modification time {status.st_mtime_ns} ns"
+
+
+def _shown(validator: str) -> str:
+    return f"a source with {validator}" if validator else "a source without ETag and Last-Modified"
+
+
+def _check_response(result: Any, offset: int, length: int, size: int) -> str:
+    """Returns the validator of an HTTP response, or an empty one for another object.
 
     Raises:
-        EOFError: the source has fewer bytes.
-        OSError, Exception: the source cannot be read.
+        OSError: the HTTP response does not have exactly this range of the source.
     """
-    if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb", buffering=0) as file:
-            file.seek(offset)
-            data: Data = _read(file, length)
-    else:
-        result: Any = source(offset, length)
-        if hasattr(result, "read"):
-            with closing(result):
-                data = _read(result, length)
-        else:
-            data = memoryview(result).cast("B")
-    if len(data) != length:
-        raise EOFError(f"the source has {len(data)} bytes at offset {offset} instead of {length}")
-    return data
-
-
-def tree_hash_of(source: DistributedSource, offset: int, length: int) -> str:
-    """Returns the tree hash of a range of the source, 64 hexadecimal digits."""
-    tree_hash = TreeHash()
-    for start in range(offset, offset + length, _PIECE_SIZE):
-        tree_hash.update(read_range(source, start, min(_PIECE_SIZE, offset + length - start)))
-    return tree_hash.finish().hex()
+    status = getattr(result, "status", getattr(result, "status_code", None))
+    headers = getattr(result, "headers", None)
+    if not isinstance(status, int) or headers is None:
+        return ""
+    if status == 206:
+        text = headers.get("Content-Range") or ""
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", text.strip(), re.ASCII | re.IGNORECASE)
+        expected = (offset, offset + length - 1, size)
+        if found is None or tuple(size if field == "*" else int(field) for field in found.groups()) != expected:
+            raise OSError(
+                f"the HTTP response has Content-Range {text!r}, but 'bytes {offset}-{offset + length - 1}/{size}' was"
+                " requested"
+            )
+    elif status != 200 or (offset, length) != (0, size):
+        raise OSError(
+            f"the HTTP response to a request for {length} bytes at offset {offset} has status {status}, but must have"
+            " 206: use a server that supports Range"
+        )
+    return ", ".join(f"{name} {headers[name]}" for name in ("ETag", "Last-Modified") if headers.get(name))
 
 
 def _sample_ranges(size: int) -> Iterator[tuple[int, int]]:

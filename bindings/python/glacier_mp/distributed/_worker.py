@@ -15,6 +15,7 @@ from typing import Optional
 
 import distributed
 
+from .._ffi import E_INCOMPLETE, error_of
 from ..client import Client
 from ..errors import GlacierError, StoppedError
 from ..progress import Progress
@@ -22,7 +23,7 @@ from ..treehash import TreeHash
 from ..upload import Upload
 from ._errors import WorkerSourceError
 from ._settings import Settings
-from ._source import DistributedSource, View, read_range, tree_hash_of, view_of
+from ._source import DistributedSource, SourceReader, Version, View, file_version, view_of
 
 # A report at most this often, in seconds.
 _REPORT_INTERVAL = 0.5
@@ -45,6 +46,10 @@ class Job:
         offset = first * self.part_size
         return offset, min(count * self.part_size, self.reference.size - offset)
 
+    def reader(self) -> SourceReader:
+        """Returns a reader of the version of the source that the reference saw."""
+        return SourceReader(self.source, self.reference.size, self.reference.version.validator)
+
 
 @dataclass(frozen=True)
 class Range:
@@ -54,28 +59,53 @@ class Range:
     count: int
 
 
-def send_range(job: Job, parts: Range) -> str:
-    """Sends the missing parts of a range. Returns the address of the worker."""
+@dataclass(frozen=True)
+class Reading:
+    """What one task has read of the source.
+
+    Attributes:
+        worker (str): the address of the worker.
+        checksums (list of str): the tree hashes of the parts of the range. After send_range the service holds them.
+        version (Version or None): the version of the source when the task began; None if its ctime changed meanwhile.
+    """
+
+    worker: str
+    checksums: list[str]
+    version: Optional[Version]
+
+    def is_proved(self, now: Version) -> bool:
+        """Returns whether these are the hashes of a source that has this version now."""
+        return self.version is not None and self.version.is_trusted and self.version.changed_ns == now.changed_ns
+
+
+def send_range(job: Job, parts: Range) -> Reading:
+    """Sends the missing parts of a range."""
     with _process(job) as process:
-        process.check_source(job)
+        before = process.check_source(job)
         report = _Reporter(process, job, parts)
         if isinstance(job.source, (str, os.PathLike)):
-            _transfer(job, parts, process.client, report)
+            checksums = _transfer(job, parts, process.client, report)
         else:
-            _put_parts(job, parts, process, report)
-    return process.address
+            checksums = _put_parts(job, parts, process, report)
+        return process.reading(job, before, checksums)
 
 
-def hash_range(job: Job, parts: Range) -> tuple[str, list[str]]:
-    """Computes the tree hashes of the parts of a range. Returns the address of the worker, and the hashes."""
+def hash_range(job: Job, parts: Range) -> Reading:
+    """Computes the tree hashes of the parts of a range."""
     with _process(job) as process:
-        process.check_source(job)
-        hashes = []
+        before = process.check_source(job)
+        reader = job.reader()
+        checksums = []
         for index in range(parts.first, parts.first + parts.count):
             process.check_wanted()
             with _source_errors(process.worker):
-                hashes.append(tree_hash_of(job.source, *job.bytes_of(index, 1)))
-    return process.address, hashes
+                checksums.append(reader.tree_hash(*job.bytes_of(index, 1)))
+        return process.reading(job, before, checksums)
+
+
+def view_range(job: Job, _parts: Range) -> View:
+    """Returns what this worker sees of the source now."""
+    return view(job.source, job.reference.size)
 
 
 def view(source: DistributedSource, size: Optional[int]) -> View:
@@ -104,15 +134,34 @@ class _Process:
         self._lock = threading.Lock()
         self._checked = False
 
-    def check_source(self, job: Job) -> None:
-        """Raises WorkerSourceError if this worker sees another file than the coordinator or the first worker."""
+    def check_source(self, job: Job) -> Version:
+        """Returns the version of the source. Each task calls it before and after it reads.
+
+        Raises:
+            WorkerSourceError: this worker sees another source than the reference, or the source changed.
+        """
+        reference = job.reference
         with self._lock:
             if not self._checked:
-                own = view(job.source, job.reference.size)
-                difference = job.reference.difference(own)
-                if difference is not None:
-                    raise WorkerSourceError(f"a worker sees another source: {difference}", worker=self.address)
+                self._check(reference, view(job.source, reference.size))
                 self._checked = True
+        if not isinstance(job.source, (str, os.PathLike)):
+            # The reader compares the validator of each range.
+            return reference.version
+        with _source_errors(self.worker):
+            size, version = file_version(job.source)
+        self._check(reference, View(_name(self.worker), size, reference.samples, version))
+        return version
+
+    def reading(self, job: Job, before: Version, checksums: list[str]) -> Reading:
+        """Returns what a task has read, after a check that the source did not change."""
+        after = self.check_source(job)
+        return Reading(self.address, checksums, before if before.changed_ns == after.changed_ns else None)
+
+    def _check(self, reference: View, own: View) -> None:
+        difference = reference.difference(own)
+        if difference is not None:
+            raise WorkerSourceError(f"a worker sees another source: {difference}", worker=self.address)
 
     def check_wanted(self) -> None:
         """Raises StoppedError if the upload was stopped, or if this worker is closing."""
@@ -170,7 +219,8 @@ class _Reporter:
         self.report(progress.bytes_done + progress.bytes_resumed + resumed, progress.bytes_sent)
 
 
-def _transfer(job: Job, parts: Range, client: Client, report: _Reporter) -> None:
+def _transfer(job: Job, parts: Range, client: Client, report: _Reporter) -> list[str]:
+    """Sends a range of a file. Returns the tree hashes of its parts."""
     with Upload(
         client,
         job.vault_name,
@@ -182,12 +232,25 @@ def _transfer(job: Job, parts: Range, client: Client, report: _Reporter) -> None
     ) as upload:
         upload.transfer()
         _report_end(report, upload)
+        stored = {part.offset: part.checksum for part in upload.list_parts()}
+    checksums = []
+    for index in range(parts.first, parts.first + parts.count):
+        checksum = stored.get(index * job.part_size)
+        if checksum is None:
+            raise error_of(E_INCOMPLETE, f"the service acknowledged part {index}, but does not list it")
+        checksums.append(checksum)
+    return checksums
 
 
-def _put_parts(job: Job, parts: Range, process: _Process, report: _Reporter) -> None:
-    """Sends a range of a source that is a function. Each part is in memory while it is sent."""
+def _put_parts(job: Job, parts: Range, process: _Process, report: _Reporter) -> list[str]:
+    """Sends a range of a source that is a function. Returns the tree hashes of its parts.
+
+    Each part is in memory while it is sent.
+    """
     concurrency, memory_limit = job.settings.limits()
     threads = max(1, min(concurrency, memory_limit // job.part_size, parts.count))
+    reader = job.reader()
+    checksums = []
     resumed = 0
     with Upload(
         process.client,
@@ -198,27 +261,30 @@ def _put_parts(job: Job, parts: Range, process: _Process, report: _Reporter) -> 
     ) as upload:
         stored = {part.offset: part.checksum for part in upload.list_parts()}
 
-        def put(index: int) -> int:
-            """Sends a part unless it is stored. Returns the number of bytes that were stored before."""
+        def put(index: int) -> tuple[str, int]:
+            """Sends a part unless it is stored. Returns its tree hash, and the bytes of it that were stored before."""
             offset, length = job.bytes_of(index, 1)
             with _source_errors(process.worker):
-                data = read_range(job.source, offset, length)
+                data = reader.read(offset, length)
             checksum = TreeHash(data).finish().hex()
             if stored.get(offset) == checksum:
-                return length
+                return checksum, length
             upload.put_part(index, data, checksum)
-            return 0
+            return checksum, 0
 
         with ThreadPoolExecutor(threads, thread_name_prefix="glacier_mp") as pool:
             futures = [pool.submit(put, index) for index in range(parts.first, parts.first + parts.count)]
             for future in futures:
                 try:
-                    resumed += future.result()
+                    checksum, stored_before = future.result()
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     upload.cancel()
                     raise
+                checksums.append(checksum)
+                resumed += stored_before
         _report_end(report, upload, resumed)
+    return checksums
 
 
 def _report_end(report: _Reporter, upload: Upload, resumed: int = 0) -> None:
