@@ -107,7 +107,7 @@ pub(crate) struct UploadArgs {
     /// The default is the smallest size from 16M that needs at most 10,000 parts, and 64M if the size is not known.
     #[arg(long, value_name = "SIZE", value_parser = parse_part_size)]
     pub(crate) part_size: Option<u64>,
-    /// Start again: abort the unfinished uploads of these files
+    /// Start again: abort the unfinished uploads of these files, and replace journals of archives
     #[arg(long)]
     pub(crate) restart: bool,
     /// The expected size of standard input, which chooses the part size

@@ -33,7 +33,7 @@ pub(crate) struct ArchiveRecord {
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) description: String,
-    /// The path of the file, or `-` for standard input. Each byte that is not UTF-8 is written as `\xNN`.
+    /// The path of the file, or `-` for standard input. Each byte that is not UTF-8 is written as `\xNN`. Empty if it is unknown.
     pub(crate) source: String,
     #[serde(default)]
     pub(crate) endpoint: String,

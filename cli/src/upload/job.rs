@@ -134,22 +134,21 @@ impl Job {
         context: &Context,
         unfinished: &mut Option<String>,
     ) -> Result<ArchiveRecord> {
-        let earlier = journal.settle(self, context)?;
+        let mut earlier = journal.settle(self, context)?;
         if matches!(earlier, Earlier::Nothing) && self.upload_id.is_none() {
             self.note_earlier_archive(context);
         }
-        match self.send(journal, &earlier, index, context, unfinished) {
-            // The upload of the earlier content was complete, but its response was lost. The library found the archive, so a new
-            // upload can begin.
-            Err(failure) if is_archive_of_earlier_content(journal, &earlier) => match journal.settle(self, context)? {
-                Earlier::Archive(_) => Err(failure),
-                earlier => self.send(journal, &earlier, index, context, unfinished),
-            },
-            outcome => outcome,
+        loop {
+            if let Some(record) = self.send(journal, &earlier, index, context, unfinished)? {
+                return Ok(record);
+            }
+            journal.replace_other_bytes(self, context)?;
+            earlier = Earlier::Nothing;
         }
     }
 
-    /// Runs the upload, and records its archive.
+    /// Runs the upload, and records its archive. `None`: the earlier upload became an archive of other bytes than the source
+    /// has.
     fn send(
         &self,
         journal: &Journal,
@@ -157,10 +156,7 @@ impl Job {
         index: usize,
         context: &Context,
         unfinished: &mut Option<String>,
-    ) -> Result<ArchiveRecord> {
-        if let Earlier::Archive(record) = earlier {
-            return Ok(record.clone());
-        }
+    ) -> Result<Option<ArchiveRecord>> {
         if let Earlier::Unfinished(summary) = earlier {
             self.check_options(summary, context).inspect_err(|_| *unfinished = Some(summary.upload_id.clone()))?;
         }
@@ -170,6 +166,10 @@ impl Job {
         context.stop.add(&upload);
         context.tracker.set_upload(index, &upload);
         if let Err(error) = upload.run() {
+            let is_earlier_archive = !matches!(earlier, Earlier::Nothing) && upload.archive_id().is_some();
+            if error.kind() == Kind::SourceChanged && is_earlier_archive && self.upload_id.is_none() {
+                return Ok(None);
+            }
             if journal.path().is_none() {
                 *unfinished = upload.id().map(|id| id.to_string_lossy().into_owned());
             }
@@ -189,8 +189,8 @@ impl Job {
             account_id: context.account_id.clone(),
             later: Map::new(),
         };
-        record_archive(&record, journal, context)?;
-        Ok(record)
+        self.record_archive(&record, journal, earlier, context)?;
+        Ok(Some(record))
     }
 
     /// Sets everything but the source. Returns the description of the archive.
@@ -198,10 +198,11 @@ impl Job {
         if let Some(path) = journal.path() {
             upload.set_journal(path)?;
         }
-        if let Some(bytes) = context.settings.part_size {
+        // An archive has the same bytes with each part size.
+        if let Some(bytes) = context.settings.part_size.filter(|_| !matches!(earlier, Earlier::Finished(_))) {
             upload.set_part_size(bytes)?;
         }
-        if let Earlier::Unfinished(summary) = earlier {
+        if let Earlier::Unfinished(summary) | Earlier::Finished(summary) = earlier {
             if let Some(description) = &self.description {
                 upload.set_description(description)?;
             }
@@ -251,7 +252,7 @@ impl Job {
             message: format!(
                 "the unfinished upload of this source has the {what} {recorded}, not {given}; to resume it, leave out {option}; \
                  to abort it and start again, run: {}",
-                context.invocation.restart_command(self, summary)
+                context.invocation.restart_command(self, Some(summary))
             ),
         };
         if let Some(bytes) = context.settings.part_size.filter(|bytes| *bytes != summary.part_size) {
@@ -311,7 +312,7 @@ impl Job {
             return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
         }
         let summary = journal.summary().ok().flatten();
-        let restart = summary.as_ref().map(|summary| context.invocation.restart_command(self, summary));
+        let restart = summary.as_ref().map(|summary| context.invocation.restart_command(self, Some(summary)));
         match (kind, restart, &self.upload_id) {
             // Also before the upload was initiated: the same command begins it.
             (Kind::Canceled | Kind::Callback, ..) => Failure { exit: Exit::Stopped, ..failure },
@@ -319,6 +320,12 @@ impl Job {
                 .with_hint(format_args!("upload {} has other bytes than this file", shown(id))),
             (Kind::SourceChanged, Some(restart), None) => Failure { exit: Exit::Failed, ..failure }
                 .with_hint(format_args!("to abort the upload and upload the source as it is now, run: {restart}")),
+            // The service created an archive of other bytes than it received.
+            (Kind::TreeHash, Some(restart), None)
+                if matches!(&summary, Some(JournalSummary { end: Some(JournalEnd::Completed { .. }), .. })) =>
+            {
+                failure.with_hint(format_args!("to upload the source again, run: {restart}"))
+            }
             (Kind::SourceChanged, None, None) => Failure { exit: Exit::Failed, ..failure },
             (Kind::NotFound | Kind::OutcomeUnknown, Some(restart), _) => {
                 // The command that is named settles the journal.
@@ -331,6 +338,40 @@ impl Job {
             }
             _ => failure,
         }
+    }
+
+    /// Adds the archive to the catalog. Only then may its journal be removed.
+    fn record_archive(
+        &self,
+        record: &ArchiveRecord,
+        journal: &Journal,
+        earlier: &Earlier,
+        context: &Context,
+    ) -> Result<()> {
+        let catalog = context.settings.state.catalog();
+        let appended = match earlier {
+            // The earlier command may have written the line.
+            Earlier::Finished(_) => catalog.append_once(record, context.catalog_wait()),
+            _ => catalog.append(record, context.catalog_wait()),
+        };
+        appended.map_err(|failure| {
+            let ArchiveRecord { archive_id, tree_hash, size, .. } = record;
+            let has_journal = journal.path().is_some();
+            let input = if self.source == JobSource::Stdin { " with the same standard input" } else { "" };
+            let next = if has_journal {
+                format!(
+                    "correct this and run the same command again{input}, which sends nothing and writes the catalog"
+                )
+            } else {
+                "keep this message: nothing else has the archive ID".to_owned()
+            };
+            let message = format!(
+                "the archive exists as {} with tree hash {tree_hash} and {size} bytes, but {failure}; {next}",
+                shown(archive_id)
+            );
+            let exit = if has_journal && context.stop.is_raised() { Exit::Stopped } else { Exit::Failed };
+            Failure { exit, message }
+        })
     }
 
     fn set_source(&self, upload: &Upload, context: &Context) -> Result<Option<ReadError>> {
@@ -353,31 +394,4 @@ fn archive_size(upload: &Arc<Upload>, journal: &Journal) -> u64 {
     let counted = upload.progress().map_or(u64::MAX, |progress| progress.bytes_total);
     let recorded = || journal.summary().ok().flatten().and_then(|summary| summary.archive_size);
     if counted == u64::MAX { recorded().unwrap_or_default() } else { counted }
-}
-
-/// Appends the archive to the catalog. Only then may its journal be removed.
-fn record_archive(record: &ArchiveRecord, journal: &Journal, context: &Context) -> Result<()> {
-    context.settings.state.catalog().append(record, context.catalog_wait()).map_err(|failure| {
-        let ArchiveRecord { archive_id, tree_hash, size, .. } = record;
-        let has_journal = journal.path().is_some();
-        let next = if has_journal {
-            "correct this and run the same command again, which sends nothing and writes the catalog"
-        } else {
-            "keep this message: nothing else has the archive ID"
-        };
-        let message = format!(
-            "the archive exists as {} with tree hash {tree_hash} and {size} bytes, but {failure}; {next}",
-            shown(archive_id)
-        );
-        let exit = if has_journal && context.stop.is_raised() { Exit::Stopped } else { Exit::Failed };
-        Failure { exit, message }
-    })
-}
-
-/// Returns whether the journal records an archive since the last attempt to send.
-fn is_archive_of_earlier_content(journal: &Journal, earlier: &Earlier) -> bool {
-    let was_completing = matches!(earlier, Earlier::Unfinished(summary) if summary.end == Some(JournalEnd::Completing));
-    let is_completed =
-        || matches!(journal.summary(), Ok(Some(summary)) if matches!(summary.end, Some(JournalEnd::Completed { .. })));
-    was_completing && is_completed()
 }

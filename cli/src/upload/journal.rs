@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 
 use glacier_mp::error::Kind;
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
-use serde_json::Map;
 
 use super::{Context, Job, JobSource};
 use crate::console::{shown, shown_path};
 use crate::exit::{Failure, Result};
 use crate::progress::Event;
-use crate::state::catalog::{ArchiveRecord, now};
 use crate::state::entry::{Entry, UploadKey, remove_file, unfinished};
 use crate::stdin::Stdin;
 use crate::terms::with_options;
@@ -39,8 +37,8 @@ pub(super) enum Earlier {
     Nothing,
     /// An upload to resume.
     Unfinished(JournalSummary),
-    /// The archive of the same source, which is in the catalog now.
-    Archive(ArchiveRecord),
+    /// An archive. A run with the journal compares it with the source.
+    Finished(JournalSummary),
 }
 
 impl Journal {
@@ -96,36 +94,23 @@ impl Journal {
         Ok(self.path().map(JournalSummary::read).transpose()?.flatten())
     }
 
-    /// Finds out what an earlier command left, and settles it: an archive goes to the catalog, an upload that is to be started
-    /// again is aborted.
+    /// Finds out what an earlier command left, and settles it: an upload that is to be started again is aborted, and an
+    /// archive that is to be replaced goes to the catalog.
     ///
     /// # Errors
-    /// The source changed since an unfinished upload; the catalog cannot be written; the service rejects the abort.
+    /// The source changed since an unfinished upload; as [`Journal::settle_finished`]; the service rejects the abort.
     pub(super) fn settle(&self, job: &Job, context: &Context) -> Result<Earlier> {
-        let source = &job.source;
         let Some(summary) = self.summary()? else { return Ok(Earlier::Nothing) };
         match &summary.end {
-            Some(JournalEnd::Completed { archive_id, tree_hash }) => {
-                let record = record(&summary, archive_id, &tree_hash.to_hex(), source);
-                context.settings.state.catalog().append_once(&record, context.catalog_wait())?;
-                self.remove_file()?;
-                if is_unchanged(&summary, source) && !context.settings.is_restart {
-                    return Ok(Earlier::Archive(record));
-                }
-                let id = shown(archive_id);
-                let text = format!(
-                    "{}: an earlier command uploaded its previous content as archive {id}",
-                    shown(&source.name())
-                );
-                context.display.event(&Event::Note { message: &text });
-                Ok(Earlier::Nothing)
-            }
+            Some(JournalEnd::Completed { .. }) => self.settle_finished(summary, job, context),
             Some(JournalEnd::Aborted) => self.remove_file().map(|()| Earlier::Nothing),
             _ if context.settings.is_restart => self.abandon(&summary, job, context).map(|()| Earlier::Nothing),
             // Complete is repeated first. Only its outcome shows what to do.
             Some(JournalEnd::Completing) => Ok(Earlier::Unfinished(summary)),
             // The user says that the upload has this source. The library compares the bytes.
-            None if job.upload_id.is_some() || is_unchanged(&summary, source) => Ok(Earlier::Unfinished(summary)),
+            None if job.upload_id.is_some() || may_be_unchanged(&summary, &job.source) => {
+                Ok(Earlier::Unfinished(summary))
+            }
             None => Err(changed(&summary, job, context)),
         }
     }
@@ -162,7 +147,11 @@ impl Journal {
         }
     }
 
-    fn remove_file(&self) -> Result<()> {
+    /// Removes the file of the journal, and keeps the lock.
+    ///
+    /// # Errors
+    /// The path and the cause.
+    pub(super) fn remove_file(&self) -> Result<()> {
         self.path().map_or(Ok(()), remove_file)
     }
 
@@ -214,27 +203,11 @@ fn recorded_key(id: &str, path: &Path, job: &Job, context: &Context) -> Result<O
     Ok(None)
 }
 
-/// Returns the record of an archive that a journal has.
-fn record(summary: &JournalSummary, archive_id: &str, tree_hash: &str, source: &JobSource) -> ArchiveRecord {
-    ArchiveRecord {
-        time: now(),
-        vault: summary.vault.clone(),
-        archive_id: archive_id.to_owned(),
-        tree_hash: tree_hash.to_owned(),
-        size: summary.archive_size.unwrap_or_default(),
-        description: summary.description.clone(),
-        source: source.name(),
-        endpoint: summary.endpoint.clone(),
-        account_id: summary.account_id.clone(),
-        later: Map::new(),
-    }
-}
-
-/// Returns whether a file has the size and the modification time that the journal records.
-fn is_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
+/// Returns whether the source may have the bytes of an unfinished upload. The library compares them: parts of a file with the
+/// recorded ones, a stream with those that the service lists, which it replaces.
+fn may_be_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
     match source {
         JobSource::File(path) => summary.may_have_source(path),
-        // The library compares the bytes.
         JobSource::Stdin => true,
     }
 }
@@ -244,6 +217,6 @@ fn changed(summary: &JournalSummary, job: &Job, context: &Context) -> Failure {
         .with_hint(format_args!("to keep its parts, restore the file {}", shown(&job.name())))
         .with_hint(format_args!(
             "to abort that upload and upload the file as it is now, run: {}",
-            context.invocation.restart_command(job, summary)
+            context.invocation.restart_command(job, Some(summary))
         ))
 }

@@ -60,15 +60,17 @@ impl Invocation {
         together.chain(with_id).collect()
     }
 
-    /// Returns the command that aborts an unfinished upload and uploads its source again, for a message.
-    pub(super) fn restart_command(&self, job: &Job, unfinished: &JournalSummary) -> String {
+    /// Returns the command that uploads a source again, for a message. It aborts an unfinished upload. The new archive has the
+    /// description of `earlier`, unless the user gave another.
+    pub(super) fn restart_command(&self, job: &Job, earlier: Option<&JournalSummary>) -> String {
         let mut extra = vec!["--restart".into()];
         let default = match &job.source {
             JobSource::File(path) => default_description(path),
             JobSource::Stdin => String::new(),
         };
-        if !self.has_option("--description=") && unfinished.description != default {
-            extra.push(format!("--description={}", unfinished.description).into());
+        let kept = earlier.map(|summary| &summary.description).filter(|description| **description != default);
+        if let Some(description) = kept.filter(|_| !self.has_option("--description=")) {
+            extra.push(format!("--description={description}").into());
         }
         shown(&self.command("upload", &job.vault, extra, &[job]).text.to_string_lossy())
     }

@@ -9,6 +9,7 @@
 
 mod advice;
 mod config;
+mod finished;
 mod install;
 mod manual;
 mod names;

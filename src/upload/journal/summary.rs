@@ -64,7 +64,7 @@ impl JournalSummary {
     }
 
     /// Returns whether a file has the size and the modification time that the journal records for its source. True if it
-    /// records none: only the bytes can be compared.
+    /// records none. This does not show that the file has the bytes of the upload: a run with the journal compares them.
     pub fn may_have_source(&self, path: &Path) -> bool {
         self.source.is_none_or(|recorded| {
             std::fs::metadata(path).is_ok_and(|metadata| {
