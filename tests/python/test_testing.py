@@ -13,6 +13,7 @@ import pytest
 from glacier_mp import Client, Config, testing
 from glacier_mp.testing import LocalGlacier
 from local import child_environment
+from local_glacier import EMULATOR
 
 
 def test_fixture_serves_a_test_of_a_program(tmp_path: Path) -> None:
@@ -95,6 +96,14 @@ def test_environment_replaces_proxy_token_and_endpoint(monkeypatch: pytest.Monke
             monkeypatch.setenv(name, value)
         with Client(Config(max_attempts=1)) as client:
             client.upload(glacier.vault_name, b"content")
+
+
+def test_documented_option_exists() -> None:
+    assert LocalGlacier.__doc__ is not None
+    option = LocalGlacier.__doc__.partition("such as ``")[2].partition("``")[0]
+    assert option.startswith("--")
+    options = subprocess.run([EMULATOR, "--help"], capture_output=True, text=True, check=True).stdout.split()
+    assert option in options
 
 
 def test_clear_faults_removes_faults() -> None:

@@ -50,7 +50,7 @@ class LocalGlacier:
         vault_name (str): the name of the vault.
         region_name (str): the region that clients must sign for.
         program (path): the program. Default: the variable GLACIER_EMULATOR, or ``glacier-emulator`` in PATH.
-        arguments (str): more options of the program, such as ``--token-lifetime``: see its ``--help``.
+        arguments (str): more options of the program, such as ``--token-seconds``: see its ``--help``.
 
     Raises:
         FileNotFoundError: the program is not installed.
