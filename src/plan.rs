@@ -81,7 +81,7 @@ pub const STREAM_PART_SIZE: u64 = 64 * MIB;
 pub(crate) const STREAM_WARNING_PART: u32 = 8_000;
 
 /// Returns the part size of an upload: the requested one, otherwise the default for its size. If only the expected size is
-/// known, a stream of that size stays below [`STREAM_WARNING_PART`]. If no size is known, it is `default`.
+/// known, a stream of that size has at most 8,000 parts. If no size is known, it is `default`.
 ///
 /// # Errors
 /// As [`Plan::new`].
