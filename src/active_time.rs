@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use once_cell::race::OnceBox;
 
 /// The longest time between two ticks that counts completely, in milliseconds. Waiting threads tick every 50 ms and the caller's
-/// thread every 100 ms, so a longer gap means that the process was stopped (SIGSTOP, debugger, suspended machine) or got no
-/// processor. One gap must not use up the shortest time limit, which is 1 s.
-const GAP_MAX_MS: u64 = 500;
+/// thread every 100 ms, also on a busy machine within this time, so a longer gap means that the process was stopped: by SIGSTOP,
+/// by a debugger, or with the suspended machine.
+const GAP_MAX_MS: u64 = 5000;
 /// The minimum that counts of a longer gap, in milliseconds. Time limits also end on a machine where all ticks are late.
 const GAP_COUNTED_MS: u64 = 50;
 /// The unit of excluded time, in milliseconds.
@@ -109,12 +109,12 @@ mod tests {
         for tick in 0..100 {
             assert_eq!(time.tick(ms(tick * 50)), ms(tick * 50));
         }
-        assert_eq!(time.tick(ms(4950 + 500)), ms(4950 + 500), "a busy machine ticks late");
+        assert_eq!(time.tick(ms(4950 + 5000)), ms(4950 + 5000), "a busy machine ticks late");
     }
 
     #[test]
     fn counts_less_than_half_a_second_of_a_stop() {
-        for stop in (501..10_000).chain([3_600_000, 86_400_000]) {
+        for stop in (5001..15_000).chain([3_600_000, 86_400_000]) {
             let (mut time, before) = ticking();
             let counted = time.tick(ms(1000 + stop)) - before;
             assert!((ms(50)..ms(300)).contains(&counted), "{counted:?} of a stop of {stop} ms");
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn late_ticks_advance() {
-        for gap in [501, 550, 750, 800, 5000] {
+        for gap in [5001, 5050, 5250, 5300, 50_000] {
             let (mut time, before) = ticking();
             for tick in 1..=100 {
                 time.tick(ms(1000 + tick * gap));

@@ -16,8 +16,8 @@ use crate::fake::{EmptyVault, Fake, Reply, metadata_keys};
 
 /// Set in the process that is stopped: the URL of the server.
 const SERVER_URL: &str = "TEST_SERVER_URL";
-/// The stop lasts longer than the time limit of each request, which is 1 s or 2 s.
-const STOP: Duration = Duration::from_secs(3);
+/// The stop lasts longer than the time limit of each request, which is 1 s or 2 s, and than a gap that counts as a busy machine.
+const STOP: Duration = Duration::from_secs(7);
 const TOKEN: &str = "/latest/api/token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const CONTAINER: &str = "/keys";
