@@ -68,9 +68,7 @@ impl UreqConnection {
         let open = Open::new(&self.transport, &shared, address)?;
         Ok((self.open.insert(open), shared))
     }
-}
 
-impl UreqConnection {
     /// Closes the connection. Its buffers can contain secrets of responses.
     fn close(&mut self) {
         let _wiped = WipedFrees::begin();

@@ -1,7 +1,6 @@
 //! A journal whose archive exists already: success needs the bytes of this source.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use glacier_emulator::{Action, ConnectionEnd, Fault, Operation};
@@ -15,14 +14,14 @@ fn other(content: &[u8]) -> Vec<u8> {
     content.iter().enumerate().map(|(at, byte)| if at % MIB == 0 { byte ^ 1 } else { *byte }).collect()
 }
 
-/// Runs a command whose catalog cannot be written, so that its journal keeps the archive. Returns the archive ID.
+/// Runs a command whose catalog has the maximum size, so that its journal keeps the archive. Returns the archive ID.
 fn finish_without_catalog(place: &Place, words: &[&str], input: &[u8]) -> String {
     let known = place.archives();
     fs::create_dir_all(place.state()).unwrap();
     let (catalog, kept) = (place.state().join("archives.jsonl"), place.state().join("kept"));
     let has_catalog = fs::rename(&catalog, &kept).is_ok();
-    symlink("/dev/full", &catalog).unwrap();
-    let ran = place.run_with_input(words.iter().copied(), input);
+    fs::write(&catalog, "{}\n".repeat(32 << 10)).unwrap();
+    let ran = place.run_at_limit_of_file_sizes(words.iter().copied(), input);
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("the archive exists as "), "{ran:?}");
     fs::remove_file(&catalog).unwrap();
     if has_catalog {

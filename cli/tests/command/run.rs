@@ -68,7 +68,22 @@ impl Place {
 
     /// Runs the command with bytes as standard input.
     pub(crate) fn run_with_input<'a>(&self, words: impl IntoIterator<Item = &'a str>, input: &[u8]) -> Ran {
-        let mut child = self.command(words).stdin(Stdio::piped()).spawn().unwrap();
+        Self::run_to_end(&mut self.command(words), input)
+    }
+
+    /// Runs the command, which can write no file beyond 8 KiB, or 16 KiB in shells that count in KiB.
+    pub(crate) fn run_at_limit_of_file_sizes<'a>(&self, words: impl IntoIterator<Item = &'a str>, input: &[u8]) -> Ran {
+        let command = self.command(words);
+        let mut limited = Command::new("sh");
+        // The test program can ignore the signal of the limit, as programs in Python do.
+        limited.args(["-c", "ulimit -f 16; exec env --default-signal=XFSZ \"$@\"", "sh"]);
+        limited.arg(command.get_program()).args(command.get_args()).env_clear().envs(self.variables());
+        limited.current_dir(self.directory.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::run_to_end(&mut limited, input)
+    }
+
+    fn run_to_end(command: &mut Command, input: &[u8]) -> Ran {
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         // A command that fails early closes the pipe.
         let _ = stdin.write_all(input);
