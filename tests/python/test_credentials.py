@@ -202,7 +202,7 @@ def test_provider_can_cancel_and_close_its_upload(issuer: TokenIssuer, close: bo
 def test_token_that_stays_expired_fails_the_call(issuer: TokenIssuer) -> None:
     with issuer.client() as client, Upload(client, VAULT, b"data") as upload:
         upload.initiate()
-        issuer.glacier.replace_token("nobody knows")
+        issuer.glacier.replace_token("nobody-knows")
         with pytest.raises(ServiceError) as caught:
             upload.run()
         assert (caught.value.name, caught.value.resumable) == ("GLACIER_E_CREDENTIALS", True)

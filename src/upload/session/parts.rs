@@ -26,8 +26,6 @@ pub(crate) struct Parts {
     /// The lengths of the stored parts that are shorter than the part size. Kept apart because each of up to 10,000 parts is
     /// compared with them before it is sent.
     short: BTreeMap<u32, u64>,
-    /// The stored parts whose lengths come from the service's list, which may be one too large.
-    listed: BTreeSet<u32>,
     in_flight: BTreeMap<u32, u64>,
     /// Parts that were sent and neither acknowledged nor rejected: the service may hold the old bytes, the new ones, or none.
     uncertain: BTreeSet<u32>,
@@ -36,7 +34,7 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn new(part_size: u64) -> Self {
         let (stored, short, in_flight) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { part_size, stored, short, listed: BTreeSet::new(), in_flight, uncertain: BTreeSet::new() }
+        Self { part_size, stored, short, in_flight, uncertain: BTreeSet::new() }
     }
 
     pub(crate) fn stored(&self, index: u32) -> Option<StoredPart> {
@@ -67,7 +65,6 @@ impl Parts {
     pub(crate) fn acknowledged(&mut self, index: u32, part: StoredPart) {
         self.in_flight.remove(&index);
         self.uncertain.remove(&index);
-        self.listed.remove(&index);
         self.store(index, part);
     }
 
@@ -76,7 +73,6 @@ impl Parts {
         self.in_flight.remove(&index);
         self.stored.remove(&index);
         self.short.remove(&index);
-        self.listed.remove(&index);
         self.uncertain.insert(index);
     }
 
@@ -105,7 +101,7 @@ impl Parts {
             let stored = self
                 .stored(index)
                 .ok_or_else(|| incomplete(format!("part {index} is missing (bytes {} of {size})", range.in_bytes())))?;
-            if !self.covers(index, stored, range) {
+            if stored.length != range.length() {
                 return Err(incomplete(format!(
                     "part {index} has {} bytes, but in an archive of {size} bytes it must have {} (bytes {})",
                     stored.length,
@@ -115,8 +111,7 @@ impl Parts {
             }
             trees.push(stored.tree);
         }
-        // All parts up to the end of the archive were compared above.
-        if let Some((last, _)) = self.stored.last_key_value().filter(|(last, _)| **last as usize >= trees.len()) {
+        if let Some((last, _)) = self.stored.last_key_value().filter(|_| self.end() > size) {
             return Err(incomplete(format!(
                 "part {last} ends at byte {}, but the archive has {size} bytes",
                 self.end()
@@ -129,18 +124,9 @@ impl Parts {
     pub(crate) fn adopt(&mut self, listed: &BTreeMap<u32, ListedPart>) {
         self.stored.clear();
         self.short.clear();
-        self.listed = listed.keys().copied().collect();
         for (index, part) in listed {
             self.store(*index, StoredPart { length: part.length(self.part_size), tree: part.tree_hash });
         }
-    }
-
-    /// Returns true if a stored part has the bytes of a range, as far as its length shows. See [`ListedPart::covers`].
-    fn covers(&self, index: u32, stored: StoredPart, range: ByteRange) -> bool {
-        if !self.listed.contains(&index) {
-            return stored.length == range.length();
-        }
-        ListedPart { range: self.range(index, stored.length), tree_hash: stored.tree }.covers(range)
     }
 
     fn store(&mut self, index: u32, part: StoredPart) {
@@ -267,25 +253,6 @@ mod tests {
         put(&mut parts, 2, MIB).unwrap();
         let message = parts.archive_hash(3 * MIB + 1).unwrap_err().message().to_owned();
         assert!(message.contains("part 3 is missing (bytes 3145728-3145728 of 3145729)"), "the tail: {message}");
-    }
-
-    /// The service was seen to list ends that are one too large.
-    #[test]
-    fn archive_hash_accepts_listed_ends_that_are_one_too_large() {
-        let listed = |end: u64| {
-            let part = |first, last| ListedPart { range: ByteRange { first, last }, tree_hash: Digest([1; 32]) };
-            by_index(MIB, &[part(0, MIB), part(MIB, MIB + end)]).unwrap()
-        };
-        let mut parts = Parts::new(MIB);
-        let is_accepted = |parts: &Parts, size| parts.archive_hash(size).is_ok();
-        for (end, accepted) in [(3, false), (4, true), (5, true), (6, false)] {
-            parts.adopt(&listed(end));
-            assert_eq!(is_accepted(&parts, MIB + 5), accepted, "the last part ends at its byte {end}");
-        }
-        parts.adopt(&listed(5));
-        assert!(!is_accepted(&parts, MIB), "a part above the end");
-        put(&mut parts, 1, 6).unwrap();
-        assert!(!is_accepted(&parts, MIB + 5), "the length of a part that was put is known");
     }
 
     #[test]
