@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::provider::LoadContext;
 use super::transports::Route;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Endpoint, Method, Request, RequestContext};
+use crate::http::{Endpoint, Method, Request, RequestContext, header};
 use crate::request_id::{self, request_id};
 use crate::secret::Secret;
 use crate::sync::cancel::Cancel;
@@ -37,7 +37,7 @@ pub(super) struct Fetched {
 impl Fetched {
     /// Returns the value of a header, whose name is in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+        header(&self.headers, name)
     }
 
     /// Returns whether the response has the request ID of an AWS service.

@@ -66,6 +66,11 @@ pub const BODY_MAX: usize = 1 << 20;
 impl Response {
     /// Returns the value of the first header with that name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+        header(&self.headers, name)
     }
+}
+
+/// Returns the value of the first header with that name. All names are in lower case.
+pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
 }

@@ -34,6 +34,7 @@ mod ureq_adapter;
 pub use connection::UreqConnection;
 pub use endpoint::Endpoint;
 pub use interface::{Connection, Transport};
+pub(crate) use message::header;
 pub use message::{BODY_MAX, Method, Request, Response};
 pub use network::{Network, NetworkSettings};
 pub use pool::{ConnectionPool, PooledConnection};

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use libc::{c_char, c_int, c_short};
 
+use super::descriptor::above_standard_streams;
+
 /// A signal that ends a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -182,9 +184,7 @@ fn pipe() -> io::Result<(PipeReader, OwnedFd)> {
     if unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } == -1 {
         return Err(io::Error::last_os_error());
     }
-    // Cloning an owned descriptor returns one of at least 3.
-    let writer = OwnedFd::from(writer).try_clone()?;
-    Ok((reader, writer))
+    Ok((reader, above_standard_streams(OwnedFd::from(writer))?))
 }
 
 /// Returns the pointers to texts, and a null pointer at the end.

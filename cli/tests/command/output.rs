@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use glacier_emulator::{Action, Fault, Operation, error_document};
 
 use crate::advice::restart_command;
-use crate::run::{MIB, Place, Ran, content, program};
+use crate::run::{LIMIT_FILE_SIZES, MIB, Place, Ran, content, program};
 use crate::stops::{run_printed, signal, wait_for_line};
 
 /// Runs a script of a shell in which `$0` is the command.
@@ -100,11 +100,9 @@ fn upload_that_is_gone_names_restart() {
     assert_recorded(&place, 1);
 }
 
-/// Returns a script that runs the command with this rest of its line. No file may become larger than 8 KiB, or 16 KiB in
-/// shells that count in KiB.
+/// Returns a script that runs the command with this rest of its line, at the limit of file sizes.
 fn limited(line: &str) -> String {
-    // The test program can ignore the signal of the limit, as programs in Python do.
-    format!("ulimit -f 16; exec env --default-signal=XFSZ \"$0\" {line}")
+    format!("{LIMIT_FILE_SIZES} \"$0\" {line}")
 }
 
 #[test]

@@ -9,6 +9,10 @@ use tempfile::TempDir;
 
 pub(crate) const MIB: usize = 1 << 20;
 
+/// The start of a shell line. No file of the command after it can become larger than 8 KiB, or 16 KiB in shells that count in
+/// KiB. The test program can ignore the signal of the limit, as programs in Python do.
+pub(crate) const LIMIT_FILE_SIZES: &str = "ulimit -f 16; exec env --default-signal=XFSZ";
+
 /// A local Glacier, and a directory for the files and the state of one test.
 pub(crate) struct Place {
     pub(crate) glacier: Emulator,
@@ -71,12 +75,11 @@ impl Place {
         Self::run_to_end(&mut self.command(words), input)
     }
 
-    /// Runs the command, which can write no file beyond 8 KiB, or 16 KiB in shells that count in KiB.
+    /// Runs the command at the limit of file sizes, with bytes as standard input.
     pub(crate) fn run_at_limit_of_file_sizes<'a>(&self, words: impl IntoIterator<Item = &'a str>, input: &[u8]) -> Ran {
         let command = self.command(words);
         let mut limited = Command::new("sh");
-        // The test program can ignore the signal of the limit, as programs in Python do.
-        limited.args(["-c", "ulimit -f 16; exec env --default-signal=XFSZ \"$@\"", "sh"]);
+        limited.args(["-c", &format!("{LIMIT_FILE_SIZES} \"$@\""), "sh"]);
         limited.arg(command.get_program()).args(command.get_args()).env_clear().envs(self.variables());
         limited.current_dir(self.directory.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::run_to_end(&mut limited, input)
