@@ -1,10 +1,11 @@
-//! Synchronization: locks, atomics, a FIFO lock and cancellation.
+//! Synchronization: locks, atomics, a FIFO lock, a one-shot channel and cancellation.
 //!
 //! With the feature `test-models`, the unit tests use the types of the model checker shuttle instead of those of the
 //! standard library. The tests in `model_tests::threads` then run many thread interleavings.
 
 pub mod cancel;
 pub(crate) mod fifo;
+pub(crate) mod oneshot;
 
 #[cfg(all(test, feature = "test-models"))]
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard, atomic};

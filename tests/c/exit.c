@@ -30,8 +30,7 @@ static int32_t count_report(void *user_data, const glacier_progress_t *p)
     return GLACIER_CONTINUE;
 }
 
-/* One upload by each kind of call, and the other calls. */
-static void use_everything(void)
+static void run_from_memory(void)
 {
     unsigned long lines_before = lines, reports_before = reports;
     glacier_upload_t *upload = local_upload(client);
@@ -41,8 +40,14 @@ static void use_everything(void)
     CHECK(glacier_upload_archive_id(upload) != NULL);
     CHECK(lines > lines_before && reports > reports_before);
     glacier_upload_free(upload);
+}
 
-    upload = local_upload(client);
+/* One upload by each kind of call, and the other calls. */
+static void use_everything(void)
+{
+    run_from_memory();
+
+    glacier_upload_t *upload = local_upload(client);
     OK(glacier_upload_set_source_memory(upload, data, SIZE, &err));
     OK(glacier_upload_start(upload, NULL, NULL, NULL, &err));
     OK(glacier_upload_wait(upload, UINT64_MAX, &err));
@@ -82,11 +87,12 @@ static void use_everything_in_key_destructor(void *value)
     use_everything();
 }
 
-static void *use_everything_and_end(void *unused)
+/* The first wait for another thread is in the destructor of the key: it must leave nothing that is never freed. */
+static void *run_and_use_everything_at_the_end(void *unused)
 {
     (void)unused;
     CHECK_NUMBER(pthread_setspecific(key, data), 0);
-    use_everything();
+    run_from_memory();
     return NULL;
 }
 
@@ -107,7 +113,7 @@ int main(void)
 
     CHECK_NUMBER(pthread_key_create(&key, use_everything_in_key_destructor), 0);
     pthread_t thread;
-    CHECK_NUMBER(pthread_create(&thread, NULL, use_everything_and_end, NULL), 0);
+    CHECK_NUMBER(pthread_create(&thread, NULL, run_and_use_everything_at_the_end, NULL), 0);
     CHECK_NUMBER(pthread_join(thread, NULL), 0);
 
     CHECK_NUMBER(atexit(use_everything), 0);

@@ -1,13 +1,13 @@
 //! `start` and `wait`: a run on a thread of its own, which also runs the callbacks.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use crate::callback_loop::catch_panic;
 use crate::error::{Error, Kind, Result};
 use crate::reentrancy::CallbackScope;
 use crate::sync::lock;
+use crate::sync::oneshot::oneshot;
 use crate::sys::thread::{ThreadKind, spawn};
 use crate::upload::admission::Access;
 use crate::upload::background::DoneFn;
@@ -22,8 +22,8 @@ impl Upload {
     /// `State`, `Busy`, `Forked`; `Memory` if the thread cannot be created.
     pub fn start(self: &Arc<Self>, done: Option<DoneFn>) -> Result<()> {
         self.check_callable()?;
-        let (report_start, start) = sync_channel(1);
-        let (give_thread, own_thread) = sync_channel(1);
+        let (report_start, start) = oneshot();
+        let (give_thread, own_thread) = oneshot();
         let upload = Arc::clone(self);
         let thread = spawn("glacier-run", ThreadKind::Callbacks, move || {
             let check_mode = |admission| upload.check_mode(&lock(&upload.options), Mode::Run).map(|()| admission);
@@ -31,23 +31,23 @@ impl Upload {
                 Ok(admission) => admission,
                 Err(error) => {
                     drop(done);
-                    let _ = report_start.send(Err(error));
+                    report_start.send(Err(error));
                     return;
                 }
             };
             upload.background.started();
-            let _ = report_start.send(Ok(()));
+            report_start.send(Ok(()));
             let outcome = catch_panic(|| upload.run_source(&admission, Goal::Archive));
             if let Some(done) = done {
                 let _scope = CallbackScope::enter(&*upload);
                 done.call(&outcome);
             }
-            upload.background.finished(outcome, own_thread.recv().ok(), || drop(admission));
+            upload.background.finished(outcome, own_thread.receive(), || drop(admission));
         });
         let thread = thread.map_err(|error| self.with_upload(error))?;
-        let internal = |_| Err(Error::new(Kind::Internal, "the upload thread exited without a result"));
-        let started = start.recv().unwrap_or_else(internal);
-        let _ = give_thread.send(thread);
+        let internal = || Err(Error::new(Kind::Internal, "the upload thread exited without a result"));
+        let started = start.receive().unwrap_or_else(internal);
+        give_thread.send(thread);
         started
     }
 
