@@ -57,10 +57,12 @@ def conditions(directory: Path) -> dict[str, Condition]:
         "locale": Condition(environment=turkish_locale(directory)),
         "umask": Condition("umask 077; "),
         "descriptors": Condition("ulimit -n 256; "),
+        # Longer than the interval between two progress reports.
+        "slow-service": Condition(environment={"GLACIER_EMULATOR_RESPONSE_DELAY": "150"}),
     }
     everything = Condition()
     for name, condition in simple.items():
-        if name != "c-locale":
+        if name not in ("c-locale", "slow-service"):
             everything += condition
     return {**simple, "all": everything}
 

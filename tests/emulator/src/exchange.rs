@@ -149,7 +149,7 @@ impl<'a> Exchange<'a> {
                 }
             }
         };
-        service.stop.wait(plan.delay.unwrap_or_default());
+        service.stop.wait(service.response_delay + plan.delay.unwrap_or_default());
         let Some(mut response) = response else {
             self.body.wire().send(b"\x00\x01 no HTTP \xff\xfe\r\n\r\n")?;
             return Ok(CLOSE);

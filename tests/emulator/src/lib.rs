@@ -36,6 +36,7 @@ mod record;
 mod refusal;
 mod request;
 mod response;
+pub mod response_delay;
 mod scripted_faults;
 mod service;
 mod signature;

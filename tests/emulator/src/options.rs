@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::operations::is_vault_name;
 use crate::random_faults::RandomFaults;
@@ -33,6 +34,8 @@ pub struct Options {
     pub clock_offset: i64,
     /// The requests admitted per second of the service's clock, which is also the burst size. `None` means no limit.
     pub requests_per_second: Option<u64>,
+    /// The delay of each response. `None`, the default, is [`from_environment`](crate::response_delay::from_environment).
+    pub response_delay: Option<Duration>,
     /// The scripted faults at the start.
     pub faults: Vec<Fault>,
     /// The random faults at the start.
@@ -70,6 +73,7 @@ impl Default for Options {
             session_token_seconds: None,
             clock_offset: 0,
             requests_per_second: None,
+            response_delay: None,
             faults: Vec::new(),
             random_faults: None,
             vaults: vec!["examplevault".to_owned()],
@@ -163,6 +167,7 @@ impl fmt::Debug for Options {
             .field("session_token_seconds", &self.session_token_seconds)
             .field("clock_offset", &self.clock_offset)
             .field("requests_per_second", &self.requests_per_second)
+            .field("response_delay", &self.response_delay)
             .field("faults", &self.faults)
             .field("random_faults", &self.random_faults)
             .field("vaults", &self.vaults)

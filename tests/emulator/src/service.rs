@@ -1,6 +1,7 @@
 //! The state of the service, which all connections share.
 
 use std::io;
+use std::time::Duration;
 
 use crate::action::Action;
 use crate::clock::Clock;
@@ -12,6 +13,7 @@ use crate::rate_limit::RateLimit;
 use crate::record::RequestLog;
 use crate::request::Target;
 use crate::response::Response;
+use crate::response_delay;
 use crate::scripted_faults::{Fault, ScriptedFaults};
 use crate::signature::Verifier;
 use crate::stop::Stop;
@@ -23,6 +25,7 @@ pub(crate) struct Service {
     pub(crate) region: String,
     pub(crate) account: String,
     pub(crate) page_max: usize,
+    pub(crate) response_delay: Duration,
     pub(crate) clock: Clock,
     pub(crate) scripted_faults: ScriptedFaults,
     pub(crate) ids: IdGenerator,
@@ -37,6 +40,8 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(options: &Options) -> io::Result<Self> {
+        let response_delay = options.response_delay.map_or_else(response_delay::from_environment, Ok);
+        let response_delay = response_delay.map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let (clock, ids) = (Clock::default(), IdGenerator::new());
         clock.set_offset(options.clock_offset);
         let store = Store::open(&options.storage, &options.vaults, &ids.request_id(), clock.now())?;
@@ -44,6 +49,7 @@ impl Service {
             region: options.region.clone(),
             account: options.account.clone(),
             page_max: options.page_max,
+            response_delay,
             verifier: Verifier::new(&options.region, &options.access_key, &options.secret_key),
             scripted_faults: ScriptedFaults::default(),
             random_faults: RandomFaultSource::default(),

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::{Client, MIB, Request, start};
 use glacier_emulator::{FaultKind, Options};
@@ -24,9 +24,14 @@ struct Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = program()
+        let mut command = program();
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command
             .args(["--until-stdin-closes", "--storage", "hashes"])
-            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -82,6 +87,8 @@ fn rejects_invalid_command_line() {
         (&["--clock-offset", "noon"], "--clock-offset takes a number in digits only, with - or without, not noon"),
         (&["--clock-offset", "+5"], "--clock-offset takes a number in digits only, with - or without, not +5"),
         (&["--requests-per-second", "-1"], "--requests-per-second takes a number in digits only, not -1"),
+        (&["--response-delay", "1.5"], "--response-delay takes a number in digits only, not 1.5"),
+        (&["--response-delay", "3600001"], "--response-delay takes a number from 0 to 3600000, not 3600001"),
         (&["--page-max", "0"], "--page-max takes a number from 1 to 50, not 0"),
         (&["--page-max", "51"], "--page-max takes a number from 1 to 50, not 51"),
         (&["--page-max", "99999999999999999999"], "--page-max takes a number from 1 to 50, not 99999999999999999999"),
@@ -245,7 +252,21 @@ fn command_line_sets_clock_token_and_rate() {
     running.client().send(&list("t", 0)).expect_refusal(400, "ThrottlingException", "Rate exceeded");
 }
 
-/// Starts the program through `env` with this option. Its temporary directory is in `directory`.
+#[test]
+fn each_response_is_delayed() {
+    const VARIABLE: &str = "GLACIER_EMULATOR_RESPONSE_DELAY";
+    let mut by_variable = program();
+    by_variable.env(VARIABLE, "300");
+    for running in [Program::start(&["--response-delay", "300"]), Program::of(by_variable)] {
+        let start = Instant::now();
+        assert_eq!(running.client().send(&list()).status, 200);
+        assert!(start.elapsed() >= Duration::from_millis(300));
+    }
+    let wrong = program().env(VARIABLE, "-1").arg("--until-stdin-closes").output().unwrap();
+    let why = String::from_utf8(wrong.stderr).unwrap();
+    assert!(why.contains("GLACIER_EMULATOR_RESPONSE_DELAY takes a number in digits only, not -1"), "{why}");
+}
+
 fn start_in(directory: &Path, dispositions: &str) -> (Child, String) {
     let mut command = Command::new("env");
     command.arg(dispositions).arg(env!("CARGO_BIN_EXE_glacier-emulator")).env("TMPDIR", directory);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use glacier_emulator::unspecified::PAGE_MAX;
-use glacier_emulator::{Options, Storage, number};
+use glacier_emulator::{Options, Storage, number, response_delay};
 use serde::de::DeserializeOwned;
 
 pub(crate) const USAGE: &str = "\
@@ -27,6 +27,7 @@ Usage: glacier-emulator [OPTION]...
   --page-max N            the maximum number of entries on a page of a list, 1 to 50
   --clock-offset N        the service's clock is N seconds ahead of the real time; negative: behind it
   --requests-per-second N throttles requests above this rate
+  --response-delay MS     delays each response by MS milliseconds, by default GLACIER_EMULATOR_RESPONSE_DELAY or 0
   --fault JSON            adds a fault, as POST /.admin/faults does; may be repeated
   --random-faults JSON    enables random faults, as POST /.admin/random does; {\"seed\": 7} is enough
   --until-stdin-closes    exits at the end of standard input
@@ -89,6 +90,7 @@ impl Settings {
                         "--requests-per-second" => {
                             options.requests_per_second = Some(number::setting(&name, &value()?, 0..=u64::MAX)?);
                         }
+                        "--response-delay" => options.response_delay = Some(response_delay::parse(&name, &value()?)?),
                         "--fault" => options.faults.push(json(&name, &value()?)?),
                         "--random-faults" => options.random_faults = Some(json(&name, &value()?)?),
                         "--vault" => vaults.push(value()?),
