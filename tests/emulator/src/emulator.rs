@@ -33,7 +33,8 @@ impl Emulator {
     /// Starts an emulator.
     ///
     /// # Errors
-    /// `InvalidInput` if [`Options::check`] rejects a value or the delay in the environment is no number; the port is in use, or the storage directory cannot be used.
+    /// `InvalidInput` if [`Options::check`] rejects a value, or the delay in the environment is invalid; the port is in use, or
+    /// the storage directory cannot be used.
     pub fn start(options: Options) -> io::Result<Self> {
         options.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let service = Arc::new(Service::new(&options)?);
