@@ -66,6 +66,7 @@ impl<T> Receiver<T> {
 
 #[cfg(all(test, not(feature = "test-models")))]
 mod tests {
+    use std::sync::Arc;
     use std::thread;
 
     use super::oneshot;
@@ -94,8 +95,8 @@ mod tests {
     fn value_without_a_receiver_is_dropped() {
         let (sender, receiver) = oneshot();
         drop(receiver);
-        let value = std::sync::Arc::new(());
-        sender.send(std::sync::Arc::clone(&value));
-        assert_eq!(std::sync::Arc::strong_count(&value), 1);
+        let value = Arc::new(());
+        sender.send(Arc::clone(&value));
+        assert_eq!(Arc::strong_count(&value), 1);
     }
 }

@@ -87,8 +87,16 @@ static void use_everything_in_key_destructor(void *value)
     use_everything();
 }
 
-/* The first wait for another thread is in the destructor of the key: it must leave nothing that is never freed. */
-static void *run_and_use_everything_at_the_end(void *unused)
+static void *use_everything_and_end(void *unused)
+{
+    (void)unused;
+    CHECK_NUMBER(pthread_setspecific(key, data), 0);
+    use_everything();
+    return NULL;
+}
+
+/* The thread calls start for the first time in the destructor of the key. This must not leak memory. */
+static void *run_and_end(void *unused)
 {
     (void)unused;
     CHECK_NUMBER(pthread_setspecific(key, data), 0);
@@ -113,7 +121,9 @@ int main(void)
 
     CHECK_NUMBER(pthread_key_create(&key, use_everything_in_key_destructor), 0);
     pthread_t thread;
-    CHECK_NUMBER(pthread_create(&thread, NULL, run_and_use_everything_at_the_end, NULL), 0);
+    CHECK_NUMBER(pthread_create(&thread, NULL, use_everything_and_end, NULL), 0);
+    CHECK_NUMBER(pthread_join(thread, NULL), 0);
+    CHECK_NUMBER(pthread_create(&thread, NULL, run_and_end, NULL), 0);
     CHECK_NUMBER(pthread_join(thread, NULL), 0);
 
     CHECK_NUMBER(atexit(use_everything), 0);

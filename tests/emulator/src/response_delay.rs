@@ -1,5 +1,5 @@
-//! The delay of all responses. One that is longer than the interval between two progress reports shows which tests rely on a
-//! fast service.
+//! The delay of all responses, except those that a fault sends early. One that is longer than the interval between two progress
+//! reports shows which tests rely on a fast service.
 
 use std::env;
 use std::time::Duration;

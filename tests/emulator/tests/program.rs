@@ -267,6 +267,7 @@ fn each_response_is_delayed() {
     assert!(why.contains("GLACIER_EMULATOR_RESPONSE_DELAY takes a number in digits only, not -1"), "{why}");
 }
 
+/// Starts the program through `env` with this option. Its temporary directory is in `directory`.
 fn start_in(directory: &Path, dispositions: &str) -> (Child, String) {
     let mut command = Command::new("env");
     command.arg(dispositions).arg(env!("CARGO_BIN_EXE_glacier-emulator")).env("TMPDIR", directory);
