@@ -5,7 +5,7 @@ use glacier_mp::error::Kind;
 use glacier_mp::upload::state::State;
 
 use crate::support::glacier::upload;
-use crate::{acknowledged_parts, code, of, refusal, start, status};
+use crate::{acknowledged_parts, code, of, proxy, refusal, start, status};
 
 #[test]
 fn repeats_complete_after_lost_response() {
@@ -79,6 +79,69 @@ fn rejected_complete_leaves_upload_open() {
     assert_eq!(upload.state(), State::Transferring);
     upload.run().unwrap();
     assert_eq!(acknowledged_parts(&glacier), [0], "the part is not sent twice");
+}
+
+/// The archive exists, and something between rejects the repeated Complete. Only a list of the parts shows that the upload
+/// still exists.
+#[test]
+fn rejection_after_lost_complete_is_not_believed_without_the_upload() {
+    let complete = Operation::CompleteMultipartUpload;
+    for (rejection, lists) in [
+        (refusal(400, "InvalidParameterValueException", "Invalid part"), 1),
+        (refusal(400, "SerializationException", "no"), 1),
+        (proxy(400, r#"{"code":"BadRequest","message":"policy"}"#), 1),
+        (proxy(400, r#"{"code":"Blocked","message":"policy"}"#), 0),
+        (proxy(400, r#"{"code":"InvalidParameterValueException"}"#), 1),
+        (proxy(403, r#"{"code":"Forbidden"}"#), 0),
+    ] {
+        let glacier = start();
+        glacier.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(complete));
+        glacier.add_fault(rejection.clone().on(complete).skip(1));
+        let upload = upload(&glacier);
+        upload.set_source_memory(b"x").unwrap();
+        upload.run().unwrap_or_else(|error| panic!("{rejection:?}: {error}"));
+        assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), glacier.archives()[0].archive_id);
+        assert_eq!(
+            (of(&glacier, complete).len(), of(&glacier, Operation::ListParts).len()),
+            (3, lists),
+            "{rejection:?}"
+        );
+    }
+}
+
+#[test]
+fn repeated_rejections_after_lost_complete_leave_the_outcome_unknown() {
+    let complete = Operation::CompleteMultipartUpload;
+    for rejection in [
+        refusal(400, "InvalidParameterValueException", "Invalid part"),
+        proxy(400, r#"{"code":"BadRequest","message":"policy"}"#),
+    ] {
+        let glacier = start();
+        glacier.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Reset }).on(complete));
+        glacier.add_fault(rejection.clone().on(complete).skip(1).always());
+        let upload = upload(&glacier);
+        upload.set_source_memory(b"x").unwrap();
+        let error = upload.run().unwrap_err();
+        assert_eq!((error.kind(), error.is_resumable()), (Kind::OutcomeUnknown, true), "{error}");
+        assert_eq!(upload.state(), State::Completing, "{rejection:?}");
+        assert_eq!(upload.list_parts().unwrap_err().kind(), Kind::OutcomeUnknown, "the archive exists");
+        assert_eq!(code(upload.abort()), Kind::OutcomeUnknown, "there is no upload");
+        glacier.clear_faults();
+        upload.run().unwrap();
+        assert_eq!(upload.archive_id().unwrap().to_str().unwrap(), glacier.archives()[0].archive_id);
+    }
+}
+
+/// The first Complete was lost on its way, so the rejection of the second one is true.
+#[test]
+fn rejection_after_lost_complete_is_believed_with_the_upload() {
+    let (glacier, complete) = (start(), Operation::CompleteMultipartUpload);
+    glacier.add_fault(Fault::new(Action::Reset { after_bytes: None }).on(complete));
+    glacier.add_fault(refusal(400, "InvalidParameterValueException", "Invalid part").on(complete).skip(1));
+    let upload = upload(&glacier);
+    upload.set_source_memory(b"x").unwrap();
+    upload.run().unwrap();
+    assert_eq!((of(&glacier, complete).len(), of(&glacier, Operation::ListParts).len()), (3, 2), "existence, repair");
 }
 
 #[test]

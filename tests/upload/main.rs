@@ -67,6 +67,15 @@ pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Fault {
     Fault::new(Action::error(status, code, message))
 }
 
+/// A response of a proxy, with an error document.
+pub(crate) fn proxy(status: u16, body: &str) -> Fault {
+    Fault::new(Action::ProxyResponse {
+        status,
+        body: Some(body.to_owned()),
+        content_type: Some("application/json".to_owned()),
+    })
+}
+
 pub(crate) fn code(result: Result<(), Error>) -> Kind {
     result.unwrap_err().kind()
 }

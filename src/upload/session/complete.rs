@@ -35,7 +35,7 @@ impl Session {
             // The service reads the archive before it responds: only `give_up_after` bounds the wait, over all attempts.
             let left = service.policy.give_up_after.saturating_sub(service.clock.active().saturating_sub(start));
             let patient = RequestContext { grace: GRACE, response_timeout: Some(left), ..context.clone() };
-            let error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
+            let mut error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
                 Ok(completed) => return self.completed(completed, tree),
                 Err(error) => error,
             };
@@ -45,14 +45,30 @@ impl Session {
                     self.apply(Event::OutcomeUnknown)?;
                     return Err(self.outcome_unknown(error));
                 }
-                // The upload still exists, so no earlier Complete was carried out either.
-                _ if rejected_parts(&error) => return Err(self.rejected(error)?),
-                _ => maybe_done |= !had_no_effect(&error),
+                _ if !rejected_parts(&error) => maybe_done |= !had_no_effect(&error),
+                // If the upload still exists, no Complete was carried out. A rejection alone does not show that it exists:
+                // something between may have sent it.
+                _ if (!maybe_done && error.request_id().is_some()) || self.exists(context)? => {
+                    return Err(self.rejected(error)?);
+                }
+                _ => error = vanished(error),
             }
             let idle = service.clock.active().saturating_sub(start);
             if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, context) {
                 return Err(if maybe_done { self.outcome_unknown(error) } else { self.rejected(error)? });
             }
+        }
+    }
+
+    /// Asks the service whether the upload still exists, after Complete was sent.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` if the service does not say.
+    fn exists(&self, context: &RequestContext) -> Result<bool> {
+        match self.client.service.list_parts(self.name()?, context) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            Err(error) => Err(self.outcome_unknown(error)),
         }
     }
 
@@ -136,4 +152,11 @@ impl Session {
             ),
         ))
     }
+}
+
+/// Returns the error of a rejected Complete whose upload does not exist: an earlier Complete may have been carried out, and
+/// another one returns its archive.
+fn vanished(rejection: Error) -> Error {
+    let message = format!("Complete was rejected ({rejection}), but the service no longer lists the upload");
+    Error::new(Kind::Protocol, message).during("CompleteMultipartUpload").caused_by(rejection)
 }

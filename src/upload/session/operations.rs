@@ -36,13 +36,7 @@ impl Session {
 
     /// Aborts the upload.
     pub(crate) fn abort(&self, context: &RequestContext) -> Result<()> {
-        let complete_was_sent = lock(&self.pending_complete).is_some();
-        self.client.service.abort(self.name()?, context).map_err(|error| {
-            if complete_was_sent && error.kind() == Kind::NotFound {
-                return self.outcome_unknown(error);
-            }
-            error
-        })?;
+        self.client.service.abort(self.name()?, context).map_err(|error| self.not_found_after_complete(error))?;
         self.apply(Event::Aborted)?;
         self.record_durably(&Record::Aborted);
         self.journal.release();
@@ -50,9 +44,16 @@ impl Session {
         Ok(())
     }
 
+    /// Replaces the error of an upload that was not found if Complete was sent: the archive may exist.
+    fn not_found_after_complete(&self, error: Error) -> Error {
+        let complete_was_sent = lock(&self.pending_complete).is_some();
+        if complete_was_sent && error.kind() == Kind::NotFound { self.outcome_unknown(error) } else { error }
+    }
+
     /// Lists the parts that the service holds, and takes over the part size. `part_size`: the one that the caller set.
     pub(crate) fn list_parts(&self, part_size: Option<u64>, context: &RequestContext) -> Result<UploadParts> {
-        let listed = self.client.service.list_parts(self.name()?, context)?;
+        let listed = self.client.service.list_parts(self.name()?, context);
+        let listed = listed.map_err(|error| self.not_found_after_complete(error))?;
         if let Some(set) = part_size.filter(|set| *set != listed.part_size) {
             return Err(Error::invalid(format!(
                 "part size {set} was set, but the upload was initiated with parts of {} bytes",

@@ -29,12 +29,14 @@ pub(crate) struct Parts {
     in_flight: BTreeMap<u32, u64>,
     /// Parts that were sent and neither acknowledged nor rejected: the service may hold the old bytes, the new ones, or none.
     uncertain: BTreeSet<u32>,
+    /// The short part whose length is from a list. The service was seen to list an end that is one too large.
+    listed_end: Option<u32>,
 }
 
 impl Parts {
     pub(crate) fn new(part_size: u64) -> Self {
         let (stored, short, in_flight) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { part_size, stored, short, in_flight, uncertain: BTreeSet::new() }
+        Self { part_size, stored, short, in_flight, uncertain: BTreeSet::new(), listed_end: None }
     }
 
     pub(crate) fn stored(&self, index: u32) -> Option<StoredPart> {
@@ -74,6 +76,7 @@ impl Parts {
         self.stored.remove(&index);
         self.short.remove(&index);
         self.uncertain.insert(index);
+        self.listed_end = self.listed_end.filter(|end| *end != index);
     }
 
     /// Records that a part was not sent after [`Parts::begin`]: nothing changed at the service.
@@ -101,7 +104,8 @@ impl Parts {
             let stored = self
                 .stored(index)
                 .ok_or_else(|| incomplete(format!("part {index} is missing (bytes {} of {size})", range.in_bytes())))?;
-            if stored.length != range.length() {
+            let is_listed_one_more = self.listed_end == Some(index) && stored.length == range.length() + 1;
+            if stored.length != range.length() && !is_listed_one_more {
                 return Err(incomplete(format!(
                     "part {index} has {} bytes, but in an archive of {size} bytes it must have {} (bytes {})",
                     stored.length,
@@ -111,7 +115,8 @@ impl Parts {
             }
             trees.push(stored.tree);
         }
-        if let Some((last, _)) = self.stored.last_key_value().filter(|_| self.end() > size) {
+        let end = |index| self.end() - u64::from(self.listed_end == Some(index) && self.range(index, 1).first < size);
+        if let Some((last, _)) = self.stored.last_key_value().filter(|(last, _)| end(**last) > size) {
             return Err(incomplete(format!(
                 "part {last} ends at byte {}, but the archive has {size} bytes",
                 self.end()
@@ -127,9 +132,11 @@ impl Parts {
         for (index, part) in listed {
             self.store(*index, StoredPart { length: part.length(self.part_size), tree: part.tree_hash });
         }
+        self.listed_end = self.short.keys().next_back().copied();
     }
 
     fn store(&mut self, index: u32, part: StoredPart) {
+        self.listed_end = self.listed_end.filter(|end| *end != index);
         self.stored.insert(index, part);
         if part.length < self.part_size {
             self.short.insert(index, part.length);
@@ -253,6 +260,32 @@ mod tests {
         put(&mut parts, 2, MIB).unwrap();
         let message = parts.archive_hash(3 * MIB + 1).unwrap_err().message().to_owned();
         assert!(message.contains("part 3 is missing (bytes 3145728-3145728 of 3145729)"), "the tail: {message}");
+    }
+
+    #[test]
+    fn a_listed_end_may_be_one_too_large() {
+        let hash_of = |listed: &[(u32, u64)], size| {
+            let mut parts = Parts::new(MIB);
+            let listed = listed.iter().map(|(index, length)| {
+                let first = u64::from(*index) * MIB;
+                (*index, ListedPart { range: ByteRange { first, last: first + length - 1 }, tree_hash: hash(1) })
+            });
+            parts.adopt(&listed.collect());
+            parts.archive_hash(size).is_ok()
+        };
+        for (length, size, is_complete) in
+            [(5, 5, true), (6, 5, true), (7, 5, false), (5, 6, false), (MIB + 1, MIB, true), (1, 1, true)]
+        {
+            assert_eq!(hash_of(&[(0, MIB), (1, length)], MIB + size), is_complete, "{length} {size}");
+        }
+        assert!(!hash_of(&[(0, MIB), (1, 1)], MIB), "a part more than the archive has");
+        assert!(!hash_of(&[(0, 6), (1, MIB)], MIB + 5), "only the last part");
+
+        let mut parts = Parts::new(MIB);
+        let range = ByteRange { first: 0, last: 5 };
+        parts.adopt(&BTreeMap::from([(0, ListedPart { range, tree_hash: hash(1) })]));
+        put(&mut parts, 0, 6).unwrap();
+        assert!(parts.archive_hash(5).is_err(), "the length of a part that was put is known");
     }
 
     #[test]
