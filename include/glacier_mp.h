@@ -599,7 +599,7 @@ glacier_result_t glacier_config_set_ca_file(glacier_config_t *config,
  * write special characters in them as %XX. The certificate of an https proxy is checked like that of the service.
  *
  * If the proxy responds to CONNECT with 3xx or 4xx, such as 407, the call fails with GLACIER_E_NETWORK without a
- * retry, and glacier_error_http_status returns that status. 5xx responses and lost connections are retried.
+ * retry, and glacier_error_http_status returns that status. 408, 429, 5xx and lost connections are retried.
  *
  * Results: config results (the URL is not allowed). Since: 0.1
  */
@@ -668,13 +668,17 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  * 500, 502, 503, 504 and 509, throttling, and a 404 that is not from the service. 0 means no maximum: only
  * glacier_config_set_give_up_after_ms applies.
  *
- * The default is 10, which an outage alone never uses up: an attempt without a complete response (no connection,
- * lost or stalled connection, truncated response) counts only if the client has received a response to any request
- * since the previous attempt. If this function sets a maximum, even 10, every attempt counts.
+ * The default is 10, which an outage alone never uses up: an attempt that does not reach the service (no connection,
+ * failed TLS handshake, lost or stalled connection, truncated response, 502 or 504 of a gateway) counts only if the
+ * client has received another response to any request since the previous attempt. If this function sets a maximum,
+ * even 10, every attempt counts.
+ *
+ * A rejected certificate is not retried. Any other failure of a TLS handshake is retried only if the client has
+ * connected before.
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
- * a response that is not HTTP, and any other error response that is probably from a proxy, because it has neither a
- * Glacier error document nor x-amzn-RequestId. Re-signing a request with a corrected clock or new keys does not
+ * a response that is not HTTP, and any other error response that is probably from a proxy, because it has neither
+ * x-amzn-RequestId nor an error document with a code of AWS. Re-signing a request with a corrected clock or new keys does not
  * count as an attempt.
  *
  * Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to

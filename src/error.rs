@@ -98,10 +98,13 @@ pub enum ConnectFailure {
     Tcp,
     /// The connection was lost, or timed out, during the TLS handshake.
     TlsHandshake,
-    /// The server was reached, but its certificate or its TLS settings were rejected. Permanent.
+    /// The server was reached, but its certificate was rejected. Permanent.
+    CertificateRefused,
+    /// The server was reached, but the TLS handshake failed for another reason: it does not speak TLS, it has no TLS settings
+    /// in common with this library, or it rejected the handshake. Permanent until the client has connected once.
     TlsRefused,
-    /// The proxy did not open a connection to the server: it responded with a 5xx status or not with HTTP, or it closed the
-    /// connection.
+    /// The proxy did not open a connection to the server: it responded with 408, 429 or a 5xx status or not with HTTP, or it
+    /// closed the connection.
     Proxy,
     /// The proxy was reached, but it requires other credentials or does not allow the connection. Permanent.
     ProxyRefused,
@@ -359,7 +362,7 @@ impl Error {
         self.details.connect_failure
     }
 
-    /// Whether the response came from the service: it has a request ID or a Glacier error document.
+    /// Whether the response came from the service: it has a request ID, or an error document with a code of AWS.
     pub fn is_from_service(&self) -> bool {
         self.details.request_id.is_some() || self.details.service_code.is_some()
     }

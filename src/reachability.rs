@@ -15,7 +15,7 @@ pub struct Reachability {
 pub struct Contact {
     /// The client has opened a connection, at any time.
     pub connected: bool,
-    /// The number of complete responses, of any status.
+    /// The number of complete responses of any status, without those of gateways that did not reach the service.
     pub responses: u64,
 }
 
@@ -25,7 +25,7 @@ impl Reachability {
         self.connected.store(true, Ordering::Relaxed);
     }
 
-    /// Records that a complete response was received.
+    /// Records that a complete response was received, and not from a gateway that did not reach the service.
     pub fn response_received(&self) {
         self.responses.fetch_add(1, Ordering::Relaxed);
     }

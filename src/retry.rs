@@ -3,22 +3,24 @@
 //!
 //! # Classes
 //!
-//! A response is *identified* if it has a request ID or a Glacier error document. Any other response may come from a proxy,
+//! A response is *identified* if it has a request ID or an error document with a code of AWS. Any other response may come from a proxy,
 //! a captive portal or a load balancer, and says little about the upload.
 //!
 //! | failure | identified | not identified |
 //! |---|---|---|
 //! | no connection, unknown host name, lost connection, stall, truncated response | – | transient |
+//! | 502, 504: a gateway did not reach the service | transient | transient |
 //! | a response that is not HTTP, or a document that cannot be parsed | – | ambiguous |
 //! | the expected 2xx without a required header (tree hash, ID, location) | ambiguous | ambiguous |
 //! | another 2xx | ambiguous | ambiguous |
 //! | 3xx | permanent | ambiguous |
-//! | 408, 429, 500, 502, 503, 504, 509, throttling codes, the error codes of a timeout or an overload | transient | transient |
+//! | 408, 429, 500, 503, 509, throttling codes, the error codes of a timeout or an overload | transient | transient |
 //! | 404 | permanent: not found | transient |
 //! | 400, 403 without an error code: no document, or a truncated one | ambiguous | ambiguous |
 //! | any other 4xx or 5xx | permanent | ambiguous |
-//! | certificate or TLS version rejected | – | permanent |
-//! | a proxy opens no connection: 5xx | – | transient |
+//! | certificate rejected | – | permanent |
+//! | another TLS failure: no TLS, no common version, an alert | – | permanent before the first connection, then transient |
+//! | a proxy opens no connection: 408, 429, 5xx | – | transient |
 //! | a proxy opens no connection: any other status, such as 407; a request that it does not forward: 407 | – | permanent |
 //! | signature expired, clock wrong | signed again with the corrected clock | – |
 //! | signature expired, clock correct | transient, unless the part was the only one in flight | – |
@@ -128,24 +130,41 @@ pub fn classify(error: &Error) -> Class {
 /// Returns true if the error code alone says that the service could not handle the request in time. The status may be
 /// another one: gateways send these codes with 400.
 fn has_transient_code(error: &Error) -> bool {
+    error.service_code().is_some_and(is_timeout_or_overload)
+}
+
+/// Returns true for the error codes of a timeout or an overload.
+pub fn is_timeout_or_overload(code: &str) -> bool {
     matches!(
-        error.service_code(),
-        Some(
-            "RequestTimeout"
-                | "RequestTimeoutException"
-                | "PriorRequestNotComplete"
-                | "ServiceUnavailable"
-                | "ServiceUnavailableException"
-                | "InternalFailure"
-                | "InternalServerError"
-        )
+        code,
+        "RequestTimeout"
+            | "RequestTimeoutException"
+            | "PriorRequestNotComplete"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException"
+            | "InternalFailure"
+            | "InternalServerError"
     )
 }
 
 /// Returns true if an attempt ended without a response of the service: no connection, lost connection, stall, truncated
-/// response.
+/// response, or a gateway that did not reach the service.
 fn is_without_response(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Network | Kind::Timeout) && status_through_connection(error).is_none()
+    let is_lost = matches!(error.kind(), Kind::Network | Kind::Timeout) && status_through_connection(error).is_none();
+    let is_of_gateway = error.http_status().is_some_and(is_gateway_failure) && !error.is_from_service();
+    is_lost || is_of_gateway || is_broken_tls(error)
+}
+
+/// Returns true for the statuses with which a gateway reports that it did not reach the server, or received no response in
+/// time (RFC 9110 §15.6.3 and §15.6.5).
+pub fn is_gateway_failure(status: u16) -> bool {
+    matches!(status, 502 | 504)
+}
+
+/// Returns true if a TLS handshake failed for another reason than the certificate. If the client has connected before, the
+/// endpoint speaks TLS, and something else responded in its place.
+fn is_broken_tls(error: &Error) -> bool {
+    error.connect_failure() == Some(ConnectFailure::TlsRefused)
 }
 
 /// Returns the HTTP status, unless a proxy opened no connection and responded with it.
@@ -242,7 +261,7 @@ impl Attempts {
         self.made += 1;
         let has_new_responses = std::mem::replace(&mut self.responses, contact.responses) != contact.responses;
         let is_retried = match classify(error) {
-            Class::Permanent => false,
+            Class::Permanent => contact.connected && is_broken_tls(error),
             // A new signature needs no delay, and the network is not the cause.
             Class::ClockCorrected => {
                 self.clock_corrected += 1;

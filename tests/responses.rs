@@ -543,7 +543,8 @@ fn reads_retry_after() {
     };
     assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
     assert_eq!(retry_after("Wed, 21 Oct 2026 07:28:30 GMT"), Some(Duration::from_secs(30)));
-    for other in ["soon", "", "+7", "-7", "7 s", "7.0", " 7", "99999999999999999999"] {
+    assert_eq!(retry_after("99999999999999999999"), Some(Duration::from_secs(u64::MAX)), "longer than any number");
+    for other in ["soon", "", "+7", "-7", "7 s", "7.0", " 7", "9999999999999999999x"] {
         assert_eq!(retry_after(other), None, "{other:?}");
     }
 }

@@ -333,8 +333,17 @@ fn retries_a_404_of_a_proxy_and_keeps_the_upload() {
 /// A 403 without the service's headers comes from a firewall or a captive portal, and may be temporary.
 #[test]
 fn retries_other_responses_of_a_proxy_three_times() {
-    for (status, kind) in [(400, Kind::Service), (403, Kind::Access), (407, Kind::Access), (302, Kind::Protocol)] {
-        let page = || Action::ProxyResponse { status, body: None, content_type: None };
+    let document = r#"{"code":"Forbidden","message":"policy","type":"Client"}"#;
+    for (status, kind, body) in [
+        (400, Kind::Service, None),
+        (403, Kind::Access, None),
+        (407, Kind::Access, None),
+        (302, Kind::Protocol, None),
+        (400, Kind::Service, Some(document)),
+        (403, Kind::Access, Some(document)),
+        (410, Kind::Service, Some(document)),
+    ] {
+        let page = || Action::ProxyResponse { status, body: body.map(str::to_owned), content_type: None };
         let operation = Operation::UploadMultipartPart;
         let (outcome, requests) = perform_with_fault(operation, Fault::new(page()));
         outcome.unwrap_or_else(|error| panic!("{status}: {error}"));

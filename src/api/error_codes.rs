@@ -2,6 +2,7 @@
 //! own text is examined, never a message that this library composed.
 
 use crate::error::Kind;
+use crate::retry::is_timeout_or_overload;
 
 /// The error code for a vault or upload that does not exist.
 pub(super) const NOT_FOUND: &str = "ResourceNotFoundException";
@@ -32,6 +33,21 @@ pub(super) fn kind_of(status: u16, code: Option<&str>, message: Option<&str>, is
     }
 }
 
+/// Returns true for the error codes of the service and of the AWS gateways in front of it.
+pub(super) fn is_service_code(code: &str) -> bool {
+    kind_of_code(code).is_some()
+        || is_timeout_or_overload(code)
+        || matches!(
+            code,
+            "BadRequest"
+                | "InvalidParameterValueException"
+                | "MissingParameterValueException"
+                | "SerializationException"
+                | "PolicyEnforcedException"
+                | "InsufficientCapacityException"
+        )
+}
+
 /// Returns the kind that an error code stands for, whatever the status.
 fn kind_of_code(code: &str) -> Option<Kind> {
     Some(match code {
@@ -44,9 +60,12 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         | "RequestLimitExceeded"
         | "BandwidthLimitExceeded"
         | "SlowDown" => Kind::Throttled,
-        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "OptInRequired" | "NotSignedUp" => {
-            Kind::Access
-        }
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "NotAuthorized"
+        | "UnauthorizedOperation"
+        | "OptInRequired"
+        | "NotSignedUp" => Kind::Access,
         "ExpiredTokenException"
         | "ExpiredToken"
         | "TokenRefreshRequired"

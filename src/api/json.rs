@@ -1,6 +1,7 @@
 //! The JSON documents of the service: list pages and error documents.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::dates;
 use crate::error::{Error, Kind, Result};
@@ -104,10 +105,12 @@ pub fn uploads_page(body: &[u8]) -> Result<UploadsPage> {
 
 /// Parses an error document. Returns `None` for any other body: an empty one, a truncated document, a page of a proxy.
 pub fn error_body(body: &[u8]) -> Option<ErrorBody> {
-    let raw: RawError = serde_json::from_slice(body).ok()?;
-    let code = raw.code?;
-    // The other field names come from gateways in front of the service, some with "prefix#Code:suffix".
-    Some(ErrorBody { code: error_code(&code)?, message: raw.message })
+    let document: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    // The other field names come from gateways in front of the service. A document may have several, and the SDKs of AWS use
+    // them in this order.
+    let mut codes = ["code", "Code", "__type"].iter().filter_map(|name| error_code(document.get(*name)?.as_str()?));
+    let mut messages = ["message", "Message"].iter().filter_map(|name| document.get(*name)?.as_str());
+    Some(ErrorBody { code: codes.next()?, message: messages.next().map(str::to_owned) })
 }
 
 /// Returns the error code of a text, which may have the form "prefix#Code:suffix". Returns `None` if it is not a code.
@@ -161,14 +164,6 @@ struct RawUpload {
     id: String,
     #[serde(rename = "PartSizeInBytes")]
     part_size: u64,
-}
-
-#[derive(Deserialize)]
-struct RawError {
-    #[serde(alias = "Code", alias = "__type")]
-    code: Option<String>,
-    #[serde(alias = "Message")]
-    message: Option<String>,
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
@@ -240,6 +235,15 @@ mod tests {
             error_body(br#"{"__type":"com.amazon#AccessDeniedException:x"}"#).unwrap().code,
             "AccessDeniedException"
         );
+        for (document, code, message) in [
+            (r#"{"__type":"x#First","code":"Second","Code":"Third","Message":"b","message":"a"}"#, "Second", Some("a")),
+            (r#"{"__type":"First","Code":"Third","Message":"b"}"#, "Third", Some("b")),
+            (r#"{"code":7,"__type":"First","message":null,"Message":"b"}"#, "First", Some("b")),
+            (r#"{"code":"not a code","Code":"Third","message":["a"]}"#, "Third", None),
+        ] {
+            let body = error_body(document.as_bytes()).unwrap();
+            assert_eq!((body.code.as_str(), body.message.as_deref()), (code, message), "{document}");
+        }
         for bad in [&b""[..], b"{}", b"[]", b"null", b"<html>", br#"{"code":"#, br#"{"code":1}"#, b"\xff\xfe"] {
             assert_eq!(error_body(bad), None, "{bad:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error_codes::{NOT_FOUND, kind_of};
+use super::error_codes::{is_service_code, kind_of};
 use super::json;
 use crate::clock::{Clock, SystemClock};
 use crate::dates;
@@ -29,6 +29,23 @@ pub fn expect_status(response: &Response, status: u16) -> Result<()> {
 /// Returns the request ID that the service assigned.
 pub fn request_id(response: &Response) -> Option<&str> {
     request_id::request_id(&response.headers)
+}
+
+/// Returns true if the service, or an AWS gateway in front of it, sent the response. A proxy has no request IDs, and other
+/// error codes.
+pub fn is_from_service(response: &Response) -> bool {
+    let has_service_code = || json::error_body(&response.body).is_some_and(|document| is_service_code(&document.code));
+    is_identified(response) || has_service_code()
+}
+
+/// Returns true if the response has a header of the service.
+fn is_identified(response: &Response) -> bool {
+    header_code(response).is_some() || request_id(response).is_some()
+}
+
+/// Returns the error code in the header of an error response.
+fn header_code(response: &Response) -> Option<String> {
+    response.header("x-amzn-errortype").and_then(json::error_code)
 }
 
 /// Returns a header that the operation requires.
@@ -97,11 +114,10 @@ fn invalid(message: impl Into<String>, response: &Response) -> Error {
 fn reported_error(response: &Response) -> Error {
     let status = response.status;
     let document = json::error_body(&response.body);
-    let header_code = response.header("x-amzn-errortype").and_then(json::error_code);
-    let is_identified = header_code.is_some() || request_id(response).is_some();
-    let code = header_code.or_else(|| document.as_ref().map(|document| document.code.clone()));
+    let is_identified = is_identified(response);
+    let code = header_code(response).or_else(|| document.as_ref().map(|document| document.code.clone()));
     // Proxies and other servers may send error documents of a similar form.
-    let code = code.filter(|code| status != 404 || is_identified || code == NOT_FOUND);
+    let code = code.filter(|code| is_identified || is_service_code(code));
     let message = document.and_then(|document| document.message);
     let description = match (&code, &message) {
         (Some(code), Some(message)) => format!("{}: {}", escaped(code, NAME_MAX), escaped(message, SHOWN_MAX)),
@@ -144,8 +160,9 @@ fn error_of(kind: Kind, message: impl Into<String>, response: &Response) -> Erro
 /// header.
 fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.header("retry-after")?;
-    if let Some(seconds) = parse_decimal(value) {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A longer number is a longer time, which the retry policy limits.
+        return Some(Duration::from_secs(parse_decimal(value).unwrap_or(u64::MAX)));
     }
     let until = dates::parse_http(value)?;
     let now = response.header("date").and_then(dates::parse_http).unwrap_or_else(|| SystemClock::new().unix_time());

@@ -12,7 +12,7 @@ use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
-use crate::retry::{Attempts, had_no_effect};
+use crate::retry::{Attempts, had_no_effect, is_gateway_failure};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 use crate::sync::lock;
 use crate::sys::wiping::WipedFrees;
@@ -128,7 +128,9 @@ impl Service {
             self.acquire_key_and_connection(context).map_err(Error::not_sent)?;
         let now = self.now();
         let response = connection.exchange(&self.sign(request, &key, now), payload, context)?;
-        self.reachability.response_received();
+        if !is_gateway_failure(response.status) || response::is_from_service(&response) {
+            self.reachability.response_received();
+        }
         Ok((response, Signed { at: now, key: number }))
     }
 

@@ -196,7 +196,11 @@ impl<'a> Opening<'a> {
             ),
             (Step::EndpointTls, _) => tls.describe(&error),
         };
-        self.context.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::TlsRefused)
+        let failure = match error {
+            rustls::Error::InvalidCertificate(_) => ConnectFailure::CertificateRefused,
+            _ => ConnectFailure::TlsRefused,
+        };
+        self.context.error(Kind::Tls, text).caused_by(error).not_connected(failure)
     }
 
     fn not_http(&self, proxy: &Proxy, error: ConnectError) -> Error {

@@ -262,21 +262,34 @@ impl ResponseReader {
                 self.headers.extend_from_slice(b"\r\n");
             }
         }
-        let length = content_length(values("content-length"))?;
-        let framing = if matches!(status, 204 | 304) {
+        let is_bodiless = matches!(status, 204 | 304);
+        let length = match content_length(values("content-length")) {
+            // The response ends with its header section, whatever the length is (RFC 9112 §6.3).
+            Err(_) if is_bodiless && values("content-length").count() == 1 => Some(u64::MAX),
+            length => length?,
+        };
+        let framing = if is_bodiless {
             // The peer may send a body after all, and after the next request was sent.
             self.persistent &= length.unwrap_or(0) == 0 && codings("transfer-encoding").next().is_none();
             Framing::Length(0)
-        } else if let Some(coding) = codings("transfer-encoding").next() {
+        } else if codings("transfer-encoding").next().is_some() {
             // A length as well, or an HTTP/1.0 sender, makes the framing unreliable (RFC 9112 §6.1).
             self.persistent &= length.is_none() && !is_http_1_0;
-            let is_chunked = coding.eq_ignore_ascii_case(b"chunked") && codings("transfer-encoding").count() == 1;
-            if is_chunked { Framing::CHUNKED } else { self.reject_coding("transfer coding", coding, status)? }
+            let all: Vec<_> = codings("transfer-encoding").collect();
+            match all[..] {
+                [coding] if coding.eq_ignore_ascii_case(b"chunked") => Framing::CHUNKED,
+                _ => self.reject_coding(
+                    "transfer coding",
+                    &all.join(&b", "[..]),
+                    "only chunked, once, is supported",
+                    status,
+                )?,
+            }
         } else {
             length.map_or(Framing::Close, Framing::Length)
         };
         if let Some(coding) = codings("content-encoding").find(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-            self.reject_coding("content coding", coding, status)?;
+            self.reject_coding("content coding", coding, "the request accepts only identity", status)?;
         }
         self.body = BodyReader::new(framing, needs_no_body(status));
         self.state = State::Body { started: false };
@@ -288,12 +301,12 @@ impl ResponseReader {
     }
 
     /// Handles a coding that the request did not accept: an error if the body is needed.
-    fn reject_coding(&self, what: &str, coding: &[u8], status: u16) -> Result<Framing> {
+    fn reject_coding(&self, what: &str, coding: &[u8], rule: &str, status: u16) -> Result<Framing> {
         if needs_no_body(status) {
             return Ok(Framing::Close);
         }
         let coding = quoted(&String::from_utf8_lossy(coding)).to_string();
-        Err(malformed(format!("the response has the {what} {coding}, but the request accepts only identity")))
+        Err(malformed(format!("the response has the {what} {coding}, but {rule}")))
     }
 }
 

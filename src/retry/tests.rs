@@ -241,6 +241,32 @@ fn counts_attempts_that_get_a_response_in_an_outage() {
 }
 
 #[test]
+fn a_gateway_that_does_not_reach_the_service_is_an_outage() {
+    let count = |error: &Error| {
+        let mut attempts = Attempts::new(REACHED);
+        let delay = |_| attempts.next_delay(error, &Policy::default(), Duration::ZERO, REACHED, 1.0);
+        (0..100).map_while(delay).count() + 1
+    };
+    for status in [502, 504] {
+        assert_eq!(count(&response_error(Kind::Service, status, None)), 101, "{status}");
+        assert_eq!(count(&identified_error(Kind::Service, status)), ATTEMPTS_DEFAULT as usize, "{status}");
+    }
+}
+
+#[test]
+fn failed_tls_handshake_is_transient_after_the_first_connection() {
+    let refused = Error::new(Kind::Tls, "an alert").not_connected(ConnectFailure::TlsRefused);
+    let certificate = Error::new(Kind::Tls, "expired").not_connected(ConnectFailure::CertificateRefused);
+    let is_retried = |error: &Error, contact| {
+        let mut attempts = Attempts::new(contact);
+        (0..100).all(|_| attempts.next_delay(error, &Policy::default(), Duration::ZERO, contact, 1.0).is_some())
+    };
+    assert!(is_retried(&refused, REACHED));
+    assert!(!is_retried(&refused, Contact::default()), "the endpoint may not speak TLS at all");
+    assert!(!is_retried(&certificate, REACHED));
+}
+
+#[test]
 fn counts_all_attempts_if_the_caller_set_the_maximum() {
     let policy = Policy { max_attempts: Some(ATTEMPTS_DEFAULT), ..Policy::default() };
     let mut attempts = Attempts::new(REACHED);

@@ -50,8 +50,13 @@ fn assert_accepted(settings: Settings) {
 
 /// Checks that the certificate is rejected with a message that contains all words.
 fn assert_rejected(settings: Settings, words: &[&str]) -> Error {
+    assert_fails(settings, ConnectFailure::CertificateRefused, words)
+}
+
+/// Checks that the handshake fails with a message that contains all words.
+fn assert_fails(settings: Settings, failure: ConnectFailure, words: &[&str]) -> Error {
     let error = connection(settings).open(&context()).unwrap_err();
-    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(failure)), "{error}");
     assert!(error.is_not_sent());
     for word in words {
         assert!(error.message().contains(word), "{word:?} is not in: {error}");
@@ -220,7 +225,7 @@ fn distinguishes_a_port_without_tls_from_an_invalid_certificate() {
         });
         let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
         let words = ["does not speak TLS on this port", "http://", "glacier_config_set_endpoint"];
-        assert_rejected(Settings { endpoint, ..settings(&server) }, &words);
+        assert_fails(Settings { endpoint, ..settings(&server) }, ConnectFailure::TlsRefused, &words);
     }
 }
 
@@ -253,6 +258,6 @@ fn names_the_tls_requirements_of_the_server() {
             peer.hold();
         });
         let endpoint = Endpoint::parse(&format!("https://localhost:{}", server.address.port())).unwrap();
-        assert_rejected(Settings { endpoint, ..settings(&server) }, &[word]);
+        assert_fails(Settings { endpoint, ..settings(&server) }, ConnectFailure::TlsRefused, &[word]);
     }
 }

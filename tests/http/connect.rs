@@ -233,7 +233,11 @@ fn rejected_certificate_is_permanent() {
     let ca_pem = server.ca_pem.clone().map(String::into_bytes);
     let settings = Settings { ca_pem, ..settings("https://localhost:443", LONG) };
     let error = open_error(&mut *resolving(&settings, names).connection());
-    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert_eq!(
+        (error.kind(), error.connect_failure()),
+        (Kind::Tls, Some(ConnectFailure::CertificateRefused)),
+        "{error}"
+    );
     assert_eq!(server.connections(), 0);
 }
 

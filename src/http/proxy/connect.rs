@@ -106,14 +106,32 @@ impl ConnectReader {
 /// Returns the authentication schemes in the values of `Proxy-Authenticate`, for a message.
 pub(in crate::http) fn schemes<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
     let mut schemes = Vec::new();
-    for value in values {
-        let scheme: String = value.iter().take_while(|b| is_token(**b)).map(|b| char::from(*b)).collect();
+    for challenge in values.flat_map(challenges) {
+        let scheme: String = challenge.iter().take_while(|b| is_token(**b)).map(|b| char::from(*b)).collect();
         if (1..=SCHEME_LENGTH_MAX).contains(&scheme.len()) && !schemes.contains(&scheme) && schemes.len() < SCHEMES_MAX
         {
             schemes.push(scheme);
         }
     }
     schemes
+}
+
+/// Returns the challenges of one header value (RFC 9110 §11.6.1). A value may have several, and a comma separates both
+/// challenges and parameters of one challenge.
+fn challenges(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut in_quotes, mut is_escaped) = (false, false);
+    let elements = value.split(move |byte| {
+        let is_quote = *byte == b'"' && !is_escaped;
+        is_escaped = in_quotes && *byte == b'\\' && !is_escaped;
+        in_quotes ^= is_quote;
+        *byte == b',' && !in_quotes
+    });
+    elements.map(<[u8]>::trim_ascii).filter(|element| {
+        let name = element.iter().take_while(|byte| is_token(**byte)).count();
+        let rest = element.get(name..).unwrap_or_default().trim_ascii_start();
+        // A parameter is "name=value".
+        !rest.starts_with(b"=")
+    })
 }
 
 fn is_token(byte: u8) -> bool {
@@ -182,6 +200,22 @@ mod tests {
         let response = response.replace('\x1b', "\u{a0}");
         let schemes = read(response.as_bytes(), 10).unwrap().unwrap().schemes;
         assert_eq!(schemes, ["Negotiate", "NTLM"]);
+    }
+
+    #[test]
+    fn a_value_may_have_several_challenges() {
+        for (values, expected) in [
+            (&["Negotiate, Basic realm=\"a, NTLM\""][..], &["Negotiate", "Basic"][..]),
+            (
+                &["NTLM, Digest realm=\"x\", nonce = \"a\\\", Other\", qop=auth, Basic realm=y"],
+                &["NTLM", "Digest", "Basic"],
+            ),
+            (&[", ,Basic realm=x,,", "NTLM TlRMTVNTUAAC==, Negotiate"], &["Basic", "NTLM", "Negotiate"]),
+            (&["Basic realm=\"never closed, NTLM"], &["Basic"]),
+            (&["", "=", "realm=x"], &[]),
+        ] {
+            assert_eq!(schemes(values.iter().map(|value| value.as_bytes())), expected, "{values:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::url::Proxy;
 
-/// Returns true if the same request may succeed later: the proxy has a defect, or it cannot reach the server.
+/// Returns true if the same request may succeed later: the proxy is overloaded or has a defect, or it cannot reach the server.
 pub(in crate::http) fn is_transient(status: u16) -> bool {
-    status >= 500
+    matches!(status, 408 | 429 | 500..)
 }
 
 /// Returns what the status means and what to do. `schemes`: the authentication schemes that a 407 offers.
@@ -28,6 +28,7 @@ pub(in crate::http) fn hint(proxy: &Proxy, status: u16, schemes: &[String]) -> S
             "it does not allow this connection; ask its administrator to allow it, or exclude the host from the proxy with \
              NO_PROXY"
         }
+        408 | 429 => "it is overloaded",
         400..500 => "it does not accept this request; check that the proxy URL is that of an HTTP proxy",
         _ => "it has failed, or it cannot connect to the host",
     };
@@ -50,6 +51,7 @@ mod tests {
             ("http://user:hunter2@host", 407, &other[..], "by Negotiate or NTLM, but only Basic"),
             ("http://host", 302, &[][..], "not followed"),
             ("http://host", 403, &[][..], "NO_PROXY"),
+            ("http://host", 429, &[][..], "overloaded"),
             ("http://host", 405, &[][..], "HTTP proxy"),
             ("http://host", 502, &[][..], "has failed"),
         ] {
@@ -61,11 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_of_the_proxy_are_transient() {
-        for status in [300, 302, 399, 400, 403, 404, 407, 408, 429, 499] {
+    fn only_overload_and_errors_of_the_proxy_are_transient() {
+        for status in [300, 302, 399, 400, 403, 404, 407, 499] {
             assert!(!is_transient(status), "{status}");
         }
-        for status in [500, 502, 503, 504, 599, 999] {
+        for status in [408, 429, 500, 502, 503, 504, 599, 999] {
             assert!(is_transient(status), "{status}");
         }
     }

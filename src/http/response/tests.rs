@@ -237,6 +237,17 @@ fn rejects_different_lengths_and_accepts_equal_ones() {
 }
 
 #[test]
+fn length_of_a_response_without_a_body_has_no_effect() {
+    for status in [204, 304] {
+        for length in ["0", "5", "-1", "", "abc", "99999999999999999999"] {
+            let outcome = outcome(format!("HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n"));
+            assert_eq!((outcome.error, outcome.phase), (None, Phase::Complete), "{status} {length:?}");
+            assert_eq!(outcome.is_persistent, length == "0", "{status} {length:?}");
+        }
+    }
+}
+
+#[test]
 fn rejects_numbers_with_other_characters_than_digits() {
     for length in ["+2", "-2", "0x2", "2 2", "", "99999999999999999999"] {
         let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nok");
@@ -280,10 +291,24 @@ fn rejects_bytes_that_are_not_http() {
 
 #[test]
 fn rejects_an_unknown_coding_if_the_body_is_needed() {
-    for (coding, what) in [("Content-Encoding", "content coding"), ("Transfer-Encoding", "transfer coding")] {
-        let text = error(format!("HTTP/1.1 200 OK\r\n{coding}: gzip\r\n\r\n"));
-        assert_eq!(text, format!("the response has the {what} \"gzip\", but the request accepts only identity"));
-        let error = outcome(format!("HTTP/1.1 403 Forbidden\r\n{coding}: gzip\r\n\r\nx"));
+    for (header, coding, text) in [
+        ("Content-Encoding", "gzip", "the content coding \"gzip\", but the request accepts only identity"),
+        ("Transfer-Encoding", "gzip", "the transfer coding \"gzip\", but only chunked, once, is supported"),
+        ("Transfer-Encoding", "identity", "the transfer coding \"identity\", but only chunked, once, is supported"),
+        (
+            "Transfer-Encoding",
+            "gzip,chunked",
+            "the transfer coding \"gzip, chunked\", but only chunked, once, is supported",
+        ),
+        (
+            "Transfer-Encoding",
+            "chunked\r\nTransfer-Encoding: chunked",
+            "the transfer coding \"chunked, chunked\", but only chunked, once, is supported",
+        ),
+    ] {
+        let message = error(format!("HTTP/1.1 200 OK\r\n{header}: {coding}\r\n\r\n"));
+        assert_eq!(message, format!("the response has {text}"));
+        let error = outcome(format!("HTTP/1.1 403 Forbidden\r\n{header}: {coding}\r\n\r\nx"));
         assert_eq!((error.error, error.phase), (None, Phase::Body));
     }
     response("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 0\r\n\r\n");

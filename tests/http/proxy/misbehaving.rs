@@ -186,7 +186,11 @@ fn rejects_an_unknown_certificate_of_the_proxy() {
     let proxy = proxy_to(true, &server);
     let ca_pem = server.ca_pem.clone().map(String::into_bytes);
     let error = open(Settings { ca_pem, ..to_hidden(&proxy) });
-    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert_eq!(
+        (error.kind(), error.connect_failure()),
+        (Kind::Tls, Some(ConnectFailure::CertificateRefused)),
+        "{error}"
+    );
     for word in ["the TLS handshake with the proxy (glacier_config_set_proxy)", "self-signed"] {
         assert!(error.message().contains(word), "{error}");
     }
@@ -198,7 +202,11 @@ fn rejects_a_certificate_of_the_proxy_for_another_host() {
     let proxy = proxy_to(true, &server);
     let url = format!("https://127.0.0.1:{}", proxy.address.port());
     let error = open(Settings { proxy: Some(url), ..through(&proxy, HIDDEN, Some(&server)) });
-    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert_eq!(
+        (error.kind(), error.connect_failure()),
+        (Kind::Tls, Some(ConnectFailure::CertificateRefused)),
+        "{error}"
+    );
     assert!(error.message().contains("not for the host 127.0.0.1"), "{error}");
     assert!(error.message().contains("glacier_config_set_proxy"), "{error}");
     assert!(!error.message().contains("glacier_config_set_endpoint"), "{error}");
@@ -210,7 +218,11 @@ fn rejects_an_unknown_certificate_behind_the_proxy() {
     let server = hidden_server(always(super::OK));
     let proxy = proxy_to(true, &server);
     let error = open(to_hidden(&proxy));
-    assert_eq!((error.kind(), error.connect_failure()), (Kind::Tls, Some(ConnectFailure::TlsRefused)), "{error}");
+    assert_eq!(
+        (error.kind(), error.connect_failure()),
+        (Kind::Tls, Some(ConnectFailure::CertificateRefused)),
+        "{error}"
+    );
     assert!(!error.message().contains("handshake with the proxy"), "{error}");
 }
 
