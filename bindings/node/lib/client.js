@@ -3,6 +3,7 @@
 const { functions } = require('./native');
 const { hold } = require('./callbacks');
 const { call, create, explainAbort } = require('./errors');
+const { quoted } = require('./escape');
 const { Handle } = require('./handle');
 const { CredentialsCache } = require('./credentials');
 const { Upload } = require('./upload');
@@ -31,7 +32,7 @@ class Client {
   constructor(options = {}) {
     this._credentials = null;
     const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
-    if (unknown) throw new TypeError(`unknown option ${JSON.stringify(unknown)}`);
+    if (unknown) throw new TypeError(`unknown option ${quoted(unknown)}`);
     const config = functions.config_new();
     if (!config) throw new Error('out of memory');
     try {
@@ -114,7 +115,7 @@ class Client {
     }
     if (log) {
       const level = LEVELS.indexOf(logLevel);
-      if (level < 0) throw new TypeError(`unknown log level ${JSON.stringify(logLevel)}: use one of ${LEVELS.join(', ')}`);
+      if (level < 0) throw new TypeError(`unknown log level ${quoted(String(logLevel))}: use one of ${LEVELS.join(', ')}`);
       const deliver = (_userData, lineLevel, message) => {
         try {
           log(LEVELS[lineLevel], message);

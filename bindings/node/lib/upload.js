@@ -6,6 +6,7 @@ const { pipeline } = require('node:stream/promises');
 const { functions } = require('./native');
 const { hold } = require('./callbacks');
 const { GlacierError, create } = require('./errors');
+const { quoted } = require('./escape');
 const { Handle } = require('./handle');
 const { Watch, readProgress } = require('./progress');
 const { UploadStream } = require('./stream');
@@ -88,7 +89,7 @@ class Upload {
     const stream = new UploadStream(this, { signal, onProgress });
     stream.on('pipe', (source) => {
       if (!readsJournal(source, this._journal)) return;
-      const message = `the journal ${JSON.stringify(this._journal)} is the source file: set another path for the journal`;
+      const message = `the journal ${quoted(this._journal)} is the source file: set another path for the journal`;
       const none = { operation: null, httpStatus: null, serviceCode: null, requestId: null };
       const code = 'GLACIER_E_INVALID';
       stream.destroy(new GlacierError({ message, code, ...none, isRetryable: false, isResumable: false }));
