@@ -1,16 +1,30 @@
 /// <reference types="node" />
 import { Writable } from 'node:stream';
 
-/** Keys that sign requests. */
+// An invalid argument is a `TypeError` or a `RangeError` that names the argument and the rule. It has a `code` of Node.js:
+// `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE` or `ERR_OUT_OF_RANGE`. A value that the library rejects, such as a region
+// with a space, is a `GlacierError` with the code `GLACIER_E_INVALID`. Unknown options are errors. An option that is
+// `undefined` is not given. Texts and paths must not contain NUL characters or lone surrogates.
+
+/** An integer, 0 or more. Numbers are safe integers: larger values need a bigint. */
+export type Count = number | bigint;
+
+/** The path of a file, or its `file:` URL. */
+export type Path = string | URL;
+
+/** Keys that sign requests. Other properties are ignored. */
 export interface Credentials {
   /** The access key ID. */
   accessKeyId: string;
   /** The secret access key. */
   secretAccessKey: string;
   /** The session token of temporary credentials. */
-  sessionToken?: string;
-  /** When temporary credentials expire. Credentials of a function are replaced before this time. */
-  expiration?: Date;
+  sessionToken?: string | null;
+  /**
+   * When temporary credentials expire: at least 1 second after 1970-01-01 UTC. Credentials of a function are replaced
+   * before this time. Without it, they do not expire.
+   */
+  expiration?: Date | null;
 }
 
 /** A function that returns credentials, such as a credential provider of the AWS SDK for JavaScript. */
@@ -36,23 +50,23 @@ export interface ClientOptions {
   /** The URL of an HTTP proxy, `http://` or `https://`; `''`: no proxy. Default: the proxy of the environment. */
   proxy?: string;
   /** The CA file: a PEM file with the only certificates to trust. Default: those of the system. */
-  caFile?: string;
+  caFile?: Path;
   /** The name of the program in the `User-Agent` header. */
   userAgent?: string;
   /** The maximum number of parts in flight per upload, 1 to 32. Default: 8. */
-  concurrency?: number;
+  concurrency?: Count;
   /** The maximum number of attempts per request; 0: no maximum. Default: 10, which outages alone do not reach. */
-  maxAttempts?: number;
+  maxAttempts?: Count;
   /** The memory of part buffers of all uploads of the client, in bytes, at least 1 MiB. Default: 256 MiB. */
-  memoryLimit?: number;
+  memoryLimit?: Count;
   /** The bandwidth limit of all uploads of the client, in bytes per second; 0 (default): no limit. */
-  bandwidthLimit?: number;
+  bandwidthLimit?: Count;
   /** The timeout for opening a connection, in milliseconds. Default: 10,000. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: Count;
   /** The maximum time without progress on a connection, in milliseconds. Default: 60,000. */
-  stallTimeoutMs?: number;
+  stallTimeoutMs?: Count;
   /** How long failed requests are retried without an acknowledged part, in milliseconds. Default: 1,800,000 (30 minutes). */
-  giveUpAfterMs?: number;
+  giveUpAfterMs?: Count;
   /** Receives log lines: retries, throttling and other failures that no error reports. */
   log?: (level: LogLevel, message: string) => void;
   /** The most detailed level that `log` receives. Default: `warn`. */
@@ -60,24 +74,24 @@ export interface ClientOptions {
 }
 
 /** The source of an archive: a path, a `file:` URL, bytes, or a stream of bytes of any length such as a `Readable`. */
-export type Source = string | URL | Uint8Array | AsyncIterable<Uint8Array>;
+export type Source = Path | Uint8Array | AsyncIterable<Uint8Array>;
 
 /** The settings of an upload. */
 export interface UploadOptions {
   /** The archive description: at most 1,024 printable ASCII characters. */
   description?: string;
   /** The part size in bytes: a power of two from 1 MiB to 4 GiB. Default: the smallest that fits, at least 16 MiB. */
-  partSize?: number;
+  partSize?: Count;
   /** The exact archive size in bytes, which is checked. */
-  archiveSize?: number;
+  archiveSize?: Count;
   /** An estimate of the length of a stream in bytes, which selects the part size. */
-  expectedSize?: number;
+  expectedSize?: Count;
   /** The ID of an existing upload, to resume it. */
   uploadId?: string;
   /** The path of the journal, from which a new process resumes the upload. */
-  journal?: string;
+  journal?: Path;
   /** The bandwidth limit of this upload, in bytes per second; 0 (default): no limit of its own. */
-  bandwidthLimit?: number;
+  bandwidthLimit?: Count;
 }
 
 /** How to watch and stop an upload. */
@@ -218,7 +232,7 @@ export class Upload implements AsyncDisposable {
   /** Returns the progress. */
   progress(): Progress;
   /** Sets the bandwidth limit of this upload, in bytes per second, also while it runs; 0: no limit of its own. */
-  setBandwidthLimit(bytesPerSecond: number): void;
+  setBandwidthLimit(bytesPerSecond: Count): void;
   /** Stops `run` or a stream. The upload stays in the vault. */
   cancel(): void;
   /** Returns the parts that the service holds. */
@@ -258,10 +272,10 @@ export interface Plan {
 }
 
 /** Plans an archive of `size` bytes. */
-export function plan(size: number, options?: { partSize?: number; concurrency?: number }): Plan;
+export function plan(size: Count, options?: { partSize?: Count; concurrency?: Count }): Plan;
 /** Returns the tree hash of bytes, 64 hexadecimal digits. */
 export function treeHash(data: Uint8Array): string;
 /** Returns the tree hash of a file, 64 hexadecimal digits. `threads` 0 (default) uses one thread per core. */
-export function treeHashFile(path: string, options?: { threads?: number }): Promise<string>;
+export function treeHashFile(path: Path, options?: { threads?: Count }): Promise<string>;
 /** The version of the C library. */
 export const version: string;

@@ -1,52 +1,69 @@
 'use strict';
 
 const { functions } = require('./native');
+const {
+  RUN_OPTIONS, abortSignal, callback, checksOf, count32, count64, invalid, options, path, secret, text,
+} = require('./arguments');
 const { hold } = require('./callbacks');
 const { call, create, explainAbort } = require('./errors');
 const { quoted } = require('./escape');
 const { Handle } = require('./handle');
-const { CredentialsCache } = require('./credentials');
-const { Upload } = require('./upload');
+const { CredentialsCache, keys } = require('./credentials');
+const { UPLOAD_OPTIONS, Upload } = require('./upload');
 
 const LEVELS = ['off', 'error', 'warn', 'info', 'debug'];
+/** The check of each option, and the function that sets it. */
 const SETTERS = {
-  region: 'config_set_region',
-  endpoint: 'config_set_endpoint',
-  accountId: 'config_set_account_id',
-  profile: 'config_set_profile',
-  proxy: 'config_set_proxy',
-  caFile: 'config_set_ca_file',
-  userAgent: 'config_set_user_agent',
-  concurrency: 'config_set_concurrency',
-  maxAttempts: 'config_set_max_attempts',
-  memoryLimit: 'config_set_memory_limit',
-  bandwidthLimit: 'config_set_bandwidth_limit',
-  connectTimeoutMs: 'config_set_connect_timeout_ms',
-  stallTimeoutMs: 'config_set_stall_timeout_ms',
-  giveUpAfterMs: 'config_set_give_up_after_ms',
+  // They can contain a user name and a password, which the library rejects in an endpoint.
+  endpoint: [secret, 'config_set_endpoint'],
+  proxy: [secret, 'config_set_proxy'],
+  region: [text, 'config_set_region'],
+  accountId: [text, 'config_set_account_id'],
+  profile: [text, 'config_set_profile'],
+  caFile: [path, 'config_set_ca_file'],
+  userAgent: [text, 'config_set_user_agent'],
+  concurrency: [count32, 'config_set_concurrency'],
+  maxAttempts: [count32, 'config_set_max_attempts'],
+  memoryLimit: [count64, 'config_set_memory_limit'],
+  bandwidthLimit: [count64, 'config_set_bandwidth_limit'],
+  connectTimeoutMs: [count64, 'config_set_connect_timeout_ms'],
+  stallTimeoutMs: [count64, 'config_set_stall_timeout_ms'],
+  giveUpAfterMs: [count64, 'config_set_give_up_after_ms'],
 };
-const OPTIONS = new Set([...Object.keys(SETTERS), 'credentials', 'log', 'logLevel']);
+const CLIENT_OPTIONS = {
+  ...checksOf(SETTERS),
+  credentials: (name, value) => (typeof value === 'function' ? value : keys(name, value)),
+  log: callback,
+  logLevel: level,
+};
+
+/** A log level. Returns its number. */
+function level(name, value) {
+  const number = LEVELS.indexOf(text(name, value));
+  if (number < 0) throw invalid(`unknown log level ${quoted(value)}: use one of ${LEVELS.join(', ')}`);
+  return number;
+}
 
 /** A client of the service. `index.d.ts` describes its members. */
 class Client {
-  constructor(options = {}) {
+  constructor(given = {}) {
     this._credentials = null;
-    const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
-    if (unknown) throw new TypeError(`unknown option ${quoted(unknown)}`);
+    const settings = options(given, CLIENT_OPTIONS);
     const config = functions.config_new();
     if (!config) throw new Error('out of memory');
     try {
-      this._configure(config, options);
+      this._configure(config, settings);
       this._handle = new Handle(this, 'client', create('client_new', config));
     } finally {
       functions.config_free(config);
     }
   }
 
-  createUpload(vault, options) { return new Upload(this, vault, options); }
+  createUpload(vault, given) { return new Upload(this, vault, given); }
 
-  async upload(vault, source, { signal, onProgress, ...options } = {}) {
-    const upload = this.createUpload(vault, options);
+  async upload(vault, source, given = {}) {
+    const { signal, onProgress, ...settings } = options(given, { ...UPLOAD_OPTIONS, ...RUN_OPTIONS });
+    const upload = this.createUpload(vault, settings);
     try {
       return await upload.run(source, { signal, onProgress });
     } finally {
@@ -54,14 +71,17 @@ class Client {
     }
   }
 
-  createWriteStream(vault, { signal, onProgress, ...options } = {}) {
-    const upload = this.createUpload(vault, options);
+  createWriteStream(vault, given = {}) {
+    const { signal, onProgress, ...settings } = options(given, { ...UPLOAD_OPTIONS, ...RUN_OPTIONS });
+    const upload = this.createUpload(vault, settings);
     const stream = upload.createWriteStream({ signal, onProgress });
     stream.once('close', () => upload.close());
     return stream;
   }
 
-  async listUploads(vault, { signal } = {}) {
+  async listUploads(vault, given = {}) {
+    const name = text('vault', vault);
+    const { signal } = options(given, { signal: abortSignal });
     signal?.throwIfAborted();
     await this._credentials?.refresh();
     signal?.throwIfAborted();
@@ -70,7 +90,7 @@ class Client {
     signal?.addEventListener('abort', cancel, { once: true });
     let uploads;
     try {
-      uploads = await handle.createAsync('client_list_uploads', vault);
+      uploads = await handle.createAsync('client_list_uploads', name);
     } catch (error) {
       throw this._explain(explainAbort(error, signal));
     } finally {
@@ -101,21 +121,19 @@ class Client {
     return error;
   }
 
-  _configure(config, options) {
-    for (const [name, setter] of Object.entries(SETTERS)) {
-      if (options[name] !== undefined) call(setter, config, options[name]);
+  _configure(config, settings) {
+    for (const [name, [, setter]] of Object.entries(SETTERS)) {
+      if (settings[name] !== undefined) call(setter, config, settings[name]);
     }
-    const { credentials, log, logLevel = 'warn' } = options;
+    const { credentials, log, logLevel = LEVELS.indexOf('warn') } = settings;
     if (typeof credentials === 'function') {
       this._credentials = new CredentialsCache(credentials);
       this._credentials.install(config);
     } else if (credentials) {
-      const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-      call('config_set_credentials', config, accessKeyId, secretAccessKey, sessionToken ?? null);
+      const { id, secret: key, token } = credentials;
+      call('config_set_credentials', config, id, key, token);
     }
     if (log) {
-      const level = LEVELS.indexOf(logLevel);
-      if (level < 0) throw new TypeError(`unknown log level ${quoted(String(logLevel))}: use one of ${LEVELS.join(', ')}`);
       const deliver = (_userData, lineLevel, message) => {
         try {
           log(LEVELS[lineLevel], message);
@@ -124,7 +142,7 @@ class Client {
           setImmediate(() => { throw error; });
         }
       };
-      call('config_set_log', config, level, ...hold('log', deliver));
+      call('config_set_log', config, logLevel, ...hold('log', deliver));
     }
   }
 }

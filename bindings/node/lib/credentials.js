@@ -1,5 +1,6 @@
 'use strict';
 
+const { object, secret, time } = require('./arguments');
 const { call } = require('./errors');
 const { hold } = require('./callbacks');
 
@@ -10,6 +11,23 @@ const STOP = 0;
  * that is shorter.
  */
 const REFRESH_BEFORE = 10 * 60 * 1000;
+
+/**
+ * Checks credentials. Returns them as the library needs them. `expires` is in milliseconds since 1970-01-01 UTC. Ignores
+ * other properties: credential providers add some of their own.
+ */
+function keys(name, value) {
+  const { accessKeyId, secretAccessKey, sessionToken, expiration } = object(name, value);
+  return {
+    id: secret('accessKeyId', accessKeyId),
+    secret: secret('secretAccessKey', secretAccessKey),
+    token: isGiven(sessionToken) ? secret('sessionToken', sessionToken) : null,
+    expires: isGiven(expiration) ? time('expiration', expiration) : null,
+  };
+}
+
+/** Documents of credentials have null for a property that they do not have. */
+function isGiven(property) { return property !== undefined && property !== null; }
 
 /**
  * The credentials that a function returns, possibly as a promise. The library asks for credentials inside a callback,
@@ -30,8 +48,8 @@ class CredentialsCache {
     const provide = (userData, out) => {
       try {
         if (!this._latest) return STOP;
-        const { accessKeyId, secretAccessKey, sessionToken } = this._latest;
-        call('credentials_set', out, accessKeyId, secretAccessKey, sessionToken ?? null, this._expires());
+        const { id, secret: key, token, expires } = this._latest;
+        call('credentials_set', out, id, key, token, expires === null ? 0 : Math.floor(expires / 1000));
         return CONTINUE;
       } catch (error) {
         this._failure = error;
@@ -47,8 +65,8 @@ class CredentialsCache {
     this._pending ??= Promise.resolve()
       .then(() => this._source())
       .then((credentials) => {
-        this._latest = credentials;
-        this._refreshAt = refreshTime(credentials);
+        this._latest = keys('the result of the credentials function', credentials);
+        this._refreshAt = refreshTime(this._latest.expires);
       })
       .finally(() => {
         this._pending = null;
@@ -69,17 +87,11 @@ class CredentialsCache {
     this._failure = null;
     return failure;
   }
-
-  _expires() {
-    const { expiration } = this._latest;
-    return expiration ? Math.floor(new Date(expiration).getTime() / 1000) : 0;
-  }
 }
 
-function refreshTime({ expiration }) {
-  if (!expiration) return Infinity;
-  const expires = new Date(expiration).getTime();
+function refreshTime(expires) {
+  if (expires === null) return Infinity;
   return expires - Math.min(REFRESH_BEFORE, (expires - Date.now()) / 2);
 }
 
-module.exports = { CredentialsCache };
+module.exports = { CredentialsCache, keys };

@@ -1,6 +1,7 @@
 'use strict';
 
 const { Writable } = require('node:stream');
+const { bytes } = require('./arguments');
 const { Watch } = require('./progress');
 
 /**
@@ -27,7 +28,7 @@ class UploadStream extends Writable {
   }
 
   _write(chunk, _encoding, callback) {
-    this._call(callback, 'upload_write', chunk, chunk.byteLength);
+    this._call(callback, 'upload_write', chunk);
   }
 
   _writev(chunks, callback) {
@@ -46,15 +47,16 @@ class UploadStream extends Writable {
     else callback(error);
   }
 
-  _call(callback, name, ...parameters) {
-    this._pending = this._work(name, ...parameters)
+  _call(callback, name, chunk) {
+    this._pending = this._work(name, chunk)
       .finally(() => { this._pending = null; })
       .then(() => callback(), callback);
   }
 
-  async _work(name, ...parameters) {
+  async _work(name, chunk) {
     const handle = this._upload._handle;
     try {
+      const parameters = chunk === undefined ? [] : bytes('chunk', chunk);
       await handle.open().callAsync(name, ...parameters);
       if (name === 'upload_finish') this.archive = this._upload._archive();
       this._watch.check();

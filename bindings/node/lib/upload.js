@@ -1,9 +1,10 @@
 'use strict';
 
 const { fstatSync, statSync } = require('node:fs');
-const { fileURLToPath } = require('node:url');
 const { pipeline } = require('node:stream/promises');
+const { types } = require('node:util');
 const { functions } = require('./native');
+const { RUN_OPTIONS, bytes, checksOf, count64, options, path, text, wrongType } = require('./arguments');
 const { hold } = require('./callbacks');
 const { GlacierError, create } = require('./errors');
 const { quoted } = require('./escape');
@@ -14,7 +15,19 @@ const { UploadStream } = require('./stream');
 const FOREVER = 0xffffffffffffffffn;
 const STATES = ['new', 'initiated', 'transferring', 'completing', 'completed', 'aborted', 'unknown'];
 
-const isBytes = (source) => source instanceof Uint8Array;
+/** The check of each option, and the function that sets it. */
+const SETTERS = {
+  description: [text, 'upload_set_description'],
+  partSize: [count64, 'upload_set_part_size'],
+  archiveSize: [count64, 'upload_set_archive_size'],
+  expectedSize: [count64, 'upload_set_expected_size'],
+  uploadId: [text, 'upload_set_upload_id'],
+  journal: [path, 'upload_set_journal'],
+  bandwidthLimit: [count64, 'upload_set_bandwidth_limit'],
+};
+const UPLOAD_OPTIONS = checksOf(SETTERS);
+
+const isBytes = (source) => types.isUint8Array(source);
 const isStream = (source) => typeof source?.[Symbol.asyncIterator] === 'function';
 
 /** Returns whether a stream reads the file of the journal. The library cannot detect it: it gets only bytes. */
@@ -32,13 +45,17 @@ function readsJournal(stream, journal) {
 
 /** One multipart upload. `index.d.ts` describes its members. */
 class Upload {
-  constructor(client, vault, options = {}) {
+  constructor(client, vault, given = {}) {
+    const name = text('vault', vault);
+    const settings = options(given, UPLOAD_OPTIONS);
     this._client = client;
-    this._vault = vault;
-    this._journal = options.journal;
-    this._handle = new Handle(this, 'upload', create('upload_new', client._open().address, vault));
+    this._vault = name;
+    this._journal = settings.journal;
+    this._handle = new Handle(this, 'upload', create('upload_new', client._open().address, name));
     try {
-      this._apply(options);
+      for (const [option, [, setter]] of Object.entries(SETTERS)) {
+        if (settings[option] !== undefined) this._handle.call(setter, settings[option]);
+      }
     } catch (error) {
       this.close();
       throw error;
@@ -56,9 +73,12 @@ class Upload {
 
   cancel() { this._open().cancel(); }
 
-  setBandwidthLimit(bytesPerSecond) { this._open().call('upload_set_bandwidth_limit', bytesPerSecond); }
+  setBandwidthLimit(bytesPerSecond) {
+    this._open().call('upload_set_bandwidth_limit', count64('bytesPerSecond', bytesPerSecond));
+  }
 
-  async run(source, { signal, onProgress } = {}) {
+  async run(source, given = {}) {
+    const { signal, onProgress } = options(given, RUN_OPTIONS);
     signal?.throwIfAborted();
     if (isStream(source) && !isBytes(source)) {
       const stream = this.createWriteStream({ signal, onProgress });
@@ -85,8 +105,8 @@ class Upload {
     }
   }
 
-  createWriteStream({ signal, onProgress } = {}) {
-    const stream = new UploadStream(this, { signal, onProgress });
+  createWriteStream(given = {}) {
+    const stream = new UploadStream(this, options(given, RUN_OPTIONS));
     stream.on('pipe', (source) => {
       if (!readsJournal(source, this._journal)) return;
       const message = `the journal ${quoted(this._journal)} is the source file: set another path for the journal`;
@@ -122,28 +142,13 @@ class Upload {
 
   _open() { return this._handle.open(); }
 
-  _apply(options) {
-    const setters = {
-      description: 'upload_set_description',
-      partSize: 'upload_set_part_size',
-      archiveSize: 'upload_set_archive_size',
-      expectedSize: 'upload_set_expected_size',
-      uploadId: 'upload_set_upload_id',
-      journal: 'upload_set_journal',
-      bandwidthLimit: 'upload_set_bandwidth_limit',
-    };
-    for (const [name, setter] of Object.entries(setters)) {
-      if (options[name] !== undefined) this._handle.call(setter, options[name]);
-    }
-  }
-
   _setSource(source) {
-    if (typeof source === 'string') this._open().call('upload_set_source_file', source);
-    else if (source instanceof URL) this._open().call('upload_set_source_file', fileURLToPath(source));
-    else if (isBytes(source)) {
-      this._open().call('upload_set_source_memory', source, source.byteLength);
+    if (typeof source === 'string' || source instanceof URL) {
+      this._open().call('upload_set_source_file', path('source', source));
+    } else if (isBytes(source)) {
+      this._open().call('upload_set_source_memory', ...bytes('source', source));
       this._handle.keep(source);
-    } else throw new TypeError('the source must be a path, a file URL, a Uint8Array or an async iterable of Uint8Array');
+    } else throw wrongType('source', 'a path, a file URL, a Uint8Array or an async iterable of Uint8Array', source);
   }
 
   /** Starts the run, and waits until the library no longer needs the callback. */
@@ -170,4 +175,4 @@ class Upload {
   }
 }
 
-module.exports = { Upload };
+module.exports = { UPLOAD_OPTIONS, Upload };

@@ -2,12 +2,13 @@
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Client, GlacierError, plan, treeHash, treeHashFile, version } from '..';
-import type { Archive, Progress, StoredPart, UploadState } from '..';
+import type { Archive, Count, Path, Progress, StoredPart, UploadState } from '..';
 
 export async function everything(signal: AbortSignal): Promise<void> {
   await using client = new Client({
     region: 'eu-central-1',
     credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b', sessionToken: 'c', expiration: new Date() }),
+    memoryLimit: 1n << 30n,
     log: (level, message) => console.error(level.toUpperCase(), message.length),
   });
   const onProgress = (progress: Progress): void => console.log(progress.bytesTotal ?? 'unknown');
@@ -25,6 +26,12 @@ export async function everything(signal: AbortSignal): Promise<void> {
     if (error instanceof GlacierError && error.isResumable) console.error(error.code, error.httpStatus ?? 0);
   }
   console.log(state, parts, plan(1).memory, treeHash(Buffer.from('a')), await treeHashFile('file', { threads: 1 }), version);
+  const size: Count = plan(5n, { partSize: 1n << 20n }).partSize;
+  const path: Path = new URL('file:///archive');
+  upload.setBandwidthLimit(BigInt(size));
+  await client.upload('v', path, { journal: path, archiveSize: 1n });
+  // @ts-expect-error: an expiration that is no Date
+  new Client({ credentials: { accessKeyId: 'a', secretAccessKey: 'b', expiration: 1 } });
   // @ts-expect-error: a misspelled option
   new Client({ regoin: 'eu-central-1' });
   // @ts-expect-error: only the library creates errors
