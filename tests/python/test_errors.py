@@ -201,7 +201,7 @@ def client_of_nothing() -> glacier_mp.Client:
         (lambda upload: Config(region_name="us\0"), ValueError, "region_name"),
         (lambda upload: Config(region_name=cast(Any, b"us")), TypeError, "region_name"),
         (lambda upload: Config(profile_name=cast(Any, 1)), TypeError, "profile_name"),
-        (lambda upload: Config(user_agent="\ud800"), UnicodeEncodeError, "surrogates"),
+        (lambda upload: Config(user_agent="\ud800"), ValueError, "user_agent.* surrogate"),
         (lambda upload: Config(memory_limit=1 << 64), ValueError, "memory_limit"),
         (lambda upload: Config(bandwidth_limit=-1), ValueError, "bandwidth_limit"),
         (lambda upload: upload.set_bandwidth_limit(-1), ValueError, "bytes_per_second"),

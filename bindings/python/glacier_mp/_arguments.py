@@ -1,16 +1,19 @@
 """Conversion of Python arguments to C types.
 
-ctypes truncates or wraps some invalid values silently. These functions raise ValueError or TypeError instead.
+ctypes truncates or wraps some invalid values silently. These functions raise ValueError or TypeError instead. The
+message names the parameter. It never contains a text or a path, because many of them are secrets or have a password.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
+import numbers
 import operator
 import os
+import sys
 from datetime import datetime
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
@@ -20,13 +23,20 @@ HASH_LENGTH = 32
 def text(name: str, value: str) -> bytes:
     """Returns a text as UTF-8."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    return _without_nul(name, value.encode())
+        raise TypeError(f"{name} must be a str, not {kind_of(value)}")
+    return _without_nul(name, _encoded(name, value, "utf-8", "strict"))
 
 
 def path(name: str, value: StrPath) -> bytes:
     """Returns a path as bytes in the file system encoding."""
-    return _without_nul(name, os.fsencode(value))
+    try:
+        found = os.fspath(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a path: a str, bytes or an os.PathLike, not {kind_of(value)}") from None
+    if isinstance(found, str):
+        # As os.fsencode.
+        found = _encoded(name, found, sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+    return _without_nul(name, found)
 
 
 def u32(name: str, value: int) -> int:
@@ -39,22 +49,32 @@ def u64(name: str, value: int) -> int:
     return _unsigned(name, value, 64)
 
 
+def integer(name: str, value: int) -> int:
+    """Returns an integer of any size."""
+    number = whole_number(value)
+    if number is None:
+        raise TypeError(f"{name} must be an integer, not {kind_of(value)}")
+    return number
+
+
 def milliseconds(name: str, seconds: float) -> int:
     """Returns a time in milliseconds, rounded up."""
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds}")
-    return u64(name, math.ceil(seconds * 1000))
+    number = _real(name, seconds, "a number of seconds")
+    if not 0 <= number <= _LONGEST_SECONDS:
+        raise ValueError(f"{name} must be a number of seconds from 0 to {_LONGEST_SECONDS}, not {shown(seconds)}")
+    return math.ceil(number * 1000)
 
 
 def unix_time(name: str, value: Union[datetime, float]) -> int:
     """Returns a point in time in whole seconds since 1970-01-01 UTC. It is never 0, which means "never" in C."""
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"{name} must have a time zone: {value!r} is ambiguous")
+        if value.utcoffset() is None:
+            raise ValueError(f"{name} must have a time zone: {shown(value)} is ambiguous")
         value = value.timestamp()
-    if not math.isfinite(value) or not 1 <= value < 1 << 63:
-        raise ValueError(f"{name} must be a time after 1970-01-01, not {value}")
-    return int(value)
+    number = _real(name, value, "a datetime or a number of seconds since 1970-01-01 UTC")
+    if not 1 <= number < 1 << 63:
+        raise ValueError(f"{name} must be a time from 1 to 2^63 - 1 s after 1970-01-01 UTC, not {shown(value)}")
+    return int(number)
 
 
 def tree_hash(name: str, value: Union[str, bytes]) -> Any:
@@ -74,11 +94,75 @@ def hash_buffer(content: bytes = b"", count: int = 1) -> Any:
     return (ctypes.c_uint8 * (HASH_LENGTH * count))(*content)
 
 
+def whole_number(value: object) -> Optional[int]:
+    """Returns the value of an integer, such as an int or a numpy.int64; None for any other object.
+
+    True and False are not numbers here, although bool is a subclass of int: True as a limit would mean 1.
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def shown(value: object) -> str:
+    """Returns a value for a message: short, and without control or invisible characters."""
+    number = whole_number(value)
+    if number is not None and number.bit_length() > _SHOWN_BITS:
+        # Python refuses to convert an integer of more than 4,300 digits to text.
+        return f"an integer of {number.bit_length()} bits"
+    # The repr of other objects may have control characters, which ascii() of the object would not escape.
+    text = ascii(value) if isinstance(value, (str, bytes)) else ascii(repr(value))[1:-1]
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+
+
+def kind_of(value: object) -> str:
+    """Returns the name of an object's class for a message. A program can choose any characters for it."""
+    return ascii(type(value).__name__)[1:-1]
+
+
+# Timeouts have 64 bits, in milliseconds.
+_LONGEST_SECONDS = ((1 << 64) - 1) // 1000
+
+_SHOWN_BITS = 128
+_SHOWN_LENGTH = 80
+
+
 def _unsigned(name: str, value: int, bits: int) -> int:
-    number = operator.index(value)
+    number = integer(name, value)
     if not 0 <= number < 1 << bits:
-        raise ValueError(f"{name} must be from 0 to {(1 << bits) - 1}, not {number}")
+        raise ValueError(f"{name} must be from 0 to {(1 << bits) - 1}, not {shown(number)}")
     return number
+
+
+def _real(name: str, value: Any, expected: str) -> float:
+    """Returns a number as an int or a float: infinite if no float can hold it, NaN if it has no value."""
+    number = whole_number(value)
+    if number is not None:
+        return number
+    try:
+        # Other objects that float() accepts are no numbers: a text, a numpy.bool_.
+        if isinstance(value, numbers.Number) and not isinstance(value, bool):
+            return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.nan
+    except TypeError:
+        # It is a complex number.
+        pass
+    raise TypeError(f"{name} must be {expected}, not {kind_of(value)}")
+
+
+def _encoded(name: str, value: str, encoding: str, errors: str) -> bytes:
+    try:
+        return value.encode(encoding, errors)
+    except UnicodeEncodeError as error:
+        offset = error.start
+    # Raised here, because an exception that is raised above would refer to the UnicodeEncodeError, which has the text.
+    raise ValueError(f"{name} has a character at offset {offset} without {encoding} encoding, such as a lone surrogate")
 
 
 def _without_nul(name: str, value: bytes) -> bytes:

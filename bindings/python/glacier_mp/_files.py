@@ -7,12 +7,13 @@ end. An end is therefore confirmed before it becomes the end of an archive.
 from __future__ import annotations
 
 import io
-import operator
 import os
 import select
 import socket
 import time
 from typing import Any, Callable, Optional
+
+from ._arguments import kind_of, shown, whole_number
 
 Read = Callable[[int], Any]
 
@@ -92,18 +93,20 @@ def _readinto_as_read(file: Any) -> Read:
     def read(size: int) -> Optional[memoryview]:
         buffer = bytearray(size)
         length = readinto(buffer)
-        return None if length is None else memoryview(buffer)[: _checked_length(length, size)]
+        return None if length is None else memoryview(buffer)[: checked_length(length, size)]
 
     return read
 
 
-def _checked_length(length: Any, size: int) -> int:
-    # True and False are no numbers of bytes, although Python has them as integers.
-    if isinstance(length, bool) or not hasattr(length, "__index__"):
-        raise TypeError(f"readinto() of the source returned {length!r}, not a number of bytes")
-    number = operator.index(length)
+def checked_length(length: Any, size: int) -> int:
+    """Returns the number of bytes that readinto() of a source returned."""
+    number = whole_number(length)
+    if number is None:
+        raise TypeError(f"readinto() of the source returned {shown(length)}, not a number of bytes")
     if not 0 <= number <= size:
-        raise ValueError(f"readinto() of the source returned {number}, but must return a number from 0 to {size}")
+        raise ValueError(
+            f"readinto() of the source returned {shown(number)}, but must return a number from 0 to {size}"
+        )
     return number
 
 
@@ -139,7 +142,7 @@ def _checked(file: Any, read: Read) -> Read:
         data = read(size)
         if data is not None and not data and _wraps_non_blocking(file):
             raise BlockingIOError(
-                f"the source, {type(file).__name__}, reads a file in non-blocking mode, so its end is not certain: set "
+                f"the source, {kind_of(file)}, reads a file in non-blocking mode, so its end is not certain: set "
                 "that file to blocking mode"
             )
         return data

@@ -9,6 +9,8 @@ import sys
 import weakref
 from typing import Any
 
+from ._arguments import kind_of
+
 
 class _CPythonMemory:
     """The exported buffer of a bytes-like object.
@@ -18,7 +20,10 @@ class _CPythonMemory:
 
     def __init__(self, data: Any) -> None:
         view = _Buffer()
-        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(data), ctypes.byref(view), _SIMPLE)
+        try:
+            ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(data), ctypes.byref(view), _SIMPLE)
+        except TypeError:
+            raise _not_bytes_like(data) from None
         weakref.finalize(self, ctypes.pythonapi.PyBuffer_Release, ctypes.byref(view)).atexit = False
         self.address = view.buf
         self.length = view.len
@@ -46,6 +51,21 @@ _SIMPLE = 0
 _WRITABLE = 0x200
 
 
+def view_of(data: Any) -> memoryview:
+    """Returns a memoryview of a bytes-like object whose memory is contiguous."""
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise _not_bytes_like(data) from None
+    if not view.c_contiguous:
+        raise BufferError("the data must be C-contiguous")
+    return view
+
+
+def _not_bytes_like(data: Any) -> TypeError:
+    return TypeError(f"a bytes-like object is required, not {kind_of(data)}")
+
+
 class _PyPyMemory:
     """The memory of a bytes-like object. PyPy has no C API, but contains cffi.
 
@@ -53,12 +73,7 @@ class _PyPyMemory:
     """
 
     def __init__(self, data: Any) -> None:
-        try:
-            view = memoryview(data)
-        except TypeError:
-            raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
-        if not view.c_contiguous:
-            raise BufferError("the data must be C-contiguous")
+        view = view_of(data)
         is_fixed = view.readonly or isinstance(data, mmap.mmap)
         self._buffer = _cffi.from_buffer(data if is_fixed else view.tobytes())
         self.address = int(_cffi.cast("uintptr_t", self._buffer))

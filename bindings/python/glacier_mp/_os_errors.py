@@ -41,7 +41,7 @@ def os_errors_for(*paths: Optional[bytes], has_other_paths: bool = False) -> Ite
 
 def _number_in(message: str, paths: list[bytes]) -> Optional[re.Match[str]]:
     """Returns the place of the operating system's number in the message: the last one that is not part of a path."""
-    numbers = list(re.finditer(r"\(os error ([0-9]+)\)", message))
+    numbers = list(re.finditer(r"\(os error ([0-9]{1,9})\)", message))
     in_paths = [place.span() for path in paths for place in _places_of(path, message)]
     outside = [
         number

@@ -120,7 +120,10 @@ class Config(NotCopyable):
         self._set(lib.glacier_config_set_account_id, "account_id", account_id, _arguments.text)
         self._set_credentials(aws_access_key_id, aws_secret_access_key, aws_session_token)
         self._get_credentials = self._set_provider(credentials, aws_access_key_id)
-        self._files = [*_files_of_environment(), *([] if ca_file is None else [os.fsencode(ca_file)])]
+        self._files = [
+            *_files_of_environment(),
+            *([] if ca_file is None else [_arguments.path("ca_file", ca_file)]),
+        ]
         self._set(lib.glacier_config_set_ca_file, "ca_file", ca_file, _arguments.path)
         self._set_proxy(proxy)
         self._set(lib.glacier_config_set_user_agent, "user_agent", user_agent, _arguments.text)
@@ -175,8 +178,9 @@ class Config(NotCopyable):
         """Sets the log callback. Returns the function that it calls, which converts levels to those of logging."""
         if log is None:
             return None
-        minimum = level
-        if minimum is None:
+        if level is not None:
+            minimum = _arguments.integer("log_level", level)
+        else:
             minimum = log.getEffectiveLevel() if isinstance(log, logging.Logger) else logging.INFO
         library_level = sum(minimum <= number for number in _LEVELS.values())
         lib.glacier_config_set_log(self._handle, library_level, ON_LOG, None, NO_DESTROY)

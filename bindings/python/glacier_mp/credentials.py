@@ -51,7 +51,7 @@ def credentials_from(source: Any) -> Provider:
     """
     is_session = callable(getattr(source, "get_credentials", None))
     if not is_session and not callable(getattr(source, "get_frozen_credentials", None)):
-        kind = type(source).__name__
+        kind = _arguments.kind_of(source)
         raise TypeError(f"credentials_from needs a session or credentials of boto3 or botocore, not {kind}")
 
     def provide() -> Credentials:
@@ -73,7 +73,7 @@ def credentials_source(provider: Provider) -> GetCredentials:
     def get_credentials() -> tuple[bytes, bytes, Optional[bytes], int]:
         credentials = provider()
         if not isinstance(credentials, tuple):
-            kind = type(credentials).__name__
+            kind = _arguments.kind_of(credentials)
             raise TypeError(f"a credentials provider must return Credentials or a tuple, not {kind}")
         return _converted(Credentials(*credentials))  # type: ignore[arg-type]
 

@@ -21,6 +21,7 @@ class Plan(NotCopyable):
 
     Raises:
         UsageError: a size, or the combination of both, is not allowed.
+        TypeError, ValueError: a size is not an integer, or is out of range.
     """
 
     def __init__(self, size: int, part_size: Optional[int] = None) -> None:

@@ -47,9 +47,10 @@ def set_source(
     if isinstance(source, (str, os.PathLike)):
         lib.glacier_upload_set_source_file(handle, _arguments.path("source", source))
         return None
-    try:
+    memory = None
+    with suppress(TypeError):
         memory = Memory(source)
-    except TypeError:
+    if memory is None:
         stream = _stream(source)
         has_size = _set_stream(handle, source, archive_size, expected_size)
         # archive_size takes precedence over the length that the source declares.
@@ -68,7 +69,7 @@ def check_journal(source: Any, journal: bytes) -> None:
         # Its method fileno() would move it to disk. The file has no name.
         return
     is_source = False
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, OverflowError):
         is_source = os.path.samestat(os.fstat(source.fileno()), os.stat(journal))
     if is_source:
         path = os.fsdecode(journal)
@@ -243,16 +244,14 @@ def _stream(source: Any) -> Stream:
         return _FileStream(source)
     if isinstance(source, Iterable):
         return _IterableStream(source)
-    raise TypeError(f"source must be a path, bytes-like, a file object or an iterable of bytes, not {_kind(source)}")
+    raise TypeError(
+        f"source must be a path, bytes-like, a file object or an iterable of bytes, not {_arguments.kind_of(source)}"
+    )
 
 
 def _as_bytes(data: Any) -> memoryview:
     try:
         view = memoryview(data)
     except TypeError:
-        raise TypeError(f"the source returned {_kind(data)}, not bytes") from None
+        raise TypeError(f"the source returned {_arguments.kind_of(data)}, not bytes") from None
     return view.cast("B") if view.nbytes else _NO_BYTES
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

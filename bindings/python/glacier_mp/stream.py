@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Callable, Optional, Protocol
 
 from . import _threads
 from ._ffi import E_BUSY, E_STATE, NotCopyable, error_of
+from ._memory import view_of
 from .errors import GlacierError
 
 if TYPE_CHECKING:
@@ -97,9 +98,7 @@ class WriteBuffer:
 
     def write(self, data: ReadableBuffer, send: Send) -> int:
         """Takes all of `data`. Returns the number of bytes."""
-        view = memoryview(data)
-        if not view.c_contiguous:
-            raise BufferError("the data must be C-contiguous")
+        view = view_of(data)
         with self:
             # The first write is not buffered, so that an error of the upload is raised immediately.
             bypass = not self._started or view.nbytes >= _BYPASS_SIZE

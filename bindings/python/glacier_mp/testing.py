@@ -33,6 +33,7 @@ from types import TracebackType
 from typing import Any, Optional, Union
 from urllib.parse import quote
 
+from . import _arguments
 from .client import Client
 from .config import Config
 
@@ -55,6 +56,7 @@ class LocalGlacier:
     Raises:
         FileNotFoundError: the program is not installed.
         RuntimeError: the program does not start. Its output has the reason.
+        TypeError, ValueError: a value has the wrong type, or is not a valid text.
     """
 
     def __init__(
@@ -66,21 +68,22 @@ class LocalGlacier:
     ) -> None:
         self.vault_name = vault_name
         self.region_name = region_name
+        path = _arguments.path("program", program or os.environ.get("GLACIER_EMULATOR") or "glacier-emulator")
         command = [
-            os.fspath(program or os.environ.get("GLACIER_EMULATOR") or "glacier-emulator"),
-            "--until-stdin-closes",
-            "--region",
-            region_name,
-            "--vault",
-            vault_name,
-            *arguments,
+            path,
+            b"--until-stdin-closes",
+            b"--region",
+            _arguments.text("region_name", region_name),
+            b"--vault",
+            _arguments.text("vault_name", vault_name),
+            *(_arguments.text("arguments", argument) for argument in arguments),
         ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.endpoint_url = self._process.stdout.readline().strip()
         if not self.endpoint_url:
             self.close()
-            raise RuntimeError(f"{command[0]} did not start: exit status {self._process.returncode}")
+            raise RuntimeError(f"{os.fsdecode(path)} did not start: exit status {self._process.returncode}")
 
     def close(self) -> None:
         """Stops the local Glacier. May be called more than once."""
@@ -149,7 +152,13 @@ class LocalGlacier:
             part (int): the index of the part, from 0. Default: every part.
             times (int or None): the number of requests that fail. None: all of them.
             skip (int): the number of matching requests that succeed first.
+
+        Raises:
+            TypeError, ValueError: part, times or skip has the wrong type or range.
         """
+        part = None if part is None else _arguments.u64("part", part)
+        times = None if times is None else _arguments.u64("times", times)
+        skip = _arguments.u64("skip", skip)
         fault = {"operation": operation, "part": part, "times": times, "skip": skip, "action": dict(action)}
         self._admin("POST", "faults", fault)
 
@@ -169,7 +178,7 @@ class LocalGlacier:
 
     def archive(self, archive_id: str) -> bytes:
         """Returns the bytes of an archive."""
-        return self._admin("GET", f"archives/{quote(archive_id, safe='')}/data")
+        return self._admin("GET", f"archives/{quote(_arguments.text('archive_id', archive_id), safe='')}/data")
 
     def _admin(self, method: str, path: str, document: Optional[dict[str, Any]] = None) -> bytes:
         body = None if document is None else json.dumps(document).encode()

@@ -549,6 +549,7 @@ class Upload(NotCopyable):
 
         Raises:
             UsageError: the Upload is closed.
+            TypeError, ValueError: bytes_per_second is not an integer, or is out of range.
         """
         lib.glacier_upload_set_bandwidth_limit(self._handle, _arguments.u64("bytes_per_second", bytes_per_second))
 
@@ -695,5 +696,10 @@ def _call_with_details(
 
 
 def _first_and_count(part_range: tuple[int, Optional[int]]) -> tuple[int, int]:
-    first, count = part_range
+    try:
+        first, count = part_range
+    except TypeError:
+        raise TypeError(f"part_range must be a tuple of two numbers, not {_arguments.kind_of(part_range)}") from None
+    except ValueError:
+        raise ValueError("part_range must have two numbers: the first part, and the number of parts") from None
     return _arguments.u32("part_range", first), ALL_PARTS if count is None else _arguments.u32("part_range", count)
