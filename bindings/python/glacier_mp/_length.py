@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import inspect
 import io
+import numbers
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple, Optional
+
+from . import _headers
+from ._arguments import shown, whole_number
+from ._ffi import UNKNOWN_LENGTH
 
 
 class Declared(NamedTuple):
@@ -32,6 +38,9 @@ def declared_length(source: Any) -> Optional[Declared]:
     """Returns the length that a source declares.
 
     Returns None if it declares none, or if its read methods may return other bytes than those it counts.
+
+    Raises:
+        ValueError: it declares a length that is not valid, or several different ones.
     """
     for length_of in (_response_length, _file_length, _attribute_length):
         declared = length_of(source)
@@ -61,15 +70,26 @@ def _response_length(source: Any) -> Optional[Declared]:
     if _has_own(raw, "length_remaining") or _is_response(raw):
         # A class that decodes the content returns other bytes than it receives.
         decodes = bool(getattr(raw, "decode_content", False)) or raw is not source
-        remaining = _remaining(raw)
-        if remaining is None or (decodes and _is_encoded(raw)):
+        if decodes and _is_encoded(raw):
             return None
-        return Declared(remaining, exact=True)
-    headers = getattr(source, "headers", None) if _has_own(source, "headers") else None
-    if headers is None or _is_encoded(source) or _header(headers, "transfer-encoding"):
+        remaining = _remaining(raw)
+        # http.client and urllib3 have no count if they do not understand the header.
+        return _header_length(raw) if remaining is None else Declared(remaining, exact=True)
+    if not _has_own(source, "headers") or _is_encoded(source):
         return None
-    total = _number(_header(headers, "content-length"))
-    return None if total is None else Declared(total - _position(source), exact=True)
+    return _header_length(source)
+
+
+def _header_length(response: Any) -> Optional[Declared]:
+    """Returns the length in the header of an HTTP response.
+
+    RFC 9110, section 8.6 allows a list of equal numbers, in one field or in several.
+    """
+    headers = getattr(response, "headers", None)
+    if _headers.values(headers, "transfer-encoding"):
+        return None
+    total = _content_length("Content-Length", _headers.values(headers, "content-length"))
+    return None if total is None else Declared(total - _position(response), exact=True)
 
 
 def _file_length(source: Any) -> Optional[Declared]:
@@ -95,13 +115,10 @@ def _attribute_length(source: Any) -> Optional[Declared]:
     if not (hasattr(source, "read") or hasattr(source, "readinto")):
         # The len() of another iterable is not a number of bytes.
         return None
-    total: Optional[int] = None
-    with suppress(TypeError, ValueError, OverflowError):
-        total = len(source)
+    total = _length_of_len(source)
     for name in ("len", "length", "content_length", "size"):
         if total is None and _has_own(source, name):
-            with suppress(Exception):
-                total = _number(getattr(source, name))
+            total = _attribute(source, name)
     return None if total is None else Declared(total - _position(source), exact=False)
 
 
@@ -110,14 +127,9 @@ def _remaining(response: Any) -> Optional[int]:
 
     It is length_remaining of urllib3, or length of http.client. A wrapper may forward these attributes.
     """
-    with suppress(Exception):
-        if _is_count(response.length_remaining):
-            return int(response.length_remaining)
-    with suppress(Exception):
-        # In other classes `length` may have another meaning, such as the total length.
-        if _is_response(response) and _is_count(response.length):
-            return int(response.length)
-    return None
+    remaining = _attribute(response, "length_remaining")
+    # In other classes `length` may have another meaning, such as the total length.
+    return _attribute(response, "length") if remaining is None and _is_response(response) else remaining
 
 
 def _is_response(source: Any) -> bool:
@@ -134,18 +146,8 @@ def _is_response_of_requests(source: Any) -> bool:
 
 def _is_encoded(source: Any) -> bool:
     """Returns whether the response has a Content-Encoding, such as gzip."""
-    encoding = _header(getattr(source, "headers", None), "content-encoding")
-    return bool(encoding) and str(encoding).strip().lower() != "identity"
-
-
-def _header(headers: Any, name: str) -> Any:
-    """Returns the value of a header field; None if there is none."""
-    with suppress(Exception):
-        for spelling in (name, name.title()):
-            value = headers.get(spelling)
-            if value is not None:
-                return value
-    return None
+    encodings = _headers.values(getattr(source, "headers", None), "content-encoding")
+    return any(str(encoding).strip().lower() not in ("", "identity") for encoding in encodings)
 
 
 def _position(source: Any) -> int:
@@ -155,14 +157,65 @@ def _position(source: Any) -> int:
     return 0
 
 
-def _number(value: Any) -> Optional[int]:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
-    return value if _is_count(value) else None
+def _length_of_len(source: Any) -> Optional[int]:
+    try:
+        return len(source)
+    except OverflowError:
+        raise _invalid("len()", "which exceeds sys.maxsize") from None
+    except (TypeError, ValueError):
+        return None
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _attribute(source: Any, name: str) -> Optional[int]:
+    """Returns the number of bytes in an attribute; None if it has another meaning, such as the size of an image."""
+    value = None
+    with suppress(Exception):
+        value = getattr(source, name)
+    # A wrapper may forward any name, for example a mock. The attributes of a mock have __index__.
+    if not (_has_own(source, name) or isinstance(value, numbers.Integral)):
+        return None
+    if name == "content_length" and isinstance(value, (str, bytes, list, tuple)):
+        return _content_length(name, _headers.flattened([value]))
+    return _number(name, value)
+
+
+def _content_length(name: str, values: Iterable[Any]) -> Optional[int]:
+    """Returns the number in the values of a Content-Length; None if there is no value."""
+    found = set()
+    for value in values:
+        for element in value.split(",") if isinstance(value, str) else (value,):
+            number = _number(name, element)
+            if number is None:
+                raise _invalid(name, shown(value))
+            found.add(number)
+    if len(found) > 1:
+        raise _invalid(name, f"different values, {' and '.join(map(str, sorted(found)[:2]))}")
+    return next(iter(found), None)
+
+
+def _number(name: str, value: Any) -> Optional[int]:
+    """Returns the value of a number of bytes; None for any other value."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    if isinstance(text, str):
+        digits = text.strip()
+        # More digits are too large as well. Python refuses to convert more than 4,300.
+        number = int(digits.lstrip("0")[:_MAX_DIGITS] or "0") if digits.isascii() and digits.isdigit() else None
+    elif isinstance(value, float):
+        number = int(value) if value.is_integer() else None
+    else:
+        number = whole_number(value)
+    if number is None or number < 0:
+        return None
+    if number >= UNKNOWN_LENGTH:
+        raise _invalid(name, shown(value))
+    return number
+
+
+def _invalid(name: str, value: str) -> ValueError:
+    return ValueError(
+        f"the source has an invalid {name}, {value}: it must be a number of bytes below 2^64 - 1; if the source is "
+        "complete, set archive_size"
+    )
 
 
 def _has_replaced_read(source: Any) -> bool:
@@ -184,3 +237,5 @@ _FILES = (*_UNBUFFERED, io.BufferedReader, io.BufferedRandom)
 _TemporaryFile: Any = tempfile._TemporaryFileWrapper
 
 _MAX_WRAPPERS = 4
+# A number with so many digits is above 2^64.
+_MAX_DIGITS = 21

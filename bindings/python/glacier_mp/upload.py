@@ -193,11 +193,13 @@ class Upload(NotCopyable):
             These sources declare a length:
 
             - responses of http.client, urllib, urllib3 and requests: the rest of their Content-Length
-            - other objects with headers: Content-Length, unless the content is encoded
+            - other objects with headers, a mapping or pairs: Content-Length, unless the content is encoded
             - files of open() and tempfile, and io.BytesIO: their size. A file may grow
-            - file objects with __len__, len, length, content_length or size in bytes: that length minus tell()
+            - file objects with __len__, len, length, content_length or size in bytes, as a whole number or decimal
+              digits: that length minus tell(). Attributes with other values, such as True, are ignored
 
-            Without a declared length, a connection that ends early cannot be detected.
+            A Content-Length that is not a number of bytes, or that has several different numbers, raises ValueError
+            unless archive_size is set. Without a declared length, a connection that ends early cannot be detected.
         archive_description (str): at most 1,024 printable ASCII characters (developer guide, "Initiate Multipart
             Upload"), without a space at either end. Encode other text in the program. Default: no description. Archives
             have no name.
