@@ -98,6 +98,7 @@ def upload(
         progress (callable): called with a DistributedProgress on this thread, at least twice a second.
 
     Raises:
+        TypeError, ValueError: a value has the wrong type or range.
         WorkerSourceError: a worker cannot read the source or sees another one, and the message and `worker` name it; or
             the source changed.
         LocalError: with GLACIER_E_SOURCE_CHANGED also if the archive exists and the source has other bytes.
@@ -108,6 +109,13 @@ def upload(
     """
     if dask_client.asynchronous:
         raise TypeError("dask_client must be synchronous: create it with asynchronous=False")
+    if size is not None:
+        size = _arguments.u64("size", size)
+    if part_size is not None:
+        part_size = _arguments.u64("part_size", part_size)
+    if parts_per_range is not None:
+        parts_per_range = _arguments.u32("parts_per_range", parts_per_range)
+    max_losses = _arguments.u32("max_losses", max_losses)
     settings = Settings(config)
     expected = None if checksum is None else bytes(_arguments.tree_hash("checksum", checksum))
     reference = _reference(dask_client, source, size)

@@ -11,6 +11,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable, Optional, Union
 
+from .. import _headers
+from .._arguments import shown
+from .._files import checked_length
 from ..source import Data
 from ..treehash import TreeHash
 
@@ -180,20 +183,27 @@ def _check_response(result: Any, offset: int, length: int, size: int) -> str:
     if not isinstance(status, int) or headers is None:
         return ""
     if status == 206:
-        text = headers.get("Content-Range") or ""
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", text.strip(), re.ASCII | re.IGNORECASE)
+        text = _field(headers, "Content-Range")
+        # Python refuses to convert more than 4,300 digits.
+        found = re.fullmatch(r"bytes (\d{1,20})-(\d{1,20})/(\d{1,20}|\*)", text.strip(), re.ASCII | re.IGNORECASE)
         expected = (offset, offset + length - 1, size)
         if found is None or tuple(size if field == "*" else int(field) for field in found.groups()) != expected:
             raise OSError(
-                f"the HTTP response has Content-Range {text!r}, but 'bytes {offset}-{offset + length - 1}/{size}' was"
-                " requested"
+                f"the HTTP response has Content-Range {shown(text)}, but 'bytes {offset}-{offset + length - 1}/{size}'"
+                " was requested"
             )
     elif status != 200 or (offset, length) != (0, size):
         raise OSError(
             f"the HTTP response to a request for {length} bytes at offset {offset} has status {status}, but must have"
             " 206: use a server that supports Range"
         )
-    return ", ".join(f"{name} {headers[name]}" for name in ("ETag", "Last-Modified") if headers.get(name))
+    fields = ((name, _field(headers, name)) for name in ("ETag", "Last-Modified"))
+    return ", ".join(f"{name} {value}" for name, value in fields if value)
+
+
+def _field(headers: Any, name: str) -> str:
+    """Returns the value of a header field; empty if there is none."""
+    return ", ".join(map(str, _headers.values(headers, name.lower())))
 
 
 def _sample_ranges(size: int) -> Iterator[tuple[int, int]]:
@@ -208,7 +218,8 @@ def _read(file: Any, length: int) -> memoryview:
     filled = 0
     while filled < length:
         if hasattr(file, "readinto"):
-            count = file.readinto(data[filled:])
+            # No bytes yet is an end here: a range is read from a file in blocking mode.
+            count = checked_length(file.readinto(data[filled:]) or 0, length - filled)
         else:
             piece = file.read(length - filled)
             count = len(piece)
