@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import email.message
 import gzip
 import http.client
 import io
+import lzma
 import os
 import socketserver
 import tarfile
@@ -30,6 +32,9 @@ SIZE = 3 * MIB + 77
 DATA = content(SIZE)
 PACKED = gzip.compress(os.urandom(SIZE), 1)
 PLAIN = gzip.decompress(PACKED)
+# Compressed data of two members each.
+COMPRESSORS: dict[str, Any] = {"gz": gzip, "bz2": bz2, "xz": lzma}
+MEMBERS = {name: [module.compress(DATA[:MIB]), module.compress(DATA[MIB:])] for name, module in COMPRESSORS.items()}
 # The number of bytes that the server sends of a truncated body.
 CUT = 2 * MIB + 5
 PART = "UploadMultipartPart"
@@ -42,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
     - /gzip: PACKED instead of DATA, with a Content-Encoding
     - /chunked: chunked transfer encoding, without a Content-Length
     - /close: no Content-Length; the body ends with the connection
+    - /members/gz, /members/bz2, /members/xz: MEMBERS instead of DATA; a truncated body has the first member
     """
 
     protocol_version = "HTTP/1.1"
@@ -49,7 +55,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.close_connection = True
         body = PACKED if "gzip" in self.path else DATA
-        sent = body[:CUT] if "cut" in self.path else body
+        cut = CUT
+        if "members" in self.path:
+            members = MEMBERS[self.path.rpartition("/")[2]]
+            body, cut = b"".join(members), len(members[0])
+        sent = body[:cut] if "cut" in self.path else body
         self.send_response(200)
         if "gzip" in self.path:
             self.send_header("Content-Encoding", "gzip")
@@ -208,6 +218,24 @@ def test_truncated_response_of_unknown_size_creates_no_archive(
         assert isinstance(caught.value, LocalError)
         assert caught.value.name == "GLACIER_E_SOURCE_SHORT"
     assert glacier.archives() == []
+
+
+@pytest.mark.parametrize("name", COMPRESSORS)
+@pytest.mark.parametrize("is_buffered", [False, True])
+def test_compressed_response_that_ends_between_two_members(
+    glacier: Glacier, server: int, stack: contextlib.ExitStack, name: str, is_buffered: bool
+) -> None:
+    def opened(path: str) -> Any:
+        file = COMPRESSORS[name].open(CLIENTS["urlopen"](server, f"{path}/{name}", stack))
+        return io.BufferedReader(file) if is_buffered else file
+
+    with glacier.client() as to:
+        archive = to.upload(VAULT, opened("/members"), part_size=MIB)
+        assert glacier.archive(archive.archive_id) == DATA
+        with pytest.raises(LocalError) as caught:
+            to.upload(VAULT, opened("/cut/members"), part_size=MIB)
+    assert caught.value.name == "GLACIER_E_SOURCE_SHORT"
+    assert len(glacier.archives()) == 1
 
 
 def test_exception_of_the_http_client_is_raised_from_the_call(glacier: Glacier, server: int) -> None:

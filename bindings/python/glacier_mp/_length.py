@@ -57,8 +57,9 @@ def missing_bytes(source: Any) -> int:
         kind = type(response)
         if kind in (io.BufferedReader, io.BufferedRandom) or _is_response_of_requests(response):
             response = response.raw
-        elif kind.__name__ == "GzipFile" and kind.__module__ == "gzip":
-            response = response.fileobj
+        elif (name := _DECOMPRESSORS.get((kind.__module__.split(".")[0], kind.__name__))) is not None:
+            # Compressed data may have several members. The end of the data between two of them is no error.
+            response = getattr(response, name)
         else:
             break
     return _remaining(response) or 0
@@ -236,6 +237,13 @@ _UNBUFFERED = (io.FileIO, io.BytesIO)
 _FILES = (*_UNBUFFERED, io.BufferedReader, io.BufferedRandom)
 _TemporaryFile: Any = tempfile._TemporaryFileWrapper
 
+# The attributes with the compressed files, by package and class.
+_DECOMPRESSORS = {
+    ("gzip", "GzipFile"): "fileobj",
+    ("bz2", "BZ2File"): "_fp",
+    ("lzma", "LZMAFile"): "_fp",
+    ("compression", "ZstdFile"): "_fp",
+}
 _MAX_WRAPPERS = 4
 # A number with so many digits is above 2^64.
 _MAX_DIGITS = 21
