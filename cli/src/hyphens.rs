@@ -29,13 +29,18 @@ pub(crate) fn unmarked(argument: OsString) -> OsString {
     }
 }
 
-/// Returns the arguments for a message: without control characters, except the mark of an ID.
+/// Returns the arguments for a message: as [`printable_text`].
 pub(crate) fn printable(arguments: &[OsString]) -> Vec<OsString> {
-    let printable = |argument: &OsString| match argument.as_bytes() {
-        [MARK, rest @ ..] if is_id(rest) => argument.clone(),
-        _ => shown(&argument.to_string_lossy()).into(),
-    };
-    arguments.iter().map(printable).collect()
+    arguments.iter().map(|argument| printable_text(&argument.to_string_lossy()).into()).collect()
+}
+
+/// Returns an argument, or another value of the command line, for a message: without control characters, except the mark of an
+/// ID.
+pub(crate) fn printable_text(text: &str) -> String {
+    match text.as_bytes() {
+        [MARK, rest @ ..] if is_id(rest) => text.to_owned(),
+        _ => shown(text),
+    }
 }
 
 /// Removes the marks from a message; `None` if it has none.

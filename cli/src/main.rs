@@ -74,11 +74,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints an error of the command line. The parser repeats arguments unchanged, so it gets them without characters that a
-/// terminal would interpret.
+/// Prints an error of the command line. The parser repeats arguments and environment variables unchanged, so their control
+/// characters are escaped.
 fn print_error(error: clap::Error, arguments: &[OsString]) {
+    // The suggestions of the parser contain arguments, so the escaped arguments are parsed again.
     let other = parse(&hyphens::printable(arguments)).err().filter(|other| other.kind() == error.kind());
-    let error = other.unwrap_or_else(|| with_printable_value(error));
+    let error = with_printable_values(other.unwrap_or(error));
     match hyphens::without_marks(&error.to_string()) {
         Some(text) => console::raw_line(text.trim_end().as_ref()),
         // A failed write is ignored: there is no other stream for the message.
@@ -86,18 +87,25 @@ fn print_error(error: clap::Error, arguments: &[OsString]) {
     }
 }
 
-/// Removes the characters that a terminal would interpret from the value that an error repeats. Without them, the value can be
-/// valid.
-fn with_printable_value(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
-        let value = console::shown(value);
-        error.insert(ContextKind::InvalidValue, ContextValue::String(value));
+/// Escapes the values that an error repeats: those of environment variables, and those of arguments that are valid when they
+/// are escaped.
+fn with_printable_values(mut error: clap::Error) -> clap::Error {
+    let printable = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(ContextValue::String(hyphens::printable_text(text))),
+        ContextValue::Strings(texts) => {
+            Some(ContextValue::Strings(texts.iter().map(|text| hyphens::printable_text(text)).collect()))
+        }
+        _ => None,
+    };
+    let values: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, printable(value)?))).collect();
+    for (kind, value) in values {
+        error.insert(kind, value);
     }
     error
 }
 
 fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
-    let mut command = without_empty_variables(Cli::command());
+    let mut command = with_safe_variables(Cli::command());
     let matches = command.try_get_matches_from_mut(arguments).map_err(with_tips)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let program = arguments.first().cloned().unwrap_or_else(|| "glacier-mp".into());
@@ -111,13 +119,17 @@ fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
     Ok((cli, Invocation { program, subcommand, options }))
 }
 
-/// Removes the environment variables that are empty from the options: an empty variable counts as not set.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
+/// Removes the environment variables that are empty from the options: an empty variable counts as not set. Hides the values of
+/// the others in the help, which the parser would print unchanged.
+fn with_safe_variables(command: clap::Command) -> clap::Command {
     let is_empty = |option: &Arg| {
         option.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
     };
     command.mut_subcommands(|command| {
-        command.mut_args(|option| if is_empty(&option) { option.env(Resettable::Reset) } else { option })
+        command.mut_args(|option| {
+            let option = option.hide_env_values(true);
+            if is_empty(&option) { option.env(Resettable::Reset) } else { option }
+        })
     })
 }
 

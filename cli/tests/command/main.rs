@@ -20,3 +20,4 @@ mod state;
 mod stops;
 mod terminal;
 mod upload;
+mod variables;
