@@ -56,10 +56,10 @@ impl FromStr for Schedule {
         }
         let mut windows = Vec::new();
         let mut otherwise = None;
-        for item in text.split(',').map(str::trim) {
+        for item in text.split(',').map(without_spaces) {
             let (when, rate) = item.split_once('=').ok_or_else(|| rule(item))?;
             let limit = parse_rate(rate)?;
-            if when.trim() != "*" {
+            if without_spaces(when) != "*" {
                 windows.push(parse_window(item, when, limit)?);
             } else if otherwise.replace(limit).is_some() {
                 return Err(format!("{text:?} has two rates for *"));
@@ -71,7 +71,7 @@ impl FromStr for Schedule {
 
 /// Parses a rate per second; 0: no limit.
 fn parse_rate(text: &str) -> Result<u64, String> {
-    let text = text.trim();
+    let text = without_spaces(text);
     parse_size(text.strip_suffix("/s").unwrap_or(text))
 }
 
@@ -86,10 +86,15 @@ fn parse_window(item: &str, when: &str, limit: u64) -> Result<Window, String> {
 }
 
 fn parse_minute(text: &str) -> Option<u32> {
-    let (hour, minute) = text.trim().split_once(':')?;
+    let (hour, minute) = without_spaces(text).split_once(':')?;
     let number = |digits: &str| parse_decimal::<u32>(digits).filter(|_| digits.len() <= 2);
     let minute = number(minute).filter(|minute| *minute < 60)?;
     Some(number(hour)? * 60 + minute).filter(|minute| *minute <= MINUTES_PER_DAY)
+}
+
+/// Removes the spaces at both ends. Other white space is an error.
+fn without_spaces(text: &str) -> &str {
+    text.trim_matches(' ')
 }
 
 fn rule(item: &str) -> String {
@@ -102,7 +107,7 @@ mod tests {
 
     #[test]
     fn single_rate_is_the_limit_of_the_whole_day() {
-        for text in ["5M", "5MiB/s", " 5M "] {
+        for text in ["5M", "5MiB/s", " 5M ", "5 MiB/s"] {
             let schedule: Schedule = text.parse().unwrap();
             assert_eq!([0, 720, 1439].map(|minute| schedule.limit_at(minute)), [5 << 20; 3], "{text}");
         }
@@ -142,6 +147,15 @@ mod tests {
             "0.9B/s",
             "08:00-18:00=0.5,*=1M",
             "08:00-18:00=1M,*=0.5",
+            "5M\n",
+            "5M\u{a0}",
+            "\u{3000}5M",
+            "5M \t/s",
+            "08:00-18:00=1M,\n*=0",
+            "08:00-18:00\u{a0}=1M",
+            "08:00\t-18:00=1M",
+            "*\u{2003}=1M",
+            "*=1M\r",
         ] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }

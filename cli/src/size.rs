@@ -30,7 +30,7 @@ const UNITS: [(&str, u64); 20] = [
     ("", 1),
 ];
 
-/// Parses a size in bytes: digits, with a fraction or without, and a unit.
+/// Parses a size in bytes: digits, with a fraction or without, and a unit, with spaces before the unit or without.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let rule = || {
         format!(
@@ -38,10 +38,11 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
              are KiB to TiB; KB to TB are powers of 1000"
         )
     };
-    let (number, unit) = UNITS
+    let (name, number, unit) = UNITS
         .iter()
-        .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (number.trim_end(), *unit)))
+        .find_map(|(name, unit)| text.strip_suffix(name).map(|number| (name, number, *unit)))
         .ok_or_else(rule)?;
+    let number = if name.is_empty() { number } else { number.trim_end_matches(' ') };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
@@ -167,6 +168,18 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn rejects_white_space_except_spaces_before_the_unit() {
+        let outside = |space: &str| [format!("16777216{space}"), format!("{space}1"), format!("1M{space}")];
+        for space in [" ", "\n", "\t", "\r", "\u{b}", "\u{a0}", "\u{2003}", "\u{3000}"] {
+            let between = if space == " " { None } else { Some(format!("64{space}MiB")) };
+            for text in outside(space).into_iter().chain(between) {
+                assert!(parse_size(&text).unwrap_err().contains("is not a size"), "{text:?}");
+            }
+        }
+        assert_eq!(["64  MiB", "1 B"].map(parse_size), [Ok(64 << 20), Ok(1)]);
     }
 
     #[test]
