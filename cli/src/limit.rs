@@ -1,7 +1,8 @@
 //! The bandwidth limit while uploads run: a schedule from the command line or from a file that is read again.
 
+use std::fmt;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{Local, Timelike};
@@ -18,12 +19,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The maximum size of the file, in bytes.
 const FILE_MAX: u64 = 4096;
 
+/// The text of the file, or the error that names the file and the rule.
+type Text = std::result::Result<String, String>;
+
 /// The bandwidth limit, which depends on the time and on a file.
 #[derive(Debug)]
 pub(crate) struct Limit {
     file: Option<PathBuf>,
-    /// The text of the file, as it was read last.
-    text: String,
+    /// The text of the file, or the error, of the last time that it was read.
+    last: Option<Text>,
     schedule: Option<Schedule>,
     check: Every,
     current: Option<u64>,
@@ -43,11 +47,11 @@ impl Limit {
     /// Creates the limit that the options describe.
     ///
     /// # Errors
-    /// The file cannot be read, or is not valid.
+    /// The file cannot be read, is empty, or is not valid.
     pub(crate) fn new(args: &TransferArgs) -> Result<Self> {
         let mut limit = Self {
             file: args.limit_file.clone(),
-            text: String::new(),
+            last: None,
             schedule: args.limit_rate.clone(),
             check: Every::from_now(INTERVAL),
             current: None,
@@ -78,23 +82,38 @@ impl Limit {
         }
     }
 
-    /// Reads the file, if there is one and its text changed.
+    /// Reads the file, if there is one and its text changed. After an error, the schedule is the last valid one.
     fn read_file(&mut self) -> std::result::Result<(), String> {
         let Some(path) = &self.file else { return Ok(()) };
-        let mut text = String::new();
-        let read = open_file(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text));
-        if let Err(cause) = read {
-            text = format!("cannot read the limit file {}: {cause}", shown_path(path));
-            return if std::mem::replace(&mut self.text, text.clone()) == text { Ok(()) } else { Err(text) };
-        }
-        if text == self.text {
+        let text = read_text(path);
+        if self.last.as_ref() == Some(&text) {
             return Ok(());
         }
-        self.text = text;
-        let parsed = self.text.trim().parse();
-        self.schedule = Some(parsed.map_err(|cause| format!("limit file {}: {cause}", shown_path(path)))?);
+        let text = self.last.insert(text).as_ref().map_err(Clone::clone)?;
+        self.schedule = Some(text.parse().map_err(|cause| format!("limit file {}: {cause}", shown_path(path)))?);
         Ok(())
     }
+}
+
+/// Reads the text of a limit file. Each run of white space becomes one space: a list may have several lines.
+fn read_text(path: &Path) -> Text {
+    let mut bytes = Vec::new();
+    // One byte more shows that the file is too large.
+    let read = open_file(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|cause| format!("cannot read the limit file {}: {cause}", shown_path(path)))?;
+    let invalid = |rule: fmt::Arguments<'_>| Err(format!("limit file {} {rule}", shown_path(path)));
+    if bytes.len() as u64 > FILE_MAX {
+        return invalid(format_args!("has more than {FILE_MAX} bytes: write one rate or one schedule"));
+    }
+    let Ok(text) = std::str::from_utf8(&bytes) else { return invalid(format_args!("is not valid UTF-8")) };
+    let text = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    // A program that replaces the text can leave the file empty for a moment, so this must not mean "no limit".
+    if text.is_empty() {
+        return invalid(format_args!(
+            "is empty: write a rate such as 5M, a schedule such as 08:00-18:00=1M,*=0, or 0 for no limit"
+        ));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -103,7 +122,7 @@ mod tests {
 
     fn limit(file: Option<PathBuf>, schedule: Option<&str>) -> Limit {
         let schedule = schedule.map(|text| text.parse().unwrap());
-        Limit { file, text: String::new(), schedule, check: Every::from_now(Duration::ZERO), current: None }
+        Limit { file, last: None, schedule, check: Every::from_now(Duration::ZERO), current: None }
     }
 
     #[test]
@@ -131,6 +150,35 @@ mod tests {
         );
         assert_eq!(check("fast"), Change::None, "an error is reported once");
         assert_eq!(check("1K"), Change::Limit(1024));
+    }
+
+    #[test]
+    fn empty_or_too_large_file_keeps_the_limit() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut limit = limit(Some(file.path().to_owned()), None);
+        let mut check = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            limit.check()
+        };
+        let rule = |change: Change, rule: &str| {
+            let Change::Invalid(message) = change else { panic!("{change:?}") };
+            let names_file = message.contains(&shown_path(file.path()));
+            assert!(names_file && message.contains(rule) && message.ends_with("stays in effect"), "{message}");
+        };
+        rule(check(""), "is empty: write a rate");
+        assert_eq!(check("5M"), Change::Limit(5 << 20));
+        for text in ["", "\n \n"] {
+            rule(check(text), "is empty: write a rate");
+            assert_eq!(check(text), Change::None, "an error is reported once");
+            assert_eq!(check("5M"), Change::None);
+        }
+        let digits = "10M";
+        assert_eq!(check(&(" ".repeat(4096 - digits.len()) + digits)), Change::Limit(10 << 20));
+        rule(check(&(" ".repeat(4097 - digits.len()) + digits)), "has more than 4096 bytes");
+        assert_eq!(check("10M"), Change::None);
+        rule(check(&("1".to_owned() + &"\u{e4}".repeat(2048))), "has more than 4096 bytes");
+        rule(check("5\n0"), "is not a size");
+        assert_eq!(check("12:00-24:00=1K,\n00:00-12:00=1K\n"), Change::Limit(1024));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod advice;
 mod config;
 mod finished;
 mod install;
+mod limit_file;
 mod manual;
 mod names;
 mod output;
