@@ -6,11 +6,12 @@
 //! - `state`: journals of unfinished uploads and the catalog of finished archives.
 //! - `progress`: what the uploads report, and its three forms: bars, lines and JSON.
 //! - `signals`, `stop`, `limit`: what changes running uploads.
-//! - `stdin`, `console`, `shell`, `exit`: input, output, quoting and exit statuses.
+//! - `stdin`, `closed_stdin`, `console`, `exit`: input, output and exit statuses.
 //! - `files`: opening of files; `terms`: names in messages of the library.
 //! - `every`: a minimum time between two actions.
 
 mod args;
+mod closed_stdin;
 mod commands;
 mod console;
 mod every;

@@ -8,6 +8,9 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::closed_stdin::was_closed;
+use crate::exit::{Failure, Result};
+
 /// The longest time that a read waits before it checks whether the command is being stopped, in nanoseconds.
 const WAIT_NS: i64 = 100_000_000;
 
@@ -19,9 +22,13 @@ impl Stdin {
     /// Opens standard input.
     ///
     /// # Errors
-    /// It is closed.
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self(File::from(io::stdin().as_fd().try_clone_to_owned()?)))
+    /// It was closed when the program started, or no descriptor is free.
+    pub(crate) fn open() -> Result<Self> {
+        let input = match was_closed() {
+            true => Err(io::Error::other("it is closed")),
+            false => io::stdin().as_fd().try_clone_to_owned(),
+        };
+        input.map(|input| Self(File::from(input))).map_err(|cause| unreadable(&cause))
     }
 
     /// Returns whether standard input is the file at a path.
@@ -53,4 +60,9 @@ impl Stdin {
         }
         Ok(None)
     }
+}
+
+/// Returns the failure of a read.
+pub(crate) fn unreadable(cause: &io::Error) -> Failure {
+    Failure::new(format!("cannot read standard input: {cause}"))
 }

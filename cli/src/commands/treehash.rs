@@ -13,7 +13,7 @@ use crate::args::TreehashArgs;
 use crate::console::{Output, message, path_text, shown_path};
 use crate::exit::{Exit, Failure, Result};
 use crate::signals::SignalWatch;
-use crate::stdin::Stdin;
+use crate::stdin::{Stdin, unreadable};
 
 /// The number of bytes that one read of standard input asks for.
 const READ_SIZE: usize = 1 << 20;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &TreehashArgs, output: &Output) -> Result<Exit> {
 
 fn hash(path: &Path, threads: u32, cancel: &Cancel) -> Result<Digest> {
     if path.as_os_str() == "-" {
-        return hash_stdin(cancel).map_err(|cause| Failure::new(format!("cannot read standard input: {cause}")));
+        return hash_stdin(Stdin::open()?, cancel).map_err(|cause| unreadable(&cause));
     }
     hash_file(path, threads, &|_| (), cancel).map_err(|error| match error.kind() {
         Kind::Canceled => Failure::new(format!("{}: canceled", shown_path(path))),
@@ -55,8 +55,7 @@ fn hash(path: &Path, threads: u32, cancel: &Cancel) -> Result<Digest> {
     })
 }
 
-fn hash_stdin(cancel: &Cancel) -> io::Result<Digest> {
-    let mut input = Stdin::open()?;
+fn hash_stdin(mut input: Stdin, cancel: &Cancel) -> io::Result<Digest> {
     let mut hasher = TreeHasher::new();
     let mut buffer = vec![0; READ_SIZE];
     loop {

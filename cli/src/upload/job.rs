@@ -17,6 +17,7 @@ use crate::files::open_file;
 use crate::progress::{Event, Phase};
 use crate::state::catalog::{ArchiveRecord, now};
 use crate::state::entry::{UploadKey, recorded};
+use crate::stdin::Stdin;
 
 /// A source to upload.
 #[derive(Clone, Debug)]
@@ -114,8 +115,10 @@ impl Job {
 
     /// Uploads the source. Sets `unfinished` to the ID of an unfinished upload that has no journal.
     fn upload(&self, index: usize, context: &Context, unfinished: &mut Option<String>) -> Result<ArchiveRecord> {
-        if let JobSource::File(path) = &self.source {
-            open_file(path).map_err(|cause| self.unreadable(path, &cause, context))?;
+        // A source that cannot be opened fails before a request or an abort is sent.
+        match &self.source {
+            JobSource::File(path) => drop(open_file(path).map_err(|cause| self.unreadable(path, &cause, context))?),
+            JobSource::Stdin => drop(Stdin::open()?),
         }
         let journal = Journal::of(self, context)?;
         let outcome = self.upload_with(&journal, index, context, unfinished);
@@ -378,8 +381,7 @@ impl Job {
         match &self.source {
             JobSource::File(path) => upload.set_source_file(path).map(|()| None).map_err(Failure::from),
             JobSource::Stdin => {
-                let (read, failure) = reader(&context.stop)
-                    .map_err(|cause| Failure::new(format!("cannot read standard input: {cause}")))?;
+                let (read, failure) = reader(&context.stop)?;
                 upload.set_source_callback(read, None)?;
                 if let Some(bytes) = context.settings.expected_size {
                     upload.set_expected_size(bytes)?;

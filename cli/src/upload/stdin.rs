@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use glacier_mp::source::{ReadFn, ReadOutcome};
 
+use crate::exit::Result;
 use crate::stdin::Stdin;
 use crate::stop::Stop;
 
@@ -15,7 +16,7 @@ pub(super) type ReadError = Arc<OnceLock<io::Error>>;
 ///
 /// # Errors
 /// Standard input is closed.
-pub(super) fn reader(stop: &Arc<Stop>) -> io::Result<(ReadFn, ReadError)> {
+pub(super) fn reader(stop: &Arc<Stop>) -> Result<(ReadFn, ReadError)> {
     let mut input = Stdin::open()?;
     let failure = ReadError::default();
     let (stop, report) = (Arc::clone(stop), Arc::clone(&failure));

@@ -49,6 +49,26 @@ fn streams_that_are_closed_or_full_lose_no_archive() {
 }
 
 #[test]
+fn standard_input_that_is_closed_is_an_error() {
+    let place = Place::new();
+    place.file("f", b"x");
+    let says = "cannot read standard input: it is closed";
+    for (line, lines) in [("treehash -", 0), ("treehash --json -", 0), ("treehash - f", 1), ("treehash f -", 1)] {
+        let ran = shell(&place, &format!("\"$0\" {line} <&-"));
+        assert_eq!(ran.expect(1).len(), lines, "{ran:?}");
+        assert!(ran.stderr.contains(says), "{ran:?}");
+    }
+    for line in ["upload -", "upload --journal=j -", "resume --journal=j --vault=v --upload-id=x -"] {
+        let ran = shell(&place, &format!("\"$0\" {line} <&-"));
+        assert!(ran.expect(1).is_empty() && ran.stderr.contains(says), "{ran:?}");
+    }
+    assert!(place.glacier.requests().is_empty(), "nothing is sent");
+    let of_nothing = shell(&place, "\"$0\" treehash - </dev/null");
+    assert!(of_nothing.expect(0)[0].starts_with("e3b0c44298fc1c14"), "{of_nothing:?}");
+    assert_eq!(shell(&place, "\"$0\" treehash f <&-").expect(0).len(), 1);
+}
+
+#[test]
 fn catalog_that_another_process_has_locked_is_waited_for() {
     let place = Place::new();
     let file = place.file("f", &content(MIB));
