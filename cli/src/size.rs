@@ -6,6 +6,8 @@ use std::time::Duration;
 use glacier_mp::decimal::parse_decimal;
 use glacier_mp::limits::check_part_size;
 
+use crate::terms::message_of;
+
 /// The units of a size. The order is that of the search: the longest first.
 const UNITS: [(&str, u64); 20] = [
     ("KiB", 1 << 10),
@@ -63,7 +65,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
 /// Parses a part size: a size that the service allows.
 pub(crate) fn parse_part_size(text: &str) -> Result<u64, String> {
     let bytes = parse_size(text)?;
-    check_part_size(bytes).map_err(|error| error.message().to_owned())?;
+    check_part_size(bytes).map_err(|error| message_of(&error))?;
     Ok(bytes)
 }
 

@@ -1,7 +1,14 @@
 //! The names of settings in messages: the library names its setters, this command its options.
 
+use glacier_mp::error::Error;
+
 /// How the name of a setter of the library begins.
 const SETTER: &str = "glacier_config_set_";
+
+/// Returns the message of an error of the library, with the names of options.
+pub(crate) fn message_of(error: &Error) -> String {
+    with_options(error.message())
+}
 
 /// Replaces the names of setters by those of the options: `glacier_config_set_ca_file` by `--ca-file`.
 pub(crate) fn with_options(text: &str) -> String {

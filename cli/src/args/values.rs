@@ -9,6 +9,7 @@ use glacier_mp::limits::{check_archive_size, check_description, check_upload_id,
 
 use crate::hyphens::{parse_text, unmarked};
 use crate::size::parse_size;
+use crate::terms::message_of;
 
 /// Parses the name of a vault.
 pub(super) fn parse_vault(text: &str) -> Result<String, String> {
@@ -44,5 +45,5 @@ fn parse_checked(text: &str, check: fn(&str) -> Result<(), Error>) -> Result<Str
 }
 
 fn rule(error: Error) -> String {
-    error.message().to_owned()
+    message_of(&error)
 }

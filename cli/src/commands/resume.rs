@@ -145,7 +145,7 @@ fn list(state: &StateDirectory, is_json: bool, output: &Output) -> Result<Exit> 
             Ok(Some(summary)) => summary,
             Ok(None) => continue,
             Err(error) => {
-                message(&format!("{}: {error}", shown(&source)));
+                message(&format!("{}: {}", shown(&source), Failure::from(error)));
                 continue;
             }
         };

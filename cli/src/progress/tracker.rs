@@ -9,6 +9,7 @@ use glacier_mp::upload::{Progress, Upload};
 
 use super::rate::Rate;
 use super::snapshot::{Phase, Snapshot, Status};
+use crate::terms::message_of;
 
 /// The progress of all sources. Any thread may use it.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl File {
             parts_done,
             parts_in_flight,
             retries,
-            last_retry: upload.and_then(|upload| upload.last_retry()).map(|error| error.message().to_owned()),
+            last_retry: upload.and_then(|upload| upload.last_retry()).map(|error| message_of(&error)),
             rate: None,
         }
     }

@@ -11,7 +11,7 @@ use crate::exit::{Failure, Result};
 use crate::progress::Event;
 use crate::state::entry::{Entry, UploadKey, remove_file, unfinished};
 use crate::stdin::Stdin;
-use crate::terms::with_options;
+use crate::terms::message_of;
 
 /// Where journals are.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl Journal {
             }
             // An archive may exist. The user decided to upload again.
             Err(error) if error.kind() == Kind::OutcomeUnknown => {
-                context.display.event(&Event::Log { is_warning: true, message: &with_options(error.message()) });
+                context.display.event(&Event::Log { is_warning: true, message: &message_of(&error) });
             }
             _ => {}
         }

@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{Place, Ran};
+use crate::stops::{signal, wait_for_end};
 
 /// Creates a file for each name, and returns their paths.
 fn files(place: &Place, names: &[&[u8]]) -> Vec<PathBuf> {
@@ -96,6 +98,22 @@ fn messages_name_options_and_not_functions_of_the_library() {
         assert!(!ran.stderr.contains("glacier_") && !ran.stderr.contains("hush-hush"), "{ran:?}");
     }
     assert!(place.glacier.requests().is_empty());
+}
+
+#[test]
+fn cause_of_a_retry_names_options() {
+    let place = Place::new();
+    let file = place.file("f", b"x");
+    // No proxy listens on port 1.
+    let words = ["upload", "--json", "--max-attempts=0", "--give-up-after=1h", "--proxy=127.0.0.1:1", &file];
+    let mut child = place.start(words);
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let events = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    let cause = events.filter_map(|event| event["last_retry"].as_str().map(str::to_owned)).next();
+    signal(&child, "TERM");
+    wait_for_end(child);
+    let cause = cause.expect("an event has the cause");
+    assert!(cause.contains("(--proxy)") && !cause.contains("glacier_"), "{cause}");
 }
 
 #[test]
