@@ -21,7 +21,6 @@ mod hyphens;
 mod limit;
 mod progress;
 mod schedule;
-mod shell;
 mod signals;
 mod size;
 mod state;

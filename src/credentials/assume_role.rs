@@ -3,7 +3,7 @@
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use super::settings::Settings;
 use super::sts::{Role, Sts, role_setting};
-use super::{container, environment_keys, instance_metadata, profile_steps};
+use super::{aws_cli, container, environment_keys, instance_metadata, profile_steps};
 use crate::decimal::parse_decimal;
 use crate::error::{Error, Kind, Result};
 use crate::limits::quoted;
@@ -69,10 +69,10 @@ fn role_of(profile: &Profile, settings: &Settings<'_>, visited: &mut Vec<String>
     let role = role(profile)?;
     if let Some(mfa) = profile.setting("mfa_serial") {
         return Err(failure(format!(
-            "profile {name} needs a code of the MFA device {} ({mfa}), which this library cannot ask for: add a profile with \
-             `credential_process = aws configure export-credentials --profile {} --format process` (AWS CLI 2) and select it",
+            "profile {name} needs a code of the MFA device {} ({mfa}), which this library cannot ask for: add a profile with {} \
+             (AWS CLI 2) and select it",
             quoted(mfa.value),
-            profile.name()
+            aws_cli::export_credentials(profile.name())
         )));
     }
     Ok(Box::new(AssumeRole { sts: settings.sts()?, role, source, profile: profile.name().to_owned() }))

@@ -5,6 +5,7 @@
 //! is created; its `load` gets keys when the first request needs them.
 
 mod assume_role;
+mod aws_cli;
 mod chain;
 mod container;
 mod documents;

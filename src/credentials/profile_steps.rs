@@ -2,7 +2,7 @@
 
 use super::provider::{Configured, Provider, failure};
 use super::settings::Settings;
-use super::{process, profile_keys, sso, web_identity};
+use super::{aws_cli, process, profile_keys, sso, web_identity};
 use crate::error::{Error, Result};
 use crate::limits::quoted;
 use crate::profile::Profile;
@@ -65,10 +65,9 @@ fn refuse_login_session(profile: &Profile) -> Result<Configured> {
     match profile.setting("login_session") {
         None => Ok(Configured::No(String::new())),
         Some(setting) => Err(failure(format!(
-            "profile {}, {setting}: login sessions are not supported: add a profile with `credential_process = aws configure \
-             export-credentials --profile {} --format process` (AWS CLI 2) and select it",
+            "profile {}, {setting}: login sessions are not supported: add a profile with {} (AWS CLI 2) and select it",
             quoted(profile.name()),
-            profile.name()
+            aws_cli::export_credentials(profile.name())
         ))),
     }
 }

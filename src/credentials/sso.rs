@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use sha1::{Digest, Sha1};
 
+use super::aws_cli;
 use super::documents::{self, JsonSecret};
 use super::fetch::{Fetch, describe_status, is_transient};
 use super::files;
@@ -198,12 +199,11 @@ impl Sso {
 
     /// Returns the error if there is no valid token.
     fn needs_login(&self, reason: &str) -> Error {
-        let profile = &self.profile;
         failure(format!(
-            "profile {} needs a login at SSO: {reason}; run `aws sso login --profile {profile}`, or select a profile with \
-             `credential_process = aws configure export-credentials --profile {profile} --format process`, which refreshes the \
-             token",
-            quoted(profile)
+            "profile {} needs a login at SSO: {reason}; run {}, or select a profile with {}, which refreshes the token",
+            quoted(&self.profile),
+            aws_cli::login(&self.profile),
+            aws_cli::export_credentials(&self.profile)
         ))
     }
 }

@@ -762,6 +762,32 @@ fn sso_without_a_valid_token_names_the_commands() {
 }
 
 #[test]
+fn advice_quotes_the_profile_for_a_shell() {
+    let sso = "sso_account_id = 123456789012\nsso_role_name = r\nsso_region = eu-west-1\nsso_start_url = https://x\n";
+    let role = "role_arn = arn:r\nsource_profile = b\nmfa_serial = arn:mfa\n";
+    for (name, word) in [
+        ("my prof", "'my prof'"),
+        ("it's", r"'it'\''s'"),
+        ("a;$(id)", "'a;$(id)'"),
+        ("corp-1.eu", "corp-1.eu"),
+        ("a\u{202e}b", r"$'a\342\200\256b'"),
+    ] {
+        let login = format!("`aws sso login --profile {word}`");
+        let export =
+            format!("`credential_process = aws configure export-credentials --profile {word} --format process`");
+        for (settings, advice) in
+            [(sso, vec![login.as_str(), &export]), (role, vec![&export]), ("login_session = x\n", vec![&export])]
+        {
+            let mut setup = Setup::offline();
+            let keys = "[profile b]\naws_access_key_id = A\naws_secret_access_key = s\n";
+            setup.file("config", &format!("[profile \"{name}\"]\n{settings}{keys}"));
+            setup.set("AWS_PROFILE", name);
+            assert_contains(&setup.error(), &advice);
+        }
+    }
+}
+
+#[test]
 fn sso_is_asked_three_times_through_the_proxy() {
     let setup = Setup::new(|_, number| if number < 2 { Reply::new(503, "") } else { sso_keys() }).with_sso();
     let (client, transports) = setup.client().unwrap();

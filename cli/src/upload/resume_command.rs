@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use glacier_mp::shell_quote;
 use glacier_mp::upload::JournalSummary;
 
 use super::{Job, JobSource, Outcome, default_description};
 use crate::args::PROXY_USER;
 use crate::console::shown;
 use crate::exit::Exit;
-use crate::shell;
 
 /// The options that the subcommand `resume` does not have.
 const ONLY_UPLOAD: [&str; 3] = ["--description=", "--part-size=", "--expected-size="];
@@ -79,14 +79,14 @@ impl Invocation {
     pub(super) fn moved_command(&self, job: &Job, id: &str) -> String {
         let mut words = self.words("resume", &job.vault, &OTHER_JOURNAL);
         words.push(format!("--upload-id={id}").into());
-        format!("{} NEWPATH", shown(&shell::command(&words).to_string_lossy()))
+        format!("{} NEWPATH", shown(&shell_quote::command(&words).to_string_lossy()))
     }
 
     /// Returns the command that resumes the upload of a file that the state directory records, for a message.
     pub(super) fn resume_command(&self, vault: &str, path: &Path) -> String {
         let mut words = self.words("resume", vault, &OTHER_JOURNAL);
         words.push(path.into());
-        shown(&shell::command(&words).to_string_lossy())
+        shown(&shell_quote::command(&words).to_string_lossy())
     }
 
     fn command(
@@ -106,7 +106,7 @@ impl Invocation {
         let needs_proxy_password = words.iter().any(|word| {
             word.to_str().and_then(|word| word.strip_prefix("--proxy=")).is_some_and(|url| url.contains(PROXY_USER))
         });
-        ResumeCommand { text: shell::command(&words), reads_stdin, needs_proxy_password }
+        ResumeCommand { text: shell_quote::command(&words), reads_stdin, needs_proxy_password }
     }
 
     /// Returns the words of a command up to its options: those that the user gave, without those that the subcommand does

@@ -1,14 +1,19 @@
-//! Quoting for a POSIX shell.
+//! Quoting for a POSIX shell: commands that messages name have values from outside.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use glacier_mp::sanitize::is_unprintable;
+use crate::sanitize::is_unprintable;
 
 /// Joins the words of a command, quoted so that a shell splits them again.
-pub(crate) fn command(words: &[OsString]) -> OsString {
+pub fn command(words: &[OsString]) -> OsString {
     let quoted: Vec<_> = words.iter().map(|word| quote(word)).collect();
     OsString::from_vec(quoted.join(&b' '))
+}
+
+/// Returns a word for a command in a message, quoted if the shell would read it differently.
+pub(crate) fn word(text: &str) -> String {
+    String::from_utf8_lossy(&quote(OsStr::new(text))).into_owned()
 }
 
 fn quote(word: &OsStr) -> Vec<u8> {
