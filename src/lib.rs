@@ -16,8 +16,8 @@
 //! - The service: [`api`] has its six operations, with retries by the policy of [`retry`]. [`sign`] signs requests (SigV4)
 //!   with keys from [`credentials`]. [`http`] sends them. [`reachability`] distinguishes an outage from a failing request.
 //! - Foundations: [`error`], [`log`], [`sync`] (locks and cancellation), [`clock`], [`limits`] of the service, [`dates`],
-//!   [`decimal`] and `percent` (text formats), [`sanitize`] (external text in messages), [`shell_quote`] (commands in messages),
-//!   [`secret`] (secret text), and `sys` (system calls that std lacks).
+//!   [`decimal`] and `percent` (text formats), [`sanitize`] (external text in messages), [`shell_quote`] (commands in
+//!   messages), [`secret`] (secret text), and `sys` (system calls that std lacks).
 //!
 //! With the default feature `global-allocator`, the crate sets the global allocator of the program. The C library needs it
 //! to survive a lack of memory. A Rust program that chooses its own allocator disables the default features.

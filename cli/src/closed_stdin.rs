@@ -1,7 +1,7 @@
 //! Whether standard input was closed when the program started.
 //!
-//! Before `main`, the Rust runtime replaces a closed standard stream by /dev/null, which has no bytes. An initializer therefore
-//! checks standard input before the runtime starts.
+//! Before `main`, the Rust runtime replaces a closed standard stream by /dev/null, which has no bytes. An initializer
+//! therefore checks standard input before the runtime starts.
 
 #![allow(unsafe_code, reason = "only an attribute can place an initializer")]
 
@@ -11,8 +11,8 @@ use rustix::io::fcntl_getfd;
 
 static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-// SAFETY: the section is an array of functions without required parameters, which is the type of this static. The function uses
-// no part of the runtime: it makes one system call and sets a flag.
+// SAFETY: the section is an array of functions without required parameters, which is the type of this static. The
+// function uses no part of the runtime: it makes one system call and sets a flag.
 #[used]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]

@@ -34,8 +34,7 @@ pub(crate) fn printable(arguments: &[OsString]) -> Vec<OsString> {
     arguments.iter().map(|argument| printable_text(&argument.to_string_lossy()).into()).collect()
 }
 
-/// Returns an argument, or another value of the command line, for a message: without control characters, except the mark of an
-/// ID.
+/// Returns an argument, or the value of a variable, for a message: without control characters, except the mark of an ID.
 pub(crate) fn printable_text(text: &str) -> String {
     match text.as_bytes() {
         [MARK, rest @ ..] if is_id(rest) => text.to_owned(),

@@ -87,8 +87,8 @@ fn print_error(error: clap::Error, arguments: &[OsString]) {
     }
 }
 
-/// Escapes the values that an error repeats: those of environment variables, and those of arguments that are valid when they
-/// are escaped.
+/// Escapes the values that an error repeats: those of environment variables, and those of arguments that are valid when
+/// they are escaped.
 fn with_printable_values(mut error: clap::Error) -> clap::Error {
     let printable = |value: &ContextValue| match value {
         ContextValue::String(text) => Some(ContextValue::String(hyphens::printable_text(text))),
@@ -119,8 +119,8 @@ fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
     Ok((cli, Invocation { program, subcommand, options }))
 }
 
-/// Removes the environment variables that are empty from the options: an empty variable counts as not set. Hides the values of
-/// the others in the help, which the parser would print unchanged.
+/// Removes the environment variables that are empty from the options: an empty variable counts as not set. Hides the values
+/// of the others in the help, which the parser would print unchanged.
 fn with_safe_variables(command: clap::Command) -> clap::Command {
     let is_empty = |option: &Arg| {
         option.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
