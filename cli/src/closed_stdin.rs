@@ -1,28 +1,16 @@
 //! Whether standard input was closed when the program started.
 //!
-//! Before `main`, the Rust runtime replaces a closed standard stream by /dev/null, which has no bytes. An initializer
-//! therefore checks standard input before the runtime starts.
+//! Before `main`, the Rust runtime replaces a closed standard stream by /dev/null, which has no bytes. It opens it for reading
+//! and writing. A shell opens it for reading only, so `</dev/null` is an empty input.
 
-#![allow(unsafe_code, reason = "only an attribute can place an initializer")]
+use std::os::unix::fs::MetadataExt;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
+use rustix::stdio::stdin;
 
-use rustix::io::fcntl_getfd;
-
-static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
-
-// SAFETY: the section is an array of functions without required parameters, which is the type of this static. The
-// function uses no part of the runtime: it makes one system call and sets a flag.
-#[used]
-#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
-#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
-static INITIALIZER: extern "C" fn() = check;
-
-extern "C" fn check() {
-    WAS_CLOSED.store(fcntl_getfd(rustix::stdio::stdin()).is_err(), Ordering::Relaxed);
-}
-
-/// Returns whether standard input was closed when the program started.
+/// Returns whether standard input is the null device, opened for reading and writing.
 pub(crate) fn was_closed() -> bool {
-    WAS_CLOSED.load(Ordering::Relaxed)
+    let (Ok(input), Ok(null)) = (fstat(stdin()), std::fs::metadata("/dev/null")) else { return false };
+    let is_null = (input.st_mode, input.st_rdev) == (null.mode(), null.rdev());
+    is_null && fcntl_getfl(stdin()).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
 }

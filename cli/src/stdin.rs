@@ -25,7 +25,7 @@ impl Stdin {
     /// It was closed when the program started, or no descriptor is free.
     pub(crate) fn open() -> Result<Self> {
         let input = match was_closed() {
-            true => Err(io::Error::other("it is closed")),
+            true => Err(io::Error::other("it is closed, or /dev/null")),
             false => io::stdin().as_fd().try_clone_to_owned(),
         };
         input.map(|input| Self(File::from(input))).map_err(|cause| unreadable(&cause))
