@@ -91,8 +91,7 @@ pub unsafe extern "C" fn glacier_treehash_combine(
     boundary::call(err, || {
         let digests = args::slice_arg(digests.cast::<[u8; 32]>(), count, "digests")?;
         let out = digest_out(out)?;
-        let digests: Vec<Digest> = digests.iter().copied().map(Digest).collect();
-        out.set(treehash::combine(&digests)?.0);
+        out.set(treehash::combine_all(digests.iter().copied())?.0);
         Ok(())
     })
 }

@@ -47,19 +47,39 @@ impl TreeCombiner {
     }
 }
 
+/// The number of subtrees that are combined level by level. Their memory does not depend on the size of the archive.
+const GROUP: usize = 4096;
+const _: () = assert!(GROUP.is_power_of_two(), "a group is a complete subtree");
+
 /// Returns the tree hash of an archive, from the tree hashes of its parts in order. All parts except the last have the same
 /// size of 2^n MiB.
 ///
 /// # Errors
 /// [`Invalid`](crate::error::Kind::Invalid) without parts: an archive has at least one.
 pub fn combine(digests: &[Digest]) -> Result<Digest> {
-    combine_with(Kernels::best(), digests)
+    combine_all(digests.iter().map(|digest| digest.0))
+}
+
+/// As [`combine`]. Does not copy all hashes, because there may be any number of them.
+///
+/// # Errors
+/// As [`combine`].
+pub(crate) fn combine_all(hashes: impl Iterator<Item = [u8; 32]>) -> Result<Digest> {
+    combine_with(Kernels::best(), hashes)
         .ok_or_else(|| Error::invalid("no hashes to combine: an archive has at least one part"))
 }
 
+fn combine_with(kernels: &Kernels, mut hashes: impl Iterator<Item = [u8; 32]>) -> Option<Digest> {
+    let mut combiner = TreeCombiner::default();
+    loop {
+        let group: Vec<_> = hashes.by_ref().take(GROUP).collect();
+        let Some(root) = combine_group(kernels, group) else { return combiner.finish() };
+        combiner.push(root);
+    }
+}
+
 /// Combines level by level: the nodes of a level are independent and can be hashed several at once.
-fn combine_with(kernels: &Kernels, digests: &[Digest]) -> Option<Digest> {
-    let mut level: Vec<_> = digests.iter().map(|digest| digest.0).collect();
+fn combine_group(kernels: &Kernels, mut level: Vec<[u8; 32]>) -> Option<Digest> {
     while level.len() > 1 {
         let (siblings, single) = level.as_flattened().as_chunks::<BLOCK>();
         let mut above = Vec::with_capacity(siblings.len() + 1);
@@ -80,7 +100,24 @@ mod tests {
         for (kernels, count) in Kernels::all().iter().flat_map(|kernels| (0..=100).map(move |count| (kernels, count))) {
             let mut combiner = TreeCombiner::default();
             digests[..count].iter().for_each(|&digest| combiner.push(digest));
-            assert_eq!(combine_with(kernels, &digests[..count]), combiner.finish(), "{count}, {}", kernels.name());
+            let combined = combine_with(kernels, digests[..count].iter().map(|digest| digest.0));
+            assert_eq!(combined, combiner.finish(), "{count}, {}", kernels.name());
         }
+    }
+
+    #[test]
+    fn combines_more_subtrees_than_one_group() {
+        let count = 2 * GROUP + GROUP / 2 + 3;
+        let digests: Vec<_> = (0..count).map(|n| Digest(sha256_of(n))).collect();
+        for count in [GROUP - 1, GROUP, GROUP + 1, 2 * GROUP, count] {
+            let mut combiner = TreeCombiner::default();
+            digests[..count].iter().for_each(|&digest| combiner.push(digest));
+            assert_eq!(combine(&digests[..count]).ok(), combiner.finish(), "{count}");
+        }
+    }
+
+    fn sha256_of(n: usize) -> [u8; 32] {
+        use sha2::Digest as _;
+        sha2::Sha256::digest(n.to_le_bytes()).into()
     }
 }

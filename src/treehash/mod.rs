@@ -22,6 +22,7 @@ mod kernels;
 mod messages;
 mod sha256;
 
+pub(crate) use combine::combine_all;
 pub use combine::{TreeCombiner, combine};
 pub use digest::Digest;
 pub use file::hash_file;
