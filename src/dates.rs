@@ -18,9 +18,12 @@ pub fn amz_day(unix_time: i64) -> String {
 }
 
 /// Parses an ISO 8601 date in UTC, as in JSON documents: `2012-03-20T17:03:43.221Z`. The fraction may be missing and is
-/// ignored.
+/// ignored. Lower case, and a space in place of the `T`, are not allowed. Year 0 is not either: the calendars of many
+/// languages begin with year 1.
 pub fn parse_iso8601(text: &str) -> Option<i64> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| text.ends_with('Z')).map(OffsetDateTime::unix_timestamp)
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let is_strict = text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T') && time.year() > 0;
+    is_strict.then(|| time.unix_timestamp())
 }
 
 /// Parses an ISO 8601 date with any offset from UTC, as tools other than the service write them: `2026-01-31T13:00:00+01:00`,
@@ -97,6 +100,11 @@ mod tests {
             "2012-03-20T17:03:43+01:00",
             "2012-03-20T17:03Z",
             "a-b-cT1:2:3Z",
+            "2012-03-20 17:03:43Z",
+            "2012-03-20t17:03:43Z",
+            "2012-03-20T17:03:43z",
+            "2012-03-20T17:03:43.Z",
+            "0000-03-20T17:03:43Z",
         ] {
             assert_eq!(parse_iso8601(text), None, "{text}");
         }

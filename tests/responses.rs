@@ -358,7 +358,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     });
     let uploads = (any_text(), any_text(), any_text()).prop_map(move |(id, date, marker)| {
         format!(
-            r#"{{"UploadsList":[{{"MultipartUploadId":{},"CreationDate":{},"PartSizeInBytes":1}}],"Marker":{}}}"#,
+            r#"{{"UploadsList":[{{"MultipartUploadId":{},"CreationDate":{},"PartSizeInBytes":1048576}}],"Marker":{}}}"#,
             quoted(id),
             quoted(date),
             quoted(marker)

@@ -1,13 +1,16 @@
 //! The JSON documents of the service: list pages and error documents.
 
+mod entries;
+
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::dates;
 use crate::error::{Error, Kind, Result};
 use crate::limits::{DESCRIPTION_MAX, MARKER_MAX, check_part_size, check_upload_id};
 use crate::plan::ByteRange;
 use crate::sanitize::{escaped, quoted};
+use crate::sys::emergency_memory;
 use crate::treehash::Digest;
 
 /// A stored part.
@@ -105,12 +108,12 @@ pub fn uploads_page(body: &[u8]) -> Result<UploadsPage> {
 
 /// Parses an error document. Returns `None` for any other body: an empty one, a truncated document, a page of a proxy.
 pub fn error_body(body: &[u8]) -> Option<ErrorBody> {
-    let document: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    // The other field names come from gateways in front of the service. A document may have several, and the SDKs of AWS use
+    let raw: RawError = serde_json::from_slice(body).ok()?;
+    // The other member names come from gateways in front of the service. A document may have several, and the SDKs of AWS use
     // them in this order.
-    let mut codes = ["code", "Code", "__type"].iter().filter_map(|name| error_code(document.get(*name)?.as_str()?));
-    let mut messages = ["message", "Message"].iter().filter_map(|name| document.get(*name)?.as_str());
-    Some(ErrorBody { code: codes.next()?, message: messages.next().map(str::to_owned) })
+    let code = [raw.code, raw.gateway_code, raw.type_name].iter().find_map(|code| error_code(code.as_str()?))?;
+    let mut messages = [&raw.message, &raw.gateway_message].into_iter().filter_map(Value::as_str);
+    Some(ErrorBody { code, message: messages.next().map(str::to_owned) })
 }
 
 /// Returns the error code of a text, which may have the form "prefix#Code:suffix". Returns `None` if it is not a code.
@@ -134,7 +137,7 @@ struct RawPartsPage {
     marker: Option<String>,
     #[serde(rename = "PartSizeInBytes")]
     part_size: u64,
-    #[serde(rename = "Parts")]
+    #[serde(rename = "Parts", deserialize_with = "entries::deserialize")]
     parts: Vec<RawPart>,
 }
 
@@ -150,7 +153,7 @@ struct RawPart {
 struct RawUploadsPage {
     #[serde(rename = "Marker")]
     marker: Option<String>,
-    #[serde(rename = "UploadsList")]
+    #[serde(rename = "UploadsList", deserialize_with = "entries::deserialize")]
     uploads: Vec<RawUpload>,
 }
 
@@ -166,7 +169,32 @@ struct RawUpload {
     part_size: u64,
 }
 
+/// The members of an error document, of any type. The other members are skipped, because they may need much memory.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawError {
+    code: Value,
+    #[serde(rename = "Code")]
+    gateway_code: Value,
+    #[serde(rename = "__type")]
+    type_name: Value,
+    message: Value,
+    #[serde(rename = "Message")]
+    gateway_message: Value,
+}
+
+/// Returns the memory in bytes that a document takes at most. Its allocations are infallible.
+fn memory_to_parse(body: &[u8]) -> usize {
+    // A thread for which the C library has no memory pool takes a page for each string, of which an entry has at most 3.
+    const PER_ENTRY: usize = 3 * 4096;
+    // The text, and its copy with escapes in a buffer that doubles.
+    const PER_BYTE: usize = 4;
+    let entries = body.iter().filter(|byte| **byte == b'{').count().min(entries::ENTRIES_MAX);
+    body.len() * PER_BYTE + entries * PER_ENTRY
+}
+
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    emergency_memory::ensure_beside(memory_to_parse(body))?;
     // The cause may contain secrets of the document, so only its escaped text is kept.
     serde_json::from_slice(body).map_err(|cause| invalid_document(&escaped(&cause.to_string(), 200)))
 }
@@ -181,6 +209,7 @@ fn listed_part(raw: RawPart) -> Result<ListedPart> {
 
 fn listed_upload(raw: RawUpload) -> Result<ListedUpload> {
     check_upload_id(&raw.id).map_err(|error| invalid_document(error.message()))?;
+    check_part_size(raw.part_size).map_err(|error| invalid_document(error.message()))?;
     let created_unix =
         dates::parse_iso8601(&raw.created).filter(|_| raw.created.len() <= DATE_MAX).ok_or_else(|| {
             invalid_document(&format!(
@@ -262,6 +291,49 @@ mod tests {
             let error = parts_page(body.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), Kind::Protocol);
             assert!(error.message().contains(word), "{word:?} is not in {:?}", error.message());
+        }
+    }
+
+    #[test]
+    fn rejects_invalid_uploads() {
+        let page = |created: &str, part_size: &str| {
+            let upload =
+                format!(r#"{{"CreationDate":"{created}","MultipartUploadId":"id","PartSizeInBytes":{part_size}}}"#);
+            uploads_page(format!(r#"{{"UploadsList":[{upload}]}}"#).as_bytes())
+        };
+        for created in ["2012-03-20T17:03:43.221Z", "2012-03-20T17:03:43Z"] {
+            assert_eq!(page(created, "1048576").unwrap().uploads[0].created_unix, 1_332_263_023);
+        }
+        for (created, part_size) in [
+            ("2012-03-20 17:03:43Z", "1048576"),
+            ("2012-03-20t17:03:43Z", "1048576"),
+            ("0000-03-20T17:03:43Z", "1048576"),
+            ("2012-03-20T17:03:43Z", "0"),
+            ("2012-03-20T17:03:43Z", "3"),
+            ("2012-03-20T17:03:43Z", "18446744073709551615"),
+        ] {
+            let error = page(created, part_size).unwrap_err();
+            let value = if part_size == "1048576" { created.to_owned() } else { format!("part size {part_size}") };
+            assert_eq!(error.kind(), Kind::Protocol);
+            assert!(error.message().contains(&value), "{value:?} is not in {:?}", error.message());
+        }
+    }
+
+    #[test]
+    fn rejects_page_with_too_many_entries() {
+        let hash = "a".repeat(64);
+        let part = format!(r#"{{"RangeInBytes":"0-1048575","SHA256TreeHash":"{hash}"}}"#);
+        let parts =
+            |count| format!(r#"{{"PartSizeInBytes":1048576,"Parts":[{}]}}"#, vec![part.as_str(); count].join(","));
+        let upload = r#"{"CreationDate":"2012-03-20T17:03:43Z","MultipartUploadId":"a","PartSizeInBytes":1048576}"#;
+        let uploads = |count| format!(r#"{{"UploadsList":[{}]}}"#, vec![upload; count].join(","));
+        assert_eq!(parts_page(parts(1000).as_bytes()).unwrap().parts.len(), 1000);
+        assert_eq!(uploads_page(uploads(1000).as_bytes()).unwrap().uploads.len(), 1000);
+        for error in
+            [parts_page(parts(1001).as_bytes()).unwrap_err(), uploads_page(uploads(1001).as_bytes()).unwrap_err()]
+        {
+            assert_eq!(error.kind(), Kind::Protocol);
+            assert!(error.message().contains("more than 1000 entries"), "{error}");
         }
     }
 }

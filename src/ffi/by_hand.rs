@@ -92,7 +92,7 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
     boundary::call(err, || {
         let upload = upload::share(upload)?;
         let out = args::Out::new(out, "out")?;
-        out.set(args::into_handle(glacier_parts_t::from(upload.list_parts()?)));
+        out.set(args::into_handle(glacier_parts_t::new(&upload.list_parts()?)?));
         Ok(())
     })
 }

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn glacier_client_list_uploads(
         let client = args::share(client, "client")?;
         let vault = args::str_arg(vault, "vault")?;
         let out = args::Out::new(out, "out")?;
-        out.set(args::into_handle(glacier_uploads_t::from(client.0.list_uploads(vault)?)));
+        out.set(args::into_handle(glacier_uploads_t::new(client.0.list_uploads(vault)?)?));
         Ok(())
     })
 }

@@ -6,7 +6,9 @@ use std::ptr;
 use super::args;
 use super::infallible;
 use crate::client::ListedUpload;
+use crate::error::{Error, Kind, Result};
 use crate::ffi_text::to_cstring;
+use crate::sys::emergency_memory;
 use crate::upload::PartEntry;
 
 /// The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets.
@@ -17,17 +19,27 @@ pub struct glacier_parts_t(Vec<PartFields>);
 struct PartFields {
     offset: u64,
     length: u64,
-    tree_hash: CString,
+    /// 64 digits and NUL, without an allocation for each part.
+    tree_hash: [u8; 65],
 }
 
-impl From<Vec<PartEntry>> for glacier_parts_t {
-    fn from(parts: Vec<PartEntry>) -> Self {
-        let fields = |part: PartEntry| PartFields {
-            offset: part.offset,
-            length: part.length,
-            tree_hash: to_cstring(hex::encode(part.tree_hash.0)),
-        };
-        Self(parts.into_iter().map(fields).collect())
+impl glacier_parts_t {
+    /// Creates the list of these parts.
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub(super) fn new(parts: &[PartEntry]) -> Result<Self> {
+        let mut list = Vec::new();
+        list.try_reserve_exact(parts.len()).map_err(|cause| {
+            Error::new(Kind::Memory, format!("out of memory for a list of {} parts", parts.len())).caused_by(cause)
+        })?;
+        list.extend(parts.iter().map(|part| {
+            let mut tree_hash = [0; 65];
+            // The text has 64 digits, so it fits.
+            let _ = hex::encode_to_slice(part.tree_hash.0, &mut tree_hash[..64]);
+            PartFields { offset: part.offset, length: part.length, tree_hash }
+        }));
+        Ok(Self(list))
     }
 }
 
@@ -53,7 +65,9 @@ pub unsafe extern "C" fn glacier_parts_length(parts: *const glacier_parts_t, ind
 /// Returns the service's tree hash of that part, 64 lower-case hexadecimal digits. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_parts_tree_hash(parts: *const glacier_parts_t, index: usize) -> *const c_char {
-    infallible::read(parts, ptr::null(), |parts| parts.0.get(index).map_or(ptr::null(), |part| part.tree_hash.as_ptr()))
+    infallible::read(parts, ptr::null(), |parts| {
+        parts.0.get(index).map_or(ptr::null(), |part| part.tree_hash.as_ptr().cast())
+    })
 }
 
 /// Frees a list of parts. Since: 0.1
@@ -73,6 +87,22 @@ struct UploadFields {
     created: CString,
     created_unix: i64,
     part_size: u64,
+}
+
+impl glacier_uploads_t {
+    /// Creates the list of these uploads.
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub(super) fn new(uploads: Vec<ListedUpload>) -> Result<Self> {
+        let length = |upload: &ListedUpload| {
+            upload.id.len() + upload.created.len() + upload.description.as_ref().map_or(0, String::len)
+        };
+        // A text is moved to add its NUL, one at a time.
+        let longest = uploads.iter().map(length).max().unwrap_or_default();
+        emergency_memory::ensure_beside(uploads.len() * size_of::<UploadFields>() + 2 * longest)?;
+        Ok(Self::from(uploads))
+    }
 }
 
 impl From<Vec<ListedUpload>> for glacier_uploads_t {
@@ -146,7 +176,7 @@ mod tests {
     #[test]
     fn returns_parts_and_zero_past_the_end() {
         let entry = PartEntry { offset: 1 << 20, length: 7, tree_hash: Digest([0xab; 32]) };
-        let parts = args::into_handle(glacier_parts_t::from(vec![entry]));
+        let parts = args::into_handle(glacier_parts_t::new(&[entry]).unwrap());
         for (parts, index, expected) in [(parts, 0, (1 << 20, 7)), (parts, 1, (0, 0)), (ptr::null_mut(), 0, (0, 0))] {
             // SAFETY: the list is NULL or alive.
             let offset = unsafe { glacier_parts_offset(parts, index) };

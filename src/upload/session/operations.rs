@@ -12,7 +12,12 @@ use crate::http::RequestContext;
 use crate::log::Level;
 use crate::source::file::Identity;
 use crate::sync::{Mutex, lock};
+use crate::sys::emergency_memory;
 use crate::upload::journal::record::Record;
+
+/// The memory of the maps that hold a listed part, in bytes: three maps, with a node for every 11 parts. Their
+/// allocations are infallible, and a thread for which the C library has no memory pool takes a page for each.
+const MEMORY_PER_PART: usize = 1536;
 
 impl Session {
     /// Initiates the upload, and writes the header of the journal before any part is sent.
@@ -81,6 +86,7 @@ impl Session {
         context: &RequestContext,
     ) -> Result<BTreeMap<u32, ListedPart>> {
         let listed = self.list_parts(part_size, context)?;
+        emergency_memory::ensure_beside(listed.parts.len() * MEMORY_PER_PART)?;
         by_index(listed.part_size, &listed.parts)
     }
 

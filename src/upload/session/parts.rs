@@ -127,11 +127,13 @@ impl Parts {
 
     /// Replaces the stored parts by those that the service lists. Uncertain parts stay uncertain.
     pub(crate) fn adopt(&mut self, listed: &BTreeMap<u32, ListedPart>) {
-        self.stored.clear();
-        self.short.clear();
-        for (index, part) in listed {
-            self.store(*index, StoredPart { length: part.length(self.part_size), tree: part.tree_hash });
-        }
+        // Sorted parts in one step make the fewest nodes.
+        let stored = |(index, part): (&u32, &ListedPart)| {
+            (*index, StoredPart { length: part.length(self.part_size), tree: part.tree_hash })
+        };
+        self.stored = listed.iter().map(stored).collect();
+        let is_short = |(_, part): &(&u32, &StoredPart)| part.length < self.part_size;
+        self.short = self.stored.iter().filter(is_short).map(|(index, part)| (*index, part.length)).collect();
         self.listed_end = self.short.keys().next_back().copied();
     }
 
@@ -185,15 +187,25 @@ pub(crate) fn by_index(part_size: u64, listed: &[ListedPart]) -> Result<BTreeMap
             ),
         )
     };
-    let mut parts = BTreeMap::new();
+    let mut parts = Vec::with_capacity(listed.len());
     for part in listed {
-        let (index, part) = index_of(part).ok_or_else(|| invalid(part))?;
-        if parts.insert(index, part).is_some_and(|other| other != part) {
-            let text = format!("the service lists part {index} twice, with different lengths or tree hashes");
-            return Err(Error::new(Kind::Protocol, text));
-        }
+        parts.push(index_of(part).ok_or_else(|| invalid(part))?);
     }
-    Ok(parts)
+    parts.sort_by_key(|(index, _)| *index);
+    if let Some(index) = parts.windows(2).find_map(differ) {
+        let text = format!("the service lists part {index} twice, with different lengths or tree hashes");
+        return Err(Error::new(Kind::Protocol, text));
+    }
+    // Sorted parts in one step make the fewest nodes.
+    Ok(parts.into_iter().collect())
+}
+
+/// Returns the index of two listed parts that have the same one and differ.
+fn differ(pair: &[(u32, ListedPart)]) -> Option<u32> {
+    match pair {
+        [(index, one), (other_index, other)] if index == other_index && one != other => Some(*index),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
