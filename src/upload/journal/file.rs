@@ -13,8 +13,9 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::MIB;
 use crate::sync::{Mutex, lock};
 use crate::sys::descriptor::above_standard_streams;
+use crate::sys::emergency_memory;
 use crate::sys::process::CreatorPid;
-use crate::upload::journal::record::{FIRST, Header, Record, Replay, Version, read};
+use crate::upload::journal::record::{FIRST, Header, Record, Replay, Version, memory_of_record, read};
 
 /// The largest file that is read, in bytes: the records of 10,000 parts have 1.4 MB.
 const SIZE_MAX: u64 = 64 * MIB;
@@ -311,6 +312,7 @@ pub(crate) fn is_source(path: &Path) -> Error {
     Error::invalid(format!("the journal {} is the source file: set another path for the journal", path.display()))
 }
 
+/// Reads a journal file, and checks that there is memory to read its records.
 fn contents(file: &File, path: &Path) -> Result<Vec<u8>> {
     let size = file.metadata().map_err(|cause| failed("look at", path, cause))?.len();
     if size > SIZE_MAX {
@@ -319,6 +321,8 @@ fn contents(file: &File, path: &Path) -> Result<Vec<u8>> {
     }
     let mut text = Vec::new();
     file.take(SIZE_MAX).read_to_end(&mut text).map_err(|cause| failed("read", path, cause))?;
+    emergency_memory::ensure_beside(memory_of_record(&text))
+        .map_err(|error| error.with_context(format_args!("journal {}", path.display())))?;
     Ok(text)
 }
 

@@ -5,8 +5,6 @@
 
 mod version_1;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +16,7 @@ use crate::plan::Plan;
 use crate::sanitize::{is_unprintable, quoted};
 use crate::source::file::Identity;
 use crate::treehash::Digest;
+use crate::upload::session::part_map::{PartMap, PartSet};
 use crate::upload::session::parts::StoredPart;
 
 /// The facts of an upload, written once, before its first part.
@@ -85,9 +84,9 @@ pub(crate) struct Replay {
     /// The identity of the source that was recorded last.
     pub(crate) source: Option<Identity>,
     /// The last record of each part, by index.
-    pub(crate) parts: BTreeMap<u32, StoredPart>,
+    pub(crate) parts: PartMap<StoredPart>,
     /// The parts whose hashes are those of the source's bytes, if it still has this identity.
-    pub(crate) trusted: BTreeSet<u32>,
+    pub(crate) trusted: PartSet,
     /// Size and tree hash of a Complete that may have been sent, and was not rejected.
     pub(crate) completing: Option<(u64, Digest)>,
     pub(crate) end: Option<Outcome>,
@@ -106,7 +105,10 @@ pub(crate) const FIRST: &[u8] = b"glacier_mp journal 2\n";
 const FORMAT: &[u8] = b"glacier_mp journal ";
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM: usize = 16;
-
+/// The maximum length of the JSON of a record, in bytes. The longest record that the library writes is that of an
+/// archive ID and a location. They are in the header section of one response, of at most 32 KiB, and UTF-8 or JSON
+/// takes 2 bytes for some bytes of a header.
+pub(crate) const RECORD_MAX: usize = 128 << 10;
 impl Version {
     const ALL: [Self; 2] = [Self::One, Self::Two];
 
@@ -161,11 +163,17 @@ fn line_of(record: &impl Serialize) -> Result<Vec<u8>> {
     Ok([checksum.as_bytes(), b" ", &json, b"\n"].concat())
 }
 
+/// Returns the memory in bytes that the strings of one record take at most. Their allocations are infallible.
+pub(crate) fn memory_of_record(text: &[u8]) -> usize {
+    // JSON with escapes is copied into a buffer that doubles, and then to its place.
+    4 * text.len().min(RECORD_MAX)
+}
+
 /// Reads a journal, and returns where its last whole record ends. The bytes after that are a torn tail, which a crash leaves.
 ///
 /// # Errors
 /// `Journal` if the text is of another version, is no journal, or has a record that is damaged or out of order: the message
-/// names the line.
+/// names the line. `Memory`.
 pub(crate) fn read(text: &[u8]) -> Result<(Replay, usize)> {
     let Some(version) = Version::ALL.into_iter().find(|version| text.starts_with(version.first_line())) else {
         let torn = Version::ALL.iter().any(|version| version.first_line().starts_with(text));
@@ -180,7 +188,10 @@ pub(crate) fn read(text: &[u8]) -> Result<(Replay, usize)> {
         position += line.len();
         match json_of(line) {
             Some(json) if bad.is_none() => {
-                replay.apply(json).map_err(|why| replay.damaged(number, why.message()))?;
+                replay.apply(json).map_err(|error| match error.kind() {
+                    Kind::Memory => error,
+                    _ => replay.damaged(number, error.message()),
+                })?;
                 end = position;
             }
             None if !ends_in_record(line) => bad = bad.or(Some(number)),
@@ -247,6 +258,10 @@ impl Record {
 
 impl Replay {
     fn apply(&mut self, json: &[u8]) -> Result<()> {
+        if json.len() > RECORD_MAX {
+            let message = format!("its record has {} bytes, but a record has at most {RECORD_MAX}", json.len());
+            return Err(Error::new(Kind::Journal, message));
+        }
         let Some(header) = &self.header else {
             let header = self.version.header(json)?;
             header.check()?;
@@ -262,11 +277,11 @@ impl Replay {
                 self.trusted.clear();
             }
             Record::Part(PartRecord { index, part, trusted }) => {
-                self.parts.insert(index, part);
+                self.parts.try_insert(index, part)?;
                 if trusted {
                     self.trusted.insert(index);
                 } else {
-                    self.trusted.remove(&index);
+                    self.trusted.remove(index);
                 }
             }
             Record::Completing { size, tree } => self.completing = Some((size, tree)),

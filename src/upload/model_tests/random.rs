@@ -190,7 +190,8 @@ impl World {
                 }
             }
         }
-        self.source_record = SourceRecord::from_journal(source, parts, trusted);
+        self.source_record =
+            SourceRecord::from_journal(source, parts.into_iter().collect(), trusted.into_iter().collect());
         self.parts = Parts::new(MIB);
         self.pending.clear();
         self.state = match (self.state, self.completing && journal) {

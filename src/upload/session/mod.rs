@@ -6,6 +6,7 @@ mod complete;
 pub(crate) mod counters;
 mod from_journal;
 mod operations;
+pub(crate) mod part_map;
 pub(crate) mod parts;
 pub(crate) mod resume;
 pub(crate) mod source_record;

@@ -1,7 +1,6 @@
 //! The record of the source: its identity, and the hashes of the parts that were read from it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::part_map::{PartMap, PartSet};
 use super::parts::StoredPart;
 use crate::error::{Error, Kind, Result};
 use crate::source::file::Identity;
@@ -10,9 +9,9 @@ use crate::source::file::Identity;
 #[derive(Debug, Default)]
 pub(crate) struct SourceRecord {
     identity: Option<Identity>,
-    parts: BTreeMap<u32, StoredPart>,
+    parts: PartMap<StoredPart>,
     /// The parts whose hashes are those of the source's bytes for as long as it keeps this identity.
-    trusted: BTreeSet<u32>,
+    trusted: PartSet,
 }
 
 /// The result of comparing a source with the recorded one.
@@ -28,11 +27,7 @@ pub(crate) enum SourceMatch {
 
 impl SourceRecord {
     /// Creates the record that a journal has.
-    pub(crate) fn from_journal(
-        identity: Option<Identity>,
-        parts: BTreeMap<u32, StoredPart>,
-        trusted: BTreeSet<u32>,
-    ) -> Self {
+    pub(crate) fn from_journal(identity: Option<Identity>, parts: PartMap<StoredPart>, trusted: PartSet) -> Self {
         Self { identity, parts, trusted }
     }
 
@@ -43,18 +38,18 @@ impl SourceRecord {
         if trusted {
             self.trusted.insert(index);
         } else {
-            self.trusted.remove(&index);
+            self.trusted.remove(index);
         }
     }
 
     /// Returns the part with the hash that was computed last.
     pub(crate) fn part(&self, index: u32) -> Option<StoredPart> {
-        self.parts.get(&index).copied()
+        self.parts.get(index).copied()
     }
 
     /// Returns true if the source's bytes of a part are known to have this hash, without reading them.
     pub(crate) fn is_trusted(&self, index: u32, part: StoredPart) -> bool {
-        self.trusted.contains(&index) && self.part(index) == Some(part)
+        self.trusted.contains(index) && self.part(index) == Some(part)
     }
 
     /// Returns true if the source that was compared last has an identity.
@@ -64,7 +59,7 @@ impl SourceRecord {
 
     /// Returns true if each of the first `count` parts is recorded.
     pub(crate) fn covers(&self, count: u32) -> bool {
-        (0..count).all(|index| self.parts.contains_key(&index))
+        (0..count).all(|index| self.parts.get(index).is_some())
     }
 
     /// Compares the source with the recorded one, and records its identity. Memory has no identity, and may change between

@@ -1,5 +1,7 @@
 //! Tests of the journal format: round trips, torn tails, damage, and both versions.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// A journal with every record. `sha256sum` computed its checksums.
@@ -85,7 +87,7 @@ pub(in crate::upload) fn expected(header: Option<&Header>, entries: &[Record]) -
 pub(in crate::upload) fn expected_1(header: Option<&Header>, entries: &[Record]) -> Replay {
     let expected = expected(header, entries);
     let header = expected.header.map(|header| Header { source: None, ..header });
-    Replay { version: Version::One, header, source: None, trusted: BTreeSet::new(), ..expected }
+    Replay { version: Version::One, header, source: None, trusted: PartSet::default(), ..expected }
 }
 
 fn text(header: &Header, entries: &[Record]) -> Vec<u8> {
@@ -308,4 +310,40 @@ fn rejects_other_files_and_later_versions() {
         refused(text, &["version 3", "versions 1 and 2", "not overwritten"]);
     }
     refused(b"glacier_mp journal 10\nwhatever", &["version 10"]);
+}
+
+#[test]
+fn rejects_record_longer_than_the_library_writes() {
+    let line = |length: usize| {
+        let json = format!(
+            r#"{{"completed":{{"archive_id":"{}","location":"","tree":"{}"}}}}"#,
+            "a".repeat(length),
+            Digest([7; 32])
+        );
+        let line = format!("{} {json}\n", checksum(json.as_bytes()));
+        [FIRST, &line_of(&header()).unwrap(), line.as_bytes()].concat()
+    };
+    let rest = line(0).len() - FIRST.len() - line_of(&header()).unwrap().len() - CHECKSUM - 2;
+    read(&line(RECORD_MAX - rest)).unwrap();
+    let long = RECORD_MAX - rest + 1;
+    refused(&line(long), &["line 3 is damaged", &(RECORD_MAX + 1).to_string(), &RECORD_MAX.to_string()]);
+    let torn = line(long);
+    let (_, end) = read(&torn[..torn.len() - 1]).unwrap();
+    assert_eq!(end, FIRST.len() + line_of(&header()).unwrap().len(), "a torn tail may have any length");
+}
+
+#[test]
+fn longest_records_can_be_read() {
+    let header = Header {
+        endpoint: format!("https://{}:65535", "h".repeat(255)),
+        region: "r".repeat(1024),
+        upload_id: "\"".repeat(1024),
+        description: "\"".repeat(1024),
+        ..header()
+    };
+    // The two texts are in the head of one response, which has at most 32 KiB.
+    let texts = "\"".repeat(32 << 10);
+    let completed = Record::Completed { archive_id: texts, location: String::new(), tree: Digest([7; 32]) };
+    let (replay, _) = read(&text(&header, &[completed])).unwrap();
+    assert!(replay.end.is_some());
 }
