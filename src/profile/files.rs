@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::parser::{self, RawSection};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
+use crate::sys::emergency_memory;
 
 /// Which of the two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,9 @@ pub enum FileState {
     NoHome,
 }
 
-/// The largest file that is read, in bytes.
-const SIZE_MAX: u64 = 16 << 20;
+/// The largest file that is read, in bytes: more than 10,000 profiles. The files that tools write for the accounts of large
+/// organizations have about 1 MB.
+const SIZE_MAX: u64 = 4 << 20;
 
 impl FileKind {
     /// The environment variable with the path.
@@ -108,6 +110,8 @@ pub(super) fn read(kind: FileKind, path: &Path) -> Result<(FileState, Vec<RawSec
         Err(cause) if is_missing(&cause) => return Ok((FileState::Missing, Vec::new())),
         Err(cause) => return Err(unreadable(cause)),
     };
+    emergency_memory::ensure_beside(parser::memory_to_parse(&bytes))
+        .map_err(|error| error.with_context(format_args!("{} {}", kind.name(), path.display())))?;
     let sections = parser::parse(&bytes).map_err(|violation| {
         Error::invalid(format!(
             "cannot parse {} {}, line {}: {}",
@@ -130,7 +134,9 @@ fn read_bytes(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // A growing buffer would leave copies of secrets in freed memory, so it never grows: a file that grows meanwhile is cut, and
     // one byte more shows that it is too large.
     let capacity = usize::try_from(size.clamp(4096, SIZE_MAX) + 1).unwrap_or_default();
-    let mut bytes = Zeroizing::new(vec![0; capacity]);
+    let mut bytes = Zeroizing::new(Vec::new());
+    bytes.try_reserve_exact(capacity).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    bytes.resize(capacity, 0);
     let mut length = 0;
     let mut file = file;
     while let Some(free) = bytes.get_mut(length..).filter(|free| !free.is_empty()) {

@@ -22,6 +22,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::sanitize::quoted;
 use crate::shell_words;
+use crate::sys::emergency_memory;
 
 /// How the profile was selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub struct Profiles {
     /// The headers of the config file that name no profile, such as `work` for `[work]`.
     unprefixed: Vec<String>,
 }
+
+/// The memory that a section takes at most in the maps, in bytes: its name, and two copies while the maps grow.
+const SECTION_MEMORY: usize = 4 * (size_of::<Profile>() + size_of::<Section>()) + 256;
 
 impl Profiles {
     /// Reads the files at the paths of the environment, and selects a profile: the one of the program, AWS_PROFILE,
@@ -179,6 +183,7 @@ impl Profiles {
             selected_by,
             unprefixed: Vec::new(),
         };
+        emergency_memory::ensure_beside((config.len() + credentials.len()) * SECTION_MEMORY)?;
         profiles.add_sections(config, credentials);
         match profiles.profiles.get(name) {
             Some(profile) => profiles.selected = profile.clone(),

@@ -63,6 +63,16 @@ pub(super) struct Violation {
     pub(super) rule: String,
 }
 
+/// The memory that a line takes at most, besides copies of its text, in bytes: a key or a section, with its entries in
+/// vectors and maps, which hold two copies while they grow.
+const LINE_MEMORY: usize = 768;
+
+/// Returns the memory in bytes that parsing takes at most. The allocations are infallible.
+pub(super) fn memory_to_parse(bytes: &[u8]) -> usize {
+    let lines = 1 + bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
+    lines * LINE_MEMORY + 3 * bytes.len()
+}
+
 /// Parses a file.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<RawSection>, Violation> {
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;

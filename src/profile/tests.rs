@@ -223,10 +223,10 @@ fn unreadable_file_is_an_error_that_names_it() {
 #[test]
 fn rejects_a_huge_file() {
     let fixture = Fixture::new("[default]\n", "");
-    fs::File::options().write(true).open(fixture.path("config")).unwrap().set_len((16 << 20) + 1).unwrap();
+    fs::File::options().write(true).open(fixture.path("config")).unwrap().set_len((4 << 20) + 1).unwrap();
     let error = fixture.load(None).unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
-    assert!(error.message().contains("larger than 16777216 bytes"), "{error}");
+    assert!(error.message().contains("larger than 4194304 bytes"), "{error}");
 }
 
 #[test]

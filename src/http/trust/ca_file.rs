@@ -11,9 +11,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::emergency_memory;
 
 /// The maximum size of a CA file, in bytes. The list of all public authorities has about 200 KB.
 pub(super) const CA_FILE_MAX: u64 = 16 << 20;
+
+/// The memory that the certificates of a file take while they are read, as a multiple of its size. Small entries take
+/// the most.
+pub(super) const MEMORY_PER_BYTE: usize = 8;
 
 /// The path of a CA file, and the setting that names it.
 #[derive(Clone, Debug)]
@@ -58,19 +63,22 @@ impl CaFile {
     /// Parses the content: at least one certificate. Each must be valid, because a certificate that is skipped silently is
     /// hard to find.
     pub(super) fn parse(&self, pem: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>)> {
-        let certificates = CertificateDer::pem_slice_iter(pem)
-            .collect::<std::result::Result<Vec<_>, _>>()
-            .map_err(|error| self.invalid(&format!("it is not PEM: {error}")).caused_by(error))?;
-        if certificates.is_empty() {
-            return Err(self.invalid("it must contain at least one certificate in PEM (-----BEGIN CERTIFICATE-----)"));
-        }
+        emergency_memory::ensure_beside(pem.len() * MEMORY_PER_BYTE)
+            .map_err(|error| error.with_context(format_args!("{self}")))?;
         let mut roots = RootCertStore::empty();
-        for (index, certificate) in certificates.iter().enumerate() {
-            let number = index + 1;
+        let mut certificates = Vec::new();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate =
+                certificate.map_err(|error| self.invalid(&format!("it is not PEM: {error}")).caused_by(error))?;
+            let number = certificates.len() + 1;
             roots.add(certificate.clone()).map_err(|error| {
                 self.invalid(&format!("its certificate {number} is not a well-formed X.509 certificate"))
                     .caused_by(error)
             })?;
+            certificates.push(certificate);
+        }
+        if certificates.is_empty() {
+            return Err(self.invalid("it must contain at least one certificate in PEM (-----BEGIN CERTIFICATE-----)"));
         }
         Ok((roots, certificates))
     }

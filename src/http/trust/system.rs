@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths};
 
-use super::ca_file::CA_FILE_MAX;
+use super::ca_file::{CA_FILE_MAX, MEMORY_PER_BYTE};
 use super::origin::{CA_FILE_SETTINGS, Origin};
 use crate::error::{Error, Kind, Result, is_exhausted};
+use crate::sys::emergency_memory;
 
 /// The locations of the system's certificates: a file, directories, or both.
 #[derive(Clone, Debug, Default)]
@@ -46,18 +47,21 @@ impl Found {
         Ok(())
     }
 
-    /// Returns true if a location may be loaded. Records why it may not.
+    /// Returns the size in bytes of a location that may be loaded. Records why it may not.
     ///
     /// # Errors
     /// As [`Found::add`].
-    fn may_load(&mut self, checked: Checked) -> Result<bool> {
-        let Err(Unreadable { path, cause }) = checked else { return Ok(true) };
+    fn may_load(&mut self, checked: Checked) -> Result<Option<u64>> {
+        let Unreadable { path, cause } = match checked {
+            Ok(size) => return Ok(Some(size)),
+            Err(unreadable) => unreadable,
+        };
         let problem = format!("{}: {cause}", path.display());
         if is_exhausted(&cause) {
             return Err(no_resources(&problem).caused_by(cause));
         }
         self.problems.push(problem);
-        Ok(false)
+        Ok(None)
     }
 }
 
@@ -92,17 +96,24 @@ impl SystemStore {
     pub(super) fn load(&self) -> Result<Found> {
         let mut found = Found { certificates: Vec::new(), problems: Vec::new() };
         let mut file = None;
+        let mut size = 0;
         if let Some(path) = self.file.as_deref()
-            && found.may_load(check_file(path))?
+            && let Some(file_size) = found.may_load(check_file(path))?
         {
             file = Some(path);
+            size += file_size;
         }
         let mut directories = Vec::new();
         for path in &self.directories {
-            if found.may_load(check_directory(path))? {
+            if let Some(directory_size) = found.may_load(check_directory(path))? {
                 directories.push(path.as_path());
+                size += directory_size;
             }
         }
+        // The loader allocates infallibly. It keeps nothing of files without certificates, of which a directory may have
+        // many.
+        let memory = usize::try_from(size.min(CA_FILE_MAX)).unwrap_or(usize::MAX).saturating_mul(MEMORY_PER_BYTE);
+        emergency_memory::ensure_beside(memory)?;
         // One call with the file and a directory reads the file once if the directory contains it, as on Debian.
         let (first, others) =
             directories.split_first().map_or((None, &[][..]), |(first, others)| (Some(*first), others));
@@ -169,7 +180,8 @@ impl Unreadable {
     }
 }
 
-type Checked = std::result::Result<(), Unreadable>;
+/// The size of a location in bytes.
+type Checked = std::result::Result<u64, Unreadable>;
 
 /// Checks that a file can be read without blocking, into bounded memory.
 fn check_file(path: &Path) -> Checked {
@@ -183,20 +195,21 @@ fn check_file(path: &Path) -> Checked {
 /// Checks the sizes of the files of a directory. The loader skips what is not a regular file, and reports what it cannot
 /// read.
 fn check_directory(path: &Path) -> Checked {
+    let mut size = 0;
     for entry in fs::read_dir(path).map_err(|cause| Unreadable::new(path, cause))?.flatten() {
         let path = entry.path();
         if let Ok(metadata) = fs::metadata(&path) {
-            check_size(&path, &metadata)?;
+            size += check_size(&path, &metadata)?;
         }
     }
-    Ok(())
+    Ok(size)
 }
 
 fn check_size(path: &Path, metadata: &Metadata) -> Checked {
     if metadata.is_file() && metadata.len() > CA_FILE_MAX {
         return Err(Unreadable::by_rule(path, format!("it is larger than {CA_FILE_MAX} bytes (16 MiB)")));
     }
-    Ok(())
+    Ok(if metadata.is_file() { metadata.len() } else { 0 })
 }
 
 #[cfg(test)]
