@@ -4,20 +4,8 @@
  */
 #define _GNU_SOURCE
 
-#include <sys/resource.h>
-#include <unistd.h>
-
+#include "little.h"
 #include "local.h"
-
-/* Returns the address space in use, in bytes. Allocates nothing that stays. */
-static size_t address_space(void)
-{
-    unsigned long pages = 0;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    CHECK(statm != NULL && fscanf(statm, "%lu", &pages) == 1);
-    fclose(statm);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* Returns whether the call succeeded. Prints its failure. */
 static int succeeded(const char *call, glacier_result_t result)
@@ -39,12 +27,11 @@ int main(int argc, char **argv)
     CHECK_NUMBER(argc, 3);
     size_t room = (size_t)atol(argv[2]) << 10;
     setvbuf(stdout, NULL, _IOLBF, 256);
-    struct rlimit limit = {address_space() + room, address_space() + room};
     glacier_config_t *config = NULL;
     glacier_client_t *client = NULL;
     glacier_upload_t *upload = NULL;
     glacier_uploads_t *uploads = NULL;
-    CHECK_NUMBER(setrlimit(RLIMIT_AS, &limit), 0);
+    limit_address_space(room);
     config = glacier_config_new();
     if (config != NULL && getenv("CA_FILE") != NULL &&
         !succeeded("set_ca_file", glacier_config_set_ca_file(config, getenv("CA_FILE"), &err)))

@@ -12,6 +12,7 @@ mod crash;
 mod examples;
 mod harness;
 mod histories;
+mod large_inputs;
 mod memory;
 mod panics;
 mod programs;
