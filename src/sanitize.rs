@@ -4,6 +4,8 @@
 //! service echoes a request, they may also contain secrets. [`escaped`] keeps each message on one line. The [`Redactor`] of
 //! a client removes its secrets. `Error` and `Log` apply both, so no caller can forget it.
 
+mod unprintable;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
@@ -14,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
+pub use self::unprintable::is_unprintable;
 use crate::sync::{Mutex, lock};
 
 /// The maximum length of one text in an error message, in characters.
@@ -32,7 +35,8 @@ pub(crate) const ENCODED_MAX: usize = 8 << 10;
 /// The maximum number of secrets kept: those of the latest keys of a client.
 pub(crate) const SECRETS_MAX: usize = 32;
 
-const REDACTED: &str = "[redacted]";
+/// The text in place of a secret.
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Escapes control and format characters, and truncates the text to `max` characters. Idempotent for a larger `max`.
 pub fn escaped(text: &str, max: usize) -> String {
@@ -75,14 +79,6 @@ fn push_escaped(out: &mut String, c: char) {
         _ if is_unprintable(c) => write!(out, "\\u{{{:x}}}", u32::from(c)),
         _ => out.write_char(c),
     };
-}
-
-/// Returns whether `c` is a C1 control, invisible, a space other than U+0020, or changes the direction or order of text.
-pub fn is_unprintable(c: char) -> bool {
-    matches!(c,
-        '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{1680}' | '\u{180e}' | '\u{2000}'..='\u{200f}'
-        | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Finds the secrets of a client in text, including partial and encoded echoes. Stores keyed hashes of substrings instead

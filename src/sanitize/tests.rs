@@ -19,6 +19,7 @@ fn escapes_control_and_format_characters() {
         ("\u{85}\u{9b}", "\\u{85}\\u{9b}"),
         ("a\u{a0}\u{2003}\u{3000}", "a\\u{a0}\\u{2003}\\u{3000}"),
         ("\u{202e}txt.exe\u{2066}\u{200b}\u{feff}\u{2028}", "\\u{202e}txt.exe\\u{2066}\\u{200b}\\u{feff}\\u{2028}"),
+        ("\u{3164}\u{34f}\u{2800}\u{fffe}", "\\u{3164}\\u{34f}\\u{2800}\\u{fffe}"),
         ("Größe 大 e\u{301}", "Größe 大 e\u{301}"),
     ] {
         assert_eq!(escaped(text, TEXT_MAX), expected);
@@ -93,7 +94,7 @@ fn redacts_echoes_in_base64_and_hexadecimal_digits() {
 #[test]
 fn redacts_echoes_that_were_escaped_before() {
     let redactor = redactor();
-    for separator in ["\r\n ", "\t", "\0", "\x1b", "\u{200b}", "\u{202e}"] {
+    for separator in ["\r\n ", "\t", "\0", "\x1b", "\u{200b}", "\u{202e}", "\u{3164}", "\u{10ffff}"] {
         let lines: Vec<_> = TOKEN.as_bytes().chunks(8).map(|line| std::str::from_utf8(line).unwrap()).collect();
         let text = lines.join(separator);
         assert_eq!(redactor.redacted(&text), REDACTED, "{text:?}");
