@@ -14,7 +14,7 @@ use super::retries::retry;
 use super::transports::Route;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Endpoint, Method};
+use crate::http::{Endpoint, Method, shown_url};
 use crate::limits::quoted;
 use crate::secret::Secret;
 
@@ -72,7 +72,7 @@ pub(super) fn configure(environment: &Environment) -> Result<Configured> {
         (Some(path), _) => {
             return Err(Error::invalid(format!(
                 "{RELATIVE_URI} {} is not allowed: it must begin with /",
-                quoted(path)
+                shown_url(path)
             )));
         }
         (None, Some(uri)) => (FULL_URI, uri.to_owned()),
@@ -96,10 +96,10 @@ fn split(uri: &str) -> Result<(Endpoint, String)> {
     let (endpoint, target) = uri.split_at(end);
     let endpoint = Endpoint::parse(endpoint)?;
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    match target.bytes().find(|byte| !byte.is_ascii_graphic() || *byte == b'#') {
-        Some(_) => Err(Error::invalid(format!(
-            "the path {} is not allowed: it must consist of printable ASCII characters without # and spaces",
-            quoted(&target)
+    // The message does not show the target, which can have a token.
+    match target.bytes().enumerate().find(|(_, byte)| !byte.is_ascii_graphic() || *byte == b'#') {
+        Some((at, byte)) => Err(Error::invalid(format!(
+            "the path has byte 0x{byte:02X} at offset {at}: it must consist of printable ASCII characters without # and spaces"
         ))),
         None => Ok((endpoint, target)),
     }
@@ -252,5 +252,19 @@ mod tests {
         assert_eq!(target("http://127.0.0.1"), "/");
         assert!(parsed("http://127.0.0.1/a b").is_err());
         assert!(parsed("http://127.0.0.1/a\r\nx: y").is_err());
+    }
+
+    #[test]
+    fn does_not_repeat_a_password_or_a_token() {
+        for (variable, uri) in [
+            (FULL_URI, "http://user:hunter2%40127.0.0.1"),
+            (FULL_URI, "http://127.0.0.1/a b?token=hunter2"),
+            (FULL_URI, "ftp://127.0.0.1?token=hunter2"),
+            (RELATIVE_URI, "v1?token=hunter2"),
+        ] {
+            let error = configure(&Environment::from_pairs([(variable, uri)])).err().unwrap();
+            assert_eq!(error.kind(), Kind::Invalid);
+            assert!(error.message().contains(variable) && !error.message().contains("hunter2"), "{error}");
+        }
     }
 }

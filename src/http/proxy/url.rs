@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::http::endpoint::Endpoint;
-use crate::limits::quoted;
+use crate::http::shown_url::shown_url;
 use crate::sanitize::Redactor;
 
 /// The setting that a proxy URL comes from, as messages name it.
@@ -49,13 +49,13 @@ impl Proxy {
     /// path and the query are ignored.
     ///
     /// # Errors
-    /// `Invalid` names the setting, the value and the rule. The message does not repeat a value that may contain a password.
+    /// `Invalid` names the setting, the value, as [`shown_url`] shows it, and the rule.
     pub fn parse(text: &str, setting: ProxySetting) -> Result<Self> {
         let invalid = |rule: &str| {
-            let url = if text.contains('@') { String::new() } else { format!(" {}", quoted(text)) };
             Error::invalid(format!(
-                "the proxy URL{url} of {setting} is not allowed: {rule}; it must be http://[user:password@]host[:port] or \
-                 https://[user:password@]host[:port]"
+                "the proxy URL {} of {setting} is not allowed: {rule}; it must be http://[user:password@]host[:port] or \
+                 https://[user:password@]host[:port]",
+                shown_url(text)
             ))
         };
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
@@ -208,7 +208,7 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text);
             assert_eq!(error.kind(), Kind::Invalid, "{text}");
-            assert!(error.message().contains(&quoted(text)), "{text}: {error}");
+            assert!(error.message().contains(&format!("the proxy URL {} of ", shown_url(text))), "{error}");
             assert!(error.message().contains("the environment variable https_proxy"), "{error}");
         }
     }
@@ -225,6 +225,11 @@ mod tests {
             "http://us%3aer:hunter2@host",
             "http://us%0d%0aer:hunter2@host",
             "socks5://user:hunter2@host",
+            "http://user:hunter2%40host:3128",
+            "http://user:hunter2",
+            "http://user:hunter2\u{ff20}host:3128",
+            "socks5://user%3Ahunter2%40host",
+            "user:hunter2",
         ] {
             let error = parse(text).expect_err(text);
             assert_eq!(error.kind(), Kind::Invalid);
