@@ -2,28 +2,34 @@
 
 use zeroize::Zeroizing;
 
-use crate::sanitize::{ENCODED_MAX, Redactor, SECRET_MIN, SECRETS_MAX};
+use crate::sanitize::{ENCODED_MAX, REDACTED, Redactor, SECRET_MIN, SECRETS_MAX};
 
-/// The names before secrets, in lower case and without separators between words.
+/// The names of secrets. White space is enough between one of them and its value, if there is none in the name.
 const NAMES: [&[u8]; 4] = [b"secretaccesskey", b"sessiontoken", b"securitytoken", b"accesstoken"];
+/// The ends of other names of secrets, which are also ordinary words. A colon or an equals sign must follow, unless the
+/// name is that of an option, such as `--token`.
+const NAME_ENDS: [&[u8]; 6] = [b"token", b"secret", b"password", b"passwd", b"secretkey", b"secretaccesskey"];
+/// The header whose value is the name of a scheme and a secret.
+const AUTHORIZATION: &[u8] = b"authorization";
 
-/// Returns a redactor that knows the values of `"SecretAccessKey": "..."`, `--session-token ...` and similar texts.
+/// Returns a redactor that knows the values of `"SecretAccessKey": "..."`, `--session-token ...`, `password=...` and
+/// similar texts, and the passwords of URLs. Names may differ in case, and in spaces, underscores and hyphens.
 /// Returns `None` if a redactor cannot find all of them: a value is longer than [`ENCODED_MAX`], or there are more than
 /// [`SECRETS_MAX`] values. The limits also bound the time.
 pub(super) fn printed_secrets(outputs: [&[u8]; 2]) -> Option<Redactor> {
     let mut values: Vec<&[u8]> = Vec::new();
     for output in outputs {
         for start in 0..output.len() {
-            let Some(value) = output.get(start..).and_then(value).filter(|value| value.len() >= SECRET_MIN) else {
-                continue;
-            };
-            if values.contains(&value) {
-                continue;
+            let found = [value_of_name(output, start), url_password(output, start)];
+            for value in found.into_iter().flatten().filter(|value| value.len() >= SECRET_MIN) {
+                if values.contains(&value) {
+                    continue;
+                }
+                if value.len() > ENCODED_MAX || values.len() == SECRETS_MAX {
+                    return None;
+                }
+                values.push(value);
             }
-            if value.len() > ENCODED_MAX || values.len() == SECRETS_MAX {
-                return None;
-            }
-            values.push(value);
         }
     }
     let redactor = Redactor::default();
@@ -47,24 +53,127 @@ pub(super) fn lossy_text(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// Returns the value if a text begins with a name, a separator and a value. A separator is a colon, an equals sign, the end
-/// of an XML tag or white space, also with quotes. A value that is longer than [`ENCODED_MAX`] is cut after one more byte.
-fn value(text: &[u8]) -> Option<&[u8]> {
-    let rest = NAMES.iter().find_map(|name| after_name(text, name))?;
-    let rest = after(rest, |byte| matches!(byte, b'"' | b'\'' | b'\\'));
-    let is_separator = |byte: u8| matches!(byte, b':' | b'=' | b'>') || byte.is_ascii_whitespace();
-    rest.first().filter(|byte| is_separator(**byte))?;
-    let rest = after(rest, |byte| matches!(byte, b'"' | b'\'' | b'\\') || is_separator(byte));
-    let is_end = |byte: &u8| matches!(byte, b'"' | b'\'' | b',' | b'}' | b';' | b'<') || byte.is_ascii_whitespace();
-    let rest = rest.get(..=ENCODED_MAX).unwrap_or(rest);
-    rest.get(..rest.iter().position(is_end).unwrap_or(rest.len()))
+/// Returns the value if a name, a separator and a value begin at an offset. A separator is a colon, an equals sign, the
+/// end of an XML tag or white space, also with quotes. A value that is longer than [`ENCODED_MAX`] is cut after one more
+/// byte.
+fn value_of_name(output: &[u8], start: usize) -> Option<&[u8]> {
+    let text = output.get(start..)?;
+    let with_space = || {
+        let rest = NAMES.iter().find_map(|name| after_name(text, name, is_hyphen))?;
+        after_space(rest)
+    };
+    let with_sign = || NAME_ENDS.iter().find_map(|name| after_sign(after_name(text, name, is_between_words)?));
+    let of_option = || {
+        let rest = NAME_ENDS.iter().find_map(|name| after_space(after_name(text, name, is_hyphen)?))?;
+        is_option(output, start).then_some(rest)
+    };
+    if let Some(rest) = with_space().or_else(with_sign).or_else(of_option) {
+        return Some(first_word(rest));
+    }
+    let value = after_sign(after_name(text, AUTHORIZATION, is_between_words)?)?;
+    let first = first_word(value);
+    let second = first_word(after(value.get(first.len()..)?, is_blank));
+    Some(if second.is_empty() { first } else { second })
 }
 
-/// Returns the text after a name, whose words may have underscores or hyphens between them.
-fn after_name<'a>(mut text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+fn is_hyphen(byte: u8) -> bool {
+    matches!(byte, b'_' | b'-')
+}
+
+fn is_between_words(byte: u8) -> bool {
+    is_hyphen(byte) || byte == b' '
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Returns whether the word around an offset begins with a hyphen.
+fn is_option(output: &[u8], at: usize) -> bool {
+    let before = output.get(..at).unwrap_or_default();
+    let start = before.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !is_hyphen(*byte));
+    output.get(start.map_or(0, |start| start + 1)) == Some(&b'-')
+}
+
+fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'\\')
+}
+
+fn is_sign(byte: u8) -> bool {
+    matches!(byte, b':' | b'=' | b'>')
+}
+
+/// Returns the text after a separator, which can be white space alone.
+fn after_space(text: &[u8]) -> Option<&[u8]> {
+    let is_separator = |byte: u8| is_sign(byte) || byte.is_ascii_whitespace();
+    let rest = after(text, is_quote);
+    rest.first().filter(|byte| is_separator(**byte))?;
+    Some(after(rest, |byte| is_quote(byte) || is_separator(byte)))
+}
+
+/// Returns the text after a separator with a sign. If no quote is before the sign, the value begins in the same line:
+/// the text after a prompt, such as `Password:`, is no value.
+fn after_sign(text: &[u8]) -> Option<&[u8]> {
+    let unquoted = after(text, is_quote);
+    let rest = after(unquoted, is_blank);
+    let is_tag = rest.len() == text.len();
+    rest.first().filter(|byte| matches!(byte, b':' | b'=') || is_tag && **byte == b'>')?;
+    let is_quoted = unquoted.len() < text.len();
+    Some(after(rest, |byte| {
+        is_quote(byte) || is_sign(byte) || is_blank(byte) || is_quoted && byte.is_ascii_whitespace()
+    }))
+}
+
+/// Returns the text up to a quote, white space or another end of a value.
+fn first_word(text: &[u8]) -> &[u8] {
+    until(text, |byte| matches!(byte, b'"' | b'\'' | b',' | b'}' | b';' | b'<'))
+}
+
+/// Returns the text up to white space or another end, and at most [`ENCODED_MAX`] and one more byte of it.
+fn until(text: &[u8], is_end: impl Fn(u8) -> bool) -> &[u8] {
+    let text = text.get(..=ENCODED_MAX).unwrap_or(text);
+    let end = text.iter().position(|byte| byte.is_ascii_whitespace() || is_end(*byte));
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// Returns the password of a URL, or its user name if it has no password, if `://` is at an offset.
+fn url_password(output: &[u8], start: usize) -> Option<&[u8]> {
+    let user_info = user_information(output.get(start..)?.strip_prefix(b"://")?)?;
+    let colon = user_info.iter().position(|byte| *byte == b':');
+    user_info.get(colon.map_or(0, |colon| colon + 1)..)
+}
+
+/// Returns the user name and the password at the start of the rest of a URL after `://`. All up to the last `@` counts: a
+/// password may have any character.
+fn user_information(rest: &[u8]) -> Option<&[u8]> {
+    let url = until(rest, |byte| matches!(byte, b'"' | b'\'' | b'<' | b'>'));
+    url.get(..url.iter().rposition(|byte| *byte == b'@')?)
+}
+
+/// Removes user names and passwords from the URLs in a text, also those that are too short for a redactor.
+pub(super) fn without_user_information(text: &str) -> Zeroizing<String> {
+    const START: &str = "://";
+    // Allocated at full size: a growing string would leave copies of a secret in freed memory.
+    let mut out = Zeroizing::new(String::with_capacity(text.len() + text.matches(START).count() * REDACTED.len()));
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(START) {
+        out.push_str(before);
+        out.push_str(START);
+        rest = after;
+        if let Some(user_info) = user_information(after.as_bytes()) {
+            out.push_str(REDACTED);
+            rest = after.get(user_info.len()..).unwrap_or_default();
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Returns the text after a name, which may have one separator before each letter.
+fn after_name<'a>(mut text: &'a [u8], name: &[u8], is_separator: impl Fn(u8) -> bool) -> Option<&'a [u8]> {
     for letter in name {
-        if matches!(text, [b'_' | b'-', ..]) {
-            text = text.get(1..)?;
+        if let Some(rest) = text.split_first().filter(|(byte, _)| is_separator(**byte)).map(|(_, rest)| rest) {
+            text = rest;
         }
         let (first, rest) = text.split_first()?;
         if !first.eq_ignore_ascii_case(letter) {
@@ -101,6 +210,23 @@ mod tests {
             "aws configure set aws_secret_access_key the-secret/value",
             "login --session-token \t 'the-secret/value' --region r",
             "'secretAccessKey' => 'the-secret/value'",
+            r#"{"Token": "the-secret/value"}"#,
+            "Session Token: the-secret/value",
+            "Secret Access Key: the-secret/value",
+            "SecretKey=the-secret/value",
+            "> Authorization: Bearer the-secret/value",
+            "authorization: the-secret/value",
+            r#"curl -H "Authorization: Basic the-secret/value" URL"#,
+            r#"{"refreshToken":"the-secret/value"}"#,
+            "idToken = the-secret/value",
+            "'clientSecret': 'the-secret/value'",
+            "X-Vault-Token: the-secret/value",
+            "password=the-secret/value",
+            "PGPASSWD=the-secret/value psql",
+            "login --password the-secret/value",
+            "<Token>the-secret/value</Token>",
+            "https://user:the-secret/value@host/path",
+            "https://the-secret-value@host/path and the-secret-value",
         ] {
             let shown = redacted(text);
             assert!(!shown.contains("value") && shown.contains("[redacted]"), "{shown}");
@@ -116,6 +242,12 @@ mod tests {
             "SessionTokenProvider: unavailable",
             "SessionToken",
             "token: none",
+            "the token has expired",
+            "the session token expired yesterday, request another one",
+            "the secret is not readable: permission denied",
+            "authorization failed for the password provider",
+            "Password:\nAuthentication failed",
+            "https://host.example/path: connection refused",
         ] {
             assert_eq!(redacted(text), text);
         }

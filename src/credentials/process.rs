@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::documents;
-use super::printed_secrets::{lossy_text, printed_secrets};
+use super::printed_secrets::{lossy_text, printed_secrets, without_user_information};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use crate::active_time::ActiveInstant;
 use crate::environment::Environment;
@@ -207,6 +207,7 @@ impl CapturedOutput {
         // Redacted before it is cut: the rest of a secret can be too short to be found.
         let text = redactor.redacted(&text);
         let text = secrets.redacted(&text);
+        let text = without_user_information(&text);
         let error = match last_bytes(&text, ERRORS_SHOWN).trim_start() {
             "" => error.with_hint("its standard error is empty"),
             text => error.with_hint(format_args!("its standard error ends with: {text}")),
@@ -316,6 +317,18 @@ mod tests {
         let message = explained("", &errors, Kind::Credentials, &Redactor::default());
         assert!(!message.contains("begin") && message.ends_with("éé end"), "{message}");
         assert_eq!(message.chars().filter(|c| *c == 'é').count(), (ERRORS_SHOWN - " end".len()) / 2);
+    }
+
+    #[test]
+    fn removes_the_user_information_of_urls() {
+        let errors = "cannot open https://user:pw@host/path and http://me@other; see https://host.example/?a=b";
+        let message = explained("", errors, Kind::Credentials, &Redactor::default());
+        assert!(
+            message.ends_with(
+                "cannot open https://[redacted]@host/path and http://[redacted]@other; see https://host.example/?a=b"
+            ),
+            "{message}"
+        );
     }
 
     #[test]
