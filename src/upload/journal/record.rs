@@ -241,7 +241,8 @@ impl<I, P> Record<I, P> {
 }
 
 impl Record {
-    /// Checks that an upload with this part size can have the part, and that programs can print the archive ID and the location.
+    /// Checks that an upload with this part size can have the part, and that the archive ID and the location are printable
+    /// and not empty.
     ///
     /// # Errors
     /// `Invalid`.
@@ -306,8 +307,11 @@ impl Replay {
     }
 }
 
-/// Fails if a text has characters that the library never writes.
+/// Fails if a text is empty, or has characters that the library never writes.
 fn check_printable(what: &str, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(Error::invalid(format!("{what} is empty")));
+    }
     if text.chars().any(|c| c.is_control() || is_unprintable(c)) {
         let message =
             format!("{what} {} is not allowed: it must have no control or invisible characters", quoted(text));

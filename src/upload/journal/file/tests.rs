@@ -452,7 +452,7 @@ fn record() -> impl Strategy<Value = Record> {
         }),
         1 => (any::<u64>(), digest()).prop_map(|(size, tree)| Record::Completing { size, tree }),
         1 => Just(Record::Rejected),
-        1 => ("[ -~]{0,9}", "[ -~]{0,9}", digest())
+        1 => ("[ -~]{1,9}", "[ -~]{1,9}", digest())
             .prop_map(|(archive_id, location, tree)| Record::Completed { archive_id, location, tree }),
         1 => Just(Record::Aborted),
     ]

@@ -272,6 +272,9 @@ fn rejects_records_out_of_order() {
         ("", "EOF"),
         ("\"refused\" \"refused\"", "trailing"),
         (&completed("a\u{1b}[2J", "l"), r#"archive ID "a\x1b[2J""#),
+        (&completed("", "l"), "archive ID is empty"),
+        (&completed("a", ""), "location is empty"),
+        (&completed("a\u{3164}", "l"), r#"archive ID "a\u{3164}""#),
         (&completed("a", "l\u{202e}"), r#"location "l\u{202e}""#),
     ] {
         // The last line included: a record with the right checksum was written as a whole.
