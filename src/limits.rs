@@ -1,5 +1,7 @@
 //! The limits of the service, and the checks of names and texts before they are sent. Each rule is here and only here.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
 pub(crate) use crate::sanitize::quoted;
 
@@ -29,6 +31,17 @@ pub const LIST_PAGES_MAX: u32 = 10_000;
 pub const LISTED_UPLOADS_MAX: usize = 50_000;
 /// The maximum number of workers of one upload.
 pub const WORKERS_MAX: u32 = 32;
+
+/// Checks that the path of a file is not empty. `what` is the file.
+///
+/// # Errors
+/// `Invalid` names the file and the rule.
+pub fn check_path(what: &str, path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::invalid(format!("the path of {what} is empty")));
+    }
+    Ok(())
+}
 
 /// Checks a part size: a power of two of MiB, from 1 MiB to 4 GiB.
 ///

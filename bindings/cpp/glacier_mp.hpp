@@ -1454,8 +1454,8 @@ public:
      * Returns the tree hash of a regular file, computed by this number of threads, 0 for one per processor core. Each
      * uses at most 16 MiB of memory.
      *
-     * Throws: local_error with GLACIER_E_IO (the file cannot be read, or is not regular) or GLACIER_E_SOURCE_CHANGED
-     * (it changed meanwhile).
+     * Throws: usage_error with GLACIER_E_INVALID (the path is empty); local_error with GLACIER_E_IO (the file cannot be
+     * read, or is not regular) or GLACIER_E_SOURCE_CHANGED (it changed meanwhile).
      */
     static digest file(const std::filesystem::path &path, std::uint32_t threads = 0) {
         return file(path, threads, [](const progress &) {});

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::http::{CaFile, SystemStore, TrustStore};
+use crate::limits::check_path;
 use crate::log::Log;
 use crate::profile::Profile;
 
@@ -29,9 +30,7 @@ impl TrustSettings {
     /// # Errors
     /// `Invalid` if the path is empty.
     pub(super) fn set_ca_file(&mut self, path: &Path) -> Result<()> {
-        if path.as_os_str().is_empty() {
-            return Err(Error::invalid("the path of the CA file is empty"));
-        }
+        check_path("the CA file", path)?;
         self.ca_file = Some(path.to_owned());
         Ok(())
     }

@@ -104,8 +104,8 @@ pub unsafe extern "C" fn glacier_treehash_combine(
 /// bytes_total, bytes_hashed and elapsed_ms; the other fields are 0. user_data stays the caller's. All threads end
 /// before the function returns.
 ///
-/// Results: GLACIER_E_IO (the file cannot be read, or is not regular); GLACIER_E_SOURCE_CHANGED (the file changed
-/// meanwhile); GLACIER_E_CALLBACK. Since: 0.1
+/// Results: GLACIER_E_INVALID (path is empty); GLACIER_E_IO (the file cannot be read, or is not regular);
+/// GLACIER_E_SOURCE_CHANGED (the file changed meanwhile); GLACIER_E_CALLBACK. Since: 0.1
 ///
 /// cbindgen:ptrs-as-arrays=[[out; 32]]
 #[unsafe(no_mangle)]

@@ -16,7 +16,7 @@ use super::digest::Digest;
 use super::hasher::TreeHasher;
 use super::kernels::Kernels;
 use crate::error::{Error, Kind, Result};
-use crate::limits::MIB;
+use crate::limits::{MIB, check_path};
 use crate::memory::aligned::AlignedBytes;
 use crate::source::file::SourceFile;
 use crate::sync::cancel::Cancel;
@@ -36,8 +36,8 @@ const THREADS_MAX: usize = 256;
 /// tree hash of an empty file is the SHA-256 of no bytes.
 ///
 /// # Errors
-/// `Io` if the file cannot be read or is not a regular file; `SourceChanged` if it changed meanwhile; `Memory`;
-/// `Canceled`.
+/// `Invalid` if the path is empty; `Io` if the file cannot be read or is not a regular file; `SourceChanged` if it changed
+/// meanwhile; `Memory`; `Canceled`.
 pub fn hash_file(path: &Path, threads: u32, report: &(dyn Fn(u64) + Sync), cancel: &Cancel) -> Result<Digest> {
     hash_file_with(Kernels::best(), path, threads, report, cancel)
 }
@@ -50,6 +50,7 @@ fn hash_file_with(
     cancel: &Cancel,
 ) -> Result<Digest> {
     cancel.check()?;
+    check_path("the file", path)?;
     let source = SourceFile::open(path)?;
     if source.size() == 0 {
         source.check_unchanged()?;
@@ -216,6 +217,12 @@ mod tests {
                 assert_eq!(hash, part_hashes(&data).tree, "{} {threads}", kernels.name());
             }
         }
+    }
+
+    #[test]
+    fn rejects_an_empty_path() {
+        let error = hash_file(Path::new(""), 1, &|_| {}, &Cancel::default()).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (Kind::Invalid, "the path of the file is empty"));
     }
 
     #[test]

@@ -14,7 +14,9 @@ use super::session::state::State;
 use super::stream::write::WriteSession;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::limits::{check_archive_size, check_description, check_part_size, check_upload_id, check_vault_name};
+use crate::limits::{
+    check_archive_size, check_description, check_part_size, check_path, check_upload_id, check_vault_name,
+};
 use crate::reentrancy::check_not_in_callback;
 use crate::source::{CallbackReader, ReadFn, SourceSpec};
 use crate::sync::cancel::{Cancel, Reason};
@@ -92,9 +94,7 @@ impl Upload {
     /// # Errors
     /// As [`Upload::set_description`].
     pub fn set_journal(&self, path: &Path) -> Result<()> {
-        if path.as_os_str().is_empty() {
-            return Err(Error::invalid("the path of the journal is empty"));
-        }
+        check_path("the journal", path)?;
         self.set(|options| options.settings.journal = Some(path.to_owned()))
     }
 
@@ -132,9 +132,7 @@ impl Upload {
     /// # Errors
     /// As [`Upload::set_description`].
     pub fn set_source_file(&self, path: &Path) -> Result<()> {
-        if path.as_os_str().is_empty() {
-            return Err(Error::invalid("the path of the source file is empty"));
-        }
+        check_path("the source file", path)?;
         self.set_source(SourceSpec::File(path.to_owned()))
     }
 
