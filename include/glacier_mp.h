@@ -244,8 +244,9 @@
  *
  * == Secrets and clocks ==
  *
- * No message and no log line contains a secret key or session token. The library wipes its copies from memory after
- * their last use, all of them once the handles are freed. It does not wipe the program's own copies or the environment.
+ * No message and no log line contains a secret key or session token that the library knows (glacier_error_message has
+ * the details). The library wipes its copies from memory after their last use, all of them once the handles are freed.
+ * It does not wipe the program's own copies or the environment.
  *
  * If the service rejects a signature because the machine's clock is wrong, the library corrects its signatures by the
  * time in the response. It does not set the clock.
@@ -442,8 +443,13 @@ glacier_result_t glacier_error_code(const glacier_error_t *error);
  *
  * If the upload stays in the vault, the message has its ID. Text from outside, such as the service's messages and file
  * names, is sanitized: control and invisible characters are escaped ("\n", "\x1b", "\u{202e}") and long values are
- * cut. A secret key or session token that the client has or had, or 16 or more characters of one, is replaced by the
- * word "redacted" in brackets. Since: 0.1
+ * cut.
+ *
+ * A secret key or session token that the config, client or upload of the call knows, or 16 or more characters of one,
+ * is replaced by the word "redacted" in brackets. A config knows the secrets that were set on it and those in the
+ * environment, a client and its uploads also those of the profile and of all later keys. Other functions, such as
+ * glacier_treehash_file, know none. Secrets of fewer than 8 characters are not replaced; a secret key of AWS has 40.
+ * A rejected URL is shown only as far as it cannot contain a password or a token. Since: 0.1
  */
 const char *glacier_error_message(const glacier_error_t *error);
 

@@ -10,7 +10,7 @@ use crate::callback_loop::{WakeEvent, run_on_worker};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ResolvedConfig};
 use crate::credentials::{KeyServices, Keys, Transports};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::{ConnectionPool, RequestContext, Transport};
 use crate::limits::check_vault_name;
 use crate::log::{Level, Log};
@@ -147,7 +147,13 @@ impl Client {
         if listed.as_ref().is_err_and(|error| error.kind() == Kind::Canceled) {
             lock(&self.calls).canceled = true;
         }
-        listed
+        listed.map_err(|error| self.redacted(error))
+    }
+
+    /// Removes the secrets that the client has or had from an error.
+    #[must_use]
+    pub(crate) fn redacted(&self, error: Error) -> Error {
+        error.redacted(self.service.keys.redactor())
     }
 
     /// Sets the bandwidth limit of all uploads of the client, in bytes per second; 0: no limit. Takes effect at once, also for

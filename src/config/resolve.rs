@@ -64,7 +64,7 @@ impl Config {
     /// # Errors
     /// `Invalid` for an invalid or missing setting, `Credentials` for an incomplete key, `Io` for a file that cannot be read.
     pub fn resolve(&self) -> Result<ResolvedConfig> {
-        self.try_resolve().map_err(|error| error.redacted(&self.redactor))
+        self.try_resolve().map_err(|error| self.redacted(error))
     }
 
     fn try_resolve(&self) -> Result<ResolvedConfig> {

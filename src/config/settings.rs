@@ -85,6 +85,12 @@ impl Config {
         }
     }
 
+    /// Removes the secrets that the settings have or had from an error of a setter.
+    #[must_use]
+    pub fn redacted(&self, error: Error) -> Error {
+        error.redacted(&self.redactor)
+    }
+
     /// Selects a profile of the shared AWS files instead of the one of the environment. Its keys then override those of the
     /// environment.
     ///

@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 use std::time::Duration;
 
-use super::boundary;
 use super::callback::{self, UserData, glacier_destroy_fn, glacier_done_fn};
 use super::error::glacier_error_t;
 use super::result::glacier_result_t;
@@ -34,10 +33,7 @@ pub unsafe extern "C" fn glacier_upload_start(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     let user_data = UserData::new(user_data, destroy);
-    boundary::call(err, || {
-        let upload = upload::share(upload)?;
-        upload.start(callback::done_fn(done, user_data))
-    })
+    upload::call(upload, err, |upload| upload.start(callback::done_fn(done, user_data)))
 }
 
 /// Waits for the last started run, at most timeout_ms milliseconds: 0 polls, GLACIER_FOREVER has no limit. Returns
@@ -54,5 +50,5 @@ pub unsafe extern "C" fn glacier_upload_wait(
     timeout_ms: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || upload::share(upload)?.wait(Duration::from_millis(timeout_ms)))
+    upload::call(upload, err, |upload| upload.wait(Duration::from_millis(timeout_ms)))
 }

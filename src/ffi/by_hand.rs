@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 
 use super::args;
-use super::boundary;
 use super::error::glacier_error_t;
 use super::lists::glacier_parts_t;
 use super::result::glacier_result_t;
@@ -22,7 +21,7 @@ pub unsafe extern "C" fn glacier_upload_initiate(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || upload::share(upload)?.initiate())
+    upload::call(upload, err, |upload| upload.initiate())
 }
 
 /// Sends one part. Returns after the service acknowledges it with the same tree hash, or after the last retry fails.
@@ -51,10 +50,7 @@ pub unsafe extern "C" fn glacier_upload_put_part(
     len: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = upload::share(upload)?;
-        upload.put_part(part_index, args::slice_arg(data.cast(), len, "data")?, None)
-    })
+    upload::call(upload, err, |upload| upload.put_part(part_index, args::slice_arg(data.cast(), len, "data")?, None))
 }
 
 /// If data has the given tree hash (32 bytes), does what glacier_upload_put_part does; otherwise sends nothing. This
@@ -72,8 +68,7 @@ pub unsafe extern "C" fn glacier_upload_put_part_checked(
     tree_hash: *const u8,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = upload::share(upload)?;
+    upload::call(upload, err, |upload| {
         let data = args::slice_arg(data.cast(), len, "data")?;
         let tree_hash = args::borrow(tree_hash.cast::<[u8; 32]>(), "tree_hash")?;
         upload.put_part(part_index, data, Some(*tree_hash))
@@ -89,8 +84,7 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
     out: *mut *mut glacier_parts_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = upload::share(upload)?;
+    upload::call(upload, err, |upload| {
         let out = args::Out::new(out, "out")?;
         out.set(args::into_handle(glacier_parts_t::new(&upload.list_parts()?)?));
         Ok(())
@@ -131,7 +125,7 @@ pub unsafe extern "C" fn glacier_upload_complete(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || upload::share(upload)?.complete())
+    upload::call(upload, err, |upload| upload.complete())
 }
 
 /// Deletes the upload and its parts at the service. This cannot be undone. Result by state:
@@ -150,5 +144,5 @@ pub unsafe extern "C" fn glacier_upload_abort(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || upload::share(upload)?.abort())
+    upload::call(upload, err, |upload| upload.abort())
 }

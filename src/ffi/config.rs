@@ -22,14 +22,17 @@ use crate::error::{Error, Kind, Result};
 pub struct glacier_config_t(Mutex<Config>);
 
 impl glacier_config_t {
-    /// Runs `body` on the settings. Does not wait for the lock, because a destroy function may call back into this
-    /// config.
+    /// Runs `body` on the settings, and removes their secrets from its error. Does not wait for the lock, because a
+    /// destroy function may call back into this config.
     pub(super) fn with<T>(&self, body: impl FnOnce(&mut Config) -> Result<T>) -> Result<T> {
-        match self.0.try_lock() {
-            Ok(mut config) => body(&mut config),
-            Err(TryLockError::Poisoned(config)) => body(&mut config.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Error::new(Kind::Busy, "the config is in use by another call")),
-        }
+        let mut config = match self.0.try_lock() {
+            Ok(config) => config,
+            Err(TryLockError::Poisoned(config)) => config.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Kind::Busy, "the config is in use by another call"));
+            }
+        };
+        body(&mut config).map_err(|error| config.redacted(error))
     }
 }
 

@@ -54,8 +54,13 @@ pub unsafe extern "C" fn glacier_error_code(error: *const glacier_error_t) -> gl
 ///
 /// If the upload stays in the vault, the message has its ID. Text from outside, such as the service's messages and file
 /// names, is sanitized: control and invisible characters are escaped ("\n", "\x1b", "\u{202e}") and long values are
-/// cut. A secret key or session token that the client has or had, or 16 or more characters of one, is replaced by the
-/// word "redacted" in brackets. Since: 0.1
+/// cut.
+///
+/// A secret key or session token that the config, client or upload of the call knows, or 16 or more characters of one,
+/// is replaced by the word "redacted" in brackets. A config knows the secrets that were set on it and those in the
+/// environment, a client and its uploads also those of the profile and of all later keys. Other functions, such as
+/// glacier_treehash_file, know none. Secrets of fewer than 8 characters are not replaced; a secret key of AWS has 40.
+/// A rejected URL is shown only as far as it cannot contain a password or a token. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_message(error: *const glacier_error_t) -> *const c_char {
     infallible::read(error, ptr::null(), |error| error.message.as_ptr())

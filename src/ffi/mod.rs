@@ -31,6 +31,8 @@ pub mod error;
 mod infallible;
 pub mod lists;
 pub mod plan;
+#[cfg(test)]
+mod redaction_tests;
 pub mod result;
 pub mod status;
 pub mod stream;

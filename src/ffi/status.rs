@@ -4,7 +4,6 @@ use std::ffi::{CStr, c_char};
 use std::ptr;
 
 use super::args;
-use super::boundary;
 use super::callback::glacier_progress_t;
 use super::error::glacier_error_t;
 use super::infallible;
@@ -78,8 +77,7 @@ pub unsafe extern "C" fn glacier_upload_progress(
     size_of_it: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = upload::share(upload)?;
+    upload::call(upload, err, |upload| {
         let out = args::SizedOut::new(out, size_of_it, "out")?;
         if size_of_it < size_of::<u64>() {
             return Err(Error::invalid(format!("size_of_it is {size_of_it}: it must be sizeof(glacier_progress_t)")));
@@ -102,7 +100,7 @@ pub unsafe extern "C" fn glacier_upload_set_bandwidth_limit(
     bytes_per_s: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || upload::share(upload)?.set_bandwidth_limit(bytes_per_s))
+    upload::call(upload, err, |upload| upload.set_bandwidth_limit(bytes_per_s))
 }
 
 /// Returns the upload ID, with which any process can attach to the upload; NULL until the upload is initiated or

@@ -3,7 +3,6 @@
 use std::ffi::c_void;
 
 use super::args;
-use super::boundary;
 use super::error::glacier_error_t;
 use super::result::glacier_result_t;
 use super::upload::{self, glacier_upload_t};
@@ -30,10 +29,7 @@ pub unsafe extern "C" fn glacier_upload_write(
     len: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = upload::share(upload)?;
-        upload.write(args::slice_arg(data.cast(), len, "data")?)
-    })
+    upload::call(upload, err, |upload| upload.write(args::slice_arg(data.cast(), len, "data")?))
 }
 
 /// Ends the stream: sends the remaining parts and creates the archive. Then glacier_upload_archive_id is known.
@@ -48,5 +44,5 @@ pub unsafe extern "C" fn glacier_upload_finish(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || upload::share(upload)?.finish())
+    upload::call(upload, err, |upload| upload.finish())
 }

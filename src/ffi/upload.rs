@@ -68,7 +68,7 @@ pub unsafe extern "C" fn glacier_upload_run(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || share(upload)?.run())
+    call(upload, err, |upload| upload.run())
 }
 
 /// Does what glacier_upload_run does, but does not complete. Returns when the service holds all parts of the source, or
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn glacier_upload_transfer(
     upload: *mut glacier_upload_t,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || share(upload)?.transfer())
+    call(upload, err, |upload| upload.transfer())
 }
 
 /// Frees a handle. The upload stays in the vault; glacier_upload_abort deletes it.
@@ -101,7 +101,19 @@ pub unsafe extern "C" fn glacier_upload_free(upload: *mut glacier_upload_t) {
     });
 }
 
+/// Runs the body of a function of an upload that can fail, and removes the client's secrets from its error.
+pub(super) fn call(
+    upload: *const glacier_upload_t,
+    err: *mut *mut glacier_error_t,
+    body: impl FnOnce(&Arc<Upload>) -> Result<()>,
+) -> glacier_result_t {
+    boundary::call(err, || {
+        let upload = share(upload)?;
+        body(&upload).map_err(|error| upload.redacted(error))
+    })
+}
+
 /// Returns a new reference to the upload of a handle. The upload stays alive if a callback frees the handle.
-pub(super) fn share(upload: *const glacier_upload_t) -> Result<Arc<Upload>> {
+fn share(upload: *const glacier_upload_t) -> Result<Arc<Upload>> {
     Ok(Arc::clone(&args::borrow(upload, "upload")?.0))
 }

@@ -3,11 +3,10 @@
 use std::ffi::{c_char, c_void};
 
 use super::args;
-use super::boundary;
 use super::callback::{self, UserData, glacier_destroy_fn, glacier_progress_fn, glacier_read_fn};
 use super::error::glacier_error_t;
 use super::result::glacier_result_t;
-use super::upload::{glacier_upload_t, share};
+use super::upload::{self, glacier_upload_t};
 
 /// `GLACIER_UNKNOWN_LENGTH` of the header.
 const UNKNOWN_LENGTH: u64 = u64::MAX;
@@ -22,10 +21,7 @@ pub unsafe extern "C" fn glacier_upload_set_description(
     description: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = share(upload)?;
-        upload.set_description(args::str_arg(description, "description")?)
-    })
+    upload::call(upload, err, |upload| upload.set_description(args::str_arg(description, "description")?))
 }
 
 /// Sets the part size in bytes: a power of two from 1,048,576 (1 MiB) to 4,294,967,296 (4 GiB). The default is the
@@ -41,7 +37,7 @@ pub unsafe extern "C" fn glacier_upload_set_part_size(
     bytes: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || share(upload)?.set_part_size(bytes))
+    upload::call(upload, err, |upload| upload.set_part_size(bytes))
 }
 
 /// Attaches the handle to an existing upload by its ID, to resume, complete or abort it. Nothing is sent. The first
@@ -60,10 +56,7 @@ pub unsafe extern "C" fn glacier_upload_set_upload_id(
     upload_id: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = share(upload)?;
-        upload.set_upload_id(args::str_arg(upload_id, "upload_id")?)
-    })
+    upload::call(upload, err, |upload| upload.set_upload_id(args::str_arg(upload_id, "upload_id")?))
 }
 
 /// Sets the journal: a file from which a new process resumes the upload, without rereading stored parts of a source
@@ -102,10 +95,7 @@ pub unsafe extern "C" fn glacier_upload_set_journal(
     path: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = share(upload)?;
-        upload.set_journal(args::path_arg(path, "path")?)
-    })
+    upload::call(upload, err, |upload| upload.set_journal(args::path_arg(path, "path")?))
 }
 
 /// Limits glacier_upload_transfer to a range of parts. first is the index of the first part, from 0; count is their
@@ -122,7 +112,7 @@ pub unsafe extern "C" fn glacier_upload_set_part_range(
     count: u32,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || share(upload)?.set_part_range(first, count))
+    upload::call(upload, err, |upload| upload.set_part_range(first, count))
 }
 
 /// Sets the exact archive size in bytes: 1 to 42,949,672,960,000. It is compared with the source before anything is
@@ -136,7 +126,7 @@ pub unsafe extern "C" fn glacier_upload_set_archive_size(
     bytes: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || share(upload)?.set_archive_size(bytes))
+    upload::call(upload, err, |upload| upload.set_archive_size(bytes))
 }
 
 /// Sets an estimate, in bytes, of a stream of unknown length (glacier_upload_write or a callback): 1 to
@@ -150,7 +140,7 @@ pub unsafe extern "C" fn glacier_upload_set_expected_size(
     bytes: u64,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || share(upload)?.set_expected_size(bytes))
+    upload::call(upload, err, |upload| upload.set_expected_size(bytes))
 }
 
 /// Sets a regular file as the source, or a symbolic link to one. Set the whole file, also to resume an existing
@@ -164,10 +154,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_file(
     path: *const c_char,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = share(upload)?;
-        upload.set_source_file(args::path_arg(path, "path")?)
-    })
+    upload::call(upload, err, |upload| upload.set_source_file(args::path_arg(path, "path")?))
 }
 
 /// Sets len bytes of memory as the source. They are always the whole archive, and are not copied: they must stay valid
@@ -183,8 +170,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_memory(
     len: usize,
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
-    boundary::call(err, || {
-        let upload = share(upload)?;
+    upload::call(upload, err, |upload| {
         // By the contract of the header, the memory is valid until the upload is freed and no call or run uses it.
         let data: &'static [u8] = args::slice_arg(data.cast(), len, "data")?;
         upload.set_source_memory(data)
@@ -212,8 +198,7 @@ pub unsafe extern "C" fn glacier_upload_set_source_callback(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     let user_data = UserData::new(user_data, destroy);
-    boundary::call(err, || {
-        let upload = share(upload)?;
+    upload::call(upload, err, |upload| {
         let size = (total != UNKNOWN_LENGTH).then_some(total);
         upload.set_source_callback(callback::read_fn(callback, user_data)?, size)
     })
@@ -234,8 +219,5 @@ pub unsafe extern "C" fn glacier_upload_set_progress(
     err: *mut *mut glacier_error_t,
 ) -> glacier_result_t {
     let user_data = UserData::new(user_data, destroy);
-    boundary::call(err, || {
-        let upload = share(upload)?;
-        upload.set_progress(callback::progress_fn(callback, user_data))
-    })
+    upload::call(upload, err, |upload| upload.set_progress(callback::progress_fn(callback, user_data)))
 }

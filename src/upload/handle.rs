@@ -46,7 +46,7 @@ impl Upload {
     pub fn new(client: &Arc<Client>, vault: &str) -> Result<Arc<Self>> {
         client.creator.check()?;
         check_not_in_callback(&**client)?;
-        check_vault_name(vault)?;
+        check_vault_name(vault).map_err(|error| client.redacted(error))?;
         Ok(Arc::new(Self {
             session: Session::new(client, vault),
             creator: CreatorPid::current(),
@@ -58,6 +58,12 @@ impl Upload {
             background: Background::default(),
             write_session: Mutex::default(),
         }))
+    }
+
+    /// Removes the secrets that the client has or had from an error of the upload.
+    #[must_use]
+    pub fn redacted(&self, error: Error) -> Error {
+        self.session.client.redacted(error)
     }
 
     /// Sets the description that the vault keeps with the archive; empty: none.

@@ -65,6 +65,11 @@ impl ConnectionArgs {
 
     fn try_config(&self) -> glacier_mp::error::Result<Config> {
         let mut config = Config::from_environment();
+        self.set_options(&mut config).map_err(|error| config.redacted(error))?;
+        Ok(config)
+    }
+
+    fn set_options(&self, config: &mut Config) -> glacier_mp::error::Result<()> {
         config.set_user_agent(concat!("glacier-mp/", env!("CARGO_PKG_VERSION")))?;
         if let Some(profile) = &self.profile {
             config.set_profile(profile)?;
@@ -97,6 +102,6 @@ impl ConnectionArgs {
         if let Some(attempts) = self.max_attempts {
             config.set_max_attempts(attempts)?;
         }
-        Ok(config)
+        Ok(())
     }
 }

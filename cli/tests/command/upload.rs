@@ -133,6 +133,16 @@ fn rejects_invalid_command_lines() {
 }
 
 #[test]
+fn does_not_show_a_known_secret_in_a_rejected_option() {
+    let place = Place::new();
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    let mut command = place.command(["list", "--region", secret]);
+    let ran = Ran::of(command.env("AWS_SECRET_ACCESS_KEY", secret).output().unwrap());
+    ran.expect(2);
+    assert!(ran.stderr.contains("region \"[redacted]\""), "{ran:?}");
+}
+
+#[test]
 fn uploads_standard_input() {
     let place = Place::new();
     let ran = place.run_with_input(["upload", "--part-size=1M", "--description", "a dump", "-"], &content(2 * MIB + 5));

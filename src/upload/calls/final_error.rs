@@ -21,7 +21,6 @@ impl Upload {
     /// Adds to an error what the handle knows of the upload, removes secrets, and logs it.
     pub(super) fn with_upload(&self, error: Error) -> Error {
         let session = &self.session;
-        let error = error.redacted(session.client.service.keys.redactor());
         let is_misuse = matches!(error.kind(), Kind::Invalid | Kind::State | Kind::Busy);
         let is_gone = error.kind() == Kind::NotFound;
         let is_resumable = session.is_resumable() && !is_gone;
@@ -57,6 +56,8 @@ impl Upload {
             Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
             None => error,
         };
+        // Last, because IDs and paths in the hints can contain secrets too.
+        let error = self.redacted(error);
         session.log(Level::Error, format_args!("{error}"));
         self.deliver_log();
         error
@@ -74,5 +75,35 @@ pub(super) fn add_journal_hint(error: Error, state: State, settings: &Settings) 
             path.display()
         )),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::client::Client;
+    use crate::config::Config;
+    use crate::environment::Environment;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    #[test]
+    fn removes_secrets_from_hints() {
+        let mut config = Config::new(Environment::default());
+        config.set_region("us-east-1").unwrap();
+        config.set_credentials("AKIDEXAMPLE", SECRET, None).unwrap();
+        let upload = Upload::new(&Client::new(&config).unwrap(), "vault").unwrap();
+        upload.set_upload_id(SECRET).unwrap();
+        upload.set_journal(Path::new(&format!("/tmp/{SECRET}/journal"))).unwrap();
+        for kind in [Kind::Network, Kind::NotFound] {
+            let error = upload.with_upload(Error::new(kind, "the call failed"));
+            let message = error.message();
+            assert!(
+                message.contains("upload ID [redacted]") && message.contains("/tmp/[redacted]/journal"),
+                "{message}"
+            );
+        }
     }
 }
