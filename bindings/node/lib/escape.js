@@ -5,12 +5,16 @@
 /** The maximum length of a text in a message, in characters. */
 const MAX = 80;
 /**
- * Control characters, invisible characters, spaces other than U+0020, and characters that change the direction or order of
- * text, as in the messages of the library. Also lone surrogates.
+ * Control and format characters, invisible characters, noncharacters, and spaces other than U+0020, as in the messages of
+ * the library. Also lone surrogates. The ranges are fixed, because the properties of regular expressions depend on the
+ * version of Node.js.
  */
 const RANGES = [
-  '\\0-\\x1f', '\\x7f-\\xa0', '\\xad', '\\u061c', '\\u1680', '\\u180e', '\\u2000-\\u200f', '\\u2028-\\u202f',
-  '\\u205f-\\u206f', '\\u3000', '\\ufe00-\\ufe0f', '\\ufeff', '\\ufff0-\\ufffb', '\\u{e0000}-\\u{e0fff}', '\\p{Surrogate}',
+  '\\0-\\x1f', '\\x7f-\\xa0', '\\xad', '\\u034f', '\\u0600-\\u0605', '\\u061c', '\\u06dd', '\\u070f', '\\u0890-\\u0891',
+  '\\u08e2', '\\u115f-\\u1160', '\\u1680', '\\u17b4-\\u17b5', '\\u180b-\\u180f', '\\u2000-\\u200f', '\\u2028-\\u202f',
+  '\\u205f-\\u206f', '\\u2800', '\\u3000', '\\u3164', '\\ufdd0-\\ufdef', '\\ufe00-\\ufe0f', '\\ufeff', '\\uffa0',
+  '\\ufff0-\\ufffb', '\\u{110bd}', '\\u{110cd}', '\\u{13430}-\\u{1343f}', '\\u{1bca0}-\\u{1bca3}', '\\u{1d159}',
+  '\\u{1d173}-\\u{1d17a}', '\\u{e0000}-\\u{e0fff}', '\\p{Noncharacter_Code_Point}', '\\p{Surrogate}',
 ];
 const UNPRINTABLE = new RegExp(`[${RANGES.join('')}]`, 'u');
 const SHORT = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };

@@ -40,8 +40,8 @@ test('messages escape the same characters as the library', () => {
       return message.slice(0, message.lastIndexOf(' is not allowed'));
     }
   };
-  // Whole planes, except for the surrogates and NUL, which no text contains.
-  for (const [first, end] of [[1, 0xd800], [0xe000, 0x10000], [0xe0000, 0xe1100]]) {
+  // The planes 0 and 1 and the start of plane 14, except for the surrogates and NUL, which no text contains.
+  for (const [first, end] of [[1, 0xd800], [0xe000, 0x20000], [0xe0000, 0xe1100]]) {
     for (let code = first; code < end; code += 70) {
       const codes = Array.from({ length: Math.min(70, end - code) }, (_, index) => code + index);
       const region = `/${String.fromCodePoint(...codes)}`;
