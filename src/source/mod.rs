@@ -2,6 +2,7 @@
 //! the bytes once, in order.
 
 pub(crate) mod file;
+pub(crate) mod settling;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -19,14 +19,13 @@ use crate::error::{Error, Kind, Result};
 use crate::limits::{MIB, check_path};
 use crate::memory::aligned::AlignedBytes;
 use crate::source::file::SourceFile;
+use crate::source::settling::compare_until_unchanged;
 use crate::sync::cancel::Cancel;
 use crate::sync::{Mutex, lock};
 use crate::sys::thread::{join_all, spawn_scoped};
 
 /// The number of bytes read between two checks for cancellation.
 const READ_SIZE: usize = 256 * 1024;
-/// The maximum number of times that a file is hashed again because its ctime changed.
-const REHASHES_MAX: u32 = 3;
 /// The maximum number of threads.
 const THREADS_MAX: usize = 256;
 
@@ -59,18 +58,20 @@ fn hash_file_with(
     let hash = |report| FileHash::new(kernels, &source, report, cancel).run(thread_count(threads));
     let mut before = source.identity();
     let root = hash(report)?;
-    for _ in 0..REHASHES_MAX {
-        let now = source.check_unchanged()?;
-        if now == before {
-            break;
-        }
-        // Attributes changed, or content with a restored mtime.
+    let mut now = source.check_unchanged()?;
+    if now == before {
+        return Ok(root);
+    }
+    // Attributes changed, or content with a restored mtime.
+    compare_until_unchanged(|| {
         before = now;
         if hash(&|_| ())? != root {
             let message = format!("{} changed while it was being hashed: its content is different", path.display());
             return Err(Error::new(Kind::SourceChanged, message));
         }
-    }
+        now = source.check_unchanged()?;
+        Ok(now == before)
+    })?;
     Ok(root)
 }
 

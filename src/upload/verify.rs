@@ -20,12 +20,9 @@ use crate::error::{Error, Kind, Result};
 use crate::log::Level;
 use crate::plan::Plan;
 use crate::source::Source;
+use crate::source::settling::compare_until_unchanged;
 use crate::sync::{Mutex, lock};
 use crate::treehash::{Digest, combine};
-
-/// How often a source is hashed at most while its ctime changes. Each equal hash proves that the source had these bytes since
-/// the hash before, so a source whose attributes change all the time does not fail.
-const MAX_PASSES: u32 = 3;
 
 /// Fails unless the acknowledged parts of a range have the source's bytes. Parts that are not acknowledged are left to the
 /// check for missing parts.
@@ -34,7 +31,7 @@ const MAX_PASSES: u32 = 3;
 /// `SourceChanged` names the part or the change; `Io`.
 pub(crate) fn check_parts(call: &Call<'_>, source: &Source, plan: &Plan, range: Range<u32>) -> Result<()> {
     let session = call.session;
-    for _ in 0..MAX_PASSES {
+    compare_until_unchanged(|| {
         let before = source.check_unchanged()?;
         // The caller keeps a memory source unchanged during a call.
         if before.is_some() {
@@ -42,7 +39,7 @@ pub(crate) fn check_parts(call: &Call<'_>, source: &Source, plan: &Plan, range: 
         }
         let unproved = unproved_parts(session, plan, range.clone());
         if unproved.is_empty() {
-            break;
+            return Ok(true);
         }
         session.log(
             Level::Info,
@@ -57,11 +54,8 @@ pub(crate) fn check_parts(call: &Call<'_>, source: &Source, plan: &Plan, range: 
             Ok(())
         };
         hash_parts(session, source, plan, unproved, &compare, call.context)?;
-        if source.check_unchanged()? == before {
-            break;
-        }
-    }
-    Ok(())
+        Ok(source.check_unchanged()? == before)
+    })
 }
 
 /// Returns the acknowledged parts of a range whose hashes may no longer be those of the source's bytes.
@@ -101,13 +95,22 @@ pub(crate) fn name_archive(session: &Session, error: Error) -> Error {
     ))
 }
 
+/// Fails if the archive has another size than the one that was set.
+///
+/// # Errors
+/// `Invalid`.
+pub(crate) fn check_set_size(call: &Call<'_>) -> Result<()> {
+    match (call.settings.archive_size, call.session.archive_size()) {
+        (Some(set), Some(size)) if set != size => {
+            Err(Error::invalid(format!("archive size {set} was set, but the archive has {size} bytes")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn compare_archive(call: &Call<'_>) -> Result<()> {
     let session = call.session;
-    if let (Some(set), Some(size)) = (call.settings.archive_size, session.archive_size())
-        && set != size
-    {
-        return Err(Error::invalid(format!("archive size {set} was set, but the archive has {size} bytes")));
-    }
+    check_set_size(call)?;
     let Some(source) = call.open_source()? else { return Ok(()) };
     if let Some(size) = session.archive_size().filter(|size| *size != source.size()) {
         return Err(size_changed(source.size(), size));
@@ -124,7 +127,8 @@ fn compare_archive(call: &Call<'_>) -> Result<()> {
     session.start_progress();
     session.set_totals(&plan);
     let expected = |index| recorded.as_ref().and_then(|parts| parts.get(&index)).map(|(stored, _)| stored.tree);
-    for pass in 1..=MAX_PASSES {
+    let mut is_read_again = false;
+    compare_until_unchanged(|| {
         let before = source.identity();
         let pending = |index| {
             plan.range(index).map(|range| PendingPart { expected: expected(index), ..PendingPart::new(index, range) })
@@ -148,18 +152,18 @@ fn compare_archive(call: &Call<'_>) -> Result<()> {
         session.with_source_record(|record| {
             hashed.iter().for_each(|(index, (stored, trusted))| record.insert(*index, *stored, *trusted));
         });
-        let is_proved = pass > 1 || hashed.values().all(|(_, trusted)| *trusted);
-        if is_proved && now == before {
-            break;
-        }
-    }
-    Ok(())
+        let is_proved = is_read_again || hashed.values().all(|(_, trusted)| *trusted);
+        is_read_again = true;
+        Ok(is_proved && now == before)
+    })
 }
 
 /// Returns all parts of the archive as recorded, each with whether its hash is trusted; `None` if one is not recorded.
 fn recorded_parts(session: &Session, plan: &Plan) -> Option<BTreeMap<u32, (StoredPart, bool)>> {
     session.with_source_record(|record| {
-        let part = |index| record.part(index).map(|stored| (index, (stored, record.is_trusted(index, stored))));
+        let has_length = |index, stored: &StoredPart| plan.range(index).is_some_and(|it| it.length() == stored.length);
+        let recorded = |index| record.part(index).filter(|stored| has_length(index, stored));
+        let part = |index| recorded(index).map(|stored| (index, (stored, record.is_trusted(index, stored))));
         (0..plan.part_count()).map(part).collect()
     })
 }

@@ -1,8 +1,10 @@
 """The rule of success: the archive has exactly the bytes of the source of this call."""
 
+import itertools
 import os
 import re
 import time
+from dataclasses import replace as replace_fields
 from functools import partial
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import glacier_mp
 import glacier_mp.distributed
 from common import PARTS, SIZE, ReadRange, running_cluster, upload
-from glacier_mp.distributed import WorkerSourceError
+from glacier_mp.distributed import WorkerSourceError, _coordinator
 from local_glacier import MIB, VAULT, content
 
 OTHER = content(2 * SIZE)[SIZE:]
@@ -157,6 +159,19 @@ def test_range_that_was_read_before_a_change_of_ctime_is_compared_again(dask_cli
     with pytest.raises(WorkerSourceError, match=r"part 1 (differs between workers|changed)") as caught:
         upload(dask_client, glacier, source, progress=progress)
     assert caught.value.name == SOURCE_CHANGED and glacier.archives() == []
+
+
+def test_source_whose_ctime_changes_before_each_comparison_gives_no_archive(dask_client, glacier, source, monkeypatch):
+    view_of, changes = _coordinator.view_of, itertools.count(1)
+
+    def view_after_change(*arguments):
+        view = view_of(*arguments)
+        return replace_fields(view, version=replace_fields(view.version, changed_ns=next(changes)))
+
+    monkeypatch.setattr(_coordinator, "view_of", view_after_change)
+    with pytest.raises(WorkerSourceError, match="keeps changing") as caught:
+        upload(dask_client, glacier, source)
+    assert caught.value.name == SOURCE_CHANGED and caught.value.resumable and glacier.archives() == []
 
 
 def test_function_whose_source_changes_gives_no_archive(dask_client, glacier, source):
