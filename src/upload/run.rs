@@ -9,17 +9,16 @@ use super::options::PartRange;
 use super::pipeline::{send_all, send_parts};
 use super::repair::{complete_with_repair, complete_without_source};
 use super::session::Session;
-use super::session::counters::add;
 use super::session::resume::{PendingPart, all_parts, diff};
 use super::session::state::{Action, State};
+use super::stream::compare::compare_with_archive;
 use super::stream::pipe::Pipe;
-use super::stream::{Stream, ended_early};
-use super::verify::{check_archive, check_parts, name_archive, tree_differs};
+use super::stream::{Stream, announced_size};
+use super::verify::{check_archive, check_parts};
 use crate::error::{Error, Kind, Result};
 use crate::log::Level;
 use crate::plan::{self, Plan};
 use crate::source::Source;
-use crate::treehash::TreeHasher;
 
 /// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ pub(crate) fn run_stream(
     let Call { session, settings, context, .. } = *call;
     session.start_progress();
     if archive_exists(call, action)? {
-        return compare_stream_with_archive(call, pipe, announced);
+        return compare_with_archive(call, pipe, announced);
     }
     let announced = announced_size(call, announced)?;
     let is_new = session.state() == State::New;
@@ -181,40 +180,6 @@ fn range_of(range: Option<PartRange>, plan: &Plan) -> Result<Range<u32>> {
             plan.part_count() - 1
         ))),
     }
-}
-
-/// Reads a stream whose archive exists, and fails if the archive has other bytes.
-fn compare_stream_with_archive(call: &Call<'_>, pipe: &Pipe, announced: Option<u64>) -> Result<()> {
-    let (session, cancel) = (call.session, &call.context.cancel);
-    session.count_archive();
-    let announced = announced_size(call, announced).map_err(|error| name_archive(session, error))?;
-    let archive = session.archive_tree()?;
-    let (mut hasher, mut size) = (TreeHasher::new(), 0);
-    loop {
-        let buffer = session.client.memory.acquire(1 << 20, cancel)?;
-        let (buffer, length) = pipe.fill(buffer, cancel)?;
-        hasher.update(&buffer[..length]);
-        add(&session.counters.bytes_hashed, length as u64);
-        size += length as u64;
-        if length < buffer.len() {
-            break;
-        }
-    }
-    let tree = hasher.finish();
-    let outcome = match announced {
-        _ if tree != archive => Err(tree_differs(tree, archive)),
-        Some(announced) if announced != size => Err(ended_early(size, announced)),
-        _ => Ok(()),
-    };
-    session.stream_ended(None, outcome.map_err(|error| name_archive(session, error)))
-}
-
-/// Returns the size that a stream must have: that of the source, or the archive size that was set.
-fn announced_size(call: &Call<'_>, of_source: Option<u64>) -> Result<Option<u64>> {
-    if let Some(size) = of_source {
-        call.check_size(size)?;
-    }
-    Ok(of_source.or(call.settings.archive_size))
 }
 
 fn count_workers(session: &Session) {

@@ -1,11 +1,15 @@
 //! Restores a session from its journal.
 
+use std::collections::BTreeMap;
+
 use super::Session;
+use super::parts::StoredPart;
 use super::source_record::SourceRecord;
 use super::state::{Operation, State};
 use crate::error::{Error, Kind, Result};
 use crate::ffi_text::to_cstring;
 use crate::sync::lock;
+use crate::treehash::{Digest, combine};
 use crate::upload::journal::record::{Header, Outcome, Replay};
 use crate::upload::options::Settings;
 
@@ -31,7 +35,11 @@ impl Session {
         let has_ended = end.is_some();
         let _ = self.facts.id.set(to_cstring(header.upload_id));
         self.facts.set_part_size(header.part_size);
-        *lock(&self.archive_size) = header.archive_size;
+        let of_parts = || match &end {
+            Some(Outcome::Completed { tree, .. }) => size_of_archive(&parts, *tree),
+            _ => None,
+        };
+        *lock(&self.archive_size) = header.archive_size.or_else(|| completing.is_none().then(of_parts).flatten());
         *lock(&self.source_record) = SourceRecord::from_journal(source, parts, trusted);
         *lock(&self.pending_complete) = completing;
         if let Some(Outcome::Completed { archive_id, location, tree }) = end {
@@ -72,4 +80,12 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Returns the size of an archive with this tree hash, from the records of its parts. The record of Complete has the size too,
+/// but a failed write of the journal can lose it.
+fn size_of_archive(parts: &BTreeMap<u32, StoredPart>, tree: Digest) -> Option<u64> {
+    let is_whole = (0..).zip(parts.keys()).all(|(index, recorded)| index == *recorded);
+    let root = combine(&parts.values().map(|part| part.tree).collect::<Vec<_>>()).ok()?;
+    (is_whole && root == tree).then(|| parts.values().map(|part| part.length).sum())
 }

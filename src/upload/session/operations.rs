@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Session;
-use super::parts::{Parts, by_index};
+use super::parts::{Parts, StoredPart, by_index};
 use super::state::Event;
 use crate::api::{ListedPart, UploadParts};
 use crate::error::{Error, Kind, Result};
 use crate::ffi_text::to_cstring;
 use crate::http::RequestContext;
 use crate::log::Level;
+use crate::plan::ByteRange;
 use crate::source::file::Identity;
 use crate::sync::{Mutex, lock};
 use crate::sys::emergency_memory;
@@ -104,8 +105,14 @@ impl Session {
     pub(crate) fn adopt_listed(&self, part_size: Option<u64>, context: &RequestContext) -> Result<()> {
         let listed = self.stored_parts(part_size, context)?;
         let record = lock(&self.source_record);
-        let replaced =
-            listed.iter().find(|(index, part)| record.part(**index).is_some_and(|sent| sent.tree != part.tree_hash));
+        // Bytes of another length can have the same tree hash.
+        let is_as_sent = |index, sent: StoredPart, part: &ListedPart| {
+            let first = u64::from(index) * self.part_size();
+            sent.tree == part.tree_hash && part.covers(ByteRange { first, last: first + sent.length.max(1) - 1 })
+        };
+        let replaced = listed
+            .iter()
+            .find(|(index, part)| record.part(**index).is_some_and(|sent| !is_as_sent(**index, sent, part)));
         if let Some((index, part)) = replaced {
             return Err(Error::new(
                 Kind::TreeHash,

@@ -1,12 +1,14 @@
 //! A source that can be read only once, from its first byte to its last: read from a callback, or written by the caller. Each
 //! part is kept in memory until the service has acknowledged it.
 
+pub(crate) mod compare;
 pub(crate) mod pipe;
 pub(crate) mod write;
 
 use std::collections::BTreeMap;
 
 use self::pipe::Pipe;
+use super::call::Call;
 use super::pipeline::part::PartBytes;
 use super::pipeline::source::PartSource;
 use super::session::resume::{PendingPart, check_end};
@@ -134,6 +136,17 @@ impl<'a> PartSource<'a> for Stream<'_> {
         let pending = PendingPart { listed, ..PendingPart::new(index, range) };
         Ok(Some((pending, PartBytes::Buffered { buffer, length, source: None })))
     }
+}
+
+/// Returns the size that a stream must have: that of the source, or the archive size that was set.
+///
+/// # Errors
+/// `Invalid`, `SourceChanged` if the source has another size than the archive.
+pub(crate) fn announced_size(call: &Call<'_>, of_source: Option<u64>) -> Result<Option<u64>> {
+    if let Some(size) = of_source {
+        call.check_size(size)?;
+    }
+    Ok(of_source.or(call.settings.archive_size))
 }
 
 /// Returns the error of a stream that has fewer bytes than announced.

@@ -1,5 +1,6 @@
 //! Resuming from a journal. A new client and a new handle stand for a new process.
 
+mod archive_length;
 mod source_identity;
 
 use std::fs::{self, FileTimes, OpenOptions};

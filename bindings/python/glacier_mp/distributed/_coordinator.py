@@ -327,14 +327,17 @@ def _complete(handle: Upload, job: Job, checksums: list[str], expected: Optional
 
 def _check_stored(stored: list[Part], job: Job, checksums: list[str]) -> None:
     """Fails if a part was replaced since it was stored. Complete itself finds missing parts."""
-    found = {part.offset: part.checksum for part in stored}
+    found = {part.offset: part for part in stored}
     for index, checksum in enumerate(checksums):
-        held = found.get(index * job.part_size, checksum)
-        if held != checksum:
+        offset, length = job.bytes_of(index, 1)
+        part = found.get(offset)
+        # Bytes of another length can have the same tree hash.
+        if part is not None and (part.length, part.checksum) != (length, checksum):
             raise error_of(
                 E_TREE_HASH,
-                f"the service holds part {index} with the tree hash {held}, but the source has {checksum}: another"
-                " program sends parts of this upload; stop it, and call upload() again",
+                f"the service holds part {index} with {part.length} bytes and the tree hash {part.checksum}, but the"
+                f" source has {length} bytes and {checksum}: another program sends parts of this upload; stop it, and"
+                " call upload() again",
             )
 
 

@@ -259,7 +259,8 @@ def _put_parts(job: Job, parts: Range, process: _Process, report: _Reporter) -> 
         archive_size=job.reference.size,
         progress=lambda progress: report.on_progress(progress, resumed),
     ) as upload:
-        stored = {part.offset: part.checksum for part in upload.list_parts()}
+        # Bytes of another length can have the same tree hash.
+        stored = {(part.offset, part.length, part.checksum) for part in upload.list_parts()}
 
         def put(index: int) -> tuple[str, int]:
             """Sends a part unless it is stored. Returns its tree hash, and the bytes of it that were stored before."""
@@ -267,7 +268,7 @@ def _put_parts(job: Job, parts: Range, process: _Process, report: _Reporter) -> 
             with _source_errors(process.worker):
                 data = reader.read(offset, length)
             checksum = TreeHash(data).finish().hex()
-            if stored.get(offset) == checksum:
+            if (offset, length, checksum) in stored:
                 return checksum, length
             upload.put_part(index, data, checksum)
             return checksum, 0
