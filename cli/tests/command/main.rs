@@ -18,6 +18,7 @@ mod output;
 mod run;
 mod service;
 mod state;
+mod stdin;
 mod stops;
 mod terminal;
 mod upload;

@@ -19,7 +19,7 @@ pub(crate) fn start_stalled<'a>(place: &Place, words: impl IntoIterator<Item = &
     child
 }
 
-fn stall(place: &Place) {
+pub(crate) fn stall(place: &Place) {
     let stall = Fault::new(Action::Stall { after_bytes: Some(1) }).on(Operation::UploadMultipartPart).part(3);
     place.glacier.add_fault(stall.always());
 }
