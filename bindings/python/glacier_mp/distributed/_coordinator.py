@@ -32,8 +32,8 @@ _PROGRESS_INTERVAL = 0.5
 # more evenly, but each task lists all stored parts, 50 per request.
 _RANGES = 64
 _RANGES_PER_THREAD = 4
-# How often ranges are hashed again at most while the ctime of the source changes. A change after the last pass could not
-# be found, so a source that keeps changing fails.
+# How often ranges are hashed again at most while the ctime of the source changes. A change after the last pass would
+# not be noticed, so a source that keeps changing fails.
 _MAX_PASSES = 3
 
 
@@ -296,8 +296,8 @@ def _check_source(dask_client: distributed.Client, job: Job, readings: dict[Rang
             return
         if not passes_left:
             raise WorkerSourceError(
-                f"the source keeps changing: it was compared {_MAX_PASSES} times, and its ctime changed meanwhile or differs"
-                " between workers"
+                f"the source keeps changing: it was compared {_MAX_PASSES} times, and its ctime changed meanwhile or"
+                " differs between workers"
             )
         readings.update(_hash(dask_client, job, unproved, readings, max_losses))
 
