@@ -100,12 +100,22 @@
  * handle put or the service lists. If the response to Complete is lost, the call finds out whether there is an archive,
  * or returns GLACIER_E_OUTCOME_UNKNOWN. If the handle or its journal records a completed upload, the call sends nothing
  * and compares the source with the archive: a file with the recorded identity is not read again, any other source is
- * read to its end (glacier_upload_complete reads no callback source).
+ * read to its end, a stream at most one byte beyond the size of the archive (glacier_upload_complete reads no callback
+ * source).
  *
  * A file is identified by device, inode, size, mtime and ctime. It is synced to disk before its identity is recorded.
+ * On Linux, the identity comes from the file server, not from a cache of its attributes. In two cases an identity does
+ * not replace reading, and the file is read again before Complete and in each later call:
+ *
+ * - The sync fails. Read-only file systems without a sync operation, such as squashfs and isofs, are excepted.
+ * - The file system has no ctime of its own, or may have none: vfat, exFAT, HFS, AFFS, ADFS, OMFS, minix, AFS, 9P, FUSE
+ *   (also virtiofs), SMB/CIFS and vboxsf.
+ *
+ * Changes of a file:
  *
  * - During a call, a different size or mtime is GLACIER_E_SOURCE_CHANGED. If only the ctime differs (rename, hard link,
- *   chmod, or an mtime that was set back), the file is read again and compared before Complete.
+ *   chmod, or an mtime that was set back), the file is read again and compared before Complete. If it changes again
+ *   while it is compared, three times, the result is GLACIER_E_SOURCE_CHANGED.
  * - Between calls, a different size is GLACIER_E_SOURCE_CHANGED. After any other difference the file is read again; if
  *   a part has another hash than this handle or its journal recorded: GLACIER_E_SOURCE_CHANGED. For parts without a
  *   record see "Resuming".
@@ -119,7 +129,11 @@
  * - a change after the last comparison, which comes right before Complete;
  * - a change that is undone before it is read;
  * - a modification that leaves size, mtime and ctime unchanged, because the clock was set back, the clock of a file
- *   server is more than 2 s slow, or the write bypassed the file system;
+ *   server is more than 2 s slow, the write bypassed the file system, or a read-only file system was replaced by
+ *   another image with the same times;
+ * - a modification during a call whose mtime is set back, on a file system without a ctime of its own;
+ * - a loss of power after which a file has new bytes with its old times, because the data was written to disk and the
+ *   metadata was not;
  * - writes through a shared mapping on a file system that does not record their time, such as tmpfs;
  * - a change of a memory source during a call.
  *

@@ -1,8 +1,8 @@
 //! A source file, read at any offset, and the identity that reveals whether the file changed.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::sync::{Mutex, lock};
+use crate::sys::attributes::{Attributes, attributes};
 use crate::sys::descriptor::above_standard_streams;
-use crate::sys::fadvise;
+use crate::sys::{fadvise, filesystem};
 
 /// The metadata that reveal whether a file was replaced or modified. Times are in nanoseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,19 +34,14 @@ pub(crate) struct Identity {
 /// quick succession can leave the same times.
 const TRUSTED_AGE_NS: i128 = 2_000_000_000;
 
-impl Identity {
-    /// Returns the identity in the metadata of a file.
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
-        }
+impl From<Attributes> for Identity {
+    fn from(found: Attributes) -> Self {
+        let Attributes { device, inode, size, modified_ns, changed_ns } = found;
+        Self { device, inode, size, modified_ns, changed_ns }
     }
+}
 
+impl Identity {
     /// Returns whether every modification after `now_ns` changes these times: they are old enough by then. Times in the
     /// future are not trusted.
     pub(crate) fn is_trusted_at(&self, now_ns: i128) -> bool {
@@ -82,7 +78,8 @@ enum Trust {
     NotYet,
     /// Yes, from now on.
     Trusted,
-    /// Never: fsync failed, so stores through a shared mapping may leave the times unchanged.
+    /// Never: fsync failed, so stores through a shared mapping may leave the times unchanged; or the file system may have no
+    /// ctime, so a modification with a restored mtime leaves them unchanged.
     Never,
 }
 
@@ -116,9 +113,9 @@ impl SourceFile {
     /// As [`SourceFile::open`].
     pub(crate) fn open_to_record(path: &Path) -> Result<Self> {
         let file = Self::open(path)?;
-        let synced = file.file.sync_all().is_ok();
+        let can_be_trusted = is_synced(&file.file) && filesystem::keeps_ctime(&file.file);
         let identity = identity_of(&file.file).map_err(|cause| failed("get the metadata of", path, cause))?;
-        let trust = match synced {
+        let trust = match can_be_trusted {
             true if identity.is_trusted_at(now_ns()) => Trust::Trusted,
             true => Trust::NotYet,
             false => Trust::Never,
@@ -142,7 +139,7 @@ impl SourceFile {
         let mut baseline = lock(&self.baseline);
         if baseline.trust == Trust::NotYet && baseline.identity.is_trusted_at(now_ns()) {
             // fsync again: a page dirtied since the first fsync may have left the times unchanged.
-            baseline.trust = if self.file.sync_all().is_ok() { Trust::Trusted } else { Trust::Never };
+            baseline.trust = if is_synced(&self.file) { Trust::Trusted } else { Trust::Never };
         }
         baseline.trust == Trust::Trusted
     }
@@ -208,7 +205,21 @@ impl SourceFile {
 }
 
 fn identity_of(file: &File) -> io::Result<Identity> {
-    file.metadata().map(|metadata| Identity::of(&metadata))
+    attributes(file).map(Identity::from)
+}
+
+/// Brings a file to the disk, so that the next store through a shared mapping changes its times. Returns false if that failed.
+fn is_synced(file: &File) -> bool {
+    is_clean_after(file.sync_all(), || filesystem::is_read_only(file))
+}
+
+/// Returns whether a file has no modified pages after an fsync with this outcome. Read-only file systems such as squashfs and
+/// isofs have no fsync operation, and no modified pages.
+fn is_clean_after(fsync: io::Result<()>, is_read_only: impl FnOnce() -> bool) -> bool {
+    match fsync {
+        Ok(()) => true,
+        Err(cause) => cause.raw_os_error() == Some(libc::EINVAL) && is_read_only(),
+    }
 }
 
 /// Returns the time of the clock that file systems use.
@@ -298,5 +309,12 @@ mod tests {
             SourceFile::open(Path::new("/proc/version")).unwrap().check_unchanged().is_err(),
             "more bytes than its reported size"
         );
+    }
+
+    #[test]
+    fn failed_fsync_is_accepted_only_without_operation_on_read_only_file_system() {
+        let failed = |code| Err(io::Error::from_raw_os_error(code));
+        assert!(is_clean_after(Ok(()), || false) && is_clean_after(failed(libc::EINVAL), || true));
+        assert!(!is_clean_after(failed(libc::EINVAL), || false) && !is_clean_after(failed(libc::EIO), || true));
     }
 }

@@ -6,6 +6,7 @@ use super::file::read_unlocked;
 use super::record::{Header, Outcome, Replay, read};
 use crate::error::Result;
 use crate::source::file::Identity;
+use crate::sys::attributes::Attributes;
 use crate::treehash::Digest;
 
 /// The facts of the upload that a journal records.
@@ -68,7 +69,7 @@ impl JournalSummary {
     pub fn may_have_source(&self, path: &Path) -> bool {
         self.source.is_none_or(|recorded| {
             std::fs::metadata(path).is_ok_and(|metadata| {
-                let now = Identity::of(&metadata);
+                let now = Identity::from(Attributes::of(&metadata));
                 (now.size, now.modified_ns) == (recorded.size, recorded.modified_ns)
             })
         })
@@ -154,7 +155,7 @@ mod tests {
     fn compares_size_and_modification_time_of_the_source() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc").unwrap();
-        let now = Identity::of(&file.as_file().metadata().unwrap());
+        let now = Identity::from(Attributes::of(&file.as_file().metadata().unwrap()));
         let summary = |source| {
             let header = Some(Header { source, ..header() });
             JournalSummary::of(Replay { header, source, ..Replay::default() }).unwrap()

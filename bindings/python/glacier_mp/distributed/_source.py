@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -34,6 +35,29 @@ _PIECE_SIZE = 16 << 20
 # The minimum age of trusted file times. File systems round times by up to 2 s, so two modifications in quick succession
 # can leave the same times.
 _TRUSTED_AGE_NS = 2_000_000_000
+# The types of file systems in /proc/self/mountinfo whose ctime may be a copy of the mtime.
+_WITHOUT_CTIME = frozenset(
+    [
+        "vfat",
+        "msdos",
+        "exfat",
+        "hfs",
+        "affs",
+        "adfs",
+        "omfs",
+        "minix",
+        "afs",
+        "openafs",
+        "9p",
+        "fuse",
+        "fuseblk",
+        "virtiofs",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -154,14 +178,38 @@ def file_version(path: Union[str, os.PathLike[str]]) -> tuple[int, Version]:
     """Returns the size of a file in bytes, and its version."""
     # A network file system may cache the metadata of a path, but not those of a file that was just opened.
     with open(path, "rb", buffering=0) as file:
-        is_synced = False
-        with suppress(OSError):
-            # A store through a shared mapping changes the times only if the page was clean. fsync cleans all pages.
-            os.fsync(file.fileno())
-            is_synced = True
+        is_synced = _sync(file.fileno())
         status = os.fstat(file.fileno())
     age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
-    return status.st_size, Version(_validator_of(status), status.st_ctime_ns, is_synced and age >= _TRUSTED_AGE_NS)
+    is_trusted = is_synced and age >= _TRUSTED_AGE_NS and _keeps_ctime(status.st_dev)
+    return status.st_size, Version(_validator_of(status), status.st_ctime_ns, is_trusted)
+
+
+def _sync(descriptor: int) -> bool:
+    """Brings a file to the disk. Returns whether its pages are clean then.
+
+    A store through a shared mapping changes the times only if the page was clean. fsync cleans all pages. Read-only
+    file systems such as squashfs and isofs have no fsync operation, and no modified pages.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        return error.errno == errno.EINVAL and bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+    return True
+
+
+def _keeps_ctime(device: int) -> bool:
+    """Returns whether each change of a file changes its ctime: its file system is none of those that may not store it.
+
+    The library has the same list, of the types that fstatfs returns.
+    """
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            mount, _, kind = line.partition(" - ")
+            if mount.split()[2] == number:
+                return kind.split()[0].partition(".")[0] not in _WITHOUT_CTIME
+    return True
 
 
 def _validator_of(status: os.stat_result) -> str:
