@@ -1,15 +1,14 @@
 //! Restores a session from its journal.
 
-use std::collections::BTreeMap;
-
 use super::Session;
+use super::part_map::PartMap;
 use super::parts::StoredPart;
 use super::source_record::SourceRecord;
 use super::state::{Operation, State};
 use crate::error::{Error, Kind, Result};
 use crate::ffi_text::to_cstring;
 use crate::sync::lock;
-use crate::treehash::{Digest, combine};
+use crate::treehash::{Digest, combine_all};
 use crate::upload::journal::record::{Header, Outcome, Replay};
 use crate::upload::options::Settings;
 
@@ -84,8 +83,8 @@ impl Session {
 
 /// Returns the size of an archive with this tree hash, from the records of its parts. The record of Complete has the size too,
 /// but a failed write of the journal can lose it.
-fn size_of_archive(parts: &BTreeMap<u32, StoredPart>, tree: Digest) -> Option<u64> {
+fn size_of_archive(parts: &PartMap<StoredPart>, tree: Digest) -> Option<u64> {
     let is_whole = (0..).zip(parts.keys()).all(|(index, recorded)| index == *recorded);
-    let root = combine(&parts.values().map(|part| part.tree).collect::<Vec<_>>()).ok()?;
+    let root = combine_all(parts.values().map(|part| part.tree.0)).ok()?;
     (is_whole && root == tree).then(|| parts.values().map(|part| part.length).sum())
 }

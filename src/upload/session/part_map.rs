@@ -53,9 +53,13 @@ impl<T> PartMap<T> {
         self.entries.is_empty()
     }
 
-    #[cfg(test)]
     pub(crate) fn keys(&self) -> impl Iterator<Item = &u32> {
         self.entries.iter().map(|(index, _)| index)
+    }
+
+    /// Returns the values in the order of their indexes.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, value)| value)
     }
 
     /// Returns where an index is, or where it belongs. Parts are mostly recorded in their order.
