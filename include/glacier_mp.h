@@ -698,8 +698,8 @@ glacier_result_t glacier_config_set_bandwidth_limit(glacier_config_t *config,
  *
  * Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
  * a response that is not HTTP, and any other error response that is probably from a proxy, because it has neither
- * x-amzn-RequestId nor an error document with a code of AWS. Re-signing a request with a corrected clock or new keys does not
- * count as an attempt.
+ * x-amzn-RequestId nor an error document with a code of AWS. Re-signing a request with a corrected clock or new
+ * keys does not count as an attempt.
  *
  * Retries use exponential backoff with full jitter: a random delay of up to 0.5 s, doubled after each failure, up to
  * 20 s. A longer Retry-After of the service is followed, up to 300 s.

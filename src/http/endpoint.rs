@@ -22,7 +22,7 @@ impl Endpoint {
     /// Parses `http://host[:port]` or `https://host[:port]`, with or without a slash at the end.
     ///
     /// # Errors
-    /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value, as [`shown_url`] shows it, and the rule.
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid) names the value, as `shown_url` shows it, and the rule.
     pub fn parse(text: &str) -> Result<Self> {
         if text.contains('@') {
             return Err(Error::invalid("the endpoint is not allowed: it must not contain a user name or a password"));

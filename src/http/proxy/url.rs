@@ -49,7 +49,7 @@ impl Proxy {
     /// path and the query are ignored.
     ///
     /// # Errors
-    /// `Invalid` names the setting, the value, as [`shown_url`] shows it, and the rule.
+    /// `Invalid` names the setting, the value, as `shown_url` shows it, and the rule.
     pub fn parse(text: &str, setting: ProxySetting) -> Result<Self> {
         let invalid = |rule: &str| {
             Error::invalid(format!(
