@@ -74,6 +74,10 @@ pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> 
             part.range.in_bytes()
         )));
     }
+    // The list may be right about the end of the last part.
+    if let Some(difference) = lock(session.parts()).difference_of_listed_end(size) {
+        return Err(rejection.with_kind(Kind::Incomplete).with_hint(difference));
+    }
     session.log(
         Level::Warn,
         format_args!("the service rejected Complete ({rejection}); {NO_DIFFERENCE}; the library retries Complete"),

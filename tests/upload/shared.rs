@@ -106,7 +106,13 @@ fn rejects_incomplete_upload_and_names_part() {
     assert!(message.contains("part 1 has 5 bytes"), "{message}");
     assert!(of(&glacier, Operation::CompleteMultipartUpload).is_empty());
     // The service was seen to list an end that is one too large, so only the service can tell.
-    assert_eq!(complete(&all, 16_199_999).0, Kind::Service);
+    let (kind, message) = complete(&all, 16_199_999);
+    assert_eq!(kind, Kind::Incomplete);
+    assert!(
+        message.contains("part 3 has 3617088 bytes, but in an archive of 16199999 bytes it must have"),
+        "{message}"
+    );
+    assert_eq!(of(&glacier, Operation::CompleteMultipartUpload).len(), 1);
 }
 
 #[test]

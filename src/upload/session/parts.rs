@@ -106,12 +106,7 @@ impl Parts {
                 .ok_or_else(|| incomplete(format!("part {index} is missing (bytes {} of {size})", range.in_bytes())))?;
             let is_listed_one_more = self.listed_end == Some(index) && stored.length == range.length() + 1;
             if stored.length != range.length() && !is_listed_one_more {
-                return Err(incomplete(format!(
-                    "part {index} has {} bytes, but in an archive of {size} bytes it must have {} (bytes {})",
-                    stored.length,
-                    range.length(),
-                    range.in_bytes()
-                )));
+                return Err(incomplete(different_length(index, stored.length, range, size)));
             }
             trees.push(stored.tree);
         }
@@ -123,6 +118,13 @@ impl Parts {
             )));
         }
         combine(&trees).map_err(|_| incomplete("no part was put: an archive has at least 1 byte".to_owned()))
+    }
+
+    /// Describes how the last part differs from an archive of `size` bytes, if it is listed with one byte more than it must have.
+    pub(crate) fn difference_of_listed_end(&self, size: u64) -> Option<String> {
+        let index = self.listed_end.filter(|_| self.end() == size + 1)?;
+        let range = self.range(index, size.checked_sub(self.range(index, 1).first)?);
+        Some(different_length(index, range.length() + 1, range, size))
     }
 
     /// Replaces the stored parts by those that the service lists. Uncertain parts stay uncertain.
@@ -166,6 +168,14 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+fn different_length(index: u32, length: u64, range: ByteRange, size: u64) -> String {
+    format!(
+        "part {index} has {length} bytes, but in an archive of {size} bytes it must have {} (bytes {})",
+        range.length(),
+        range.in_bytes()
+    )
 }
 
 /// Returns the parts that the service lists, by their index.

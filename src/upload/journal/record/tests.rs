@@ -319,14 +319,14 @@ fn rejects_other_files_and_later_versions() {
 fn rejects_record_longer_than_the_library_writes() {
     let line = |length: usize| {
         let json = format!(
-            r#"{{"completed":{{"archive_id":"{}","location":"","tree":"{}"}}}}"#,
+            r#"{{"completed":{{"archive_id":"{}","location":"l","tree":"{}"}}}}"#,
             "a".repeat(length),
             Digest([7; 32])
         );
         let line = format!("{} {json}\n", checksum(json.as_bytes()));
         [FIRST, &line_of(&header()).unwrap(), line.as_bytes()].concat()
     };
-    let rest = line(0).len() - FIRST.len() - line_of(&header()).unwrap().len() - CHECKSUM - 2;
+    let rest = line(1).len() - 1 - FIRST.len() - line_of(&header()).unwrap().len() - CHECKSUM - 2;
     read(&line(RECORD_MAX - rest)).unwrap();
     let long = RECORD_MAX - rest + 1;
     refused(&line(long), &["line 3 is damaged", &(RECORD_MAX + 1).to_string(), &RECORD_MAX.to_string()]);
@@ -346,7 +346,7 @@ fn longest_records_can_be_read() {
     };
     // The two texts are in the head of one response, which has at most 32 KiB.
     let texts = "\"".repeat(32 << 10);
-    let completed = Record::Completed { archive_id: texts, location: String::new(), tree: Digest([7; 32]) };
+    let completed = Record::Completed { archive_id: texts, location: "\"".to_owned(), tree: Digest([7; 32]) };
     let (replay, _) = read(&text(&header, &[completed])).unwrap();
     assert!(replay.end.is_some());
 }
