@@ -5,8 +5,12 @@ use std::str::FromStr;
 /// Parses a number of decimal digits only; returns `None` for anything else. Unlike [`str::parse`], this rejects signs: the
 /// grammars of HTTP and of the service have none.
 pub fn parse_decimal<T: FromStr>(text: &str) -> Option<T> {
-    let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits_only { text.parse().ok() } else { None }
+    if is_decimal(text) { text.parse().ok() } else { None }
+}
+
+/// Returns true for a number of decimal digits only, of any size.
+pub fn is_decimal(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::error_codes::{is_service_code, kind_of};
 use super::json;
 use crate::clock::{Clock, SystemClock};
 use crate::dates;
-use crate::decimal::parse_decimal;
+use crate::decimal::{is_decimal, parse_decimal};
 use crate::error::{Error, Kind, Result};
 use crate::http::Response;
 use crate::limits::check_upload_id;
@@ -160,7 +160,7 @@ fn error_of(kind: Kind, message: impl Into<String>, response: &Response) -> Erro
 /// header.
 fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.header("retry-after")?;
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_decimal(value) {
         // A longer number is a longer time, which the retry policy limits.
         return Some(Duration::from_secs(parse_decimal(value).unwrap_or(u64::MAX)));
     }

@@ -101,12 +101,6 @@ impl glacier_uploads_t {
         // A text is moved to add its NUL, one at a time.
         let longest = uploads.iter().map(length).max().unwrap_or_default();
         emergency_memory::ensure_beside(uploads.len() * size_of::<UploadFields>() + 2 * longest)?;
-        Ok(Self::from(uploads))
-    }
-}
-
-impl From<Vec<ListedUpload>> for glacier_uploads_t {
-    fn from(uploads: Vec<ListedUpload>) -> Self {
         let fields = |upload: ListedUpload| UploadFields {
             id: to_cstring(upload.id),
             description: upload.description.map(to_cstring),
@@ -114,7 +108,7 @@ impl From<Vec<ListedUpload>> for glacier_uploads_t {
             created_unix: upload.created_unix,
             part_size: upload.part_size,
         };
-        Self(uploads.into_iter().map(fields).collect())
+        Ok(Self(uploads.into_iter().map(fields).collect()))
     }
 }
 
@@ -205,7 +199,7 @@ mod tests {
             created_unix: 1_332_263_023,
             part_size: 1 << 20,
         };
-        let uploads = args::into_handle(glacier_uploads_t::from(vec![entry(None), entry(Some("text"))]));
+        let uploads = args::into_handle(glacier_uploads_t::new(vec![entry(None), entry(Some("text"))]).unwrap());
         // SAFETY: the list is NULL or alive.
         let description = unsafe { glacier_uploads_description(uploads, 0) };
         assert!(description.is_null(), "no description is NULL, not an empty string");

@@ -251,6 +251,7 @@ impl ResponseReader {
         let has = |name, value: &[u8]| values(name).any(|have| have.eq_ignore_ascii_case(value));
         // Empty list elements are ignored (RFC 9110 §5.6.1).
         let codings = |name| values(name).filter(|coding| !coding.is_empty());
+        let transfer_codings: Vec<_> = codings("transfer-encoding").collect();
         self.persistent = !has("connection", b"close") && (!is_http_1_0 || has("connection", b"keep-alive"));
         self.headers.try_reserve(headers.iter().map(|header| header.name.len() + header.value.len() + 4).sum())?;
         for header in headers {
@@ -270,17 +271,16 @@ impl ResponseReader {
         };
         let framing = if is_bodiless {
             // The peer may send a body after all, and after the next request was sent.
-            self.persistent &= length.unwrap_or(0) == 0 && codings("transfer-encoding").next().is_none();
+            self.persistent &= length.unwrap_or(0) == 0 && transfer_codings.is_empty();
             Framing::Length(0)
-        } else if codings("transfer-encoding").next().is_some() {
+        } else if !transfer_codings.is_empty() {
             // A length as well, or an HTTP/1.0 sender, makes the framing unreliable (RFC 9112 §6.1).
             self.persistent &= length.is_none() && !is_http_1_0;
-            let all: Vec<_> = codings("transfer-encoding").collect();
-            match all[..] {
+            match transfer_codings[..] {
                 [coding] if coding.eq_ignore_ascii_case(b"chunked") => Framing::CHUNKED,
                 _ => self.reject_coding(
                     "transfer coding",
-                    &all.join(&b", "[..]),
+                    &transfer_codings.join(&b", "[..]),
                     "only chunked, once, is supported",
                     status,
                 )?,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -38,3 +39,14 @@ def child(program: str, *arguments: str, **settings: Any) -> subprocess.Complete
 def child_environment() -> dict[str, str]:
     """Returns the environment for a child process that imports the package and these helpers."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+class FileWith:
+    """A file object that has one attribute besides `read`."""
+
+    def __init__(self, data: bytes, name: str, value: Any) -> None:
+        self._file = io.BytesIO(data)
+        setattr(self, name, value)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)

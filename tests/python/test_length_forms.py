@@ -13,7 +13,7 @@ import urllib3
 
 from glacier_mp import LocalError, Upload, UsageError
 from glacier_mp._length import declared_length
-from local import VAULT, Glacier, content
+from local import VAULT, FileWith, Glacier, content
 
 DATA = content(1000)
 SIZE = len(DATA)
@@ -29,18 +29,7 @@ class Index:
         return self.value
 
 
-class File:
-    """A file object with one attribute."""
-
-    def __init__(self, data: bytes, name: str, value: Any) -> None:
-        self._file = io.BytesIO(data)
-        setattr(self, name, value)
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
-
-
-class WithLen(File):
+class WithLen(FileWith):
     def __init__(self, data: bytes, length: int) -> None:
         super().__init__(data, "length_of_len", length)
 
@@ -48,7 +37,7 @@ class WithLen(File):
         return int(vars(self)["length_of_len"])
 
 
-class Remaining(File):
+class Remaining(FileWith):
     """A file object that declares how many bytes follow, as urllib3 does."""
 
     def __init__(self, data: bytes, size: int, convert: Callable[[int], Any]) -> None:
@@ -70,11 +59,11 @@ class OnlyGet:
         self.get = {name: value}.get
 
 
-def attribute(name: str, convert: Callable[[int], Any]) -> Callable[[bytes, int], File]:
-    return lambda data, size: File(data, name, convert(size))
+def attribute(name: str, convert: Callable[[int], Any]) -> Callable[[bytes, int], FileWith]:
+    return lambda data, size: FileWith(data, name, convert(size))
 
 
-def headers(convert: Callable[[int], Any]) -> Callable[[bytes, int], File]:
+def headers(convert: Callable[[int], Any]) -> Callable[[bytes, int], FileWith]:
     return attribute("headers", convert)
 
 
@@ -143,28 +132,28 @@ MANY_DIGITS = "1" * 5000
 ODD = type("Odd\x1b[2J\u202e", (), {})()
 
 INVALID: dict[str, Callable[[], Any]] = {
-    "header: text": lambda: File(DATA, "headers", {"Content-Length": "many"}),
-    "header: negative": lambda: File(DATA, "headers", {"Content-Length": "-5"}),
-    "header: negative int": lambda: File(DATA, "headers", {"Content-Length": -5}),
-    "header: sign": lambda: File(DATA, "headers", {"Content-Length": "+1000"}),
-    "header: empty": lambda: File(DATA, "headers", {"Content-Length": ""}),
-    "header: empty element": lambda: File(DATA, "headers", {"Content-Length": "1000,"}),
-    "header: other digits": lambda: File(DATA, "headers", {"Content-Length": "\u0661\u0662"}),
-    "header: bool": lambda: File(DATA, "headers", {"Content-Length": True}),
-    "header: fraction": lambda: File(DATA, "headers", {"Content-Length": 1000.5}),
-    "header: object": lambda: File(DATA, "headers", {"Content-Length": object()}),
-    "header: object with control characters": lambda: File(DATA, "headers", {"Content-Length": ODD}),
-    "header: digits": lambda: File(DATA, "headers", {"Content-Length": MANY_DIGITS}),
-    "header: large int": lambda: File(DATA, "headers", {"Content-Length": 10**5000}),
-    "header: 2^64": lambda: File(DATA, "headers", {"Content-Length": str(1 << 64)}),
-    "header: control characters": lambda: File(DATA, "headers", {"Content-Length": "\x1b[2J\u202e"}),
-    "header: different": lambda: File(DATA, "headers", {"Content-Length": "1000, 1001"}),
-    "header: different, list": lambda: File(DATA, "headers", {"Content-Length": ["1000", "999"]}),
-    "headers: different, two fields": lambda: File(
+    "header: text": lambda: FileWith(DATA, "headers", {"Content-Length": "many"}),
+    "header: negative": lambda: FileWith(DATA, "headers", {"Content-Length": "-5"}),
+    "header: negative int": lambda: FileWith(DATA, "headers", {"Content-Length": -5}),
+    "header: sign": lambda: FileWith(DATA, "headers", {"Content-Length": "+1000"}),
+    "header: empty": lambda: FileWith(DATA, "headers", {"Content-Length": ""}),
+    "header: empty element": lambda: FileWith(DATA, "headers", {"Content-Length": "1000,"}),
+    "header: other digits": lambda: FileWith(DATA, "headers", {"Content-Length": "\u0661\u0662"}),
+    "header: bool": lambda: FileWith(DATA, "headers", {"Content-Length": True}),
+    "header: fraction": lambda: FileWith(DATA, "headers", {"Content-Length": 1000.5}),
+    "header: object": lambda: FileWith(DATA, "headers", {"Content-Length": object()}),
+    "header: object with control characters": lambda: FileWith(DATA, "headers", {"Content-Length": ODD}),
+    "header: digits": lambda: FileWith(DATA, "headers", {"Content-Length": MANY_DIGITS}),
+    "header: large int": lambda: FileWith(DATA, "headers", {"Content-Length": 10**5000}),
+    "header: 2^64": lambda: FileWith(DATA, "headers", {"Content-Length": str(1 << 64)}),
+    "header: control characters": lambda: FileWith(DATA, "headers", {"Content-Length": "\x1b[2J\u202e"}),
+    "header: different": lambda: FileWith(DATA, "headers", {"Content-Length": "1000, 1001"}),
+    "header: different, list": lambda: FileWith(DATA, "headers", {"Content-Length": ["1000", "999"]}),
+    "headers: different, two fields": lambda: FileWith(
         DATA, "headers", message(("Content-Length", "1000"), ("Content-Length", "7"))
     ),
-    "content_length: text": lambda: File(DATA, "content_length", "many"),
-    "content_length: different": lambda: File(DATA, "content_length", ["1000", "1001"]),
+    "content_length: text": lambda: FileWith(DATA, "content_length", "many"),
+    "content_length: different": lambda: FileWith(DATA, "content_length", ["1000", "1001"]),
     "http.client: text": lambda: response(DATA, "Content-Length: many"),
     "http.client: digits": lambda: response(DATA, f"Content-Length: {MANY_DIGITS}"),
     "http.client: different": lambda: response(DATA, "Content-Length: 1000, 1001"),
@@ -191,7 +180,7 @@ def test_rejects_invalid_content_length(glacier: Glacier, form: str) -> None:
 @pytest.mark.parametrize("value", [MANY_DIGITS, 10**5000, 1 << 64], ids=["digits", "large int", "2^64"])
 def test_rejects_length_of_too_many_digits(glacier: Glacier, name: str, value: Any) -> None:
     with glacier.client() as client, pytest.raises(ValueError, match=rf"^the source has .*{name}, .* archive_size"):
-        Upload(client, VAULT, File(DATA, name, value))
+        Upload(client, VAULT, FileWith(DATA, name, value))
 
 
 def test_rejects_len_that_exceeds_an_index(glacier: Glacier) -> None:
@@ -201,7 +190,7 @@ def test_rejects_len_that_exceeds_an_index(glacier: Glacier) -> None:
 
 def test_rejects_content_length_above_the_largest_archive(glacier: Glacier) -> None:
     with glacier.client() as client, pytest.raises(UsageError, match="at most 42949672960000 bytes"):
-        Upload(client, VAULT, File(DATA, "headers", {"Content-Length": str((10_000 << 32) + 1)}))
+        Upload(client, VAULT, FileWith(DATA, "headers", {"Content-Length": str((10_000 << 32) + 1)}))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +218,7 @@ def test_rejects_content_length_above_the_largest_archive(glacier: Glacier) -> N
     ],
 )
 def test_ignores_what_declares_no_length(glacier: Glacier, name: str, value: Any) -> None:
-    source = File(DATA, name, value)
+    source = FileWith(DATA, name, value)
     assert declared_length(source) is None
     with glacier.client() as client:
         archive = client.upload(VAULT, source)
@@ -253,7 +242,7 @@ def test_mock_declares_no_length(glacier: Glacier) -> None:
 
 
 def test_rejected_source_is_not_read(glacier: Glacier) -> None:
-    source = File(DATA, "headers", {"Content-Length": "many"})
+    source = FileWith(DATA, "headers", {"Content-Length": "many"})
     with glacier.client() as client, pytest.raises(ValueError, match="Content-Length"):
         client.upload(VAULT, source)
     assert source.read(SIZE) == DATA

@@ -26,7 +26,7 @@ import requests
 import urllib3
 
 from glacier_mp import LocalError, Progress, Upload, UsageError
-from local import MIB, VAULT, Glacier, content
+from local import MIB, VAULT, FileWith, Glacier, content
 
 SIZE = 3 * MIB + 77
 DATA = content(SIZE)
@@ -306,17 +306,6 @@ def response_with_header(data: bytes, **fields: str) -> Any:
     return addinfourl(io.BytesIO(data), headers, "file:///archive")
 
 
-class Sized:
-    """A file object that declares its length in one attribute."""
-
-    def __init__(self, data: bytes, name: str, value: Any) -> None:
-        self._file = io.BytesIO(data)
-        setattr(self, name, value)
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
-
-
 class WithLen(io.BufferedIOBase):
     def __init__(self, data: bytes, length: int) -> None:
         self._file = io.BytesIO(data)
@@ -345,10 +334,10 @@ DECLARING: dict[str, Callable[[bytes, int], Any]] = {
     "Content-Length, read in part": lambda data, size: advanced(
         response_with_header(b"head" + data, content_length=str(size + 4)), 4
     ),
-    "len": lambda data, size: Sized(data, "len", size),
-    "length": lambda data, size: Sized(data, "length", size),
-    "size": lambda data, size: Sized(data, "size", size),
-    "content_length": lambda data, size: Sized(data, "content_length", str(size)),
+    "len": lambda data, size: FileWith(data, "len", size),
+    "length": lambda data, size: FileWith(data, "length", size),
+    "size": lambda data, size: FileWith(data, "size", size),
+    "content_length": lambda data, size: FileWith(data, "content_length", str(size)),
     "__len__": WithLen,
     "__len__, read in part": lambda data, size: advanced(WithLen(b"head" + data, size + 4), 4),
 }
@@ -370,10 +359,10 @@ def test_source_shorter_than_its_declared_length_is_source_short(glacier: Glacie
     [
         lambda: response_with_header(DATA, Content_Length=str(2 * SIZE), Content_Encoding="gzip"),
         lambda: response_with_header(DATA, Content_Length=str(2 * SIZE), Transfer_Encoding="chunked"),
-        lambda: Sized(DATA, "size", (1920, 1080)),
-        lambda: Sized(DATA, "length", None),
-        lambda: Sized(DATA, "len", lambda: 5 * SIZE),
-        lambda: Sized(DATA, "size", 5),
+        lambda: FileWith(DATA, "size", (1920, 1080)),
+        lambda: FileWith(DATA, "length", None),
+        lambda: FileWith(DATA, "len", lambda: 5 * SIZE),
+        lambda: FileWith(DATA, "size", 5),
         # The len() of an iterable is the number of its elements.
         lambda: [DATA[:1], DATA[1:]],
     ],

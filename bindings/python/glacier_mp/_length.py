@@ -245,5 +245,5 @@ _DECOMPRESSORS = {
     ("compression", "ZstdFile"): "_fp",
 }
 _MAX_WRAPPERS = 4
-# A number with so many digits is above 2^64.
+# A number with this number of digits exceeds 2^64.
 _MAX_DIGITS = 21

@@ -3,6 +3,7 @@
 use httparse::Status;
 
 use super::error::{Result, malformed, prefix, quoted_start};
+use crate::decimal::parse_decimal;
 use crate::http::message::BODY_MAX;
 use crate::limits::quoted;
 
@@ -155,8 +156,7 @@ impl BodyReader {
 pub(super) fn content_length<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Option<u64>> {
     let mut length = None;
     for value in values {
-        let text = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let announced: u64 = text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let announced: u64 = std::str::from_utf8(value).ok().and_then(parse_decimal).ok_or_else(|| {
             malformed(format!(
                 "content-length {} of the response is not a number",
                 quoted(&String::from_utf8_lossy(value))

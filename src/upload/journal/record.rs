@@ -109,6 +109,7 @@ const CHECKSUM: usize = 16;
 /// archive ID and a location. They are in the header section of one response, of at most 32 KiB, and UTF-8 or JSON
 /// takes 2 bytes for some bytes of a header.
 pub(crate) const RECORD_MAX: usize = 128 << 10;
+
 impl Version {
     const ALL: [Self; 2] = [Self::One, Self::Two];
 

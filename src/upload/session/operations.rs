@@ -16,8 +16,8 @@ use crate::sync::{Mutex, lock};
 use crate::sys::emergency_memory;
 use crate::upload::journal::record::Record;
 
-/// The memory of the maps that hold a listed part, in bytes: three maps, with a node for every 11 parts. Their
-/// allocations are infallible, and a thread for which the C library has no memory pool takes a page for each.
+/// The memory that one listed part takes in maps, in bytes. There are three maps, and each node has 11 parts. The
+/// allocations are infallible. A thread for which the C library has no memory pool takes a page for each node.
 const MEMORY_PER_PART: usize = 1536;
 
 impl Session {

@@ -1,5 +1,5 @@
-//! Maps and sets of part indexes in one block of memory each. A tree would take a small allocation for every few parts, and
-//! small allocations are infallible.
+//! Maps and sets of part indexes, each in one block of memory. A tree makes one small allocation for each node, and small
+//! allocations are infallible.
 
 use crate::error::{Error, Kind, Result};
 
