@@ -1,5 +1,7 @@
 //! Rules for the request history of every upload, whatever faults occurred.
 
+mod tests;
+
 use std::collections::BTreeSet;
 
 use glacier_emulator::{Action, Emulator, Operation, RequestRecord};
@@ -70,11 +72,13 @@ impl RequestHistory<'_> {
                 && list.number < request.number
                 && list.faults.contains(&Action::WrongTreeHash)
         });
-        // An unfinished request of an earlier session may overwrite a part that arrived in the meantime.
-        let may_be_overwritten = self
-            .parts()
-            .filter(of_this_part)
-            .any(|other| session.unfinished.contains(&other.number) && damages_stored_part(other));
+        // A request that was unfinished when this session started, or that this session sent without reading its response,
+        // may overwrite a part that arrived in the meantime.
+        let may_end_late = |other: &RequestRecord| {
+            session.unfinished.contains(&other.number) || (session.sent(other) && !is_answered(other))
+        };
+        let may_be_overwritten =
+            self.parts().filter(of_this_part).any(|other| damages_stored_part(other) && may_end_late(other));
         let before = match self.parts().filter(of_this_part).filter(|other| session.sent(other)).last() {
             Some(own) => (is_acknowledged(own) && !may_be_overwritten).then_some(own),
             None => {
@@ -143,8 +147,12 @@ impl RequestHistory<'_> {
 /// Whether the part is stored and its client received a correct acknowledgement.
 fn is_acknowledged(request: &RequestRecord) -> bool {
     let has_bad_tree_hash = |action: &Action| matches!(action, Action::WrongTreeHash | Action::MissingTreeHash);
-    let is_answered = request.status == Some(204) && !is_unreadable(request);
-    is_answered && !damages_stored_part(request) && !request.faults.iter().any(has_bad_tree_hash)
+    is_answered(request) && !damages_stored_part(request) && !request.faults.iter().any(has_bad_tree_hash)
+}
+
+/// Whether the client could read the response to the part.
+fn is_answered(request: &RequestRecord) -> bool {
+    request.status == Some(204) && !is_unreadable(request)
 }
 
 /// Whether a client must reject the response: too many interim responses, or contradicting headers.
