@@ -26,6 +26,9 @@ function escapedCharacter(character) {
   return `\\u{${code.toString(16)}}`;
 }
 
+/** Returns a text with its control and invisible characters escaped. */
+function escaped(text) { return Array.from(text, escapedCharacter).join(''); }
+
 /** Returns a text in quotes, escaped and truncated. */
 function quoted(text) {
   const characters = Array.from(text);
@@ -36,4 +39,4 @@ function quoted(text) {
   return `"${start.join('')}"${rest}`;
 }
 
-module.exports = { quoted };
+module.exports = { escaped, quoted };

@@ -3,8 +3,22 @@
 // The functions of the C library. The C header documents them.
 
 const koffi = require('koffi');
+const { escaped, quoted } = require('./escape');
 
-const library = koffi.load(process.env.GLACIER_MP_LIBRARY || 'libglacier_mp.so.0');
+const VARIABLE = 'GLACIER_MP_LIBRARY';
+const PATH = process.env[VARIABLE] || 'libglacier_mp.so.0';
+
+/** Runs a function that uses the library file. Its error names the file, which those of koffi may not. */
+function loading(load) {
+  try {
+    return load();
+  } catch (error) {
+    const hint = process.env[VARIABLE] ? `which ${VARIABLE} names` : `which the dynamic linker searches; ${VARIABLE} names another`;
+    throw new Error(`cannot load the C library ${quoted(PATH)}, ${hint}: ${escaped(error.message)}`, { cause: error });
+  }
+}
+
+const library = loading(() => koffi.load(PATH));
 
 koffi.pointer('config_t', koffi.opaque());
 koffi.pointer('client_t', koffi.opaque());
@@ -118,7 +132,7 @@ const DECLARATIONS = `
 const functions = {};
 for (const line of DECLARATIONS.trim().split('\n')) {
   const [, result, name, parameters] = line.trim().match(/^(.*?)(\w+)(\(.*\))$/);
-  functions[name] = library.func(`${result}glacier_${name}${parameters}`);
+  functions[name] = loading(() => library.func(`${result}glacier_${name}${parameters}`));
 }
 
 module.exports = { koffi, functions, callbacks, Progress, PROGRESS_FIELDS };
