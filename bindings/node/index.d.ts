@@ -73,7 +73,17 @@ export interface ClientOptions {
   logLevel?: LogLevel;
 }
 
-/** The source of an archive: a path, a `file:` URL, bytes, or a stream of bytes of any length such as a `Readable`. */
+/**
+ * The source of an archive: a path, a `file:` URL, bytes, or a stream of bytes of any length such as a `Readable`.
+ *
+ * A `Uint8Array` is not copied. Before the upload is closed, its bytes must not change, and its `ArrayBuffer` must not be
+ * transferred, detached or resized: the library would read freed memory, which can end the process.
+ *
+ * The chunks of a stream are copied. An async iterable may reuse the memory of a chunk when the next chunk is requested.
+ * A `Readable` or a `ReadableStream` must not: it reads ahead. A chunk that is not a `Uint8Array` rejects with a
+ * `TypeError`. A file of `fs.createReadStream(path)` that is truncated while it is read rejects with
+ * `GLACIER_E_SOURCE_SHORT`, unless `archiveSize` is set.
+ */
 export type Source = Path | Uint8Array | AsyncIterable<Uint8Array>;
 
 /** The settings of an upload. */
@@ -102,7 +112,10 @@ export interface RunOptions {
    * upload stays in the vault and can be resumed.
    */
   signal?: AbortSignal;
-  /** Receives the progress 4 times a second and at the end. If it throws, the upload stops and rejects with that error. */
+  /**
+   * Receives the progress 4 times a second and at the end. If it throws, the upload stops and rejects with that error. It
+   * is not called again. If the archive already exists, as in the last report, the error is ignored.
+   */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -223,8 +236,9 @@ export class Upload implements AsyncDisposable {
   readonly partSize: number | null;
   readonly state: UploadState;
   /**
-   * Uploads the source: initiates or resumes the upload, sends the missing parts, and completes it. After a failure, call it
-   * again without a source to resume from a file or bytes. The event loop stays alive meanwhile.
+   * Uploads the source: initiates or resumes the upload, sends the missing parts, and completes it. After a failure, call
+   * it again without a source to resume from a file or bytes. The event loop stays alive meanwhile. Bytes are used until
+   * the upload is closed, also after the promise is settled: see `Source`.
    */
   run(source?: Source, options?: RunOptions): Promise<Archive>;
   /** Returns a stream whose end creates the archive. */
@@ -253,6 +267,9 @@ export class Upload implements AsyncDisposable {
  * A stream whose end creates an archive. If it is destroyed, the events `error` and `close` follow after the write in
  * progress has ended: within 250 ms, or up to 10 s while Complete waits for its response. A write that waits for a worker
  * thread ends after it gets one.
+ *
+ * As for every `Writable`, a chunk must not change before its write is done. A chunk that is detached or resized before
+ * is a `TypeError`, or is written unchanged.
  */
 export class UploadStream extends Writable {
   private constructor();

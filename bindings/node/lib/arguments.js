@@ -83,10 +83,13 @@ function shownInteger(value) {
   return digits.length > DIGITS_MAX ? `${digits.slice(0, DIGITS_MAX)}...` : digits;
 }
 
+/** Returns the number of bytes of a Uint8Array, also if a property hides it. 0: its memory is detached. */
+function byteLengthOf(value) { return byteLength.call(value); }
+
 /** Bytes. Returns them and their length, also if a property hides the length. */
 function bytes(name, value) {
   if (!types.isUint8Array(value)) throw wrongType(name, 'a Uint8Array', value);
-  return [value, byteLength.call(value)];
+  return [value, byteLengthOf(value)];
 }
 
 /** A time. Returns milliseconds since 1970-01-01 UTC, at least 1 second: the library uses 0 for "never". */
@@ -145,6 +148,7 @@ const RUN_OPTIONS = { signal: abortSignal, onProgress: callback };
 module.exports = {
   RUN_OPTIONS,
   abortSignal,
+  byteLengthOf,
   bytes,
   callback,
   checksOf,

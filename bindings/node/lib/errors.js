@@ -33,6 +33,24 @@ function takeError(error) {
   return copy;
 }
 
+/**
+ * Creates an error that this package detects, not the library. `uploadId` is the ID of the upload that stays in the vault,
+ * or null.
+ */
+function localError(code, message, uploadId = null) {
+  const kept = uploadId === null ? '' : `; the upload is kept and can be resumed: upload ID ${uploadId}`;
+  return new GlacierError({
+    message: message + kept,
+    code,
+    operation: null,
+    httpStatus: null,
+    serviceCode: null,
+    requestId: null,
+    isRetryable: false,
+    isResumable: uploadId !== null,
+  });
+}
+
 /** Makes the error of a call that a signal canceled an AbortError. Leaves every other error unchanged. */
 function explainAbort(error, signal) {
   if (signal?.aborted && error.code === 'GLACIER_E_CANCELED') {
@@ -67,4 +85,4 @@ function callAsync(name, ...parameters) {
   });
 }
 
-module.exports = { GlacierError, call, callAsync, create, explainAbort };
+module.exports = { GlacierError, call, callAsync, create, explainAbort, localError };

@@ -27,6 +27,7 @@ class Handle {
     this._calls = 0;
     this._isClosed = false;
     this._kept = null;
+    this._cancelListeners = new Set();
     this._freed = new Promise((resolve) => { this._reportFreed = resolve; });
     forgotten.register(owner, this, this);
   }
@@ -88,7 +89,15 @@ class Handle {
 
   /** Stops the calls in progress or, if there are none, the next call. */
   cancel() {
-    if (!this.isFreed) functions[`${this._type}_cancel`](this._address);
+    if (this.isFreed) return;
+    functions[`${this._type}_cancel`](this._address);
+    this._cancelListeners.forEach((listener) => listener());
+  }
+
+  /** Calls a function after each cancel. Returns a function that ends this. */
+  onCancel(listener) {
+    this._cancelListeners.add(listener);
+    return () => this._cancelListeners.delete(listener);
   }
 
   /** Makes new calls fail. Stops an upload; the calls of a client continue. */

@@ -1,8 +1,19 @@
 'use strict';
 
 const { Writable } = require('node:stream');
-const { bytes } = require('./arguments');
+const { byteLengthOf, invalid } = require('./arguments');
+const { localError } = require('./errors');
+const { functions } = require('./native');
+const { quoted } = require('./escape');
+const { FileLength, readsJournal } = require('./file_source');
 const { Watch } = require('./progress');
+
+/** The size of the block in which chunks are copied, in bytes. */
+const BLOCK = 1 << 20;
+
+function lengthChanged() {
+  return invalid('a chunk of the stream must not be detached or resized before it is written');
+}
 
 /**
  * A stream whose end creates an archive. A stream that is destroyed before its end creates none: the multipart upload
@@ -10,12 +21,38 @@ const { Watch } = require('./progress');
  */
 class UploadStream extends Writable {
   constructor(upload, { signal, onProgress }) {
-    super({ decodeStrings: true, highWaterMark: 1 << 20 });
+    super({ decodeStrings: true, highWaterMark: BLOCK });
     this._upload = upload;
     this._options = { signal, onProgress };
     this._watch = null;
     this._pending = null;
+    this._isCanceled = false;
+    this._block = null;
+    this._files = new Map();
     this.archive = null;
+    // The handle must not keep a forgotten stream and its upload.
+    const forgettable = new WeakRef(this);
+    this._forget = upload._handle.onCancel(() => forgettable.deref()?._cancel());
+    this.on('pipe', (source) => {
+      try {
+        this.observe(source);
+      } catch (error) {
+        this.destroy(error);
+      }
+    });
+    // The program may read only the beginning of a file.
+    this.on('unpipe', (source) => { if (!source.readableEnded) this._files.delete(source); });
+  }
+
+  /** Observes the source of the stream. Throws if it is the journal. The end of the stream checks its length. */
+  observe(source) {
+    const { _journal: journal, _archiveSize: archiveSize } = this._upload;
+    if (readsJournal(source, journal)) {
+      const message = `the journal ${quoted(journal)} is the source file: set another path for the journal`;
+      throw localError('GLACIER_E_INVALID', message);
+    }
+    // The library checks an archive size.
+    if (archiveSize === undefined) this._files.set(source, new FileLength(source));
   }
 
   _construct(callback) {
@@ -23,23 +60,25 @@ class UploadStream extends Writable {
     Promise.resolve(credentials?.refresh())
       .then(() => {
         this._watch = new Watch(this._upload._open(), this._options, () => credentials?.refreshInBackground());
+        if (this._isCanceled) throw this._explain(this._canceled());
       })
       .then(() => callback(), callback);
   }
 
   _write(chunk, _encoding, callback) {
-    this._call(callback, 'upload_write', chunk);
+    this._call(callback, () => this._send([chunk]));
   }
 
   _writev(chunks, callback) {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'buffer', callback);
+    this._call(callback, () => this._send(chunks.map(({ chunk }) => chunk)));
   }
 
   _final(callback) {
-    this._call(callback, 'upload_finish');
+    this._call(callback, () => this._finish());
   }
 
   _destroy(error, callback) {
+    this._forget();
     if (!this.archive) this._upload._handle.cancel();
     this._watch?.end();
     // A canceled call still holds the journal until it returns.
@@ -47,22 +86,84 @@ class UploadStream extends Writable {
     else callback(error);
   }
 
-  _call(callback, name, chunk) {
-    this._pending = this._work(name, chunk)
+  _call(callback, work) {
+    this._pending = this._work(work)
       .finally(() => { this._pending = null; })
       .then(() => callback(), callback);
   }
 
-  async _work(name, chunk) {
-    const handle = this._upload._handle;
+  async _work(work) {
     try {
-      const parameters = chunk === undefined ? [] : bytes('chunk', chunk);
-      await handle.open().callAsync(name, ...parameters);
-      if (name === 'upload_finish') this.archive = this._upload._archive();
+      await work();
+      // The archive exists: neither a callback nor a cancel can prevent it.
+      if (this.archive) return;
       this._watch.check();
+      if (this._isCanceled) throw this._canceled();
     } catch (error) {
-      throw this._upload._client._explain(this._watch.explain(error));
+      throw this._explain(error);
     }
+  }
+
+  /**
+   * Sends chunks. The library reads on another thread: it gets a copy, because the memory of a chunk that the program
+   * detaches or resizes is freed.
+   */
+  async _send(chunks) {
+    const lengths = chunks.map(byteLengthOf);
+    // The stream counted the bytes when the program wrote them. The call has all of them.
+    if (lengths.reduce((sum, length) => sum + length, 0) !== this.writableLength) throw lengthChanged();
+    this._block ??= Buffer.allocUnsafeSlow(BLOCK);
+    let used = 0;
+    for (const [index, chunk] of chunks.entries()) {
+      for (let offset = 0; offset < lengths[index];) {
+        if (byteLengthOf(chunk) !== lengths[index]) throw lengthChanged();
+        const copied = chunk.copy(this._block, used, offset);
+        offset += copied;
+        used += copied;
+        if (used === BLOCK) {
+          await this._callLibrary('upload_write', this._block, used);
+          used = 0;
+        }
+      }
+    }
+    if (used > 0) await this._callLibrary('upload_write', this._block, used);
+  }
+
+  async _finish() {
+    for (const file of this._files.values()) {
+      const { missing } = file;
+      if (!missing) continue;
+      const ended = `the source ended after ${missing.bytesRead} of the ${missing.expected} bytes of the file`;
+      const advice = 'read it again from its first byte, or set archiveSize if it is complete';
+      const message = `${ended} ${quoted(file.path)}: ${advice}`;
+      throw localError('GLACIER_E_SOURCE_SHORT', message, this._uploadId());
+    }
+    await this._callLibrary('upload_finish');
+    this.archive = this._upload._archive();
+  }
+
+  async _callLibrary(name, ...parameters) {
+    // An upload that was closed rejects its calls with another error.
+    if (this._isCanceled) throw this._canceled();
+    await this._upload._open().callAsync(name, ...parameters);
+  }
+
+  /** Ends a stream that waits for data. A call in progress reports the cancel, or checks for it when it has returned. */
+  _cancel() {
+    this._isCanceled = true;
+    if (this._watch && !this._pending && !this.archive && !this.destroyed) this.destroy(this._explain(this._canceled()));
+  }
+
+  _canceled() { return localError('GLACIER_E_CANCELED', 'canceled', this._uploadId()); }
+
+  /** Returns the upload ID, also of a closed upload; null if it is unknown. */
+  _uploadId() {
+    const { _handle: handle } = this._upload;
+    return handle.isFreed ? null : functions.upload_id(handle.address);
+  }
+
+  _explain(error) {
+    return this._upload._client._explain(this._watch?.explain(error) ?? error);
   }
 }
 

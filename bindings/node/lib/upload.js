@@ -1,15 +1,13 @@
 'use strict';
 
-const { fstatSync, statSync } = require('node:fs');
-const { pipeline } = require('node:stream/promises');
 const { types } = require('node:util');
 const { functions } = require('./native');
 const { RUN_OPTIONS, bytes, checksOf, count64, options, path, text, wrongType } = require('./arguments');
 const { hold } = require('./callbacks');
-const { GlacierError, create } = require('./errors');
-const { quoted } = require('./escape');
+const { create } = require('./errors');
 const { Handle } = require('./handle');
 const { Watch, readProgress } = require('./progress');
+const { pump } = require('./pump');
 const { UploadStream } = require('./stream');
 
 const FOREVER = 0xffffffffffffffffn;
@@ -30,19 +28,6 @@ const UPLOAD_OPTIONS = checksOf(SETTERS);
 const isBytes = (source) => types.isUint8Array(source);
 const isStream = (source) => typeof source?.[Symbol.asyncIterator] === 'function';
 
-/** Returns whether a stream reads the file of the journal. The library cannot detect it: it gets only bytes. */
-function readsJournal(stream, journal) {
-  if (journal === undefined) return false;
-  try {
-    const bigint = true;
-    const read = typeof stream.fd === 'number' ? fstatSync(stream.fd, { bigint }) : statSync(stream.path, { bigint });
-    const other = statSync(journal, { bigint });
-    return read.dev === other.dev && read.ino === other.ino;
-  } catch {
-    return false;
-  }
-}
-
 /** One multipart upload. `index.d.ts` describes its members. */
 class Upload {
   constructor(client, vault, given = {}) {
@@ -51,6 +36,7 @@ class Upload {
     this._client = client;
     this._vault = name;
     this._journal = settings.journal;
+    this._archiveSize = settings.archiveSize;
     this._handle = new Handle(this, 'upload', create('upload_new', client._open().address, name));
     try {
       for (const [option, [, setter]] of Object.entries(SETTERS)) {
@@ -80,11 +66,7 @@ class Upload {
   async run(source, given = {}) {
     const { signal, onProgress } = options(given, RUN_OPTIONS);
     signal?.throwIfAborted();
-    if (isStream(source) && !isBytes(source)) {
-      const stream = this.createWriteStream({ signal, onProgress });
-      await pipeline(source, stream);
-      return stream.archive;
-    }
+    if (isStream(source) && !isBytes(source)) return this._runStream(source, { signal, onProgress });
     if (source !== undefined) this._setSource(source);
     const credentials = this._client._credentials;
     await credentials?.refresh();
@@ -106,15 +88,7 @@ class Upload {
   }
 
   createWriteStream(given = {}) {
-    const stream = new UploadStream(this, options(given, RUN_OPTIONS));
-    stream.on('pipe', (source) => {
-      if (!readsJournal(source, this._journal)) return;
-      const message = `the journal ${quoted(this._journal)} is the source file: set another path for the journal`;
-      const none = { operation: null, httpStatus: null, serviceCode: null, requestId: null };
-      const code = 'GLACIER_E_INVALID';
-      stream.destroy(new GlacierError({ message, code, ...none, isRetryable: false, isResumable: false }));
-    });
-    return stream;
+    return new UploadStream(this, options(given, RUN_OPTIONS));
   }
 
   async listParts() {
@@ -141,6 +115,18 @@ class Upload {
   async [Symbol.asyncDispose]() { await this._handle.closeAndWait(); }
 
   _open() { return this._handle.open(); }
+
+  async _runStream(source, { signal, onProgress }) {
+    const handle = this._open();
+    handle.hold();
+    try {
+      const stream = new UploadStream(this, { signal, onProgress });
+      await pump(source, stream);
+      return stream.archive;
+    } finally {
+      handle.release();
+    }
+  }
 
   _setSource(source) {
     if (typeof source === 'string' || source instanceof URL) {

@@ -19,7 +19,7 @@ const PRELUDE = `
   const { once } = require('node:events');
   const { Readable, Writable } = require('node:stream');
   const { pipeline } = require('node:stream/promises');
-  const { Client } = require(${JSON.stringify(join(__dirname, '..'))});
+  const { Client, treeHash } = require(${JSON.stringify(join(__dirname, '..'))});
   const VAULT = ${JSON.stringify(VAULT)};
   const options = { partSize: ${MIB} };
   const settings = JSON.parse(process.env.SETTINGS);
@@ -215,3 +215,49 @@ test('the process exits while calls are in progress and queued', (t) => run(t, `
   console.log('end');
   process.exit();
 `));
+
+test('a chunk is detached while it is written', (t) => run(t, `
+  const release = occupy();
+  const stream = client.createWriteStream(VAULT, options);
+  const size = 16 * options.partSize;
+  const chunk = new Uint8Array(size).fill(7);
+  stream.write(chunk);
+  await tick();
+  structuredClone(chunk.buffer, { transfer: [chunk.buffer] });
+  gc();
+  const failed = once(stream, 'error');
+  await release();
+  const [error] = await failed;
+  assert.equal(error.name, 'TypeError');
+  assert.equal(error.code, 'ERR_INVALID_ARG_VALUE');
+  assert.match(error.message, /^a chunk of the stream must not be detached or resized/);
+`, { nodeOptions: ['--expose-gc'] }));
+
+for (const waiting of [1, 2]) {
+  test(`a chunk is detached while it waits with ${waiting - 1} others`, (t) => run(t, `
+    const release = occupy();
+    const stream = await writing();
+    const chunk = new Uint8Array(1000);
+    stream.write(chunk);
+    if (${waiting} === 2) stream.write(Buffer.alloc(1000));
+    structuredClone(chunk.buffer, { transfer: [chunk.buffer] });
+    stream.end();
+    const failed = once(stream, 'error');
+    await release();
+    assert.match((await failed)[0].message, /^a chunk of the stream must not be detached or resized/);
+    assert.equal(stream.archive, null);
+  `));
+}
+
+test('a small chunk that is detached while it is written was copied', (t) => run(t, `
+  const release = occupy();
+  const stream = client.createWriteStream(VAULT, options);
+  const chunk = new Uint8Array(options.partSize).fill(7);
+  stream.end(chunk);
+  await tick();
+  structuredClone(chunk.buffer, { transfer: [chunk.buffer] });
+  gc();
+  await release();
+  await once(stream, 'finish');
+  assert.equal(stream.archive.treeHash, treeHash(Buffer.alloc(options.partSize, 7)));
+`, { nodeOptions: ['--expose-gc'] }));

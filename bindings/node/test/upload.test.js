@@ -80,6 +80,25 @@ test('throws what the progress callback throws', async (t) => {
   }
 });
 
+test('returns the archive if the last progress report throws', async (t) => {
+  const glacier = await start(t);
+  const client = new Client(glacier.settings);
+  t.after(() => client.close());
+  for (const source of [glacier.file(SIZE), content(SIZE), Readable.from([content(SIZE)])]) {
+    let upload;
+    const onProgress = () => {
+      if (upload.archiveId) throw new Error('from the callback');
+    };
+    upload = client.createUpload(VAULT, options);
+    assert.equal((await upload.run(source, { onProgress })).archiveId, upload.archiveId);
+    upload.close();
+  }
+  for (const onProgress of [5, {}, 'text']) {
+    await assert.rejects(client.upload(VAULT, content(1), { onProgress }), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => client.createWriteStream(VAULT, { onProgress }), { code: 'ERR_INVALID_ARG_TYPE' });
+  }
+});
+
 test('describes a failure of the service', async (t) => {
   const client = new Client((await start(t)).settings);
   t.after(() => client.close());
@@ -305,32 +324,6 @@ test('plans an archive', () => {
   assert.equal(plan(42_949_672_960_000).partSize, 4 * 1024 ** 3);
   assert.equal(plan(SIZE, { partSize: MIB }).partCount, 6);
   assert.throws(() => plan(0), { code: 'GLACIER_E_INVALID' });
-});
-
-test('the README shows programs that run', async (t) => {
-  const glacier = await start(t);
-  const readme = readFileSync(join(__dirname, '../README.md'), 'utf8');
-  const programs = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, program]) => program);
-  assert.ok(programs.length >= 3);
-  const path = glacier.file(SIZE);
-  for (const program of programs) {
-    const source = program
-      .replace("from 'glacier-mp'", `from ${JSON.stringify(pathToFileURL(join(__dirname, '../index.js')).href)}`)
-      .replaceAll("'my-vault'", `'${VAULT}'`)
-      .replaceAll("'backup.tar'", JSON.stringify(path));
-    const done = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
-      cwd: glacier.directory,
-      encoding: 'utf8',
-      env: {
-        ...process.env,
-        AWS_ENDPOINT_URL_GLACIER: glacier.endpoint,
-        AWS_REGION: 'us-east-1',
-        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-      },
-    });
-    assert.equal(done.status, 0, `${source}\n${done.stderr}`);
-  }
 });
 
 test('the licenses are those of the repository', () => {
