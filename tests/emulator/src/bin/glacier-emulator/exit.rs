@@ -4,11 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+
+/// How long later signals have no effect, so that the program can remove its temporary directory. A terminal that closes and
+/// `timeout` send several signals.
+const REMOVAL_TIME: Duration = Duration::from_secs(10);
 
 /// The event that ended the program.
 pub(crate) enum ExitReason {
@@ -23,14 +28,19 @@ pub(crate) struct ExitWaiter {
 
 impl ExitWaiter {
     /// Handles SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on, except signals that were ignored at the start, for example by
-    /// `nohup`. A second signal ends the program at once.
+    /// `nohup`. The first signal is the event. A later signal ends the program at once, but only after [`REMOVAL_TIME`].
     pub(crate) fn new(until_stdin_closes: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let mut signals = Signals::new(handled_signals())?;
         let for_signals = sender.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for (number, signal) in signals.forever().enumerate() {
-                if number > 0 || for_signals.send(ExitReason::Signal(signal)).is_err() {
+            let mut first = None;
+            for signal in signals.forever() {
+                if first.is_none() {
+                    first = Some(Instant::now());
+                    // This fails if the program is already ending.
+                    let _ = for_signals.send(ExitReason::Signal(signal));
+                } else if first.is_some_and(|first| first.elapsed() > REMOVAL_TIME) {
                     // If this also fails, the program ends by the first signal.
                     let _ = emulate_default_handler(signal);
                 }
