@@ -35,18 +35,23 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
         Ok(head) => head,
         Err(NoHead::Closed) => return Ok(CLOSE),
         Err(NoHead::Broken(error)) => return Err(error),
-        Err(NoHead::Malformed(why)) => return refuse_and_close(service, wire, why),
+        Err(NoHead::Malformed(why)) => return refuse_and_close(service, wire, None, why),
     };
+    if let Err(why) = head.check_host() {
+        return refuse_and_close(service, wire, Some(&head), why);
+    }
     let target = Target::of(&head);
     let takes_body = target.as_ref().is_some_and(|target| target.operation.takes_body());
     let length = match head.body_length() {
-        Ok(None) if takes_body => return refuse_and_close(service, wire, "Content-Length is required".to_owned()),
+        Ok(None) if takes_body => {
+            return refuse_and_close(service, wire, Some(&head), "Content-Length is required".to_owned());
+        }
         Ok(length) => length.unwrap_or(0),
-        Err(why) => return refuse_and_close(service, wire, why),
+        Err(why) => return refuse_and_close(service, wire, Some(&head), why),
     };
     let next = if admin::is_admin(&head) {
         let response = admin::perform(service, &head, &mut Body::new(wire, &service.stop, &head, length))?;
-        service.with_common_headers(response).send(wire)?;
+        service.with_common_headers(response.to(&head)).send(wire)?;
         None
     } else {
         Exchange::begin(service, wire, &head, target, length, connection).run()?
@@ -55,8 +60,11 @@ fn next_request(service: &Service, wire: &mut Wire, connection: u64) -> io::Resu
 }
 
 /// Responds and closes the connection: the end of the request is unknown, so no other request can follow.
-fn refuse_and_close(service: &Service, wire: &mut Wire, why: String) -> io::Result<Next> {
-    let response = service.with_common_headers(Refusal::bad_request(why).into());
+fn refuse_and_close(service: &Service, wire: &mut Wire, head: Option<&Head>, why: String) -> io::Result<Next> {
+    let mut response = service.with_common_headers(Refusal::bad_request(why).into());
+    if let Some(head) = head {
+        response = response.to(head);
+    }
     response.with("Connection", "close").send(wire)?;
     Ok(CLOSE)
 }

@@ -256,7 +256,7 @@ impl<'a> Exchange<'a> {
         // The record is updated first: a client that has the response may query the record at once.
         self.status = Some(response.status);
         self.update_record(false);
-        let response = self.service.with_common_headers(response);
+        let response = self.service.with_common_headers(response.to(self.head));
         self.framing.send(&response, None, self.body.wire(), &self.service.stop)?;
         self.body.response_sent();
         Ok(next)
@@ -264,7 +264,7 @@ impl<'a> Exchange<'a> {
 
     /// Sends a prefix of the response.
     fn cut_response(&mut self, response: Response, sent: ResponsePrefix) -> io::Result<()> {
-        let response = self.service.with_common_headers(response);
+        let response = self.service.with_common_headers(response.to(self.head));
         self.framing.send(&response, Some(sent), self.body.wire(), &self.service.stop)
     }
 }

@@ -11,12 +11,12 @@ use crate::wire::Wire;
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) method: String,
-    /// The path and the query, not decoded.
+    /// The path and the query, not decoded. A target in absolute form loses its scheme and host.
     pub(crate) target: String,
     /// Names in lower case, in the order of the request.
     pub(crate) headers: Vec<(String, String)>,
     /// Whether the version is HTTP/1.1, not 1.0.
-    keeps_alive: bool,
+    is_http_1_1: bool,
 }
 
 /// Why there is no head.
@@ -66,6 +66,28 @@ impl Head {
         pairs.into_iter().find(|(have, _)| form(have) == name).map(|(_, value)| form(value))
     }
 
+    /// Changes a target in absolute form to path and query. Its host replaces `Host`, as RFC 9112 section 3.2.2 requires.
+    fn resolve_absolute_target(&mut self) {
+        let Some((scheme, rest)) = self.target.split_once("://") else { return };
+        if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return;
+        }
+        let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        if let Some((_, value)) = self.headers.iter_mut().find(|(name, _)| name == "host") {
+            host.clone_into(value);
+        }
+        self.target = format!("{slash}{path}");
+    }
+
+    /// Rejects a request with several hosts, which RFC 9112 section 3.2 requires. A missing one is an error of the signature.
+    pub(crate) fn check_host(&self) -> Result<(), String> {
+        match self.headers.iter().filter(|(name, _)| name == "host").count() {
+            0 | 1 => Ok(()),
+            _ => Err("The request has more than one Host".to_owned()),
+        }
+    }
+
     /// Returns the length of the body. After an error the connection is unusable: the end of the request is unknown.
     pub(crate) fn body_length(&self) -> Result<Option<u64>, String> {
         if self.header("transfer-encoding").is_some() {
@@ -84,12 +106,15 @@ impl Head {
 
     /// Whether the connection can carry another request after this one.
     pub(crate) fn keeps_alive(&self) -> bool {
-        self.keeps_alive && !self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        let values = self.headers.iter().filter(|(name, _)| name == "connection").map(|(_, value)| value);
+        let mut options = values.flat_map(|value| value.split(','));
+        self.is_http_1_1 && !options.any(|option| option.trim().eq_ignore_ascii_case("close"))
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// Whether the client waits for `100 Continue` before it sends the body. A client of HTTP/1.0 does not understand it (RFC
+    /// 9110 section 10.1.1).
     pub(crate) fn expects_continue(&self) -> bool {
-        self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+        self.is_http_1_1 && self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }
 
     /// Parses a head at the start of `bytes`. Returns the head and its length, or `None` if the head is incomplete.
@@ -101,12 +126,13 @@ impl Head {
             httparse::Status::Complete(length) => length as u64,
         };
         let headers = request.headers.iter().map(|h| (h.name.to_ascii_lowercase(), text(h.value))).collect();
-        let head = Self {
+        let mut head = Self {
             method: request.method.unwrap_or_default().to_owned(),
             target: request.path.unwrap_or_default().to_owned(),
             headers,
-            keeps_alive: request.version == Some(1),
+            is_http_1_1: request.version == Some(1),
         };
+        head.resolve_absolute_target();
         Ok(Some((head, length)))
     }
 }

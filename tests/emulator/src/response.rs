@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::head::Head;
 use crate::wire::Wire;
 
 /// An HTTP response.
@@ -22,6 +23,17 @@ pub(crate) enum Content {
     Bytes(Vec<u8>),
     /// A file and its length.
     File(File, u64),
+    /// Content of this length, which a response to HEAD does not have.
+    Omitted(u64),
+}
+
+impl Content {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, length) | Self::Omitted(length) => *length,
+        }
+    }
 }
 
 impl Response {
@@ -43,6 +55,14 @@ impl Response {
         self
     }
 
+    /// Returns the response to this request: a response to HEAD has no content (RFC 9110 section 9.3.2).
+    pub(crate) fn to(mut self, head: &Head) -> Self {
+        if head.method == "HEAD" {
+            self.content = Content::Omitted(self.content.len());
+        }
+        self
+    }
+
     /// Returns the first value of the header `name`.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
@@ -56,11 +76,7 @@ impl Response {
         }
         let has_length = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         if with_length && self.status != 204 && !has_length {
-            let length = match &self.content {
-                Content::Bytes(bytes) => bytes.len() as u64,
-                Content::File(_, length) => *length,
-            };
-            text.push_str(&format!("Content-Length: {length}\r\n"));
+            text.push_str(&format!("Content-Length: {}\r\n", self.content.len()));
         }
         text.push_str("\r\n");
         text.into_bytes()
@@ -74,6 +90,7 @@ impl Response {
                 head.extend(bytes);
                 wire.send(&head)
             }
+            Content::Omitted(_) => wire.send(&head),
             Content::File(mut file, _) => {
                 wire.send(&head)?;
                 let mut buffer = vec![0; 256 * 1024];
