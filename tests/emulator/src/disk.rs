@@ -6,17 +6,19 @@
 //! archives/<archive ID>                             the bytes of an archive
 //! archives/<archive ID>.json                        the properties of an archive
 //! incoming/<number>                                 bytes being received
+//! lock                                              locked by the running emulator
 //! ```
 //!
 //! A part is received in its own file and renamed after its hashes are verified. Attempts that fail or run concurrently
 //! thus never damage an acknowledged part. Complete joins the parts. The properties are written and renamed in the same way, so
 //! that a failed write leaves nothing that the next start cannot read.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::hash;
@@ -30,6 +32,8 @@ use crate::upload::{Part, UploadInfo};
 pub(crate) struct Disk {
     root: PathBuf,
     temporary: bool,
+    /// Closing the file releases the lock.
+    lock: Option<File>,
     received: AtomicU64,
 }
 
@@ -42,17 +46,21 @@ pub(crate) struct StoredArchive {
 }
 
 impl Disk {
-    /// Opens a directory and creates it if necessary. A temporary directory is removed on drop.
+    /// Opens a directory and creates it if necessary. A temporary directory is removed on drop. Fails if another emulator uses
+    /// the directory, in this or another process.
     pub(crate) fn open(root: PathBuf, temporary: bool) -> io::Result<Self> {
-        let disk = Self { root, temporary, received: AtomicU64::new(0) };
-        // These files remain from a run that was killed.
-        if disk.path("incoming").exists() {
-            fs::remove_dir_all(disk.path("incoming"))?;
-        }
-        for name in ["incoming", "uploads", "archives"] {
-            fs::create_dir_all(disk.path(name))?;
-        }
+        let mut disk = Self { root, temporary, lock: None, received: AtomicU64::new(0) };
+        disk.lock = Some(lock_directory(&disk.root).map_err(|e| unusable(&disk.root, &e))?);
+        disk.create_folders().map_err(|e| unusable(&disk.root, &e))?;
         Ok(disk)
+    }
+
+    fn create_folders(&self) -> io::Result<()> {
+        // These files remain from a run that was killed.
+        if self.path("incoming").exists() {
+            fs::remove_dir_all(self.path("incoming"))?;
+        }
+        ["incoming", "uploads", "archives"].iter().try_for_each(|name| fs::create_dir_all(self.path(name)))
     }
 
     /// Creates a file for incoming bytes.
@@ -120,11 +128,12 @@ impl Disk {
         let mut uploads = Vec::new();
         for entry in fs::read_dir(self.path("uploads"))? {
             let directory = entry?.path();
-            let Ok(info) = fs::read(directory.join("upload.json")) else { continue };
+            let path = directory.join("upload.json");
+            let Ok(info) = fs::read(&path) else { continue };
             let names = fs::read_dir(&directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
             let names: Vec<_> = names.collect::<io::Result<_>>()?;
             let parts = names.iter().filter_map(|name| parse_part_name(name)).collect();
-            uploads.push((serde_json::from_slice(&info)?, parts));
+            uploads.push((parse(&path, &info)?, parts));
         }
         Ok(uploads)
     }
@@ -134,8 +143,9 @@ impl Disk {
         let mut archives = Vec::new();
         for entry in fs::read_dir(self.path("archives"))? {
             let path = entry?.path();
-            if let Ok(document) = fs::read(describing(&path)) {
-                let mut stored: StoredArchive = serde_json::from_slice(&document)?;
+            let describing = describing(&path);
+            if let Ok(document) = fs::read(&describing) {
+                let mut stored: StoredArchive = parse(&describing, &document)?;
                 stored.archive.path = Some(path);
                 archives.push(stored);
             }
@@ -187,6 +197,27 @@ impl Drop for Incoming {
         // This fails if the file has been renamed.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+fn lock_directory(root: &Path) -> io::Result<File> {
+    fs::create_dir_all(root)?;
+    let file = File::options().write(true).create(true).truncate(false).open(root.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, "another local Glacier is using it"))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, document: &[u8]) -> io::Result<T> {
+    serde_json::from_slice(document).map_err(|e| unusable(path, &e.into()))
+}
+
+/// Adds the path to an error that prevents the start.
+fn unusable(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn describing(archive: &Path) -> PathBuf {

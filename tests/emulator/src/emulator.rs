@@ -1,23 +1,26 @@
 //! A running emulator: its listener, its connections, and its methods for tests.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 
 use crate::connection;
+use crate::connections::Connections;
 use crate::options::Options;
 use crate::random_faults::RandomFaults;
 use crate::record::{ArchiveRecord, RequestRecord, UploadRecord};
 use crate::scripted_faults::Fault;
 use crate::service::Service;
-use crate::stop::lock;
 use crate::tls::Identity;
 use crate::wire::Wire;
+
+/// The pause after a failed `accept`, for example if no file descriptor is free, and between attempts to wake the listener.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A local Glacier on 127.0.0.1. Dropping it closes its connections and stops its threads.
 pub struct Emulator {
@@ -39,7 +42,8 @@ impl Emulator {
         options.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let service = Arc::new(Service::new(&options)?);
         let identity = if options.tls { Some(Identity::generate()?) } else { None };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+            .map_err(|e| io::Error::new(e.kind(), format!("port {} of 127.0.0.1: {e}", options.port)))?;
         let address = listener.local_addr()?;
         let scheme = if options.tls { "https" } else { "http" };
         let (config, ca_pem) = identity.map(|identity| (identity.config, identity.ca_pem)).unzip();
@@ -85,12 +89,12 @@ impl Emulator {
 
     /// The number of connections accepted so far.
     pub fn connections(&self) -> u64 {
-        lock(&self.connections.state).accepted
+        self.connections.accepted()
     }
 
     /// The number of open connections.
     pub fn open_connections(&self) -> usize {
-        lock(&self.connections.state).open.len()
+        self.connections.open()
     }
 
     /// Adds a fault after the existing ones.
@@ -135,9 +139,11 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.service.stop.raise();
         self.connections.shut_down();
-        // Wakes the listener, which then checks the signal.
-        let _ = TcpStream::connect(self.address);
         if let Some(listening) = self.listening.take() {
+            // A connection wakes the listener, which then checks the signal. Connecting fails until a descriptor is free.
+            while !listening.is_finished() && TcpStream::connect(self.address).is_err() {
+                thread::sleep(RETRY_INTERVAL);
+            }
             // The panic message of that thread has been printed.
             let _ = listening.join();
         }
@@ -163,12 +169,17 @@ fn accept(
             break;
         }
         threads.retain(|thread| !thread.is_finished());
-        // If accepting or registering fails, the client sees a closed connection.
-        let Ok(tcp) = accepted else { continue };
-        let Ok(number) = connections.add(&tcp) else { continue };
-        let (service, connections, config) = (Arc::clone(service), Arc::clone(connections), config.cloned());
+        let Ok(tcp) = accepted else {
+            // Without a free descriptor the error repeats until a connection ends.
+            service.stop.wait(RETRY_INTERVAL);
+            continue;
+        };
+        // If registering or starting the thread fails, the client sees a closed connection.
+        let Ok(open) = connections.add(&tcp) else { continue };
+        let number = open.number();
+        let (service, config) = (Arc::clone(service), config.cloned());
         let serve = move || {
-            let _guard = ConnectionGuard { connections: &connections, number };
+            let _open = open;
             if let Ok(wire) = Wire::new(tcp, config) {
                 connection::serve(&service, wire, number);
             }
@@ -179,47 +190,5 @@ fn accept(
     for thread in threads {
         // The panic message of that thread has been printed.
         let _ = thread.join();
-    }
-}
-
-/// The open connections, for shutting them down from another thread.
-#[derive(Default)]
-struct Connections {
-    state: Mutex<ConnectionsState>,
-}
-
-#[derive(Default)]
-struct ConnectionsState {
-    accepted: u64,
-    open: HashMap<u64, TcpStream>,
-}
-
-impl Connections {
-    fn add(&self, tcp: &TcpStream) -> io::Result<u64> {
-        let handle = tcp.try_clone()?;
-        let mut state = lock(&self.state);
-        let number = state.accepted;
-        state.accepted += 1;
-        state.open.insert(number, handle);
-        Ok(number)
-    }
-
-    fn shut_down(&self) {
-        for tcp in lock(&self.state).open.values() {
-            // This fails if the connection has already ended.
-            let _ = tcp.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-/// Removes a connection from the list when its thread ends, even by a panic.
-struct ConnectionGuard<'a> {
-    connections: &'a Connections,
-    number: u64,
-}
-
-impl Drop for ConnectionGuard<'_> {
-    fn drop(&mut self) {
-        lock(&self.connections.state).open.remove(&self.number);
     }
 }

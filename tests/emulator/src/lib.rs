@@ -14,6 +14,7 @@ pub mod admin;
 mod body;
 mod clock;
 mod connection;
+mod connections;
 mod disk;
 mod emulator;
 mod exchange;

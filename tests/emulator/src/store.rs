@@ -142,5 +142,8 @@ impl Store {
 }
 
 fn temporary_directory(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("glacier-emulator-{}-{name}", std::process::id()))
+    let parent = std::env::temp_dir();
+    // An empty TMPDIR is like none, as for `mktemp`. It would select the current directory.
+    let parent = if parent.as_os_str().is_empty() { PathBuf::from("/tmp") } else { parent };
+    parent.join(format!("glacier-emulator-{}-{name}", std::process::id()))
 }
