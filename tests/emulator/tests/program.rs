@@ -424,12 +424,22 @@ fn ignored_signal_stays_ignored() {
     assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
 
+/// Variables that have no value for the emulator without TLS and session token.
+const UNSET: [&str; 6] = [
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CA_BUNDLE",
+];
+
 /// Runs a shell script in which `$emulator` is the program. Returns the words that it prints.
 fn shell(script: &str) -> Vec<String> {
     let output = Command::new("sh")
         .args(["-c", script])
         .env("emulator", env!("CARGO_BIN_EXE_glacier-emulator"))
-        .env("AWS_SESSION_TOKEN", "of something else")
+        .envs(UNSET.map(|name| (name, "of something else")))
         .output()
         .unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -447,6 +457,26 @@ fn exports_exempt_emulator_from_proxies() {
     ] {
         for eval in [r#"eval "$($emulator --background)""#, r"eval $($emulator --background)"] {
             assert_eq!(shell(&format!("set -euf\n{before}\n{eval}\n{END}")), [after, after], "{before}");
+        }
+    }
+}
+
+#[test]
+fn exports_replace_settings_that_select_another_endpoint_or_key() {
+    let set = [
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false"),
+        ("AWS_USE_FIPS_ENDPOINT", "false"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+    ];
+    let show: String = set.iter().map(|(name, _)| format!(" ${name}")).collect();
+    let unset: String = UNSET.map(|name| format!(" ${{{name}-unset}}")).concat();
+    for eval in [r#"eval "$($emulator --background)""#, r"eval $($emulator --background)"] {
+        for option in ["", "f"] {
+            let script = format!("set -eu{option}\n{eval}\necho {show} {unset}; kill $GLACIER_EMULATOR_PID");
+            let expected: Vec<_> = set.iter().map(|(_, value)| *value).chain(["unset"; UNSET.len()]).collect();
+            assert_eq!(shell(&script), expected, "{eval}");
         }
     }
 }
@@ -485,7 +515,11 @@ fn failed_background_start_reports_reason() {
     let output = program().args(["--background", "--port", &port]).output().unwrap();
     let why = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && output.stdout.is_empty(), "{why}");
-    assert!(why.starts_with("glacier-emulator: cannot start: ") && why.lines().count() == 1, "{why}");
+    assert!(
+        why.starts_with(&format!("glacier-emulator: cannot start: port {port} of 127.0.0.1: "))
+            && why.lines().count() == 1,
+        "{why}"
+    );
 }
 
 #[test]

@@ -14,24 +14,42 @@ export no_proxy NO_PROXY="$no_proxy";
 
 /// Returns one POSIX shell command per line. Each ends with `;`, so that the text also works on one line.
 pub(crate) fn text(settings: &Settings, endpoint: &str) -> String {
+    let command = |(name, value): (&str, Option<String>)| match value {
+        Some(value) => format!("export {name}={};\n", quoted(&value)),
+        None => format!("unset {name};\n"),
+    };
+    let commands: String = variables(settings, endpoint).into_iter().map(command).collect();
+    commands + NO_PROXY + &format!("export {PID}={};\n", std::process::id())
+}
+
+/// The variables of a client and their values. `None`: the variable is unset.
+///
+/// They replace all settings of the environment and of the AWS files that prevent a client from using the emulator, or its
+/// key. A client in any language reads the environment, so each of them is named.
+fn variables(settings: &Settings, endpoint: &str) -> Vec<(&'static str, Option<String>)> {
     let options = &settings.options;
-    let mut text = String::new();
-    let mut export = |name: &str, value: &str| text.push_str(&format!("export {name}={};\n", quoted(value)));
-    export("AWS_ENDPOINT_URL_GLACIER", endpoint);
-    export("AWS_REGION", &options.region);
-    export("AWS_DEFAULT_REGION", &options.region);
-    export("AWS_ACCESS_KEY_ID", &options.access_key);
-    export("AWS_SECRET_ACCESS_KEY", &options.secret_key);
-    if let Some(path) = &settings.ca_out {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        export("AWS_CA_BUNDLE", &path.to_string_lossy());
-    }
-    match &options.session_token {
-        Some(token) => export("AWS_SESSION_TOKEN", token),
-        None => text.push_str("unset AWS_SESSION_TOKEN;\n"),
-    }
-    text.push_str(NO_PROXY);
-    text + &format!("export {PID}={};\n", std::process::id())
+    let ca = settings.ca_out.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let value = |text: &str| Some(text.to_owned());
+    vec![
+        ("AWS_ENDPOINT_URL_GLACIER", value(endpoint)),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", value("false")),
+        ("AWS_USE_FIPS_ENDPOINT", value("false")),
+        ("AWS_USE_DUALSTACK_ENDPOINT", value("false")),
+        ("AWS_REGION", value(&options.region)),
+        ("AWS_DEFAULT_REGION", value(&options.region)),
+        ("AWS_ACCESS_KEY_ID", value(&options.access_key)),
+        ("AWS_SECRET_ACCESS_KEY", value(&options.secret_key)),
+        ("AWS_SESSION_TOKEN", options.session_token.clone()),
+        // The old name of the same variable. botocore prefers it.
+        ("AWS_SECURITY_TOKEN", None),
+        ("AWS_CREDENTIAL_EXPIRATION", None),
+        ("AWS_PROFILE", None),
+        ("AWS_DEFAULT_PROFILE", None),
+        // Not empty: some clients then read the default files.
+        ("AWS_CONFIG_FILE", value("/dev/null")),
+        ("AWS_SHARED_CREDENTIALS_FILE", value("/dev/null")),
+        ("AWS_CA_BUNDLE", ca.map(|path| path.to_string_lossy().into_owned())),
+    ]
 }
 
 fn quoted(value: &str) -> String {
