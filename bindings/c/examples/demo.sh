@@ -28,7 +28,7 @@ stop() {
 }
 trap stop EXIT
 
-options=(--port 0 --storage "$storage" --data "$data" --until-stdin-closes)
+options=(--port 0 --storage "$storage" --data "$data" --until-stdin-closes --print-exports)
 if [[ -n ${TLS:-} ]]; then
     options+=(--tls --ca-out "$data/ca.pem")
 fi
@@ -36,14 +36,18 @@ mkfifo "$data/in" "$data/out"
 "$emulator" "${options[@]}" <"$data/in" >"$data/out" &
 emulator_pid=$!
 exec {to_emulator}>"$data/in" {from_emulator}<"$data/out"
-read -r endpoint <&"$from_emulator"
-echo "a local Glacier listens at $endpoint"
+# Endpoint, region, credentials and CA file of the local Glacier, instead of those of the user. The last line has the process
+# ID.
+exports=
+while IFS= read -r line <&"$from_emulator"; do
+    exports+=$line$'\n'
+    [[ $line != "export GLACIER_EMULATOR_PID="* ]] || break
+done
+[[ -n $exports ]] || exit 1 # the local Glacier has printed why it did not start
+eval "$exports"
+echo "a local Glacier listens at $AWS_ENDPOINT_URL_GLACIER"
 
-# The default credentials, region and vault of the local Glacier.
-export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
-unset AWS_SESSION_TOKEN
-upload=("$examples/upload" --endpoint="$endpoint" --region=us-east-1 --description="uploaded by the demo"
-    --journal="$data/journal" ${TLS:+--ca-file="$data/ca.pem"} ${PART_SIZE:+--part-size="$PART_SIZE"}
+upload=("$examples/upload" --description="uploaded by the demo" --journal="$data/journal" ${PART_SIZE:+--part-size="$PART_SIZE"}
     ${WORKERS:+--workers="$WORKERS"} ${MEMORY:+--memory="$MEMORY"} -- examplevault "$file")
 
 # Kills the upload when its journal has a part, unless it ends earlier. Then runs the same command again.
