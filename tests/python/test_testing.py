@@ -98,6 +98,108 @@ def test_environment_replaces_proxy_token_and_endpoint(monkeypatch: pytest.Monke
             client.upload(glacier.vault_name, b"content")
 
 
+HOSTILE = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    "AWS_SESSION_TOKEN": "stale",
+    "AWS_SECURITY_TOKEN": "stale",
+    "AWS_CREDENTIAL_EXPIRATION": "2012-01-01T00:00:00Z",
+    "AWS_PROFILE": "missing",
+    "AWS_DEFAULT_PROFILE": "missing",
+    "AWS_CONFIG_FILE": __file__,
+    "AWS_SHARED_CREDENTIALS_FILE": __file__,
+    "AWS_CA_BUNDLE": "/nonexistent.pem",
+    "http_proxy": "http://127.0.0.1:1",
+    "HTTPS_PROXY": "http://127.0.0.1:1",
+    "ALL_PROXY": "http://127.0.0.1:1",
+}
+UPLOAD = "import glacier_mp; print(glacier_mp.Client().upload('examplevault', b'content').archive_id)"
+
+
+def upload_with(environment: dict[str, str]) -> str:
+    done = subprocess.run([sys.executable, "-c", UPLOAD], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        *(((name,), ()) for name in HOSTILE),
+        (tuple(HOSTILE), ()),
+        (tuple(HOSTILE), ("--tls", "--session-token", "it's")),
+    ],
+)
+def test_environment_replaces_all_settings_of_a_client(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    for name in names:
+        monkeypatch.setenv(name, HOSTILE[name])
+    with LocalGlacier("examplevault", *options) as glacier:
+        archive_id = upload_with({**child_environment(), **glacier.environment})
+        assert glacier.archive(archive_id) == b"content"
+
+
+@pytest.mark.parametrize("options", ["", '--tls --ca-out "$directory/it\'s a ca.pem" --session-token t'])
+def test_exports_of_the_program_replace_all_settings_of_a_client(tmp_path: Path, options: str) -> None:
+    script = """
+        set -eu
+        eval "$("$emulator" --background OPTIONS)"
+        trap 'kill "$GLACIER_EMULATOR_PID"' EXIT
+        "$python" -c "$program"
+    """
+    variables: dict[str, str] = {
+        "emulator": os.fspath(EMULATOR),
+        "python": sys.executable,
+        "program": UPLOAD,
+        "directory": str(tmp_path),
+    }
+    done = subprocess.run(
+        ["sh", "-c", script.replace("OPTIONS", options)],
+        env={**child_environment(), **HOSTILE, **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert len(done.stdout.strip()) > 100
+
+
+def test_options_of_the_program_apply_to_clients_and_faults(tmp_path: Path) -> None:
+    ca_file = tmp_path / "it's a ca.pem"
+    for options in (
+        ("--tls",),
+        ("--tls", "--ca-out", os.fspath(ca_file)),
+        ("--access-key", "AK2", "--secret-key", "s" * 20),
+        ("--session-token", "token"),
+        ("--print-exports",),
+    ):
+        with LocalGlacier("examplevault", *options) as glacier:
+            glacier.fault({"kind": "status", "status": 503}, operation="DescribeVault")
+            with glacier.client(max_attempts=1) as client:
+                archive = client.upload("examplevault", b"content")
+            assert [one["archive_id"] for one in glacier.archives()] == [archive.archive_id], options
+            bundle = glacier.environment.get("AWS_CA_BUNDLE")
+            assert bool(bundle) == ("--tls" in options)
+        assert not bundle or os.path.exists(bundle) == ("--ca-out" in options)
+
+
+def test_errors_have_the_text_of_the_local_glacier() -> None:
+    with LocalGlacier("examplevault", "--storage", "hashes") as glacier, glacier.client() as client:
+        archive = client.upload("examplevault", b"content")
+        with pytest.raises(ValueError, match="The bytes of archives are not kept"):
+            glacier.archive(archive.archive_id)
+        with pytest.raises(ValueError, match="No such archive: nope"):
+            glacier.archive("nope")
+        with pytest.raises(ValueError, match="unknown variant `flood`"):
+            glacier.fault({"kind": "flood"})
+        with pytest.raises(
+            ValueError, match=r"unknown variant `ListUploads`, expected one of .*`ListMultipartUploads`"
+        ):
+            glacier.fault({"kind": "reset"}, operation="ListUploads")
+
+
 def test_documented_option_exists() -> None:
     assert LocalGlacier.__doc__ is not None
     option = LocalGlacier.__doc__.partition("such as ``")[2].partition("``")[0]
