@@ -94,3 +94,24 @@ def test_reports_library_that_cannot_be_loaded(package: Path) -> None:
         last = ended.stderr.splitlines()[-1]
         assert last.startswith("ImportError: ")
         assert _library.VARIABLE in last
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_escapes_control_characters_of_the_path(package: Path, tmp_path: Path, is_file: bool) -> None:
+    path = tmp_path / "ü\x1b[31m\nb"
+    if is_file:
+        path.write_text("not a library")
+    ended = imported(package, **{_library.VARIABLE: str(path)})
+    assert "\x1b" not in ended.stderr
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith(rf"ImportError: cannot load {tmp_path}/ü\x1b[31m\nb (from GLACIER_MP_LIBRARY): ")
+
+
+@pytest.mark.parametrize("version", [0, 7])
+def test_error_of_an_incompatible_library_names_the_variable(package: Path, tmp_path: Path, version: int) -> None:
+    directory = tmp_path / "a\x1bb"
+    directory.mkdir()
+    library = compiled(f"unsigned glacier_abi_version(void) {{ return {version}; }}", directory)
+    ended = imported(package, **{_library.VARIABLE: library})
+    assert "\x1b" not in ended.stderr
+    assert rf"{tmp_path}/a\x1bb/libstub.so (from GLACIER_MP_LIBRARY) has " in ended.stderr.splitlines()[-1]

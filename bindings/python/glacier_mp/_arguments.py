@@ -118,6 +118,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 
+def printable(text: str) -> str:
+    """Returns a text for a message, with control and invisible characters in escaped form."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def kind_of(value: object) -> str:
     """Returns the name of an object's class for a message. A program can choose any characters for it."""
     return ascii(type(value).__name__)[1:-1]

@@ -253,8 +253,9 @@ def _bind(library: ctypes.CDLL) -> SimpleNamespace:
         directions = tuple((_OUT if parameter in OUTPUTS else _IN,) for parameter in parameters)
         try:
             function: Any = prototype((name, library), directions)
-        except AttributeError as error:
-            raise ImportError(f"{library._name} has no function {name}: it is older than this package") from error
+        except AttributeError:
+            file = _library.shown(library._name)
+            raise ImportError(f"{file} has no function {name}: it is older than this package") from None
         if returned is RESULT:
             function.errcheck = _check_and_own if parameters[-2] in OUTPUTS else _check
         elif returned in _FREE:
@@ -264,13 +265,14 @@ def _bind(library: ctypes.CDLL) -> SimpleNamespace:
 
 
 def _check_abi(library: ctypes.CDLL) -> None:
+    file = _library.shown(library._name)
     try:
         version = library.glacier_abi_version()
-    except AttributeError as error:
-        raise ImportError(f"{library._name} is not libglacier_mp: it has no function glacier_abi_version") from error
+    except AttributeError:
+        raise ImportError(f"{file} is not libglacier_mp: it has no function glacier_abi_version") from None
     if version != ABI_VERSION:
         raise ImportError(
-            f"{library._name} has ABI version {version}, but this package needs {ABI_VERSION}: "
+            f"{file} has ABI version {version}, but this package needs {ABI_VERSION}: "
             "install the library and the package from the same release"
         )
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ._arguments import printable
+
 VARIABLE = "GLACIER_MP_LIBRARY"
 NAME = "libglacier_mp.dylib" if sys.platform == "darwin" else "libglacier_mp.so"
 
@@ -18,15 +20,20 @@ def load() -> ctypes.CDLL:
 
     The library is loaded as a CDLL, so calls release the GIL.
     """
-    explicit = os.environ.get(VARIABLE)
-    path = explicit or next(_candidates(), None)
+    path = os.environ.get(VARIABLE) or next(_candidates(), None)
     if path is None:
         raise ImportError(f"{NAME} not found: install it, or set {VARIABLE} to its path")
     try:
         return ctypes.CDLL(path)
     except OSError as error:
-        origin = f" (from {VARIABLE})" if explicit else ""
-        raise ImportError(f"cannot load {path}{origin}: {error}") from error
+        # The message of the loader has the path too, so it must not be shown as the cause.
+        raise ImportError(f"cannot load {shown(path)}: {printable(str(error))}") from None
+
+
+def shown(path: str) -> str:
+    """Returns the path of the library for a message, with its origin."""
+    origin = f" (from {VARIABLE})" if os.environ.get(VARIABLE) == path else ""
+    return f"{printable(path)}{origin}"
 
 
 def _candidates() -> Iterator[str]:
