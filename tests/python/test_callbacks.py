@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from glacier_mp import GlacierError, Progress, State, StoppedError, TreeHash, Upload, UsageError
+from glacier_mp import (
+    Client,
+    Config,
+    GlacierError,
+    Progress,
+    State,
+    StoppedError,
+    TreeHash,
+    Upload,
+    UsageError,
+)
 from local import MIB, VAULT, Glacier, content, wait_until
 
 PART = "UploadMultipartPart"
@@ -242,3 +253,37 @@ def test_log_callback_exception_is_raised_from_the_call(glacier: Glacier) -> Non
             client.upload(VAULT, b"data")
         with pytest.raises(CallbackError):
             client.list_uploads(VAULT)
+
+
+NOT_CALLABLE: dict[str, Callable[[Client, Any], object]] = {
+    "progress": lambda client, value: Upload(client, VAULT, b"data", progress=value),
+    "progress of upload": lambda client, value: client.upload(VAULT, b"data", progress=value),
+    "progress of file": lambda client, value: TreeHash.file("absent", progress=value),
+    "log": lambda client, value: Config(log=value),
+    "credentials": lambda client, value: Config(credentials=value),
+}
+
+
+@pytest.mark.parametrize("value", [5, "x", False, []])
+@pytest.mark.parametrize("parameter", NOT_CALLABLE)
+def test_rejects_a_callback_that_is_not_callable(glacier: Glacier, parameter: str, value: Any) -> None:
+    name, kind = parameter.split()[0], type(value).__name__
+    with glacier.client() as client, pytest.raises(TypeError, match=f"^{name} must be .*callable, not {kind}$"):
+        NOT_CALLABLE[parameter](client, value)
+    assert glacier.requests() == []
+
+
+def test_logs_to_a_logger_adapter(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("test.adapter")
+    caplog.set_level(logging.WARNING, logger.name)
+
+    class Adapter(logging.LoggerAdapter):  # type: ignore[type-arg]
+        def process(self, message: str, arguments: Any) -> tuple[str, Any]:
+            return f"job 7: {message}", arguments
+
+    glacier.fault("status", PART, status=500)
+    with glacier.client(max_attempts=2, log=Adapter(logger, {})) as client:
+        client.upload(VAULT, b"data", archive_description="100% %s")
+    # The level is that of the logger.
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert all(record.getMessage().startswith("job 7: ") for record in caplog.records)

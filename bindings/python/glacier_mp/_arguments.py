@@ -13,9 +13,11 @@ import operator
 import os
 import sys
 from datetime import datetime
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 
 StrPath = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+
+T = TypeVar("T")
 
 HASH_LENGTH = 32
 
@@ -47,6 +49,13 @@ def u32(name: str, value: int) -> int:
 def u64(name: str, value: int) -> int:
     """Returns an integer that fits in a uint64_t."""
     return _unsigned(name, value, 64)
+
+
+def callback(name: str, value: T, expected: str = "callable") -> T:
+    """Returns a callable. Otherwise the first call of it would fail, which may be after the archive was created."""
+    if not callable(value):
+        raise TypeError(f"{name} must be {expected}, not {kind_of(value)}")
+    return value
 
 
 def integer(name: str, value: int) -> int:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from . import _arguments
 from ._calls import ON_CREDENTIALS, ON_LOG, GetCredentials, WriteLog
 from ._ffi import NO_DESTROY, ConfigHandle, NotCopyable, lib
 from .credentials import Provider, credentials_source
 
-Log = Union[logging.Logger, Callable[[int, str], object]]
+if TYPE_CHECKING:
+    _LoggerAdapter = logging.LoggerAdapter[Any]
+else:
+    _LoggerAdapter = logging.LoggerAdapter
+
+Log = Union[logging.Logger, _LoggerAdapter, Callable[[int, str], object]]
 
 
 class Config(NotCopyable):
@@ -43,7 +48,7 @@ class Config(NotCopyable):
 
             It runs on the thread of a working call, like progress, and all requests wait for it. It may use the client
             and its uploads only as a callback may (see Upload), and must not wait for another thread that uses them.
-            An exception in it stops the call and is raised from it; the upload stays in the vault. With boto3::
+            An exception in it stops the call and is raised from it, as with progress. With boto3::
 
                 def credentials():
                     keys = sts.assume_role(RoleArn=ROLE, RoleSessionName="upload")["Credentials"]
@@ -76,9 +81,9 @@ class Config(NotCopyable):
             take longer.
         give_up_after (float): the time in seconds without any acknowledged part after which a failed request is not
             retried. Default: 1800 (30 minutes). The upload stays in the vault.
-        log (logging.Logger or callable): receives log lines, on the thread of a working call. A callable gets the level
-            as a number of the logging module, and one line of text. No line contains a secret key or a token.
-            Default: no log.
+        log (logging.Logger, logging.LoggerAdapter or callable): receives log lines, on the thread of a working call. A
+            callable gets the level as a number of the logging module, and one line of text. No line contains a secret
+            key or a token. Default: no log.
         log_level (int): the lowest level that is logged, such as logging.WARNING. Default: the logger's effective
             level, or logging.INFO for a callable. logging.DEBUG logs each request.
 
@@ -170,6 +175,7 @@ class Config(NotCopyable):
             return None
         if key_id is not None:
             raise TypeError("credentials and aws_access_key_id exclude each other: give only one")
+        _arguments.callback("credentials", provider)
         lib.glacier_config_set_credentials_provider(self._handle, ON_CREDENTIALS, None, NO_DESTROY)
         self._repr_items.append("credentials=...")
         return credentials_source(provider)
@@ -178,13 +184,14 @@ class Config(NotCopyable):
         """Sets the log callback. Returns the function that it calls, which converts levels to those of logging."""
         if log is None:
             return None
-        if level is not None:
-            minimum = _arguments.integer("log_level", level)
+        write: WriteLog
+        if isinstance(log, (logging.Logger, logging.LoggerAdapter)):
+            write, default = log.log, log.getEffectiveLevel()
         else:
-            minimum = log.getEffectiveLevel() if isinstance(log, logging.Logger) else logging.INFO
+            write, default = _arguments.callback("log", log, "a logging.Logger or callable"), logging.INFO
+        minimum = default if level is None else _arguments.integer("log_level", level)
         library_level = sum(minimum <= number for number in _LEVELS.values())
         lib.glacier_config_set_log(self._handle, library_level, ON_LOG, None, NO_DESTROY)
-        write = log.log if isinstance(log, logging.Logger) else log
         return lambda level, line: write(_LEVELS.get(level, logging.DEBUG), line)
 
 

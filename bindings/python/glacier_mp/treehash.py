@@ -81,11 +81,14 @@ class TreeHash(NotCopyable):
         Raises:
             LocalError: the file cannot be read or is not a regular file (GLACIER_E_IO, which is also an OSError), or it
                 changed during the call (GLACIER_E_SOURCE_CHANGED).
+            TypeError, ValueError: a value has the wrong type or range.
             Exception: any exception that progress raised.
         """
         out = _arguments.hash_buffer()
         name = _arguments.path("path", path)
         count = _arguments.u32("threads", threads)
+        if progress is not None:
+            _arguments.callback("progress", progress)
         with os_errors_for(name):
             Call(lib.glacier_treehash_file, name, count, ON_PROGRESS, None, out, progress=progress).result()
         return bytes(out)

@@ -249,6 +249,8 @@ class Upload(NotCopyable):
         progress: Optional[ReportProgress] = None,
     ) -> None:
         vault = _arguments.text("vault_name", vault_name)
+        if progress is not None:
+            _arguments.callback("progress", progress)
         handle: UploadHandle = lib.glacier_upload_new(client._handle, vault)
         lib.glacier_upload_set_progress(handle, ON_PROGRESS, None, NO_DESTROY)
         if archive_description:
