@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import decimal
 import fractions
 import io
@@ -292,3 +293,12 @@ def test_local_glacier_names_the_invalid_argument() -> None:
             local.fault(reset, times=HUGE)
         with pytest.raises(ValueError, match=r"^archive_id "):
             local.archive("\udcff")
+
+
+def test_array_is_content(glacier: Glacier) -> None:
+    """Type checkers accept it too, like every bytes-like object."""
+    words = array.array("H", range(500))
+    with glacier.client() as client:
+        for archive in (client.upload(VAULT, words), client.upload(VAULT, [words[:100], words[100:]])):
+            assert glacier.archive(archive.archive_id) == words.tobytes()
+            assert archive.checksum == TreeHash(words).finish().hex()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import io
 import mmap
 import os
@@ -9,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Callable, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol, Union
 
 from . import _arguments, _length
 from ._calls import ON_READ
@@ -17,7 +18,13 @@ from ._ffi import E_INVALID, E_SOURCE_SHORT, LARGEST_ARCHIVE, NO_DESTROY, UNKNOW
 from ._files import FileReader
 from ._memory import Memory
 
-Data = Union[bytes, bytearray, memoryview, mmap.mmap]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    # Every bytes-like object.
+    Data = ReadableBuffer
+else:
+    Data = Union[bytes, bytearray, memoryview, array.array, mmap.mmap]
 
 
 class Readable(Protocol):
@@ -89,7 +96,7 @@ def _set_stream(handle: UploadHandle, source: Any, archive_size: Optional[int], 
 
 
 class CancelCount:
-    """The number of cancels of an upload. Any thread and a signal handler may change it."""
+    """The number of cancels and aborts of an upload. Any thread and a signal handler may change it."""
 
     def __init__(self) -> None:
         self.value = 0

@@ -174,8 +174,9 @@ class Upload(NotCopyable):
             bytes (10,000 parts of 4 GiB). None for streams that are written, and for direct use of the operations.
 
             A str or os.PathLike is the path of a regular file, or of a symbolic link to one. bytes, bytearray,
-            memoryview and mmap are content, never a path. They must not change until the upload is completed. Until the
-            Upload is closed, a bytearray cannot be resized and an mmap cannot be closed.
+            memoryview, array.array, mmap and other bytes-like objects are content, never a path. They must not change
+            until the upload is completed. Until the Upload is closed, a bytearray cannot be resized and an mmap cannot
+            be closed.
 
             A file object must have read() or readinto(). It is read from its current position to its end, and is not
             closed. In non-blocking mode the call waits for bytes; cancel, close and Ctrl-C end the wait. If the object
