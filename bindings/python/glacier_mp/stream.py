@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Callable, Optional, Protocol
 
@@ -13,6 +14,8 @@ from .errors import GlacierError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+    from .source import CancelCount
 
     Send = Callable[[ReadableBuffer], object]
 
@@ -88,11 +91,20 @@ class WriteBuffer:
 
     A write of 4 KiB takes 90 µs as a library call and 2 µs into the buffer. Buffering delays no part, because parts
     have at least 1 MiB. One thread may write at a time. `send` passes bytes to the library.
+
+    The library must see the first write after a change of its state, because it may reject the write: after the start,
+    an error, a cancel, an abort or a fork. Such a write is not buffered.
+
+    Args:
+        cancels (CancelCount): the cancels and aborts of the upload.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cancels: CancelCount) -> None:
         self._buffer = bytearray()
-        self._started = False
+        self._cancels = cancels
+        # The number of cancels and the process at the last write that the library accepted; None if it must see the
+        # next write.
+        self._accepted: Optional[tuple[int, int]] = None
         self._interrupted = False
         self._lock = _threads.allocate_lock()
 
@@ -100,13 +112,14 @@ class WriteBuffer:
         """Takes all of `data`. Returns the number of bytes."""
         view = view_of(data)
         with self:
-            # The first write is not buffered, so that an error of the upload is raised immediately.
-            bypass = not self._started or view.nbytes >= _BYPASS_SIZE
+            # Taken before the write: a cancel during it affects the next one.
+            now = (self._cancels.value, os.getpid())
+            bypass = self._accepted != now or view.nbytes >= _BYPASS_SIZE
             if bypass or len(self._buffer) + view.nbytes > _CAPACITY:
                 self._flush(send)
             if bypass:
                 send(view)
-                self._started = True
+                self._accepted = now
             else:
                 self._buffer += view
         return view.nbytes
@@ -115,7 +128,7 @@ class WriteBuffer:
         """Sends the buffered bytes. The library rejects writes after the end."""
         with self:
             self._flush(send)
-            self._started = False
+            self._accepted = None
 
     def _flush(self, send: Send) -> None:
         if self._buffer:
@@ -141,6 +154,8 @@ class WriteBuffer:
     ) -> None:
         # After its own errors the library knows the state of the stream.
         self._interrupted = kind is not None and not issubclass(kind, GlacierError)
+        if kind is not None:
+            self._accepted = None
         self._lock.release()
 
 

@@ -281,7 +281,7 @@ class Upload(NotCopyable):
         self._progress = progress
         self._log = client._log
         self._get_credentials = client._get_credentials
-        self._write_buffer = WriteBuffer()
+        self._write_buffer = WriteBuffer(self._cancels)
         self._background: Optional[Background] = None
 
     def run(self) -> Archive:
@@ -407,6 +407,8 @@ class Upload(NotCopyable):
             TypeError, BufferError: data is not bytes-like, or not contiguous.
             GlacierError, Exception: see run().
         """
+        # The buffer takes small writes without a library call.
+        self._check_open()
         return self._write_buffer.write(data, self._send)
 
     def finish(self) -> Archive:
@@ -424,7 +426,12 @@ class Upload(NotCopyable):
         return self._archive_call(lib.glacier_upload_finish).result()
 
     def stream(self) -> UploadStream:
-        """Returns a writable file object that calls write() and finish()."""
+        """Returns a writable file object that calls write() and finish().
+
+        Raises:
+            UsageError: the Upload is closed.
+        """
+        self._check_open()
         return UploadStream(self)
 
     def initiate(self) -> None:
@@ -503,7 +510,11 @@ class Upload(NotCopyable):
         if self._background is not None and self._background.is_running():
             self._background.stop()
             self._background.done.wait()
-        self._call(lib.glacier_upload_abort).result()
+        try:
+            self._call(lib.glacier_upload_abort).result()
+        finally:
+            # The next write must not be buffered.
+            self._cancels.value += 1
 
     def cancel(self) -> None:
         """Cancels the working calls in progress, or the next one if there is none. They raise StoppedError.
@@ -599,6 +610,7 @@ class Upload(NotCopyable):
         return decoded(self._property("tree_hash"))
 
     def __enter__(self) -> Upload:
+        self._check_open()
         return self
 
     def __exit__(
@@ -612,6 +624,10 @@ class Upload(NotCopyable):
     def __repr__(self) -> str:
         closed = ", closed" if self._open_handle is None else ""
         return f"<glacier_mp.Upload to {self.vault_name!r}, {self.state.name}, upload_id={self.upload_id!r}{closed}>"
+
+    def _check_open(self) -> None:
+        """Raises UsageError if the Upload is closed."""
+        _ = self._handle
 
     @property
     def _handle(self) -> UploadHandle:
