@@ -43,6 +43,7 @@ other greenlets keep running during a call.
 
 from ._ffi import decoded as _decoded
 from ._ffi import lib as _lib
+from .archive import Archive
 from .client import Client, UploadInfo
 from .config import Config
 from .credentials import Credentials, credentials_from
@@ -61,7 +62,7 @@ from .progress import Progress
 from .source import Data, Source
 from .stream import UploadStream
 from .treehash import TreeHash
-from .upload import Archive, Part, State, Upload
+from .upload import Part, State, Upload
 
 __all__ = [
     "Archive",

@@ -37,6 +37,7 @@ from ._ffi import (
 )
 from ._memory import memory_at
 from ._queue import SimpleQueue
+from .archive import Archive, add_archive
 from .errors import GlacierError
 from .progress import Progress, progress_of
 
@@ -98,7 +99,19 @@ class Call(Generic[T]):
         self.done = _threads.Completion()
 
     def result(self) -> T:
-        """Runs the call, runs its callbacks on this thread, and returns the function's result."""
+        """Runs the call, runs its callbacks on this thread, and returns the function's result.
+
+        A callback or a signal handler can fail when the function has already created an archive. Its exception then has
+        the archive.
+        """
+        try:
+            return self._run_to_result()
+        except BaseException as error:
+            if isinstance(self._result, Archive):
+                add_archive(error, self._result)
+            raise
+
+    def _run_to_result(self) -> T:
         if sys.is_finalizing() or (_is_exiting and _threads.native_ident() != _exiting_thread):
             raise error_of(E_STATE, "the interpreter is shutting down: no call can be started")
         requests = self._requests = _threads.inbox()

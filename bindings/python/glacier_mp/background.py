@@ -11,6 +11,7 @@ from typing import Any, Optional, TypeVar
 
 from ._calls import Call, check_can_start_thread, thread_error
 from ._ffi import UploadHandle, lib
+from .archive import Archive, add_archive
 
 T = TypeVar("T")
 
@@ -91,4 +92,20 @@ def _set_outcome(
     if error is None:
         future.set_result(result)
     else:
-        future.set_exception(error)
+        future.set_exception(_awaitable(error))
+
+
+def _awaitable(error: BaseException) -> BaseException:
+    """Returns an exception that an asyncio.Future accepts.
+
+    It rejects a StopIteration, and a task that awaits it would never end. As in a generator (PEP 479), a RuntimeError
+    takes its place.
+    """
+    if not isinstance(error, StopIteration):
+        return error
+    replacement = RuntimeError("a callback or the source raised StopIteration")
+    replacement.__cause__ = error
+    archive = getattr(error, "archive", None)
+    if isinstance(archive, Archive):
+        add_archive(replacement, archive)
+    return replacement

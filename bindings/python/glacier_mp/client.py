@@ -12,10 +12,11 @@ from . import _arguments
 from ._calls import Call, ReportProgress
 from ._ffi import E_OUTCOME_UNKNOWN, E_STATE, ClientHandle, NotCopyable, decoded, error_of, lib
 from ._os_errors import os_errors_for
+from .archive import Archive
 from .config import Config
 from .errors import GlacierError
 from .source import Source
-from .upload import Archive, Upload
+from .upload import Upload
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Client(NotCopyable):
             GlacierError: see Upload.run. After GLACIER_E_OUTCOME_UNKNOWN the archive may exist. With a journal, the
                 same call determines the outcome. Without one, only an inventory of the vault does; an Upload object
                 that still exists can determine it too.
-            Exception: see Upload.run.
+            Exception: see Upload.run. If the archive exists already, the exception has it in the attribute ``archive``.
         """
         with Upload(
             self,

@@ -29,6 +29,7 @@ from ._ffi import (
 )
 from ._memory import Memory
 from ._os_errors import os_errors_for
+from .archive import Archive, add_archive
 from .background import Background, in_background
 from .errors import GlacierError
 from .progress import Progress, progress_of
@@ -81,22 +82,6 @@ class State(enum.IntEnum):
 
     def __format__(self, spec: str) -> str:
         return format(int(self) if spec[-1:] in _NUMBER_FORMATS else self.name, spec)
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A completed upload.
-
-    Attributes:
-        archive_id (str): the archive ID. Retrieving and deleting the archive need it, and the service reports it again
-            only in an inventory of the vault, so store it.
-        location (str or None): the URI path of the archive.
-        checksum (str or None): the tree hash of the archive, 64 hexadecimal digits.
-    """
-
-    archive_id: str
-    location: Optional[str]
-    checksum: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -159,6 +144,18 @@ class Upload(NotCopyable):
 
     Callbacks. They run on the thread of the working call. A callback may use cancel, close, progress,
     set_bandwidth_limit and the properties; working calls raise UsageError with GLACIER_E_BUSY.
+
+    An exception in a callback stops the call and is raised from it. The last callbacks of a call may come after the
+    archive was created. An exception in them, or of Ctrl-C at that time, is raised too. It then has the archive in the
+    attribute ``archive``, an Archive, and Python 3.11 and later show the archive ID in its traceback. Do not upload the
+    source again without a check of this attribute::
+
+        try:
+            archive = upload.run()
+        except Exception as error:
+            archive = getattr(error, "archive", None)
+            if archive is None:
+                raise
 
     Ctrl-C. Python raises KeyboardInterrupt in its main thread only. A program that uploads on other threads must catch
     it there and cancel each Upload.
@@ -227,7 +224,7 @@ class Upload(NotCopyable):
             too large is better than one that is too small.
         progress (callable): called with a Progress at least 4 times a second during a working call, on the thread of
             that call. Its return value is ignored. An exception in it stops the call and is raised from it; the upload
-            stays in the vault.
+            stays in the vault. See "Callbacks" for an exception after the archive was created.
 
     Raises:
         UsageError: a value is not allowed, or the client was created by the parent process before a fork.
@@ -301,7 +298,8 @@ class Upload(NotCopyable):
                 upload. To upload again, omit upload_id and use another journal.
             GlacierError: any other class. If the error is resumable, see "Resuming" under Upload. An automatic resume
                 is useful only if the error is also retryable.
-            Exception: any exception that progress, the log, the ``credentials`` callable or a source raised.
+            Exception: any exception that progress, the log, the ``credentials`` callable or a source raised. If the
+                archive exists already, the exception has it in the attribute ``archive``: see "Callbacks" under Upload.
         """
         return self._archive_call(lib.glacier_upload_run).result()
 
@@ -313,7 +311,8 @@ class Upload(NotCopyable):
             archive = future.result()
 
         All callbacks, including those added to the Future, and file objects or iterables as sources run on a thread of
-        this upload. The Future has the result or exception of run().
+        this upload. The Future has the result or exception of run(). A StopIteration becomes the cause of a
+        RuntimeError, as in a generator, because a task could not await it.
 
         The Future is already running, so Future.cancel() returns False and has no effect. Upload.cancel() stops the
         run, and the Future then has a StoppedError. Until the run ends, other working calls raise UsageError with
@@ -339,7 +338,7 @@ class Upload(NotCopyable):
         loop.call_soon_threadsafe to reach the event loop.
 
         Canceling the task stops the run and waits until it has ended: up to 250 ms, or up to 10 s if Complete was sent.
-        Complete may then have created the archive: see archive_id.
+        Complete may then have created the archive: see archive_id, and the attribute ``archive`` of the exception.
 
         Raises:
             asyncio.CancelledError: the task was canceled. The upload stays in the vault and can run again.
@@ -350,7 +349,7 @@ class Upload(NotCopyable):
         future, background = self._start()
         try:
             return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             background.stop()
             loop = asyncio.get_running_loop()
             ended = asyncio.Event()
@@ -365,6 +364,7 @@ class Upload(NotCopyable):
             while not ended.is_set():
                 with suppress(asyncio.CancelledError):
                     await ended.wait()
+            self._add_archive(error)
             raise
         finally:
             # An error in the Future refers to this frame. Break the cycle.
@@ -650,6 +650,11 @@ class Upload(NotCopyable):
         memory = Memory(data)
         self._call(lib.glacier_upload_write, memory.address, memory.length, kept_alive=memory).result()
 
+    def _add_archive(self, error: BaseException) -> None:
+        """Adds the archive to an exception if it exists."""
+        if self.archive_id is not None:
+            add_archive(error, _archive_of(self._property))
+
     def _archive_call(self, function: Any) -> Call[Archive]:
         """Returns a working call that returns the archive."""
         return self._call(partial(_call_for_archive, function))
@@ -680,9 +685,12 @@ def _property_of(handle: UploadHandle, name: str) -> Any:
 def _call_for_archive(function: Any, handle: UploadHandle) -> Archive:
     """Calls a function that completes the upload. Reads the archive from the handle, as the Upload may be closed."""
     function(handle)
+    return _archive_of(partial(_property_of, handle))
 
+
+def _archive_of(property_of: Callable[[str], Any]) -> Archive:
     def text(name: str) -> Optional[str]:
-        return decoded(_property_of(handle, name))
+        return decoded(property_of(name))
 
     return Archive(text("archive_id") or "", text("archive_location"), text("tree_hash"))
 
