@@ -69,3 +69,12 @@ def test_rejects_wrong_number_of_bytes_read(number, kind):
     file = SimpleNamespace(read=None, readinto=lambda buffer: number, close=lambda: None)
     with pytest.raises(kind, match=r"readinto\(\) of the source returned"):
         SourceReader(lambda offset, length: file, len(DATA)).read(0, 10)
+
+
+@pytest.mark.parametrize("name", ["progress", "source", "config"])
+@pytest.mark.parametrize("value", [5, b"path", ["a"]])
+def test_rejects_what_is_not_callable(name, value):
+    """Before a request to the cluster or the service."""
+    arguments = {"dask_client": SimpleNamespace(asynchronous=False), "vault_name": "vault", "source": __file__}
+    with pytest.raises(TypeError, match=f"^{name} must be .*callable, not {type(value).__name__}$"):
+        glacier_mp.distributed.upload(**{**arguments, name: value})

@@ -102,7 +102,8 @@ def test_worker_that_sees_another_file_is_named(dask_client, glacier, source, tm
         upload(dask_client, glacier, "/proc/self/cwd/source")
     assert caught.value.worker == odd
     assert odd in str(caught.value) and message in str(caught.value)
-    assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"
+    assert caught.value.name == ("GLACIER_E_IO" if other is None else "GLACIER_E_SOURCE_CHANGED")
+    assert isinstance(caught.value, FileNotFoundError) == (other is None)
     assert glacier.archives() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -15,12 +15,13 @@ import distributed
 
 from .. import _arguments
 from .._ffi import E_OUTCOME_UNKNOWN, E_SOURCE_CHANGED, E_STATE, E_TREE_HASH, error_of
+from ..archive import Archive
 from ..errors import GlacierError
 from ..plan import Plan
 from ..treehash import TreeHash
-from ..upload import Archive, Part, State, Upload
+from ..upload import Part, State, Upload
 from . import _worker
-from ._errors import WorkerLostError, WorkerSourceError
+from ._errors import WorkerLostError, WorkerSourceError, source_errors
 from ._progress import DistributedProgress, Totals
 from ._settings import ConfigSource, Settings
 from ._source import DistributedSource, View, view_of
@@ -100,15 +101,25 @@ def upload(
     Raises:
         TypeError, ValueError: a value has the wrong type or range.
         WorkerSourceError: a worker cannot read the source or sees another one, and the message and `worker` name it; or
-            the source changed.
+            the source changed. A source that cannot be opened or read, or is not a regular file, has GLACIER_E_IO, and
+            the exception is also an OSError such as FileNotFoundError.
         LocalError: with GLACIER_E_SOURCE_CHANGED also if the archive exists and the source has other bytes.
         WorkerLostError: the workers of one range were lost too often.
         IntegrityError: the source does not have the `checksum`, or another program replaced a stored part.
         GlacierError: as Upload.run. If a worker raised it, it has the attribute `worker`, the worker's address.
-        Exception: any exception that `progress` or the source function raised.
+        Exception: any exception that `progress` or the source function raised. An OSError or EOFError of the function
+            becomes a WorkerSourceError.
+
+    If an exception is raised and the archive exists, the exception has it in the attribute ``archive``.
     """
     if dask_client.asynchronous:
         raise TypeError("dask_client must be synchronous: create it with asynchronous=False")
+    if not isinstance(source, (str, os.PathLike)):
+        _arguments.callback("source", source, "a path, as a str or an os.PathLike, or callable")
+    if config is not None and not isinstance(config, Mapping):
+        _arguments.callback("config", config, "a mapping or callable")
+    if progress is not None:
+        _arguments.callback("progress", progress)
     if size is not None:
         size = _arguments.u64("size", size)
     if part_size is not None:
@@ -149,7 +160,11 @@ def upload(
             _check_source(dask_client, job, readings, max_losses)
             checksums = [checksum for part in ranges for checksum in readings[part].checksums]
             return _complete(handle, job, checksums, expected)
-        except GlacierError as error:
+        except BaseException as error:
+            # The call may also have learned that an earlier Complete created the archive.
+            handle._add_archive(error)
+            if not isinstance(error, GlacierError):
+                raise
             error.upload_id = handle.upload_id
             error.resumable = error.resumable or handle.state in (State.INITIATED, State.TRANSFERRING)
             if error.code == E_OUTCOME_UNKNOWN and journal is None:
@@ -172,7 +187,9 @@ def _own_view(source: DistributedSource) -> Optional[View]:
     """Returns what this process sees of the source; None if it is a function, or if this process cannot open it."""
     if not isinstance(source, (str, os.PathLike)) or not os.path.isfile(source) or not os.access(source, os.R_OK):
         return None
-    return view_of(source, None, f"the process that calls upload() on {socket.gethostname()}")
+    where = f"the process that calls upload() on {socket.gethostname()}"
+    with source_errors(where):
+        return view_of(source, None, where)
 
 
 def _open(handle: Upload) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -17,6 +19,7 @@ from .._arguments import shown
 from .._files import checked_length
 from ..source import Data
 from ..treehash import TreeHash
+from ._errors import SourceChangedError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -128,10 +131,10 @@ class SourceReader:
             OSError, Exception: the source cannot be read or has another validator, or an HTTP response another range.
         """
         if isinstance(self._source, (str, os.PathLike)):
-            with open(self._source, "rb", buffering=0) as file:
+            with _open(self._source) as file:
                 self._check_validator(_validator_of(os.fstat(file.fileno())))
                 file.seek(offset)
-                data: Data = _read(file, length)
+                data = _read(file, length)
         else:
             result: Any = self._source(offset, length)
             if hasattr(result, "read"):
@@ -158,7 +161,7 @@ class SourceReader:
         if self.validator is None:
             self.validator = found
         if found != self.validator:
-            raise OSError(
+            raise SourceChangedError(
                 f"it has {_shown(found)}, but had {_shown(self.validator)}: the source was replaced or modified"
             )
 
@@ -177,12 +180,32 @@ def view_of(source: DistributedSource, size: Optional[int], where: str) -> View:
 def file_version(path: Union[str, os.PathLike[str]]) -> tuple[int, Version]:
     """Returns the size of a file in bytes, and its version."""
     # A network file system may cache the metadata of a path, but not those of a file that was just opened.
-    with open(path, "rb", buffering=0) as file:
+    with _open(path) as file:
         is_synced = _sync(file.fileno())
         status = os.fstat(file.fileno())
     age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
     is_trusted = is_synced and age >= _TRUSTED_AGE_NS and _keeps_ctime(status.st_dev)
     return status.st_size, Version(_validator_of(status), status.st_ctime_ns, is_trusted)
+
+
+def _open(path: Union[str, os.PathLike[str]]) -> io.FileIO:
+    """Opens a regular file for reading, without a buffer.
+
+    Raises:
+        OSError: the path cannot be opened, or is not a regular file.
+    """
+    return open(path, "rb", buffering=0, opener=_open_regular)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # O_NONBLOCK: do not wait for a writer of a FIFO. O_NOCTTY: do not acquire a controlling terminal.
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    mode = os.fstat(descriptor).st_mode
+    # open() itself rejects a directory.
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise OSError(f"{shown(path)} is not a regular file")
+    return descriptor
 
 
 def _sync(descriptor: int) -> bool:
@@ -236,7 +259,7 @@ def _check_response(result: Any, offset: int, length: int, size: int) -> str:
         found = re.fullmatch(r"bytes (\d{1,20})-(\d{1,20})/(\d{1,20}|\*)", text.strip(), re.ASCII | re.IGNORECASE)
         expected = (offset, offset + length - 1, size)
         if found is None or tuple(size if field == "*" else int(field) for field in found.groups()) != expected:
-            raise OSError(
+            raise SourceChangedError(
                 f"the HTTP response has Content-Range {shown(text)}, but 'bytes {offset}-{offset + length - 1}/{size}'"
                 " was requested"
             )

@@ -9,7 +9,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Optional
 
@@ -21,7 +21,7 @@ from ..errors import GlacierError, StoppedError
 from ..progress import Progress
 from ..treehash import TreeHash
 from ..upload import Upload
-from ._errors import WorkerSourceError
+from ._errors import WorkerSourceError, source_errors
 from ._settings import Settings
 from ._source import DistributedSource, SourceReader, Version, View, file_version, view_of
 
@@ -293,14 +293,9 @@ def _report_end(report: _Reporter, upload: Upload, resumed: int = 0) -> None:
     report.report(progress.bytes_done + progress.bytes_resumed + resumed, progress.bytes_sent)
 
 
-@contextmanager
-def _source_errors(worker: distributed.Worker) -> Iterator[None]:
+def _source_errors(worker: distributed.Worker) -> AbstractContextManager[None]:
     """Names the worker in errors of the source."""
-    try:
-        yield
-    except (OSError, EOFError) as error:
-        message = f"{_name(worker)} cannot read the source: {error}"
-        raise WorkerSourceError(message, worker=worker.address) from error
+    return source_errors(_name(worker), worker.address)
 
 
 def _name(worker: distributed.Worker) -> str:
