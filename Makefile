@@ -20,8 +20,22 @@ SONAME := libglacier_mp.so.0
 # The target directory of cargo, from CARGO_TARGET_DIR or cargo's configuration files. It may contain spaces, so no file in
 # it is a target of make. If cargo is not in the PATH (under sudo, for example), the default is used.
 TARGET_DIR := $(shell $(CARGO) metadata --format-version 1 --no-deps --offline 2>/dev/null \
-	| sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+	| sed -n 's/.*"target_directory":"\(\([^"\\]\|\\.\)*\)".*/\1/p')
 TARGET_DIR := $(or $(TARGET_DIR),$(CARGO_TARGET_DIR),$(CARGO_BUILD_TARGET_DIR),$(CURDIR)/target)
+
+# The commands below contain these directories between double quotes, where a shell replaces some characters.
+empty :=
+tab := $(empty)	$(empty)
+define newline
+
+
+endef
+has_special = $(strip $(foreach character," ` $$,$(findstring $(character),$(1))) $(if $(findstring $(tab),$(1)),tab) \
+	$(if $(findstring $(newline),$(1)),newline))
+$(foreach name,CURDIR CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR TARGET_DIR PREFIX DESTDIR bindir libdir includedir datadir \
+	mandir docdir,$(if $(call has_special,$($(name))),$(error $(name) is "$($(name))": a shell gets it, so use a directory \
+	whose name has no ", no `, no $$, no tab and no newline)))
+
 BUILD_DIR := $(TARGET_DIR)$(addprefix /,$(CARGO_BUILD_TARGET))
 RELEASE := $(BUILD_DIR)/release
 DEBUG := $(BUILD_DIR)/debug
@@ -168,6 +182,9 @@ run-models:
 build-tests:
 	$(CARGO) test --workspace --no-run
 
+# Each test has its own local Glacier, and waits for it or for other processes half of the time.
+TWO_AT_A_TIME := --numprocesses 2
+
 # The Python tests use the library and the emulator that cargo built for the Rust tests.
 export RUFF_CACHE_DIR := $(TARGET_DIR)/ruff
 export MYPY_CACHE_DIR := $(TARGET_DIR)/mypy
@@ -180,7 +197,7 @@ run-test-python: build-tests
 	cd bindings/python && $(PYTHON_TESTS) ruff check . && $(PYTHON_TESTS) ruff format --check . && $(PYTHON_TESTS) mypy .
 	cd tests/python && $(PYTHON_TESTS) ruff check . ../support ../../scripts \
 		&& $(PYTHON_TESTS) ruff format --check . ../support ../../scripts \
-		&& $(PYTHON_TESTS) mypy . && $(PYTHON_TESTS) pytest
+		&& $(PYTHON_TESTS) mypy . && $(PYTHON_TESTS) pytest $(TWO_AT_A_TIME)
 	cd tests/wheel && $(PYTHON_TESTS) ruff check . && $(PYTHON_TESTS) ruff format --check . && $(PYTHON_TESTS) mypy .
 
 # Builds a Python wheel for Linux with glibc 2.17 or later, and prints its path.
@@ -211,7 +228,7 @@ CLIENTS := "$(TARGET_DIR)/clients-venv/bin/python" -m
 run-test-clients: build-tests
 	scripts/venv tests/clients/requirements.txt "$(TARGET_DIR)/clients-venv"
 	cd benches/python && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check .
-	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest
+	cd tests/clients && $(CLIENTS) ruff check . && $(CLIENTS) ruff format --check . && $(CLIENTS) pytest $(TWO_AT_A_TIME)
 
 # Builds the manual. A warning, such as a link that leads nowhere, is an error.
 DOCS := $(TARGET_DIR)/manual

@@ -103,6 +103,51 @@ fn help_names_every_target() {
     assert!(output.status.success() && missing.is_empty(), "{missing:?} of {output:?}");
 }
 
+/// The commands of make contain the directories between double quotes.
+#[test]
+fn directories_with_characters_that_a_shell_replaces_are_rejected() {
+    let place = TempDir::new().unwrap();
+    fs::copy(root().join("Makefile"), place.path().join("Makefile")).unwrap();
+    let help = |directory: &Path, variable: Option<(&str, &str)>| {
+        let mut command = Command::new("make");
+        command.args(["--no-print-directory", "-f"]).arg(place.path().join("Makefile")).arg("help");
+        command
+            .args(variable.map(|(name, value)| format!("{name}={}", value.replace('$', "$$"))))
+            .current_dir(directory);
+        for name in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+            command.env_remove(name);
+        }
+        command.output().unwrap()
+    };
+    for special in ["a\"b", "a`id`b", "a$HOME", "a\tb", "a\nb"] {
+        let directory = place.path().join(special);
+        fs::create_dir(&directory).unwrap();
+        let output = help(&directory, None);
+        assert!(!output.status.success() && text(&output.stderr).contains("CURDIR is "), "{special}: {output:?}");
+        for name in ["PREFIX", "DESTDIR", "libdir", "mandir", "CARGO_TARGET_DIR"] {
+            let output = help(place.path(), Some((name, &format!("/{special}"))));
+            let expected = format!("{name} is ");
+            assert!(!output.status.success() && text(&output.stderr).contains(&expected), "{special}: {output:?}");
+        }
+    }
+    for usual in ["it's ok", "\u{e9}&;#%", "back\\slash"] {
+        let directory = place.path().join(usual);
+        fs::create_dir(&directory).unwrap();
+        let output = help(&directory, Some(("PREFIX", "/usr/my programs")));
+        assert!(output.status.success(), "{usual}: {output:?}");
+    }
+}
+
+/// Cargo finds its directory in the home directory of the user.
+#[test]
+fn paths_are_remapped_without_home() {
+    let mut command = Command::new(root().join("scripts/remap-paths"));
+    command.arg("/target").env_remove("HOME").env_remove("CARGO_HOME");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output.stdout).contains("/.cargo=/cargo\""), "{output:?}");
+}
+
 #[test]
 fn emulator_prints_only_its_exports_on_standard_output() {
     let target = TempDir::new().unwrap();

@@ -21,15 +21,20 @@ in_both_builds!(run_file, streams, interface, example);
 
 under_valgrind!(interface);
 
+/// The standards to compile for. The standard changes what compiles, so the checks at run time need only the later one.
+fn standards(build: Build, [earlier, later]: [&'static str; 2]) -> Vec<&'static str> {
+    if build == Build::Plain { vec![earlier, later] } else { vec![later] }
+}
+
 fn run_file(build: Build) {
-    for standard in ["c++11", "c++17"] {
+    for standard in standards(build, ["c++11", "c++17"]) {
         let program = Program::cpp("tests/cpp/run_file.cpp", standard, build);
         upload_file(&program, "a file, from C++");
     }
 }
 
 fn streams(build: Build) {
-    for standard in ["c++11", "c++17"] {
+    for standard in standards(build, ["c++11", "c++17"]) {
         let glacier = local_glacier();
         let program = Program::cpp("tests/cpp/streams.cpp", standard, build);
         succeed(&mut program.command_at(&glacier));
@@ -38,7 +43,7 @@ fn streams(build: Build) {
 }
 
 fn interface(build: Build) {
-    for standard in ["c++17", "c++20"] {
+    for standard in standards(build, ["c++17", "c++20"]) {
         let glacier = local_glacier();
         let (_directory, file) = data_file("file", INTERFACE_SIZE);
         let program = Program::cpp(INTERFACE, standard, build);
