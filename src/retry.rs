@@ -37,6 +37,8 @@
 //! - By default, an attempt that does not reach the service counts only if the client received another response since the
 //!   attempt before it. During an outage nothing reaches the service, so only the time counts.
 //! - If the caller set the number of attempts, every attempt counts.
+//! - No delay of the library exceeds the time limit: it is shortened, and the last attempt is made at the limit. A longer
+//!   `Retry-After` is waited for up to the limit, which progress of other requests extends.
 //! - Until the client has opened its first connection, the time limit is [`FIRST_CONTACT_MAX`], and a host name that does
 //!   not exist is a permanent failure after [`UNKNOWN_NAME_ATTEMPTS`] attempts. An endpoint that was never reached is more
 //!   likely wrong than down.
@@ -207,7 +209,43 @@ pub fn rejected_parts(error: &Error) -> bool {
 pub fn backoff(attempt: u32, random: f64, retry_after: Option<Duration>) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     let limit = BACKOFF_CAP.min(BACKOFF_BASE * (1 << doublings));
-    limit.mul_f64(random.clamp(0.0, 1.0)).max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP))
+    limit.mul_f64(random.clamp(0.0, 1.0)).max(min_delay(retry_after))
+}
+
+/// Returns the delay before which no attempt is made, because the service asked for it.
+fn min_delay(retry_after: Option<Duration>) -> Duration {
+    retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)
+}
+
+impl Policy {
+    /// Returns the maximum active time without progress of a client that has reached this.
+    pub fn time_limit(&self, contact: Contact) -> Duration {
+        if contact.connected { self.give_up_after } else { self.give_up_after.min(FIRST_CONTACT_MAX) }
+    }
+}
+
+/// The next step of a wait for a retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitStep {
+    /// Wait for this time, then ask again: other requests may have made progress meanwhile.
+    Wait(Duration),
+    /// Make the next attempt.
+    Retry,
+    /// Return the error: the time limit is over before the time that the service asked for.
+    GiveUp,
+}
+
+/// Returns the next step of a wait.
+///
+/// `delay` is that of [`Attempts::next_delay`], `waited` the part of it that has passed, `left` the time until the limit.
+pub fn wait_step(error: &Error, delay: Duration, waited: Duration, left: Duration) -> WaitStep {
+    if waited >= delay || (left.is_zero() && waited >= min_delay(error.retry_after())) {
+        WaitStep::Retry
+    } else if left.is_zero() {
+        WaitStep::GiveUp
+    } else {
+        WaitStep::Wait((delay - waited).min(left))
+    }
 }
 
 /// Counts the attempts for one request.
@@ -246,7 +284,8 @@ impl Attempts {
         self.made + 1
     }
 
-    /// Records a failed attempt. Returns the delay before the next one, or `None` to give up.
+    /// Records a failed attempt. Returns the delay before the next one, or `None` to give up. A backoff ends at the time limit,
+    /// for a last attempt. `Retry-After` may end after it: see [`wait_step`].
     ///
     /// `idle` is the active time since the last progress, `contact` is what the client has reached until now, `random` a
     /// random number from 0 to 1.
@@ -284,13 +323,12 @@ impl Attempts {
         if policy.max_attempts.is_some() || has_new_responses || !is_without_response(error) {
             self.counted += 1;
         }
-        let delay = backoff(self.failed, random, error.retry_after());
-        let time_limit =
-            if contact.connected { policy.give_up_after } else { policy.give_up_after.min(FIRST_CONTACT_MAX) };
+        let left = policy.time_limit(contact).saturating_sub(idle);
+        let delay = backoff(self.failed, random, error.retry_after()).min(left.max(min_delay(error.retry_after())));
         let max_attempts = policy.max_attempts.unwrap_or(ATTEMPTS_DEFAULT);
         let has_attempts_left = max_attempts == 0 || self.counted < max_attempts;
         let name_may_exist = self.unknown_name < UNKNOWN_NAME_ATTEMPTS;
-        (is_retried && has_attempts_left && name_may_exist && idle + delay <= time_limit).then_some(delay)
+        (is_retried && has_attempts_left && name_may_exist && !left.is_zero()).then_some(delay)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
-use crate::retry::{Attempts, had_no_effect, is_gateway_failure};
+use crate::retry::{Attempts, WaitStep, had_no_effect, is_gateway_failure, wait_step};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 use crate::sync::lock;
 use crate::sys::wiping::WipedFrees;
@@ -165,7 +165,7 @@ impl Service {
         Request { method: request.method, target: request.target.clone(), headers, length: request.length }
     }
 
-    /// Waits for the delay before the next attempt. `idle` is the active time since the last progress.
+    /// Waits for the delay before the next attempt. `idle` returns the active time since the last progress.
     ///
     /// # Errors
     /// `error` if the policy allows no further attempt. `Canceled`.
@@ -174,7 +174,7 @@ impl Service {
         error: Error,
         attempts: &mut Attempts,
         label: &str,
-        idle: Duration,
+        idle: impl Fn() -> Duration,
         context: &RequestContext,
     ) -> Result<()> {
         if error.kind() == Kind::Canceled {
@@ -182,7 +182,7 @@ impl Service {
         }
         let number = attempts.number();
         let contact = self.reachability.contact();
-        let Some(delay) = attempts.next_delay(&error, &self.policy, idle, contact, fastrand::f64()) else {
+        let Some(delay) = attempts.next_delay(&error, &self.policy, idle(), contact, fastrand::f64()) else {
             return Err(match number {
                 1 => error,
                 _ if contact.connected => error.with_hint(format_args!("given up after {number} attempts")),
@@ -199,7 +199,25 @@ impl Service {
             Level::Warn,
             format_args!("{label} attempt {number} failed, retrying in {} ms: {error}", delay.as_millis()),
         );
-        self.clock.wait(delay, &context.cancel)
+        let (start, mut waited) = (self.clock.monotonic(), Duration::ZERO);
+        loop {
+            let limit = self.policy.time_limit(self.reachability.contact());
+            match wait_step(&error, delay, waited, limit.saturating_sub(idle())) {
+                WaitStep::Wait(time) => {
+                    self.clock.wait(time, &context.cancel)?;
+                    waited = self.clock.monotonic().saturating_sub(start);
+                }
+                WaitStep::Retry => return Ok(()),
+                WaitStep::GiveUp => {
+                    let asked = error.retry_after().unwrap_or_default().as_secs_f64();
+                    return Err(error.with_hint(format_args!(
+                        "given up after {number} attempts: the service's Retry-After of {asked} s ends after the time limit, \
+                         glacier_config_set_give_up_after_ms ({} s)",
+                        limit.as_secs_f64()
+                    )));
+                }
+            }
+        }
     }
 
     /// Sends a request without payload, with retries.
@@ -221,7 +239,7 @@ impl Service {
                 Err(error) if error.kind() == Kind::TreeHash => return Err(error),
                 Err(error) => error,
             };
-            let idle = self.clock.active().saturating_sub(start);
+            let idle = || self.clock.active().saturating_sub(start);
             let may_leave_upload = request.operation == ServiceOperation::Initiate && !had_no_effect(&error);
             self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)?;
             if may_leave_upload {

@@ -219,6 +219,17 @@ fn limits_an_outage_by_time_not_by_attempts() {
 }
 
 #[test]
+fn progress_of_other_requests_extends_a_wait() {
+    let second = Duration::from_secs;
+    let error = lost().with_retry_after(Some(second(20)));
+    assert_eq!(wait_step(&error, second(20), second(0), second(8)), WaitStep::Wait(second(8)));
+    assert_eq!(wait_step(&error, second(20), second(8), second(5)), WaitStep::Wait(second(5)));
+    assert_eq!(wait_step(&error, second(20), second(13), second(8)), WaitStep::Wait(second(7)));
+    assert_eq!(wait_step(&error, second(20), second(20), second(1)), WaitStep::Retry);
+    assert_eq!(wait_step(&error, second(20), second(13), second(0)), WaitStep::GiveUp);
+}
+
+#[test]
 fn counts_attempts_while_other_requests_get_responses() {
     let mut attempts = Attempts::new(REACHED);
     let mut made = 0;
@@ -393,17 +404,33 @@ proptest! {
         prop_assert!(end.is_ok(), "{:?}", end);
     }
 
-    /// The time limit applies to any number of attempts: no delay ends after it.
+    /// The time limit applies to any number of attempts: a delay ends at it, unless the service asked for a longer one.
     #[test]
-    fn no_delay_exceeds_give_up_after(
+    fn backoff_is_shortened_to_give_up_after(
         idle in 0u64..2400, retry_after in 0u64..1000, random in 0.0..=1.0, max_attempts in prop_oneof![Just(0u32), 2u32..5],
     ) {
         let (idle, retry_after) = (Duration::from_secs(idle), Duration::from_secs(retry_after));
         let policy = Policy { max_attempts: Some(max_attempts), ..Policy::default() };
-        let delay = backoff(1, random, Some(retry_after));
+        let left = policy.give_up_after.saturating_sub(idle);
+        let delay = backoff(1, random, None).min(left).max(retry_after.min(RETRY_AFTER_CAP));
         let error = of(Class::Transient).with_retry_after(Some(retry_after));
         let allowed = Attempts::new(REACHED).next_delay(&error, &policy, idle, REACHED, random);
-        prop_assert_eq!(allowed, (idle + delay <= policy.give_up_after).then_some(delay));
+        prop_assert_eq!(allowed, (!left.is_zero()).then_some(delay));
+    }
+
+    /// No attempt precedes the time of `Retry-After`, and no wait exceeds the time limit.
+    #[test]
+    fn wait_ends_at_the_delay_or_at_the_limit(
+        delay in 0u64..400, retry_after in prop::option::of(0u64..400), waited in 0u64..400, left in 0u64..400,
+    ) {
+        let [delay, waited, left] = [delay, waited, left].map(Duration::from_secs);
+        let retry_after = retry_after.map(Duration::from_secs);
+        let delay = delay.max(min_delay(retry_after));
+        match wait_step(&lost().with_retry_after(retry_after), delay, waited, left) {
+            WaitStep::Wait(time) => prop_assert!(!time.is_zero() && waited + time <= delay && time <= left),
+            WaitStep::Retry => prop_assert!(waited >= min_delay(retry_after) && (waited >= delay || left.is_zero())),
+            WaitStep::GiveUp => prop_assert!(left.is_zero() && waited < min_delay(retry_after)),
+        }
     }
 
     /// Each part has its own attempts, so the number of parts with faults is not limited.

@@ -3,6 +3,7 @@
 
 mod background;
 mod complete;
+mod give_up;
 mod journal;
 mod multipart;
 mod repair;

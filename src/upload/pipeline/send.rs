@@ -54,7 +54,7 @@ pub(crate) fn send_part(
         if let Err(changed) = check_bytes(part, &error, &context.cancel) {
             break Err(changed);
         }
-        let idle = service.clock.active().saturating_sub(last_progress().max(start));
+        let idle = || service.clock.active().saturating_sub(last_progress().max(start));
         if let Err(error) = service.wait_to_retry(error, &mut attempts, &label, idle, context) {
             break Err(error);
         }

@@ -33,8 +33,9 @@ impl Session {
         loop {
             self.apply(Event::CompleteSent)?;
             // The service reads the archive before it responds: only `give_up_after` bounds the wait, over all attempts.
-            let left = service.policy.give_up_after.saturating_sub(service.clock.active().saturating_sub(start));
-            let patient = RequestContext { grace: GRACE, response_timeout: Some(left), ..context.clone() };
+            let idle = || service.clock.active().saturating_sub(start);
+            let time = time_for_response(attempts.number(), service.policy.give_up_after, idle());
+            let patient = RequestContext { grace: GRACE, response_timeout: Some(time), ..context.clone() };
             let mut error = match service.complete(self.name()?, size, tree, attempts.number(), &patient) {
                 Ok(completed) => return self.completed(completed, tree),
                 Err(error) => error,
@@ -53,7 +54,6 @@ impl Session {
                 }
                 _ => error = vanished(error),
             }
-            let idle = service.clock.active().saturating_sub(start);
             if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, context) {
                 return Err(if maybe_done { self.outcome_unknown(error) } else { self.rejected(error)? });
             }
@@ -154,9 +154,29 @@ impl Session {
     }
 }
 
+/// Returns how long an attempt waits for the response to Complete. A repeated attempt, which may begin at the time limit, has
+/// at least the time for which a cancel waits.
+fn time_for_response(attempt: u32, limit: Duration, elapsed: Duration) -> Duration {
+    let left = limit.saturating_sub(elapsed);
+    if attempt == 1 { left } else { left.max(GRACE) }
+}
+
 /// Returns the error of a rejected Complete whose upload does not exist: an earlier Complete may have been carried out, and
 /// another one returns its archive.
 fn vanished(rejection: Error) -> Error {
     let message = format!("Complete was rejected ({rejection}), but the service no longer lists the upload");
     Error::new(Kind::Protocol, message).during("CompleteMultipartUpload").caused_by(rejection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempt_at_the_limit_has_time_for_its_response() {
+        let second = Duration::from_secs;
+        assert_eq!(time_for_response(1, second(2), second(0)), second(2));
+        assert_eq!(time_for_response(2, second(60), second(20)), second(40));
+        assert_eq!(time_for_response(2, second(60), second(60)), GRACE);
+    }
 }
