@@ -134,6 +134,7 @@ struct Details {
     not_sent: bool,
     connect_failure: Option<ConnectFailure>,
     resumable: bool,
+    maybe_done: bool,
     journal_hint: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -239,6 +240,13 @@ impl Error {
     #[must_use]
     pub fn resumable(mut self, is_resumable: bool) -> Self {
         self.details.resumable = is_resumable;
+        self
+    }
+
+    /// Sets whether the service may have carried out an attempt of the failed request.
+    #[must_use]
+    pub fn maybe_done(mut self, is_maybe_done: bool) -> Self {
+        self.details.maybe_done = is_maybe_done;
         self
     }
 
@@ -370,6 +378,11 @@ impl Error {
     /// Whether the upload still exists and can be resumed.
     pub fn is_resumable(&self) -> bool {
         self.details.resumable
+    }
+
+    /// Whether the service may have carried out an attempt of the failed request, although no response shows it.
+    pub fn is_maybe_done(&self) -> bool {
+        self.details.maybe_done
     }
 }
 

@@ -220,7 +220,7 @@ impl Service {
         }
     }
 
-    /// Sends a request without payload, with retries.
+    /// Sends a request without payload, with retries. The error says whether the service may have carried out an attempt.
     pub(super) fn send_with_retries<T>(
         &self,
         request: &PreparedRequest,
@@ -229,6 +229,7 @@ impl Service {
     ) -> Result<T> {
         let start = self.clock.active();
         let mut attempts = Attempts::new(self.reachability.contact());
+        let mut is_maybe_done = false;
         loop {
             let outcome = self
                 .attempt(request, attempts.number(), &mut io::empty(), context)
@@ -239,13 +240,17 @@ impl Service {
                 Err(error) if error.kind() == Kind::TreeHash => return Err(error),
                 Err(error) => error,
             };
-            let idle = || self.clock.active().saturating_sub(start);
-            let may_leave_upload = request.operation == ServiceOperation::Initiate && !had_no_effect(&error);
-            self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)?;
-            if may_leave_upload {
-                let text = "is sent again; if only the response was lost, an empty multipart upload stays in the vault until it expires";
-                self.log.write(Level::Warn, format_args!("{} {text}", request.operation));
+            if !had_no_effect(&error) {
+                is_maybe_done = true;
+                if request.operation == ServiceOperation::Initiate {
+                    let text =
+                        "if only the response was lost, an empty multipart upload stays in the vault until it expires";
+                    self.log.write(Level::Warn, format_args!("{} failed: {text}", request.operation));
+                }
             }
+            let idle = || self.clock.active().saturating_sub(start);
+            self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)
+                .map_err(|error| error.maybe_done(is_maybe_done))?;
         }
     }
 }

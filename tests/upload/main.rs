@@ -5,6 +5,7 @@ mod background;
 mod complete;
 mod give_up;
 mod journal;
+mod lost_responses;
 mod multipart;
 mod repair;
 mod retries;

@@ -23,10 +23,14 @@ impl Upload {
         let session = &self.session;
         let is_misuse = matches!(error.kind(), Kind::Invalid | Kind::State | Kind::Busy);
         let is_gone = error.kind() == Kind::NotFound;
-        let is_resumable = session.is_resumable() && !is_gone;
+        // With an unknown outcome, either the upload or the archive exists. Only a repeated Complete shows which.
+        let is_unknown = error.kind() == Kind::OutcomeUnknown;
+        let is_unfinished = session.is_resumable();
+        let may_be_deleted = is_unfinished && session.lost_responses.may_be_deleted() && !is_unknown;
+        let is_resumable = is_unfinished && !is_gone && !may_be_deleted;
         let error = error.resumable(is_resumable);
-        // With an unknown outcome, either the upload or the archive exists.
-        let is_named = !is_misuse && error.kind() != Kind::OutcomeUnknown;
+        let is_named = !is_misuse && !is_unknown;
+        let may_have_initiated = session.id().is_none() && session.lost_responses.may_have_initiated();
         let error = match session.id().filter(|_| is_named) {
             Some(id) if is_resumable => error.with_hint(format_args!(
                 "the upload is kept and can be resumed: upload ID {} in vault {}",
@@ -34,9 +38,24 @@ impl Upload {
                 session.vault_name()
             )),
             Some(id) if is_gone => error.with_hint(format_args!(
-                "the service does not know upload ID {} in vault {}: it was completed or aborted, expired 24 hours after its \
-                 last part, or never existed; look for its archive in an inventory of the vault before you upload it again",
+                "the service does not know upload ID {} in vault {}: it was {}, expired 24 hours after its last part, or never \
+                 existed; look for its archive in an inventory of the vault before you upload it again",
                 id.to_string_lossy(),
+                session.vault_name(),
+                if may_be_deleted {
+                    "probably aborted by this handle, although its abort failed; else it was completed"
+                } else {
+                    "completed or aborted (also by an abort whose response was lost)"
+                }
+            )),
+            Some(id) if may_be_deleted => error.with_hint(format_args!(
+                "the abort may have been carried out, and can be repeated: upload ID {} in vault {}",
+                id.to_string_lossy(),
+                session.vault_name()
+            )),
+            None if is_named && may_have_initiated => error.with_hint(format_args!(
+                "Initiate may have been carried out: an upload without parts may be in vault {} until it expires; list the \
+                 uploads of the vault to find it",
                 session.vault_name()
             )),
             _ => error,

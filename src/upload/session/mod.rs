@@ -5,6 +5,7 @@
 mod complete;
 pub(crate) mod counters;
 mod from_journal;
+pub(crate) mod lost_responses;
 mod operations;
 pub(crate) mod part_map;
 pub(crate) mod parts;
@@ -20,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use once_cell::sync::OnceCell;
 
 use self::counters::{Counters, Progress};
+use self::lost_responses::LostResponses;
 use self::parts::{Parts, StoredPart};
 use self::source_record::{SourceMatch, SourceRecord, size_changed};
 use self::state::{AtomicState, Event, State};
@@ -43,6 +45,7 @@ pub(crate) struct Session {
     pub(crate) counters: Counters,
     pub(crate) bandwidth: Arc<TokenBucket>,
     pub(crate) journal: Journal,
+    pub(crate) lost_responses: LostResponses,
     vault: CString,
     facts: Facts,
     state: AtomicState,
@@ -76,6 +79,7 @@ impl Session {
             counters: Counters::default(),
             bandwidth: Arc::new(TokenBucket::child_of(&client.bandwidth)),
             journal: Journal::default(),
+            lost_responses: LostResponses::default(),
             vault: to_cstring(vault),
             facts: Facts::default(),
             state: AtomicState::default(),
@@ -111,7 +115,8 @@ impl Session {
         self.state() == State::New && self.id().is_some()
     }
 
-    /// Returns true if, as far as the handle knows, the service keeps an upload that can be resumed.
+    /// Returns true if, as far as the handle knows, the service keeps an upload that can be resumed. A failed Abort may have
+    /// deleted it: see [`LostResponses::may_be_deleted`].
     pub(crate) fn is_resumable(&self) -> bool {
         self.is_attached() || self.state().is_resumable()
     }
@@ -182,6 +187,7 @@ impl Session {
 
     /// Records that the service acknowledged a part that this handle sent.
     pub(crate) fn acknowledged(&self, index: u32, part: StoredPart, trusted: bool) {
+        self.lost_responses.upload_seen();
         lock(self.parts()).acknowledged(index, part);
         self.record_part(index, part, trusted);
         self.counters.part_done(index, part.length, true);

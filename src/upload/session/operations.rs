@@ -30,7 +30,8 @@ impl Session {
         source: Option<Identity>,
         context: &RequestContext,
     ) -> Result<()> {
-        let initiated = self.client.service.initiate(self.vault_name(), description, part_size, context)?;
+        let initiated = self.client.service.initiate(self.vault_name(), description, part_size, context);
+        let initiated = initiated.inspect_err(|error| self.lost_responses.initiate_failed(error))?;
         let _ = self.facts.id.set(to_cstring(initiated.id.as_str()));
         let _ = self.facts.location.set(to_cstring(initiated.location));
         self.facts.set_part_size(part_size);
@@ -42,7 +43,12 @@ impl Session {
 
     /// Aborts the upload.
     pub(crate) fn abort(&self, context: &RequestContext) -> Result<()> {
-        self.client.service.abort(self.name()?, context).map_err(|error| self.not_found_after_complete(error))?;
+        let aborted = self.client.service.abort(self.name()?, context);
+        match aborted.inspect_err(|error| self.lost_responses.abort_failed(error)) {
+            // An earlier Abort of this handle deleted the upload, and its response was lost.
+            Err(error) if self.is_missing_after_abort(&error) => {}
+            outcome => outcome.map_err(|error| self.not_found_after_complete(error))?,
+        }
         self.apply(Event::Aborted)?;
         self.record_durably(&Record::Aborted);
         self.journal.release();
@@ -50,16 +56,26 @@ impl Session {
         Ok(())
     }
 
-    /// Replaces the error of an upload that was not found if Complete was sent: the archive may exist.
+    fn is_missing_after_abort(&self, error: &Error) -> bool {
+        error.kind() == Kind::NotFound && self.lost_responses.may_have_aborted() && !self.complete_was_sent()
+    }
+
+    /// Returns true if Complete was sent and not rejected: the archive may exist.
+    fn complete_was_sent(&self) -> bool {
+        lock(&self.pending_complete).is_some()
+    }
+
+    /// Replaces the error of an upload that was not found if Complete was sent.
     fn not_found_after_complete(&self, error: Error) -> Error {
-        let complete_was_sent = lock(&self.pending_complete).is_some();
-        if complete_was_sent && error.kind() == Kind::NotFound { self.outcome_unknown(error) } else { error }
+        let is_missing = error.kind() == Kind::NotFound;
+        if is_missing && self.complete_was_sent() { self.outcome_unknown(error) } else { error }
     }
 
     /// Lists the parts that the service holds, and takes over the part size. `part_size`: the one that the caller set.
     pub(crate) fn list_parts(&self, part_size: Option<u64>, context: &RequestContext) -> Result<UploadParts> {
         let listed = self.client.service.list_parts(self.name()?, context);
         let listed = listed.map_err(|error| self.not_found_after_complete(error))?;
+        self.lost_responses.upload_seen();
         if let Some(set) = part_size.filter(|set| *set != listed.part_size) {
             return Err(Error::invalid(format!(
                 "part size {set} was set, but the upload was initiated with parts of {} bytes",
