@@ -7,7 +7,7 @@ use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
 
 use super::{Context, Job, JobSource};
 use crate::console::{shown, shown_path};
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
 use crate::progress::Event;
 use crate::state::entry::{Entry, UploadKey, remove_file, unfinished};
 use crate::stdin::Stdin;
@@ -162,6 +162,12 @@ impl Journal {
         upload.set_journal(path)?;
         context.stop.add(&upload);
         match upload.abort() {
+            // The abort may have been carried out. The message of the error says so.
+            Err(error) if error.is_maybe_done() => {
+                let is_canceled = error.kind() == Kind::Canceled;
+                let failure = Failure::from(error);
+                return Err(if is_canceled { Failure { exit: Exit::Stopped, ..failure } } else { failure });
+            }
             Err(error) if !matches!(error.kind(), Kind::NotFound | Kind::OutcomeUnknown) => {
                 return Err(Failure::from(error)
                     .with_hint(format_args!("upload {} was not aborted", shown(&summary.upload_id))));

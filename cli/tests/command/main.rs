@@ -12,6 +12,7 @@ mod config;
 mod finished;
 mod install;
 mod limit_file;
+mod lost_responses;
 mod manual;
 mod names;
 mod output;
