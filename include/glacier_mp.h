@@ -404,9 +404,9 @@ typedef enum {
     GLACIER_E_THROTTLED = 303,
     /**
      * The service reports that the vault does not exist in this region and account, or that the upload does not
-     * exist: it was completed, aborted or removed. Before you upload again, look for the archive in an inventory of
-     * the vault, which the service makes as a job of the type inventory-retrieval (InitiateJob). A 404 from a proxy
-     * is retried, then GLACIER_E_SERVICE.
+     * exist: it was completed, aborted (perhaps by a call that received no response) or removed. Before you upload
+     * again, look for the archive in an inventory of the vault, which the service makes as a job of the type
+     * inventory-retrieval (InitiateJob). A 404 from a proxy is retried, then GLACIER_E_SERVICE.
      */
     GLACIER_E_NOT_FOUND = 304,
     /** A limit of the service was or would be exceeded. */
@@ -748,6 +748,10 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
  * Sets how long failed parts are retried while none is acknowledged, in milliseconds: at least 1, by default
  * 1,800,000 (30 min). Any other request, such as Complete, has this time for itself. After it, the call returns the
  * error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
+ *
+ * The last attempt is made when the time is over: a longer delay before it is shortened. Only a Retry-After of the
+ * service is not: if it ends later, the call waits, in case other parts are acknowledged meanwhile, and then fails
+ * without another attempt; the message names the Retry-After.
  *
  * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
  * the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)
@@ -1213,8 +1217,8 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
 /* ==== Resuming =====================================================================================================
  *
  * A failure before glacier_upload_id is set leaves nothing in the vault, except possibly an empty multipart upload,
- * which expires. After a later failure, the upload and its parts are in the vault if glacier_error_is_resumable
- * returns 1.
+ * which expires: if the response to Initiate was lost, the message says so, and glacier_client_list_uploads shows the
+ * upload. After a later failure, the upload and its parts are in the vault if glacier_error_is_resumable returns 1.
  *
  * With a journal (glacier_upload_set_journal), a new process resumes by making the same calls again. Without one,
  * attach a new handle to the upload ID and set the same source:
@@ -1615,10 +1619,10 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * GLACIER_E_INVALID, because the library could not detect a missing end. The call lists the parts first, unless this
  * handle put all of them.
  *
- * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
- * is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
- * GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated, the state becomes
- * GLACIER_STATE_UNKNOWN.
+ * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it, but a repeated
+ * attempt waits at least 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives up
+ * before the response arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when
+ * Complete is repeated, the state becomes GLACIER_STATE_UNKNOWN.
  *
  * Results: upload results; and
  *
@@ -1641,12 +1645,19 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
  *
+ * If the response is lost, the request is repeated, and a repetition that finds no upload is a success. A call that
+ * fails or is canceled after such a request may have deleted the upload: glacier_error_is_resumable then returns 0,
+ * the state stays, and the message has the upload ID. Call again: this handle still knows that it sent the request,
+ * and returns GLACIER_OK if the upload is gone. Another handle, also one with the same journal, gets
+ * GLACIER_E_NOT_FOUND.
+ *
  * A started run or a stream is canceled first, and the call waits until it has ended: see "Cancellation". The
- * journal records the abort.
+ * journal records the abort when it succeeds.
  *
  * Results: upload results. Since: 0.1
  */
-glacier_result_t glacier_upload_abort(glacier_upload_t *upload, glacier_error_t **err);
+glacier_result_t glacier_upload_abort(glacier_upload_t *upload,
+                                      glacier_error_t **err);
 
 /** The parts that the service holds of an upload, from glacier_upload_list_parts, in the order of their offsets. */
 typedef struct glacier_parts_t glacier_parts_t;
@@ -1707,8 +1718,9 @@ int32_t glacier_error_is_retryable(const glacier_error_t *error);
 
 /**
  * Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this handle (a stream
- * with parts missing: with a new one); else 0. See "Resuming". It does not check the source. After
- * GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can resume. Since: 0.1
+ * with parts missing: with a new one); else 0, also after a failed glacier_upload_abort that may have deleted it. See
+ * "Resuming". It does not check the source. After GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same
+ * journal, can resume. Since: 0.1
  */
 int32_t glacier_error_is_resumable(const glacier_error_t *error);
 

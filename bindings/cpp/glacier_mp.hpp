@@ -633,7 +633,10 @@ public:
     config &stall_timeout(std::chrono::milliseconds time) {
         return number(glacier_config_set_stall_timeout_ms, detail::milliseconds(time));
     }
-    /** Sets the time without an acknowledged part after which retries end: at least 1 ms. Default: 30 min. */
+    /**
+     * Sets the time without an acknowledged part after which retries end: at least 1 ms. Default: 30 min. See
+     * glacier_config_set_give_up_after_ms.
+     */
     config &give_up_after(std::chrono::milliseconds time) {
         return number(glacier_config_set_give_up_after_ms, detail::milliseconds(time));
     }
@@ -1128,7 +1131,8 @@ public:
     }
     /**
      * Deletes the upload and its parts at the service. This cannot be undone. A background run or a stream is canceled
-     * first. Throws: the errors of requests; usage_error (completed).
+     * first. A call that fails after a lost response may have deleted the upload: is_resumable() is then false; call
+     * abort() of this object again. See glacier_upload_abort. Throws: the errors of requests; usage_error (completed).
      */
     void abort() {
         put([&](auto err) { return glacier_upload_abort(get(), err); });

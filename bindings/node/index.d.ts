@@ -251,7 +251,10 @@ export class Upload implements AsyncDisposable {
   cancel(): void;
   /** Returns the parts that the service holds. */
   listParts(): Promise<StoredPart[]>;
-  /** Deletes the upload and its parts at the service. */
+  /**
+   * Deletes the upload and its parts at the service. A call that fails after a lost response may have deleted the upload:
+   * `isResumable` is then false. Call `abort` of the same object again.
+   */
   abort(): Promise<void>;
   /**
    * Closes the object, and stops its calls. The upload stays in the vault. A call in progress is rejected with the code

@@ -106,10 +106,10 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// GLACIER_E_INVALID, because the library could not detect a missing end. The call lists the parts first, unless this
 /// handle put all of them.
 ///
-/// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it. If the response
-/// is lost, Complete is repeated. If the call is canceled or gives up before the response arrives, it returns
-/// GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated, the state becomes
-/// GLACIER_STATE_UNKNOWN.
+/// The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it, but a repeated
+/// attempt waits at least 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives up
+/// before the response arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when
+/// Complete is repeated, the state becomes GLACIER_STATE_UNKNOWN.
 ///
 /// Results: upload results; and
 ///
@@ -135,8 +135,14 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
 ///   GLACIER_E_OUTCOME_UNKNOWN
 ///
+/// If the response is lost, the request is repeated, and a repetition that finds no upload is a success. A call that
+/// fails or is canceled after such a request may have deleted the upload: glacier_error_is_resumable then returns 0,
+/// the state stays, and the message has the upload ID. Call again: this handle still knows that it sent the request,
+/// and returns GLACIER_OK if the upload is gone. Another handle, also one with the same journal, gets
+/// GLACIER_E_NOT_FOUND.
+///
 /// A started run or a stream is canceled first, and the call waits until it has ended: see "Cancellation". The
-/// journal records the abort.
+/// journal records the abort when it succeeds.
 ///
 /// Results: upload results. Since: 0.1
 #[unsafe(no_mangle)]

@@ -364,6 +364,10 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
 /// 1,800,000 (30 min). Any other request, such as Complete, has this time for itself. After it, the call returns the
 /// error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
 ///
+/// The last attempt is made when the time is over: a longer delay before it is shortened. Only a Retry-After of the
+/// service is not: if it ends later, the call waits, in case other parts are acknowledged meanwhile, and then fails
+/// without another attempt; the message names the Retry-After.
+///
 /// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
 /// the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)
 /// does not count, here and in the other timeouts.

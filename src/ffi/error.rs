@@ -100,8 +100,9 @@ pub unsafe extern "C" fn glacier_error_is_retryable(error: *const glacier_error_
 }
 
 /// Returns 1 if, as far as the handle knows, the upload is in the vault and can be resumed with this handle (a stream
-/// with parts missing: with a new one); else 0. See "Resuming". It does not check the source. After
-/// GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same journal, can resume. Since: 0.1
+/// with parts missing: with a new one); else 0, also after a failed glacier_upload_abort that may have deleted it. See
+/// "Resuming". It does not check the source. After GLACIER_E_OUTCOME_UNKNOWN only this handle, or one with the same
+/// journal, can resume. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_error_is_resumable(error: *const glacier_error_t) -> i32 {
     infallible::read(error, 0, |error| error.is_resumable.into())

@@ -69,9 +69,9 @@ pub enum glacier_result_names {
     /// The service throttled the request in each attempt.
     GLACIER_E_THROTTLED = 303,
     /// The service reports that the vault does not exist in this region and account, or that the upload does not
-    /// exist: it was completed, aborted or removed. Before you upload again, look for the archive in an inventory of
-    /// the vault, which the service makes as a job of the type inventory-retrieval (InitiateJob). A 404 from a proxy
-    /// is retried, then GLACIER_E_SERVICE.
+    /// exist: it was completed, aborted (perhaps by a call that received no response) or removed. Before you upload
+    /// again, look for the archive in an inventory of the vault, which the service makes as a job of the type
+    /// inventory-retrieval (InitiateJob). A 404 from a proxy is retried, then GLACIER_E_SERVICE.
     GLACIER_E_NOT_FOUND = 304,
     /// A limit of the service was or would be exceeded.
     GLACIER_E_LIMIT = 305,

@@ -503,6 +503,10 @@ class Upload(NotCopyable):
 
         A background run or an unfinished stream is stopped first.
 
+        If the response is lost, the request is repeated, and a repetition that finds no upload is a success. A call
+        that fails or is canceled after such a request may have deleted the upload: the error is not resumable, and its
+        message says so. Call abort() of the same Upload again.
+
         Raises:
             UsageError: the upload is completed (GLACIER_E_STATE).
             GlacierError: any other class.
