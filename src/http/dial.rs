@@ -8,7 +8,7 @@
 //! - A step that does not end uses up the rest of the connect timeout.
 //!
 //! After a failed step, the next connection tries that address last. The same holds for an address whose connection fails
-//! before it carries a response: see [`super::connection`].
+//! before it carries a response: see [`super::connection`]. After a timeout, it holds for all addresses that were tried.
 
 use std::fmt;
 use std::io;
@@ -31,17 +31,32 @@ pub(crate) fn dial(context: &TransportContext, cancel: &Cancel) -> Result<(Socke
     let found = look_up(context)?;
     let order = lock(&context.addresses).order(&found);
     let opening = Opening::new(context, cancel);
-    let mut attempts =
-        ConnectAttempts { opening: &opening, schedule: Schedule::new(order), in_flight: vec![], failed: vec![] };
+    let mut attempts = ConnectAttempts {
+        opening: &opening,
+        schedule: Schedule::new(order),
+        tried: vec![],
+        in_flight: vec![],
+        failed: vec![],
+    };
+    let result = open(&mut attempts);
+    let mut addresses = lock(&context.addresses);
+    match &result {
+        Ok((address, _)) => addresses.opened(*address),
+        Err(error) if error.kind() == Kind::Timeout => addresses.timed_out(&attempts.tried),
+        Err(_) => {}
+    }
+    result
+}
+
+/// Connects to one address after another until all steps succeed on a connection.
+fn open(attempts: &mut ConnectAttempts<'_>) -> Result<(SocketAddr, Channel)> {
     loop {
         let (address, socket) = attempts.connect()?;
-        match opening.secure(socket) {
-            Ok(channel) => {
-                lock(&context.addresses).opened(address);
-                return Ok((address, channel));
-            }
+        match attempts.opening.secure(socket) {
+            Ok(channel) => return Ok((address, channel)),
             Err(error) if is_interrupted(&error) => {
-                lock(&context.addresses).failed(address);
+                lock(&attempts.opening.context.addresses).failed(address);
+                attempts.mark_last(address);
                 if error.kind() == Kind::Timeout || !attempts.has_others() {
                     return Err(error);
                 }
@@ -96,6 +111,8 @@ fn no_resources(context: &TransportContext, what: &str, error: io::Error) -> Err
 struct ConnectAttempts<'a> {
     opening: &'a Opening<'a>,
     schedule: Schedule,
+    /// The addresses that were tried, each once, in the order in which they are tried again after a timeout.
+    tried: Vec<SocketAddr>,
     in_flight: Vec<Attempt>,
     /// The failed attempts with their errors.
     failed: Vec<(SocketAddr, io::Error)>,
@@ -135,7 +152,16 @@ impl ConnectAttempts<'_> {
         self.schedule.wait(Duration::ZERO).is_some()
     }
 
+    /// Moves an address to the end of those that were tried.
+    fn mark_last(&mut self, address: SocketAddr) {
+        self.tried.retain(|tried| *tried != address);
+        self.tried.push(address);
+    }
+
     fn start_attempt(&mut self, address: SocketAddr) -> Result<()> {
+        if !self.tried.contains(&address) {
+            self.tried.push(address);
+        }
         match Socket::connect(address) {
             Ok(socket) => self.in_flight.push(Attempt { address, socket }),
             Err(error) if is_exhausted(&error) && self.in_flight.is_empty() => {

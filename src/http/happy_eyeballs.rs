@@ -2,7 +2,8 @@
 //! pure: the time is an argument.
 //!
 //! Attempts start 250 ms apart, or at once when another attempt fails, with IPv6 and IPv4 alternating. A started attempt
-//! continues until the connect timeout. The next connection first tries the address that worked last.
+//! continues until the connect timeout. The next connection first tries the address that worked last, and after a timeout
+//! those that were not tried yet.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,15 +12,16 @@ use std::time::Duration;
 /// The time from the start of one attempt to the start of the next (RFC 8305 §5, "Connection Attempt Delay").
 pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The maximum number of failed addresses that are remembered.
-const FAILED_MAX: usize = 32;
+/// The maximum number of failed addresses that are remembered. If a host had more, the first of them would be tried again
+/// before the last.
+const FAILED_MAX: usize = 256;
 
 /// The results of earlier connections of the same client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AddressMemory {
     /// The address of the last connection that was opened completely.
     last_good: Option<SocketAddr>,
-    /// The addresses that accepted a connection and then failed, in the order of their last failures.
+    /// The addresses that failed after they accepted a connection, or before a timeout, in the order of their last failures.
     failed: Vec<SocketAddr>,
 }
 
@@ -30,7 +32,16 @@ impl AddressMemory {
         self.failed.retain(|failed| *failed != address);
     }
 
-    /// Records that `address` accepted a connection that failed before it carried a response, such as in the TLS handshake.
+    /// Records that a connection was not opened within its timeout, after attempts to these addresses in this order. If they
+    /// kept their places, they could use up the timeout of each connection, and no other address would be tried.
+    pub(crate) fn timed_out(&mut self, tried: &[SocketAddr]) {
+        for address in tried {
+            self.failed(*address);
+        }
+    }
+
+    /// Records that `address` did not respond before a timeout, or accepted a connection that failed before it carried a
+    /// response, such as in the TLS handshake.
     pub(crate) fn failed(&mut self, address: SocketAddr) {
         if self.last_good == Some(address) {
             self.last_good = None;
@@ -213,9 +224,75 @@ mod tests {
         assert_eq!(memory.order(&[v6(1)]), [v6(1)]);
     }
 
+    /// Opens connections one after another, and remembers their results, until one is accepted. Returns their number.
+    fn connections_until_accepted(
+        memory: &mut AddressMemory,
+        found: &[SocketAddr],
+        hosts: &HashMap<SocketAddr, Host>,
+        timeout: Duration,
+    ) -> usize {
+        for number in 1..=found.len() {
+            let order = memory.order(found);
+            let (connected, starts) = connect(order.clone(), hosts, timeout);
+            if let Some((address, _)) = connected {
+                memory.opened(address);
+                return number;
+            }
+            memory.timed_out(order.get(..starts.len()).unwrap());
+        }
+        panic!("the working address was never tried");
+    }
+
+    #[test]
+    fn tries_other_addresses_after_a_timeout() {
+        let hosts = [(v4(9), Host::Accepts(ms(20)))].into();
+        let found: Vec<_> = (1..=9).map(v4).collect();
+        // A timeout leaves time for one, two and four attempts.
+        for (timeout, count) in [(250, 9), (500, 5), (1000, 3)] {
+            let mut memory = AddressMemory::default();
+            assert_eq!(connections_until_accepted(&mut memory, &found, &hosts, ms(timeout)), count);
+            assert_eq!(connections_until_accepted(&mut memory, &found, &hosts, ms(timeout)), 1);
+        }
+    }
+
+    /// A refusal that arrives late uses up the timeout like silence.
+    #[test]
+    fn tries_other_addresses_after_slow_refusals() {
+        let mut hosts: HashMap<_, _> = (1..=5).map(|n| (v4(n), Host::Refuses(ms(200)))).collect();
+        hosts.insert(v4(6), Host::Accepts(ms(20)));
+        let found: Vec<_> = (1..=6).map(v4).collect();
+        assert_eq!(connections_until_accepted(&mut AddressMemory::default(), &found, &hosts, ms(500)), 2);
+    }
+
+    #[test]
+    fn tries_other_addresses_if_the_last_good_one_times_out() {
+        let mut memory = AddressMemory::default();
+        memory.opened(v4(3));
+        let hosts = [(v4(1), Host::Accepts(ms(20)))].into();
+        let found: Vec<_> = (1..=3).map(v4).collect();
+        assert_eq!(connections_until_accepted(&mut memory, &found, &hosts, ms(250)), 2);
+        assert_eq!(memory.order(&found), [v4(1), v4(2), v4(3)]);
+    }
+
+    #[test]
+    fn all_addresses_take_turns_while_none_responds() {
+        let mut memory = AddressMemory::default();
+        let found: Vec<_> = (1..=5).map(v4).collect();
+        let mut tried = Vec::new();
+        for _ in 0..5 {
+            let order = memory.order(&found);
+            memory.timed_out(&order[..2]);
+            tried.extend_from_slice(&order[..2]);
+        }
+        assert_eq!(tried, [&found[..], &found[..]].concat());
+        // The order of the preference remains if all are tried in each connection.
+        memory.timed_out(&found);
+        assert_eq!(memory.order(&found), found);
+    }
+
     #[test]
     fn reaches_each_address_while_the_others_fail() {
-        let found: Vec<_> = (1..=33).map(v4).collect();
+        let found: Vec<_> = (1..=u16::try_from(FAILED_MAX).unwrap() + 1).map(v6).collect();
         let mut memory = AddressMemory::default();
         for address in &found {
             assert_eq!(memory.order(&found).first(), Some(address));

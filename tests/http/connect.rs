@@ -170,6 +170,19 @@ fn connect_timeout_limits_all_attempts_together() {
     assert!(error.message().contains("Connection refused"), "{error}");
 }
 
+/// Each of these timeouts ends before the attempt to the working address is due.
+#[test]
+fn connect_timeout_does_not_hide_the_addresses_after_silent_ones() {
+    for silent in [vec![Silent::new()], vec![Silent::new(), Silent::new()]] {
+        let server = Server::plain(always(OK));
+        let addresses: Vec<_> = silent.iter().map(|silent| silent.address).chain([server.address]).collect();
+        let timeout = Duration::from_millis(200) * u32::try_from(silent.len()).unwrap();
+        let transport = transport(&Names::of(&addresses), timeout);
+        let connected = (0..20).any(|_| transport.connection().open(&context()).is_ok());
+        assert!(connected, "{} silent addresses", silent.len());
+    }
+}
+
 #[test]
 fn cancel_ends_connecting() {
     let silent = Silent::new();
