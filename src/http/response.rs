@@ -278,6 +278,12 @@ impl ResponseReader {
             self.persistent &= length.is_none() && !is_http_1_0;
             match transfer_codings[..] {
                 [coding] if coding.eq_ignore_ascii_case(b"chunked") => Framing::CHUNKED,
+                // The obsolete name for no coding (RFC 2616 §3.6). Something between may frame the body in another way, so
+                // the connection is not used again.
+                [coding] if coding.eq_ignore_ascii_case(b"identity") => {
+                    self.persistent = false;
+                    length.map_or(Framing::Close, Framing::Length)
+                }
                 _ => self.reject_coding(
                     "transfer coding",
                     &transfer_codings.join(&b", "[..]),

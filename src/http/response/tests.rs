@@ -289,12 +289,42 @@ fn rejects_bytes_that_are_not_http() {
     );
 }
 
+/// RFC 2616 §3.6 names the absence of a coding. Since RFC 7230 it is no longer valid, so the connection is not used again.
+#[test]
+fn reads_the_transfer_coding_identity_as_no_coding() {
+    for coding in ["identity", "Identity", ",identity ,"] {
+        let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\nContent-Length: 2\r\n\r\n");
+        let whole = outcome(format!("{head}ok"));
+        assert_eq!(whole.response.as_deref(), Some("HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nok"));
+        assert!(!whole.is_persistent);
+        assert_ne!(outcome(format!("{head}o")).phase, Phase::Complete);
+    }
+    let mut reader = ResponseReader::default();
+    reader.push(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n2\r\nok\r\n0\r\n\r\n").unwrap();
+    assert_eq!(reader.phase(), Phase::Body, "the body ends with the connection");
+    assert!(reader.end(true));
+    assert!(reader.normalized().unwrap().ends_with(b"\r\n\r\n2\r\nok\r\n0\r\n\r\n"));
+    let empty = outcome("HTTP/1.1 204 x\r\nTransfer-Encoding: identity\r\n\r\n");
+    assert_eq!((empty.phase, empty.is_persistent), (Phase::Complete, false));
+    let lengths = "Content-Length: 1\r\nContent-Length: 2\r\n";
+    error(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n{lengths}\r\nok"));
+}
+
 #[test]
 fn rejects_an_unknown_coding_if_the_body_is_needed() {
     for (header, coding, text) in [
         ("Content-Encoding", "gzip", "the content coding \"gzip\", but the request accepts only identity"),
         ("Transfer-Encoding", "gzip", "the transfer coding \"gzip\", but only chunked, once, is supported"),
-        ("Transfer-Encoding", "identity", "the transfer coding \"identity\", but only chunked, once, is supported"),
+        (
+            "Transfer-Encoding",
+            "identity, chunked",
+            "the transfer coding \"identity, chunked\", but only chunked, once, is supported",
+        ),
+        (
+            "Transfer-Encoding",
+            "chunked\r\nTransfer-Encoding: identity",
+            "the transfer coding \"chunked, identity\", but only chunked, once, is supported",
+        ),
         (
             "Transfer-Encoding",
             "gzip,chunked",
