@@ -179,6 +179,7 @@ fn skips_and_logs_certificates_of_the_system_that_cannot_be_used() {
     let origin = format!("the trust store of the system ({})", directory.path().display());
     assert!(lines[0].starts_with(&format!("trusted certificates: 1 in {origin}, loaded in ")), "{lines:?}");
     assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with(": an entry is not Base64")), "{lines:?}");
     // The beginning of the SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` shows it.
     assert!(
         lines
@@ -257,7 +258,9 @@ fn rejects_a_ca_file_with_an_invalid_certificate() {
             "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n",
             "its certificate 2 is not a well-formed X.509 certificate",
         ),
-        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "it is not PEM"),
+        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "it is not PEM: an entry is not Base64"),
+        ("-----BEGIN CERTIFICATE-----\nQQ==\n", "it is not PEM: an entry has no line -----END CERTIFICATE-----"),
+        ("-----BEGIN CERTIFICATE\nQQ==\n", "it is not PEM: a line begins with -----BEGIN, but does not end with -----"),
     ] {
         let before = if content.is_empty() { "" } else { pem(&server) };
         fs::write(&path, format!("{before}{content}")).unwrap();

@@ -10,6 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::pem_text;
 use crate::error::{Error, Kind, Result};
 use crate::sys::emergency_memory;
 
@@ -69,7 +70,7 @@ impl CaFile {
         let mut certificates = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate =
-                certificate.map_err(|error| self.invalid(&format!("it is not PEM: {error}")).caused_by(error))?;
+                certificate.map_err(|error| self.invalid(&format!("it is not PEM: {}", pem_text::text(&error))))?;
             let number = certificates.len() + 1;
             roots.add(certificate.clone()).map_err(|error| {
                 self.invalid(&format!("its certificate {number} is not a well-formed X.509 certificate"))

@@ -2,6 +2,7 @@
 
 mod ca_file;
 mod origin;
+mod pem_text;
 mod system;
 
 use std::collections::HashSet;

@@ -10,6 +10,7 @@ use rustls_native_certs::{CertificateResult, ErrorKind, load_certs_from_paths};
 
 use super::ca_file::{CA_FILE_MAX, MEMORY_PER_BYTE};
 use super::origin::{CA_FILE_SETTINGS, Origin};
+use super::pem_text;
 use crate::error::{Error, Kind, Result, is_exhausted};
 use crate::sys::emergency_memory;
 
@@ -40,6 +41,9 @@ impl Found {
             match &error.kind {
                 ErrorKind::Io { inner, .. } if is_exhausted(inner) => {
                     return Err(no_resources(&error.to_string()).caused_by(error));
+                }
+                ErrorKind::Pem(reason) => {
+                    self.problems.push(format!("{}: {}", error.context, pem_text::text(reason)));
                 }
                 _ => self.problems.push(error.to_string()),
             }
