@@ -20,6 +20,7 @@
 //! | any other 4xx or 5xx | permanent | ambiguous |
 //! | certificate rejected | – | permanent |
 //! | another TLS failure: no TLS, no common version, an alert | – | permanent before the first connection, then transient |
+//! | an alert after the handshake and before a response (TLS 1.3) | – | permanent before the first response, then transient |
 //! | a proxy opens no connection: 408, 429, 5xx | – | transient |
 //! | a proxy opens no connection: any other status, such as 407; a request that it does not forward: 407 | – | permanent |
 //! | signature expired, clock wrong | signed again with the corrected clock | – |
@@ -154,7 +155,7 @@ pub fn is_timeout_or_overload(code: &str) -> bool {
 fn is_without_response(error: &Error) -> bool {
     let is_lost = matches!(error.kind(), Kind::Network | Kind::Timeout) && status_through_connection(error).is_none();
     let is_of_gateway = error.http_status().is_some_and(is_gateway_failure) && !error.is_from_service();
-    is_lost || is_of_gateway || is_broken_tls(error)
+    is_lost || is_of_gateway || refused_at(error).is_some()
 }
 
 /// Returns true for the statuses with which a gateway reports that it did not reach the server, or received no response in
@@ -163,10 +164,30 @@ pub fn is_gateway_failure(status: u16) -> bool {
     matches!(status, 502 | 504)
 }
 
-/// Returns true if a TLS handshake failed for another reason than the certificate. If the client has connected before, the
-/// endpoint speaks TLS, and something else responded in its place.
-fn is_broken_tls(error: &Error) -> bool {
-    error.connect_failure() == Some(ConnectFailure::TlsRefused)
+/// When the peer rejected a TLS handshake, for another reason than its certificate.
+enum TlsRefusal {
+    /// In the handshake.
+    Handshake,
+    /// After the client's part of the handshake, which opened the connection. With TLS 1.3 the server then checks the client.
+    AfterHandshake,
+}
+
+fn refused_at(error: &Error) -> Option<TlsRefusal> {
+    match error.connect_failure() {
+        Some(ConnectFailure::TlsRefused) => Some(TlsRefusal::Handshake),
+        None if error.kind() == Kind::Tls => Some(TlsRefusal::AfterHandshake),
+        _ => None,
+    }
+}
+
+/// Returns true if the peer rejected a TLS handshake in a way that the endpoint did not before: something else responded in
+/// its place.
+fn is_transient_refusal(error: &Error, contact: Contact) -> bool {
+    match refused_at(error) {
+        Some(TlsRefusal::Handshake) => contact.connected,
+        Some(TlsRefusal::AfterHandshake) => contact.responses > 0,
+        None => false,
+    }
 }
 
 /// Returns the HTTP status, unless a proxy opened no connection and responded with it.
@@ -300,7 +321,7 @@ impl Attempts {
         self.made += 1;
         let has_new_responses = std::mem::replace(&mut self.responses, contact.responses) != contact.responses;
         let is_retried = match classify(error) {
-            Class::Permanent => contact.connected && is_broken_tls(error),
+            Class::Permanent => is_transient_refusal(error, contact),
             // A new signature needs no delay, and the network is not the cause.
             Class::ClockCorrected => {
                 self.clock_corrected += 1;

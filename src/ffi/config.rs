@@ -263,7 +263,8 @@ pub unsafe extern "C" fn glacier_config_set_concurrency(
 /// even 10, every attempt counts.
 ///
 /// A rejected certificate is not retried. Any other failure of a TLS handshake is retried only if the client has
-/// connected before.
+/// connected before. With TLS 1.3 a server can reject the client after the handshake, for example if it requires a
+/// client certificate: this is retried only if the client has received a response before.
 ///
 /// Ambiguous failures are retried at most 3 times: a success without its tree hash or ID, a part damaged in transit,
 /// a response that is not HTTP, and any other error response that is probably from a proxy, because it has neither

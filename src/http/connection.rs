@@ -163,7 +163,7 @@ fn exchange(
 
 /// Returns true if the peer caused the error of an exchange. The service may have other addresses that work.
 fn is_of_peer(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Network | Kind::Timeout | Kind::Protocol)
+    matches!(error.kind(), Kind::Network | Kind::Tls | Kind::Timeout | Kind::Protocol)
 }
 
 /// Fails if the proxy that forwards requests did not forward this one for lack of credentials.

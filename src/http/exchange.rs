@@ -5,6 +5,8 @@
 //! response that arrives earlier stops the sending. A success that arrives earlier fails the exchange, and so do bytes that
 //! arrive before the request.
 
+mod failure;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +18,7 @@ use super::channel::Channel;
 use super::deadline::Deadlines;
 use super::proxy::in_absolute_form;
 use super::request_context::RequestContext;
-use super::response::{ParseError, Phase, ResponseReader};
+use super::response::{Phase, ResponseReader};
 use super::stopwatch::Stopwatch;
 use super::transport_context::TransportContext;
 use crate::active_time::ActiveInstant;
@@ -39,6 +41,8 @@ pub(crate) struct Exchange {
     channel: Channel,
     /// Whether the last exchange left the connection reusable.
     is_persistent: bool,
+    /// Whether a byte was received on the connection.
+    has_received: bool,
     context: RequestContext,
     /// The time when the exchange first noticed the cancel.
     canceled_at: Option<ActiveInstant>,
@@ -81,6 +85,7 @@ impl Exchange {
             transport,
             channel,
             is_persistent: true,
+            has_received: false,
             context: context.clone(),
             canceled_at: None,
             time: Stopwatch::new(),
@@ -206,14 +211,14 @@ impl Exchange {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready = self.wait(Interest::Both)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The peer has closed the connection. A response that it sent before can still be received.
+                // The peer has closed the connection. A response or an alert that it sent before can still be received.
                 Err(error) => {
-                    let _ = self.receive_early();
+                    let received = self.receive_early();
                     self.check_order()?;
-                    return if self.request.has_early_response {
-                        Ok(())
-                    } else {
-                        Err(self.lost("the connection was lost while the request was sent", error))
+                    return match received {
+                        _ if self.request.has_early_response => Ok(()),
+                        Err(rejected) if rejected.kind() == Kind::Tls => Err(rejected),
+                        _ => Err(self.lost("the connection was lost while the request was sent", error)),
                     };
                 }
             }
@@ -299,6 +304,7 @@ impl Exchange {
                 Err(error) => return Err(ReceiveError::Lost(error)),
             }
         };
+        self.has_received |= length > 0;
         let received = buffer.get_mut(..length).unwrap_or_default();
         let pushed = self.reader.push(received);
         received.zeroize();
@@ -357,27 +363,6 @@ impl Exchange {
             self.context.sent.fetch_add(new, Ordering::Relaxed);
             self.request.reported = payload;
         }
-    }
-
-    fn parse_failed(&self, error: ParseError) -> Error {
-        match error {
-            ParseError::Malformed(text) => self.transport.error(Kind::Protocol, text),
-            ParseError::Memory(error) => {
-                Error::new(Kind::Memory, "out of memory while receiving the response").caused_by(error)
-            }
-        }
-    }
-
-    fn out_of_order(&self, what: &str) -> Error {
-        self.transport.error(Kind::Network, format_args!("{what}; the connection is closed"))
-    }
-
-    fn closed(&self, when: &str) -> Error {
-        self.transport.error(Kind::Network, format_args!("the peer closed the connection {when}"))
-    }
-
-    fn lost(&self, what: &str, error: io::Error) -> Error {
-        self.transport.error(Kind::Network, format_args!("{what}: {error}")).caused_by(error)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod buffers;
 mod certificate;
+mod certificate_names;
 mod channel;
 mod connection;
 mod deadline;
@@ -27,6 +28,7 @@ mod shown_url;
 mod stopwatch;
 mod tls;
 mod tls_failure;
+mod tls_text;
 mod transport;
 mod transport_context;
 mod trust;

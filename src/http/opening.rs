@@ -8,6 +8,7 @@ use super::channel::Channel;
 use super::proxy::{self, ConnectError, ConnectReader, ConnectResponse, Proxy};
 use super::tls::Tls;
 use super::tls_failure;
+use super::tls_text;
 use super::transport_context::TransportContext;
 use crate::active_time::ActiveInstant;
 use crate::error::{ConnectFailure, Error, Kind, Result};
@@ -23,9 +24,9 @@ pub(super) struct Opening<'a> {
 
 /// A step after the TCP connection.
 #[derive(Clone, Copy)]
-enum Step<'a> {
-    ProxyTls(&'a Proxy),
-    Connect(&'a Proxy),
+enum Step {
+    ProxyTls,
+    Connect,
     EndpointTls,
 }
 
@@ -54,7 +55,7 @@ impl<'a> Opening<'a> {
         let mut received = Vec::new();
         if let Some(route) = &self.context.proxy {
             if let Some(tls) = &route.tls {
-                channel = self.handshake(channel, tls, &[], Step::ProxyTls(&route.proxy))?;
+                channel = self.handshake(channel, tls, &[], Step::ProxyTls)?;
             }
             if self.context.tls.is_some() {
                 received = self.open_tunnel(&mut channel, &route.proxy)?;
@@ -67,17 +68,16 @@ impl<'a> Opening<'a> {
     }
 
     /// Does a TLS handshake over a channel.
-    fn handshake(&self, channel: Channel, tls: &Tls, received: &[u8], step: Step<'_>) -> Result<Channel> {
-        let session = tls.client().map_err(|error| self.rejected(step, tls, error))?;
-        let mut channel =
-            channel.start_tls(session, received).map_err(|error| self.handshake_failed(step, tls, error))?;
+    fn handshake(&self, channel: Channel, tls: &Tls, received: &[u8], step: Step) -> Result<Channel> {
+        let session = tls.client().map_err(|error| self.rejected(step, error))?;
+        let mut channel = channel.start_tls(session, received).map_err(|error| self.handshake_failed(step, error))?;
         loop {
             match channel.handshake() {
                 Ok(()) => return Ok(channel),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait(&channel, channel.wants(), step)?
                 }
-                Err(error) => return Err(self.handshake_failed(step, tls, error)),
+                Err(error) => return Err(self.handshake_failed(step, error)),
             }
         }
     }
@@ -93,7 +93,7 @@ impl<'a> Opening<'a> {
 
     /// Sends CONNECT and receives the response.
     fn connect(&self, channel: &mut Channel, proxy: &Proxy) -> Result<ConnectResponse> {
-        let step = Step::Connect(proxy);
+        let step = Step::Connect;
         let request = proxy::connect_request(proxy, &self.context.endpoint.address(), self.context.user_agent());
         let (mut rest, mut reader) = (&request[..], ConnectReader::default());
         while !rest.is_empty() || channel.is_pending() {
@@ -101,10 +101,11 @@ impl<'a> Opening<'a> {
                 Ok(accepted) => rest = rest.get(accepted..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(channel, Interest::Write, step)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The proxy has closed the connection. A response that it sent before can still be received.
+                // The proxy has closed the connection. A response or an alert that it sent before can still be received.
                 Err(error) => {
                     return match self.receive(channel, &mut reader, proxy) {
                         Ok(Some(response)) => Ok(response),
+                        Err(rejected) if rejected.kind() == Kind::Tls => Err(rejected),
                         _ => Err(self.lost(step, error)),
                     };
                 }
@@ -125,7 +126,7 @@ impl<'a> Opening<'a> {
         reader: &mut ConnectReader,
         proxy: &Proxy,
     ) -> Result<Option<ConnectResponse>> {
-        let step = Step::Connect(proxy);
+        let step = Step::Connect;
         let mut buffer = [0; RECEIVE_CHUNK];
         loop {
             let length = match channel.receive(&mut buffer) {
@@ -147,7 +148,7 @@ impl<'a> Opening<'a> {
     ///
     /// # Errors
     /// `Canceled`; `Timeout` at the end of the connect timeout; `Network`.
-    fn wait(&self, channel: &Channel, interest: Interest, step: Step<'_>) -> Result<()> {
+    fn wait(&self, channel: &Channel, interest: Interest, step: Step) -> Result<()> {
         self.cancel.check()?;
         let left = self.time_left();
         if left.is_zero() {
@@ -157,16 +158,21 @@ impl<'a> Opening<'a> {
         waited.map(|_| ()).map_err(|error| self.lost(step, error))
     }
 
-    fn timed_out(&self, step: Step<'_>) -> Error {
+    fn timed_out(&self, step: Step) -> Error {
         let timeout = self.context.connect_timeout();
         let text = format!("{} did not end within the connect timeout of {timeout:?}", step.name());
         self.context.error(Kind::Timeout, text).not_connected(step.failure())
     }
 
-    fn lost(&self, step: Step<'_>, error: io::Error) -> Error {
+    /// Converts an error of the connection. With TLS 1.3, the proxy checks the client after the client's part of the
+    /// handshake, so it may reject the handshake after CONNECT.
+    fn lost(&self, step: Step, error: io::Error) -> Error {
+        if let Some(alert) = tls_failure::rejection(&error) {
+            return self.rejected(step, alert.clone());
+        }
         let reason = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the peer closed it".to_owned(),
-            _ => error.to_string(),
+            _ => tls_text::reason(&error),
         };
         let text = format!("the connection was lost during {}: {reason}", step.name());
         self.context.error(Kind::Network, text).caused_by(error).not_connected(step.failure())
@@ -174,27 +180,25 @@ impl<'a> Opening<'a> {
 
     /// Converts a handshake error. rustls reports invalid data of the peer as `InvalidData`; other errors are those of the
     /// connection.
-    fn handshake_failed(&self, step: Step<'_>, tls: &Tls, error: io::Error) -> Error {
+    fn handshake_failed(&self, step: Step, error: io::Error) -> Error {
         let tls_error =
             (error.kind() == io::ErrorKind::InvalidData).then(|| tls_failure::tls_error(&error)).flatten().cloned();
         match tls_error {
-            Some(tls_error) if !tls_failure::is_interruption(&tls_error) => self.rejected(step, tls, tls_error),
+            Some(tls_error) if !tls_failure::is_interruption(&tls_error) => self.rejected(step, tls_error),
             _ => self.lost(step, error),
         }
     }
 
-    fn rejected(&self, step: Step<'_>, tls: &Tls, error: rustls::Error) -> Error {
+    fn rejected(&self, step: Step, error: rustls::Error) -> Error {
         let text = match (step, &self.context.proxy) {
-            (Step::ProxyTls(proxy) | Step::Connect(proxy), _) => {
-                format!("the TLS handshake with the proxy ({}) failed: {}", proxy.setting(), tls.describe(&error))
-            }
+            (Step::ProxyTls | Step::Connect, Some(route)) => route.describe_tls(&error),
             // A captive portal responds with 200 and a page, for example.
             (Step::EndpointTls, Some(route)) if tls_failure::is_not_tls(&error) => format!(
                 "the bytes received through the tunnel are not TLS: check that the proxy URL is that of an HTTP proxy ({}), and \
                  that the server speaks TLS on this port",
                 route.proxy.setting()
             ),
-            (Step::EndpointTls, _) => tls.describe(&error),
+            _ => self.context.describe_tls(&error),
         };
         let failure = match error {
             rustls::Error::InvalidCertificate(_) => ConnectFailure::CertificateRefused,
@@ -217,19 +221,19 @@ impl<'a> Opening<'a> {
     }
 }
 
-impl Step<'_> {
+impl Step {
     fn name(self) -> &'static str {
         match self {
-            Self::ProxyTls(_) => "the TLS handshake with the proxy",
-            Self::Connect(_) => "the response of the proxy to CONNECT",
+            Self::ProxyTls => "the TLS handshake with the proxy",
+            Self::Connect => "the response of the proxy to CONNECT",
             Self::EndpointTls => "the TLS handshake",
         }
     }
 
     fn failure(self) -> ConnectFailure {
         match self {
-            Self::ProxyTls(_) | Self::EndpointTls => ConnectFailure::TlsHandshake,
-            Self::Connect(_) => ConnectFailure::Proxy,
+            Self::ProxyTls | Self::EndpointTls => ConnectFailure::TlsHandshake,
+            Self::Connect => ConnectFailure::Proxy,
         }
     }
 }

@@ -4,6 +4,8 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, PeerIncompatible};
 
 use super::certificate::{OtherIssuerKey, OutdatedIssuer, SelfSigned};
+use super::certificate_names;
+use super::tls_text;
 use super::trust::Origin;
 use crate::dates;
 
@@ -23,7 +25,7 @@ impl ServerRole {
         }
     }
 
-    fn check(self) -> &'static str {
+    pub(super) fn check(self) -> &'static str {
         match self {
             Self::Endpoint => "check the endpoint (glacier_config_set_endpoint)",
             Self::Proxy => "check the proxy URL (glacier_config_set_proxy)",
@@ -53,6 +55,12 @@ pub(super) fn is_interruption(error: &rustls::Error) -> bool {
     )
 }
 
+/// Returns the alert of a peer that rejected the handshake after the client had completed its part. An interruption is no
+/// rejection.
+pub(super) fn rejection(error: &std::io::Error) -> Option<&rustls::Error> {
+    tls_error(error).filter(|error| matches!(error, rustls::Error::AlertReceived(_)) && !is_interruption(error))
+}
+
 /// Returns true if the peer sent something else than TLS.
 pub(super) fn is_not_tls(error: &rustls::Error) -> bool {
     use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
@@ -63,6 +71,10 @@ pub(super) fn is_not_tls(error: &rustls::Error) -> bool {
 /// trusted certificates come from.
 pub(super) fn describe(error: &rustls::Error, host: &str, role: ServerRole, origin: &Origin) -> String {
     use AlertDescription as Alert;
+    const CLIENT_CERTIFICATE: &str = "the server requires a client certificate, which this library does not support";
+    const NOTHING_IN_COMMON: &str =
+        "the server and this library have no TLS settings in common (cipher suites, key exchange or signatures)";
+    let text = tls_text::text(error);
     match error {
         rustls::Error::InvalidCertificate(reason) => {
             format!("the server's certificate was rejected: {}", describe_certificate(reason, host, role, origin))
@@ -78,18 +90,21 @@ pub(super) fn describe(error: &rustls::Error, host: &str, role: ServerRole, orig
         | rustls::Error::AlertReceived(Alert::ProtocolVersion) => {
             "the server supports neither TLS 1.2 nor TLS 1.3; enable one of them on the server".to_owned()
         }
-        rustls::Error::PeerIncompatible(_)
-        | rustls::Error::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity) => format!(
-            "the server and this library have no TLS settings in common (cipher suites, key exchange or signatures): {error}"
-        ),
+        rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(Alert::InsufficientSecurity) => {
+            format!("{NOTHING_IN_COMMON}: {text}")
+        }
+        // With TLS 1.2, OpenSSL sends this alert also for a missing client certificate.
+        rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
+            format!("{NOTHING_IN_COMMON}, or {CLIENT_CERTIFICATE}: {text}")
+        }
         rustls::Error::AlertReceived(Alert::UnrecognisedName) => {
-            format!("the server does not serve the host name {host}: {error}; {}", role.check())
+            format!("the server does not serve the host name {host}: {text}; {}", role.check())
         }
         rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::BadCertificate) => {
-            format!("the server requires a client certificate, which this library does not support: {error}")
+            format!("{CLIENT_CERTIFICATE}: {text}")
         }
-        rustls::Error::AlertReceived(_) => format!("the server rejected the TLS handshake: {error}"),
-        _ => format!("the TLS handshake failed: {error}"),
+        rustls::Error::AlertReceived(_) => format!("the server rejected the TLS handshake: {text}"),
+        _ => format!("the TLS handshake failed: {text}"),
     }
 }
 
@@ -108,7 +123,7 @@ fn describe_certificate(reason: &CertificateError, host: &str, role: ServerRole,
             format!("it {}", describe_validity(reason, "correct the clock or wait"))
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("it is not for the host {host}{}; {}", names(presented), advice(presented, role))
+            certificate_names::describe(host, presented, role)
         }
         CertificateError::NotValidForName => {
             format!("it is not for the host {host}; {}", role.check())
@@ -122,7 +137,16 @@ fn describe_certificate(reason: &CertificateError, host: &str, role: ServerRole,
             "the handshake is not signed with its private key; check the certificate and the key of the server"
                 .to_owned()
         }
-        reason => reason.to_string(),
+        CertificateError::UnhandledCriticalExtension => {
+            "it has a critical extension that this library does not support".to_owned()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "it, or a certificate of its chain, has a signature algorithm or a key that is not supported, such as SHA-1"
+                .to_owned()
+        }
+        // Reasons of revocation lists and OCSP responses, which are not used.
+        _ => "it was not accepted".to_owned(),
     }
 }
 
@@ -147,7 +171,16 @@ fn describe_other(reason: &(dyn std::error::Error + Send + Sync + 'static), orig
         let advice = "configure the server to send the current intermediate certificates, or correct the clock";
         return format!("the certificate of its issuer {}", describe_validity(reason, advice));
     }
-    reason.to_string()
+    match reason.downcast_ref() {
+        Some(webpki::Error::NameConstraintViolation) => {
+            "an authority of its chain may not issue certificates for its names (name constraints)".to_owned()
+        }
+        Some(webpki::Error::PathLenConstraintViolated) => {
+            "its chain is longer than one of its authorities allows (path length constraint)".to_owned()
+        }
+        Some(webpki::Error::EndEntityUsedAsCa) => "its issuer is not a certificate authority (CA:FALSE)".to_owned(),
+        _ => "it, or a certificate of its chain, is malformed or has an unsupported feature".to_owned(),
+    }
 }
 
 /// Describes why a certificate is not valid now. `advice` applies unless this machine's clock is certainly wrong.
@@ -168,32 +201,6 @@ fn describe_validity(reason: &CertificateError, advice: &str) -> String {
         }
         _ => format!("{validity}, and this machine's clock shows {}; {advice}", date(now)),
     }
-}
-
-/// Returns the advice for a certificate with these names that is not for the host. A host name only in the subject (CN) is not
-/// used: RFC 9525 §2.
-fn advice(presented: &[String], role: ServerRole) -> &'static str {
-    match presented {
-        [] => {
-            "create one with the host name in its subject alternative name (openssl req -addext subjectAltName=DNS:...)"
-        }
-        _ => role.check(),
-    }
-}
-
-/// Lists the names of a certificate for a message.
-fn names(presented: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let Some(first) = presented.get(..presented.len().min(SHOWN)).filter(|first| !first.is_empty()) else {
-        return ", it has no subject alternative name".to_owned();
-    };
-    // webpki formats them as `DnsName("example.com")`.
-    let plain = |name: &String| {
-        let inner = name.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
-        inner.unwrap_or(name).to_owned()
-    };
-    let more = if presented.len() > SHOWN { ", and others" } else { "" };
-    format!(", only for {}{more}", first.iter().map(plain).collect::<Vec<_>>().join(", "))
 }
 
 fn date(time: UnixTime) -> String {

@@ -14,6 +14,7 @@ use super::network::Network;
 use super::proxy::{Proxy, hint, is_transient};
 use super::tls::Tls;
 use super::tls_failure::ServerRole;
+use super::tls_text;
 use crate::error::{ConnectFailure, Error, Kind, Result};
 use crate::sync::Mutex;
 
@@ -37,6 +38,14 @@ pub(crate) struct TransportContext {
 pub(crate) struct ProxyRoute {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) tls: Option<Tls>,
+}
+
+impl ProxyRoute {
+    /// Describes a failed TLS handshake with the proxy.
+    pub(super) fn describe_tls(&self, error: &rustls::Error) -> String {
+        let reason = self.tls.as_ref().map_or_else(|| tls_text::text(error), |tls| tls.describe(error));
+        format!("the TLS handshake with the proxy ({}) failed: {reason}", self.proxy.setting())
+    }
 }
 
 impl TransportContext {
@@ -88,6 +97,15 @@ impl TransportContext {
         match &self.proxy {
             Some(route) => Error::new(kind, format!("the proxy {} ({}): {what}", route.proxy, route.proxy.setting())),
             None => self.error(kind, what),
+        }
+    }
+
+    /// Describes a failure of the TLS session that exchanges use: that to the endpoint, else that to the proxy.
+    pub(crate) fn describe_tls(&self, error: &rustls::Error) -> String {
+        match (&self.tls, &self.proxy) {
+            (Some(tls), _) => tls.describe(error),
+            (None, Some(route)) => route.describe_tls(error),
+            (None, None) => tls_text::text(error),
         }
     }
 

@@ -277,6 +277,19 @@ fn failed_tls_handshake_is_transient_after_the_first_connection() {
     assert!(!is_retried(&certificate, REACHED));
 }
 
+/// With TLS 1.3 the client has opened the connection when the server rejects it.
+#[test]
+fn rejection_after_the_handshake_is_transient_after_the_first_response() {
+    let rejected = Error::new(Kind::Tls, "certificate_required");
+    let is_retried = |contact| {
+        let mut attempts = Attempts::new(contact);
+        (0..100).all(|_| attempts.next_delay(&rejected, &Policy::default(), Duration::ZERO, contact, 1.0).is_some())
+    };
+    assert!(!is_retried(REACHED), "the client may never have been accepted");
+    assert!(is_retried(Contact { responses: 1, ..REACHED }));
+    assert!(!had_no_effect(&rejected));
+}
+
 #[test]
 fn counts_all_attempts_if_the_caller_set_the_maximum() {
     let policy = Policy { max_attempts: Some(ATTEMPTS_DEFAULT), ..Policy::default() };

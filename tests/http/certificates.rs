@@ -3,7 +3,8 @@
 use glacier_mp::error::{ConnectFailure, Error, Kind};
 use glacier_mp::http::Endpoint;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
+    date_time_ymd,
 };
 
 use crate::client::{Settings, connection, context, get, settings};
@@ -63,6 +64,8 @@ fn assert_fails(settings: Settings, failure: ConnectFailure, words: &[&str]) -> 
     }
     for internal in
         ["OtherError", "OtherIssuerKey", "OutdatedIssuer", "BadSignature", "CaUsedAsEndEntity", "DnsName", "UnixTime"]
+            .into_iter()
+            .chain(["IpAddress", "fatal alert:", "HandshakeFailure", "UnrecognisedName", "CertificateRequired"])
     {
         assert!(!error.message().contains(internal), "{error}");
     }
@@ -71,6 +74,12 @@ fn assert_fails(settings: Settings, failure: ConnectFailure, words: &[&str]) -> 
 
 fn trusting(server: &Server, ca_pem: Option<String>) -> Settings {
     Settings { ca_pem: ca_pem.map(String::into_bytes), ..settings(server) }
+}
+
+/// The same settings with an IP address as the host of the endpoint.
+fn at_address(server: &Server) -> Settings {
+    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
+    Settings { endpoint, ..settings(server) }
 }
 
 fn some_other_certificate() -> String {
@@ -123,12 +132,9 @@ fn rejects_an_expired_certificate_even_if_it_is_in_the_ca_file() {
 #[test]
 fn rejects_a_certificate_for_another_host_even_if_it_is_in_the_ca_file() {
     let server = self_signed(&params(as_openssl_default));
-    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
     let words = ["not for the host 127.0.0.1", "only for localhost", "glacier_config_set_endpoint"];
-    assert_rejected(Settings { endpoint: endpoint.clone(), ..settings(&server) }, &words);
-    let (server, _) = issued(&params(|_| {}));
-    let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{}", server.address.port())).unwrap();
-    assert_rejected(Settings { endpoint, ..settings(&server) }, &words);
+    assert_rejected(at_address(&server), &words);
+    assert_rejected(at_address(&issued(&params(|_| {})).0), &words);
 }
 
 /// The certificate is like that of `openssl req -x509 -subj /CN=localhost`.
@@ -138,7 +144,29 @@ fn names_a_missing_subject_alternative_name() {
         as_openssl_default(params);
         params.subject_alt_names.clear();
     }));
-    assert_rejected(settings(&server), &["it has no subject alternative name", "-addext subjectAltName"]);
+    let words = ["it has no subject alternative name", "with the host name", "-addext subjectAltName=DNS:localhost)"];
+    assert_rejected(settings(&server), &words);
+    let words = ["it has no subject alternative name", "with the IP address", "-addext subjectAltName=IP:127.0.0.1)"];
+    assert_rejected(at_address(&server), &words);
+}
+
+/// The certificate is like that of `openssl req -x509 -addext subjectAltName=DNS:127.0.0.1`.
+#[test]
+fn names_an_ip_address_that_is_a_dns_name_in_the_certificate() {
+    let with_names = |names: &[SanType]| {
+        self_signed(&params(|params| {
+            as_openssl_default(params);
+            params.subject_alt_names = names.to_vec();
+        }))
+    };
+    let dns = |name: &str| SanType::DnsName(name.try_into().unwrap());
+    let server = with_names(&[dns("127.0.0.1")]);
+    let words =
+        ["not for the host 127.0.0.1", "it has this IP address only as a DNS name", "subjectAltName=IP:127.0.0.1)"];
+    assert_rejected(at_address(&server), &words);
+    let server = with_names(&[dns("storage.example"), SanType::IpAddress([10, 0, 0, 1].into())]);
+    let words = ["only for storage.example, 10.0.0.1;", "check the endpoint (glacier_config_set_endpoint)"];
+    assert_rejected(at_address(&server), &words);
 }
 
 #[test]
@@ -249,6 +277,8 @@ fn names_the_tls_requirements_of_the_server() {
     for (alert, word) in [
         (PROTOCOL_VERSION, "neither TLS 1.2 nor TLS 1.3"),
         (HANDSHAKE_FAILURE, "no TLS settings in common"),
+        (HANDSHAKE_FAILURE, "or the server requires a client certificate"),
+        (HANDSHAKE_FAILURE, ": TLS alert handshake_failure"),
         (UNRECOGNIZED_NAME, "does not serve the host name localhost"),
         (CERTIFICATE_REQUIRED, "requires a client certificate"),
     ] {

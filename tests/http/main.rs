@@ -6,6 +6,7 @@ mod basics;
 mod cancellation;
 mod certificates;
 mod client;
+mod client_certificate;
 mod connect;
 mod early;
 mod order;

@@ -141,7 +141,25 @@ fn rejects_a_body_without_length_and_close_notify() {
         peer.request();
         peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of");
     });
-    assert_eq!(get(&mut *connect(&server)).unwrap_err().kind(), Kind::Network);
+    let error = get(&mut *connect(&server)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network, "{error}");
+    assert!(error.message().ends_with("the peer closed it without a TLS close_notify"), "{error}");
+}
+
+/// Bytes between the records of TLS, such as those of a proxy that breaks a connection.
+#[test]
+fn damaged_connection_is_a_network_error() {
+    let server = Server::tls(|peer| {
+        peer.request();
+        let _ = peer.socket.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n");
+        peer.hold();
+    });
+    let error = get(&mut *connect(&server)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network, "{error}");
+    assert!(
+        error.message().ends_with("before the end of the response: the peer sent an invalid TLS message"),
+        "{error}"
+    );
 }
 
 /// Returns the length in the header of a TLS record.
