@@ -222,6 +222,26 @@ mod tests {
     }
 
     #[test]
+    fn distinguishes_a_rejection_from_an_interruption() {
+        use AlertDescription as Alert;
+        let is_rejection = |error| rejection(&std::io::Error::new(std::io::ErrorKind::InvalidData, error)).is_some();
+        for alert in [
+            Alert::CertificateRequired,
+            Alert::AccessDenied,
+            Alert::UnknownCA,
+            Alert::CertificateUnknown,
+            Alert::HandshakeFailure,
+        ] {
+            assert!(is_rejection(rustls::Error::AlertReceived(alert)), "{alert:?}");
+        }
+        for alert in [Alert::InternalError, Alert::UserCanceled, Alert::BadRecordMac] {
+            assert!(!is_rejection(rustls::Error::AlertReceived(alert)), "{alert:?}");
+        }
+        assert!(!is_rejection(rustls::Error::DecryptError));
+        assert!(rejection(&std::io::ErrorKind::ConnectionReset.into()).is_none());
+    }
+
+    #[test]
     fn names_a_clock_that_is_certainly_wrong() {
         let not_valid_yet =
             |time| described(CertificateError::NotValidYetContext { time: at(time), not_before: at(4_102_444_800) });
