@@ -8,6 +8,7 @@ pub(crate) mod descriptor;
 pub(crate) mod emergency_memory;
 pub(crate) mod fadvise;
 pub(crate) mod filesystem;
+pub(crate) mod fork_generation;
 pub(crate) mod home;
 pub(crate) mod process;
 pub(crate) mod resolve;

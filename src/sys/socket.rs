@@ -22,6 +22,11 @@ const NO_SIGNAL: c_int = 0;
 #[cfg(not(target_vendor = "apple"))]
 const NO_SIGNAL: c_int = libc::MSG_NOSIGNAL;
 
+/// Returns whether a write failed because the memory to be sent cannot be read.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EFAULT)
+}
+
 /// A non-blocking TCP socket. Reads and writes fail with `WouldBlock` instead of waiting.
 #[derive(Debug)]
 pub(crate) struct Socket(socket2::Socket);
