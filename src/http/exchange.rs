@@ -25,7 +25,7 @@ use crate::active_time::ActiveInstant;
 use crate::error::{Error, Kind, Result};
 use crate::sync::Mutex;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
-use crate::sys::socket::{Interest, Ready};
+use crate::sys::socket::{Interest, Ready, is_unreadable};
 use crate::sys::wiping::WipedFrees;
 
 /// An exchange that the payload reader above ureq and the adapter below ureq share. Both run on the thread inside the exchange.
@@ -211,6 +211,7 @@ impl Exchange {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready = self.wait(Interest::Both)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_unreadable(&error) => return Err(memory_unreadable(error)),
                 // The peer has closed the connection. A response or an alert that it sent before can still be received.
                 Err(error) => {
                     let received = self.receive_early();
@@ -364,6 +365,12 @@ impl Exchange {
             self.request.reported = payload;
         }
     }
+}
+
+/// Returns the error of memory that a program lent, and that is gone. No retry can succeed.
+fn memory_unreadable(error: io::Error) -> Error {
+    let text = "the memory of the source cannot be read any more: it was unmapped, or its file was truncated";
+    Error::new(Kind::SourceChanged, format!("{text} ({error})")).caused_by(error)
 }
 
 /// The reason why nothing was received.
