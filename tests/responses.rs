@@ -233,6 +233,12 @@ fn rejects_responses_without_required_headers() {
     let redirect = initiate(response(301, &[("Location", "https://elsewhere.example/")], ""));
     assert_eq!(redirect.kind(), Kind::Protocol);
     assert!(redirect.message().contains("elsewhere.example"), "{redirect}");
+    for url in ["https://user:hunter2@elsewhere.example/", "https://elsewhere.example/x?token=hunter2", "/x?t=hunter2"]
+    {
+        let redirect = initiate(response(307, &[("Location", url)], ""));
+        assert!(redirect.message().contains("a redirect to "), "{redirect}");
+        assert!(!redirect.message().contains("hunter2"), "{redirect}");
+    }
     let part = ScriptedTransport::new([response(204, &[("x-amz-sha256-tree-hash", "zz")], "")]).service();
     assert_eq!(upload_part(&part, Digest([0; 32])).unwrap_err().kind(), Kind::Protocol);
 }

@@ -8,7 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::dates;
 use crate::decimal::{is_decimal, parse_decimal};
 use crate::error::{Error, Kind, Result};
-use crate::http::Response;
+use crate::http::{Response, shown_url};
 use crate::limits::check_upload_id;
 use crate::request_id;
 use crate::sanitize::{NAME_MAX, escaped, quoted};
@@ -133,7 +133,7 @@ fn reported_error(response: &Response) -> Error {
 /// Describes a response that has no error code.
 fn describe_without_code(response: &Response) -> String {
     if let Some(target) = response.header("location").filter(|_| (300..400).contains(&response.status)) {
-        return format!("a redirect to {}, which is not followed", quoted(target));
+        return format!("a redirect to {}, which is not followed", shown_url(target));
     }
     let body = match response.body.len() {
         0 => "without a body".to_owned(),
