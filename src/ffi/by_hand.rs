@@ -116,8 +116,8 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// - GLACIER_E_INVALID: the size is unknown, or the archive exists with another size than was set
 /// - GLACIER_E_SOURCE_CHANGED: the source differs; the message names the part
 /// - GLACIER_E_TREE_HASH: the archive, or a part that this handle sent, has another tree hash than what was sent
-/// - GLACIER_E_INCOMPLETE: a gap, a missing end, a short part before the last, or a wrong size; the message names the
-///   part
+/// - GLACIER_E_INCOMPLETE: a gap, a missing end, a short part before the last, a part of another handle beyond the end,
+///   or a wrong size; the message names the part
 ///
 /// Since: 0.1
 #[unsafe(no_mangle)]

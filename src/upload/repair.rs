@@ -1,10 +1,13 @@
 //! Repair: if the service rejects Complete because of its parts, the parts that are missing or differ are sent again, and
 //! Complete is sent again.
 
+use std::collections::BTreeMap;
+
 use super::call::Call;
 use super::pipeline::send_parts;
 use super::session::resume::{self, PendingPart};
 use super::verify::check_parts;
+use crate::api::ListedPart;
 use crate::error::{Error, Kind, Result};
 use crate::log::Level;
 use crate::plan::Plan;
@@ -33,7 +36,8 @@ pub(crate) fn complete_with_repair(call: &Call<'_>, source: &Source, plan: &Plan
             Err(error) if repairs < MAX_REPAIRS && rejected_parts(&error) => error,
             outcome => return outcome,
         };
-        let different = different_parts(call, plan)?;
+        let listed = session.stored_parts(call.settings.part_size, call.context)?;
+        let different = different_parts(call, plan, &listed)?;
         if different.is_empty() && repairs > 0 {
             return Err(rejection.with_hint(NO_DIFFERENCE));
         }
@@ -57,7 +61,7 @@ pub(crate) fn complete_with_repair(call: &Call<'_>, source: &Source, plan: &Plan
 /// no part differs, Complete is sent once more.
 ///
 /// # Errors
-/// `Incomplete` names the part; those of Complete.
+/// `Incomplete` names the part, also one that another handle put beyond the end; those of Complete.
 pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> {
     let session = call.session;
     let tree = lock(session.parts()).archive_hash(size)?;
@@ -67,7 +71,15 @@ pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> 
         Err(error) if rejected_parts(&error) => error,
         outcome => return outcome,
     };
-    if let Some(part) = different_parts(call, &plan)?.first() {
+    let listed = call.session.stored_parts(call.settings.part_size, call.context)?;
+    if let Some((index, part)) = resume::part_beyond(&listed, size) {
+        return Err(rejection.with_kind(Kind::Incomplete).with_hint(format_args!(
+            "the service holds part {index} (bytes {}) beyond the end of the archive of {size} bytes, which this handle did not \
+             put: complete with the archive size that includes it, or abort the upload",
+            part.range.in_bytes()
+        )));
+    }
+    if let Some(part) = different_parts(call, &plan, &listed)?.first() {
         return Err(rejection.with_kind(Kind::Incomplete).with_hint(format_args!(
             "the service lacks part {} (bytes {}), or holds it with another hash: send it again",
             part.index,
@@ -86,10 +98,9 @@ pub(crate) fn complete_without_source(call: &Call<'_>, size: u64) -> Result<()> 
     session.complete_once(size, tree, call.context).map_err(add_hint)
 }
 
-/// Returns the parts that are missing or different at the service.
-fn different_parts(call: &Call<'_>, plan: &Plan) -> Result<Vec<PendingPart>> {
-    let listed = call.session.stored_parts(call.settings.part_size, call.context)?;
-    let mut parts = call.session.with_source_record(|record| resume::diff(plan, &listed, record))?.pending;
+/// Returns the parts that are missing or different in the list of the service.
+fn different_parts(call: &Call<'_>, plan: &Plan, listed: &BTreeMap<u32, ListedPart>) -> Result<Vec<PendingPart>> {
+    let mut parts = call.session.with_source_record(|record| resume::diff(plan, listed, record))?.pending;
     parts.retain(PendingPart::differs_at_service);
     Ok(parts)
 }

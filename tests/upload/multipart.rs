@@ -120,6 +120,23 @@ fn invalid_multipart_calls_send_nothing() {
 }
 
 #[test]
+fn complete_without_source_names_part_beyond_its_end() {
+    let glacier = start();
+    let first = upload(&glacier);
+    first.set_part_size(MIB).unwrap();
+    first.initiate().unwrap();
+    first.put_part(0, &vec![7; PART], None).unwrap();
+    let other = upload(&glacier);
+    other.set_upload_id(first.id().unwrap().to_str().unwrap()).unwrap();
+    other.put_part(1, &vec![8; PART], None).unwrap();
+
+    let error = first.complete().unwrap_err();
+    assert_eq!(error.kind(), Kind::Incomplete, "{error}");
+    assert!(error.message().contains("part 1 (bytes 1048576-2097151)"), "{error}");
+    assert!(!error.message().contains("source"), "no source is set: {error}");
+}
+
+#[test]
 fn attached_handle_needs_archive_size_to_complete() {
     let (glacier, content) = (start(), generate("mod251", 3 * PART + 17));
     let first = upload(&glacier);

@@ -96,17 +96,23 @@ pub(crate) fn diff(plan: &Plan, listed: &BTreeMap<u32, ListedPart>, record: &Sou
 /// # Errors
 /// `SourceChanged` names the part.
 pub(crate) fn check_end(listed: &BTreeMap<u32, ListedPart>, size: u64) -> Result<()> {
-    match listed.last_key_value() {
-        // The end of the last part may be one too large: see `ListedPart::covers`.
-        Some((_, part)) if part.range.first >= size || part.range.last > size => Err(Error::new(
+    match part_beyond(listed, size) {
+        Some((_, part)) => Err(Error::new(
             Kind::SourceChanged,
             format!(
                 "the source has {size} bytes, but the upload already holds bytes {}: it was begun with another source",
                 part.range.in_bytes()
             ),
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
+}
+
+/// Returns the last listed part if it exceeds an archive of that size.
+pub(crate) fn part_beyond(listed: &BTreeMap<u32, ListedPart>, size: u64) -> Option<(u32, &ListedPart)> {
+    let (index, part) = listed.last_key_value()?;
+    // The end of the last part may be one too large: see `ListedPart::covers`.
+    (part.range.first >= size || part.range.last > size).then_some((*index, part))
 }
 
 #[cfg(test)]
