@@ -970,12 +970,13 @@ public:
     }
     /**
      * Sets a stream as the source: as source_callback. It must exist until the upload is completed or destroyed. A read
-     * error stops the call, which throws std::ios_base::failure.
+     * error, or a stream that is not open, stops the call, which throws std::ios_base::failure.
      */
     upload &source_stream(std::istream &in, std::uint64_t total = unknown_length) {
         const auto read = [&in](std::byte *buffer, std::size_t capacity) {
             in.read(reinterpret_cast<char *>(buffer), static_cast<std::streamsize>(capacity));
-            if (in.bad()) {
+            // A stream that is not open, or that failed before, would be an empty source.
+            if (in.bad() || (in.fail() && !in.eof())) {
                 throw std::ios_base::failure("reading the source stream failed");
             }
             return static_cast<std::size_t>(in.gcount());

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <initializer_list>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -220,9 +222,14 @@ void calls_throw_the_exceptions_of_callbacks(const gmp::client &client)
     thrown_by<interruption>([&] { started.wait(); });
     std::istringstream broken(bytes);
     broken.setstate(std::ios::badbit);
-    gmp::upload streamed = local_upload(client);
-    streamed.source_stream(broken);
-    thrown_by<std::ios_base::failure>([&] { streamed.run(); });
+    std::istringstream failed(bytes);
+    failed.setstate(std::ios::failbit);
+    std::ifstream absent("/absent/file");
+    for (std::istream *stream : std::initializer_list<std::istream *>{&broken, &failed, &absent}) {
+        gmp::upload streamed = local_upload(client);
+        streamed.source_stream(*stream);
+        thrown_by<std::ios_base::failure>([&] { streamed.run(); });
+    }
 
     // Each call that waits for keys throws the exception of the provider.
     const gmp::client keyless(gmp::config().credentials_provider([]() -> gmp::credentials { throw interruption(); }));
