@@ -4,6 +4,7 @@
 //! service echoes a request, they may also contain secrets. [`escaped`] keeps each message on one line. The [`Redactor`] of
 //! a client removes its secrets. `Error` and `Log` apply both, so no caller can forget it.
 
+pub(crate) mod printed_secrets;
 mod unprintable;
 
 use std::borrow::Cow;
@@ -251,8 +252,9 @@ fn base64_without_ends(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     encoded
 }
 
-/// A normalization of text for comparison. It ignores case, backslashes, spaces, control characters and invisible
-/// characters. `-` and `_` are the same as `+` and `/`, for which base64url has them.
+/// A normalization of text for comparison. It ignores case, backslashes, spaces, control characters, invisible characters
+/// and combining marks. Full-width characters are the same as those of ASCII. `-` and `_` are the same as `+` and `/`, for
+/// which base64url has them.
 #[derive(Clone, Copy, Debug)]
 enum View {
     /// No decoding.
@@ -295,13 +297,27 @@ impl View {
     }
 }
 
-/// Returns the byte at `start` and its length. An invisible character is returned as one control character.
+/// Returns the byte at `start` and its length. An invisible character or a combining mark is returned as one control
+/// character, a full-width character as that of ASCII.
 fn first_plain(text: &str, start: usize) -> (u8, usize) {
     match text.get(start..).and_then(|rest| rest.chars().next()) {
-        Some(c) if is_unprintable(c) => (0, c.len_utf8()),
+        Some(c) if is_unprintable(c) || is_combining(c) => (0, c.len_utf8()),
+        Some(c @ '\u{ff01}'..='\u{ff5e}') => (u8::try_from(u32::from(c) - 0xfee0).unwrap_or_default(), c.len_utf8()),
         // Also inside a character of several bytes.
         _ => (text.as_bytes().get(start).copied().unwrap_or_default(), 1),
     }
+}
+
+/// Returns whether a character is in one of the blocks of combining marks, which are shown above or below another character.
+fn is_combining(c: char) -> bool {
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}'
+            | '\u{1ab0}'..='\u{1aff}'
+            | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}'
+            | '\u{fe20}'..='\u{fe2f}'
+    )
 }
 
 /// Decodes the first character. Returns it and its encoded length in bytes, or `None` if it is not encoded.

@@ -20,12 +20,11 @@ pub(super) fn find_region(
     profiles: &Profiles,
 ) -> Result<(String, String)> {
     let variable = || VARIABLES.into_iter().find_map(|name| environment.get(name).map(|region| (name, region)));
-    let profile = || profiles.selected().setting(KEY);
     let (region, place) = if let Some(region) = explicit {
         (region, String::new())
     } else if let Some((name, region)) = variable() {
         (region, format!("the environment variable {name}"))
-    } else if let Some(setting) = profile() {
+    } else if let Some(setting) = profiles.selected().setting(KEY)? {
         (setting.value, setting.to_string())
     } else {
         return Err(no_region(profiles));

@@ -70,7 +70,7 @@ impl Config {
     fn try_resolve(&self) -> Result<ResolvedConfig> {
         let environment = &self.environment;
         let profiles = Arc::new(Profiles::load(environment, self.profile_name.as_deref())?);
-        profiles.selected().register(&self.redactor);
+        profiles.register(&self.redactor);
         let (region, region_place) = find_region(self.region.as_deref(), environment, &profiles)?;
         let (endpoint, endpoint_place) =
             locate_endpoint(AwsService::Glacier, &region, self.endpoint.as_deref(), environment, &profiles)?;

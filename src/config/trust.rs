@@ -59,7 +59,7 @@ impl TrustSettings {
             }
             return named(Path::new(value), "AWS_CA_BUNDLE", environment).map(Some);
         }
-        let setting = profile.setting("ca_bundle");
+        let setting = profile.setting("ca_bundle")?;
         setting.map(|setting| named(Path::new(setting.value), &setting.to_string(), environment)).transpose()
     }
 }

@@ -41,7 +41,8 @@ fn has_role(profile: &Profile) -> bool {
 /// Returns the provider of a profile with a role. `visited` has the names of the profiles that need its keys, and its own.
 fn role_of(profile: &Profile, settings: &Settings<'_>, visited: &mut Vec<String>) -> Result<Box<dyn Provider>> {
     let name = quoted(profile.name());
-    let (source_profile, credential_source) = (profile.setting("source_profile"), profile.setting("credential_source"));
+    let (source_profile, credential_source) =
+        (profile.setting("source_profile")?, profile.setting("credential_source")?);
     let source: Box<dyn Provider> = match (source_profile, credential_source) {
         (Some(_), Some(_)) => {
             return Err(Error::invalid(format!(
@@ -67,7 +68,7 @@ fn role_of(profile: &Profile, settings: &Settings<'_>, visited: &mut Vec<String>
         }
     };
     let role = role(profile)?;
-    if let Some(mfa) = profile.setting("mfa_serial") {
+    if let Some(mfa) = profile.setting("mfa_serial")? {
         return Err(failure(format!(
             "profile {name} needs a code of the MFA device {} ({mfa}), which this library cannot ask for: add a profile with {} \
              (AWS CLI 2) and select it",
@@ -79,7 +80,7 @@ fn role_of(profile: &Profile, settings: &Settings<'_>, visited: &mut Vec<String>
 }
 
 fn role(profile: &Profile) -> Result<Role> {
-    let duration = profile.setting("duration_seconds").map(|setting| {
+    let duration = profile.setting("duration_seconds")?.map(|setting| {
         parse_decimal(setting.value).ok_or_else(|| {
             Error::invalid(format!(
                 "profile {}, {setting}: {} is not a number of seconds, such as 3600",

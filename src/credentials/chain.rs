@@ -16,6 +16,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::limits::quoted;
 use crate::profile::{Profiles, SelectedBy};
+use crate::sanitize::Redactor;
 use crate::sync::{Mutex, lock};
 use crate::sys::wiping::WipedFrees;
 
@@ -95,7 +96,7 @@ impl Chain {
     pub(super) fn load(&self, context: &LoadContext<'_>) -> Result<Credentials> {
         // The buffers of HTTP, TLS, JSON and pipes contain keys.
         let _wiped = WipedFrees::begin();
-        let plan = if context.is_refresh { self.replan()? } else { self.plan() };
+        let plan = if context.is_refresh { self.replan(context.redactor)? } else { self.plan() };
         let Some(provider) = &plan.provider else { return Err(plan.nothing_found(None)) };
         match provider.load(context)? {
             Loaded::Keys(credentials) => {
@@ -111,12 +112,13 @@ impl Chain {
     }
 
     /// Selects the provider again if a profile selects it: other tools may have rewritten the files.
-    fn replan(&self) -> Result<Arc<Plan>> {
+    fn replan(&self, redactor: &Redactor) -> Result<Arc<Plan>> {
         let plan = self.plan();
         let Some(provider) = plan.provider.as_ref().filter(|provider| provider.is_of_profile()) else {
             return Ok(plan);
         };
         let profiles = Arc::new(plan.profiles.reload()?);
+        profiles.register(redactor);
         let new = Arc::new(Plan::new(&self.environment, profiles, &self.endpoints)?);
         if !new.provider.as_ref().is_some_and(|provider| provider.is_of_profile()) {
             return Err(failure(format!(

@@ -166,7 +166,7 @@ impl Container {
             return Err(Error::new(Kind::Service, text).with_response(response.status, None, None));
         }
         documents::check_json(&name, &response.body)?;
-        documents::metadata_credentials(&self.source(), &response.body)
+        documents::metadata_credentials(&self.source(), &response.body, context.redactor)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, IgnoredAny, Visitor};
 use super::key::{Credentials, named_key};
 use crate::dates;
 use crate::error::{Error, Kind, Result};
-use crate::sanitize::quoted;
+use crate::sanitize::{Redactor, quoted};
 use crate::secret::Secret;
 
 use super::provider::failure;
@@ -55,8 +55,9 @@ struct SsoCredentials {
 ///
 /// # Errors
 /// `Credentials`.
-pub(super) fn metadata_credentials(source: &str, body: &[u8]) -> Result<Credentials> {
+pub(super) fn metadata_credentials(source: &str, body: &[u8], redactor: &Redactor) -> Result<Credentials> {
     let document: MetadataDocument = parse(source, body)?;
+    register_json(redactor, document.secret_access_key.as_ref(), document.token.as_ref());
     if let Some(code) = document.code.as_deref().filter(|code| *code != "Success") {
         let message = document.message.as_deref().unwrap_or("no message");
         return Err(failure(format!("{source} returned the code {} without keys: {}", quoted(code), quoted(message))));
@@ -73,8 +74,9 @@ pub(super) fn metadata_credentials(source: &str, body: &[u8]) -> Result<Credenti
 ///
 /// # Errors
 /// `Credentials`.
-pub(super) fn process_credentials(source: &str, output: &[u8]) -> Result<Credentials> {
+pub(super) fn process_credentials(source: &str, output: &[u8], redactor: &Redactor) -> Result<Credentials> {
     let document: ProcessDocument = parse(source, output)?;
+    register_json(redactor, document.secret_access_key.as_ref(), document.session_token.as_ref());
     let missing = |field: &str| failure(format!("the output of {source} has no {field}"));
     match document.version {
         Some(version) if version.as_f64() == Some(1.0) => {}
@@ -98,10 +100,21 @@ pub(super) fn is_of_sso(body: &[u8]) -> bool {
 ///
 /// # Errors
 /// `Credentials`.
-pub(super) fn sso_credentials(source: &str, body: &[u8]) -> Result<Credentials> {
+pub(super) fn sso_credentials(source: &str, body: &[u8], redactor: &Redactor) -> Result<Credentials> {
     let SsoDocument { role_credentials: keys } = parse(source, body)?;
+    register_json(redactor, Some(&keys.secret_access_key), Some(&keys.session_token));
     let key = new_key(source, &keys.access_key_id, &keys.secret_access_key.0, Some(&keys.session_token.0))?;
     Ok(Credentials { key, expires: Some(keys.expiration.div_euclid(1000)) })
+}
+
+/// Adds the secrets of a document to a redactor, before any other field is checked: an error shows that field, which may have the
+/// same text.
+pub(super) fn register(redactor: &Redactor, secret: Option<&Secret>, token: Option<&Secret>) {
+    [secret, token].into_iter().flatten().for_each(|secret| redactor.add(secret.expose()));
+}
+
+fn register_json(redactor: &Redactor, secret: Option<&JsonSecret>, token: Option<&JsonSecret>) {
+    register(redactor, secret.map(|secret| &secret.0), token.map(|token| &token.0));
 }
 
 /// Creates credentials from the texts of a document. An empty token counts as none.
@@ -194,7 +207,7 @@ mod tests {
     #[test]
     fn reads_metadata_documents() {
         for text in [format!("{{{KEYS}}}"), format!(r#"{{"Code":"Success","Type":"AWS-HMAC",{KEYS}}}"#)] {
-            let credentials = metadata_credentials("it", text.as_bytes()).unwrap();
+            let credentials = metadata_credentials("it", text.as_bytes(), &Redactor::default()).unwrap();
             assert_eq!((credentials.key.access_key_id(), credentials.expires), ("AKID", Some(1_769_864_400)));
             assert!(credentials.key.is_same(&crate::sign::Key::new("AKID", "s/ecret", Some("t".to_owned()))));
         }
@@ -216,7 +229,7 @@ mod tests {
             (r#"{"AccessKeyId":"AKID","SecretAccessKey":"hush","Token":"t","Expiration":"tomorrow"}"#, "\"tomorrow\""),
             (r#"{"Code":"Failed","Message":"no role"}"#, "the code \"Failed\" without keys: \"no role\""),
         ] {
-            let error = metadata_credentials("it", text.as_bytes()).unwrap_err();
+            let error = metadata_credentials("it", text.as_bytes(), &Redactor::default()).unwrap_err();
             assert!(error.message().contains(expected), "{error}");
             assert!(!error.message().contains("hush"), "{error}");
         }
@@ -225,7 +238,8 @@ mod tests {
     #[test]
     fn process_output_needs_version_1() {
         let keys = r#""AccessKeyId":"AKID","SecretAccessKey":"s","SessionToken":null,"Expiration":null"#;
-        let ours = |version: &str| process_credentials("it", format!("{{{version}{keys}}}").as_bytes());
+        let ours =
+            |version: &str| process_credentials("it", format!("{{{version}{keys}}}").as_bytes(), &Redactor::default());
         for version in ["1", "1.0", "1e0"] {
             assert_eq!(ours(&format!("\"Version\":{version},")).unwrap().expires, None, "{version}");
         }
@@ -238,6 +252,6 @@ mod tests {
     #[test]
     fn reads_sso_documents() {
         let text = r#"{"roleCredentials":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t","expiration":1769864400999}}"#;
-        assert_eq!(sso_credentials("it", text.as_bytes()).unwrap().expires, Some(1_769_864_400));
+        assert_eq!(sso_credentials("it", text.as_bytes(), &Redactor::default()).unwrap().expires, Some(1_769_864_400));
     }
 }

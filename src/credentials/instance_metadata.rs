@@ -63,11 +63,13 @@ pub(super) fn configure(environment: &Environment, profile: &Profile) -> Result<
 }
 
 fn endpoint(environment: &Environment, profile: &Profile) -> Result<Endpoint> {
-    let setting = |variable: &str, key: &str| {
-        let of_variable = environment.get(variable).map(|value| (value.to_owned(), variable.to_owned()));
-        of_variable.or_else(|| profile.setting(key).map(|setting| (setting.value.to_owned(), setting.to_string())))
+    let setting = |variable: &str, key: &str| -> Result<Option<(String, String)>> {
+        if let Some(value) = environment.get(variable) {
+            return Ok(Some((value.to_owned(), variable.to_owned())));
+        }
+        Ok(profile.setting(key)?.map(|setting| (setting.value.to_owned(), setting.to_string())))
     };
-    let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+    let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
     let default = match &mode {
         None => IPV4_ENDPOINT,
         Some((mode, _)) if mode.eq_ignore_ascii_case("ipv4") => IPV4_ENDPOINT,
@@ -79,7 +81,7 @@ fn endpoint(environment: &Environment, profile: &Profile) -> Result<Endpoint> {
             )));
         }
     };
-    match setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint") {
+    match setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")? {
         None => Endpoint::parse(default),
         Some((url, place)) => Endpoint::parse(&url)
             .map_err(|error| error.with_context(format_args!("the instance metadata service ({place})"))),
@@ -122,7 +124,7 @@ impl InstanceMetadata {
         let path = format!("{ROLE_PATH}{}", percent::encode(role.as_bytes()));
         let keys = self.get(&path, &token, context)?;
         let source = format!("{} (role {})", self.source(), quoted(role));
-        Ok(Loaded::Keys(documents::metadata_credentials(&source, &keys.body)?))
+        Ok(Loaded::Keys(documents::metadata_credentials(&source, &keys.body, context.redactor)?))
     }
 
     /// Requests a session token.

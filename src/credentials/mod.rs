@@ -20,7 +20,6 @@ mod key_services;
 mod key_state;
 mod keys;
 mod limits;
-mod printed_secrets;
 mod process;
 mod profile_keys;
 mod profile_steps;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::documents;
-use super::printed_secrets::{lossy_text, printed_secrets, without_user_information};
 use super::provider::{Configured, LoadContext, Loaded, Provider, failure};
 use crate::active_time::ActiveInstant;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::profile::Profile;
+use crate::sanitize::printed_secrets::{lossy_text, printed_secrets, without_user_information};
 use crate::sanitize::{Redactor, quoted};
 use crate::shell_words;
 use crate::sync::cancel::{CANCEL_POLL_INTERVAL, canceled};
@@ -52,7 +52,7 @@ pub(super) struct Process {
 /// # Errors
 /// `Invalid` for an unbalanced quote, or without a program.
 pub(super) fn configure(profile: &Profile) -> Result<Configured> {
-    let Some(setting) = profile.setting("credential_process") else {
+    let Some(setting) = profile.text("credential_process") else {
         return Ok(Configured::No("it has no credential_process".to_owned()));
     };
     let place = format!("profile {}, {setting}", quoted(profile.name()));
@@ -71,7 +71,8 @@ pub(super) fn configure(profile: &Profile) -> Result<Configured> {
 
 impl Provider for Process {
     fn source(&self) -> String {
-        format!("the program {} ({})", quoted(self.program()), self.place)
+        // Further lines are probably keys with an indentation too much.
+        format!("the program {} ({})", quoted(self.program().lines().next().unwrap_or_default()), self.place)
     }
 
     fn is_of_profile(&self) -> bool {
@@ -91,7 +92,7 @@ impl Provider for Process {
         if let Some(problem) = problem(status) {
             return Err(explained(failure(format!("{source} {problem}"))));
         }
-        documents::process_credentials(&source, &output.output).map(Loaded::Keys).map_err(|error| {
+        documents::process_credentials(&source, &output.output, context.redactor).map(Loaded::Keys).map_err(|error| {
             match output.secrets() {
                 Some(_) => explained(error),
                 // The error may show a part of the output.

@@ -41,7 +41,13 @@ pub(super) fn configure(profile: &Profile, section: Option<&Section>) -> Result<
     };
     let token_name = session_token.map(|token| token.to_string()).unwrap_or_default();
     let names = [id.to_string(), secret.to_string(), token_name];
-    let key = named_key(names, id.value, secret.value, session_token.map(|token| token.value))?;
+    let key = named_key(names, id.value, secret.value, session_token.map(|token| token.value)).map_err(|error| {
+        let parts = [Some(id), Some(secret), session_token];
+        match parts.into_iter().flatten().find_map(|part| part.continuation()) {
+            Some(continuation) => error.with_hint(continuation),
+            None => error,
+        }
+    })?;
     Ok(Configured::provider(ProfileKeys { key, source: place(profile, section.file()) }))
 }
 

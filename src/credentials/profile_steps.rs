@@ -62,7 +62,7 @@ pub(super) fn configure_own(profile: &Profile, settings: &Settings<'_>) -> Resul
 }
 
 fn refuse_login_session(profile: &Profile) -> Result<Configured> {
-    match profile.setting("login_session") {
+    match profile.setting("login_session")? {
         None => Ok(Configured::No(String::new())),
         Some(setting) => Err(failure(format!(
             "profile {}, {setting}: login sessions are not supported: add a profile with {} (AWS CLI 2) and select it",

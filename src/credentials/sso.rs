@@ -68,7 +68,7 @@ pub(super) fn configure(profile: &Profile, settings: &Settings<'_>) -> Result<Co
         return Ok(Configured::No(format!("it has no {ACCOUNT_ID}")));
     }
     let name = quoted(profile.name());
-    let session = match profile.setting(SESSION) {
+    let session = match profile.setting(SESSION)? {
         None => None,
         Some(setting) => Some(settings.profiles.sso_session(setting.value).ok_or_else(|| {
             Error::invalid(format!(
@@ -78,8 +78,9 @@ pub(super) fn configure(profile: &Profile, settings: &Settings<'_>) -> Result<Co
         })?),
     };
     let get = |key: &str| -> Result<String> {
-        let (of_session, of_profile) = (session.and_then(|session| session.get(key)), profile.get(key));
-        match (of_session, of_profile) {
+        let of_session = session.map(|session| session.setting(key)).transpose()?.flatten();
+        let of_profile = profile.setting(key)?;
+        match (of_session.map(|setting| setting.value), of_profile.map(|setting| setting.value)) {
             (Some(one), Some(other)) if one != other => Err(Error::invalid(format!(
                 "profile {name} and its sso-session have different values of {key}: remove the one of the profile"
             ))),
@@ -175,7 +176,7 @@ impl Sso {
             if !documents::is_of_sso(&response.body) && !response.has_request_id() {
                 return Err(response.not_from_service(&format!("{source}: {name}"), "SSO"));
             }
-            return documents::sso_credentials(&source, &response.body).map(Loaded::Keys);
+            return documents::sso_credentials(&source, &response.body, context.redactor).map(Loaded::Keys);
         }
         let message = serde_json::from_slice::<SsoError>(&response.body).ok().and_then(|error| error.message);
         if message.is_none() && !response.has_request_id() {

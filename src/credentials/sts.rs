@@ -52,7 +52,7 @@ pub(super) struct Role {
 /// # Errors
 /// `Invalid` if it is too long.
 pub(super) fn role_setting(profile: &Profile, key: &str) -> Result<Option<String>> {
-    let Some(setting) = profile.setting(key) else { return Ok(None) };
+    let Some(setting) = profile.setting(key)? else { return Ok(None) };
     limits::check_name(format_args!("profile {}, {setting}", quoted(profile.name())), setting.value)?;
     Ok(Some(setting.value.to_owned()))
 }
@@ -114,7 +114,7 @@ impl Sts {
         let send = || {
             let now = (context.now)().saturating_add(clock_skew.get());
             let response = self.fetch(form, key, now).send(context)?;
-            self.read(action, role, &response).inspect_err(|error| {
+            self.read(action, role, &response, context).inspect_err(|error| {
                 if key.is_some() && clock_skew.get() == 0 && is_signature_error(error) {
                     clock_skew.set(skew(&response, now));
                 }
@@ -155,13 +155,14 @@ impl Sts {
     }
 
     /// Reads a response.
-    fn read(&self, action: &str, role: &Role, response: &Fetched) -> Result<Credentials> {
+    fn read(&self, action: &str, role: &Role, response: &Fetched, context: &LoadContext<'_>) -> Result<Credentials> {
         let source = format!("{action} for role {} at {}", escaped(&role.arn, TEXT_MAX), self.endpoint);
         if response.status == 200 {
             let keys = sts_document::keys(&response.body).map_err(|problem| match response.has_request_id() {
                 true => failure(format!("{source}: the response is not a document of STS: {problem}")),
                 false => response.not_from_service(&source, "STS"),
             })?;
+            documents::register(context.redactor, Some(&keys.secret_access_key), Some(&keys.session_token));
             return documents::credentials(
                 &source,
                 &keys.access_key_id,

@@ -37,7 +37,11 @@ pub(super) fn configure(settings: &Settings<'_>, profile: &Profile, uses_variabl
         role_setting(profile, key)
     };
     let variable = environment.raw(TOKEN_FILE).filter(|path| uses_variables && !path.is_empty()).map(PathBuf::from);
-    let Some(token_file) = variable.or_else(|| profile.get("web_identity_token_file").map(PathBuf::from)) else {
+    let token_file = match variable {
+        Some(path) => Some(path),
+        None => profile.setting("web_identity_token_file")?.map(|setting| PathBuf::from(setting.value)),
+    };
+    let Some(token_file) = token_file else {
         return Ok(Configured::No(match uses_variables {
             true => format!("{TOKEN_FILE} is not set"),
             false => "the profile has no web_identity_token_file".to_owned(),

@@ -135,7 +135,7 @@ impl<'a> Settings<'a> {
     fn flag(&self, variable: &str, key: &str) -> Result<Option<Flag>> {
         let (value, place) = if let Some(value) = self.environment.get(variable) {
             (value, format!("the environment variable {variable}"))
-        } else if let Some(setting) = self.profiles.selected().setting(key) {
+        } else if let Some(setting) = self.profiles.selected().setting(key)? {
             (setting.value, setting.to_string())
         } else {
             return Ok(None);
@@ -163,12 +163,12 @@ impl<'a> Settings<'a> {
         if let Some(found) = self.url_of_services_section(service)? {
             return Ok(Some(found));
         }
-        let setting = self.profiles.selected().setting(URL_KEY);
+        let setting = self.profiles.selected().setting(URL_KEY)?;
         Ok(setting.map(|setting| CustomUrl { url: setting.value, place: setting.to_string() }))
     }
 
     fn url_of_services_section(&self, service: AwsService) -> Result<Option<CustomUrl<'a>>> {
-        let Some(name) = self.profiles.selected().setting("services") else { return Ok(None) };
+        let Some(name) = self.profiles.selected().setting("services")? else { return Ok(None) };
         let section = self.profiles.services(name.value).ok_or_else(|| {
             Error::invalid(format!(
                 "{name} is {}, but the AWS config file has no section {}: add it, or remove the key",

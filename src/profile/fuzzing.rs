@@ -30,7 +30,7 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<String>, (usize, String)> {
         let keys: Vec<_> = raw.entries.iter().map(|entry| entry.key.clone()).collect();
         let section = Section::new(name, Arc::clone(&file), raw);
         for key in keys {
-            let (setting, block) = (section.setting(&key), section.block(&key));
+            let (setting, block) = (section.text(&key), section.block(&key));
             texts.push(format!("{setting:?} {block:?} {:?}", section.absorbed(&key)));
         }
         texts.push(format!("{:?}", section.keys()));

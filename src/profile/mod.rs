@@ -20,7 +20,8 @@ use self::parser::RawSection;
 pub use self::section::{Absorbed, Block, KeySettings, Profile, Section, Setting};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::sanitize::quoted;
+use crate::sanitize::printed_secrets::printed_secrets;
+use crate::sanitize::{REDACTED, Redactor, quoted};
 use crate::shell_words;
 use crate::sys::emergency_memory;
 
@@ -158,13 +159,35 @@ impl Profiles {
             FileKind::Config => profile.config_section().is_some(),
             FileKind::Credentials => profile.credentials_section().is_some(),
         };
-        let header = |profile: &Profile| match (kind, profile.name()) {
+        let header = |profile: &Profile| match (kind, shown_name(profile.name())) {
             (FileKind::Config, name) if name != DEFAULT => format!("[profile {name}]"),
             (_, name) => format!("[{name}]"),
         };
         let mut names: Vec<_> = self.profiles.values().filter(has_section).map(header).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Adds the secrets of the selected profile, and of the sections that it names, to a redactor.
+    pub fn register(&self, redactor: &Redactor) {
+        let mut profile = &self.selected;
+        for _ in 0..REGISTERED_MAX {
+            let section = |key: &str, sections: &HashMap<String, Section>| {
+                let name = profile.get(key).unwrap_or_default();
+                if let Some(section) = sections.get(name) {
+                    section.register(redactor);
+                }
+            };
+            section("sso_session", &self.sso_sessions);
+            section("services", &self.services);
+            profile.register(redactor);
+            match profile.get("source_profile").and_then(|name| self.profile(name)) {
+                Some(source) if source.name() != profile.name() => profile = source,
+                _ => break,
+            }
+        }
+        // Again: a redactor forgets the oldest secrets first.
+        self.selected.register(redactor);
     }
 
     fn read(locations: [Location; 2], name: &str, selected_by: SelectedBy) -> Result<Self> {
@@ -241,6 +264,15 @@ impl Profiles {
             error.with_hint("create the profile, or select another one")
         }
     }
+}
+
+/// The maximum number of profiles in a chain of source profiles whose secrets are registered before they are used.
+const REGISTERED_MAX: usize = 4;
+
+/// Returns the name of a profile for a message, without what looks like a secret: a line break after the name may be missing.
+fn shown_name(name: &str) -> String {
+    printed_secrets([name.as_bytes()])
+        .map_or_else(|| REDACTED.to_owned(), |secrets| secrets.redacted(name).into_owned())
 }
 
 /// The profile that is used if none is selected.

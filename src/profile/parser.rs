@@ -24,6 +24,8 @@ pub(super) struct Entry {
     /// The line of the key, from 1.
     pub(super) line: usize,
     pub(super) value: Value,
+    /// The first indented line that continues the text.
+    pub(super) continued_at: Option<usize>,
     /// The indented lines that continue the value but look like a key of their own.
     pub(super) absorbed: Vec<AbsorbedKey>,
 }
@@ -209,7 +211,9 @@ impl OpenEntry<'_> {
         let is_block = self.values.len() > 1 && self.values.first().is_some_and(|(_, value)| value.is_empty());
         let (value, absorbed) =
             if is_block { (Value::Block(self.block()?), Vec::new()) } else { (self.text(), self.absorbed()) };
-        Ok(Entry { key: self.key, line: self.line, value, absorbed })
+        let continuation = self.values.iter().skip(1).find(|(_, line)| !is_block && !line.is_empty());
+        let continued_at = continuation.map(|(line, _)| *line);
+        Ok(Entry { key: self.key, line: self.line, value, continued_at, absorbed })
     }
 
     fn block(&self) -> Result<Vec<BlockEntry>, Violation> {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::parser::{RawSection, Value};
+use crate::error::{Error, Result};
+use crate::http::shown_url;
+use crate::sanitize::printed_secrets::secrets_in;
 use crate::sanitize::{Redactor, quoted};
 
 /// A section of one file: a profile's part, an `sso-session` or a `services` section.
@@ -22,7 +25,8 @@ pub struct Section {
 /// `Display` shows the place, such as `region in line 3 of /home/u/.aws/config`, never the value.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
-    /// The value: not empty, without white space at its ends. It has line feeds if indented lines continue it.
+    /// The value: not empty, without white space at its ends. It has line feeds if indented lines continue it, see
+    /// [`Setting::single_line`].
     pub value: &'a str,
     /// The key. The keys of a section are in lower case.
     pub key: &'a str,
@@ -30,6 +34,8 @@ pub struct Setting<'a> {
     pub file: &'a Path,
     /// The line of the key, from 1.
     pub line: usize,
+    /// The first indented line that continues the value.
+    continued_at: Option<usize>,
 }
 
 /// The indented `key = value` lines below a key without a value, such as `glacier =` in a `services` section.
@@ -55,7 +61,8 @@ pub struct KeySettings<'a> {
     pub session_token: Option<Setting<'a>>,
 }
 
-/// A key that has no effect, because its line is indented deeper than the key above and so continues the value of that key.
+/// A line that is indented deeper than the key above, and so continues the value of that key. If it looks like a key, it has no
+/// effect as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absorbed<'a> {
     /// The key above, in lower case.
@@ -102,16 +109,45 @@ impl Section {
         self.raw.line
     }
 
-    /// Returns the value of a key, which must be in lower case. Returns `None` if the key is missing, empty or a block.
+    /// Returns the value of a key, which must be in lower case. Returns `None` if the key is missing, empty or a block. The value
+    /// may have several lines: no message may show it.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.setting(key).map(|setting| setting.value)
+        self.text(key).map(|setting| setting.value)
     }
 
     /// As [`Section::get`], with the place of the key.
-    pub fn setting(&self, key: &str) -> Option<Setting<'_>> {
+    pub fn text(&self, key: &str) -> Option<Setting<'_>> {
         let entry = self.raw.entries.iter().find(|entry| entry.key == key)?;
         let Value::Text(value) = &entry.value else { return None };
-        (!value.is_empty()).then(|| Setting { value, key: &entry.key, file: &self.file, line: entry.line })
+        (!value.is_empty()).then(|| Setting {
+            value,
+            key: &entry.key,
+            file: &self.file,
+            line: entry.line,
+            continued_at: entry.continued_at,
+        })
+    }
+
+    /// As [`Section::text`], for a value that must be one line.
+    ///
+    /// # Errors
+    /// See [`Setting::single_line`].
+    pub fn setting(&self, key: &str) -> Result<Option<Setting<'_>>> {
+        self.text(key).map(Setting::single_line).transpose()
+    }
+
+    /// Adds the secrets in the values to a redactor.
+    pub(super) fn register(&self, redactor: &Redactor) {
+        for entry in &self.raw.entries {
+            let add = |text: &str| secrets_in(text).iter().for_each(|secret| redactor.add(secret));
+            match &entry.value {
+                Value::Text(text) => add(text),
+                Value::Block(lines) => lines.iter().for_each(|line| add(&line.value)),
+            }
+        }
+        // Last: a redactor forgets the oldest secrets first.
+        let KeySettings { secret_access_key, session_token, .. } = self.keys();
+        [secret_access_key, session_token].into_iter().flatten().for_each(|secret| redactor.add(secret.value));
     }
 
     /// Returns whether the section has no key.
@@ -134,9 +170,9 @@ impl Section {
     /// Returns the access key of the section.
     pub fn keys(&self) -> KeySettings<'_> {
         KeySettings {
-            access_key_id: self.setting(ACCESS_KEY_ID),
-            secret_access_key: self.setting(SECRET_ACCESS_KEY),
-            session_token: self.setting(SESSION_TOKEN).or_else(|| self.setting(SECURITY_TOKEN)),
+            access_key_id: self.text(ACCESS_KEY_ID),
+            secret_access_key: self.text(SECRET_ACCESS_KEY),
+            session_token: self.text(SESSION_TOKEN).or_else(|| self.text(SECURITY_TOKEN)),
         }
     }
 
@@ -166,16 +202,24 @@ impl Profile {
     }
 
     /// Returns the value of a key, which must be in lower case: of the credentials file, else of the config file. An empty value
-    /// counts as none.
+    /// counts as none. The value may have several lines: no message may show it.
     ///
     /// For access keys, use [`Profile::credentials_file_keys`] and [`Profile::config_file_keys`].
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.setting(key).map(|setting| setting.value)
+        self.text(key).map(|setting| setting.value)
     }
 
     /// As [`Profile::get`], with the place of the key.
-    pub fn setting(&self, key: &str) -> Option<Setting<'_>> {
-        self.sections().find_map(|section| section.setting(key))
+    pub fn text(&self, key: &str) -> Option<Setting<'_>> {
+        self.sections().find_map(|section| section.text(key))
+    }
+
+    /// As [`Profile::text`], for a value that must be one line.
+    ///
+    /// # Errors
+    /// See [`Setting::single_line`].
+    pub fn setting(&self, key: &str) -> Result<Option<Setting<'_>>> {
+        self.text(key).map(Setting::single_line).transpose()
     }
 
     /// Returns the access key of the credentials file.
@@ -198,12 +242,10 @@ impl Profile {
         self.config.as_ref()
     }
 
-    /// Adds the secret keys and tokens of both files to a redactor.
+    /// Adds the secret keys and tokens of both files to a redactor, and all that looks like a secret in the other values: a line
+    /// break before a key may be missing, or an indentation may be too much.
     pub fn register(&self, redactor: &Redactor) {
-        let keys = [self.config_file_keys(), self.credentials_file_keys()];
-        for secret in keys.into_iter().flat_map(|keys| [keys.secret_access_key, keys.session_token]).flatten() {
-            redactor.add(secret.value);
-        }
+        [&self.config, &self.credentials].into_iter().flatten().for_each(|section| section.register(redactor));
     }
 
     fn sections(&self) -> impl Iterator<Item = &Section> {
@@ -211,11 +253,37 @@ impl Profile {
     }
 }
 
+impl<'a> Setting<'a> {
+    /// Returns the first indented line below the key that continues the value.
+    pub fn continuation(&self) -> Option<Absorbed<'a>> {
+        self.continued_at.map(|line| Absorbed { key_above: self.key, file: self.file, line })
+    }
+
+    /// Returns the setting if its value is one line. Another line is probably a key, even a secret one, with an indentation too
+    /// much.
+    ///
+    /// # Errors
+    /// `Invalid` shows the first line of the value, and names the place of the second one.
+    pub fn single_line(self) -> Result<Self> {
+        let Some(continuation) = self.continuation() else { return Ok(self) };
+        let first = self.first_line();
+        let shown = if first.contains(['@', '?']) || first.contains("://") { shown_url(first) } else { quoted(first) };
+        let error = Error::invalid(format!("{self} is {shown} with more lines: it must be one line"));
+        Err(error.with_hint(continuation))
+    }
+
+    /// Returns the first line of the value.
+    fn first_line(&self) -> &'a str {
+        self.value.lines().next().unwrap_or_default()
+    }
+}
+
 impl<'a> Block<'a> {
     /// Returns the value of a key, which is case-sensitive. Of two equal keys the later counts. An empty value counts as none.
     pub fn setting(&self, key: &str) -> Option<Setting<'a>> {
         let entry = self.entries.iter().rev().find(|entry| entry.key == key)?;
-        let setting = Setting { value: &entry.value, key: &entry.key, file: self.file, line: entry.line };
+        let setting =
+            Setting { value: &entry.value, key: &entry.key, file: self.file, line: entry.line, continued_at: None };
         (!setting.value.is_empty()).then_some(setting)
     }
 }

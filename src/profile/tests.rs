@@ -61,7 +61,7 @@ fn credentials_file_overrides_config_file() {
     let profile = profiles.selected();
     assert_eq!((profile.get("region"), profile.get("output"), profile.get("absent")), (Some("b"), Some("json"), None));
     assert_eq!(profile.get("empty"), Some("x"), "an empty value counts as none");
-    let region = profile.setting("region").unwrap();
+    let region = profile.setting("region").unwrap().unwrap();
     assert_eq!((region.line, region.file.file_name().unwrap().to_str()), (2, Some("credentials")));
     assert!(region.to_string().starts_with("region in line 2 of /"), "{region}");
 }
@@ -262,7 +262,7 @@ fn reload_reads_the_same_paths_again() {
 #[test]
 fn debug_output_contains_no_value() {
     let profiles = Fixture::new("[default]\ns3 =\n  token = hush-1\n", "[default]\nsecret = hush-2\n").profiles();
-    let setting = profiles.selected().setting("secret").unwrap();
+    let setting = profiles.selected().setting("secret").unwrap().unwrap();
     let block = profiles.selected().config_section().unwrap().block("s3").unwrap();
     let text = format!("{profiles:?} {setting:?} {setting} {block:?} {:?}", block.setting("token"));
     assert!(!text.contains("hush"), "{text}");

@@ -106,6 +106,25 @@ fn redacts_echoes_that_were_escaped_before() {
 }
 
 #[test]
+fn redacts_echoes_with_combining_marks_and_in_full_width() {
+    let redactor = redactor();
+    let wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).unwrap();
+    let full_width: String = TOKEN.chars().map(wide).collect();
+    assert_eq!(redactor.redacted(&full_width), REDACTED);
+    for mark in ["\u{301}", "\u{36f}", "\u{1ab0}", "\u{1dff}", "\u{20d0}", "\u{fe2f}"] {
+        let text: Vec<_> = TOKEN.split("").collect();
+        let text = text.join(mark);
+        assert_eq!(redactor.redacted(&text).replace(mark, ""), REDACTED, "{text}");
+    }
+    let accented = Redactor::default();
+    accented.add("pa\u{301}sswo\u{308}rd");
+    assert_eq!(accented.redacted("pa\u{301}sswo\u{308}rd"), REDACTED);
+    for text in ["ｇｌａｃｉｅｒ", "e\u{301}e\u{301}"] {
+        assert_eq!(redactor.redacted(text), text);
+    }
+}
+
+#[test]
 fn encodes_whole_groups_of_three_bytes_in_base64() {
     for (bytes, expected) in [("", ""), ("ab", ""), ("abc", "YWJj"), ("abcde", "YWJj"), ("abc\u{3ff}~", "YWJjz79+")] {
         assert_eq!(*base64_without_ends(bytes.as_bytes()), expected.as_bytes());

@@ -4,6 +4,7 @@
 mod callback;
 mod cases;
 mod fake;
+mod indented_lines;
 mod providers;
 mod region_and_endpoint;
 mod stopped;

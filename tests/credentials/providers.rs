@@ -512,6 +512,39 @@ fn identified(reply: Reply) -> Reply {
 }
 
 #[test]
+fn errors_show_no_key_in_the_place_of_another_field() {
+    let (secret, token) = ("wJalrXUtnFEMI/K7MDENG", "IQoJb3JpZ2luX2VjEHwa");
+    let sts = |expiration: &str| {
+        format!(
+            "<R><Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
+             <SessionToken>{token}</SessionToken><Expiration>{expiration}</Expiration></Credentials></R>"
+        )
+    };
+    let metadata = |code: &str, message: &str, expiration: &str| {
+        format!(
+            "{{\"Code\":\"{code}\",\"Message\":\"{message}\",\"AccessKeyId\":\"ASIA\",\"SecretAccessKey\":\"{secret}\",\
+             \"Token\":\"{token}\",\"Expiration\":\"{expiration}\"}}"
+        )
+    };
+    let mut setups = Vec::new();
+    for text in [secret, token] {
+        let body = sts(text);
+        setups.push(Setup::new(move |_, _| identified(Reply::new(200, &body))).with_role());
+        for body in [metadata("Success", "", text), metadata(text, "", ""), metadata("Failed", text, "")] {
+            let of_instance = body.clone();
+            setups.push(Setup::new(move |_, _| Reply::new(200, &body)).with_container());
+            setups
+                .push(Setup::new(move |received, _| instance(received, Reply::new(200, &of_instance))).with_instance());
+        }
+    }
+    for setup in setups {
+        let error = setup.error();
+        assert!(error.message().contains("[redacted]"), "{error}");
+        assert!(!error.message().contains("wJalr") && !error.message().contains("IQoJ"), "{error}");
+    }
+}
+
+#[test]
 fn sts_is_asked_again_after_a_response_of_a_proxy() {
     check_responses_of_proxies(Setup::with_role, || sts_keys("ASIA"));
 }

@@ -1,8 +1,8 @@
-//! Secrets in what a program printed, such as a trace of a shell script on standard error.
+//! Secrets in texts of others: what a program printed, such as a trace of a shell script on standard error, and files.
 
 use zeroize::Zeroizing;
 
-use crate::sanitize::{ENCODED_MAX, REDACTED, Redactor, SECRET_MIN, SECRETS_MAX};
+use super::{ENCODED_MAX, REDACTED, Redactor, SECRET_MIN, SECRETS_MAX};
 
 /// The names of secrets. White space is enough between one of them and its value, if there is none in the name.
 const NAMES: [&[u8]; 4] = [b"secretaccesskey", b"sessiontoken", b"securitytoken", b"accesstoken"];
@@ -16,7 +16,22 @@ const AUTHORIZATION: &[u8] = b"authorization";
 /// similar texts, and the passwords of URLs. Names may differ in case, and in spaces, underscores and hyphens.
 /// Returns `None` if a redactor cannot find all of them: a value is longer than [`ENCODED_MAX`], or there are more than
 /// [`SECRETS_MAX`] values. The limits also bound the time.
-pub(super) fn printed_secrets(outputs: [&[u8]; 2]) -> Option<Redactor> {
+pub(crate) fn printed_secrets<const N: usize>(outputs: [&[u8]; N]) -> Option<Redactor> {
+    let values = secret_values(outputs)?;
+    let redactor = Redactor::default();
+    for value in values {
+        redactor.add(&lossy_text(value));
+    }
+    Some(redactor)
+}
+
+/// Returns the secrets in a text as [`printed_secrets`] finds them. Returns none if there are too many.
+pub(crate) fn secrets_in(text: &str) -> Vec<Zeroizing<String>> {
+    let values = secret_values([text.as_bytes()]).unwrap_or_default();
+    values.into_iter().map(lossy_text).collect()
+}
+
+fn secret_values<const N: usize>(outputs: [&[u8]; N]) -> Option<Vec<&[u8]>> {
     let mut values: Vec<&[u8]> = Vec::new();
     for output in outputs {
         for start in 0..output.len() {
@@ -32,15 +47,11 @@ pub(super) fn printed_secrets(outputs: [&[u8]; 2]) -> Option<Redactor> {
             }
         }
     }
-    let redactor = Redactor::default();
-    for value in values {
-        redactor.add(&lossy_text(value));
-    }
-    Some(redactor)
+    Some(values)
 }
 
 /// Returns bytes as text, with U+FFFD for invalid UTF-8.
-pub(super) fn lossy_text(bytes: &[u8]) -> Zeroizing<String> {
+pub(crate) fn lossy_text(bytes: &[u8]) -> Zeroizing<String> {
     // Allocated at full size: a growing string would leave copies of the secret in freed memory.
     let size = bytes.len() * char::REPLACEMENT_CHARACTER.len_utf8();
     let mut text = Zeroizing::new(String::with_capacity(size));
@@ -151,7 +162,7 @@ fn user_information(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// Removes user names and passwords from the URLs in a text, also those that are too short for a redactor.
-pub(super) fn without_user_information(text: &str) -> Zeroizing<String> {
+pub(crate) fn without_user_information(text: &str) -> Zeroizing<String> {
     const START: &str = "://";
     // Allocated at full size: a growing string would leave copies of a secret in freed memory.
     let mut out = Zeroizing::new(String::with_capacity(text.len() + text.matches(START).count() * REDACTED.len()));
