@@ -1,11 +1,10 @@
 //! The upload of one source, from its journal to the catalog.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use glacier_mp::error::{Error, Kind};
-use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
+use glacier_mp::error::Kind;
+use glacier_mp::upload::{JournalSummary, Upload};
 use serde_json::Map;
 
 use super::journal::{Earlier, Journal};
@@ -16,7 +15,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::files::open_file;
 use crate::progress::{Event, Phase};
 use crate::state::catalog::{ArchiveRecord, now};
-use crate::state::entry::{UploadKey, recorded};
+use crate::state::entry::UploadKey;
 use crate::stdin::Stdin;
 
 /// A source to upload.
@@ -176,7 +175,7 @@ impl Job {
             if journal.path().is_none() {
                 *unfinished = upload.id().map(|id| id.to_string_lossy().into_owned());
             }
-            return Err(self.failure_of(error, journal, read_error, context));
+            return Err(self.failure_of(error, journal, earlier, read_error, context));
         }
         let text =
             |text: Option<&std::ffi::CStr>| text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
@@ -283,64 +282,9 @@ impl Job {
         }
     }
 
-    /// Returns the failure of a file that cannot be opened.
-    fn unreadable(&self, path: &Path, cause: &io::Error, context: &Context) -> Failure {
-        let failure = Failure::new(format!("cannot read the file: {cause}"));
-        let moved = || recorded(&context.settings.state, &self.key(path, context));
-        if path.is_dir() {
-            return failure.with_hint("to upload a directory, write an archive of it to standard input, such as: tar c DIR | glacier-mp upload -");
-        }
-        match (cause.kind(), &self.upload_id) {
-            (io::ErrorKind::NotFound, None) => match moved() {
-                Some(summary) => failure.with_hint(format_args!(
-                    "if it was moved, resume its upload by: {}",
-                    context.invocation.moved_command(self, &summary.upload_id)
-                )),
-                None => failure,
-            },
-            _ => failure,
-        }
-    }
-
     /// Returns the key of the upload of a file.
     pub(super) fn key(&self, path: &Path, context: &Context) -> UploadKey {
         UploadKey::new(&self.vault, context.client.endpoint(), &context.account_id, path)
-    }
-
-    /// Returns the failure of an error that ended an upload, with what to do.
-    fn failure_of(&self, error: Error, journal: &Journal, read_error: Option<ReadError>, context: &Context) -> Failure {
-        let kind = error.kind();
-        let failure = Failure::from(error.clone());
-        if let Some(cause) = read_error.as_ref().and_then(|error| error.get()) {
-            return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
-        }
-        let summary = journal.summary().ok().flatten();
-        let restart = summary.as_ref().map(|summary| context.invocation.restart_command(self, Some(summary)));
-        match (kind, restart, &self.upload_id) {
-            // Also before the upload was initiated: the same command begins it.
-            (Kind::Canceled | Kind::Callback, ..) => Failure { exit: Exit::Stopped, ..failure },
-            (Kind::SourceChanged, _, Some(id)) => Failure { exit: Exit::Failed, ..failure }
-                .with_hint(format_args!("upload {} has other bytes than this file", shown(id))),
-            (Kind::SourceChanged, Some(restart), None) => Failure { exit: Exit::Failed, ..failure }
-                .with_hint(format_args!("to abort the upload and upload the source as it is now, run: {restart}")),
-            // The service created an archive of other bytes than it received.
-            (Kind::TreeHash, Some(restart), None)
-                if matches!(&summary, Some(JournalSummary { end: Some(JournalEnd::Completed { .. }), .. })) =>
-            {
-                failure.with_hint(format_args!("to upload the source again, run: {restart}"))
-            }
-            (Kind::SourceChanged, None, None) => Failure { exit: Exit::Failed, ..failure },
-            (Kind::NotFound | Kind::OutcomeUnknown, Some(restart), _) => {
-                // The command that is named settles the journal.
-                let failure = Failure::from(error.without_journal_hint());
-                let failure = match journal.assign(self, context) {
-                    Ok(()) => failure,
-                    Err(cause) => failure.with_hint(cause),
-                };
-                failure.with_hint(format_args!("to start again, run: {restart}"))
-            }
-            _ => failure,
-        }
     }
 
     /// Adds the archive to the catalog. Only then may its journal be removed.

@@ -111,7 +111,7 @@ impl Journal {
             None if job.upload_id.is_some() || may_be_unchanged(&summary, &job.source) => {
                 Ok(Earlier::Unfinished(summary))
             }
-            None => Err(changed(&summary, job, context)),
+            None => Err(job.changed(&summary, None, context)),
         }
     }
 
@@ -210,19 +210,11 @@ fn recorded_key(id: &str, path: &Path, job: &Job, context: &Context) -> Result<O
 }
 
 /// Returns whether the source may have the bytes of an unfinished upload. The library compares them: parts of a file with the
-/// recorded ones, a stream with those that the service lists, which it replaces.
+/// recorded ones, a stream with those that the service lists, which it replaces. A copy and a touched file have other times
+/// and the same bytes.
 fn may_be_unchanged(summary: &JournalSummary, source: &JobSource) -> bool {
     match source {
-        JobSource::File(path) => summary.may_have_source(path),
+        JobSource::File(path) => summary.has_source_size(path),
         JobSource::Stdin => true,
     }
-}
-
-fn changed(summary: &JournalSummary, job: &Job, context: &Context) -> Failure {
-    Failure::new(format!("the file changed since its unfinished upload {}", shown(&summary.upload_id)))
-        .with_hint(format_args!("to keep its parts, restore the file {}", shown(&job.name())))
-        .with_hint(format_args!(
-            "to abort that upload and upload the file as it is now, run: {}",
-            context.invocation.restart_command(job, Some(summary))
-        ))
 }

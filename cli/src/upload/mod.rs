@@ -1,6 +1,7 @@
 //! The uploads of one command: several sources, some at the same time, with signals, bandwidth limit and display.
 
 mod description;
+mod failure;
 mod finished;
 mod job;
 mod journal;

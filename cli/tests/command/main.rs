@@ -16,6 +16,7 @@ mod lost_responses;
 mod manual;
 mod names;
 mod output;
+mod resumed;
 mod run;
 mod service;
 mod state;

@@ -67,11 +67,18 @@ impl JournalSummary {
     /// Returns whether a file has the size and the modification time that the journal records for its source. True if it
     /// records none. This does not show that the file has the bytes of the upload: a run with the journal compares them.
     pub fn may_have_source(&self, path: &Path) -> bool {
+        self.matches(path, |now, recorded| (now.size, now.modified_ns) == (recorded.size, recorded.modified_ns))
+    }
+
+    /// Returns whether a file has the size that the journal records for its source. True if it records none. A run with the
+    /// journal rejects a file of another size, and reads a file of the same size again if its identity differs.
+    pub fn has_source_size(&self, path: &Path) -> bool {
+        self.matches(path, |now, recorded| now.size == recorded.size)
+    }
+
+    fn matches(&self, path: &Path, is_match: impl Fn(Identity, Identity) -> bool) -> bool {
         self.source.is_none_or(|recorded| {
-            std::fs::metadata(path).is_ok_and(|metadata| {
-                let now = Identity::from(Attributes::of(&metadata));
-                (now.size, now.modified_ns) == (recorded.size, recorded.modified_ns)
-            })
+            std::fs::metadata(path).is_ok_and(|metadata| is_match(Identity::from(Attributes::of(&metadata)), recorded))
         })
     }
 
@@ -169,6 +176,14 @@ mod tests {
         ] {
             assert_eq!(summary(source).may_have_source(file.path()), expected, "{source:?}");
         }
+        for (source, expected) in [
+            (Some(Identity { modified_ns: now.modified_ns - 1, ..other_place }), true),
+            (Some(Identity { size: 4, ..now }), false),
+            (None, true),
+        ] {
+            assert_eq!(summary(source).has_source_size(file.path()), expected, "{source:?}");
+        }
+        assert!(!summary(Some(now)).has_source_size(Path::new("/no/such/file")));
         assert!(!summary(Some(now)).may_have_source(Path::new("/no/such/file")));
         assert!(summary(None).may_have_source(Path::new("/no/such/file")));
     }
