@@ -5,12 +5,20 @@ use glacier_mp::error::Error;
 /// How the name of a setter of the library begins.
 const SETTER: &str = "glacier_config_set_";
 
+/// What the library says of settings of the program that calls it, and how the user of this command sets them.
+const PHRASES: [(&str, &str); 3] = [
+    ("(set by the program)", "(--profile)"),
+    ("the program selects a profile", "--profile selects a profile"),
+    ("the endpoint, which is from the program", "the endpoint, which is from --endpoint"),
+];
+
 /// Returns the message of an error of the library, with the names of options.
 pub(crate) fn message_of(error: &Error) -> String {
     with_options(error.message())
 }
 
-/// Replaces the names of setters by those of the options: `glacier_config_set_ca_file` by `--ca-file`.
+/// Replaces the names of setters by those of the options, `glacier_config_set_ca_file` by `--ca-file`, and the program as the
+/// origin of a setting by the option.
 pub(crate) fn with_options(text: &str) -> String {
     let mut pieces = text.split(SETTER);
     let mut out = pieces.next().unwrap_or_default().to_owned();
@@ -24,6 +32,9 @@ pub(crate) fn with_options(text: &str) -> String {
             name => name.trim_end_matches("_ms").replace('_', "-"),
         };
         out += rest;
+    }
+    for (of_library, of_command) in PHRASES {
+        out = out.replace(of_library, of_command);
     }
     out
 }

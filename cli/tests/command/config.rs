@@ -45,3 +45,28 @@ fn empty_variable_counts_as_not_set() {
     assert!(ran.stderr.contains("the environment variable GLACIER_MP_VAULT also sets the vault"), "{ran:?}");
     run("GLACIER_MP_VAULT", &["list", "--vault=examplevault"]).expect(0);
 }
+
+#[test]
+fn missing_profile_names_the_option() {
+    let place = Place::new();
+    let ran = place.run(["config", "--profile=x"]);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("profile \"x\" (--profile) does not exist"), "{ran:?}");
+    let mut command = place.command(["config"]);
+    let ran = Ran::of(command.env("AWS_PROFILE", "x").output().unwrap());
+    assert!(ran.stderr.contains("(from the environment variable AWS_PROFILE) does not exist"), "{ran:?}");
+}
+
+#[test]
+fn messages_name_the_options_that_select_profile_and_endpoint() {
+    let place = Place::new();
+    place.file("config", b"[profile empty]\nregion = us-east-1\n");
+    let config = place.directory.path().join("config");
+    let mut command = place.command(["list", "--profile=empty"]);
+    command.env("AWS_CONFIG_FILE", &config).env("AWS_EC2_METADATA_DISABLED", "true");
+    let ran = Ran::of(command.output().unwrap());
+    assert!(ran.expect(1).is_empty(), "{ran:?}");
+    assert!(ran.stderr.contains("environment: not used, because --profile selects a profile"), "{ran:?}");
+    // No server listens on port 1.
+    let ran = place.run(["list", "--max-attempts=2", "--endpoint=http://127.0.0.1:1"]);
+    assert!(ran.expect(1).is_empty() && ran.stderr.contains("the endpoint, which is from --endpoint"), "{ran:?}");
+}
