@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-pub(crate) use crate::sanitize::quoted;
+pub(crate) use crate::sanitize::{non_graphic, quoted};
 
 /// One mebibyte: the leaf of a tree hash and the unit of part sizes.
 pub const MIB: u64 = 1 << 20;
@@ -102,10 +102,14 @@ pub fn check_vault_name(name: &str) -> Result<()> {
     if (1..=VAULT_NAME_MAX).contains(&name.len()) && name.bytes().all(is_allowed) && name != "." && name != ".." {
         return Ok(());
     }
-    Err(Error::invalid(format!(
+    let error = Error::invalid(format!(
         "vault name {} is not allowed: it must be 1 to {VAULT_NAME_MAX} of the characters A-Z a-z 0-9 _ - . and neither \".\" nor \"..\"",
         quoted(name)
-    )))
+    ));
+    Err(match non_graphic(name) {
+        Some(found) => error.with_hint(format_args!("it has {found}")),
+        None => error,
+    })
 }
 
 /// Checks an account ID: 12 digits without hyphens, or `-` for the owner of the credentials.

@@ -55,7 +55,7 @@ pub fn escaped(text: &str, max: usize) -> String {
 }
 
 /// Returns the text in quotes, escaped and truncated.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     const MAX: usize = 80;
     let mut out = String::from("\"");
     for c in text.chars().take(MAX) {
@@ -69,6 +69,27 @@ pub(crate) fn quoted(text: &str) -> String {
         let _ = write!(out, "... ({} bytes)", text.len());
     }
     out
+}
+
+/// Names the first space, control character or character that is not ASCII, and its place: `a carriage return at its end`.
+/// Readers overlook these characters in a value.
+pub(crate) fn non_graphic(text: &str) -> Option<String> {
+    let (offset, found) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic())?;
+    let what = match found {
+        ' ' => "a space",
+        '\t' => "a tab",
+        '\n' => "a line feed",
+        '\r' => "a carriage return",
+        _ if found.is_ascii() => "a control character",
+        _ => "a character that is not ASCII",
+    };
+    // "At its end" if no printable character follows, as with "\r\n".
+    let place = match offset {
+        0 => "at its start".to_owned(),
+        _ if !text[offset..].contains(|c: char| c.is_ascii_graphic()) => "at its end".to_owned(),
+        _ => format!("at offset {offset}"),
+    };
+    Some(format!("{what} {place}"))
 }
 
 fn push_escaped(out: &mut String, c: char) {

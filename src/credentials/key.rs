@@ -2,6 +2,7 @@
 
 use super::limits::{TOKEN_MAX, too_long};
 use crate::error::{Error, Result};
+use crate::sanitize::non_graphic;
 use crate::sign::Key;
 
 /// A key that may expire.
@@ -41,24 +42,8 @@ fn check_part(name: &str, value: &str) -> Result<()> {
     if let Some(text) = too_long(name, value, TOKEN_MAX) {
         return Err(Error::invalid(text));
     }
-    let Some((offset, invalid)) = value.char_indices().find(|(_, c)| !c.is_ascii_graphic()) else { return Ok(()) };
-    let what = match invalid {
-        ' ' => "a space",
-        '\t' => "a tab",
-        '\n' => "a line feed",
-        '\r' => "a carriage return",
-        _ if invalid.is_ascii() => "a control character",
-        _ => "a character that is not ASCII",
-    };
-    // "At its end" if no printable character follows, as with "\r\n".
-    let place = match offset {
-        0 => "at its start".to_owned(),
-        _ if !value[offset..].contains(|c: char| c.is_ascii_graphic()) => "at its end".to_owned(),
-        _ => format!("at offset {offset}"),
-    };
-    Err(Error::invalid(format!(
-        "{name} has {what} {place}: it must consist of printable ASCII characters without spaces"
-    )))
+    let Some(found) = non_graphic(value) else { return Ok(()) };
+    Err(Error::invalid(format!("{name} has {found}: it must consist of printable ASCII characters without spaces")))
 }
 
 #[cfg(test)]
