@@ -1,7 +1,7 @@
 //! Standard output and standard error.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -55,6 +55,11 @@ pub(crate) fn message(text: &str) {
 /// Writes a line to standard error unchanged.
 pub(crate) fn raw_line(line: &OsStr) {
     let _ = write_to(&mut io::stderr().lock(), line.as_bytes());
+}
+
+/// Writes the message of a failed write to standard output.
+pub(crate) fn output_failed(cause: &impl Display) {
+    message(&format!("cannot write to standard output: {cause}"));
 }
 
 /// Returns external text for a message: on one line, without control characters.

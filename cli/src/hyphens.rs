@@ -6,12 +6,14 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::console::shown;
+use glacier_mp::sanitize::escaped;
 
 /// The mark: a character that no ID contains.
 const MARK: u8 = 0x01;
 /// The length from which an argument is an ID. No option of this program is that long.
 const ID_MIN: usize = 24;
+/// The maximum length of an argument in a message, in characters. It exceeds the lengths of IDs.
+const TEXT_MAX: usize = 256;
 
 /// Marks the arguments that are IDs.
 pub(crate) fn mark_ids(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -29,23 +31,10 @@ pub(crate) fn unmarked(argument: OsString) -> OsString {
     }
 }
 
-/// Returns the arguments for a message: as [`printable_text`].
-pub(crate) fn printable(arguments: &[OsString]) -> Vec<OsString> {
-    arguments.iter().map(|argument| printable_text(&argument.to_string_lossy()).into()).collect()
-}
-
-/// Returns an argument, or the value of a variable, for a message: without control characters, except the mark of an ID.
+/// Returns an argument, or the value of a variable, for a message: truncated, without control characters and the mark of an ID.
 pub(crate) fn printable_text(text: &str) -> String {
-    match text.as_bytes() {
-        [MARK, rest @ ..] if is_id(rest) => text.to_owned(),
-        _ => shown(text),
-    }
-}
-
-/// Removes the marks from a message; `None` if it has none.
-pub(crate) fn without_marks(text: &str) -> Option<String> {
-    let mark = char::from(MARK);
-    text.contains(mark).then(|| text.replace(mark, ""))
+    let text = text.strip_prefix(char::from(MARK)).filter(|rest| is_id(rest.as_bytes())).unwrap_or(text);
+    escaped(text, TEXT_MAX)
 }
 
 /// Parses a text that can be an ID.
@@ -82,7 +71,7 @@ mod tests {
     #[test]
     fn escapes_an_argument_that_the_user_began_with_the_mark() {
         let id = mark_ids([OsString::from("-hGj3WZerNPYabcdefghijklmnop")]).remove(0);
-        let printed = printable(&[id.clone(), "\u{1}-x\u{1b}[2J".into(), "\u{1}".into()]);
-        assert_eq!(printed, [id, "\\x01-x\\x1b[2J".into(), "\\x01".into()]);
+        let printed = [id.to_str().unwrap(), "\u{1}-x\u{1b}[2J", "\u{1}"].map(printable_text);
+        assert_eq!(printed, ["-hGj3WZerNPYabcdefghijklmnop", "\\x01-x\\x1b[2J", "\\x01"]);
     }
 }

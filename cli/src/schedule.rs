@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use glacier_mp::decimal::parse_decimal;
+use glacier_mp::sanitize::quoted;
 
 use crate::size::parse_size;
 
@@ -62,7 +63,7 @@ impl FromStr for Schedule {
             if without_spaces(when) != "*" {
                 windows.push(parse_window(item, when, limit)?);
             } else if otherwise.replace(limit).is_some() {
-                return Err(format!("{text:?} has two rates for *"));
+                return Err(format!("{} has two rates for *", quoted(text)));
             }
         }
         Ok(Self { windows, otherwise: otherwise.unwrap_or(0) })
@@ -80,7 +81,7 @@ fn parse_window(item: &str, when: &str, limit: u64) -> Result<Window, String> {
     let start = parse_minute(start).filter(|minute| *minute < MINUTES_PER_DAY).ok_or_else(|| rule(item))?;
     let end = parse_minute(end).ok_or_else(|| rule(item))?;
     if start == end {
-        return Err(format!("{item:?} is an empty time: its start and its end are the same"));
+        return Err(format!("{} is an empty time: its start and its end are the same", quoted(item)));
     }
     Ok(Window { start, end, limit })
 }
@@ -98,7 +99,7 @@ fn without_spaces(text: &str) -> &str {
 }
 
 fn rule(item: &str) -> String {
-    format!("{item:?} is not a time and a rate: write HH:MM-HH:MM=RATE or *=RATE, such as 08:00-18:00=1M,*=0")
+    format!("{} is not a time and a rate: write HH:MM-HH:MM=RATE or *=RATE, such as 08:00-18:00=1M,*=0", quoted(item))
 }
 
 #[cfg(test)]

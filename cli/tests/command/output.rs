@@ -49,6 +49,22 @@ fn streams_that_are_closed_or_full_lose_no_archive() {
 }
 
 #[test]
+fn text_that_cannot_be_written_is_an_error() {
+    let place = Place::new();
+    for line in
+        ["--help", "-h", "--version", "help upload", "upload --help", "completions bash", "treehash f", "config"]
+    {
+        place.file("f", b"x");
+        let ran = shell(&place, &format!("\"$0\" {line} >/dev/full"));
+        assert_eq!(ran.status, 1, "{line}: {ran:?}");
+        assert!(
+            ran.stderr.starts_with("glacier-mp: cannot write to standard output: No space left"),
+            "{line}: {ran:?}"
+        );
+    }
+}
+
+#[test]
 fn standard_input_that_is_closed_is_an_error() {
     let place = Place::new();
     place.file("f", b"x");
