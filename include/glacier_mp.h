@@ -1620,10 +1620,11 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * GLACIER_E_INVALID, because the library could not detect a missing end. The call lists the parts first, unless this
  * handle put all of them.
  *
- * The response may take many minutes for terabytes; glacier_config_set_give_up_after_ms limits it, but a repeated
- * attempt waits at least 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives up
- * before the response arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when
- * Complete is repeated, the state becomes GLACIER_STATE_UNKNOWN.
+ * The response may take many minutes for terabytes. glacier_config_set_give_up_after_ms limits the wait over all
+ * attempts. Only the last attempt, which may begin at that limit, waits longer: up to 10 s, or the limit if that is
+ * shorter. If the response is lost, Complete is repeated. If the call is canceled or gives up before the response
+ * arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated,
+ * the state becomes GLACIER_STATE_UNKNOWN.
  *
  * Results: upload results; and
  *

@@ -155,10 +155,10 @@ impl Session {
 }
 
 /// Returns how long an attempt waits for the response to Complete. A repeated attempt, which may begin at the time limit, has
-/// at least the time for which a cancel waits.
+/// at least the time for which a cancel waits, or the whole limit if that is shorter.
 fn time_for_response(attempt: u32, limit: Duration, elapsed: Duration) -> Duration {
     let left = limit.saturating_sub(elapsed);
-    if attempt == 1 { left } else { left.max(GRACE) }
+    if attempt == 1 { left } else { left.max(GRACE.min(limit)) }
 }
 
 /// Returns the error of a rejected Complete whose upload does not exist: an earlier Complete may have been carried out, and
@@ -178,5 +178,6 @@ mod tests {
         assert_eq!(time_for_response(1, second(2), second(0)), second(2));
         assert_eq!(time_for_response(2, second(60), second(20)), second(40));
         assert_eq!(time_for_response(2, second(60), second(60)), GRACE);
+        assert_eq!(time_for_response(2, second(3), second(3)), second(3));
     }
 }
