@@ -31,7 +31,8 @@ pub(crate) fn unmarked(argument: OsString) -> OsString {
     }
 }
 
-/// Returns an argument, or the value of a variable, for a message: truncated, without control characters and the mark of an ID.
+/// Returns an argument, or the value of a variable, for a message: truncated, without control characters and the
+/// mark of an ID.
 pub(crate) fn printable_text(text: &str) -> String {
     let text = text.strip_prefix(char::from(MARK)).filter(|rest| is_id(rest.as_bytes())).unwrap_or(text);
     escaped(text, TEXT_MAX)

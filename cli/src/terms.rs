@@ -17,8 +17,8 @@ pub(crate) fn message_of(error: &Error) -> String {
     with_options(error.message())
 }
 
-/// Replaces the names of setters by those of the options, `glacier_config_set_ca_file` by `--ca-file`, and the program as the
-/// origin of a setting by the option.
+/// Replaces the names of setters by those of the options: `glacier_config_set_ca_file` by `--ca-file`. Replaces the program
+/// as the origin of a setting by the option.
 pub(crate) fn with_options(text: &str) -> String {
     let mut pieces = text.split(SETTER);
     let mut out = pieces.next().unwrap_or_default().to_owned();
