@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::tls_failure::ServerRole;
+use super::server_role::ServerRole;
 
 /// Describes a certificate with these names, in the form of webpki, that is not for the host.
 pub(super) fn describe(host: &str, presented: &[String], role: ServerRole) -> String {

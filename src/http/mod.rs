@@ -24,6 +24,7 @@ mod proxy;
 mod request_context;
 mod resolve;
 pub mod response;
+mod server_role;
 mod shown_url;
 mod stopwatch;
 mod tls;

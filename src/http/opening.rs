@@ -182,7 +182,7 @@ impl<'a> Opening<'a> {
     /// connection.
     fn handshake_failed(&self, step: Step, error: io::Error) -> Error {
         let tls_error =
-            (error.kind() == io::ErrorKind::InvalidData).then(|| tls_failure::tls_error(&error)).flatten().cloned();
+            (error.kind() == io::ErrorKind::InvalidData).then(|| tls_text::tls_error(&error)).flatten().cloned();
         match tls_error {
             Some(tls_error) if !tls_failure::is_interruption(&tls_error) => self.rejected(step, tls_error),
             _ => self.lost(step, error),

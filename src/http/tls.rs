@@ -8,7 +8,8 @@ use rustls::{ClientConfig, ClientConnection};
 use super::buffers::SEND_BUFFER;
 use super::certificate::ServerVerifier;
 use super::endpoint::Endpoint;
-use super::tls_failure::{self, ServerRole};
+use super::server_role::ServerRole;
+use super::tls_failure;
 use super::trust::{TrustStore, Trusted};
 use crate::error::{Error, Kind, Result};
 

@@ -5,38 +5,10 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, Pee
 
 use super::certificate::{OtherIssuerKey, OutdatedIssuer, SelfSigned};
 use super::certificate_names;
-use super::tls_text;
+use super::server_role::ServerRole;
+use super::tls_text::{self, tls_error};
 use super::trust::Origin;
 use crate::dates;
-
-/// The role of a server, which decides which setting a message names.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ServerRole {
-    Endpoint,
-    Proxy,
-}
-
-impl ServerRole {
-    /// Returns a noun for a URL without TLS, with the setting.
-    fn plain_url(self) -> &'static str {
-        match self {
-            Self::Endpoint => "an endpoint that begins with http:// (glacier_config_set_endpoint)",
-            Self::Proxy => "a proxy URL that begins with http:// (glacier_config_set_proxy)",
-        }
-    }
-
-    pub(super) fn check(self) -> &'static str {
-        match self {
-            Self::Endpoint => "check the endpoint (glacier_config_set_endpoint)",
-            Self::Proxy => "check the proxy URL (glacier_config_set_proxy)",
-        }
-    }
-}
-
-/// Returns the rustls error inside an error of a TLS stream.
-pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
-    error.get_ref().and_then(|error| error.downcast_ref())
-}
 
 /// Returns true for a transient handshake failure: corruption in transit or an internal error of the peer. A rejected
 /// certificate and a peer without a common TLS version are permanent failures.

@@ -5,7 +5,10 @@ use std::io;
 
 use rustls::{AlertDescription as Alert, Error, PeerIncompatible};
 
-use super::tls_failure::tls_error;
+/// Returns the rustls error inside an error of a TLS stream.
+pub(super) fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref().and_then(|error| error.downcast_ref())
+}
 
 /// Describes an error of a connection, with or without TLS.
 pub(super) fn reason(error: &io::Error) -> String {
