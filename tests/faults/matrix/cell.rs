@@ -268,7 +268,8 @@ impl Cell<'_> {
 
     fn fails(&self, kind: Kind, requests: u64) -> Outcome {
         let there_is_an_upload = !matches!(self.target, Target::Initiate | Target::UploadsPage(_));
-        let resumable = there_is_an_upload && kind != Kind::NotFound;
+        let may_be_aborted = self.target == Target::Abort && self.row.expectation.leaves_effect_unknown();
+        let resumable = there_is_an_upload && !may_be_aborted && kind != Kind::NotFound;
         Outcome { failure: Some(Failure { kind, resumable }), requests }
     }
 }

@@ -64,6 +64,13 @@ pub(crate) enum Expectation {
     Permanent(Kind),
 }
 
+impl Expectation {
+    /// Whether the service may have carried out a request that failed in this way.
+    pub(crate) fn leaves_effect_unknown(self) -> bool {
+        matches!(self, Self::Transient(_) | Self::Early | Self::Stalled | Self::Ambiguous(Kind::Protocol))
+    }
+}
+
 impl Row {
     fn new(name: &'static str, action: Action, expectation: Expectation) -> Self {
         Self { name, actions: [Some(action), None], applies_to: AppliesTo::All, expectation, times: 1 }
