@@ -30,11 +30,11 @@ define newline
 
 
 endef
-has_special = $(strip $(foreach character," ` $$,$(findstring $(character),$(1))) $(if $(findstring $(tab),$(1)),tab) \
+has_special = $(strip $(foreach character,\ " ` $$,$(findstring $(character),$(1))) $(if $(findstring $(tab),$(1)),tab) \
 	$(if $(findstring $(newline),$(1)),newline))
 $(foreach name,CURDIR CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR TARGET_DIR PREFIX DESTDIR bindir libdir includedir datadir \
-	mandir docdir,$(if $(call has_special,$($(name))),$(error $(name) is "$($(name))": a shell gets it, so use a directory \
-	whose name has no ", no `, no $$, no tab and no newline)))
+	mandir docdir,$(if $(call has_special,$($(name))),$(error $(name) is "$($(name))": a shell would replace \
+	characters of it: use a directory whose name has no \, no ", no `, no $$, no tab and no newline)))
 
 BUILD_DIR := $(TARGET_DIR)$(addprefix /,$(CARGO_BUILD_TARGET))
 RELEASE := $(BUILD_DIR)/release

@@ -119,7 +119,7 @@ fn directories_with_characters_that_a_shell_replaces_are_rejected() {
         }
         command.output().unwrap()
     };
-    for special in ["a\"b", "a`id`b", "a$HOME", "a\tb", "a\nb"] {
+    for special in ["a\"b", "a`id`b", "a$HOME", "a\\b", "a\tb", "a\nb"] {
         let directory = place.path().join(special);
         fs::create_dir(&directory).unwrap();
         let output = help(&directory, None);
@@ -130,7 +130,7 @@ fn directories_with_characters_that_a_shell_replaces_are_rejected() {
             assert!(!output.status.success() && text(&output.stderr).contains(&expected), "{special}: {output:?}");
         }
     }
-    for usual in ["it's ok", "\u{e9}&;#%", "back\\slash"] {
+    for usual in ["it's ok", "\u{e9}&;#%"] {
         let directory = place.path().join(usual);
         fs::create_dir(&directory).unwrap();
         let output = help(&directory, Some(("PREFIX", "/usr/my programs")));

@@ -970,12 +970,13 @@ public:
     }
     /**
      * Sets a stream as the source: as source_callback. It must exist until the upload is completed or destroyed. A read
-     * error, or a stream that is not open, stops the call, which throws std::ios_base::failure.
+     * error, or a stream that failed before, stops the call, which throws std::ios_base::failure. Such is a stream whose
+     * open failed, but not one that was never opened: its archive is empty.
      */
     upload &source_stream(std::istream &in, std::uint64_t total = unknown_length) {
         const auto read = [&in](std::byte *buffer, std::size_t capacity) {
             in.read(reinterpret_cast<char *>(buffer), static_cast<std::streamsize>(capacity));
-            // A stream that is not open, or that failed before, would be an empty source.
+            // A stream that failed before would be an empty source.
             if (in.bad() || (in.fail() && !in.eof())) {
                 throw std::ios_base::failure("reading the source stream failed");
             }
