@@ -970,8 +970,8 @@ public:
     }
     /**
      * Sets a stream as the source: as source_callback. It must exist until the upload is completed or destroyed. A read
-     * error, or a stream that failed before, stops the call, which throws std::ios_base::failure. Such is a stream whose
-     * open failed, but not one that was never opened: its archive is empty.
+     * error, or a stream that failed before (for example, its open), stops the call, which throws std::ios_base::failure.
+     * A stream that was never opened is an empty source.
      */
     upload &source_stream(std::istream &in, std::uint64_t total = unknown_length) {
         const auto read = [&in](std::byte *buffer, std::size_t capacity) {
