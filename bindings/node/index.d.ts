@@ -247,19 +247,19 @@ export class Upload implements AsyncDisposable {
   progress(): Progress;
   /** Sets the bandwidth limit of this upload, in bytes per second, also while it runs; 0: no limit of its own. */
   setBandwidthLimit(bytesPerSecond: Count): void;
-  /** Stops `run` or a stream. The upload stays in the vault. */
+  /** Stops `run` and streams. The upload stays in the vault. */
   cancel(): void;
   /** Returns the parts that the service holds. */
   listParts(): Promise<StoredPart[]>;
   /**
-   * Deletes the upload and its parts at the service. A call that fails after a lost response may have deleted the upload:
-   * `isResumable` is then false. Call `abort` of the same object again.
+   * Deletes the upload and its parts at the service, and stops `run` and streams. A call that fails after a lost response
+   * may have deleted the upload: `isResumable` is then false. Call `abort` of the same object again.
    */
   abort(): Promise<void>;
   /**
-   * Closes the object, and stops its calls. The upload stays in the vault. A call in progress is rejected with the code
-   * `GLACIER_E_CANCELED`, unless it was already done; other calls throw a `TypeError`. The journal is released when the last
-   * call has ended.
+   * Closes the object, and stops its calls and streams. The upload stays in the vault. A call in progress is rejected with
+   * the code `GLACIER_E_CANCELED`, unless it was already done; other calls throw a `TypeError`. The journal is released
+   * when the last call has ended.
    */
   close(): void;
   /** Closes the object, and waits until its calls have ended and the journal is released. */
@@ -270,6 +270,9 @@ export class Upload implements AsyncDisposable {
  * A stream whose end creates an archive. If it is destroyed, the events `error` and `close` follow after the write in
  * progress has ended: within 250 ms, or up to 10 s while Complete waits for its response. A write that waits for a worker
  * thread ends after it gets one.
+ *
+ * `cancel`, `close` and `abort` of its upload, and the signal, end a stream with the code `GLACIER_E_CANCELED`, also while
+ * it waits for data. If nothing was written and the event `error` has no listener, the stream is destroyed without an error.
  *
  * As for every `Writable`, a chunk must not change before its write is done. A chunk that is detached or resized before
  * is a `TypeError`, or is written unchanged.

@@ -27,7 +27,7 @@ class Handle {
     this._calls = 0;
     this._isClosed = false;
     this._kept = null;
-    this._cancelListeners = new Set();
+    this._stopListeners = new Set();
     this._freed = new Promise((resolve) => { this._reportFreed = resolve; });
     forgotten.register(owner, this, this);
   }
@@ -91,22 +91,27 @@ class Handle {
   cancel() {
     if (this.isFreed) return;
     functions[`${this._type}_cancel`](this._address);
-    this._cancelListeners.forEach((listener) => listener());
+    this.reportStop();
   }
 
-  /** Calls a function after each cancel. Returns a function that ends this. */
-  onCancel(listener) {
-    this._cancelListeners.add(listener);
-    return () => this._cancelListeners.delete(listener);
+  /** Calls a function after each cancel and abort, and when the handle is closed. Returns a function that ends this. */
+  onStop(listener) {
+    this._stopListeners.add(listener);
+    return () => this._stopListeners.delete(listener);
   }
+
+  /** Calls the listeners of `onStop`. */
+  reportStop() { this._stopListeners.forEach((listener) => listener()); }
 
   /** Makes new calls fail. Stops an upload; the calls of a client continue. */
   close() {
     if (this._isClosed) return;
     this._isClosed = true;
     forgotten.unregister(this);
-    if (this._holds === 0) this._free();
-    else this._cancelClosed();
+    // The listeners use the handle.
+    this.hold();
+    this.reportStop();
+    this.release();
   }
 
   /** Closes the handle, and waits until it is freed. */

@@ -2,8 +2,7 @@
 
 const { Writable } = require('node:stream');
 const { byteLengthOf, invalid } = require('./arguments');
-const { localError } = require('./errors');
-const { functions } = require('./native');
+const { explainAbort, localError } = require('./errors');
 const { quoted } = require('./escape');
 const { FileLength, readsJournal } = require('./file_source');
 const { Watch } = require('./progress');
@@ -26,13 +25,15 @@ class UploadStream extends Writable {
     this._options = { signal, onProgress };
     this._watch = null;
     this._pending = null;
-    this._isCanceled = false;
+    this._isStopped = false;
+    /** Whether the library has a stream that has not failed. */
+    this._isOpen = false;
     this._block = null;
     this._files = new Map();
     this.archive = null;
     // The handle must not keep a forgotten stream and its upload.
     const forgettable = new WeakRef(this);
-    this._forget = upload._handle.onCancel(() => forgettable.deref()?._cancel());
+    this._forget = upload._handle.onStop(() => forgettable.deref()?._stop());
     this.on('pipe', (source) => {
       try {
         this.observe(source);
@@ -59,10 +60,11 @@ class UploadStream extends Writable {
     const credentials = this._upload._client._credentials;
     Promise.resolve(credentials?.refresh())
       .then(() => {
+        if (this.destroyed) return;
         this._watch = new Watch(this._upload._open(), this._options, () => credentials?.refreshInBackground());
-        if (this._isCanceled) throw this._explain(this._canceled());
       })
-      .then(() => callback(), callback);
+      // A stream that was destroyed meanwhile has its error.
+      .then(() => callback(), (error) => callback(this.destroyed ? null : error));
   }
 
   _write(chunk, _encoding, callback) {
@@ -79,7 +81,8 @@ class UploadStream extends Writable {
 
   _destroy(error, callback) {
     this._forget();
-    if (!this.archive) this._upload._handle.cancel();
+    // If there is no stream to stop, a cancel stops the next call of the upload.
+    if (this._isOpen && !this.archive && !this._isStopped) this._upload._handle.cancel();
     this._watch?.end();
     // A canceled call still holds the journal until it returns.
     if (this._pending) this._pending.then(() => callback(error));
@@ -98,7 +101,7 @@ class UploadStream extends Writable {
       // The archive exists: neither a callback nor a cancel can prevent it.
       if (this.archive) return;
       this._watch.check();
-      if (this._isCanceled) throw this._canceled();
+      if (this._isStopped) throw this._canceled();
     } catch (error) {
       throw this._explain(error);
     }
@@ -136,7 +139,7 @@ class UploadStream extends Writable {
       const ended = `the source ended after ${missing.bytesRead} of the ${missing.expected} bytes of the file`;
       const advice = 'read it again from its first byte, or set archiveSize if it is complete';
       const message = `${ended} ${quoted(file.path)}: ${advice}`;
-      throw localError('GLACIER_E_SOURCE_SHORT', message, this._uploadId());
+      throw localError('GLACIER_E_SOURCE_SHORT', message, this._upload._keptId());
     }
     await this._callLibrary('upload_finish');
     this.archive = this._upload._archive();
@@ -144,26 +147,38 @@ class UploadStream extends Writable {
 
   async _callLibrary(name, ...parameters) {
     // An upload that was closed rejects its calls with another error.
-    if (this._isCanceled) throw this._canceled();
-    await this._upload._open().callAsync(name, ...parameters);
+    if (this._isStopped) throw this._canceled();
+    const handle = this._upload._open();
+    this._isOpen = true;
+    try {
+      await handle.callAsync(name, ...parameters);
+    } catch (error) {
+      this._isOpen = false;
+      throw error;
+    }
   }
 
-  /** Ends a stream that waits for data. A call in progress reports the cancel, or checks for it when it has returned. */
-  _cancel() {
-    this._isCanceled = true;
-    if (this._watch && !this._pending && !this.archive && !this.destroyed) this.destroy(this._explain(this._canceled()));
+  /**
+   * Ends a stream that waits for data or credentials. A call in progress reports the cancel, or checks for it when it has
+   * returned.
+   */
+  _stop() {
+    this._isStopped = true;
+    if (this._pending || this.archive || this.destroyed) return;
+    const error = this._explain(this._canceled());
+    // The program stopped the upload. An error without a listener would end the process.
+    const isExpected = error.code === 'GLACIER_E_CANCELED' && this._isUnused && this.listenerCount('error') === 0;
+    this.destroy(isExpected ? null : error);
   }
 
-  _canceled() { return localError('GLACIER_E_CANCELED', 'canceled', this._uploadId()); }
+  /** Whether nothing was written. `pipe` and `pipeline` listen for errors. */
+  get _isUnused() { return this._block === null && this.writableLength === 0 && !this.writableEnded; }
 
-  /** Returns the upload ID, also of a closed upload; null if it is unknown. */
-  _uploadId() {
-    const { _handle: handle } = this._upload;
-    return handle.isFreed ? null : functions.upload_id(handle.address);
-  }
+  _canceled() { return localError('GLACIER_E_CANCELED', 'canceled', this._upload._keptId()); }
 
   _explain(error) {
-    return this._upload._client._explain(this._watch?.explain(error) ?? error);
+    const explained = this._watch ? this._watch.explain(error) : explainAbort(error, this._options.signal);
+    return this._upload._client._explain(explained);
   }
 }
 

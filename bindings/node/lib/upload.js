@@ -12,6 +12,8 @@ const { UploadStream } = require('./stream');
 
 const FOREVER = 0xffffffffffffffffn;
 const STATES = ['new', 'initiated', 'transferring', 'completing', 'completed', 'aborted', 'unknown'];
+/** The states in which the service has no upload, or may have none. */
+const ENDED = ['completed', 'aborted', 'unknown'];
 
 /** The check of each option, and the function that sets it. */
 const SETTERS = {
@@ -27,6 +29,8 @@ const UPLOAD_OPTIONS = checksOf(SETTERS);
 
 const isBytes = (source) => types.isUint8Array(source);
 const isStream = (source) => typeof source?.[Symbol.asyncIterator] === 'function';
+
+function stateOf(handle) { return STATES[functions.upload_state(handle.address)] ?? 'unknown'; }
 
 /** One multipart upload. `index.d.ts` describes its members. */
 class Upload {
@@ -53,7 +57,7 @@ class Upload {
   get archiveId() { return functions.upload_archive_id(this._open().address); }
   get treeHash() { return functions.upload_tree_hash(this._open().address); }
   get partSize() { return Number(functions.upload_part_size(this._open().address)) || null; }
-  get state() { return STATES[functions.upload_state(this._open().address)] ?? 'unknown'; }
+  get state() { return stateOf(this._open()); }
 
   progress() { return readProgress(this._open()); }
 
@@ -107,7 +111,9 @@ class Upload {
 
   async abort() {
     await this._client._credentials?.refresh();
-    await this._open().callAsync('upload_abort');
+    const handle = this._open();
+    await handle.callAsync('upload_abort');
+    handle.reportStop();
   }
 
   close() { this._handle.close(); }
@@ -115,6 +121,12 @@ class Upload {
   async [Symbol.asyncDispose]() { await this._handle.closeAndWait(); }
 
   _open() { return this._handle.open(); }
+
+  /** Returns the ID of the upload that can be resumed, also after `close`; null if there is none or it is unknown. */
+  _keptId() {
+    const handle = this._handle;
+    return handle.isFreed || ENDED.includes(stateOf(handle)) ? null : functions.upload_id(handle.address);
+  }
 
   async _runStream(source, { signal, onProgress }) {
     const handle = this._open();

@@ -190,10 +190,12 @@ test('an upload is closed while its stream is idle', (t) => run(t, `
   const upload = client.createUpload(VAULT, options);
   const stream = upload.createWriteStream({ onProgress: () => { reports += 1; } });
   await new Promise((done) => stream.write(Buffer.alloc(1000), done));
+  const failed = once(stream, 'error');
   upload.close();
   const before = reports;
-  await assert.rejects(new Promise((done, fail) => stream.write('more', (error) => (error ? fail(error) : done()))), TypeError);
-  stream.on('error', () => {});
+  assert.equal((await failed)[0].code, 'GLACIER_E_CANCELED');
+  const written = new Promise((done, fail) => stream.write('more', (error) => (error ? fail(error) : done())));
+  await assert.rejects(written, { code: 'ERR_STREAM_DESTROYED' });
   assert.equal(reports, before);
 `));
 
