@@ -23,14 +23,23 @@ function iterate(source) {
   };
 }
 
+/** Runs a function of the source, and waits for it. The first error of the upload precedes the error of the function. */
+async function ignoringErrors(run) {
+  try {
+    await run();
+  } catch {
+    // The caller reports the first error.
+  }
+}
+
 /** Ends a source that is not at its end. `iterator` is null if it has none, or its own error ended it. */
 async function stop(source, iterator, isReading) {
   // A generator that reads does not return before it has read.
   if ((isReading || !iterator) && typeof source.destroy === 'function') {
-    source.once?.('error', () => {});
-    source.destroy();
+    ignoringErrors(() => source.once?.('error', () => {}));
+    ignoringErrors(() => source.destroy());
   }
-  const stopped = Promise.resolve(iterator?.return?.()).catch(() => {});
+  const stopped = ignoringErrors(() => iterator?.return?.());
   if (!isReading) await stopped;
 }
 

@@ -152,6 +152,33 @@ test('the failure of an upload ends its source', async (t) => {
   }
 });
 
+test('rejects with the first error, although the end of the source throws', async (t) => {
+  const { client } = await open(t);
+  const fail = () => { throw new Error('from the end'); };
+  const iterator = (value, end = fail) => ({
+    [Symbol.asyncIterator]() { return this; },
+    next: async () => ({ done: false, value }),
+    return: end,
+  });
+  const pending = { ...iterator(), next: () => new Promise(() => {}), destroy: fail };
+  const rejection = { name: 'TypeError', message: /^a chunk of the source must be a Uint8Array/ };
+  for (const end of [fail, async () => fail(), () => ({ then: fail })]) {
+    const upload = client.createUpload(VAULT, options);
+    await assert.rejects(upload.run(iterator('text', end)), rejection);
+    // The stream has ended: a new one can be created.
+    assert.ok((await upload.run(Readable.from([content(10)]))).archiveId);
+    upload.close();
+  }
+  for (const source of [pending, { ...pending, destroy: async () => fail() }, { ...pending, once: fail }]) {
+    const upload = client.createUpload(VAULT, options);
+    const running = upload.run(source);
+    await new Promise((done) => setImmediate(done));
+    upload.cancel();
+    await assert.rejects(running, { code: 'GLACIER_E_CANCELED' });
+    upload.close();
+  }
+});
+
 test('rejects with the error of a source', async (t) => {
   const { glacier, client } = await open(t);
   const failure = new Error('the source broke');
