@@ -6,15 +6,16 @@ const koffi = require('koffi');
 const { escaped, quoted } = require('./escape');
 
 const VARIABLE = 'GLACIER_MP_LIBRARY';
-const PATH = process.env[VARIABLE] || 'libglacier_mp.so.0';
+const GIVEN = process.env[VARIABLE];
+const PATH = GIVEN || 'libglacier_mp.so.0';
 
 /** Runs a function that uses the library file. Its error names the file, which those of koffi may not. */
 function loading(load) {
   try {
     return load();
   } catch (error) {
-    const hint = process.env[VARIABLE] ? `which ${VARIABLE} names` : `which the dynamic linker searches; ${VARIABLE} names another`;
-    throw new Error(`cannot load the C library ${quoted(PATH)}, ${hint}: ${escaped(error.message)}`, { cause: error });
+    const hint = GIVEN ? ` (from ${VARIABLE})` : `: install it, or set ${VARIABLE} to its path`;
+    throw new Error(`cannot load the C library ${quoted(PATH)}${hint}: ${escaped(error.message)}`, { cause: error });
   }
 }
 
