@@ -25,7 +25,7 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from glacier_mp import LocalError, StoppedError, Upload
+from glacier_mp import LocalError, StoppedError, Upload, UsageError
 from local import MIB, VAULT, Glacier, child_environment, content, wait_until
 
 DATA = content(2 * MIB + 77_777)
@@ -107,6 +107,16 @@ class OwnRead(io.BufferedReader):
 class OwnRead1(io.BufferedReader):
     def read1(self, size: int = -1, /) -> bytes:
         return super().read1(size)
+
+
+class CountsReads(io.FileIO):
+    """A raw file that counts its reads."""
+
+    reads = 0
+
+    def readinto(self, buffer: Any) -> Any:
+        self.reads += 1
+        return super().readinto(buffer)
 
 
 class EveryOtherTime(io.FileIO):
@@ -315,6 +325,26 @@ def test_cancel_ends_the_wait(glacier: Glacier, data: bytes) -> None:
         upload.abort()
     connection.end()
     assert glacier.archives() == []
+
+
+def test_refused_abort_does_not_end_the_wait(glacier: Glacier) -> None:
+    connection = Connection()
+    with (
+        CountsReads(connection.reader) as file,
+        glacier.client() as client,
+        Upload(client, VAULT, file, part_size=MIB) as upload,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        running = pool.submit(upload.run)
+        connection.send(b"data")
+        with pytest.raises(UsageError) as caught:
+            upload.abort()
+        assert caught.value.name == "GLACIER_E_BUSY"
+        # The wait looks for a cancel after each read without bytes.
+        reads_before = file.reads
+        wait_until(lambda: file.reads > reads_before + 1 or running.done())
+        connection.end()
+        assert glacier.archive(running.result().archive_id) == b"data"
 
 
 def read_threads() -> list[threading.Thread]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from glacier_mp import GlacierError, StoppedError, Upload
-from local import MIB, VAULT, Glacier, child
+from glacier_mp import GlacierError, Progress, StoppedError, Upload, UsageError
+from local import MIB, VAULT, Glacier, child, wait_until
 
 PART = "UploadMultipartPart"
 
@@ -54,6 +54,25 @@ def test_cancel_ends_the_stream(glacier: Glacier, upload: Upload) -> None:
         with pytest.raises(StoppedError):
             call()
     assert glacier.archives() == []
+
+
+def test_small_write_is_rejected_after_a_usage_error_of_a_callback_of_abort(glacier: Glacier) -> None:
+    def report(progress: Progress) -> None:
+        if is_aborting:
+            raise UsageError("of the callback")
+
+    is_aborting = False
+    with glacier.client() as client, Upload(client, VAULT, part_size=MIB, progress=report) as upload:
+        upload.write(bytes(MIB))
+        wait_until(lambda: upload.upload_id)
+        upload.write(b"small")
+        glacier.fault("stall", "AbortMultipartUpload")
+        is_aborting = True
+        with pytest.raises(UsageError, match="of the callback"):
+            upload.abort()
+        is_aborting = False
+        with pytest.raises(StoppedError):
+            upload.write(b"more")
 
 
 @pytest.mark.parametrize("call", [Upload.stream, Upload.__enter__])

@@ -31,7 +31,7 @@ from ._memory import Memory
 from ._os_errors import os_errors_for
 from .archive import Archive, add_archive
 from .background import Background, in_background
-from .errors import GlacierError
+from .errors import GlacierError, UsageError
 from .progress import Progress, progress_of
 from .source import CancelCount, Data, Source, StreamReader, check_journal, set_source
 from .stream import UploadStream, WriteBuffer
@@ -514,11 +514,7 @@ class Upload(NotCopyable):
         if self._background is not None and self._background.is_running():
             self._background.stop()
             self._background.done.wait()
-        try:
-            self._call(lib.glacier_upload_abort).result()
-        finally:
-            # The next write must not be buffered.
-            self._cancels.value += 1
+        self._call(partial(_abort, self._cancels)).result()
 
     def cancel(self) -> None:
         """Cancels the working calls in progress, or the next one if there is none. They raise StoppedError.
@@ -690,6 +686,22 @@ def _call_for_archive(function: Any, handle: UploadHandle) -> Archive:
     """Calls a function that completes the upload. Reads the archive from the handle, as the Upload may be closed."""
     function(handle)
     return _archive_of(partial(_property_of, handle))
+
+
+def _abort(cancels: CancelCount, handle: UploadHandle) -> None:
+    """Aborts an upload, and counts the abort: the next write must not be buffered.
+
+    An abort that the library refuses is not counted. It would end the wait of another call for bytes. The UsageError of
+    a callback of abort is no refusal: the library then reports a stopped call.
+    """
+    try:
+        lib.glacier_upload_abort(handle)
+    except UsageError:
+        raise
+    except GlacierError:
+        cancels.value += 1
+        raise
+    cancels.value += 1
 
 
 def _archive_of(property_of: Callable[[str], Any]) -> Archive:
