@@ -18,6 +18,18 @@ def stored_parts(glacier):
     return [request for request in glacier.requests("UploadMultipartPart") if request["status"] == 204]
 
 
+def test_exception_of_another_upload_has_no_archive_of_it(dask_client, glacier, source):
+    shared = ValueError("shared")
+    shared.archive = glacier_mp.Archive("of another upload", None, None)
+
+    def fail(progress):
+        raise shared
+
+    with pytest.raises(ValueError, match="shared"):
+        upload(dask_client, glacier, source, progress=fail)
+    assert not hasattr(shared, "archive") and glacier.archives() == []
+
+
 def test_workers_send_each_part_once_and_one_process_completes(dask_client, glacier, source):
     reports = []
     archive = upload(dask_client, glacier, source, archive_description="from workers", progress=reports.append)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from glacier_mp import Archive, Progress, State, Upload, UsageError
+from glacier_mp import Archive, Client, LocalError, Progress, State, Upload, UsageError
 from local import MIB, VAULT, Glacier, content
 
 PART = "UploadMultipartPart"
@@ -97,6 +98,81 @@ def test_exception_without_an_archive_has_none(glacier: Glacier) -> None:
     with glacier.client() as client, pytest.raises(CallbackError) as caught:
         client.upload(VAULT, b"data", progress=report)
     assert not hasattr(caught.value, "archive") and not hasattr(caught.value, "__notes__")
+
+
+def archive_of_error(upload: Upload, call: Callable[[Upload], Archive]) -> Archive:
+    """The example of the class Upload, under "Callbacks"."""
+    try:
+        archive: Any = call(upload)
+    except Exception as error:
+        archive = getattr(error, "archive", None)
+        if archive is None or archive.archive_id != upload.archive_id:
+            raise
+    assert isinstance(archive, Archive)
+    return archive
+
+
+class Failing(Upload):
+    """An upload whose callback raises an exception once the archive exists."""
+
+    def __init__(self, client: Client, error: Exception) -> None:
+        def report(progress: Progress) -> None:
+            if self.state is State.COMPLETED:
+                raise error
+
+        super().__init__(client, VAULT, b"data", progress=report)
+
+
+@pytest.mark.parametrize("call", [run, start, run_async])
+@pytest.mark.parametrize("kind", [CallbackError, StopIteration])
+def test_exception_that_uploads_share_has_the_archive_of_the_last_one(
+    glacier: Glacier, kind: type[Exception], call: Callable[[Upload], Archive]
+) -> None:
+    shared = kind("shared")
+
+    class Source:
+        def read(self, size: int) -> bytes:
+            raise shared
+
+    with glacier.client() as client:
+        first, second = Failing(client, shared), Failing(client, shared)
+        for upload in (first, second, first):
+            assert archive_of_error(upload, call).archive_id == upload.archive_id
+        with pytest.raises((kind, RuntimeError)) as caught:
+            archive_of_error(Upload(client, VAULT, Source()), call)
+    assert not hasattr(shared, "archive") and not hasattr(caught.value, "archive")
+    if sys.version_info >= (3, 11):
+        note_of_first, note_of_second = shared.__notes__
+        assert str(first.archive_id) in note_of_first and str(second.archive_id) in note_of_second
+
+
+@pytest.mark.parametrize("call", [run, start, run_async])
+def test_archive_of_an_upload_in_a_source_is_not_that_of_the_outer_upload(
+    glacier: Glacier, call: Callable[[Upload], Archive]
+) -> None:
+    with glacier.client() as client:
+        inner = Failing(client, CallbackError("of the inner upload"))
+
+        def source() -> Iterator[bytes]:
+            yield b"outer"
+            inner.run()
+
+        outer = Upload(client, VAULT, source())
+        with pytest.raises(CallbackError) as caught:
+            archive_of_error(outer, call)
+    assert not hasattr(caught.value, "archive")
+    assert [each["archive_id"] for each in glacier.archives()] == [inner.archive_id]
+
+
+def test_source_that_differs_from_the_archive_of_a_journal_is_an_error(glacier: Glacier, tmp_path: Path) -> None:
+    with glacier.client() as client:
+        with Upload(client, VAULT, b"one", journal=tmp_path / "journal") as upload:
+            upload.run()
+        with Upload(client, VAULT, b"two", journal=tmp_path / "journal") as upload:
+            # The upload then has an archive, but not of this source.
+            with pytest.raises(LocalError) as caught:
+                archive_of_error(upload, run)
+            assert upload.archive_id and caught.value.name == "GLACIER_E_SOURCE_CHANGED"
 
 
 class SealedError(Exception):

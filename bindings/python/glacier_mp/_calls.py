@@ -37,7 +37,7 @@ from ._ffi import (
 )
 from ._memory import memory_at
 from ._queue import SimpleQueue
-from .archive import Archive, add_archive
+from .archive import Archive, set_archive
 from .errors import GlacierError
 from .progress import Progress, progress_of
 
@@ -102,13 +102,12 @@ class Call(Generic[T]):
         """Runs the call, runs its callbacks on this thread, and returns the function's result.
 
         A callback or a signal handler can fail when the function has already created an archive. Its exception then has
-        the archive.
+        the archive, and never that of another call.
         """
         try:
             return self._run_to_result()
         except BaseException as error:
-            if isinstance(self._result, Archive):
-                add_archive(error, self._result)
+            set_archive(error, self._result if isinstance(self._result, Archive) else None)
             raise
 
     def _run_to_result(self) -> T:

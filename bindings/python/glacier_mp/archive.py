@@ -23,19 +23,26 @@ class Archive:
     checksum: Optional[str]
 
 
-def add_archive(error: BaseException, archive: Archive) -> None:
-    """Adds an archive that exists to an exception, as the attribute `archive` and as a note.
+def set_archive(error: BaseException, archive: Optional[Archive]) -> None:
+    """Adds the archive of a call to its exception, as the attribute `archive` and as a note.
 
     The caller of a call that raises has no other reference to the archive, and the service reports the ID only in an
     inventory of the vault.
+
+    Several uploads may raise the same exception: one object that callbacks share, or the exception of an upload that
+    runs in a source of another one. None removes the attribute, which is then of another upload. A note of another
+    upload remains.
     """
     # Some classes allow no new attributes. Their exceptions must be raised unchanged, and not be replaced.
     with suppress(Exception):
-        if getattr(error, "archive", None) == archive:
-            return
-        error.archive = archive  # type: ignore[attr-defined]
+        if archive is not None:
+            error.archive = archive  # type: ignore[attr-defined]
+        elif isinstance(getattr(error, "archive", None), Archive):
+            del error.archive  # type: ignore[attr-defined]
     # Python 3.11 and later.
     add_note = getattr(error, "add_note", None)
-    if add_note is not None:
+    if archive is not None and add_note is not None:
+        note = f"The upload is completed as archive {archive.archive_id}."
         with suppress(Exception):
-            add_note(f"The upload is completed as archive {archive.archive_id}.")
+            if note not in getattr(error, "__notes__", ()):
+                add_note(note)

@@ -11,7 +11,7 @@ from typing import Any, Optional, TypeVar
 
 from ._calls import Call, check_can_start_thread, thread_error
 from ._ffi import UploadHandle, lib
-from .archive import Archive, add_archive
+from .archive import Archive, set_archive
 
 T = TypeVar("T")
 
@@ -107,5 +107,5 @@ def _awaitable(error: BaseException) -> BaseException:
     replacement.__cause__ = error
     archive = getattr(error, "archive", None)
     if isinstance(archive, Archive):
-        add_archive(replacement, archive)
+        set_archive(replacement, archive)
     return replacement

@@ -29,7 +29,7 @@ from ._ffi import (
 )
 from ._memory import Memory
 from ._os_errors import os_errors_for
-from .archive import Archive, add_archive
+from .archive import Archive, set_archive
 from .background import Background, in_background
 from .errors import GlacierError, UsageError
 from .progress import Progress, progress_of
@@ -148,14 +148,18 @@ class Upload(NotCopyable):
     An exception in a callback stops the call and is raised from it. The last callbacks of a call may come after the
     archive was created. An exception in them, or of Ctrl-C at that time, is raised too. It then has the archive in the
     attribute ``archive``, an Archive, and Python 3.11 and later show the archive ID in its traceback. Do not upload the
-    source again without a check of this attribute::
+    source again without a check of this attribute. Compare its archive ID with that of the upload, because callbacks
+    of several uploads may raise the same exception::
 
         try:
             archive = upload.run()
         except Exception as error:
             archive = getattr(error, "archive", None)
-            if archive is None:
+            if archive is None or archive.archive_id != upload.archive_id:
                 raise
+
+    The property archive_id alone is no such check. It is also set if the source differs from the archive of a completed
+    journal.
 
     Ctrl-C. Python raises KeyboardInterrupt in its main thread only. A program that uploads on other threads must catch
     it there and cancel each Upload.
@@ -364,7 +368,7 @@ class Upload(NotCopyable):
             while not ended.is_set():
                 with suppress(asyncio.CancelledError):
                     await ended.wait()
-            self._add_archive(error)
+            self._set_archive(error)
             raise
         finally:
             # An error in the Future refers to this frame. Break the cycle.
@@ -650,10 +654,9 @@ class Upload(NotCopyable):
         memory = Memory(data)
         self._call(lib.glacier_upload_write, memory.address, memory.length, kept_alive=memory).result()
 
-    def _add_archive(self, error: BaseException) -> None:
-        """Adds the archive to an exception if it exists."""
-        if self.archive_id is not None:
-            add_archive(error, _archive_of(self._property))
+    def _set_archive(self, error: BaseException) -> None:
+        """Adds the archive to an exception if it exists. Removes the archive of another upload from the exception."""
+        set_archive(error, None if self.archive_id is None else _archive_of(self._property))
 
     def _archive_call(self, function: Any) -> Call[Archive]:
         """Returns a working call that returns the archive."""

@@ -162,7 +162,7 @@ def upload(
             return _complete(handle, job, checksums, expected)
         except BaseException as error:
             # The call may also have learned that an earlier Complete created the archive.
-            handle._add_archive(error)
+            handle._set_archive(error)
             if not isinstance(error, GlacierError):
                 raise
             error.upload_id = handle.upload_id
