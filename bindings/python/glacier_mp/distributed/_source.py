@@ -200,11 +200,14 @@ def _open(path: Union[str, os.PathLike[str]]) -> io.FileIO:
 def _open_regular(path: str, flags: int) -> int:
     # O_NONBLOCK: do not wait for a writer of a FIFO. O_NOCTTY: do not acquire a controlling terminal.
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
-    mode = os.fstat(descriptor).st_mode
-    # open() itself rejects a directory.
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    try:
+        mode = os.fstat(descriptor).st_mode
+        # open() itself rejects a directory.
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise OSError(f"{shown(path)} is not a regular file")
+    except BaseException:
         os.close(descriptor)
-        raise OSError(f"{shown(path)} is not a regular file")
+        raise
     return descriptor
 
 
