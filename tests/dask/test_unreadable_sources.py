@@ -1,16 +1,20 @@
 """Paths that no worker can read: each is an error at once, with the errno of the operating system."""
 
+import builtins
 import errno
 import os
 import pickle
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 
 import glacier_mp
 from common import SIZE, running_cluster, upload
+from glacier_mp import errors
 from glacier_mp.distributed import WorkerSourceError, _coordinator, _source
+from glacier_mp.distributed._errors import source_errors
 
 
 @pytest.fixture(scope="module")
@@ -74,18 +78,87 @@ def test_path_without_a_regular_file_is_an_os_error(dask_client, glacier, tmp_pa
 def test_fifo_does_not_block(tmp_path, read):
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    errors = []
+    messages = []
 
     def call():
         try:
             read(path)
         except OSError as error:
-            errors.append(str(error))
+            messages.append(str(error))
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(60)
-    assert errors == [f"{str(path)!r} is not a regular file"]
+    assert messages == [f"{str(path)!r} is not a regular file"]
+
+
+def test_descriptor_is_closed_if_fstat_fails(tmp_path, monkeypatch):
+    path = tmp_path / "source"
+    path.touch()
+    fstat = os.fstat
+    opened = []
+
+    def is_of_the_source(descriptor):
+        return os.path.samestat(fstat(descriptor), path.stat())
+
+    def fail(descriptor):
+        if not is_of_the_source(descriptor):
+            # A thread of Dask.
+            return fstat(descriptor)
+        opened.append(descriptor)
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", fail)
+        with pytest.raises(OSError, match="Stale file handle"):
+            _source.file_version(path)
+    (descriptor,) = opened
+    with suppress(OSError):
+        # A thread of Dask may have opened another file with this number.
+        assert not is_of_the_source(descriptor)
+
+
+class OfAnotherPackage(ConnectionResetError):
+    """The exception of a package that reads sources."""
+
+
+class WithErrno(OSError):
+    """An exception whose constructor does not select the subclass for its errno."""
+
+
+OS_KINDS = {kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, OSError)}
+OS_ERRORS = [
+    *((kind("bucket/key"), kind) for kind in sorted(OS_KINDS, key=lambda kind: kind.__name__)),
+    (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), TimeoutError),
+    (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), BlockingIOError),
+    (FileExistsError(errno.EEXIST, "File exists", "/vault"), FileExistsError),
+    (OfAnotherPackage(errno.ECONNRESET, "Connection reset by peer"), ConnectionResetError),
+    (OfAnotherPackage("bucket/key"), ConnectionResetError),
+    (WithErrno(errno.ENOENT, "No such file"), FileNotFoundError),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), OS_ERRORS, ids=[f"{error!r}" for error, _ in OS_ERRORS])
+def test_os_error_keeps_its_class(error, kind):
+    with pytest.raises(kind) as caught, source_errors("worker 1", "tcp://10.0.0.7:41234"):
+        raise error
+    found = caught.value
+    assert isinstance(found, WorkerSourceError) and isinstance(found, OSError)
+    assert isinstance(found, errors.OS_CLASSES.get(kind, errors.LocalOSError))
+    assert (found.name, found.worker) == ("GLACIER_E_IO", "tcp://10.0.0.7:41234")
+    assert (found.errno, found.strerror, found.filename) == (error.errno, error.strerror, error.filename)
+    copy = pickle.loads(pickle.dumps(found))
+    assert type(copy) is type(found) and (str(copy), copy.errno) == (str(found), found.errno)
+
+
+def test_error_of_a_function_without_errno_keeps_its_class(dask_client, glacier):
+    def fail(offset, length):
+        raise FileNotFoundError("bucket/key")
+
+    with pytest.raises(FileNotFoundError, match="bucket/key") as caught:
+        upload(dask_client, glacier, fail, size=SIZE)
+    assert isinstance(caught.value, WorkerSourceError)
+    assert (caught.value.name, caught.value.errno) == ("GLACIER_E_IO", None)
 
 
 def test_os_error_of_a_function_keeps_its_errno(dask_client, glacier):

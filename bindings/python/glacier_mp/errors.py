@@ -195,7 +195,7 @@ def os_error(error: GlacierError, errno: Optional[int], strerror: Optional[str],
     """Returns a copy of the error that is also an OSError of the subclass for `errno`."""
     # The constructor of OSError selects the subclass for errno.
     kind = type(OSError(errno, strerror))
-    copy = _OS_CLASSES.get(kind, LocalOSError)(error.message)
+    copy = OS_CLASSES.get(kind, LocalOSError)(error.message)
     copy.__dict__.update(error.__dict__)
     copy.errno, copy.strerror, copy.filename = errno, strerror, filename
     return copy
@@ -211,7 +211,7 @@ _CLASSES = {
     9: InternalError,
 }
 
-_OS_CLASSES: dict[type[OSError], type[LocalOSError]] = {
+OS_CLASSES: dict[type[OSError], type[LocalOSError]] = {
     FileNotFoundError: LocalFileNotFoundError,
     FileExistsError: LocalFileExistsError,
     PermissionError: LocalPermissionError,

@@ -108,7 +108,7 @@ def upload(
         IntegrityError: the source does not have the `checksum`, or another program replaced a stored part.
         GlacierError: as Upload.run. If a worker raised it, it has the attribute `worker`, the worker's address.
         Exception: any exception that `progress` or the source function raised. An OSError or EOFError of the function
-            becomes a WorkerSourceError.
+            becomes a WorkerSourceError. The one of an OSError is of the same built-in class, such as TimeoutError.
 
     If an exception is raised and the archive exists, the exception has it in the attribute ``archive``.
     """

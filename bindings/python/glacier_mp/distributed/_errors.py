@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from .._ffi import E_IO
-from ..errors import (
-    LocalError,
-    LocalFileNotFoundError,
-    LocalIsADirectoryError,
-    LocalNotADirectoryError,
-    LocalOSError,
-    LocalPermissionError,
-    TransportError,
-)
+from ..errors import OS_CLASSES, LocalError, LocalOSError, TransportError
 
 
 class WorkerSourceError(LocalError):
     """A worker sees another file, or the source changed (GLACIER_E_SOURCE_CHANGED); or the source cannot be read.
 
-    If it cannot be read, the name is GLACIER_E_IO. The exception is then also an OSError of the subclass for its errno,
-    such as FileNotFoundError, with errno, strerror and filename: see LocalError.
+    If it cannot be read, the name is GLACIER_E_IO. The exception is then also an OSError of the same built-in subclass
+    as the original exception, such as FileNotFoundError or ConnectionResetError, with its errno, strerror and filename:
+    see LocalError.
 
     The call created no archive, unless it determined the outcome of an earlier Complete.
 
@@ -37,23 +31,7 @@ class WorkerSourceError(LocalError):
 
 
 class WorkerSourceOSError(WorkerSourceError, LocalOSError):
-    """The source cannot be read (GLACIER_E_IO)."""
-
-
-class WorkerSourceNotFoundError(WorkerSourceOSError, LocalFileNotFoundError):
-    """The source, or a directory of its path, does not exist."""
-
-
-class WorkerSourcePermissionError(WorkerSourceOSError, LocalPermissionError):
-    """A process lacks permission for the source."""
-
-
-class WorkerSourceIsADirectoryError(WorkerSourceOSError, LocalIsADirectoryError):
-    """The source is a directory, not a file."""
-
-
-class WorkerSourceNotADirectoryError(WorkerSourceOSError, LocalNotADirectoryError):
-    """A component of the path is not a directory."""
+    """The source cannot be read (GLACIER_E_IO). It has one subclass for each built-in subclass of OSError."""
 
 
 class SourceChangedError(OSError):
@@ -74,18 +52,34 @@ def source_errors(where: str, worker: str = "") -> Iterator[None]:
         raise WorkerSourceError(f"{where} cannot read the source: {error}", worker=worker) from error
     except OSError as error:
         message = f"{where} cannot read the source: {error}"
-        # The constructor of OSError selects the subclass for errno.
-        kind = _OS_CLASSES.get(type(OSError(error.errno, "")), WorkerSourceOSError)
-        found = kind(message, worker=worker, code=E_IO, name="GLACIER_E_IO")
+        found = _class_for(error)(message, worker=worker, code=E_IO, name="GLACIER_E_IO")
         found.errno, found.strerror, found.filename = error.errno, error.strerror, error.filename
         raise found from error
 
 
-_OS_CLASSES: dict[type[OSError], type[WorkerSourceOSError]] = {
-    FileNotFoundError: WorkerSourceNotFoundError,
-    PermissionError: WorkerSourcePermissionError,
-    IsADirectoryError: WorkerSourceIsADirectoryError,
-    NotADirectoryError: WorkerSourceNotADirectoryError,
+def _class_for(error: OSError) -> type[WorkerSourceOSError]:
+    """Returns the class for the built-in subclass of OSError that the error is of, or else for the one of its errno."""
+    # The constructor of OSError selects the subclass for errno. The constructor of a derived class does not.
+    for kind in (*type(error).__mro__, type(OSError(error.errno, ""))):
+        if kind in _OS_CLASSES:
+            return _OS_CLASSES[kind]
+    return WorkerSourceOSError
+
+
+def _create_class(kind: type[OSError]) -> type[WorkerSourceOSError]:
+    """Creates the subclass of WorkerSourceOSError for a subclass of OSError."""
+    name = f"WorkerSource{kind.__name__}"
+    content = {"__module__": __name__, "__doc__": f"The source cannot be read: {kind.__name__}."}
+    created = type(name, (WorkerSourceOSError, OS_CLASSES.get(kind, kind)), content)
+    # pickle finds a class by its name in the module.
+    globals()[name] = created
+    return cast("type[WorkerSourceOSError]", created)
+
+
+_OS_CLASSES: dict[type, type[WorkerSourceOSError]] = {
+    kind: _create_class(kind)
+    for kind in vars(builtins).values()
+    if isinstance(kind, type) and issubclass(kind, OSError) and kind is not OSError
 }
 
 
