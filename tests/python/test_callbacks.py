@@ -273,6 +273,14 @@ def test_rejects_a_callback_that_is_not_callable(glacier: Glacier, parameter: st
     assert glacier.requests() == []
 
 
+def test_error_of_a_log_names_every_type_that_is_accepted() -> None:
+    rejected: Any = 5
+    with pytest.raises(
+        TypeError, match=r"^log must be a logging\.Logger, a logging\.LoggerAdapter or callable, not int$"
+    ):
+        Config(log=rejected)
+
+
 def test_logs_to_a_logger_adapter(glacier: Glacier, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("test.adapter")
     caplog.set_level(logging.WARNING, logger.name)

@@ -189,7 +189,8 @@ class Config(NotCopyable):
         if isinstance(log, (logging.Logger, logging.LoggerAdapter)):
             write, default = log.log, log.getEffectiveLevel()
         else:
-            write, default = _arguments.callback("log", log, "a logging.Logger or callable"), logging.INFO
+            write = _arguments.callback("log", log, "a logging.Logger, a logging.LoggerAdapter or callable")
+            default = logging.INFO
         minimum = default if level is None else _arguments.integer("log_level", level)
         library_level = sum(minimum <= number for number in _LEVELS.values())
         lib.glacier_config_set_log(self._handle, library_level, ON_LOG, None, NO_DESTROY)

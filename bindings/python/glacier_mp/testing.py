@@ -96,7 +96,7 @@ class LocalGlacier:
         ]
         if "--tls" in arguments and "--ca-out" not in arguments:
             command += [b"--ca-out", os.fsencode(os.path.join(self._directory.name, "ca.pem"))]
-        # AWS_PROFILE can only be replaced: botocore takes an empty one for a name.
+        # AWS_PROFILE can only be replaced: botocore treats an empty AWS_PROFILE as a name.
         config_file = os.path.join(self._directory.name, "config")
         for path_of_file, text in ((config_file, "[default]\n"), (self._unused_ca, _UNUSED_CA)):
             with open(path_of_file, "w") as file:
@@ -239,7 +239,7 @@ class LocalGlacier:
 
 
 # The values for the variables that the program unsets: a dictionary can only replace them. Empty means unset, but
-# botocore takes an empty profile for a name and an empty time for an invalid one. The time here is far away.
+# botocore treats an empty AWS_PROFILE as a name, and an empty time as invalid. This time is far in the future.
 _REPLACED = {
     "AWS_SESSION_TOKEN": "",
     "AWS_SECURITY_TOKEN": "",
