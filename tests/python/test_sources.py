@@ -8,7 +8,6 @@ import codecs
 import gzip
 import io
 import itertools
-import mmap
 import os
 import socket
 import subprocess
@@ -40,28 +39,6 @@ def pieces(data: bytes, *sizes: int) -> Iterator[bytes]:
             return
         yield data[start : start + size]
         start += size
-
-
-def test_memory_that_vanishes_while_it_is_sent_is_final(glacier: Glacier, tmp_path: Path) -> None:
-    path = tmp_path / "data"
-    path.write_bytes(content(8 * MIB))
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
-
-        def report(progress: Progress) -> None:
-            # The part is hashed before it is sent. With this limit, most of it is not sent yet.
-            if progress.bytes_sent > 0 and path.stat().st_size > 4096:
-                os.truncate(path, 4096)
-                upload.set_bandwidth_limit(0)
-
-        with (
-            glacier.client(max_attempts=5) as client,
-            Upload(client, VAULT, mapped, part_size=8 * MIB, progress=report) as upload,
-        ):
-            upload.set_bandwidth_limit(MIB)
-            with pytest.raises(GlacierError, match="the memory of the source cannot be read") as caught:
-                upload.run()
-            assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"
-    assert len(glacier.requests(PART)) <= 1
 
 
 class OnlyRead:
