@@ -414,8 +414,12 @@ impl Runner<'_> {
             Kind::Timeout => refused(RefusalReason::SignatureExpired),
             Kind::OutcomeUnknown => {
                 let is_unclear = |request: &RequestRecord| of_complete(request) && !request.faults.is_empty();
+                // The service closes the connection after an early success. It has no record of a Complete that the client
+                // sent on it before.
+                let may_lose_complete = met(&|_, fault| matches!(fault, Action::EarlySuccess { .. }));
                 // An earlier session's Complete may be pending in the journal.
-                requests.iter().any(is_unclear) || (stop != Stop::Never && all.iter().any(of_complete))
+                let is_of_earlier_session = stop != Stop::Never && all.iter().any(of_complete);
+                requests.iter().any(is_unclear) || may_lose_complete || is_of_earlier_session
             }
             // An earlier session created the archive, and no journal recorded the unknown outcome.
             Kind::NotFound => is_made,
