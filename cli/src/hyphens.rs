@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use glacier_mp::sanitize::escaped;
+use glacier_mp::sanitize::{escaped, quoted};
 
 /// The mark: a character that no ID contains.
 const MARK: u8 = 0x01;
@@ -25,7 +25,7 @@ pub(crate) fn mark_ids(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsS
 
 /// Removes the mark.
 pub(crate) fn unmarked(argument: OsString) -> OsString {
-    match argument.as_bytes().strip_prefix(&[MARK]) {
+    match argument.as_bytes().strip_prefix(&[MARK]).filter(|rest| is_id(rest)) {
         Some(rest) => OsString::from_vec(rest.to_vec()),
         None => argument,
     }
@@ -34,14 +34,23 @@ pub(crate) fn unmarked(argument: OsString) -> OsString {
 /// Returns an argument, or the value of a variable, for a message: truncated, without control characters and the
 /// mark of an ID.
 pub(crate) fn printable_text(text: &str) -> String {
-    let text = text.strip_prefix(char::from(MARK)).filter(|rest| is_id(rest.as_bytes())).unwrap_or(text);
-    escaped(text, TEXT_MAX)
+    escaped(without_mark(text), TEXT_MAX)
+}
+
+/// Returns an argument, or a part of it, in quotation marks, for the message of a value parser.
+pub(crate) fn quoted_argument(text: &str) -> String {
+    quoted(without_mark(text))
 }
 
 /// Parses a text that can be an ID.
 #[allow(clippy::unnecessary_wraps, reason = "clap expects a result")]
 pub(crate) fn parse_text(text: &str) -> Result<String, String> {
-    Ok(text.strip_prefix(char::from(MARK)).unwrap_or(text).to_owned())
+    Ok(without_mark(text).to_owned())
+}
+
+/// Removes the mark. A control character that the user wrote stays, because no ID follows it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix(char::from(MARK)).filter(|rest| is_id(rest.as_bytes())).unwrap_or(text)
 }
 
 fn is_id(argument: &[u8]) -> bool {

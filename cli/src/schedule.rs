@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use glacier_mp::decimal::parse_decimal;
-use glacier_mp::sanitize::quoted;
 
+use crate::hyphens::quoted_argument;
 use crate::size::parse_size;
 
 const MINUTES_PER_DAY: u32 = 24 * 60;
@@ -63,7 +63,7 @@ impl FromStr for Schedule {
             if without_spaces(when) != "*" {
                 windows.push(parse_window(item, when, limit)?);
             } else if otherwise.replace(limit).is_some() {
-                return Err(format!("{} has two rates for *", quoted(text)));
+                return Err(format!("{} has two rates for *", quoted_argument(text)));
             }
         }
         Ok(Self { windows, otherwise: otherwise.unwrap_or(0) })
@@ -81,7 +81,7 @@ fn parse_window(item: &str, when: &str, limit: u64) -> Result<Window, String> {
     let start = parse_minute(start).filter(|minute| *minute < MINUTES_PER_DAY).ok_or_else(|| rule(item))?;
     let end = parse_minute(end).ok_or_else(|| rule(item))?;
     if start == end {
-        return Err(format!("{} is an empty time: its start and its end are the same", quoted(item)));
+        return Err(format!("{} is an empty time: its start and its end are the same", quoted_argument(item)));
     }
     Ok(Window { start, end, limit })
 }
@@ -99,7 +99,10 @@ fn without_spaces(text: &str) -> &str {
 }
 
 fn rule(item: &str) -> String {
-    format!("{} is not a time and a rate: write HH:MM-HH:MM=RATE or *=RATE, such as 08:00-18:00=1M,*=0", quoted(item))
+    format!(
+        "{} is not a time and a rate: write HH:MM-HH:MM=RATE or *=RATE, such as 08:00-18:00=1M,*=0",
+        quoted_argument(item)
+    )
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use glacier_mp::decimal::parse_decimal;
 use glacier_mp::limits::check_part_size;
-use glacier_mp::sanitize::quoted;
 
+use crate::hyphens::quoted_argument;
 use crate::terms::message_of;
 
 /// The units of a size. The order is that of the search: the longest first.
@@ -39,7 +39,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
         format!(
             "{} is not a size: write digits and a unit, such as 64M, 64MiB or 1.5G; K, M, G and T are powers of 1024, as are KiB \
              to TiB; KB to TB are powers of 1000",
-            quoted(text)
+            quoted_argument(text)
         )
     };
     let (name, number, unit) = UNITS
@@ -52,14 +52,14 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if !is_number(whole) || !is_number(fraction) || fraction.len() > 9 {
         return Err(rule());
     }
-    let too_large = || format!("{} is too large: at most {} bytes are allowed", quoted(text), u64::MAX);
+    let too_large = || format!("{} is too large: at most {} bytes are allowed", quoted_argument(text), u64::MAX);
     let whole: u64 = whole.parse().map_err(|_| too_large())?;
     let scale = 10u128.pow(u32::try_from(fraction.len()).map_err(|_| rule())?);
     let fraction: u128 = fraction.parse().map_err(|_| rule())?;
     let bytes = u128::from(whole) * u128::from(unit) + fraction * u128::from(unit) / scale;
     // Rounded down, it would be 0, which means no limit for a rate.
     if bytes == 0 && fraction != 0 {
-        return Err(format!("{} is less than 1 byte: write 0, or at least 1 byte", quoted(text)));
+        return Err(format!("{} is less than 1 byte: write 0, or at least 1 byte", quoted_argument(text)));
     }
     u64::try_from(bytes).map_err(|_| too_large())
 }
@@ -74,7 +74,10 @@ pub(crate) fn parse_part_size(text: &str) -> Result<u64, String> {
 /// Parses a time: digits and one of the units s, m, h, d, w.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let rule = || {
-        format!("{} is not a time: write digits and one of the units s, m, h, d and w, such as 90s or 7d", quoted(text))
+        format!(
+            "{} is not a time: write digits and one of the units s, m, h, d and w, such as 90s or 7d",
+            quoted_argument(text)
+        )
     };
     let unit = text.chars().last().ok_or_else(rule)?;
     let seconds: u64 = match unit {
@@ -93,7 +96,12 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
 pub(crate) fn count_in(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<u32, String> + Clone {
     move |text| {
         parse_decimal(text).filter(|count| range.contains(count)).ok_or_else(|| {
-            format!("{} is not a number from {} to {}: write digits only", quoted(text), range.start(), range.end())
+            format!(
+                "{} is not a number from {} to {}: write digits only",
+                quoted_argument(text),
+                range.start(),
+                range.end()
+            )
         })
     }
 }

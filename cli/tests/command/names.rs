@@ -130,3 +130,20 @@ fn only_an_upload_that_is_gone_can_be_started_again() {
     }
     assert_eq!(place.unfinished(), 0);
 }
+
+#[test]
+fn value_that_looks_like_an_id_is_repeated_unchanged() {
+    let place = Place::new();
+    let text = "-hGj3WZerNPYabcdefghijklmnop";
+    for words in [
+        ["list", "--max-attempts"],
+        ["upload", "--part-size"],
+        ["upload", "--limit-rate"],
+        ["list", "--older-than"],
+        ["completions", "--"],
+    ] {
+        let ran = place.run(words.into_iter().chain([text]));
+        assert!(ran.expect(2).is_empty() && ran.stderr.contains(text), "{ran:?}");
+        assert!(!ran.stderr.contains("\\x01"), "{ran:?}");
+    }
+}
