@@ -1,5 +1,7 @@
 //! The error type: a kind that callers switch on, a message for people, and the fields of the service's response.
 
+mod hints;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -135,7 +137,7 @@ struct Details {
     connect_failure: Option<ConnectFailure>,
     resumable: bool,
     maybe_done: bool,
-    journal_hint: Option<String>,
+    hints: hints::Hints,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -250,33 +252,6 @@ impl Error {
         self
     }
 
-    /// Appends a hint to the message.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl fmt::Display) -> Self {
-        let hint = escaped(&hint.to_string(), TEXT_MAX);
-        self.message = format!("{}; {hint}", self.message);
-        self
-    }
-
-    /// Appends a hint that tells what to do with the journal.
-    #[must_use]
-    pub fn with_journal_hint(mut self, hint: impl fmt::Display) -> Self {
-        let hint = escaped(&hint.to_string(), TEXT_MAX);
-        self.message = format!("{}; {hint}", self.message);
-        self.details.journal_hint = Some(hint);
-        self
-    }
-
-    /// Removes the hint of [`Error::with_journal_hint`] from the message, for a program that does with the journal what the
-    /// hint asks for.
-    #[must_use]
-    pub fn without_journal_hint(mut self) -> Self {
-        if let Some(hint) = self.details.journal_hint.take() {
-            self.message = self.message.replacen(&format!("; {hint}"), "", 1);
-        }
-        self
-    }
-
     /// Prepends a context to the message.
     #[must_use]
     pub fn with_context(mut self, context: impl fmt::Display) -> Self {
@@ -290,15 +265,11 @@ impl Error {
     #[must_use]
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
         let details = &mut self.details;
-        let texts = [
-            &mut details.service_code,
-            &mut details.service_message,
-            &mut details.request_id,
-            &mut details.date,
-            &mut details.journal_hint,
-        ];
+        let texts =
+            [&mut details.service_code, &mut details.service_message, &mut details.request_id, &mut details.date];
         let mut is_changed = false;
-        for text in texts.into_iter().flatten().chain([&mut self.message]) {
+        let texts = texts.into_iter().flatten().chain(details.hints.texts()).chain([&mut self.message]);
+        for text in texts {
             if let Cow::Owned(redacted) = redactor.redacted(text) {
                 *text = redacted;
                 is_changed = true;

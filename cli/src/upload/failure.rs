@@ -6,6 +6,7 @@ use std::path::Path;
 use glacier_mp::error::{Error, Kind};
 use glacier_mp::upload::{JournalEnd, JournalSummary};
 
+use super::changed::changed;
 use super::journal::{Earlier, Journal};
 use super::stdin::ReadError;
 use super::{Context, Job, JobSource};
@@ -44,22 +45,28 @@ impl Job {
     ) -> Failure {
         let kind = error.kind();
         let failure = Failure::from(error.clone());
+        // For messages that say what becomes of the upload.
+        let without_upload = || Failure {
+            exit: Exit::Failed,
+            ..Failure::from(error.clone().without_upload_hint().without_journal_hint())
+        };
         if let Some(cause) = read_error.as_ref().and_then(|error| error.get()) {
             return Failure { message: format!("cannot read standard input: {cause}; {failure}"), ..failure };
         }
         if let (Kind::SourceChanged, None, Earlier::Unfinished(summary), JobSource::File(_)) =
             (kind, &self.upload_id, earlier, &self.source)
         {
-            return self.changed(summary, Some(&failure), context);
+            return changed(self, summary, Some(&without_upload()), context);
         }
         let summary = journal.summary().ok().flatten();
         let restart = summary.as_ref().map(|summary| context.invocation.restart_command(self, Some(summary)));
         match (kind, restart, &self.upload_id) {
             // Also before the upload was initiated: the same command begins it.
             (Kind::Canceled | Kind::Callback, ..) => Failure { exit: Exit::Stopped, ..failure },
-            (Kind::SourceChanged, _, Some(id)) => Failure { exit: Exit::Failed, ..failure }
-                .with_hint(format_args!("upload {} has other bytes than this file", shown(id))),
-            (Kind::SourceChanged, Some(restart), None) => Failure { exit: Exit::Failed, ..failure }
+            (Kind::SourceChanged, _, Some(id)) => {
+                without_upload().with_hint(format_args!("upload {} has other bytes than this file", shown(id)))
+            }
+            (Kind::SourceChanged, Some(restart), None) => without_upload()
                 .with_hint(format_args!("to abort the upload and upload the source as it is now, run: {restart}")),
             // The service created an archive of other bytes than it received.
             (Kind::TreeHash, Some(restart), None)
@@ -79,16 +86,5 @@ impl Job {
             }
             _ => failure,
         }
-    }
-
-    /// Returns the failure of a file that has other bytes than its unfinished upload. `cause`: how the library found out.
-    pub(super) fn changed(&self, summary: &JournalSummary, cause: Option<&Failure>, context: &Context) -> Failure {
-        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-        Failure::new(format!("the file changed since its unfinished upload {}{cause}", shown(&summary.upload_id)))
-            .with_hint(format_args!("to keep its parts, restore the file {}", shown(&self.name())))
-            .with_hint(format_args!(
-                "to abort that upload and upload the file as it is now, run: {}",
-                context.invocation.restart_command(self, Some(summary))
-            ))
     }
 }

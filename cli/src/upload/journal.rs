@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use glacier_mp::error::Kind;
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
 
+use super::changed::changed;
 use super::{Context, Job, JobSource};
 use crate::console::{shown, shown_path};
 use crate::exit::{Exit, Failure, Result};
@@ -111,7 +112,7 @@ impl Journal {
             None if job.upload_id.is_some() || may_be_unchanged(&summary, &job.source) => {
                 Ok(Earlier::Unfinished(summary))
             }
-            None => Err(job.changed(&summary, None, context)),
+            None => Err(changed(job, &summary, None, context)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The uploads of one command: several sources, some at the same time, with signals, bandwidth limit and display.
 
+mod changed;
 mod description;
 mod failure;
 mod finished;

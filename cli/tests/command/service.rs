@@ -2,7 +2,7 @@
 
 use glacier_emulator::{Action, Fault, Operation, error_document};
 
-use crate::run::{MIB, Place, content};
+use crate::run::{MIB, Place, Ran, content};
 
 /// Leaves unfinished uploads, of which every third ID begins with a hyphen. Returns their IDs.
 pub(crate) fn unfinished(place: &Place, count: usize) -> Vec<String> {
@@ -86,6 +86,28 @@ fn changed_source_is_an_error_that_names_restart() {
     let ran = place.run(["upload", "--part-size=1M", "--restart", &file]);
     assert_eq!(ran.expect(0).len(), 1);
     assert_eq!((place.glacier.uploads().len(), place.glacier.archives()[0].size), (0, (1 << 20) + 9), "{old:?}");
+}
+
+/// Checks that a message names the upload once, and not the journal in the state directory.
+fn assert_named_once(place: &Place, ran: &Ran, id: &str) {
+    assert_eq!(ran.stderr.matches(id).count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains(place.state().to_str().unwrap()), "{ran:?}");
+    assert!(!ran.stderr.contains("can be resumed"), "{ran:?}");
+}
+
+#[test]
+fn file_with_other_bytes_and_the_same_size_is_not_said_to_be_resumable() {
+    let place = Place::new();
+    let id = unfinished(&place, 1).remove(0);
+    let file = place.file("f0", &[b'x'; MIB]);
+    for (words, says) in [
+        (&["upload", &file][..], "the file changed since its unfinished upload"),
+        (&["resume", "--upload-id", &id, &file], "has other bytes than this file"),
+    ] {
+        let ran = place.run(words.iter().copied());
+        assert!(ran.expect(1).is_empty() && ran.stderr.contains(says), "{ran:?}");
+        assert_named_once(&place, &ran, &id);
+    }
 }
 
 #[test]

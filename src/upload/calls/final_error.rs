@@ -32,12 +32,12 @@ impl Upload {
         let is_named = !is_misuse && !is_unknown;
         let may_have_initiated = session.id().is_none() && session.lost_responses.may_have_initiated();
         let error = match session.id().filter(|_| is_named) {
-            Some(id) if is_resumable => error.with_hint(format_args!(
+            Some(id) if is_resumable => error.with_upload_hint(format_args!(
                 "the upload is kept and can be resumed: upload ID {} in vault {}",
                 id.to_string_lossy(),
                 session.vault_name()
             )),
-            Some(id) if is_gone => error.with_hint(format_args!(
+            Some(id) if is_gone => error.with_upload_hint(format_args!(
                 "the service does not know upload ID {} in vault {}: it was {}, expired 24 hours after its last part, or never \
                  existed; look for its archive in an inventory of the vault before you upload it again",
                 id.to_string_lossy(),
@@ -48,7 +48,7 @@ impl Upload {
                     "completed or aborted (also by an abort whose response was lost)"
                 }
             )),
-            Some(id) if may_be_deleted => error.with_hint(format_args!(
+            Some(id) if may_be_deleted => error.with_upload_hint(format_args!(
                 "the abort may have been carried out, and can be repeated: upload ID {} in vault {}",
                 id.to_string_lossy(),
                 session.vault_name()
@@ -72,7 +72,7 @@ impl Upload {
             Some(path) if is_gone => {
                 error.with_journal_hint(format_args!("to upload again, remove its journal {}", path.display()))
             }
-            Some(path) => error.with_hint(format_args!("its journal is {}", path.display())),
+            Some(path) => error.with_journal_hint(format_args!("its journal is {}", path.display())),
             None => error,
         };
         // Last, because IDs and paths in the hints can contain secrets too.
@@ -123,6 +123,8 @@ mod tests {
                 message.contains("upload ID [redacted]") && message.contains("/tmp/[redacted]/journal"),
                 "{message}"
             );
+            let without = error.without_upload_hint().without_journal_hint();
+            assert_eq!(without.message(), "the call failed");
         }
     }
 }
