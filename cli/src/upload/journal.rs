@@ -12,7 +12,6 @@ use crate::exit::{Exit, Failure, Result};
 use crate::progress::Event;
 use crate::state::entry::{Entry, UploadKey, remove_file, unfinished};
 use crate::stdin::Stdin;
-use crate::terms::message_of;
 
 /// Where journals are.
 #[derive(Clone, Debug)]
@@ -173,9 +172,15 @@ impl Journal {
                 return Err(Failure::from(error)
                     .with_hint(format_args!("upload {} was not aborted", shown(&summary.upload_id))));
             }
-            // An archive may exist. The user decided to upload again.
+            // The user decided to upload again. The journal is removed, so the upload cannot be settled later.
             Err(error) if error.kind() == Kind::OutcomeUnknown => {
-                context.display.event(&Event::Log { is_warning: true, message: &message_of(&error) });
+                let message = format!(
+                    "{}: upload {} may have become an archive: look for it in an inventory of the vault; this upload creates a \
+                     new archive",
+                    shown(&job.name()),
+                    shown(&summary.upload_id)
+                );
+                context.display.event(&Event::Note { message: &message });
             }
             _ => {}
         }

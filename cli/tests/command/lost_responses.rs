@@ -1,4 +1,4 @@
-//! Lost responses to Initiate and Abort: the request may have been carried out, and the messages say so.
+//! Lost responses to Initiate, Abort and Complete: the request may have been carried out, and the messages say so.
 
 use glacier_emulator::{Action, ConnectionEnd, Fault, Operation, error_document};
 
@@ -7,8 +7,19 @@ use crate::service::unfinished;
 
 const MAYBE_ABORTED: &str = "the abort may have been carried out";
 
+fn lost_response(operation: Operation) -> Fault {
+    Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }).on(operation)
+}
+
 fn lose_responses(place: &Place, operation: Operation) {
-    place.glacier.add_fault(Fault::new(Action::LostAnswer { then: ConnectionEnd::Close }).on(operation).always());
+    place.glacier.add_fault(lost_response(operation).always());
+}
+
+/// Returns the response to an Abort of an upload that is gone.
+fn gone() -> Fault {
+    let body = Some(error_document(404, "ResourceNotFoundException", "The upload ID was not found"));
+    let action = Action::Status { status: 404, body, content_type: None, headers: Vec::new() };
+    Fault::new(action).on(Operation::AbortMultipartUpload)
 }
 
 #[test]
@@ -21,9 +32,7 @@ fn abort_whose_response_is_lost_can_be_repeated() {
     assert!(!ran.stderr.contains("is kept"), "{ran:?}");
 
     place.glacier.clear_faults();
-    let body = Some(error_document(404, "ResourceNotFoundException", "The upload ID was not found"));
-    let gone = Fault::new(Action::Status { status: 404, body, content_type: None, headers: Vec::new() });
-    place.glacier.add_fault(gone.on(Operation::AbortMultipartUpload));
+    place.glacier.add_fault(gone());
     let ran = place.run(["abort", "--yes", &id]);
     assert!(ran.expect(1).is_empty() && ran.stderr.contains("an abort whose response was lost"), "{ran:?}");
     let ran = place.run(["upload", "--restart", "f0"]);
@@ -40,6 +49,24 @@ fn restart_whose_abort_has_no_response_can_be_repeated() {
     assert!(!ran.stderr.contains("was not aborted"), "{ran:?}");
     place.glacier.clear_faults();
     assert_eq!(place.run(["upload", "--restart", "f0"]).expect(0).len(), 1);
+}
+
+#[test]
+fn restart_after_a_lost_complete_says_where_to_look_for_the_archive() {
+    let place = Place::new();
+    let file = place.file("f", b"x");
+    lose_responses(&place, Operation::CompleteMultipartUpload);
+    place.run(["upload", "--max-attempts=1", &file]).expect(4);
+    place.glacier.clear_faults();
+    let id = place.glacier.archives().remove(0).upload_id.unwrap();
+    place.glacier.add_fault(lost_response(Operation::AbortMultipartUpload));
+    place.glacier.add_fault(gone());
+    let ran = place.run(["upload", "--restart", &file]);
+    assert_eq!((ran.expect(0).len(), place.archives().len(), place.unfinished()), (1, 2, 0), "{ran:?}");
+    let says = format!(
+        "{file}: upload {id} may have become an archive: look for it in an inventory of the vault; this upload"
+    );
+    assert!(ran.stderr.contains(&says) && !ran.stderr.contains("repeat the call"), "{ran:?}");
 }
 
 #[test]
