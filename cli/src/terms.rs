@@ -5,7 +5,7 @@ use glacier_mp::error::Error;
 /// How the name of a setter of the library begins.
 const SETTER: &str = "glacier_config_set_";
 
-/// What the library says of settings of the program that calls it, and how the user of this command sets them.
+/// Phrases of library messages that name the calling program, and their replacements, which name the option.
 const PHRASES: [(&str, &str); 3] = [
     ("(set by the program)", "(--profile)"),
     ("the program selects a profile", "--profile selects a profile"),
