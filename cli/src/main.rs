@@ -31,14 +31,13 @@ mod terms;
 mod upload;
 mod usage;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::args::{Cli, Command, given_options};
+use crate::args::{Cli, Command, given_options, with_safe_variables};
 use crate::console::Output;
 use crate::exit::{Exit, Failure};
 use crate::upload::Invocation;
@@ -78,25 +77,6 @@ fn parse(arguments: &[OsString]) -> Result<(Cli, Invocation), clap::Error> {
         None => Default::default(),
     };
     Ok((cli, Invocation { program, subcommand, options }))
-}
-
-/// Removes the environment variables that are empty from the options: an empty variable counts as not set. Hides the values
-/// of the others in the help, which the parser would print unchanged.
-fn with_safe_variables(command: clap::Command) -> clap::Command {
-    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    without_variables(command, is_empty)
-        .mut_subcommands(|command| command.mut_args(|option| option.hide_env_values(true)))
-}
-
-/// Removes these environment variables from the options.
-fn without_variables(command: clap::Command, is_removed: impl Fn(&OsStr) -> bool) -> clap::Command {
-    command.mut_subcommands(|command| {
-        command.mut_args(
-            |option| {
-                if option.get_env().is_some_and(&is_removed) { option.env(Resettable::Reset) } else { option }
-            },
-        )
-    })
 }
 
 fn run(command: Command, invocation: &Invocation, output: &Arc<Output>) -> exit::Result<Exit> {

@@ -7,10 +7,10 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 
-use crate::args::Cli;
+use crate::args::{Cli, with_safe_variables, without_variables};
+use crate::console;
 use crate::exit::Exit;
 use crate::hyphens::printable_text;
-use crate::{console, with_safe_variables, without_variables};
 
 /// Prints an error of the command line, or the help or the version. Returns the exit status.
 pub(crate) fn print(error: clap::Error, arguments: &[OsString]) -> Exit {

@@ -4,6 +4,7 @@ mod connection;
 mod given;
 mod transfer;
 mod values;
+mod variables;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub(crate) use self::connection::ConnectionArgs;
 pub(crate) use self::given::{PROXY_USER, given_options};
 pub(crate) use self::transfer::TransferArgs;
 use self::values::{parse_archive_size, parse_description, parse_upload_id, parse_vault, path};
+pub(crate) use self::variables::{with_safe_variables, without_variables};
 use crate::hyphens::parse_text;
 use crate::size::{count_in, parse_part_size, parse_time};
 
