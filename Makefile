@@ -313,6 +313,7 @@ run-check:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings -D clippy::incompatible_msrv
 	@scripts/check-msrv "$(TARGET_DIR)/msrv"
 	$(PYTHON) scripts/check_imports.py
+	$(PYTHON) scripts/check_imports.py cli/src
 	$(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) test --test header --test symbols

@@ -1,4 +1,4 @@
-"""Fails if modules of a crate import each other in a circle. `make check` runs it for the library.
+"""Fails if modules of a crate import each other in a circle. `make check` runs it for the library and the command.
 
 A path is an import if it begins with crate, self, super or a child module, also outside of a `use` declaration. It
 counts for the module whose file has the item, or for the module that re-exports it. Test modules are left out.
@@ -29,7 +29,7 @@ def modules(directory: Path) -> dict[tuple[str, ...], Path]:
     found = {}
     for file in directory.rglob("*.rs"):
         *parents, name = file.relative_to(directory).with_suffix("").parts
-        module = (*parents, name) if name not in {"mod", "lib"} else tuple(parents)
+        module = (*parents, name) if name not in {"mod", "lib", "main"} else tuple(parents)
         if not TEST_MODULES & set(module):
             found[module] = file
     return found
@@ -67,7 +67,7 @@ def imports(module: tuple[str, ...], file: Path, known: dict[tuple[str, ...], Pa
         target = (*base, *rest)
         while target and target not in known:
             target = target[:-1]
-        if target not in {module, ()}:
+        if target != module:
             imported.add(target)
     return imported
 

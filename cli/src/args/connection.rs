@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use glacier_mp::config::Config;
 
-use super::path;
+use super::values::path;
 use crate::exit::{Failure, Result};
 use crate::hyphens::parse_text;
 use crate::size::{count_in, parse_time};

@@ -2,6 +2,7 @@
 
 mod connection;
 mod given;
+mod state;
 mod transfer;
 mod values;
 mod variables;
@@ -14,6 +15,7 @@ use clap_complete::Shell;
 
 pub(crate) use self::connection::ConnectionArgs;
 pub(crate) use self::given::{PROXY_USER, given_options};
+pub(crate) use self::state::StateArgs;
 pub(crate) use self::transfer::TransferArgs;
 use self::values::{parse_archive_size, parse_description, parse_upload_id, parse_vault, path};
 pub(crate) use self::variables::{with_safe_variables, without_variables};
@@ -262,13 +264,6 @@ pub(crate) struct VaultArgs {
     /// The vault
     #[arg(long = "vault", value_name = "VAULT", env = "GLACIER_MP_VAULT", allow_hyphen_values = true, value_parser = parse_vault)]
     pub(crate) name: String,
-}
-
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct StateArgs {
-    /// The directory of journals and catalog, instead of $XDG_STATE_HOME/glacier-mp
-    #[arg(long = "state-dir", value_name = "DIR", env = "GLACIER_MP_STATE_DIR", value_parser = path())]
-    pub(crate) directory: Option<PathBuf>,
 }
 
 #[cfg(test)]

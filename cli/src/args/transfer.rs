@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{StateArgs, path};
+use super::state::StateArgs;
+use super::values::path;
 use crate::schedule::Schedule;
 use crate::size::{count_in, parse_size};
 

@@ -11,7 +11,7 @@ use super::{Display, Event, Phase, Snapshot, Status};
 use crate::args::TransferArgs;
 use crate::console::{Output, count, message, raw_line, shown};
 use crate::every::Every;
-use crate::upload::ResumeCommand;
+use crate::upload::resume_command::ResumeCommand;
 
 /// The time between two progress lines.
 const INTERVAL: Duration = Duration::from_secs(10);

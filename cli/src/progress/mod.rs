@@ -18,7 +18,7 @@ use crate::args::TransferArgs;
 use crate::console::Output;
 use crate::exit::Failure;
 use crate::state::catalog::ArchiveRecord;
-use crate::upload::ResumeCommand;
+use crate::upload::resume_command::ResumeCommand;
 
 /// An event, other than progress.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{FILE_MODE, sync_directory};
+use super::files::{FILE_MODE, sync_directory};
 use crate::console::{json_line, shown_path};
 use crate::exit::{Failure, Result};
 use crate::files::{open_file, open_with};

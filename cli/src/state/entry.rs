@@ -13,7 +13,8 @@ use glacier_mp::treehash::part_hashes;
 use glacier_mp::upload::JournalSummary;
 use serde::{Deserialize, Serialize};
 
-use super::{FILE_MODE, StateDirectory, is_named, sync_directory};
+use super::StateDirectory;
+use super::files::{FILE_MODE, is_named, sync_directory};
 use crate::console::{shown, shown_path};
 use crate::exit::{Failure, Result};
 use crate::files::{open_file, open_with};

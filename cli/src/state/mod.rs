@@ -2,10 +2,10 @@
 
 pub(crate) mod catalog;
 pub(crate) mod entry;
+mod files;
 
-use std::fs::{self, DirBuilder, File, Metadata};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use self::catalog::Catalog;
@@ -15,9 +15,6 @@ use crate::exit::{Failure, Result};
 
 /// The mode of the directories. The state names the files and vaults of the user.
 const DIRECTORY_MODE: u32 = 0o700;
-/// The mode of the files.
-const FILE_MODE: u32 = 0o600;
-
 /// The state directory.
 #[derive(Clone, Debug)]
 pub(crate) struct StateDirectory {
@@ -78,18 +75,4 @@ impl StateDirectory {
         })?;
         self.catalog().check_writable().map_err(|failure| failure.with_hint(hint))
     }
-}
-
-/// Makes the names in a directory durable.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    match File::open(path)?.sync_all() {
-        // Some file systems do not support syncing a directory.
-        Err(cause) if cause.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
-    }
-}
-
-/// Returns whether a path still names an open file.
-fn is_named(path: &Path, opened: &Metadata) -> bool {
-    fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (opened.dev(), opened.ino()))
 }

@@ -2,7 +2,8 @@
 
 use glacier_mp::upload::JournalSummary;
 
-use super::{Context, Job};
+use super::context::Context;
+use super::job::Job;
 use crate::console::shown;
 use crate::exit::Failure;
 

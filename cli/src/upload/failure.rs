@@ -7,9 +7,10 @@ use glacier_mp::error::{Error, Kind};
 use glacier_mp::upload::{JournalEnd, JournalSummary};
 
 use super::changed::changed;
+use super::context::Context;
+use super::job::{Job, JobSource};
 use super::journal::{Earlier, Journal};
 use super::stdin::ReadError;
-use super::{Context, Job, JobSource};
 use crate::console::shown;
 use crate::exit::{Exit, Failure};
 use crate::state::entry::recorded;
@@ -18,7 +19,7 @@ impl Job {
     /// Returns the failure of a file that cannot be opened.
     pub(super) fn unreadable(&self, path: &Path, cause: &io::Error, context: &Context) -> Failure {
         let failure = Failure::new(format!("cannot read the file: {cause}"));
-        let moved = || recorded(&context.settings.state, &self.key(path, context));
+        let moved = || recorded(&context.settings.state, &context.key(self, path));
         if path.is_dir() {
             return failure.with_hint("to upload a directory, write an archive of it to standard input, such as: tar c DIR | glacier-mp upload -");
         }

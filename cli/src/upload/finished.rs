@@ -4,8 +4,9 @@
 use glacier_mp::upload::{JournalEnd, JournalSummary};
 use serde_json::Map;
 
+use super::context::Context;
+use super::job::{Job, JobSource};
 use super::journal::{Earlier, Journal};
-use super::{Context, Job, JobSource};
 use crate::console::{shown, shown_path};
 use crate::exit::{Exit, Failure, Result};
 use crate::progress::Event;

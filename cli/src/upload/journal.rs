@@ -6,22 +6,13 @@ use glacier_mp::error::Kind;
 use glacier_mp::upload::{JournalEnd, JournalSummary, Upload};
 
 use super::changed::changed;
-use super::{Context, Job, JobSource};
+use super::context::{Context, JournalChoice};
+use super::job::{Job, JobSource};
 use crate::console::{shown, shown_path};
 use crate::exit::{Exit, Failure, Result};
 use crate::progress::Event;
 use crate::state::entry::{Entry, UploadKey, remove_file, unfinished};
 use crate::stdin::Stdin;
-
-/// Where journals are.
-#[derive(Clone, Debug)]
-pub(crate) enum JournalChoice {
-    /// In the state directory, for files.
-    StateDirectory,
-    /// At this path.
-    At(PathBuf),
-    None,
-}
 
 /// The journal of one source.
 pub(super) enum Journal {
@@ -70,7 +61,7 @@ impl Journal {
             }
             (JournalChoice::At(path), _) => Ok(Self::At(path.clone())),
             (JournalChoice::StateDirectory, JobSource::File(path)) => {
-                let key = recorded.unwrap_or_else(|| job.key(path, context));
+                let key = recorded.unwrap_or_else(|| context.key(job, path));
                 Ok(Self::Entry(Entry::lock(&context.settings.state, &key)?))
             }
             _ => Ok(Self::None),
@@ -122,7 +113,7 @@ impl Journal {
     pub(super) fn assign(&self, job: &Job, context: &Context) -> Result<()> {
         match (self, &job.source) {
             (Self::Entry(entry), JobSource::File(path)) => {
-                entry.move_journal(&context.settings.state, &job.key(path, context))
+                entry.move_journal(&context.settings.state, &context.key(job, path))
             }
             _ => Ok(()),
         }
@@ -197,7 +188,7 @@ fn recorded_key(id: &str, path: &Path, job: &Job, context: &Context) -> Result<O
     for (key, journal) in unfinished(&context.settings.state)? {
         let Ok(Some(summary)) = JournalSummary::read(&journal) else { continue };
         let Some(source) = key.source().filter(|_| summary.upload_id == id) else { continue };
-        if key != job.key(&source, context) {
+        if key != context.key(job, &source) {
             continue;
         }
         // The library compares the bytes of recorded parts. Without parts, only size and time can tell files apart.

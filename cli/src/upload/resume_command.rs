@@ -7,7 +7,8 @@ use std::path::Path;
 use glacier_mp::shell_quote;
 use glacier_mp::upload::JournalSummary;
 
-use super::{Job, JobSource, Outcome, default_description};
+use super::description::default_description;
+use super::job::{Job, JobSource, Outcome};
 use crate::args::PROXY_USER;
 use crate::console::shown;
 use crate::exit::Exit;
