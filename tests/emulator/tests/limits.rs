@@ -1,27 +1,19 @@
-//! The program where a resource is missing: descriptors, or the directory of its storage.
+//! The program where a resource is missing: descriptors, space in files, or the directory of its storage.
 
 #![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only inside of tests")]
 
 mod client;
+mod process;
 
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use client::{Client, MIB, Request};
-
-fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_glacier-emulator"))
-}
-
-fn start(command: &mut Command) -> (Child, String) {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut endpoint = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
-    (child, endpoint.trim_end().to_owned())
-}
+use client::{Client, MIB, Request, data};
+use process::{Started, entries, program, send_signal};
 
 /// Returns the error of a program that does not start.
 fn error(command: &mut Command) -> String {
@@ -40,9 +32,9 @@ fn processor_time(pid: u32) -> u64 {
 }
 
 /// Starts the program with this maximum number of descriptors.
-fn start_with_descriptors(limit: usize) -> (Child, String) {
+fn start_with_descriptors(limit: usize) -> Started {
     let script = format!(r#"ulimit -n {limit} && exec "$0" --until-stdin-closes --storage hashes"#);
-    start(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_glacier-emulator")]))
+    Started::of(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_glacier-emulator")]))
 }
 
 #[cfg(target_os = "linux")]
@@ -50,18 +42,17 @@ fn start_with_descriptors(limit: usize) -> (Child, String) {
 fn waits_for_a_free_descriptor_without_processor_time() {
     // A connection takes two descriptors. For one of the limits, the last free one is missing.
     for limit in [24, 25] {
-        let (mut child, endpoint) = start_with_descriptors(limit);
-        let address = endpoint.strip_prefix("http://").unwrap();
+        let running = start_with_descriptors(limit);
+        let address = running.endpoint.strip_prefix("http://").unwrap();
         let clients: Vec<_> = (0..30).map(|_| TcpStream::connect(address).unwrap()).collect();
-        let before = processor_time(child.id());
+        let before = processor_time(running.child.id());
         std::thread::sleep(Duration::from_millis(800));
-        let used = processor_time(child.id()) - before;
+        let used = processor_time(running.child.id()) - before;
         // A slow machine makes the number of ticks smaller.
         assert!(used < 20, "{used} ticks in 800 ms");
         drop(clients);
-        assert_eq!(Client::connect_without_tls(&endpoint).send(&Request::list_uploads("")).status, 200);
-        drop(child.stdin.take());
-        assert!(child.wait().unwrap().success());
+        assert_eq!(running.client().send(&Request::list_uploads("")).status, 200);
+        running.end();
     }
 }
 
@@ -70,11 +61,10 @@ fn waits_for_a_free_descriptor_without_processor_time() {
 #[test]
 fn ends_without_a_free_descriptor() {
     for connections in 8..24 {
-        let (mut child, endpoint) = start_with_descriptors(24);
-        let address = endpoint.strip_prefix("http://").unwrap();
+        let running = start_with_descriptors(24);
+        let address = running.endpoint.strip_prefix("http://").unwrap();
         let clients: Vec<_> = (0..connections).map(|_| TcpStream::connect(address).unwrap()).collect();
-        drop(child.stdin.take());
-        assert!(child.wait().unwrap().success());
+        running.end();
         drop(clients);
     }
 }
@@ -84,8 +74,8 @@ fn second_program_with_the_same_data_directory_does_not_start() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let arguments = ["--data", data.to_str().unwrap()];
-    let (mut first, endpoint) = start(program().args(arguments).arg("--until-stdin-closes"));
-    let mut client = Client::connect_without_tls(&endpoint);
+    let first = Started::of(program().args(arguments).arg("--until-stdin-closes"));
+    let mut client = first.client();
     let id = client.initiate(MIB);
     let part = Request::part(&id, 0, &[7; MIB]);
     client.write(&part.head(&client.host)).unwrap();
@@ -96,13 +86,11 @@ fn second_program_with_the_same_data_directory_does_not_start() {
     // The part that the first one was receiving.
     client.write(&part.body[MIB / 2..]).unwrap();
     assert_eq!(client.read_response().unwrap().status, 204);
-    drop(first.stdin.take());
-    assert!(first.wait().unwrap().success());
-    let (mut second, endpoint) = start(program().args(arguments).arg("--until-stdin-closes"));
-    let parts = Client::connect_without_tls(&endpoint).send(&Request::list_parts(&id, "")).json();
+    first.end();
+    let second = Started::of(program().args(arguments).arg("--until-stdin-closes"));
+    let parts = second.client().send(&Request::list_parts(&id, "")).json();
     assert_eq!(parts["Parts"].as_array().unwrap().len(), 1);
-    drop(second.stdin.take());
-    assert!(second.wait().unwrap().success());
+    second.end();
 }
 
 #[test]
@@ -123,12 +111,124 @@ fn empty_tmpdir_is_like_none() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = program();
     command.arg("--until-stdin-closes").env("TMPDIR", "").current_dir(directory.path());
-    let (mut child, _) = start(&mut command);
+    let running = Started::of(&mut command);
     let is_of_child = |entry: &std::fs::DirEntry| {
-        entry.file_name().to_string_lossy().starts_with(&format!("glacier-emulator-{}-", child.id()))
+        entry.file_name().to_string_lossy().starts_with(&format!("glacier-emulator-{}-", running.child.id()))
     };
     let in_tmp = Path::new("/tmp").read_dir().unwrap().filter(|entry| entry.as_ref().is_ok_and(is_of_child)).count();
     assert_eq!((in_tmp, directory.path().read_dir().unwrap().count()), (1, 0));
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
+    running.end();
+}
+
+/// Returns a command that starts the program with this maximum size of its files, in units of 512 or 1024 bytes by the shell.
+/// SIGXFSZ has its default action. Its temporary directory is in `directory`.
+fn with_file_limit(units: usize, directory: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!(r#"ulimit -f {units} && exec env --default-signal=XFSZ,TERM "$@""#);
+    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_glacier-emulator")]).env("TMPDIR", directory);
+    shell
+}
+
+/// Runs `requests` with a program that may not write large files, ends the program, and returns its standard error.
+fn run_with_file_limit(
+    units: usize,
+    arguments: &[&str],
+    directory: &Path,
+    requests: impl FnOnce(&mut Client),
+) -> String {
+    let mut command = with_file_limit(units, directory);
+    let mut running = Started::of(command.args(arguments).stderr(Stdio::piped()));
+    requests(&mut running.client());
+    send_signal("TERM", &running.pid());
+    let mut reported = String::new();
+    running.child.stderr.take().unwrap().read_to_string(&mut reported).unwrap();
+    let status = running.child.wait().unwrap();
+    assert_eq!(status.signal(), Some(15), "{status}: {reported}");
+    reported
+}
+
+fn expect_storage_failure(client: &mut Client, request: &Request) {
+    client.send(request).expect_refusal(500, "ServiceUnavailableException", "The storage failed: File too large");
+}
+
+#[test]
+fn standard_output_of_maximum_size_is_an_error() {
+    for options in [&["--help"][..], &["--until-stdin-closes"], &["--print-exports"], &["--background"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = with_file_limit(0, directory.path());
+        let output = command.args(options).stdout(tempfile::tempfile().unwrap()).output().unwrap();
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {}: {why}", output.status);
+        assert!(why.starts_with("glacier-emulator: standard output: File too large"), "{options:?}: {why}");
+        assert_eq!(entries(directory.path()), 0, "{options:?}");
+    }
+}
+
+#[test]
+fn certificate_file_of_maximum_size_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    let mut command = with_file_limit(0, directory.path());
+    let output = command.args(["--tls", "--ca-out"]).arg(ca.path()).output().unwrap();
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}: {why}", output.status);
+    let says = format!("glacier-emulator: cannot write {}: File too large", ca.path().display());
+    assert!(why.starts_with(&says), "{why}");
+    assert_eq!(entries(directory.path()), 0);
+}
+
+/// Each file that the storage writes: an upload, a part, an archive of parts, an archive of one request and its properties.
+#[test]
+fn failed_write_to_storage_refuses_request_and_is_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let reported = run_with_file_limit(0, &[], directory.path(), |client| {
+        expect_storage_failure(client, &Request::initiate(MIB));
+        expect_storage_failure(client, &Request::archive(b"abc"));
+        assert_eq!(client.send(&Request::list_uploads("")).json()["UploadsList"], serde_json::json!([]));
+    });
+    let lines: Vec<_> = reported.lines().collect();
+    let start = format!(r#"glacier-emulator: the storage "{}/glacier-emulator-"#, directory.path().display());
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.starts_with(&start)), "{reported}");
+    assert!(lines.iter().all(|line| line.contains(r#"" failed: File too large"#)), "{reported}");
+    assert_eq!(entries(directory.path()), 0);
+
+    // 1 or 2 MiB.
+    run_with_file_limit(2048, &[], directory.path(), |client| {
+        let whole = data(3 * MIB);
+        let id = client.initiate(4 * MIB);
+        expect_storage_failure(client, &Request::part(&id, 0, &whole));
+        let id = client.initiate(MIB);
+        for (index, part) in whole.chunks(MIB).enumerate() {
+            assert_eq!(client.send(&Request::part(&id, index * MIB, part)).status, 204);
+        }
+        expect_storage_failure(client, &Request::complete(&id, &whole));
+        // The parts are still stored.
+        assert_eq!(client.send(&Request::list_parts(&id, "")).json()["Parts"].as_array().unwrap().len(), 3);
+    });
+    assert_eq!(entries(directory.path()), 0);
+}
+
+#[test]
+fn data_directory_can_be_used_after_failed_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let arguments = ["--data", data.to_str().unwrap()];
+    let limited = |units, requests: &dyn Fn(&mut Client)| {
+        run_with_file_limit(units, &arguments, directory.path(), |client| requests(client));
+    };
+    limited(0, &|client| expect_storage_failure(client, &Request::initiate(MIB)));
+    // The archive fits. Its properties do not: the description alone is longer than 512 bytes, or 1024.
+    let archive = Request::archive(b"abc").header("x-amz-archive-description", "d".repeat(1024));
+    limited(1, &|client| expect_storage_failure(client, &archive));
+    for folder in ["incoming", "uploads", "archives"] {
+        assert_eq!(entries(&data.join(folder)), 0, "{folder}");
+    }
+    let running = Started::of(program().args(arguments).arg("--until-stdin-closes"));
+    let admin =
+        |path: &str| Request::new("GET", format!("/.admin/{path}")).with(|request| request.authorization = false);
+    for path in ["uploads", "archives"] {
+        assert_eq!(running.client().send(&admin(path)).json(), serde_json::json!([]), "{path}");
+    }
+    assert_eq!(running.client().send(&archive).status, 201);
+    running.end();
 }
