@@ -6,11 +6,12 @@ mod client;
 mod process;
 
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use client::{Client, Request};
 use glacier_emulator::Options;
+use process::program;
 
 /// Variables that have no value for the emulator without TLS and session token.
 const UNSET: [&str; 6] = [
@@ -108,4 +109,23 @@ fn exports_configure_client_and_kill_ends_background() {
     let (_background, words) = shell(&start, "$AWS_SESSION_TOKEN $AWS_CA_BUNDLE");
     assert_eq!(words.join(" "), format!("t {}", ca.display()));
     assert!(ca.exists());
+}
+
+#[test]
+fn sample_of_first_upload_matches_exports() {
+    let guide = include_str!("../../../docs/first-upload.md");
+    let (_, sample) = guide.split_once("$ make emulator\n").unwrap();
+    let (sample, _) = sample.split_once("...\n").unwrap();
+    let mut command = program();
+    let output = command.args(["--print-exports", "--until-stdin-closes"]).stdin(Stdio::null()).output().unwrap();
+    let exports = String::from_utf8(output.stdout).unwrap();
+    // The port differs in each run.
+    let without_port = |line: &str| match line.split_once("http://127.0.0.1:") {
+        Some((before, port)) => format!("{before}{}", port.trim_matches(|c: char| c.is_ascii_digit())),
+        None => line.to_owned(),
+    };
+    let shown: Vec<_> = sample.lines().map(without_port).collect();
+    let printed: Vec<_> = exports.lines().take(shown.len()).map(without_port).collect();
+    assert!(shown.len() >= 2, "{sample}");
+    assert_eq!(shown, printed);
 }

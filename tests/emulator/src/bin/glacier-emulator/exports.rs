@@ -25,18 +25,18 @@ pub(crate) fn text(settings: &Settings, endpoint: &str) -> String {
 /// The variables of a client and their values. `None`: the variable is unset.
 ///
 /// They replace all settings of the environment and of the AWS files that prevent a client from using the emulator, or its
-/// key. A client in any language reads the environment, so each of them is named.
+/// key. A client in any language reads the environment, so the list has every variable that some client reads.
 fn variables(settings: &Settings, endpoint: &str) -> Vec<(&'static str, Option<String>)> {
     let options = &settings.options;
     let ca = settings.ca_out.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
     let value = |text: &str| Some(text.to_owned());
     vec![
         ("AWS_ENDPOINT_URL_GLACIER", value(endpoint)),
+        ("AWS_REGION", value(&options.region)),
+        ("AWS_DEFAULT_REGION", value(&options.region)),
         ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", value("false")),
         ("AWS_USE_FIPS_ENDPOINT", value("false")),
         ("AWS_USE_DUALSTACK_ENDPOINT", value("false")),
-        ("AWS_REGION", value(&options.region)),
-        ("AWS_DEFAULT_REGION", value(&options.region)),
         ("AWS_ACCESS_KEY_ID", value(&options.access_key)),
         ("AWS_SECRET_ACCESS_KEY", value(&options.secret_key)),
         ("AWS_SESSION_TOKEN", options.session_token.clone()),
