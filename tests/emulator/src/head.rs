@@ -80,7 +80,8 @@ impl Head {
         self.target = format!("{slash}{path}");
     }
 
-    /// Rejects a request with several hosts, which RFC 9112 section 3.2 requires. A missing one is an error of the signature.
+    /// Rejects a request with more than one `Host`, as RFC 9112 section 3.2 requires. A missing one is an error of the
+    /// signature.
     pub(crate) fn check_host(&self) -> Result<(), String> {
         match self.headers.iter().filter(|(name, _)| name == "host").count() {
             0 | 1 => Ok(()),
