@@ -112,8 +112,8 @@ impl Head {
         self.is_http_1_1 && !options.any(|option| option.trim().eq_ignore_ascii_case("close"))
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the body. A client of HTTP/1.0 does not understand it (RFC
-    /// 9110 section 10.1.1).
+    /// Whether the client waits for `100 Continue` before it sends the body. A client of HTTP/1.0 does not understand
+    /// it (RFC 9110 section 10.1.1).
     pub(crate) fn expects_continue(&self) -> bool {
         self.is_http_1_1 && self.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
     }

@@ -120,8 +120,8 @@ fn empty_tmpdir_is_like_none() {
     running.end();
 }
 
-/// Returns a command that starts the program with this maximum size of its files, in units of 512 or 1024 bytes by the shell.
-/// SIGXFSZ has its default action. Its temporary directory is in `directory`.
+/// Returns a command that starts the program with this maximum size of its files, in units of 512 or 1024 bytes by
+/// the shell. SIGXFSZ has its default action. Its temporary directory is in `directory`.
 fn with_file_limit(units: usize, directory: &Path) -> Command {
     let mut shell = Command::new("sh");
     let script = format!(r#"ulimit -f {units} && exec env --default-signal=XFSZ,TERM "$@""#);

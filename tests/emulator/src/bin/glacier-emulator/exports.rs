@@ -5,8 +5,8 @@ use crate::settings::Settings;
 /// The variable with the process ID. It is in the last command.
 pub(crate) const PID: &str = "GLACIER_EMULATOR_PID";
 
-/// Exempts the emulator from a proxy of the environment. The hosts that were exempt stay so. `*` exempts all hosts, but only
-/// alone.
+/// Exempts the emulator from a proxy of the environment. The hosts that were exempt stay so. `*` exempts all hosts,
+/// but only alone.
 const NO_PROXY: &str = r#"no_proxy="${no_proxy:-${NO_PROXY:-}}";
 [ "$no_proxy" = "*" ] || no_proxy="127.0.0.1${no_proxy:+,$no_proxy}";
 export no_proxy NO_PROXY="$no_proxy";
