@@ -268,7 +268,8 @@ impl<'a> Setting<'a> {
         let Some(continuation) = self.continuation() else { return Ok(self) };
         let first = self.first_line();
         let shown = if first.contains(['@', '?']) || first.contains("://") { shown_url(first) } else { quoted(first) };
-        let error = Error::invalid(format!("{self} is {shown} with more lines: it must be one line"));
+        let error =
+            Error::invalid(format!("{self} has more than one line, and begins with {shown}: it must be one line"));
         Err(error.with_hint(continuation))
     }
 
