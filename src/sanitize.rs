@@ -6,6 +6,7 @@
 
 pub(crate) mod printed_secrets;
 mod unprintable;
+mod view;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
 pub use self::unprintable::is_unprintable;
+use self::view::View;
 use crate::sync::{Mutex, lock};
 
 /// The maximum length of one text in an error message, in characters.
@@ -271,126 +273,6 @@ fn base64_without_ends(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let length = STANDARD_NO_PAD.encode_slice(whole, &mut encoded).unwrap_or_default();
     encoded.truncate(length);
     encoded
-}
-
-/// A normalization of text for comparison. It ignores case, backslashes, spaces, control characters, invisible characters
-/// and combining marks. Full-width characters are the same as those of ASCII. `-` and `_` are the same as `+` and `/`, for
-/// which base64url has them.
-#[derive(Clone, Copy, Debug)]
-enum View {
-    /// No decoding.
-    Plain,
-    /// Decodes percent-encoding (also repeated), JSON escapes, character references, and the escapes of [`escaped`].
-    Decoded,
-}
-
-impl View {
-    /// Returns the normalized characters with their byte ranges.
-    fn characters(self, text: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
-        let bytes = text.as_bytes();
-        let mut next = 0;
-        std::iter::from_fn(move || {
-            loop {
-                let start = next;
-                let rest = bytes.get(start..).filter(|rest| !rest.is_empty())?;
-                let (byte, length) = match self {
-                    Self::Plain => first_plain(text, start),
-                    Self::Decoded => decode_first(rest).unwrap_or_else(|| first_plain(text, start)),
-                };
-                next = start + length;
-                let byte = match byte.to_ascii_lowercase() {
-                    ..=b' ' | 0x7f | b'\\' => continue,
-                    b'-' => b'+',
-                    b'_' => b'/',
-                    byte => byte,
-                };
-                return Some((byte, start..next));
-            }
-        })
-    }
-
-    /// Returns the normalized characters of a secret.
-    fn wiped_characters(self, secret: &str) -> Zeroizing<Vec<u8>> {
-        // Allocated at full size: a growing vector would leave copies of the secret in freed memory.
-        let mut characters = Zeroizing::new(Vec::with_capacity(secret.len()));
-        characters.extend(self.characters(secret).map(|(byte, _)| byte));
-        characters
-    }
-}
-
-/// Returns the byte at `start` and its length. An invisible character or a combining mark is returned as one control
-/// character, a full-width character as that of ASCII.
-fn first_plain(text: &str, start: usize) -> (u8, usize) {
-    match text.get(start..).and_then(|rest| rest.chars().next()) {
-        Some(c) if is_unprintable(c) || is_combining(c) => (0, c.len_utf8()),
-        Some(c @ '\u{ff01}'..='\u{ff5e}') => (u8::try_from(u32::from(c) - 0xfee0).unwrap_or_default(), c.len_utf8()),
-        // Also inside a character of several bytes.
-        _ => (text.as_bytes().get(start).copied().unwrap_or_default(), 1),
-    }
-}
-
-/// Returns whether a character is in one of the blocks of combining marks, which are shown above or below another character.
-fn is_combining(c: char) -> bool {
-    matches!(
-        c,
-        '\u{300}'..='\u{36f}'
-            | '\u{1ab0}'..='\u{1aff}'
-            | '\u{1dc0}'..='\u{1dff}'
-            | '\u{20d0}'..='\u{20ff}'
-            | '\u{fe20}'..='\u{fe2f}'
-    )
-}
-
-/// Decodes the first character. Returns it and its encoded length in bytes, or `None` if it is not encoded.
-fn decode_first(rest: &[u8]) -> Option<(u8, usize)> {
-    match rest {
-        [b'%', ..] => decode_percent(rest),
-        [b'\\', b'n' | b'r' | b't', ..] => Some((0, 2)),
-        [b'\\', b'x', digits @ ..] => hex_pair(digits).map(|byte| (byte, 4)),
-        [b'\\', b'u', b'{', digits @ ..] => decode_braces(digits),
-        [b'\\', b'u', b'0', b'0', digits @ ..] => hex_pair(digits).map(|byte| (byte, 6)),
-        [b'&', b'a', b'm', b'p', b';', ..] => Some((b'&', 5)),
-        [b'&', b'l', b't', b';', ..] => Some((b'<', 4)),
-        [b'&', b'g', b't', b';', ..] => Some((b'>', 4)),
-        [b'&', b'q', b'u', b'o', b't', b';', ..] => Some((b'"', 6)),
-        [b'&', b'#', reference @ ..] => decode_reference(reference).map(|(byte, length)| (byte, length + 2)),
-        _ => None,
-    }
-}
-
-/// Decodes `200b}` of the escape `\u{200b}`. [`escaped`] writes it only for characters that the comparison ignores.
-fn decode_braces(digits: &[u8]) -> Option<(u8, usize)> {
-    let end = digits.iter().take(7).position(|&byte| byte == b'}')?;
-    let is_number = end > 0 && digits.get(..end)?.iter().all(u8::is_ascii_hexdigit);
-    is_number.then_some((0, end + 4))
-}
-
-/// Decodes `%2F`, `%252F` and so on.
-fn decode_percent(rest: &[u8]) -> Option<(u8, usize)> {
-    let mut digits = rest.get(1..)?;
-    while let [b'2', b'5', inner @ ..] = digits {
-        if hex_pair(inner).is_none() {
-            break;
-        }
-        digits = inner;
-    }
-    Some((hex_pair(digits)?, rest.len() - digits.len() + 2))
-}
-
-/// Decodes `x2F;` or `47;`.
-fn decode_reference(reference: &[u8]) -> Option<(u8, usize)> {
-    let end = reference.iter().take(6).position(|&byte| byte == b';')?;
-    let digits = std::str::from_utf8(reference.get(..end)?).ok()?;
-    let byte = match digits.strip_prefix(['x', 'X']) {
-        Some(hex) => u8::from_str_radix(hex, 16),
-        None => digits.parse(),
-    };
-    Some((byte.ok()?, end + 1))
-}
-
-fn hex_pair(digits: &[u8]) -> Option<u8> {
-    let digits = digits.get(..2).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit))?;
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]

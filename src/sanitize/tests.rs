@@ -119,6 +119,26 @@ fn redacts_echoes_with_combining_marks_and_in_full_width() {
     let accented = Redactor::default();
     accented.add("pa\u{301}sswo\u{308}rd");
     assert_eq!(accented.redacted("pa\u{301}sswo\u{308}rd"), REDACTED);
+    for secret in
+        ["pa\u{308}ssword9", "p\u{e4}ssword9", "pa\u{308}sswo\u{308}rd\u{e9}", "\u{ff50}assword9", "p\u{1f600}assword"]
+    {
+        let redactor = Redactor::default();
+        redactor.add(secret);
+        let percent = crate::percent::encode(secret.as_bytes());
+        let json: Vec<_> = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        for echo in [
+            secret.to_owned(),
+            percent.replace('%', "%25"),
+            percent.replace('%', "\\x"),
+            percent,
+            json.concat(),
+            secret.chars().map(|c| format!("&#{};", u32::from(c))).collect(),
+            secret.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect(),
+            secret.chars().map(|c| format!("\\u{{{:x}}}", u32::from(c))).collect(),
+        ] {
+            assert_eq!(redactor.redacted(&format!("<{echo}>")), "<[redacted]>", "{echo}");
+        }
+    }
     for text in ["ｇｌａｃｉｅｒ", "e\u{301}e\u{301}"] {
         assert_eq!(redactor.redacted(text), text);
     }
