@@ -58,19 +58,33 @@ pub fn escaped(text: &str, max: usize) -> String {
 
 /// Returns the text in quotes, escaped and truncated.
 pub fn quoted(text: &str) -> String {
-    const MAX: usize = 80;
+    let shown = quoted_start(text);
     let mut out = String::from("\"");
-    for c in text.chars().take(MAX) {
+    for c in shown.chars() {
         if matches!(c, '"' | '\\') {
             out.push('\\');
         }
         push_escaped(&mut out, c);
     }
     out.push('"');
-    if text.chars().nth(MAX).is_some() {
+    if shown.len() < text.len() {
         let _ = write!(out, "... ({} bytes)", text.len());
     }
     out
+}
+
+/// Returns the text that [`quoted`] shows. It does not end with a few characters of a longer word, because the word may be
+/// a secret, and a [`Redactor`] does not find fewer than [`ECHO_MIN`] of its characters.
+fn quoted_start(text: &str) -> &str {
+    const MAX: usize = 80;
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ':' | '=' | '>');
+    let Some((end, next)) = text.char_indices().nth(MAX) else { return text };
+    let shown = text.get(..end).unwrap_or_default();
+    let word = shown.rsplit(is_separator).next().unwrap_or_default();
+    if is_separator(next) || word.chars().count() >= ECHO_MIN {
+        return shown;
+    }
+    shown.strip_suffix(word).unwrap_or_default()
 }
 
 /// Names the first space, control character or character that is not ASCII, and its place: `a carriage return at its end`.

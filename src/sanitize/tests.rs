@@ -34,6 +34,22 @@ fn truncates_long_text_between_characters() {
     assert_eq!(quoted(&"é".repeat(81)), format!("\"{}\"... (162 bytes)", "é".repeat(80)));
 }
 
+/// A redactor does not find fewer characters of a secret.
+#[test]
+fn quotes_no_start_of_a_cut_word_that_is_too_short_to_be_redacted() {
+    for before in ["key ", "key=", "key:\"", "key: '", "a,", "a;", "<key>"] {
+        let before = format!("{}{before}", "x".repeat(50));
+        for length in 0..=20 {
+            let text = format!("{}{before}{}", "é".repeat(80 - before.len() - length), "Z".repeat(length + 1));
+            let is_shown = quoted(&text).contains('Z');
+            assert_eq!(is_shown, length >= ECHO_MIN, "{length}: {text}");
+        }
+        let whole = format!("{}{before}{}", "é".repeat(80 - before.len() - 8), "Z".repeat(8));
+        assert!(quoted(&whole).contains("ZZZZZZZZ"), "{whole}");
+        assert!(quoted(&format!("{whole} more")).contains("ZZZZZZZZ"), "{whole}");
+    }
+}
+
 #[test]
 fn redacts_whole_and_partial_echoes() {
     let redactor = redactor();

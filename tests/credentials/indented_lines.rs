@@ -113,6 +113,14 @@ fn redacts_secrets_behind_the_value_of_another_key() {
         let error = error(&format!("[default]\n{line}\n"), "");
         assert!(error.message().contains("[redacted]"), "{error}");
     }
+    // The secret is cut, so that the redactor does not find it.
+    for before in [" aws_secret_access_key = ", " aws_secret_access_key=", ";aws_secret_access_key: \""] {
+        for shown in 0..=20 {
+            let value = format!("us-east-1 {}{before}", "x".repeat(80 - "us-east-1 ".len() - before.len() - shown));
+            let error = error(&format!("[default]\nregion = {value}{SECRET}\n"), "");
+            assert!(error.message().contains("us-east-1 xxx"), "{error}");
+        }
+    }
 }
 
 #[test]
