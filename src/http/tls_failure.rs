@@ -109,9 +109,6 @@ fn describe_certificate(reason: &CertificateError, host: &str, role: ServerRole,
             "the handshake is not signed with its private key; check the certificate and the key of the server"
                 .to_owned()
         }
-        CertificateError::UnhandledCriticalExtension => {
-            "it has a critical extension that this library does not support".to_owned()
-        }
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "it, or a certificate of its chain, has a signature algorithm or a key that is not supported, such as SHA-1"
@@ -149,6 +146,9 @@ fn describe_other(reason: &(dyn std::error::Error + Send + Sync + 'static), orig
         }
         Some(webpki::Error::PathLenConstraintViolated) => {
             "its chain is longer than one of its authorities allows (path length constraint)".to_owned()
+        }
+        Some(webpki::Error::UnsupportedCriticalExtension) => {
+            "it, or a certificate of its chain, has a critical extension that this library does not support".to_owned()
         }
         Some(webpki::Error::EndEntityUsedAsCa) => "its issuer is not a certificate authority (CA:FALSE)".to_owned(),
         _ => "it, or a certificate of its chain, is malformed or has an unsupported feature".to_owned(),
@@ -211,6 +211,14 @@ mod tests {
         }
         assert!(!is_rejection(rustls::Error::DecryptError));
         assert!(rejection(&std::io::ErrorKind::ConnectionReset.into()).is_none());
+    }
+
+    #[test]
+    fn names_an_unsupported_critical_extension() {
+        let reason = OtherError(std::sync::Arc::new(webpki::Error::UnsupportedCriticalExtension));
+        let text = described(CertificateError::Other(reason));
+        let words = "it, or a certificate of its chain, has a critical extension that this library does not support";
+        assert!(text.ends_with(words), "{text}");
     }
 
     #[test]
