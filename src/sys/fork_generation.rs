@@ -55,7 +55,7 @@ fn cleared_on_fork() -> Option<&'static AtomicU64> {
 mod tests {
     use super::*;
 
-    /// Runs a function in a forked child and returns its exit status. The function must not allocate: other threads may have
+    /// Runs a function in a forked child and returns its exit status, or 1 if a signal ended it. The function must not allocate: other threads may have
     /// held locks.
     fn in_child(run: impl FnOnce() -> i32) -> i32 {
         // SAFETY: the child only calls `run`, which allocates nothing, and ends.
@@ -70,9 +70,16 @@ mod tests {
                 let mut status = 0;
                 // SAFETY: the status is a number of this function.
                 assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-                libc::WEXITSTATUS(status)
+                if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 1 }
             }
         }
+    }
+
+    #[test]
+    fn child_that_a_signal_ends_is_a_failure() {
+        // SAFETY: ends only the child.
+        let status = in_child(|| unsafe { libc::raise(libc::SIGKILL) });
+        assert_ne!(status, 0);
     }
 
     #[test]
