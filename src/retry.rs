@@ -180,6 +180,11 @@ fn refused_at(error: &Error) -> Option<TlsRefusal> {
     }
 }
 
+/// Returns true if no retry can succeed.
+pub fn is_permanent(error: &Error, contact: Contact) -> bool {
+    classify(error) == Class::Permanent && !is_transient_refusal(error, contact)
+}
+
 /// Returns true if the peer rejected a TLS handshake in a way that the endpoint did not before: something else responded in
 /// its place.
 fn is_transient_refusal(error: &Error, contact: Contact) -> bool {
@@ -321,7 +326,7 @@ impl Attempts {
         self.made += 1;
         let has_new_responses = std::mem::replace(&mut self.responses, contact.responses) != contact.responses;
         let is_retried = match classify(error) {
-            Class::Permanent => is_transient_refusal(error, contact),
+            Class::Permanent => !is_permanent(error, contact),
             // A new signature needs no delay, and the network is not the cause.
             Class::ClockCorrected => {
                 self.clock_corrected += 1;

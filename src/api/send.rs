@@ -12,7 +12,7 @@ use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
-use crate::retry::{Attempts, WaitStep, had_no_effect, is_gateway_failure, wait_step};
+use crate::retry::{Attempts, WaitStep, had_no_effect, is_gateway_failure, is_permanent, wait_step};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 use crate::sync::lock;
 use crate::sys::wiping::WipedFrees;
@@ -185,6 +185,8 @@ impl Service {
         let Some(delay) = attempts.next_delay(&error, &self.policy, idle(), contact, fastrand::f64()) else {
             return Err(match number {
                 1 => error,
+                // More attempts would not have helped.
+                _ if contact.connected && is_permanent(&error, contact) => error,
                 _ if contact.connected => error.with_hint(format_args!("given up after {number} attempts")),
                 _ => error.with_hint(format_args!(
                     "given up after {number} attempts without any connection: check the network and the endpoint, which is from {}",

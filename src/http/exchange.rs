@@ -369,7 +369,7 @@ impl Exchange {
 
 /// Returns the error of memory that a program lent, and that is gone. No retry can succeed.
 fn memory_unreadable(error: io::Error) -> Error {
-    let text = "the memory of the source cannot be read any more: it was unmapped, or its file was truncated";
+    let text = "the memory of the part can no longer be read: it was unmapped, or its file was truncated";
     Error::new(Kind::SourceChanged, format!("{text} ({error})")).caused_by(error)
 }
 

@@ -275,6 +275,9 @@ fn failed_tls_handshake_is_transient_after_the_first_connection() {
     assert!(is_retried(&refused, REACHED));
     assert!(!is_retried(&refused, Contact::default()), "the endpoint may not speak TLS at all");
     assert!(!is_retried(&certificate, REACHED));
+    assert!(!is_permanent(&refused, REACHED) && is_permanent(&refused, Contact::default()));
+    let unreadable = Error::new(Kind::SourceChanged, "unmapped");
+    assert!(is_permanent(&certificate, REACHED) && is_permanent(&unreadable, REACHED));
 }
 
 /// With TLS 1.3 the client has opened the connection when the server rejects it.
