@@ -30,7 +30,7 @@ def test_memory_that_vanishes_while_it_is_sent_is_final(glacier: Glacier, tmp_pa
             Upload(client, VAULT, mapped, part_size=8 * MIB, progress=report) as upload,
         ):
             upload.set_bandwidth_limit(64 << 10)
-            with pytest.raises(GlacierError, match="the memory of the source cannot be read") as caught:
+            with pytest.raises(GlacierError, match="the memory of the part can no longer be read") as caught:
                 upload.run()
             assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"
     assert len(glacier.requests(PART)) <= 1
