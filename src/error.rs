@@ -1,5 +1,6 @@
 //! The error type: a kind that callers switch on, a message for people, and the fields of the service's response.
 
+mod causes;
 mod hints;
 
 use std::borrow::Cow;
@@ -7,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::causes::{ConnectFailure, SignatureExpired};
 use crate::sanitize::{NAME_MAX, Redactor, TEXT_MAX, escaped};
 
 /// The result type of this crate.
@@ -78,42 +80,6 @@ pub enum Kind {
     Internal,
 }
 
-/// Why the service rejected a signature as out of date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignatureExpired {
-    /// The machine's clock was wrong. The skew is now known, so the request can be signed again.
-    ClockSkew,
-    /// The key has expired. The credentials provider can supply another one, so the request can be signed again.
-    KeyExpired,
-    /// The clock is correct: the request took longer than a signature is valid.
-    TooSlow,
-}
-
-/// The step in which opening a connection failed. Nothing of the request was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConnectFailure {
-    /// The host name does not exist or has no address (`EAI_NONAME`, `EAI_NODATA`).
-    NameNotFound,
-    /// The name lookup failed for another reason, such as a name server that does not respond (`EAI_AGAIN`).
-    NameLookup,
-    /// No address accepted a TCP connection within the connect timeout.
-    Tcp,
-    /// The connection was lost, or timed out, during the TLS handshake.
-    TlsHandshake,
-    /// The server was reached, but its certificate was rejected. Permanent.
-    CertificateRefused,
-    /// The server was reached, but the TLS handshake failed for another reason: it does not speak TLS, it has no TLS settings
-    /// in common with this library, or it rejected the handshake. Permanent until the client has connected once.
-    TlsRefused,
-    /// The proxy did not open a connection to the server: it responded with 408, 429 or a 5xx status or not with HTTP, or it
-    /// closed the connection.
-    Proxy,
-    /// The proxy was reached, but it requires other credentials or does not allow the connection. Permanent.
-    ProxyRefused,
-    /// The process or the system has no file descriptor or memory for another socket.
-    NoResources,
-}
-
 /// An error: kind, message, and the fields of the service's response.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -137,6 +103,7 @@ struct Details {
     connect_failure: Option<ConnectFailure>,
     resumable: bool,
     maybe_done: bool,
+    response_lost: bool,
     hints: hints::Hints,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -217,7 +184,7 @@ impl Error {
         self
     }
 
-    /// Marks the request as not sent: no byte of it reached the network.
+    /// Marks the request as not sent: see [`Error::is_not_sent`].
     #[must_use]
     pub fn not_sent(mut self) -> Self {
         self.details.not_sent = true;
@@ -249,6 +216,13 @@ impl Error {
     #[must_use]
     pub fn maybe_done(mut self, is_maybe_done: bool) -> Self {
         self.details.maybe_done = is_maybe_done;
+        self
+    }
+
+    /// Sets whether an attempt of the failed request ended without a response of the service.
+    #[must_use]
+    pub fn response_lost(mut self, is_lost: bool) -> Self {
+        self.details.response_lost = is_lost;
         self
     }
 
@@ -331,7 +305,8 @@ impl Error {
         self.details.signature_expired
     }
 
-    /// Whether no byte of the request was sent.
+    /// Whether the server processed nothing of the request: no byte of it was sent, or the server rejected the client's part of
+    /// the TLS handshake ([`ConnectFailure::ClientRefused`]).
     pub fn is_not_sent(&self) -> bool {
         self.details.not_sent
     }
@@ -354,6 +329,11 @@ impl Error {
     /// Whether the service may have carried out an attempt of the failed request, although no response shows it.
     pub fn is_maybe_done(&self) -> bool {
         self.details.maybe_done
+    }
+
+    /// Whether an attempt of the failed request was sent and ended without a response of the service.
+    pub fn is_response_lost(&self) -> bool {
+        self.details.response_lost
     }
 }
 

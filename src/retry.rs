@@ -39,13 +39,17 @@
 //!   attempt before it. During an outage nothing reaches the service, so only the time counts.
 //! - If the caller set the number of attempts, every attempt counts.
 //! - No delay of the library exceeds the time limit: it is shortened, and the last attempt is made at the limit. A longer
-//!   `Retry-After` is waited for up to the limit, which progress of other requests extends.
+//!   `Retry-After` is never shortened. The request waits up to the limit if progress of other requests can extend it, and
+//!   otherwise fails at once.
 //! - Until the client has opened its first connection, the time limit is [`FIRST_CONTACT_MAX`], and a host name that does
 //!   not exist is a permanent failure after [`UNKNOWN_NAME_ATTEMPTS`] attempts. An endpoint that was never reached is more
 //!   likely wrong than down.
 
+mod idle_time;
+
 use std::time::Duration;
 
+pub use self::idle_time::IdleTime;
 use crate::error::{ConnectFailure, Error, Kind, SignatureExpired};
 use crate::reachability::Contact;
 
@@ -175,7 +179,7 @@ enum TlsRefusal {
 fn refused_at(error: &Error) -> Option<TlsRefusal> {
     match error.connect_failure() {
         Some(ConnectFailure::TlsRefused) => Some(TlsRefusal::Handshake),
-        None if error.kind() == Kind::Tls => Some(TlsRefusal::AfterHandshake),
+        Some(ConnectFailure::ClientRefused) => Some(TlsRefusal::AfterHandshake),
         _ => None,
     }
 }
@@ -216,11 +220,22 @@ pub fn is_retryable(error: &Error) -> bool {
     }
 }
 
-/// Returns true if the request certainly had no effect: it was never sent, or the service itself rejected it with a 4xx
-/// status other than 408, and not because of a timeout. A response of a proxy proves nothing.
+/// Returns true if the request certainly had no effect: it was not sent, the server rejected the client before it, or the
+/// service itself rejected it with a 4xx status other than 408, and not because of a timeout. A response of a proxy proves
+/// nothing.
 pub fn had_no_effect(error: &Error) -> bool {
     let rejected = error.http_status().is_some_and(|status| (400..500).contains(&status) && status != 408);
     error.is_not_sent() || (rejected && error.is_from_service() && !has_transient_code(error))
+}
+
+/// Returns true if an attempt was sent and ended without a response of the service: the response may be lost. With 408, the
+/// server may have received the whole request.
+pub fn lost_response(error: &Error) -> bool {
+    let is_lost = match error.http_status() {
+        None | Some(408) => true,
+        Some(status) => is_gateway_failure(status) && !error.is_from_service(),
+    };
+    is_lost && !error.is_not_sent()
 }
 
 /// Returns true if the service rejected Complete because of its parts: some are missing, or their hashes differ.

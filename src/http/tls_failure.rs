@@ -27,10 +27,26 @@ pub(super) fn is_interruption(error: &rustls::Error) -> bool {
     )
 }
 
-/// Returns the alert of a peer that rejected the handshake after the client had completed its part. An interruption is no
-/// rejection.
+/// Returns the alert of a peer that rejected the client after the client had completed its part of the handshake. Only an
+/// alert about the client is a rejection: the peer sends it before it reads a request.
 pub(super) fn rejection(error: &std::io::Error) -> Option<&rustls::Error> {
-    tls_error(error).filter(|error| matches!(error, rustls::Error::AlertReceived(_)) && !is_interruption(error))
+    use AlertDescription as Alert;
+    tls_error(error).filter(|error| {
+        matches!(
+            error,
+            rustls::Error::AlertReceived(
+                Alert::CertificateRequired
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+                    | Alert::HandshakeFailure
+            )
+        )
+    })
 }
 
 /// Returns true if the peer sent something else than TLS.
@@ -206,7 +222,7 @@ mod tests {
         ] {
             assert!(is_rejection(rustls::Error::AlertReceived(alert)), "{alert:?}");
         }
-        for alert in [Alert::InternalError, Alert::UserCanceled, Alert::BadRecordMac] {
+        for alert in [Alert::InternalError, Alert::UserCanceled, Alert::BadRecordMac, Alert::UnexpectedMessage] {
             assert!(!is_rejection(rustls::Error::AlertReceived(alert)), "{alert:?}");
         }
         assert!(!is_rejection(rustls::Error::DecryptError));

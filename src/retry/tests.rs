@@ -283,14 +283,30 @@ fn failed_tls_handshake_is_transient_after_the_first_connection() {
 /// With TLS 1.3 the client has opened the connection when the server rejects it.
 #[test]
 fn rejection_after_the_handshake_is_transient_after_the_first_response() {
-    let rejected = Error::new(Kind::Tls, "certificate_required");
+    let rejected = Error::new(Kind::Tls, "certificate_required").not_connected(ConnectFailure::ClientRefused);
     let is_retried = |contact| {
         let mut attempts = Attempts::new(contact);
         (0..100).all(|_| attempts.next_delay(&rejected, &Policy::default(), Duration::ZERO, contact, 1.0).is_some())
     };
     assert!(!is_retried(REACHED), "the client may never have been accepted");
     assert!(is_retried(Contact { responses: 1, ..REACHED }));
-    assert!(!had_no_effect(&rejected));
+    assert!(had_no_effect(&rejected), "the server processes no request of a client that it rejects");
+    assert!(!lost_response(&rejected));
+}
+
+#[test]
+fn only_an_attempt_that_was_sent_can_lose_its_response() {
+    assert!(lost_response(&lost()));
+    assert!(!lost_response(&lost().not_sent()));
+    for status in [408, 502, 504] {
+        assert!(lost_response(&response_error(Kind::Service, status, None)), "{status}");
+    }
+    for status in [204, 404, 429, 500, 503] {
+        assert!(!lost_response(&response_error(Kind::Service, status, None)), "{status}");
+    }
+    for status in [502, 503, 504] {
+        assert!(!lost_response(&identified_error(Kind::Service, status)), "{status}");
+    }
 }
 
 #[test]

@@ -46,10 +46,11 @@ fn rejection_after_the_handshake_is_a_tls_error() {
     let error = get(&mut *connection(settings(&server))).unwrap_err();
     assert_rejected(&error);
     assert!(error.message().contains(&format!("localhost:{}", server.address.port())), "{error}");
-    assert_eq!(error.connect_failure(), None);
+    assert_eq!((error.connect_failure(), error.is_not_sent()), (Some(ConnectFailure::ClientRefused), true));
     // A payload that fills the buffers of the connection.
     let error = put(&mut *connection(settings(&server)), 64 << 20, &mut Source::default(), &context()).unwrap_err();
     assert_rejected(&error);
+    assert!(error.is_not_sent(), "the server processed nothing");
 }
 
 #[test]

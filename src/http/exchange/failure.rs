@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Exchange;
-use crate::error::{Error, Kind};
+use crate::error::{ConnectFailure, Error, Kind};
 use crate::http::response::ParseError;
 use crate::http::{tls_failure, tls_text};
 
@@ -26,12 +26,13 @@ impl Exchange {
     }
 
     /// Converts an error of the connection. With TLS 1.3, the peer checks the client after the client's part of the handshake,
-    /// so it may reject the handshake here.
+    /// so it may reject the client here. Then it has processed nothing of the request.
     pub(super) fn lost(&self, what: &str, error: io::Error) -> Error {
         if !self.has_received
             && let Some(alert) = tls_failure::rejection(&error)
         {
-            return self.transport.error(Kind::Tls, self.transport.describe_tls(alert)).caused_by(error);
+            let text = self.transport.describe_tls(alert);
+            return self.transport.error(Kind::Tls, text).caused_by(error).not_connected(ConnectFailure::ClientRefused);
         }
         let reason = match error.kind() {
             io::ErrorKind::UnexpectedEof => "the peer closed it without a TLS close_notify".to_owned(),
