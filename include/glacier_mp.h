@@ -715,7 +715,8 @@ glacier_result_t glacier_config_set_max_attempts(glacier_config_t *config,
  * Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
  * 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
  * are tried 250 ms apart, or right after a failure, IPv6 and IPv4 alternately (RFC 8305). The first to accept is
- * used. The client's next connection tries it first, or last if it failed before a response.
+ * used. The client's next connection tries it first, or last if it failed before a response. After a timeout, the
+ * next connection first tries the addresses that were not tried.
  *
  * Results: config results. Since: 0.1
  */
@@ -750,9 +751,9 @@ glacier_result_t glacier_config_set_stall_timeout_ms(glacier_config_t *config,
  * 1,800,000 (30 min). Any other request, such as Complete, has this time for itself. After it, the call returns the
  * error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
  *
- * The last attempt is made when the time is over: a longer delay before it is shortened. Only a Retry-After of the
- * service is not: if it ends later, the call waits, in case other parts are acknowledged meanwhile, and then fails
- * without another attempt; the message names the Retry-After.
+ * The last attempt is made when the time is over. A delay that would end later is shortened. A Retry-After of the
+ * service is never shortened. If it ends after this time, the call fails when the time is over, or at once if no
+ * other part can be acknowledged meanwhile. The message names the Retry-After.
  *
  * Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
  * the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)
@@ -1102,8 +1103,8 @@ glacier_state_t glacier_upload_state(const glacier_upload_t *upload);
  * Cancels the working calls of the upload: see "Cancellation".
  *
  * A second cancel does not shorten the wait for the response to Complete. Parts in flight, at most workers times the
- * part size, are sent again later. A cancel during Initiate may leave an empty upload with an unknown ID in the
- * vault. Since: 0.1
+ * part size, are sent again later. A cancel during Initiate may leave an upload without parts, with an unknown
+ * ID, in the vault. Since: 0.1
  */
 void glacier_upload_cancel(glacier_upload_t *upload);
 
@@ -1166,7 +1167,8 @@ typedef struct {
     uint64_t parts_in_flight;
     /**
      * The failed attempts that are followed by another, of all requests: Initiate, ListParts, parts, Complete and
-     * Abort. Counted when the attempt fails, before the delay.
+     * Abort. Counted when the attempt fails, before the delay; after it if a Retry-After ends after the limit of
+     * glacier_config_set_give_up_after_ms.
      */
     uint64_t retries;
     /**
@@ -1217,7 +1219,7 @@ glacier_result_t glacier_upload_progress(const glacier_upload_t *upload,
 
 /* ==== Resuming =====================================================================================================
  *
- * A failure before glacier_upload_id is set leaves nothing in the vault, except possibly an empty multipart upload,
+ * A failure before glacier_upload_id is set leaves nothing in the vault, except possibly an upload without parts,
  * which expires: if the response to Initiate was lost, the message says so, and glacier_client_list_uploads shows the
  * upload. After a later failure, the upload and its parts are in the vault if glacier_error_is_resumable returns 1.
  *
@@ -1557,7 +1559,7 @@ glacier_result_t glacier_upload_transfer(glacier_upload_t *upload,
  *
  * The part size is the first that applies: the one that was set; one selected for the source, the archive size or
  * the expected size that was set; 16 MiB, also for a stream. If the response is lost, the library initiates again:
- * an empty upload may stay in the vault, which costs nothing and expires.
+ * an upload without parts may stay in the vault, which costs nothing and expires.
  *
  * Results: upload results; and GLACIER_E_INVALID (the source is empty, or needs more than 10,000 parts);
  * GLACIER_E_STATE (the upload ID is already known); GLACIER_E_NOT_FOUND (the vault). Since: 0.1
@@ -1621,8 +1623,8 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  * handle put all of them.
  *
  * The response may take many minutes for terabytes. glacier_config_set_give_up_after_ms limits the wait over all
- * attempts. Only the last attempt, which may begin at that limit, waits longer: up to 10 s, or the limit if that is
- * shorter. If the response is lost, Complete is repeated. If the call is canceled or gives up before the response
+ * attempts. The last attempt may begin at this limit. It then waits up to 10 s for its response, or up to the limit
+ * if the limit is shorter than 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives up before the response
  * arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated,
  * the state becomes GLACIER_STATE_UNKNOWN.
  *
@@ -1647,11 +1649,13 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
  *
- * If the response is lost, the request is repeated, and a repetition that finds no upload is a success. A call that
- * fails or is canceled after such a request may have deleted the upload: glacier_error_is_resumable then returns 0,
- * the state stays, and the message has the upload ID. Call again: this handle still knows that it sent the request,
- * and returns GLACIER_OK if the upload is gone. Another handle, also one with the same journal, gets
- * GLACIER_E_NOT_FOUND.
+ * A lost response (no response, 408, or 502 or 504 of a gateway) is repeated. If the repetition finds no upload, the
+ * result is GLACIER_OK, and a warning is logged: the upload was aborted, or another program completed it. After an
+ * error response, such as 503, a repetition that finds no upload is GLACIER_E_NOT_FOUND.
+ *
+ * A call that fails or is canceled may have deleted the upload: glacier_error_is_resumable then returns 0, the state
+ * stays, and the message has the upload ID. Call again with this handle: after a lost response it returns GLACIER_OK
+ * if the upload is gone. Another handle, also one with the same journal, gets GLACIER_E_NOT_FOUND.
  *
  * A started run or a stream is canceled first, and the call waits until it has ended: see "Cancellation". The
  * journal records the abort when it succeeds.

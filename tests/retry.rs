@@ -408,11 +408,11 @@ fn complete_without_connection_has_no_unknown_outcome() {
 
 /// The warning is about an upload that may exist although its ID is unknown.
 #[test]
-fn warns_of_an_empty_upload_only_if_initiate_was_sent() {
+fn warns_of_an_upload_without_parts_only_if_initiate_was_sent() {
     let glacier = Emulator::start(Options::default()).unwrap();
     let lines = CapturedLog::default();
     let (client, left) = client_with_outage(&glacier, ConnectFailure::Tcp, &lines);
-    let warnings = || lines.of(Level::Warn).iter().filter(|line| line.contains("an empty multipart upload")).count();
+    let warnings = || lines.of(Level::Warn).iter().filter(|line| line.contains("an upload without parts")).count();
     left.store(2, Ordering::Relaxed);
     Upload::new(&client, VAULT).unwrap().initiate().unwrap();
     assert_eq!((lines.of(Level::Warn).len(), warnings()), (2, 0));

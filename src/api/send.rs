@@ -12,7 +12,9 @@ use crate::credentials::NumberedKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Connection, Method, PooledConnection, Request, RequestContext, Response};
 use crate::log::Level;
-use crate::retry::{Attempts, WaitStep, had_no_effect, is_gateway_failure, is_permanent, wait_step};
+use crate::retry::{
+    Attempts, IdleTime, WaitStep, had_no_effect, is_gateway_failure, is_permanent, lost_response, wait_step,
+};
 use crate::sign::{EMPTY_PAYLOAD_SHA256, Key, UnsignedRequest, is_signed_by_default};
 use crate::sync::lock;
 use crate::sys::wiping::WipedFrees;
@@ -165,7 +167,7 @@ impl Service {
         Request { method: request.method, target: request.target.clone(), headers, length: request.length }
     }
 
-    /// Waits for the delay before the next attempt. `idle` returns the active time since the last progress.
+    /// Waits for the delay before the next attempt.
     ///
     /// # Errors
     /// `error` if the policy allows no further attempt. `Canceled`.
@@ -174,7 +176,7 @@ impl Service {
         error: Error,
         attempts: &mut Attempts,
         label: &str,
-        idle: impl Fn() -> Duration,
+        idle: IdleTime<'_>,
         context: &RequestContext,
     ) -> Result<()> {
         if error.kind() == Kind::Canceled {
@@ -182,42 +184,54 @@ impl Service {
         }
         let number = attempts.number();
         let contact = self.reachability.contact();
-        let Some(delay) = attempts.next_delay(&error, &self.policy, idle(), contact, fastrand::f64()) else {
+        let idle_before = idle.get();
+        let Some(delay) = attempts.next_delay(&error, &self.policy, idle_before, contact, fastrand::f64()) else {
             return Err(match number {
                 1 => error,
                 // More attempts would not have helped.
                 _ if contact.connected && is_permanent(&error, contact) => error,
-                _ if contact.connected => error.with_hint(format_args!("given up after {number} attempts")),
+                _ if contact.connected => error.with_hint(given_up(number)),
                 _ => error.with_hint(format_args!(
-                    "given up after {number} attempts without any connection: check the network and the endpoint, which is from {}",
+                    "{} without any connection: check the network and the endpoint, which is from {}",
+                    given_up(number),
                     if self.endpoint_place.is_empty() { "the program" } else { &self.endpoint_place }
                 )),
             });
         };
-        // Counted before the delay, so that progress callbacks show the first failure at once.
-        context.retries.fetch_add(1, Ordering::Relaxed);
-        *lock(&context.last_retry) = Some(error.clone());
-        self.log.write(
-            Level::Warn,
-            format_args!("{label} attempt {number} failed, retrying in {} ms: {error}", delay.as_millis()),
-        );
+        let count = || {
+            context.retries.fetch_add(1, Ordering::Relaxed);
+            *lock(&context.last_retry) = Some(error.clone());
+        };
+        let limit = self.policy.time_limit(contact);
+        let left = limit.saturating_sub(idle_before);
+        // Only a `Retry-After` can end after the limit.
+        let is_beyond_limit = delay > left;
+        if is_beyond_limit && !idle.may_shrink() {
+            return Err(give_up_before(error, number, limit));
+        }
+        let next = if is_beyond_limit {
+            format!("waiting up to {} ms for other parts", left.as_millis())
+        } else {
+            // Counted before the delay, so that progress callbacks show the first failure at once.
+            count();
+            format!("retrying in {} ms", delay.as_millis())
+        };
+        self.log.write(Level::Warn, format_args!("{label} attempt {number} failed, {next}: {error}"));
         let (start, mut waited) = (self.clock.monotonic(), Duration::ZERO);
         loop {
             let limit = self.policy.time_limit(self.reachability.contact());
-            match wait_step(&error, delay, waited, limit.saturating_sub(idle())) {
+            match wait_step(&error, delay, waited, limit.saturating_sub(idle.get())) {
                 WaitStep::Wait(time) => {
                     self.clock.wait(time, &context.cancel)?;
                     waited = self.clock.monotonic().saturating_sub(start);
                 }
-                WaitStep::Retry => return Ok(()),
-                WaitStep::GiveUp => {
-                    let asked = error.retry_after().unwrap_or_default().as_secs_f64();
-                    return Err(error.with_hint(format_args!(
-                        "given up after {number} attempts: the service's Retry-After of {asked} s ends after the time limit, \
-                         glacier_config_set_give_up_after_ms ({} s)",
-                        limit.as_secs_f64()
-                    )));
+                WaitStep::Retry => {
+                    if is_beyond_limit {
+                        count();
+                    }
+                    return Ok(());
                 }
+                WaitStep::GiveUp => return Err(give_up_before(error, number, limit)),
             }
         }
     }
@@ -231,30 +245,51 @@ impl Service {
     ) -> Result<T> {
         let start = self.clock.active();
         let mut attempts = Attempts::new(self.reachability.contact());
-        let mut is_maybe_done = false;
+        let (mut is_maybe_done, mut is_response_lost) = (false, false);
         loop {
             let outcome = self
                 .attempt(request, attempts.number(), &mut io::empty(), context)
                 .and_then(|response| read(&response).map_err(|error| self.finish_error(request, error)));
             let error = match outcome {
                 Ok(value) => return Ok(value),
-                // The hash of an empty payload does not change.
-                Err(error) if error.kind() == Kind::TreeHash => return Err(error),
                 Err(error) => error,
             };
-            if !had_no_effect(&error) {
-                is_maybe_done = true;
-                if request.operation == ServiceOperation::Initiate {
-                    let text =
-                        "if only the response was lost, an empty multipart upload stays in the vault until it expires";
-                    self.log.write(Level::Warn, format_args!("{} failed: {text}", request.operation));
-                }
-            }
+            let number = attempts.number();
+            let is_first_maybe_done = !is_maybe_done && !had_no_effect(&error);
+            is_maybe_done |= is_first_maybe_done;
+            is_response_lost |= lost_response(&error);
             let idle = || self.clock.active().saturating_sub(start);
-            self.wait_to_retry(error, &mut attempts, &request.label(), idle, context)
-                .map_err(|error| error.maybe_done(is_maybe_done))?;
+            let waited = match error.kind() {
+                // The hash of an empty payload does not change.
+                Kind::TreeHash => Err(error),
+                _ => self.wait_to_retry(error, &mut attempts, &request.label(), IdleTime::OnlyGrows(&idle), context),
+            };
+            if is_first_maybe_done && request.operation == ServiceOperation::Initiate {
+                let text = "an upload without parts may stay in the vault until it expires";
+                self.log.write(
+                    Level::Warn,
+                    format_args!("{} attempt {number} may have been carried out: {text}", request.operation),
+                );
+            }
+            waited.map_err(|error| error.maybe_done(is_maybe_done).response_lost(is_response_lost))?;
         }
     }
+}
+
+/// Returns how often a request was attempted, for a message.
+fn given_up(number: u32) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("given up after {number} attempt{plural}")
+}
+
+/// Returns the error of a request whose `Retry-After` ends after the time limit.
+fn give_up_before(error: Error, number: u32, limit: Duration) -> Error {
+    let asked = error.retry_after().unwrap_or_default().as_secs_f64();
+    error.with_hint(format_args!(
+        "{}: the service's Retry-After of {asked} s ends after the time limit, glacier_config_set_give_up_after_ms ({} s)",
+        given_up(number),
+        limit.as_secs_f64()
+    ))
 }
 
 /// Summarizes a response for the log.

@@ -12,7 +12,7 @@ use super::upload::{self, glacier_upload_t};
 ///
 /// The part size is the first that applies: the one that was set; one selected for the source, the archive size or
 /// the expected size that was set; 16 MiB, also for a stream. If the response is lost, the library initiates again:
-/// an empty upload may stay in the vault, which costs nothing and expires.
+/// an upload without parts may stay in the vault, which costs nothing and expires.
 ///
 /// Results: upload results; and GLACIER_E_INVALID (the source is empty, or needs more than 10,000 parts);
 /// GLACIER_E_STATE (the upload ID is already known); GLACIER_E_NOT_FOUND (the vault). Since: 0.1
@@ -107,8 +107,8 @@ pub unsafe extern "C" fn glacier_upload_list_parts(
 /// handle put all of them.
 ///
 /// The response may take many minutes for terabytes. glacier_config_set_give_up_after_ms limits the wait over all
-/// attempts. Only the last attempt, which may begin at that limit, waits longer: up to 10 s, or the limit if that is
-/// shorter. If the response is lost, Complete is repeated. If the call is canceled or gives up before the response
+/// attempts. The last attempt may begin at this limit. It then waits up to 10 s for its response, or up to the limit
+/// if the limit is shorter than 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives up before the response
 /// arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated,
 /// the state becomes GLACIER_STATE_UNKNOWN.
 ///
@@ -136,11 +136,13 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
 ///   GLACIER_E_OUTCOME_UNKNOWN
 ///
-/// If the response is lost, the request is repeated, and a repetition that finds no upload is a success. A call that
-/// fails or is canceled after such a request may have deleted the upload: glacier_error_is_resumable then returns 0,
-/// the state stays, and the message has the upload ID. Call again: this handle still knows that it sent the request,
-/// and returns GLACIER_OK if the upload is gone. Another handle, also one with the same journal, gets
-/// GLACIER_E_NOT_FOUND.
+/// A lost response (no response, 408, or 502 or 504 of a gateway) is repeated. If the repetition finds no upload, the
+/// result is GLACIER_OK, and a warning is logged: the upload was aborted, or another program completed it. After an
+/// error response, such as 503, a repetition that finds no upload is GLACIER_E_NOT_FOUND.
+///
+/// A call that fails or is canceled may have deleted the upload: glacier_error_is_resumable then returns 0, the state
+/// stays, and the message has the upload ID. Call again with this handle: after a lost response it returns GLACIER_OK
+/// if the upload is gone. Another handle, also one with the same journal, gets GLACIER_E_NOT_FOUND.
 ///
 /// A started run or a stream is canceled first, and the call waits until it has ended: see "Cancellation". The
 /// journal records the abort when it succeeds.

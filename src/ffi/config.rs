@@ -324,7 +324,8 @@ pub unsafe extern "C" fn glacier_config_set_bandwidth_limit(
 /// Sets the timeout for opening a connection, TLS and the proxy included, in milliseconds: at least 1, by default
 /// 10,000 (10 s). The name lookup, which the system bounds, does not count. If the host has several addresses, they
 /// are tried 250 ms apart, or right after a failure, IPv6 and IPv4 alternately (RFC 8305). The first to accept is
-/// used. The client's next connection tries it first, or last if it failed before a response.
+/// used. The client's next connection tries it first, or last if it failed before a response. After a timeout, the
+/// next connection first tries the addresses that were not tried.
 ///
 /// Results: config results. Since: 0.1
 #[unsafe(no_mangle)]
@@ -365,9 +366,9 @@ pub unsafe extern "C" fn glacier_config_set_stall_timeout_ms(
 /// 1,800,000 (30 min). Any other request, such as Complete, has this time for itself. After it, the call returns the
 /// error of the last attempt, or GLACIER_E_OUTCOME_UNKNOWN if Complete was sent. The upload stays in the vault.
 ///
-/// The last attempt is made when the time is over: a longer delay before it is shortened. Only a Retry-After of the
-/// service is not: if it ends later, the call waits, in case other parts are acknowledged meanwhile, and then fails
-/// without another attempt; the message names the Retry-After.
+/// The last attempt is made when the time is over. A delay that would end later is shortened. A Retry-After of the
+/// service is never shortened. If it ends after this time, the call fails when the time is over, or at once if no
+/// other part can be acknowledged meanwhile. The message names the Retry-After.
 ///
 /// Until a client opens its first connection, at most 45 s apply, and an unknown host name is final after 3 attempts:
 /// the region or endpoint may be wrong. Time in which the process was stopped (SIGSTOP, debugger, suspended machine)

@@ -40,8 +40,8 @@ pub enum glacier_state_names {
 /// Cancels the working calls of the upload: see "Cancellation".
 ///
 /// A second cancel does not shorten the wait for the response to Complete. Parts in flight, at most workers times the
-/// part size, are sent again later. A cancel during Initiate may leave an empty upload with an unknown ID in the
-/// vault. Since: 0.1
+/// part size, are sent again later. A cancel during Initiate may leave an upload without parts, with an unknown
+/// ID, in the vault. Since: 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn glacier_upload_cancel(upload: *mut glacier_upload_t) {
     infallible::read(upload, (), |upload| upload.0.cancel());

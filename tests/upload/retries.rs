@@ -115,5 +115,5 @@ fn repeats_initiate_after_lost_response_with_warning() {
     upload.run().unwrap();
     assert_eq!(of(&glacier, Operation::InitiateMultipartUpload).len(), 2);
     assert_eq!(glacier.uploads().len(), 1, "the orphan remains");
-    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("an empty multipart upload stays")));
+    assert!(lines.of(Level::Warn).iter().any(|line| line.contains("an upload without parts may stay")));
 }

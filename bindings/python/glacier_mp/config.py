@@ -81,7 +81,8 @@ class Config(NotCopyable):
             take longer.
         give_up_after (float): the time in seconds without any acknowledged part after which a failed request is not
             retried. Default: 1800 (30 minutes). The last attempt is made at that time, unless a Retry-After of the
-            service ends later. The upload stays in the vault.
+            service ends later. Then the call fails at that time, or at once if no other part can be acknowledged
+            meanwhile. The upload stays in the vault.
         log (logging.Logger, logging.LoggerAdapter or callable): receives log lines, on the thread of a working call. A
             callable gets the level as a number of the logging module, and one line of text. No line contains a secret
             key or a token. Default: no log.

@@ -525,8 +525,8 @@ class Upload(NotCopyable):
 
         They return within 250 ms. If Complete was sent, the call waits up to 10 s for its response, and then returns
         the archive or raises ServiceError with GLACIER_E_OUTCOME_UNKNOWN. The upload stays in the vault and can run
-        again; only the parts that were in flight are sent again. If Initiate was sent, an empty upload may remain that
-        only Client.list_uploads shows. It costs nothing and expires.
+        again; only the parts that were in flight are sent again. If Initiate was sent, an upload without parts may
+        remain that only Client.list_uploads shows. It costs nothing and expires.
 
         Any thread may call this at any time, also in callbacks and signal handlers. On a closed Upload it does nothing.
         """

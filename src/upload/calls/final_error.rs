@@ -38,14 +38,16 @@ impl Upload {
                 session.vault_name()
             )),
             Some(id) if is_gone => error.with_upload_hint(format_args!(
-                "the service does not know upload ID {} in vault {}: it was {}, expired 24 hours after its last part, or never \
+                "the service does not know upload ID {} in vault {}: {}, expired 24 hours after its last part, or never \
                  existed; look for its archive in an inventory of the vault before you upload it again",
                 id.to_string_lossy(),
                 session.vault_name(),
-                if may_be_deleted {
-                    "probably aborted by this handle, although its abort failed; else it was completed"
+                if session.lost_responses.abort_response_is_lost() {
+                    "this handle probably aborted it (the response was lost); otherwise it was completed"
+                } else if may_be_deleted {
+                    "this handle may have aborted it, although its abort failed; otherwise it was completed or aborted"
                 } else {
-                    "completed or aborted (also by an abort whose response was lost)"
+                    "it was completed or aborted (also by an abort whose response was lost)"
                 }
             )),
             Some(id) if may_be_deleted => error.with_upload_hint(format_args!(

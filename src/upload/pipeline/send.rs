@@ -8,7 +8,7 @@ use super::part::{HashedPart, PartBytes, RangeReader};
 use crate::api::PreparedRequest;
 use crate::error::{Error, Kind, Result};
 use crate::http::RequestContext;
-use crate::retry::{Attempts, Class, classify};
+use crate::retry::{Attempts, Class, IdleTime, classify};
 use crate::sync::cancel::Cancel;
 use crate::sync::lock;
 use crate::upload::session::Session;
@@ -55,7 +55,9 @@ pub(crate) fn send_part(
             break Err(changed);
         }
         let idle = || service.clock.active().saturating_sub(last_progress().max(start));
-        if let Err(error) = service.wait_to_retry(error, &mut attempts, &label, idle, context) {
+        // Without a limiter, the caller sends a single part.
+        let idle_time = if limiter.is_some() { IdleTime::MayShrink(&idle) } else { IdleTime::OnlyGrows(&idle) };
+        if let Err(error) = service.wait_to_retry(error, &mut attempts, &label, idle_time, context) {
             break Err(error);
         }
     };

@@ -8,7 +8,7 @@ use crate::api::Completed;
 use crate::error::{Error, Kind, Result};
 use crate::http::RequestContext;
 use crate::log::Level;
-use crate::retry::{Attempts, had_no_effect, rejected_parts};
+use crate::retry::{Attempts, IdleTime, had_no_effect, rejected_parts};
 use crate::sync::lock;
 use crate::treehash::Digest;
 use crate::upload::journal::record::Record;
@@ -54,7 +54,9 @@ impl Session {
                 }
                 _ => error = vanished(error),
             }
-            if let Err(error) = service.wait_to_retry(error, &mut attempts, "Complete", idle, context) {
+            if let Err(error) =
+                service.wait_to_retry(error, &mut attempts, "Complete", IdleTime::OnlyGrows(&idle), context)
+            {
                 return Err(if maybe_done { self.outcome_unknown(error) } else { self.rejected(error)? });
             }
         }

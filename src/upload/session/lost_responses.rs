@@ -10,6 +10,8 @@ pub(crate) struct LostResponses {
     initiate: AtomicBool,
     /// An Abort may have been carried out.
     abort: AtomicBool,
+    /// An Abort was sent and received no response, and the service has not shown the upload since.
+    abort_response_lost: AtomicBool,
     /// The service has shown the upload since then, so it can be resumed.
     seen_since_abort: AtomicBool,
 }
@@ -26,11 +28,13 @@ impl LostResponses {
             self.abort.store(true, Ordering::Release);
             self.seen_since_abort.store(false, Ordering::Release);
         }
+        self.abort_response_lost.fetch_or(error.is_response_lost(), Ordering::AcqRel);
     }
 
     /// Records that the service still has the upload.
     pub(super) fn upload_seen(&self) {
         self.seen_since_abort.store(true, Ordering::Release);
+        self.abort_response_lost.store(false, Ordering::Release);
     }
 
     /// Returns true if a failed Initiate may have left an upload without parts.
@@ -38,13 +42,14 @@ impl LostResponses {
         self.initiate.load(Ordering::Acquire)
     }
 
-    /// Returns true if a failed Abort may have deleted the upload. Then a missing upload is no error of another Abort.
-    pub(super) fn may_have_aborted(&self) -> bool {
-        self.abort.load(Ordering::Acquire)
+    /// Returns true if only the response to an Abort is missing. Then a missing upload is no error of another Abort. After an
+    /// error response such as 503, a missing upload may as well have been completed by another program.
+    pub(crate) fn abort_response_is_lost(&self) -> bool {
+        self.abort_response_lost.load(Ordering::Acquire)
     }
 
     /// Returns true if a failed Abort may have deleted the upload, and the service has not shown the upload since.
     pub(crate) fn may_be_deleted(&self) -> bool {
-        self.may_have_aborted() && !self.seen_since_abort.load(Ordering::Acquire)
+        self.abort.load(Ordering::Acquire) && !self.seen_since_abort.load(Ordering::Acquire)
     }
 }

@@ -45,19 +45,28 @@ impl Session {
     pub(crate) fn abort(&self, context: &RequestContext) -> Result<()> {
         let aborted = self.client.service.abort(self.name()?, context);
         match aborted.inspect_err(|error| self.lost_responses.abort_failed(error)) {
-            // An earlier Abort of this handle deleted the upload, and its response was lost.
-            Err(error) if self.is_missing_after_abort(&error) => {}
-            outcome => outcome.map_err(|error| self.not_found_after_complete(error))?,
+            // An earlier Abort of this handle probably deleted the upload, and its response was lost.
+            Err(error) if self.is_missing_after_abort(&error) => self.log(
+                Level::Warn,
+                format_args!(
+                    "upload {}: the response to an Abort was lost, and the service no longer knows the upload: it was aborted, or \
+                     another program completed it; look for its archive in an inventory of the vault before you upload it again",
+                    self.name()?.id
+                ),
+            ),
+            outcome => {
+                outcome.map_err(|error| self.not_found_after_complete(error))?;
+                self.log(Level::Info, format_args!("upload {} aborted", self.name()?.id));
+            }
         }
         self.apply(Event::Aborted)?;
         self.record_durably(&Record::Aborted);
         self.journal.release();
-        self.log(Level::Info, format_args!("upload {} aborted", self.name()?.id));
         Ok(())
     }
 
     fn is_missing_after_abort(&self, error: &Error) -> bool {
-        error.kind() == Kind::NotFound && self.lost_responses.may_have_aborted() && !self.complete_was_sent()
+        error.kind() == Kind::NotFound && self.lost_responses.abort_response_is_lost() && !self.complete_was_sent()
     }
 
     /// Returns true if Complete was sent and not rejected: the archive may exist.
