@@ -1624,9 +1624,9 @@ glacier_result_t glacier_upload_put_part_checked(glacier_upload_t *upload,
  *
  * The response may take many minutes for terabytes. glacier_config_set_give_up_after_ms limits the wait over all
  * attempts. The last attempt may begin at this limit. It then waits up to 10 s for its response, or up to the limit
- * if the limit is shorter than 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives up before the response
- * arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when Complete is repeated,
- * the state becomes GLACIER_STATE_UNKNOWN.
+ * if the limit is shorter than 10 s. If the response is lost, Complete is repeated. If the call is canceled or gives
+ * up before the response arrives, it returns GLACIER_E_OUTCOME_UNKNOWN. If the service does not know the upload when
+ * Complete is repeated, the state becomes GLACIER_STATE_UNKNOWN.
  *
  * Results: upload results; and
  *
@@ -1649,9 +1649,9 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
  *
- * A lost response (no response, 408, or 502 or 504 of a gateway) is repeated. If the repetition finds no upload, the
- * result is GLACIER_OK, and a warning is logged: the upload was aborted, or another program completed it. After an
- * error response, such as 503, a repetition that finds no upload is GLACIER_E_NOT_FOUND.
+ * If the response is lost (none, 408, or 502 or 504 of a gateway), the request is repeated. If the repetition finds
+ * no upload, the result is GLACIER_OK, and a warning is logged: the upload was aborted, or another program completed
+ * it. After an error response, such as 503, a repetition that finds no upload is GLACIER_E_NOT_FOUND.
  *
  * A call that fails or is canceled may have deleted the upload: glacier_error_is_resumable then returns 0, the state
  * stays, and the message has the upload ID. Call again with this handle: after a lost response it returns GLACIER_OK

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::is_unprintable;
+use super::unprintable::is_unprintable;
 
 /// A normalization of text for comparison. It ignores case, backslashes, spaces, control characters, invisible characters
 /// and combining marks. Full-width characters are the same as those of ASCII. `-` and `_` are the same as `+` and `/`, for
