@@ -158,30 +158,20 @@ pub fn is_timeout_or_overload(code: &str) -> bool {
 /// response, or a gateway that did not reach the service.
 fn is_without_response(error: &Error) -> bool {
     let is_lost = matches!(error.kind(), Kind::Network | Kind::Timeout) && status_through_connection(error).is_none();
-    let is_of_gateway = error.http_status().is_some_and(is_gateway_failure) && !error.is_from_service();
-    is_lost || is_of_gateway || refused_at(error).is_some()
+    let is_refused =
+        matches!(error.connect_failure(), Some(ConnectFailure::TlsRefused | ConnectFailure::ClientRefused));
+    is_lost || is_of_gateway(error) || is_refused
+}
+
+/// Returns true if a gateway reports that it did not reach the service, or received no response in time.
+fn is_of_gateway(error: &Error) -> bool {
+    error.http_status().is_some_and(is_gateway_failure) && !error.is_from_service()
 }
 
 /// Returns true for the statuses with which a gateway reports that it did not reach the server, or received no response in
 /// time (RFC 9110 §15.6.3 and §15.6.5).
 pub fn is_gateway_failure(status: u16) -> bool {
     matches!(status, 502 | 504)
-}
-
-/// When the peer rejected a TLS handshake, for another reason than its certificate.
-enum TlsRefusal {
-    /// In the handshake.
-    Handshake,
-    /// After the client's part of the handshake, which opened the connection. With TLS 1.3 the server then checks the client.
-    AfterHandshake,
-}
-
-fn refused_at(error: &Error) -> Option<TlsRefusal> {
-    match error.connect_failure() {
-        Some(ConnectFailure::TlsRefused) => Some(TlsRefusal::Handshake),
-        Some(ConnectFailure::ClientRefused) => Some(TlsRefusal::AfterHandshake),
-        _ => None,
-    }
 }
 
 /// Returns true if no retry can succeed.
@@ -192,10 +182,11 @@ pub fn is_permanent(error: &Error, contact: Contact) -> bool {
 /// Returns true if the peer rejected a TLS handshake in a way that the endpoint did not before: something else responded in
 /// its place.
 fn is_transient_refusal(error: &Error, contact: Contact) -> bool {
-    match refused_at(error) {
-        Some(TlsRefusal::Handshake) => contact.connected,
-        Some(TlsRefusal::AfterHandshake) => contact.responses > 0,
-        None => false,
+    match error.connect_failure() {
+        Some(ConnectFailure::TlsRefused) => contact.connected,
+        // The handshake opened a connection. Only a response shows that the endpoint accepts the client.
+        Some(ConnectFailure::ClientRefused) => contact.responses > 0,
+        _ => false,
     }
 }
 
@@ -231,10 +222,7 @@ pub fn had_no_effect(error: &Error) -> bool {
 /// Returns true if an attempt was sent and ended without a response of the service: the response may be lost. With 408, the
 /// server may have received the whole request.
 pub fn lost_response(error: &Error) -> bool {
-    let is_lost = match error.http_status() {
-        None | Some(408) => true,
-        Some(status) => is_gateway_failure(status) && !error.is_from_service(),
-    };
+    let is_lost = matches!(error.http_status(), None | Some(408)) || is_of_gateway(error);
     is_lost && !error.is_not_sent()
 }
 
@@ -341,7 +329,7 @@ impl Attempts {
         self.made += 1;
         let has_new_responses = std::mem::replace(&mut self.responses, contact.responses) != contact.responses;
         let is_retried = match classify(error) {
-            Class::Permanent => !is_permanent(error, contact),
+            Class::Permanent => is_transient_refusal(error, contact),
             // A new signature needs no delay, and the network is not the cause.
             Class::ClockCorrected => {
                 self.clock_corrected += 1;

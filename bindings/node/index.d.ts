@@ -274,8 +274,8 @@ export class Upload implements AsyncDisposable {
  * `cancel`, `close` and `abort` of its upload, and the signal, end a stream with the code `GLACIER_E_CANCELED`, also while
  * it waits for data. If nothing was written and the event `error` has no listener, the stream is destroyed without an error.
  *
- * As for every `Writable`, a chunk must not change before its write is done. A chunk that is detached or resized before
- * is a `TypeError`, or is written unchanged.
+ * As for every `Writable`, a chunk must not change before the callback of its write. A chunk that is detached or resized
+ * before it is a `TypeError`, or is written unchanged.
  */
 export class UploadStream extends Writable {
   private constructor();

@@ -13,7 +13,7 @@ import pytest
 from glacier_mp import Client, Config, testing
 from glacier_mp.testing import LocalGlacier
 from local import child_environment
-from local_glacier import EMULATOR
+from local_glacier import EMULATOR, HOSTILE_ENVIRONMENT
 
 
 def test_fixture_serves_a_test_of_a_program(tmp_path: Path) -> None:
@@ -98,23 +98,6 @@ def test_environment_replaces_proxy_token_and_endpoint(monkeypatch: pytest.Monke
             client.upload(glacier.vault_name, b"content")
 
 
-HOSTILE = {
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
-    "AWS_USE_FIPS_ENDPOINT": "true",
-    "AWS_USE_DUALSTACK_ENDPOINT": "true",
-    "AWS_SESSION_TOKEN": "stale",
-    "AWS_SECURITY_TOKEN": "stale",
-    "AWS_CREDENTIAL_EXPIRATION": "2012-01-01T00:00:00Z",
-    "AWS_PROFILE": "missing",
-    "AWS_DEFAULT_PROFILE": "missing",
-    "AWS_CONFIG_FILE": __file__,
-    "AWS_SHARED_CREDENTIALS_FILE": __file__,
-    "AWS_CA_BUNDLE": "/nonexistent.pem",
-    "http_proxy": "http://127.0.0.1:1",
-    "HTTPS_PROXY": "http://127.0.0.1:1",
-    "ALL_PROXY": "http://127.0.0.1:1",
-}
 UPLOAD = "import glacier_mp; print(glacier_mp.Client().upload('examplevault', b'content').archive_id)"
 
 
@@ -127,16 +110,16 @@ def upload_with(environment: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("names", "options"),
     [
-        *(((name,), ()) for name in HOSTILE),
-        (tuple(HOSTILE), ()),
-        (tuple(HOSTILE), ("--tls", "--session-token", "it's")),
+        *(((name,), ()) for name in HOSTILE_ENVIRONMENT),
+        (tuple(HOSTILE_ENVIRONMENT), ()),
+        (tuple(HOSTILE_ENVIRONMENT), ("--tls", "--session-token", "it's")),
     ],
 )
 def test_environment_replaces_all_settings_of_a_client(
     monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], options: tuple[str, ...]
 ) -> None:
     for name in names:
-        monkeypatch.setenv(name, HOSTILE[name])
+        monkeypatch.setenv(name, HOSTILE_ENVIRONMENT[name])
     with LocalGlacier("examplevault", *options) as glacier:
         archive_id = upload_with({**child_environment(), **glacier.environment})
         assert glacier.archive(archive_id) == b"content"
@@ -158,7 +141,7 @@ def test_exports_of_the_program_replace_all_settings_of_a_client(tmp_path: Path,
     }
     done = subprocess.run(
         ["sh", "-c", script.replace("OPTIONS", options)],
-        env={**child_environment(), **HOSTILE, **variables},
+        env={**child_environment(), **HOSTILE_ENVIRONMENT, **variables},
         capture_output=True,
         text=True,
     )

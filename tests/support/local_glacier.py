@@ -23,6 +23,25 @@ KEY = {
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
 
+# Variables of a user that lead a program elsewhere.
+HOSTILE_ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    "AWS_SESSION_TOKEN": "stale",
+    "AWS_SECURITY_TOKEN": "stale",
+    "AWS_CREDENTIAL_EXPIRATION": "2012-01-01T00:00:00Z",
+    "AWS_PROFILE": "missing",
+    "AWS_DEFAULT_PROFILE": "missing",
+    "AWS_CONFIG_FILE": __file__,
+    "AWS_SHARED_CREDENTIALS_FILE": __file__,
+    "AWS_CA_BUNDLE": "/nonexistent.pem",
+    "http_proxy": "http://127.0.0.1:1",
+    "HTTPS_PROXY": "http://127.0.0.1:1",
+    "ALL_PROXY": "http://127.0.0.1:1",
+}
+
 T = TypeVar("T")
 
 
@@ -56,7 +75,12 @@ class LocalGlacier:
         **facts: Any,
     ) -> None:
         """Injects a fault into the next matching request, or into all of them, after `skip` requests."""
-        fault = {"operation": operation, "part": part, "skip": skip, "action": {"kind": kind, **facts}}
+        fault = {
+            "operation": operation,
+            "part": part,
+            "skip": skip,
+            "action": {"kind": kind, **facts},
+        }
         self.admin("POST", "faults", {**fault, "times": None} if always else fault)
 
     def respond_with_error(
