@@ -1167,8 +1167,8 @@ typedef struct {
     uint64_t parts_in_flight;
     /**
      * The failed attempts that are followed by another, of all requests: Initiate, ListParts, parts, Complete and
-     * Abort. Counted when the attempt fails, before the delay; after it if a Retry-After ends after the limit of
-     * glacier_config_set_give_up_after_ms.
+     * Abort. The counter changes when the attempt fails, before the delay. If a Retry-After ends after the limit of
+     * glacier_config_set_give_up_after_ms, the counter changes after the delay.
      */
     uint64_t retries;
     /**
@@ -1649,9 +1649,10 @@ glacier_result_t glacier_upload_complete(glacier_upload_t *upload,
  * - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
  *   GLACIER_E_OUTCOME_UNKNOWN
  *
- * If the response is lost (none, 408, or 502 or 504 of a gateway), the request is repeated. If the repetition finds
- * no upload, the result is GLACIER_OK, and a warning is logged: the upload was aborted, or another program completed
- * it. After an error response, such as 503, a repetition that finds no upload is GLACIER_E_NOT_FOUND.
+ * The response is lost if none arrives, or a 408, or a gateway's 502 or 504 in its place. Then the request is
+ * repeated. If the repetition finds no upload, the result is GLACIER_OK, and a warning is logged: the upload was
+ * aborted, or another program completed it. After an error response, such as 503, a repetition that finds no upload
+ * is GLACIER_E_NOT_FOUND.
  *
  * A call that fails or is canceled may have deleted the upload: glacier_error_is_resumable then returns 0, the state
  * stays, and the message has the upload ID. Call again with this handle: after a lost response it returns GLACIER_OK

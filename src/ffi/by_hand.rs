@@ -136,9 +136,10 @@ pub unsafe extern "C" fn glacier_upload_complete(
 /// - outcome unknown (GLACIER_STATE_UNKNOWN, or Complete was sent and the service no longer knows the upload):
 ///   GLACIER_E_OUTCOME_UNKNOWN
 ///
-/// If the response is lost (none, 408, or 502 or 504 of a gateway), the request is repeated. If the repetition finds
-/// no upload, the result is GLACIER_OK, and a warning is logged: the upload was aborted, or another program completed
-/// it. After an error response, such as 503, a repetition that finds no upload is GLACIER_E_NOT_FOUND.
+/// The response is lost if none arrives, or a 408, or a gateway's 502 or 504 in its place. Then the request is
+/// repeated. If the repetition finds no upload, the result is GLACIER_OK, and a warning is logged: the upload was
+/// aborted, or another program completed it. After an error response, such as 503, a repetition that finds no upload
+/// is GLACIER_E_NOT_FOUND.
 ///
 /// A call that fails or is canceled may have deleted the upload: glacier_error_is_resumable then returns 0, the state
 /// stays, and the message has the upload ID. Call again with this handle: after a lost response it returns GLACIER_OK

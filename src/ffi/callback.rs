@@ -54,8 +54,8 @@ pub struct glacier_progress_t {
     /// The number of parts being sent.
     pub parts_in_flight: u64,
     /// The failed attempts that are followed by another, of all requests: Initiate, ListParts, parts, Complete and
-    /// Abort. Counted when the attempt fails, before the delay; after it if a Retry-After ends after the limit of
-    /// glacier_config_set_give_up_after_ms.
+    /// Abort. The counter changes when the attempt fails, before the delay. If a Retry-After ends after the limit of
+    /// glacier_config_set_give_up_after_ms, the counter changes after the delay.
     pub retries: u64,
     /// The maximum number of parts in flight: the number that was set, or fewer if the service throttles or the
     /// connection is slow. If memory is short, fewer parts are in flight.
