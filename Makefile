@@ -155,6 +155,8 @@ run-emulator:
 
 run-test: run-test-rust run-test-python run-test-clients run-models
 
+# The tests wait for local Glaciers and other processes half of the time, so two tests run for each processor.
+run-test-rust: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 run-test-rust:
 	$(CARGO) test --workspace
 
@@ -175,9 +177,10 @@ run-deb:
 run-test-deb: run-deb
 	scripts/test-deb "$(TARGET_DIR)/debian"
 
-# Model checks of the code that threads share. The feature replaces locks and atomics by those of the model checker.
+# Model checks of the code that threads share. The feature replaces locks and atomics by those of the model checker. With
+# --workspace, cargo uses the dependencies that it built for the other tests.
 run-models:
-	$(CARGO) test --lib --features test-models model_tests::threads::
+	$(CARGO) test --workspace --exclude glacier-mp-test-panics --lib --features glacier_mp/test-models model_tests::threads::
 
 build-tests:
 	$(CARGO) test --workspace --no-run
