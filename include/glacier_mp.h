@@ -179,7 +179,8 @@
  *
  * pthread_cancel is disabled on the library's threads, in functions that take an err or free something, and in
  * callbacks. The former state is restored on return; a pending pthread_cancel takes effect at the thread's next
- * cancellation point. Threads that call the library must not have asynchronous cancelability.
+ * cancellation point. Threads that call the library must not have asynchronous cancelability. To stop a working call
+ * from another thread, use glacier_upload_cancel.
  *
  *
  * == Callbacks ==

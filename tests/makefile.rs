@@ -175,6 +175,29 @@ fn emulator_prints_only_its_exports_on_standard_output() {
 }
 
 #[test]
+fn library_gets_its_soname_in_the_target_directory_of_cargo() {
+    let place = TempDir::new().unwrap();
+    let target = place.path().join("my target");
+    let cargo = place.path().join("cargo");
+    let script = r#"#!/bin/sh
+case $1 in
+metadata) printf '{"target_directory":"%s"}\n' "$CARGO_TARGET_DIR" ;;
+rustc) mkdir -p "$CARGO_TARGET_DIR/release" && echo built >"$CARGO_TARGET_DIR/release/libglacier_mp.so" ;;
+esac
+"#;
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new("make");
+    command.current_dir(root()).args(["--no-print-directory", "library"]).env("CARGO_TARGET_DIR", &target);
+    for name in ["CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+        command.env_remove(name);
+    }
+    let output = command.env("CARGO", cargo).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read_to_string(target.join("release/libglacier_mp.so.0")).unwrap(), "built\n");
+}
+
+#[test]
 fn debian_changelog_has_the_version_of_the_library() {
     let changelog = fs::read_to_string(root().join("debian/changelog")).unwrap();
     let expected = format!("libglacier-mp ({}) ", env!("CARGO_PKG_VERSION"));

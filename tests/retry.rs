@@ -308,18 +308,17 @@ fn counts_the_retries_of_all_requests_when_they_fail() {
 
 #[test]
 fn retries_a_404_of_a_proxy_and_keeps_the_upload() {
-    let page = || Action::ProxyResponse {
-        status: 404,
-        body: Some("<html>no such page</html>".to_owned()),
-        content_type: None,
-    };
+    let response = |body: &str| Action::ProxyResponse { status: 404, body: Some(body.to_owned()), content_type: None };
+    let page = "<html>no such page</html>";
     for operation in OPERATIONS {
-        let (outcome, requests) = perform_with_fault(operation, Fault::new(page()));
-        outcome.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
-        assert_eq!(requests, 2, "{operation:?}");
+        for body in ["", page] {
+            let (outcome, requests) = perform_with_fault(operation, Fault::new(response(body)));
+            outcome.unwrap_or_else(|error| panic!("{operation:?}, {body:?}: {error}"));
+            assert_eq!(requests, 2, "{operation:?}, {body:?}");
+        }
     }
     for operation in OPERATIONS {
-        let (outcome, requests) = perform_with_fault(operation, Fault::new(page()).always());
+        let (outcome, requests) = perform_with_fault(operation, Fault::new(response(page)).always());
         let error = outcome.unwrap_err();
         let unknown = operation == Operation::CompleteMultipartUpload;
         let want = if unknown { Kind::OutcomeUnknown } else { Kind::Service };

@@ -17,6 +17,8 @@ use crate::relay::relay;
 use crate::server::{Peer, Server};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
+/// More than a client needs, and fewer than it would have if the buffers of its requests kept copies.
+const LIVE_COPIES_MAX: u64 = 10;
 const PROXY_PASSWORD: &str = "Kq7vX2mR9tLw4ZbN8cHy5GdS3fJp6TaU1eVo0QiB";
 
 #[test]
@@ -114,6 +116,7 @@ fn check_copies(mode: &str) {
         assert_eq!(counts(&outcome, "before"), own, "the copies of the program");
         let [secrets, tokens] = counts(&outcome, "alive");
         assert!(secrets > own[0] && tokens > own[1], "the search finds the copies of a living client: {outcome:?}");
+        assert!(secrets.max(tokens) <= LIVE_COPIES_MAX, "a living client has {secrets} and {tokens} copies");
         assert_eq!(counts(&outcome, "freed"), own, "{outcome:?}");
         assert_eq!(counts(&outcome, "in freed blocks"), [0, 0], "{outcome:?}");
     }

@@ -493,7 +493,9 @@ def test_compares_source_with_the_archive_of_a_completed_journal(glacier: Glacie
     with glacier.client() as client:
         first = client.upload(VAULT, read, part_size=MIB, journal=journal)
         assert client.upload(VAULT, OnlyRead(), journal=journal) == first
-        # This source has ended.
-        with pytest.raises(LocalError, match=first.archive_id) as caught:
-            client.upload(VAULT, read, journal=journal)
-    assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"
+        assert client.upload(VAULT, iter([DATA[:5], DATA[5:]]), journal=journal) == first
+        # The first source has ended.
+        for other in (read, iter([DATA[:-1]])):
+            with pytest.raises(LocalError, match=first.archive_id) as caught:
+                client.upload(VAULT, other, journal=journal)
+            assert caught.value.name == "GLACIER_E_SOURCE_CHANGED"

@@ -159,6 +159,24 @@ fn finished_journal_accepts_only_the_same_bytes_from_any_source() {
 }
 
 #[test]
+fn finished_journal_detects_overwritten_file() {
+    let (bytes, other) = bytes();
+    let (fixture, source) = (Fixture::new(), aged_file(bytes));
+    fixture.of_file(source.path()).run().unwrap();
+    let requests = fixture.glacier.requests().len();
+    let changes: [fn(&Path, &[u8]); 2] =
+        [|path, other| fs::write(path, other).unwrap(), |path, _| modify_unseen(path, 0)];
+    for change in changes {
+        change(source.path(), other);
+        let error = fixture.of_file(source.path()).run().unwrap_err();
+        assert_eq!(error.kind(), Kind::SourceChanged, "{error}");
+        fs::write(source.path(), bytes).unwrap();
+        fixture.of_file(source.path()).run().unwrap();
+    }
+    assert_eq!(fixture.glacier.requests().len(), requests, "no request is sent");
+}
+
+#[test]
 fn completed_handle_compares_file_on_each_call() {
     let (bytes, _) = bytes();
     let (fixture, source) = (Fixture::new(), aged_file(bytes));
