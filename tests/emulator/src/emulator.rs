@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 
 use crate::connection;
-use crate::connections::Connections;
+use crate::connections::{Connections, OpenConnection};
 use crate::options::Options;
 use crate::random_faults::RandomFaults;
 use crate::record::{ArchiveRecord, RequestRecord, UploadRecord};
@@ -174,8 +174,7 @@ fn accept(
             service.stop.wait(RETRY_INTERVAL);
             continue;
         };
-        // If registering or starting the thread fails, the client sees a closed connection.
-        let Ok(open) = connections.add(&tcp) else { continue };
+        let Some(open) = registered(connections, &tcp, service) else { break };
         let number = open.number();
         let (service, config) = (Arc::clone(service), config.cloned());
         let serve = move || {
@@ -184,11 +183,24 @@ fn accept(
                 connection::serve(&service, wire, number);
             }
         };
+        // If the thread cannot be started, the client sees a closed connection.
         threads.extend(thread::Builder::new().name(format!("glacier-{number}")).spawn(serve));
     }
     connections.shut_down();
     for thread in threads {
         // The panic message of that thread has been printed.
         let _ = thread.join();
+    }
+}
+
+/// Adds a connection to the list, and waits until a descriptor is free for that. Returns none after the stop signal.
+fn registered(connections: &Arc<Connections>, tcp: &TcpStream, service: &Service) -> Option<OpenConnection> {
+    loop {
+        if let Ok(open) = connections.add(tcp) {
+            return Some(open);
+        }
+        if service.stop.wait(RETRY_INTERVAL) {
+            return None;
+        }
     }
 }
