@@ -158,15 +158,7 @@ fn emulator_prints_only_its_exports_on_standard_output() {
     let emulator = target.path().join("release/glacier-emulator");
     fs::write(&emulator, "#!/bin/sh\necho \"$@\"\n").unwrap();
     fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new("make");
-    command.current_dir(root()).args(["--no-print-directory", "run-emulator", "EMULATOR_FLAGS=--vault v"]);
-    let path = format!("{}:{}", tools.0.path().display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).env("CARGO_TARGET_DIR", target.path());
-    for name in ["CARGO", "CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
-        command.env_remove(name);
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let output = tools.make(&["run-emulator", "EMULATOR_FLAGS=--vault v"], target.path());
     assert_eq!(text(&output.stdout), "--print-exports --vault v\n");
     let shown = text(&output.stderr);
     for part in ["building", "in another terminal", "Ctrl-C"] {
@@ -178,22 +170,13 @@ fn emulator_prints_only_its_exports_on_standard_output() {
 fn library_gets_its_soname_in_the_target_directory_of_cargo() {
     let place = TempDir::new().unwrap();
     let target = place.path().join("my target");
-    let cargo = place.path().join("cargo");
-    let script = r#"#!/bin/sh
-case $1 in
+    let tools = Tools::new(&[]);
+    let script = r#"case $1 in
 metadata) printf '{"target_directory":"%s"}\n' "$CARGO_TARGET_DIR" ;;
 rustc) mkdir -p "$CARGO_TARGET_DIR/release" && echo built >"$CARGO_TARGET_DIR/release/libglacier_mp.so" ;;
-esac
-"#;
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new("make");
-    command.current_dir(root()).args(["--no-print-directory", "library"]).env("CARGO_TARGET_DIR", &target);
-    for name in ["CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
-        command.env_remove(name);
-    }
-    let output = command.env("CARGO", cargo).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+esac"#;
+    tools.script("cargo", script);
+    tools.make(&["library"], &target);
     assert_eq!(fs::read_to_string(target.join("release/libglacier_mp.so.0")).unwrap(), "built\n");
 }
 
@@ -219,10 +202,23 @@ impl Tools {
         Self(directory)
     }
 
-    fn script(&self, name: &str, line: &str) {
+    fn script(&self, name: &str, body: &str) {
         let path = self.0.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{line}\n")).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Runs make with these tools before those of PATH, and with this target directory of cargo.
+    fn make(&self, arguments: &[&str], target: &Path) -> Output {
+        let mut command = Command::new("make");
+        command.current_dir(root()).arg("--no-print-directory").args(arguments).env("CARGO_TARGET_DIR", target);
+        command.env("PATH", format!("{}:{}", self.0.path().display(), env::var("PATH").unwrap()));
+        for name in ["CARGO", "CARGO_BUILD_TARGET", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"] {
+            command.env_remove(name);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output
     }
 
     fn prerequisites(&self, target: &str) -> Output {

@@ -274,8 +274,8 @@ export class Upload implements AsyncDisposable {
  * `cancel`, `close` and `abort` of its upload, and the signal, end a stream with the code `GLACIER_E_CANCELED`, also while
  * it waits for data. If nothing was written and the event `error` has no listener, the stream is destroyed without an error.
  *
- * As for every `Writable`, a chunk must not change before the callback of its write. A chunk that is detached or resized
- * before it is a `TypeError`, or is written unchanged.
+ * Do not change a chunk before the callback of its write; this applies to each `Writable`. If a chunk is detached or
+ * resized earlier, the write fails with a `TypeError`, or the original bytes are written.
  */
 export class UploadStream extends Writable {
   private constructor();

@@ -17,7 +17,7 @@ use crate::relay::relay;
 use crate::server::{Peer, Server};
 
 const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDPq+3kZ1Gm5SZ0x9yyLRAaBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789+/AbCdEfGh==";
-/// More than a client needs, and fewer than it would have if the buffers of its requests kept copies.
+/// The limit for a living client. It has up to 5 copies; buffers of requests that are not wiped would make it 18 or more.
 const LIVE_COPIES_MAX: u64 = 10;
 const PROXY_PASSWORD: &str = "Kq7vX2mR9tLw4ZbN8cHy5GdS3fJp6TaU1eVo0QiB";
 

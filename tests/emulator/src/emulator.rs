@@ -193,7 +193,7 @@ fn accept(
     }
 }
 
-/// Adds a connection to the list, and waits until a descriptor is free for that. Returns none after the stop signal.
+/// Adds a connection to the list. Without a free descriptor, waits for one. Returns none after the stop signal.
 fn registered(connections: &Arc<Connections>, tcp: &TcpStream, service: &Service) -> Option<OpenConnection> {
     loop {
         if let Ok(open) = connections.add(tcp) {

@@ -49,7 +49,7 @@ fn waits_for_a_free_descriptor_without_processor_time() {
         let used = processor_time(running.child.id()) - before;
         // A slow machine makes the number of ticks smaller.
         assert!(used < 20, "{used} ticks in 800 ms");
-        // Each of them closes its connection, so that the next one gets its descriptors.
+        // Each client then closes its connection, and the next one gets the descriptors.
         for mut client in clients {
             assert_eq!(client.send(&Request::list_uploads("")).status, 200);
         }
